@@ -1,0 +1,19 @@
+"""The entry point `neuro`: answers --version without imports, and turns every error into one line and an exit code."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from neurocli import __version__
+
+        print(f"neurocli {__version__}")
+        return
+    from neurocli.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

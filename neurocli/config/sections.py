@@ -1,0 +1,42 @@
+"""The typed sections that every model's configuration is made of. The fields are the options: `--set train.epochs=20`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A group of options. Unknown keys are refused, and values are checked whenever they are set."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False)
+
+
+class TrainConfig(Section):
+    """How a model is trained; the same for every family."""
+
+    seed: int = Field(0, ge=0, description="seed of weights, batch order and dropout")
+    epochs: int = Field(20, ge=1, description="passes (or rounds of steps_per_epoch steps)")
+    steps_per_epoch: int | None = Field(None, ge=1, description="steps that make an epoch; unset: one pass of the data")
+    max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
+    batch_size: int = Field(32, ge=1)
+    optimizer: Literal["adam", "adamw", "adamax"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    warmup: float = Field(0.0, ge=0, description="share of all steps (cosine) or number of epochs (plateau) to warm up")
+    warmup_start: float = Field(0.0, ge=0, description="learning rate at the first warm-up step")
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_patience: int = Field(10, ge=0)
+    minimum_rate: float = Field(0.0, ge=0, description="the schedule never goes below this learning rate")
+    gradient_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; unset: no clipping")
+    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation loss")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    threads: int = Field(1, ge=1, description="CPU threads; one is fastest for the small models here")
+
+
+class FamilyConfig(Section):
+    """The configuration of a model: families subclass it and add `data`, `model` and `evaluate` sections."""
+
+    train: TrainConfig = TrainConfig()

@@ -1,0 +1,22 @@
+"""All that a plugin author imports.
+
+The names are loaded when they are asked for, so that a plugin's entry module stays light.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard
+from neurocli.plugin.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily
+
+__all__ = ["CommandCard", "ModelCard", "ModelFamily", "ReaderCard", "SimulatorCard", "hookimpl"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ModelFamily":
+        from neurocli.plugin.family import ModelFamily
+
+        return ModelFamily
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

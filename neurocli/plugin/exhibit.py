@@ -1,0 +1,40 @@
+"""An exhibit: a figure with its numbers, and what may be claimed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Table:
+    """Rows under named columns. Numbers stay numbers; how they are printed is decided by whoever prints them."""
+
+    columns: Sequence[str]
+    rows: list[Sequence[Any]]
+    note: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"columns": list(self.columns), "rows": [list(row) for row in self.rows], "note": self.note}
+
+
+@dataclass
+class Exhibit:
+    """One thing to show: title, a table, the path of a figure, the claims that the numbers allow."""
+
+    name: str
+    title: str
+    table: Table | None = None
+    figure: Path | None = None
+    claims: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "figure": str(self.figure) if self.figure else None,
+            "table": self.table.as_dict() if self.table else None,
+            "claims": self.claims,
+        }

@@ -1,0 +1,9 @@
+"""The data contract: recordings, sets of them on HDF5, readers, splits, normalisation and windows."""
+
+from neurocli.recordings.datamodule import Batch, DataModule
+from neurocli.recordings.normalisation import Normalisation
+from neurocli.recordings.recording import Recording, Spikes
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli.recordings.split import Split, split_by_group
+
+__all__ = ["Batch", "DataModule", "Normalisation", "Recording", "RecordingSet", "Spikes", "Split", "split_by_group"]

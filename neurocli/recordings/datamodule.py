@@ -1,0 +1,49 @@
+"""What a family's dataset adapter gives: recordings that are split and normalised, dealt out as batches."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from neurocli.recordings.normalisation import Normalisation
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli.recordings.split import Split
+
+if TYPE_CHECKING:
+    import torch
+
+Batch = dict[str, "torch.Tensor"]
+
+
+class DataModule(ABC):
+    """Split and normalised data of one model.
+
+    spec: what `ModelFamily.build` must know of the data (channels, step, ...), JSON-able and kept in the run, so that a
+    trained model can be built without its data.
+    """
+
+    recordings: RecordingSet
+    split: Split
+    normalisation: Normalisation | None
+    spec: dict[str, Any]
+
+    @abstractmethod
+    def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch of `train` or `validation`: a pure function of (part, seed, epoch)."""
+
+    @abstractmethod
+    def steps(self, part: str) -> int:
+        """How many batches an epoch has."""
+
+    def group_name(self) -> str:
+        """What one group is, for tables: run, worm, trial."""
+        return "group"
+
+    def test_fingerprint(self) -> str:
+        """sha256 over the test groups' content: runs with the same fingerprint were scored on the same data."""
+        digest = hashlib.sha256()
+        for group in self.split.test:
+            digest.update(self.recordings[group].fingerprint().encode())
+        return digest.hexdigest()

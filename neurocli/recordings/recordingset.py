@@ -1,0 +1,120 @@
+"""An ordered set of recordings, read one at a time from file, or held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings import store
+from neurocli.recordings.hdf5 import child, open_hdf5
+from neurocli.recordings.recording import Recording
+
+
+class RecordingSet(Mapping[str, Recording]):
+    """Recordings by group name. Each access reads its recording anew, so memory stays that of one recording.
+
+    meta: what made the set (simulator, parameters, seeds, reader); truth: known arrays that all recordings share.
+    """
+
+    def __init__(
+        self,
+        loaders: Mapping[str, Callable[[], Recording]],
+        *,
+        meta: Mapping[str, Any] | None = None,
+        truth: Mapping[str, NDArray[Any]] | None = None,
+        sources: Sequence[str] = (),
+    ) -> None:
+        self._loaders = dict(loaders)
+        self.meta = dict(meta or {})
+        self.truth = dict(truth or {})
+        self.sources = list(sources)
+
+    def __getitem__(self, group: str) -> Recording:
+        return self._loaders[group]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaders)
+
+    def __len__(self) -> int:
+        return len(self._loaders)
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self._loaders)
+
+    def subset(self, groups: Sequence[str]) -> RecordingSet:
+        """The same set with only these groups, in this order."""
+        return RecordingSet({g: self._loaders[g] for g in groups}, meta=self.meta, truth=self.truth, sources=self.sources)
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], **kwargs: Any) -> RecordingSet:
+        """A set of recordings that are already in memory."""
+        loaders: dict[str, Callable[[], Recording]] = {}
+        for recording in recordings:
+            if recording.group in loaders:
+                raise DataError("two recordings have the same name", where=recording.group)
+            loaders[recording.group] = lambda recording=recording: recording  # type: ignore[misc]
+        return cls(loaders, **kwargs)
+
+    @classmethod
+    def open(cls, path: Path) -> RecordingSet:
+        """The recordings of a file in our format. Raises DataError."""
+        with open_hdf5(path) as file:
+            order, meta, truth = store.read_header(file)
+            holder = child(file, "recordings", h5py.Group)
+            for name in order:
+                child(holder, name, h5py.Group)
+        loaders = {name: lambda name=name: _load(path, name) for name in order}  # type: ignore[misc]
+        return cls(loaders, meta=meta, truth=truth, sources=[str(path)])
+
+    @classmethod
+    def joined(cls, sets: Sequence[RecordingSet]) -> RecordingSet:
+        """Several sets as one. Where two files use the same name for different recordings, the file's name is put before it.
+
+        Raises DataError where the files are of different making (another simulator or other parameters).
+        """
+        if len(sets) == 1:
+            return sets[0]
+        first = sets[0]
+        for other in sets[1:]:
+            differing = [k for k in {*first.meta, *other.meta} if first.meta.get(k) != other.meta.get(k) and k != "simulation"]
+            if differing:
+                raise DataError(
+                    f"the files are of different making: {', '.join(sorted(differing))} differ",
+                    where=", ".join([*first.sources, *other.sources]),
+                )
+        names = [name for one in sets for name in one]
+        clashing = len(set(names)) < len(names)
+        loaders: dict[str, Callable[[], Recording]] = {}
+        for number, one in enumerate(sets):
+            stem = Path(one.sources[0]).stem if one.sources else f"set{number}"
+            for name, loader in one._loaders.items():
+                key = f"{stem}:{name}" if clashing else name
+                if key in loaders:
+                    raise DataError("two recordings have the same name in files of the same name", where=key)
+                loaders[key] = (lambda loader=loader, key=key: _renamed(loader(), key)) if clashing else loader  # type: ignore[misc]
+        same_truth = all(_equal(first.truth, one.truth) for one in sets)
+        return cls(loaders, meta=first.meta, truth=first.truth if same_truth else {}, sources=[s for one in sets for s in one.sources])
+
+    def save(self, path: Path) -> None:
+        """Write the set in our format, atomically."""
+        store.write(path, (self[group] for group in self), meta=self.meta, truth=self.truth)
+
+
+def _load(path: Path, name: str) -> Recording:
+    with open_hdf5(path) as file:
+        return store.read_recording(child(child(file, "recordings", h5py.Group), name, h5py.Group))
+
+
+def _renamed(recording: Recording, group: str) -> Recording:
+    recording.group = group
+    return recording
+
+
+def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all((one[k].shape == other[k].shape and (one[k] == other[k]).all()) for k in one)

@@ -1,0 +1,78 @@
+"""Splits by group: what is independent stays whole, and is dealt out before windows and before any statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocli.errors import DataError, LeakError
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which groups belong to which part. `leaky` marks a published protocol that lets test data into training."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    protocol: str = "by-group"
+    leaky: bool = False
+
+    def __post_init__(self) -> None:
+        if self.leaky:
+            return
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            both = set(self.groups(PARTS[one])) & set(self.groups(PARTS[other]))
+            if both:
+                raise LeakError(
+                    f"{', '.join(sorted(both)[:3])} would be in {PARTS[one]} and in {PARTS[other]}",
+                    where="split",
+                    hint="a group belongs to one part only",
+                )
+
+    def groups(self, part: str) -> tuple[str, ...]:
+        """The groups of `train`, `validation` or `test`."""
+        return getattr(self, part)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "split": self.protocol,
+            "leaky": self.leaky,
+            "groups": {part: list(self.groups(part)) for part in PARTS},
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Split:
+        groups = values["groups"]
+        return cls(*(tuple(groups[part]) for part in PARTS), protocol=values["split"], leaky=values["leaky"])
+
+
+def split_by_group(
+    groups: Sequence[str], *, validation: float = 0.15, test: float = 0.15, seed: int = 0, test_only: bool = False
+) -> Split:
+    """Deal `groups` out at random by `seed`: the shares round half down for validation and half up for test, at least one each.
+
+    50 groups with .15 and .15 give 35, 7 and 8. Raises DataError for fewer than three groups.
+    """
+    if test_only:
+        return Split((), (), tuple(groups))
+    n = len(groups)
+    if n < 3:
+        raise DataError(
+            f"{n} independent group{'s' if n != 1 else ''} cannot be split into training, validation and test",
+            where="split",
+            hint="bring at least three (runs, worms, sessions); windows of one group are not independent",
+        )
+    n_test = max(1, int(np.floor(n * test + 0.5)))
+    n_validation = max(1, int(np.ceil(n * validation - 0.5)))
+    if n_test + n_validation >= n:
+        raise DataError(f"{n} groups leave none for training", where="split", hint="lower data.validation or data.test")
+    order = np.random.default_rng(seed).permutation(n)
+    parts = np.split(order, [n - n_validation - n_test, n - n_test])
+    train, held, tested = (tuple(groups[i] for i in sorted(part)) for part in parts)
+    return Split(train, held, tested)

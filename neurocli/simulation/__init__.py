@@ -1,0 +1,1 @@
+"""Simulation: a plan of groups, run by processes or Dask into shards with a journal, joined into one file."""
