@@ -46,6 +46,10 @@ class NeuroError(Exception):
             "exit": self.exit_code,
         }
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers send errors to their parent; the default would call the class without its keyword-only arguments.
+        return _rebuilt, (type(self), self.args, dict(self.__dict__))
+
 
 class UsageError(NeuroError):
     kind, exit_code = "usage", 2
@@ -104,6 +108,13 @@ class Interrupted(NeuroError):
     def __init__(self, message: str, *, signal: int = 2, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, where=where, hint=hint)
         self.exit_code = 128 + signal
+
+
+def _rebuilt(kind: type[NeuroError], args: tuple[object, ...], state: dict[str, object]) -> NeuroError:
+    """An error that crossed a process boundary, as it was."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:

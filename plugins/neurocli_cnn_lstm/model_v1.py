@@ -53,7 +53,7 @@ class PublishedCnnLstm(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as published: all biases 0 but the LSTM's forget gates; convolution weights keep torch's default."""
+        """Initialise as published: biases 0 but for the forget gates, convolution weights torch's default."""
         for name, parameter in self.lstm.named_parameters():
             if name.startswith("weight_ih"):
                 nn.init.xavier_uniform_(parameter)

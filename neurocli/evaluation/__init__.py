@@ -1,0 +1,1 @@
+"""Metrics, baselines, noise ceilings, intervals, and the scoreboard that joins them."""

@@ -1,0 +1,156 @@
+"""Linear forecasts that any family can be held against: persistence, and ridge regression on lags.
+
+All of them map a series [time, channel] to forecasts [time, channel]: row t is the forecast of row t + horizon_steps
+from the rows up to t. Each horizon has its own direct fit; nothing is iterated. Where lags are missing (the first
+order - 1 rows, gaps in the data) the forecast is NaN. The normal equations are summed run by run in float64, so memory
+depends on the number of coefficients and not on the length of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+
+_BLOCK_BYTES = 32 * 2**20  # of one block of the design matrix
+
+
+def persistence(series: NDArray[np.floating], horizon_steps: int = 1) -> NDArray[np.floating]:
+    """The forecast that nothing changes, at any horizon: the series [time, channel] itself."""
+    return series
+
+
+class ARRidge:
+    """Autoregression on a channel's own last `order` rows, with one coefficient vector shared by all channels.
+
+    alpha: weight of the squared coefficients against the *sum* of squared errors; the intercept is free. Put the
+    channels on one scale first (z-scores): they share the intercept too.
+    """
+
+    def __init__(self, order: int = 20, alpha: float = 1.0) -> None:
+        _check(order, alpha)
+        self.order, self.alpha = order, alpha
+        self.coefficients: NDArray[np.float64] | None = None
+        """[lag], lag 0 first."""
+        self.intercept = 0.0
+
+    def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> ARRidge:
+        """Fit on runs of [time, channel]; the number of channels may differ from run to run."""
+        sums = _NormalEquations(self.order, 1)
+        for run in series:
+            for channel in range(run.shape[1]):
+                for x, y in _blocks(run[:, channel : channel + 1], self.order, horizon_steps):
+                    sums.add(x, y)
+        coefficients, intercept = sums.solve(self.alpha)
+        self.coefficients, self.intercept = coefficients[:, 0], float(intercept[0])
+        return self
+
+    def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
+        """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
+        if self.coefficients is None:
+            raise RuntimeError("fit the model first")
+        forecast = np.full(series.shape, np.nan)
+        rows = len(series) - self.order + 1
+        if rows > 0:
+            forecast[self.order - 1 :] = self.intercept
+            for lag, coefficient in enumerate(self.coefficients):
+                first = self.order - 1 - lag
+                forecast[self.order - 1 :] += coefficient * series[first : first + rows]
+        return forecast
+
+
+class VARRidge:
+    """Vector autoregression: the last `order` rows of all channels → all channels. See ARRidge for alpha."""
+
+    def __init__(self, order: int = 1, alpha: float = 1.0) -> None:
+        _check(order, alpha)
+        self.order, self.alpha = order, alpha
+        self.coefficients: NDArray[np.float64] | None = None
+        """[lag, source channel, target channel], lag 0 first."""
+        self.intercept = np.zeros(0)
+
+    def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> VARRidge:
+        """Fit on runs of [time, channel], all with the same channels. Rows with a missing value are left out."""
+        sums, channels = None, 0
+        for run in series:
+            if sums is None:
+                channels = run.shape[1]
+                sums = _NormalEquations(self.order * channels, channels)
+            if run.shape[1] != channels:
+                raise DataError(f"a run has {run.shape[1]} channels, the first one {channels}", where="VAR baseline")
+            for x, y in _blocks(run, self.order, horizon_steps):
+                sums.add(x, y)
+        if sums is None:
+            raise DataError("there are no data to fit", where="VAR baseline")
+        coefficients, self.intercept = sums.solve(self.alpha)
+        self.coefficients = coefficients.reshape(self.order, channels, channels)
+        return self
+
+    def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
+        """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
+        if self.coefficients is None:
+            raise RuntimeError("fit the model first")
+        forecast = np.full(series.shape, np.nan)
+        rows = len(series) - self.order + 1
+        if rows > 0:
+            forecast[self.order - 1 :] = self.intercept
+            for lag, matrix in enumerate(self.coefficients):
+                first = self.order - 1 - lag
+                forecast[self.order - 1 :] += series[first : first + rows].astype(np.float64) @ matrix
+        return forecast
+
+
+class _NormalEquations:
+    """Sums of x'x and x'y over blocks x [row, feature] and y [row, target], and of both for the intercept."""
+
+    def __init__(self, features: int, targets: int) -> None:
+        self.rows = 0
+        self.xx, self.xy = np.zeros((features, features)), np.zeros((features, targets))
+        self.x, self.y = np.zeros(features), np.zeros(targets)
+
+    def add(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        self.rows += len(x)
+        self.xx += x.T @ x
+        self.xy += x.T @ y
+        self.x += x.sum(0)
+        self.y += y.sum(0)
+
+    def solve(self, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(coefficients [feature, target], intercept [target]) of the ridge regression."""
+        if self.rows == 0:
+            raise DataError("no run is long enough for the lags and the horizon", where="linear baseline")
+        x, y = self.x / self.rows, self.y / self.rows
+        # Centring afterwards equals fitting a free intercept.
+        centred = self.xx - self.rows * np.outer(x, x) + alpha * np.eye(len(x))
+        right = self.xy - self.rows * np.outer(x, y)
+        # lstsq and not solve: constant or duplicate channels leave the equations without a unique answer.
+        coefficients = np.linalg.lstsq(centred, right, rcond=None)[0]
+        return coefficients, y - x @ coefficients
+
+
+def _blocks(
+    run: NDArray[np.floating], order: int, horizon: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """run [time, channel] → blocks of (x [row, lag * channel], y [row, channel]), complete rows only."""
+    if horizon < 1:
+        raise ValueError("horizon_steps must be at least 1")
+    channels = run.shape[1]
+    size = max(1, _BLOCK_BYTES // (8 * order * channels))
+    for start in range(order - 1, len(run) - horizon, size):
+        stop = min(start + size, len(run) - horizon)
+        x = np.empty((stop - start, order, channels))
+        for lag in range(order):
+            x[:, lag] = run[start - lag : stop - lag]
+        flat, y = x.reshape(stop - start, -1), run[start + horizon : stop + horizon].astype(np.float64)
+        complete = np.isfinite(flat).all(1) & np.isfinite(y).all(1)
+        yield (flat, y) if complete.all() else (flat[complete], y[complete])
+
+
+def _check(order: int, alpha: float) -> None:
+    if order < 1:
+        raise ValueError("order must be at least 1")
+    if alpha < 0:
+        raise ValueError("alpha must not be below 0")

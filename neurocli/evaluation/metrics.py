@@ -1,0 +1,98 @@
+"""Metrics as sums over groups: each group gives statistics once, and any resampling of groups is a sum of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Metric(ABC):
+    """A score of predictions against targets.
+
+    name and unit are what tables show; `higher` says which way is better. `statistics` gives, per channel, numbers
+    [channel, k] that may be added over groups; `value` turns added numbers into the score.
+    """
+
+    name: str
+    unit: str
+    higher: bool = True
+
+    @abstractmethod
+    def statistics(
+        self, target: NDArray[Any], prediction: NDArray[Any], mask: NDArray[np.bool_] | None, variance: NDArray[Any] | None
+    ) -> NDArray[np.float64]:
+        """Statistics [channel, k] of one group; arrays are [time, channel], `mask` broadcasts against them."""
+
+    @abstractmethod
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores [...] of statistics [..., channel, k], pooled over channels; NaN where there is nothing to score."""
+
+    def per_channel(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores [channel] of statistics [channel, k], each channel alone."""
+        return self.value(statistics[:, None, :])
+
+
+class _Scaled(Metric):
+    """Errors in a unit: the recording's own, or z-scores when `sd` and `mean` of the training groups are given."""
+
+    def __init__(self, unit: str, mean: NDArray[Any] | None = None, sd: NDArray[Any] | None = None) -> None:
+        self.unit = unit
+        self._mean, self._sd = mean, sd
+
+    def _scaled(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        values = np.asarray(values, np.float64)
+        return values if self._sd is None else (values - self._mean) / self._sd
+
+    def _scaled_variance(self, variance: NDArray[Any]) -> NDArray[np.float64]:
+        variance = np.asarray(variance, np.float64)
+        return variance if self._sd is None else variance / np.square(self._sd)
+
+    def statistics(self, target, prediction, mask, variance):  # type: ignore[no-untyped-def]
+        y = self._scaled(target)
+        error = self._scaled(prediction) - y
+        valid = np.isfinite(error) if mask is None else np.broadcast_to(mask, y.shape) & np.isfinite(error)
+        y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
+        squared = error**2
+        if variance is not None:
+            squared = squared - np.where(valid, self._scaled_variance(variance), 0.0)
+        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), squared.sum(0), np.abs(error).sum(0))
+        return np.stack([np.asarray(c, np.float64) for c in columns], axis=-1)
+
+
+class R2(_Scaled):
+    """1 - SSE/SST around the grand mean of all targets (pooled over channels)."""
+
+    name = "R2"
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, y, y2, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sst = y2 - y**2 / n
+            return np.where((n > 1) & (sst > 0), 1 - sse / sst, np.nan)
+
+
+class RMSE(_Scaled):
+    """Root mean squared error."""
+
+    name = "RMSE"
+    higher = False
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, _, _, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(np.where(n > 0, np.maximum(sse, 0) / n, np.nan))
+
+
+class MAE(_Scaled):
+    """Mean absolute error."""
+
+    name = "MAE"
+    higher = False
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, _, _, _, absolute = np.moveaxis(statistics.sum(-2), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(n > 0, absolute / n, np.nan)

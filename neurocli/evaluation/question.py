@@ -1,0 +1,60 @@
+"""A question asks every predictor for the same targets, so that their scores can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Question:
+    """Targets at one horizon, group by group.
+
+    targets: group → [time, channel] in the recording's unit; origins: group → sample index [time] of the last sample
+    that a predictor may see; horizon_steps: the target lies that many samples later;
+    subsets: name → group → bool mask that broadcasts against the targets;
+    hindsight: names of subsets that depend on the targets themselves; they must never be reported alone.
+    """
+
+    name: str
+    horizon_steps: int
+    horizon_ms: float
+    unit: str
+    targets: Mapping[str, NDArray[Any]]
+    origins: Mapping[str, NDArray[np.int64]]
+    subsets: Mapping[str, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
+    hindsight: frozenset[str] = frozenset()
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self.targets)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer: group → [time, channel] like the targets, in the recording's unit.
+
+    variance: group → Monte Carlo variance of the answer, which is subtracted from its squared error; extra: whatever else
+    the model says at the same places (a spike probability), by name and group.
+    """
+
+    values: Mapping[str, NDArray[Any]]
+    variance: Mapping[str, NDArray[Any]] | None = None
+    extra: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A named way to answer: a baseline, a ceiling or a control.
+
+    `answer` returns None for a question that it cannot answer.
+    """
+
+    name: str
+    kind: str
+    answer: Callable[[Question], Prediction | None]
+    note: str = ""

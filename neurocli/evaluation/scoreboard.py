@@ -1,0 +1,111 @@
+"""The scoreboard: every score beside its references, on identical targets, with intervals and the skill in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.intervals import Paired, interval, paired
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Prediction, Question
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one predictor, with its interval over groups."""
+
+    name: str
+    kind: str
+    metric: str
+    unit: str
+    horizon_ms: float
+    subset: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n_groups: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Scoreboard:
+    """Collects scores question by question. Statistics per group are kept, predictions are not."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self.metrics = list(metrics)
+        self.scores: list[Score] = []
+        self._statistics: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+
+    def add(self, question: Question, name: str, kind: str, prediction: Prediction) -> None:
+        """Score a prediction on a question and on each of its subsets."""
+        for metric in self.metrics:
+            for subset in (ALL, *question.subsets):
+                statistics = np.stack([self._of_group(metric, question, prediction, subset, g) for g in question.groups])
+                if subset == ALL:
+                    self._statistics[question.name, name, _key(metric)] = statistics
+                value = float(metric.value(statistics.sum(0)))
+                low, high = interval(metric, statistics)
+                self.scores.append(
+                    Score(name, kind, metric.name, metric.unit, question.horizon_ms, subset, *map(_number, (value, low, high)), len(statistics))
+                )
+
+    @staticmethod
+    def _of_group(metric: Metric, question: Question, prediction: Prediction, subset: str, group: str) -> NDArray[np.float64]:
+        mask = None if subset == ALL else question.subsets[subset][group]
+        variance = prediction.variance[group] if prediction.variance is not None else None
+        return metric.statistics(question.targets[group], prediction.values[group], mask, variance)
+
+    def statistics(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64]:
+        """Statistics [group, channel, k] of a predictor on a whole question."""
+        return self._statistics[question.name, name, _key(metric)]
+
+    def skill(self, question: Question, model: str = "model") -> dict[str, Any]:
+        """Skill of the model on a question by the main metric: (score - best baseline) / (ceiling - best baseline).
+
+        Also the paired difference to the best baseline on the same groups. None where a part is missing.
+        """
+        metric = self.metrics[0]
+        rows = [s for s in self.scores if (s.metric, s.unit, s.subset) == (metric.name, metric.unit, ALL)]
+        rows = [s for s in rows if s.horizon_ms == question.horizon_ms and s.value is not None]
+        score = next((s for s in rows if s.name == model), None)
+        baselines = [s for s in rows if s.kind == "baseline"]
+        ceiling = next((s for s in rows if s.kind == "ceiling"), None)
+        best = max(baselines, key=lambda s: (s.value or 0.0) * (1 if metric.higher else -1), default=None)
+        found: dict[str, Any] = {
+            "metric": metric.name,
+            "horizon_ms": question.horizon_ms,
+            "model": score.value if score else None,
+            "best_baseline": best.name if best else None,
+            "baseline": best.value if best else None,
+            "ceiling": ceiling.value if ceiling else None,
+            "value": None,
+            "paired": None,
+        }
+        if score and best:
+            difference = paired(metric, self.statistics(question, model, metric), self.statistics(question, best.name, metric))
+            found["paired"] = _as_dict(difference)
+            if ceiling and score.value is not None and best.value is not None and ceiling.value is not None:
+                room = ceiling.value - best.value
+                found["value"] = (score.value - best.value) / room if abs(room) > 1e-9 else None
+        return found
+
+
+def _key(metric: Metric) -> str:
+    return f"{metric.name}/{metric.unit}"
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN: what is not known is null."""
+    return value if math.isfinite(value) else None
+
+
+def _as_dict(difference: Paired) -> dict[str, Any]:
+    return {key: _number(value) if isinstance(value, float) else value for key, value in asdict(difference).items()}

@@ -1,0 +1,149 @@
+"""`ModelFamily`: what a family of models supplies. The core does everything else.
+
+    adapt → build → loss            what training needs
+    questions, predict, metrics     what evaluation scores
+    baselines, ceiling              what the score is held against
+    diagnose_data, diagnose_model   what is wrong
+    interpret                       what the model has learned, held against known truth
+    example                         tiny data for the conformance kit
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from neurocli.plugin.cards import ModelCard
+
+if TYPE_CHECKING:
+    import torch
+
+    from neurocli.config.sections import FamilyConfig
+    from neurocli.diagnosis.finding import Finding
+    from neurocli.evaluation.metrics import Metric
+    from neurocli.evaluation.question import Prediction, Predictor, Question
+    from neurocli.plugin.exhibit import Exhibit
+    from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """A loss as a sum of named terms, each a scalar tensor that already carries its weight."""
+
+    terms: dict[str, torch.Tensor]
+
+    @property
+    def total(self) -> torch.Tensor:
+        return sum(self.terms.values())  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class NoCeiling:
+    """Why nobody can say what a perfect model would reach on these data."""
+
+    reason: str
+
+
+@dataclass
+class Trained:
+    """A trained model with all that it needs to be asked: what the methods below receive after training."""
+
+    module: torch.nn.Module
+    config: Any
+    data: DataModule
+    seed: int
+    history: list[dict[str, float]]
+
+
+class ModelFamily(ABC):
+    """One model of a family. `card` is the card that named it; `Config` holds its options."""
+
+    Config: ClassVar[type[FamilyConfig]]
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+
+    @property
+    def presets(self) -> Path:
+        """The folder of the model's presets: `presets/<model>/` beside the family's module."""
+        module_file = sys.modules[type(self).__module__].__file__
+        assert module_file is not None
+        return Path(module_file).parent / "presets" / self.card.name
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> DataModule:
+        """Dataset adapter: split by group, normalise on training groups, cut windows.
+
+        `split` is the split of the run when a trained model is asked again; with all groups in `test` the data are new.
+        Raises DataError or LeakError.
+        """
+
+    @abstractmethod
+    def build(self, config: Any, spec: dict[str, Any]) -> torch.nn.Module:
+        """An untrained module for data of that `spec`; randomness from torch's global generator."""
+
+    @abstractmethod
+    def loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> LossTerms:
+        """The loss of one batch."""
+
+    def validation_loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+        """What the best epoch is chosen by; lower is better. Default: the training loss."""
+        return self.loss(module, batch, config).total
+
+    # -- evaluation ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def questions(self, data: DataModule, config: Any, part: str = "test") -> list[Question]:
+        """What is scored: targets of the groups of `part`, one question per horizon; the first is the main one."""
+
+    @abstractmethod
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        """The model's answer to a question, aligned with its targets."""
+
+    @abstractmethod
+    def metrics(self, data: DataModule, config: Any) -> list[Metric]:
+        """What answers are scored by; the first is the main one, by which skill is computed."""
+
+    @abstractmethod
+    def baselines(self, data: DataModule, config: Any) -> list[Predictor]:
+        """Trivial and linear predictors, fitted on the training groups."""
+
+    @abstractmethod
+    def ceiling(self, data: DataModule, config: Any) -> Predictor | NoCeiling:
+        """What a perfect model could reach on these data, or the reason why that is unknown."""
+
+    def suspicious_score(self, data: DataModule, config: Any) -> float | None:
+        """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""
+        return None
+
+    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        """Further tables and figures; `answers` are the model's predictions by question name."""
+        return []
+
+    # -- diagnosis and interpretation ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+        """Checks of the data alone."""
+
+    def diagnose_model(self, trained: Trained) -> list[Finding]:
+        """Checks of a trained model, beyond those that every family shares."""
+        return []
+
+    @abstractmethod
+    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        """What the model has learned: figures with their numbers, controls beside them."""
+
+    def notes(self, data: DataModule, config: Any) -> Sequence[str]:
+        """Lines that every table of this model carries (what it exploits, what it assumes)."""
+        return []
+
+    @abstractmethod
+    def example(self, seed: int) -> RecordingSet:
+        """Tiny data in seconds, for the conformance kit and for tests."""

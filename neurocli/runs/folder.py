@@ -1,0 +1,217 @@
+"""`RunFolder`: one training in one folder, found by name.
+
+    model/20261121-014500-3f2a/
+      run.json  config.toml  provenance.json  metrics.csv  metrics.json
+      checkpoints/{last,best}/  figures/  run.log
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurocli.errors import DataError, UnknownName, UsageError
+from neurocli.runs import toml
+from neurocli.runs.atomic import storage_errors, write_json, write_text
+
+
+class RunFolder:
+    """The files of one run. Status in run.json: created, running, interrupted, failed or finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path).resolve()
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunFolder) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    # -- layout --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """`model/timestamp-hash`."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def info(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def metrics_csv(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def metrics_json(self) -> Path:
+        """Exists only when the training is complete."""
+        return self.path / "metrics.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
+
+    # -- making and finding --------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        root: Path,
+        model: str,
+        info: Mapping[str, Any],
+        config: Mapping[str, Any],
+        origins: Mapping[str, str],
+        provenance: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
+        """A new run of `model` under `root`, with its configuration (nested tables) and each value's origin.
+
+        Raises StorageError where the folder cannot be written.
+        """
+        run = cls(_new_folder(Path(root) / model))
+        write_text(run.config, toml.dumps(config))
+        if provenance is not None:
+            write_json(run.provenance, provenance)
+        # run.json comes last: a folder with one is whole.
+        write_json(
+            run.info,
+            {
+                "schema": 1,
+                "model": model,
+                "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "status": "created",
+                **info,
+                "origins": dict(origins),
+                "unset": toml.unset_keys(config),
+            },
+        )
+        return run
+
+    @classmethod
+    def find(cls, root: Path, name: str) -> RunFolder:
+        """The run called `name`: a path, `model/timestamp-hash`, its last part, or `latest`.
+
+        Raises UnknownName with the nearest names, or UsageError for a folder that is not a run.
+        """
+        runs = list_runs(root)
+        if name == "latest":
+            if not runs:
+                raise UnknownName("there is no run yet", where=str(root), hint="neuro train MODEL makes one")
+            return runs[0]
+        for run in runs:
+            if name in (run.name, run.path.name):
+                return run
+        for candidate in (Path(root) / name, Path(name).expanduser()):
+            if name and candidate.is_dir():
+                return _checked(candidate)
+        hint = None if runs else "there is no run yet; neuro train MODEL makes one"
+        raise UnknownName.among("run", name, _names_like(name, runs), hint=hint)
+
+    # -- content -------------------------------------------------------------------------------------------------
+
+    def read_info(self) -> dict[str, Any]:
+        """The content of run.json. Raises DataError where it is missing or damaged."""
+        return read_json(self.info)
+
+    def update_info(self, **changes: Any) -> dict[str, Any]:
+        """Set keys of run.json, all at once; returns the new content."""
+        info = {**self.read_info(), **changes}
+        write_json(self.info, info)
+        return info
+
+    def read_config(self) -> dict[str, Any]:
+        """The nested tables of config.toml, with a None for each value that was unset. Raises DataError."""
+        try:
+            values = tomllib.loads(self.config.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"the run's configuration cannot be read: {error}", where=str(self.config)) from None
+        # A value may be unset where the default is not: left out, it would come back as the default.
+        for key in self.read_info().get("unset", []):
+            *parents, leaf = str(key).split(".")
+            table = values
+            for parent in parents:
+                table = table.setdefault(parent, {})
+            table.setdefault(leaf, None)
+        return values
+
+
+def list_runs(root: Path) -> list[RunFolder]:
+    """The runs under `root`, newest first."""
+    found = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
+    return sorted(found, key=_age, reverse=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a run. Raises DataError where it is missing, damaged or not an object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"the file cannot be read: {error}", where=str(path), hint="the run is damaged") from None
+    if not isinstance(value, dict):
+        raise DataError("the file does not hold a JSON object", where=str(path), hint="the run is damaged")
+    return value
+
+
+def _new_folder(parent: Path) -> Path:
+    while True:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = parent / f"{stamp}-{secrets.token_hex(2)}"
+        try:
+            with storage_errors(path):
+                path.mkdir(parents=True)
+        except FileExistsError:  # four hex digits can meet twice within one second
+            if not path.is_dir():
+                raise
+            continue
+        return path
+
+
+def _age(run: RunFolder) -> tuple[str, int]:
+    # Runs of one second are told apart by their configuration, which is written once.
+    try:
+        written = run.config.stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return run.path.name.rpartition("-")[0], written
+
+
+def _names_like(name: str, runs: list[RunFolder]) -> list[str]:
+    return [run.name if "/" in name else run.path.name for run in runs]
+
+
+def _checked(path: Path) -> RunFolder:
+    run = RunFolder(path)
+    if not run.info.is_file():
+        raise UsageError("the folder is not a run: it has no run.json", where=str(path), hint="neuro runs lists the runs")
+    return run

@@ -1,0 +1,229 @@
+"""Who does the work: processes of this machine, or a Dask cluster. Both give results in the order they come."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from neurocli.errors import MissingDependency, NeuroError, UsageError
+
+# Workers share the cores already; and a sum over threads may differ in its last bit with their number.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ANSWER_WITHIN_S = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work. `job` and what it returns must be picklable; `name` is what an error calls it."""
+
+    index: int
+    name: str
+    job: Callable[[], Any]
+
+
+class Executor(Protocol):
+    """Runs tasks somewhere. Gives (index, what the job returned or the error it raised) as each is done.
+
+    Closing the iterator stops whatever still runs.
+    """
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]: ...
+
+
+def attempt(task: Task) -> Any:
+    """What the task's job returns, or its error as a NeuroError, which crosses process boundaries whole."""
+    try:
+        return task.job()
+    except NeuroError as error:
+        error.where = error.where or task.name
+        return error
+    except MemoryError:
+        return NeuroError("out of memory", where=task.name, hint="try fewer --workers")
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+        return NeuroError(f"{type(error).__name__}: {error}", where=f"{task.name}{place}")
+
+
+class ProcessExecutor:
+    """Worker processes of this machine, by default as many as there are cores for us.
+
+    Not concurrent.futures: there, a worker that dies takes the pool with it and nobody learns which task it had;
+    and workers outlive a parent that is killed.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise UsageError(f"at least one worker is needed, not {workers}", where="--workers")
+        self.workers = workers or _cores()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        waiting, busy = deque(tasks), dict[_Worker, Task]()
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self.workers:
+                    _give(_Worker(), waiting.popleft(), busy)
+                wait([handle for worker in busy for handle in worker.handles])
+                for worker in [w for w in busy if w.ready]:
+                    task = busy[worker]
+                    result = worker.result(task)
+                    del busy[worker]
+                    if waiting and worker.alive:
+                        _give(worker, waiting.popleft(), busy)
+                    else:
+                        worker.stop()
+                    yield task.index, result
+        finally:
+            for worker in busy:
+                worker.stop()
+
+
+class _Worker:
+    """One process with a pipe to it, which holds at most one task."""
+
+    def __init__(self) -> None:
+        # spawn: a fork would inherit what brian2 and torch hold in memory, and locks held by threads.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs,), daemon=False)
+        with _environment({name: "1" for name in _ONE_THREAD}):
+            self._process.start()
+        theirs.close()
+        self.alive = True
+
+    @property
+    def handles(self) -> list[Any]:
+        return [self._connection, self._process.sentinel]
+
+    @property
+    def ready(self) -> bool:
+        return bool(wait(self.handles, timeout=0))
+
+    def send(self, task: Task) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died in between: `result` says so
+            self._connection.send_bytes(pickle.dumps(task))
+
+    def result(self, task: Task) -> Any:
+        """What came of the task; where the process has died, an error that says how."""
+        with contextlib.suppress(EOFError, ConnectionError):
+            if self._connection.poll():
+                return pickle.loads(self._connection.recv_bytes())
+        self.alive = False
+        self._process.join(5)
+        code = self._process.exitcode
+        how = _signal_name(-code) if code is not None and code < 0 else f"exit code {code}"
+        memory = "the system may have run out of memory: try fewer --workers" if how == "SIGKILL" else None
+        return NeuroError(f"the worker process died ({how})", where=task.name, hint=memory)
+
+    def stop(self) -> None:
+        """End the process and what it has started, at once: shards are atomic, so nothing is left half-written."""
+        if self._process.pid is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.join(5)
+        self._connection.close()
+
+
+def _give(worker: _Worker, task: Task, busy: dict[_Worker, Task]) -> None:
+    busy[worker] = task
+    worker.send(task)
+
+
+def _work(connection: Connection) -> None:
+    """Life of a worker process."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # a group of its own: ^C is for the parent alone, and our children can be stopped with us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            message = connection.recv_bytes()
+            try:
+                result = attempt(pickle.loads(message))
+            except Exception as error:  # the job's code cannot be imported here
+                result = NeuroError(f"a worker cannot load the simulator: {type(error).__name__}: {error}")
+            connection.send_bytes(pickle.dumps(result))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+@contextlib.contextmanager
+def _environment(defaults: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for processes started inside; what the user has set stays."""
+    ours = [name for name in defaults if name not in os.environ]
+    os.environ.update({name: defaults[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+class DaskExecutor:
+    """Workers of a Dask cluster. They must see the output folder and the cache under the same paths as we do."""
+
+    def __init__(self, address: str) -> None:
+        if not re.match(r"^[a-z]+://[^/\s]+$", address):
+            raise UsageError(f"{address!r} is not the address of a scheduler", where="--scheduler", hint="like tcp://host:8786")
+        try:
+            import distributed
+        except ImportError:
+            raise MissingDependency.package("distributed", "a Dask scheduler", extra="cluster") from None
+        self.address = address
+        self._distributed = distributed
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        with self._client() as client:
+            # pure=False: the same command after a failure must run again, not be given the remembered error.
+            futures = {client.submit(attempt, task, pure=False, retries=0): task for task in tasks}
+            try:
+                for future in self._distributed.as_completed(list(futures)):
+                    task, error = futures.pop(future), future.exception()
+                    if error is not None:
+                        error = NeuroError(f"the worker failed ({type(error).__name__}: {error})", where=task.name)
+                    yield task.index, error or future.result()
+            finally:
+                client.cancel(list(futures))
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[Any]:
+        hint = "is it running, and can it be reached from here?"
+        try:
+            client = self._distributed.Client(self.address, timeout=_ANSWER_WITHIN_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise NeuroError(f"no Dask scheduler answers: {error}", where=self.address, hint=hint) from error
+        with client:
+            if not client.scheduler_info()["workers"]:
+                raise NeuroError("the Dask scheduler has no workers", where=self.address, hint=f"dask worker {self.address}")
+            yield client

@@ -1,0 +1,144 @@
+"""Checkpoints as folders: `weights.safetensors`, `state.pt` and a manifest with their sums; whole or not there.
+
+A folder is written beside its place and renamed. The one before is kept as `NAME.previous`, so that a crash or a bad
+disk costs one epoch at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from neurocli.errors import DataError
+from neurocli.runs.atomic import storage_errors
+
+WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
+
+
+@dataclass
+class Checkpoint:
+    """Weights by name, and the state of the training: numbers, text, lists, dicts and tensors."""
+
+    weights: dict[str, torch.Tensor]
+    state: dict[str, Any]
+
+
+class Damaged(Exception):
+    """Why a checkpoint folder cannot be used."""
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write `folder`; the checkpoint that was there becomes `NAME.previous`. Raises StorageError."""
+    temporary, previous = folder.with_name(f".{folder.name}.tmp"), previous_of(folder)
+    with storage_errors(folder):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            # Clones, since safetensors refuses tensors that share memory (tied weights).
+            weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.weights.items()}
+            save_file(weights, temporary / WEIGHTS)
+            torch.save(checkpoint.state, temporary / STATE)
+            sums = {name: _sha256(temporary / name) for name in (WEIGHTS, STATE)}
+            (temporary / MANIFEST).write_text(json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8")
+            for path in (*temporary.iterdir(), temporary):
+                _sync(path)
+        except SafetensorError as error:  # it wraps the system's error in text
+            raise OSError(*_errno(error)) from error
+        except RuntimeError as error:  # torch.save does so too
+            raise OSError(*_errno(error)) from error
+        if folder.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            folder.rename(previous)
+        temporary.rename(folder)
+        _sync(folder.parent)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in `folder`, or with a warning the one before where it is damaged.
+
+    Raises DataError when neither can be used.
+    """
+    reasons = []
+    for candidate in (folder, previous_of(folder)):
+        if not candidate.is_dir():
+            continue
+        try:
+            checkpoint = _read(candidate)
+        except Damaged as reason:
+            reasons.append(f"{candidate.name}: {reason}")
+            continue
+        if reasons:
+            warnings.warn(f"damaged checkpoint ({reasons[0]}); going back to the one before", UserWarning, stacklevel=2)
+        return checkpoint
+    if reasons:
+        raise DataError(
+            f"no usable checkpoint: {'; '.join(reasons)}", where=str(folder), hint="train the model again with neuro train"
+        )
+    raise DataError(
+        "no usable checkpoint: the run has none",
+        where=str(folder),
+        hint="training ended before its first epoch did; carry on with neuro train --resume RUN",
+    )
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to load, sound or not."""
+    return folder.is_dir() or previous_of(folder).is_dir()
+
+
+def previous_of(folder: Path) -> Path:
+    """Where the checkpoint before the one in `folder` is kept."""
+    return folder.with_name(f"{folder.name}.previous")
+
+
+def _read(folder: Path) -> Checkpoint:
+    try:
+        sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        for name in (WEIGHTS, STATE):
+            if sums[name] != _sha256(folder / name):
+                raise Damaged(f"{name} does not match its sha256 sum")
+        weights = load_file(folder / WEIGHTS)
+        # weights_only refuses to run code that a file may hold.
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+    except Damaged:
+        raise
+    except OSError as error:
+        raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
+    except Exception as error:
+        raise Damaged(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    if not isinstance(state, dict):
+        raise Damaged(f"{STATE} does not hold a dictionary")
+    return Checkpoint(weights, state)
+
+
+def _errno(error: Exception) -> tuple[int, str]:
+    import errno
+    import re
+
+    text = str(error)
+    found = re.search(r"os error (\d+)", text)
+    number = int(found[1]) if found else errno.ENOSPC if "write" in text.lower() else errno.EIO
+    return number, text
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

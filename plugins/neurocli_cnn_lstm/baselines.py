@@ -1,0 +1,106 @@
+"""What a forecast is held against: persistence, linear models, a one-dimensional table, and the full-state oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.linear import ARRidge, VARRidge
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.plugin.family import NoCeiling
+from neurocli_cnn_lstm.data import VoltageData
+from neurocli_cnn_lstm.table import TableForecast
+
+ORACLE_SEED = 2000
+
+
+def baselines(data: VoltageData, flags: bool) -> list[Predictor]:
+    """Persistence, AR(20), VAR(10) and the table of the own last voltage, fitted on training runs for each horizon."""
+
+    def persistence(question: Question) -> Prediction:
+        return Prediction({g: data.volts(g)[o] for g, o in question.origins.items()})
+
+    found = [
+        Predictor("persistence", "baseline", persistence, "the last voltage again"),
+        Predictor("AR(20) ridge", "baseline", _linear(data, lambda: ARRidge(20, 1.0)), "one filter of own lags for all neurons"),
+        Predictor("VAR(10) ridge", "baseline", _linear(data, lambda: VARRidge(10, 1.0)), "lags of all neurons"),
+        Predictor("table", "baseline", _table(data, flags=False), "own last voltage in 0.25 mV bins → mean of what followed"),
+    ]
+    if flags:
+        found.append(Predictor("table + clamp flags", "baseline", _table(data, flags=True), "the table, and whether the neuron is clamped"))
+    return found
+
+
+def _training(data: VoltageData) -> list[str]:
+    return [g for g in data.split.train if g in data.place]
+
+
+def _linear(data: VoltageData, make: Any) -> Any:
+    def answer(question: Question) -> Prediction | None:
+        if not _training(data):
+            return None
+        normal = data.normalisation
+        model = make()
+        model.fit([normal.z(data.volts(g)) for g in _training(data)], question.horizon_steps)
+        return Prediction({g: normal.restore(model.predict(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()})
+
+    return answer
+
+
+def _table(data: VoltageData, *, flags: bool) -> Any:
+    def answer(question: Question) -> Prediction | None:
+        if not _training(data):
+            return None
+        table = TableForecast(flags=flags)
+        table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
+        return Prediction({g: table.predict(data.volts(g))[o] for g, o in question.origins.items()})
+
+    return answer
+
+
+def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
+    """The mean over simulated branches from the full state: what a model that knew everything but the noise would say."""
+    meta = data.recordings.meta
+    if meta.get("simulator") != "brunel":
+        return NoCeiling("the data do not come from our simulator, so their full state and wiring are unknown")
+    from neurocli_cnn_lstm.oracle import forecast
+    from neurocli_cnn_lstm.parameters import BrunelConfig
+
+    parameters = BrunelConfig.model_validate(meta["parameters"])
+    first = data.recordings[data.recordings.groups[0]]
+    if first.num_channels != parameters.neurons:
+        return NoCeiling(f"only {first.num_channels} of {parameters.neurons} neurons are recorded")
+    if first.spikes is None:
+        return NoCeiling("the spikes are not recorded")
+
+    def answer(question: Question) -> Prediction:
+        values, variance = {}, {}
+        branches = config.evaluate.oracle_branches if question.horizon_steps == 1 else config.evaluate.probe_branches
+        for number, (group, origins) in enumerate(question.origins.items()):
+            recording = data.recordings[group]
+            assert recording.spikes is not None
+            mean, mc = forecast(
+                parameters,
+                wiring(data, group, parameters.neurons),
+                recording.signal,
+                recording.spikes.step,
+                recording.spikes.channel,
+                origins + data.drop,
+                [question.horizon_ms],
+                branches,
+                ORACLE_SEED + number,
+            )
+            values[group], variance[group] = mean[0], mc[0]
+        return Prediction(values, variance)
+
+    return Predictor("full-state oracle", "ceiling", answer, "exact state and wiring, mean over simulated branches")
+
+
+def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:
+    """True weights [post, pre] in mV of the network that a run was simulated on."""
+    from neurocli_cnn_lstm.reference_loop import weights_from
+
+    known = data.recordings[group].truth or data.recordings.truth
+    return weights_from(known["pre"], known["post"], known["weight_mv"], neurons)

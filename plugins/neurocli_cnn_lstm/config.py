@@ -1,0 +1,96 @@
+"""The options of the cnn_lstm models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from neurocli.config import FamilyConfig, Section, TrainConfig
+
+
+class DataConfig(Section):
+    """How recordings become training data."""
+
+    split: Literal["by-run", "published"] = Field(
+        "by-run", description="by-run: whole runs; published: shuffled overlapping windows over joined runs, which leaks"
+    )
+    split_seed: int = Field(0, ge=0, description="which runs are held out; apart from train.seed, so that seeds compare")
+    validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
+    test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
+    drop_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
+    noise_mv: float = Field(0.0, ge=0, description="sd of noise added to inputs and targets (the published work: 0.2)")
+    noise_seed: int = Field(0, ge=0)
+    reset_flag: Literal["auto", "on", "off"] = Field(
+        "auto", description="mark samples clamped at reset; auto: on for simulated data. Real recordings have no clamp"
+    )
+
+
+class EvaluateConfig(Section):
+    """What is scored."""
+
+    horizons_ms: list[float] = Field([1.0, 2.0, 5.0, 10.0, 20.0], min_length=1)
+    skip: int = Field(149, ge=1, description="samples of each run that only serve as context, the same for every model")
+    probe_stride: int = Field(50, ge=1, description="samples between the origins of horizons beyond the first")
+    oracle_branches: int = Field(24, ge=2, description="Monte Carlo branches of the ceiling at the first horizon")
+    probe_branches: int = Field(64, ge=2, description="the same at longer horizons")
+    rollout_samples: int = Field(8, ge=1, description="sampled paths of the model at longer horizons")
+
+
+class V1Model(Section):
+    """Layout of the published CNN-LSTM."""
+
+    window: int = Field(150, ge=8, description="samples that the model sees")
+    lstm_hidden: int = Field(384, ge=1)
+    cnn_dropout: float = Field(0.1, ge=0, lt=1)
+    lstm_dropout: float = Field(0.25, ge=0, lt=1)
+
+
+class V2Model(Section):
+    """Sizes of the structured CNN-LSTM, and how its windows are cut."""
+
+    window: int = Field(100, ge=2, description="samples of a training window that are scored")
+    warmup: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
+    arrival_channels: int = Field(2, ge=1)
+    gate_hidden: int = Field(16, ge=1)
+    conv_channels: int = Field(8, ge=1)
+    lstm_hidden: int = Field(16, ge=1)
+    head_hidden: int = Field(32, ge=1)
+    synapses: Literal["pairs", "senders"] = Field(
+        "pairs", description="a weight per pair of neurons, or per sender where every run has a network of its own"
+    )
+    squared_error_weight: float = Field(2.0, gt=0, description="share of the squared error beside the likelihoods")
+
+
+class V1Config(FamilyConfig):
+    """Options of cnn-lstm-v1; the training defaults are the published ones."""
+
+    data: DataConfig = DataConfig()
+    model: V1Model = V1Model()
+    train: TrainConfig = TrainConfig(
+        epochs=200,
+        batch_size=32,
+        learning_rate=3e-3,
+        weight_decay=1e-4,
+        schedule="plateau",
+        warmup=5,
+        warmup_start=5e-6,
+        plateau_factor=0.7,
+        plateau_patience=3,
+        minimum_rate=1e-5,
+        gradient_clip=1.0,
+        patience=20,
+    )
+    evaluate: EvaluateConfig = EvaluateConfig()
+    stride: int = Field(15, ge=1, description="samples between the starts of windows")
+
+
+class V2Config(FamilyConfig):
+    """Options of cnn-lstm-v2."""
+
+    data: DataConfig = DataConfig()
+    model: V2Model = V2Model()
+    train: TrainConfig = TrainConfig(
+        epochs=20, steps_per_epoch=125, batch_size=8, learning_rate=6e-3, schedule="cosine", warmup=0.05, gradient_clip=1.0
+    )
+    evaluate: EvaluateConfig = EvaluateConfig()

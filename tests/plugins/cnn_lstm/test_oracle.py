@@ -1,0 +1,133 @@
+"""The reference loop and the oracle, against each other and against a slow and plain calculation."""
+
+import numpy as np
+import pytest
+
+from neurocli_cnn_lstm.oracle import forecast
+from neurocli_cnn_lstm.parameters import BrunelConfig
+from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference, weights_from
+
+
+def _quiet(**changes: float) -> BrunelConfig:
+    """No noise and no input: spikes come only from a start spread over both sides of threshold."""
+    values = {"noise_mv": 0.0, "external_inputs": 0, "start_sd_mv": 40.0, "duration_ms": 40.0, "j_mv": 2.0}
+    return BrunelConfig(**({"probability": 0.3} | values | changes))
+
+
+def test_reference_has_the_published_statistics() -> None:
+    config = BrunelConfig(duration_ms=4000)
+    rates, samples = [], []
+    for run in range(4):
+        voltage, step, channel = simulate_reference(config, draw_weights(config, run), seed=run)
+        rates.append(len(step) / config.neurons / 4)
+        samples.append(voltage[800:])
+    v = np.concatenate(samples)
+    assert voltage.shape == (4000, 100) and voltage.dtype == np.float32
+    assert np.mean(rates) == pytest.approx(30.0, abs=1.5)
+    assert v.mean() == pytest.approx(-57.74, abs=0.25) and v.std() == pytest.approx(5.79, abs=0.15)
+    assert (v == -70).mean() == pytest.approx(0.0597, abs=0.004)
+    assert (np.diff(step) >= 0).all() and channel.max() < 100
+
+
+def test_a_spike_clamps_for_twenty_steps() -> None:
+    config = BrunelConfig(duration_ms=300, record_ms=0.1)
+    voltage, step, channel = simulate_reference(config, draw_weights(config, 0), seed=5)
+    inside = step < len(voltage) - 25
+    for s, i in zip(step[inside], channel[inside], strict=True):
+        assert voltage[s, i] > -51  # the step's start: below or about threshold, not yet reset
+        assert (voltage[s + 1 : s + 21, i] == -70).all() and voltage[s + 21, i] != -70
+
+
+def test_a_spike_arrives_after_the_delay() -> None:
+    # Neuron 0 is pushed over threshold by its start; the others rest, as far below as they can be told apart.
+    config = _quiet(neurons=3, record_ms=0.1, start_sd_mv=25.0, delay_ms=1.5)
+    weights = weights_from(np.array([0]), np.array([1]), np.array([3.0]), 3)
+    for seed in range(200):
+        voltage, step, channel = simulate_reference(config, weights, seed)
+        if list(channel) == [0] and voltage[0, 1] < -55:
+            break
+    s = step[0]
+    decayed = -70 + (voltage[s + 15, 1] + 70) * 0.99
+    assert voltage[s + 16, 1] == pytest.approx(decayed + 3.0, abs=1e-4)
+    assert voltage[s + 15, 1] == pytest.approx(-70 + (voltage[s + 14, 1] + 70) * 0.99, abs=1e-4)
+
+
+@pytest.mark.parametrize(("delay", "refractory"), [(1.5, 2.0), (0.0, 0.0), (2.5, 1.0)])
+def test_without_noise_the_oracle_continues_the_run_exactly(delay: float, refractory: float) -> None:
+    config = _quiet(delay_ms=delay, refractory_ms=refractory)
+    weights = draw_weights(config, 3)
+    voltage, step, channel = simulate_reference(config, weights, seed=4)
+    assert len(step) > 20
+    origins, horizons = np.arange(0, 20), [1.0, 2.0, 5.0, 10.0]
+    mean, variance = forecast(config, weights, voltage, step, channel, origins, horizons, branches=3, seed=0)
+    for h, ms in enumerate(horizons):
+        np.testing.assert_allclose(mean[h], voltage[origins + int(ms)], atol=1e-4)
+    assert variance.max() < 1e-8
+
+
+def _plain_branch(config, weights, voltage, step, channel, origin, ms, rng):  # type: ignore[no-untyped-def]
+    """One branch from one origin, written out with the network's rules and numpy's random numbers."""
+    s0, n = origin * 10, config.neurons
+    v, free_from = voltage[origin].astype(float), np.zeros(n)
+    spikes = {s: list(channel[step == s]) for s in range(s0 - 20, s0)}
+    for s in spikes:
+        free_from[spikes[s]] = s + 20
+    for s in range(s0, s0 + 10 * ms):
+        free = s >= free_from
+        v[free] += 0.01 * (-70 - v[free]) + 0.05 * rng.normal(size=free.sum())
+        fired = np.flatnonzero(free & (v > -50))
+        spikes[s], free_from[fired] = list(fired), s + 20
+        arriving = weights[:, spikes.get(s - 15, [])].sum(1) + 0.5 * rng.poisson(0.4, n)
+        free = s >= free_from
+        v[free] += arriving[free]
+        v[fired] = -70
+    return v
+
+
+def test_the_oracle_agrees_with_plain_monte_carlo() -> None:
+    config = BrunelConfig(duration_ms=500)
+    weights = draw_weights(config, 1)
+    voltage, step, channel = simulate_reference(config, weights, seed=2)
+    origin, rng = 433, np.random.default_rng(0)
+    plain = np.array([_plain_branch(config, weights, voltage, step, channel, origin, 3, rng) for _ in range(1500)])
+    mean, variance = forecast(config, weights, voltage, step, channel, np.array([origin]), [3.0], 20_000, seed=1)
+    error = plain.var(0, ddof=1) / len(plain)
+    z = (plain.mean(0) - mean[0, 0]) / np.sqrt(error + variance[0, 0] + 1e-12)
+    assert np.abs(z).max() < 4.5 and 0.7 < z.std() < 1.3
+    spread = variance[0, 0].mean() * 20_000
+    assert spread == pytest.approx(plain.var(0, ddof=1).mean(), rel=0.05)
+
+
+def test_forecasts_depend_on_the_seed_and_the_origin_alone() -> None:
+    config = BrunelConfig(duration_ms=900)
+    weights = draw_weights(config, 1)
+    run = simulate_reference(config, weights, seed=2)
+    origins = np.arange(100, 800)
+    mean, _ = forecast(config, weights, *run, origins, [1.0, 2.0], 4, seed=1)
+    threaded, _ = forecast(config, weights, *run, origins, [1.0, 2.0], 4, seed=1, threads=2)
+    some, _ = forecast(config, weights, *run, origins[::-7], [1.0, 2.0], 4, seed=1)
+    other, _ = forecast(config, weights, *run, origins, [1.0, 2.0], 4, seed=2)
+    np.testing.assert_array_equal(mean, threaded)
+    np.testing.assert_array_equal(mean[:, ::-7], some)
+    assert (mean != other).mean() > 0.9
+
+
+def test_the_variance_is_that_of_the_mean() -> None:
+    config = BrunelConfig(duration_ms=400)
+    weights = draw_weights(config, 1)
+    run = simulate_reference(config, weights, seed=2)
+    repeats = [forecast(config, weights, *run, np.arange(200, 300), [1.0], 8, seed=s) for s in range(40)]
+    seen = np.var([m for m, _ in repeats], axis=0, ddof=1).mean()
+    assert np.mean([v for _, v in repeats]) == pytest.approx(seen, rel=0.05)
+
+
+def test_what_cannot_be_forecast_is_refused() -> None:
+    config = BrunelConfig(duration_ms=100)
+    weights = draw_weights(config, 1)
+    voltage, step, channel = simulate_reference(config, weights, seed=2)
+    with pytest.raises(ValueError, match="all 100"):
+        forecast(config, weights, voltage[:, :50], step, channel, np.array([5]), [1.0], 2, 0)
+    with pytest.raises(ValueError, match="within the record"):
+        forecast(config, weights, voltage, step, channel, np.array([100]), [1.0], 2, 0)
+    with pytest.raises(ValueError, match="increase"):
+        forecast(config, weights, voltage, step, channel, np.array([5]), [2.0, 1.0], 2, 0)
