@@ -23,6 +23,7 @@ class TrainConfig(Section):
     batch_size: int = Field(32, ge=1)
     optimizer: Literal["adam", "adamw", "adamax"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)
+    beta2: float = Field(0.999, gt=0, lt=1, description="Adam's memory of squared gradients")
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     warmup: float = Field(0.0, ge=0, description="share of all steps (cosine) or number of epochs (plateau) to warm up")

@@ -127,7 +127,7 @@ class _NormalEquations:
         centred = self.xx - self.rows * np.outer(x, x) + alpha * np.eye(len(x))
         right = self.xy - self.rows * np.outer(x, y)
         # lstsq and not solve: constant or duplicate channels leave the equations without a unique answer.
-        coefficients = np.linalg.lstsq(centred, right, rcond=None)[0]
+        coefficients = np.asarray(np.linalg.lstsq(centred, right, rcond=None)[0], np.float64)
         return coefficients, y - x @ coefficients
 
 

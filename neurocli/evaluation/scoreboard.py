@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.errors import NeuroError
 from neurocli.evaluation.intervals import Paired, interval, paired
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Prediction, Question
@@ -45,7 +46,11 @@ class Scoreboard:
         self._statistics: dict[tuple[str, str, str], NDArray[np.float64]] = {}
 
     def add(self, question: Question, name: str, kind: str, prediction: Prediction) -> None:
-        """Score a prediction on a question and on each of its subsets."""
+        """Score a prediction on a question and on each of its subsets. Raises NeuroError where an answer is not a number."""
+        for group in question.groups:
+            missing = np.isfinite(question.targets[group]) & ~np.isfinite(prediction.values[group])
+            if missing.any():  # leaving targets out would be a way to score better
+                raise NeuroError(f"{name} gives no number for {int(missing.sum())} targets", where=f"{question.name}, {group}")
         for metric in self.metrics:
             for subset in (ALL, *question.subsets):
                 statistics = np.stack([self._of_group(metric, question, prediction, subset, g) for g in question.groups])

@@ -6,9 +6,11 @@ disk costs one epoch at most.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -52,13 +54,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             (temporary / MANIFEST).write_text(json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8")
             for path in (*temporary.iterdir(), temporary):
                 _sync(path)
-        except SafetensorError as error:  # it wraps the system's error in text
-            raise OSError(*_errno(error)) from error
-        except RuntimeError as error:  # torch.save does so too
+        except (SafetensorError, RuntimeError) as error:  # both libraries wrap the system's error in text
             raise OSError(*_errno(error)) from error
         if folder.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            folder.rename(previous)
+            if _is_sound(folder):
+                shutil.rmtree(previous, ignore_errors=True)
+                folder.rename(previous)
+            else:  # a damaged one must not push out the good one before it
+                shutil.rmtree(folder)
         temporary.rename(folder)
         _sync(folder.parent)
 
@@ -101,19 +104,32 @@ def previous_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.previous")
 
 
-def _read(folder: Path) -> Checkpoint:
+def _is_sound(folder: Path) -> bool:
+    try:
+        _verify(folder)
+    except Damaged:
+        return False
+    return True
+
+
+def _verify(folder: Path) -> None:
     try:
         sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
-        for name in (WEIGHTS, STATE):
-            if sums[name] != _sha256(folder / name):
-                raise Damaged(f"{name} does not match its sha256 sum")
+        wrong = [name for name in (WEIGHTS, STATE) if sums[name] != _sha256(folder / name)]
+    except OSError as error:
+        raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(f"{MANIFEST} is not a manifest") from error
+    if wrong:
+        raise Damaged(f"{wrong[0]} does not match its sha256 sum")
+
+
+def _read(folder: Path) -> Checkpoint:
+    _verify(folder)
+    try:
         weights = load_file(folder / WEIGHTS)
         # weights_only refuses to run code that a file may hold.
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-    except Damaged:
-        raise
-    except OSError as error:
-        raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
     except Exception as error:
         raise Damaged(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
     if not isinstance(state, dict):
@@ -122,9 +138,6 @@ def _read(folder: Path) -> Checkpoint:
 
 
 def _errno(error: Exception) -> tuple[int, str]:
-    import errno
-    import re
-
     text = str(error)
     found = re.search(r"os error (\d+)", text)
     number = int(found[1]) if found else errno.ENOSPC if "write" in text.lower() else errno.EIO

@@ -30,7 +30,7 @@ class EvaluateConfig(Section):
     """What is scored."""
 
     horizons_ms: list[float] = Field([1.0, 2.0, 5.0, 10.0, 20.0], min_length=1)
-    skip: int = Field(149, ge=1, description="samples of each run that only serve as context, the same for every model")
+    skip: int = Field(149, ge=149, description="samples of each run that only serve as context, the same for every model")
     probe_stride: int = Field(50, ge=1, description="samples between the origins of horizons beyond the first")
     oracle_branches: int = Field(24, ge=2, description="Monte Carlo branches of the ceiling at the first horizon")
     probe_branches: int = Field(64, ge=2, description="the same at longer horizons")
@@ -49,7 +49,7 @@ class V1Model(Section):
 class V2Model(Section):
     """Sizes of the structured CNN-LSTM, and how its windows are cut."""
 
-    window: int = Field(100, ge=2, description="samples of a training window that are scored")
+    window: int = Field(180, ge=2, description="samples of a training window that are scored")
     warmup: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
     arrival_channels: int = Field(2, ge=1)
     gate_hidden: int = Field(16, ge=1)
@@ -91,6 +91,14 @@ class V2Config(FamilyConfig):
     data: DataConfig = DataConfig()
     model: V2Model = V2Model()
     train: TrainConfig = TrainConfig(
-        epochs=20, steps_per_epoch=125, batch_size=8, learning_rate=6e-3, schedule="cosine", warmup=0.05, gradient_clip=1.0
+        # One window holds a sequence per neuron: small batches and many steps beat large ones (see docs/brunel.md).
+        epochs=20,
+        steps_per_epoch=150,
+        batch_size=1,
+        learning_rate=3e-2,
+        beta2=0.99,
+        schedule="cosine",
+        warmup=0.02,
+        gradient_clip=1.0,
     )
     evaluate: EvaluateConfig = EvaluateConfig()

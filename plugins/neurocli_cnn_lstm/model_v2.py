@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .stages_v2 import MembraneStage, OnsetDetector, SynapseStage, fold_neurons, unfold_neurons
+from neurocli_cnn_lstm.stages_v2 import MembraneStage, OnsetDetector, SynapseStage, fold_neurons, unfold_neurons
 
 PARTS = ("synapse", "echo", "lstm", "residual")  # what `forward` can leave out
 DEAD_SAMPLES = 2  # samples at reset after a spike: 2 ms of refractoriness at 1 ms per sample

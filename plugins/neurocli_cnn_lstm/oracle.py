@@ -21,10 +21,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import poisson
+from scipy.stats import binom
 
 from neurocli_cnn_lstm.parameters import BrunelConfig
-from neurocli_cnn_lstm.reference_loop import in_steps, mean_kicks, outgoing
+from neurocli_cnn_lstm.reference_loop import in_steps, kick_probability, outgoing
 
 _NORMAL_BITS, _KICK_BITS = 12, 20
 _CHUNK = 256  # origins per job of a thread
@@ -68,7 +68,8 @@ def forecast(
     start, target, weight = outgoing(weights)
     constants = np.array([config.dt_ms / config.tau_ms, config.rest_mv, config.threshold_mv], np.float32)
     normal = (_normal_quantiles() * (config.noise_mv * config.dt_ms / config.tau_noise_ms)).astype(np.float32)
-    network = (delay, refractory, constants, normal, _kick_thresholds(mean_kicks(config)), np.float32(config.j_mv))
+    thresholds = _kick_thresholds(config.external_inputs, kick_probability(config))
+    network = (delay, refractory, constants, normal, thresholds, np.float32(config.j_mv))
     synapses = (start, target, weight.astype(np.float32))
     mean = np.empty((len(ends), len(origins), n), np.float32)
     variance = np.empty_like(mean)
@@ -98,11 +99,9 @@ def _normal_quantiles() -> NDArray[np.float64]:
     return values / values.std()
 
 
-def _kick_thresholds(mean: float) -> NDArray[np.int32]:
-    """Poisson numbers by inversion: how many of these [kick] a 20-bit uniform number reaches is the number of kicks."""
-    if mean <= 0:
-        return np.empty(0, np.int32)
-    cumulative = np.rint(poisson.cdf(np.arange(int(mean + 20 * np.sqrt(mean) + 20)), mean) * 2**_KICK_BITS)
+def _kick_thresholds(inputs: int, probability: float) -> NDArray[np.int32]:
+    """Binomial numbers by inversion: as many kicks as a 20-bit uniform number reaches of these thresholds [kick]."""
+    cumulative = np.rint(binom.cdf(np.arange(inputs), inputs, probability) * 2**_KICK_BITS)
     return cumulative[cumulative < 2**_KICK_BITS].astype(np.int32)
 
 

@@ -79,7 +79,7 @@ class TableForecast:
 
     def _count(
         self, voltage: NDArray[np.floating], horizon: int
-    ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
+    ) -> tuple[int, NDArray[np.floating], NDArray[np.integer]] | None:
         """One run → (first bin, sum of targets [table, bin], number of them [table, bin]); None if it is too short."""
         now, later = voltage[:-horizon], voltage[horizon:]
         known = np.isfinite(now) & np.isfinite(later)
@@ -88,7 +88,7 @@ class TableForecast:
         bins, which = self._bins(now[known]), self._tables(voltage)[:-horizon][known]
         low, width, tables = int(bins.min()), int(np.ptp(bins)) + 1, 4 if self.flags else 1
         cell = which * width + bins - low
-        total = np.bincount(cell, later[known].astype(np.float64), tables * width)
+        total = np.bincount(cell, later[known].astype(np.float64), tables * width).astype(np.float64)
         count = np.bincount(cell, minlength=tables * width)
         return low, total.reshape(tables, width), count.reshape(tables, width)
 

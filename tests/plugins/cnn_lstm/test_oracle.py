@@ -77,7 +77,7 @@ def _plain_branch(config, weights, voltage, step, channel, origin, ms, rng):  # 
         v[free] += 0.01 * (-70 - v[free]) + 0.05 * rng.normal(size=free.sum())
         fired = np.flatnonzero(free & (v > -50))
         spikes[s], free_from[fired] = list(fired), s + 20
-        arriving = weights[:, spikes.get(s - 15, [])].sum(1) + 0.5 * rng.poisson(0.4, n)
+        arriving = weights[:, spikes.get(s - 15, [])].sum(1) + 0.5 * rng.binomial(8, 0.05, n)
         free = s >= free_from
         v[free] += arriving[free]
         v[fired] = -70

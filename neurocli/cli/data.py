@@ -1,0 +1,150 @@
+"""Where a command's recordings come from: files that were named, the files of a run, or a small simulated set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.cli.output import say
+from neurocli.cli.progress import Progress
+from neurocli.errors import DataError, LeakError, NeuroError
+
+if TYPE_CHECKING:
+    from neurocli.plugin.cards import ModelCard
+    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.recordings import RecordingSet, Split
+
+DEFAULT_RUNS = 12
+DEFAULT_PRESET = "quick"
+
+
+def load_readers() -> list[tuple[Any, Any]]:
+    """Every plugin's reader that can be loaded, with its card; one that cannot is named on stderr."""
+    from neurocli.plugin.cards import ReaderCard
+    from neurocli.plugin.registry import load_implementation, registry
+
+    readers = []
+    for card in registry().cards(ReaderCard):
+        try:
+            readers.append((card, load_implementation(card)()))
+        except NeuroError as error:
+            say(f"warning: the reader {card.name} is left out: {error}")
+    return readers
+
+
+def open_files(paths: Sequence[Path]) -> RecordingSet:
+    """The recordings of files or folders, in any format that a plugin reads. Raises DataError."""
+    from neurocli.recordings.readers import open_paths
+
+    return open_paths(list(paths), load_readers())
+
+
+def recordings_for(card: ModelCard, data: Sequence[Path] | None) -> tuple[RecordingSet, dict[str, Any]]:
+    """(recordings, where they come from) of a model: the files named, or its simulator's small set, kept in the cache."""
+    if data:
+        found = open_files(data)
+        return found, {"paths": [str(Path(p).resolve()) for p in data], "simulator": None}
+    if card.simulator is None:
+        raise DataError(f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE")
+    from neurocli.config.resolve import preset_names, read_preset, resolve
+    from neurocli.plugin.registry import load_implementation, registry
+    from neurocli.simulation.engine import default_set
+
+    sim_card = registry().simulator(card.simulator)
+    simulator = load_implementation(sim_card)(sim_card)
+    quick = DEFAULT_PRESET in preset_names(simulator.presets)
+    config = resolve(simulator.Config, preset=read_preset(simulator.presets, DEFAULT_PRESET) if quick else None).config
+    say(f"no --data: using {DEFAULT_RUNS} runs of `{sim_card.name}`" + (f" with its preset {DEFAULT_PRESET}" if quick else "") + ", made once and kept in the cache")
+    with Progress(f"simulating {sim_card.name}") as progress:
+        found = default_set(simulator, config, DEFAULT_RUNS, say, progress.steps)
+    return found, {"paths": [str(Path(p).resolve()) for p in found.sources], "simulator": sim_card.name}
+
+
+def recordings_of_run(info: dict[str, Any], card: ModelCard) -> RecordingSet:
+    """The recordings that a run was trained on. Raises DataError where they are gone."""
+    source = info.get("data") or {}
+    paths = [Path(p) for p in source.get("paths") or []]
+    missing = [p for p in paths if not p.exists()]
+    if source.get("simulator") and (missing or not paths):
+        return recordings_for(card, None)[0]  # the cache was emptied: made again, with the same seeds
+    if missing:
+        raise DataError("the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data")
+    return open_files(paths)
+
+
+def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None:
+    """The split that a run was trained with. Raises DataError where the recordings lack some of its groups."""
+    from neurocli.recordings import Split
+
+    if not info.get("protocol"):
+        return None
+    split = Split.from_dict(info["protocol"])
+    lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
+    if lost:
+        raise DataError(f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}", where=lost[0])
+    return split
+
+
+def fingerprints(recordings: RecordingSet) -> dict[str, str]:
+    """Group → hash of its content."""
+    return {group: recordings[group].fingerprint() for group in recordings}
+
+
+def trained_of_run(run: Any, data: Sequence[Path] | None, device: str | None, root: Path) -> tuple[ModelFamily, Trained, dict[str, Any]]:
+    """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead."""
+    from neurocli.plugin.registry import registry
+    from neurocli.training.devices import resolve_device
+    from neurocli.training.load import config_of, load_trained
+
+    info = run.read_info()
+    family = registry().family(info["model"])
+    config = config_of(family, run)
+    where = resolve_device(device or config.train.device)
+    known: RecordingSet | None
+    try:
+        known = recordings_of_run(info, family.card)
+        split = split_of_run(info, known)
+    except DataError as error:
+        if not data:
+            raise
+        say(f"warning: {error.message}; references that need training data are left out")
+        known, split = None, None
+    recordings = known
+    if data:
+        recordings, split = _new_data(info, known, split, open_files(data))
+    assert recordings is not None
+    module = family.adapt(recordings, config, split)
+    return family, load_trained(family, run, module, which="best", device=str(where)), info
+
+
+def _new_data(info: dict[str, Any], known: RecordingSet | None, split: Split | None, new: RecordingSet) -> tuple[RecordingSet, Split | None]:
+    """New recordings as test groups beside the run's training groups; refuses what the model has seen."""
+    import dataclasses
+
+    from neurocli.recordings import RecordingSet, Split
+
+    seen = {value: group for group, value in ((info.get("data") or {}).get("fingerprints") or {}).items()}
+    prints = fingerprints(new)
+    if split is not None and known is not None and seen and {*prints.values()} == {*seen}:
+        say("these are the data of the run: its own test groups are scored")
+        return known, split
+    if split is not None:
+        used = {*split.train, *split.validation}
+        for group, value in prints.items():
+            if seen.get(value) in used:
+                raise LeakError(
+                    f"the model was trained on {seen[value]}, which has the content of {group}", where=group, hint="leave it out, or evaluate the run without --data"
+                )
+    if split is None or known is None:
+        return new, Split((), (), tuple(new.groups), protocol="new data")
+
+    def loader(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
+        return lambda: dataclasses.replace(source[group], group=name)
+
+    kept = [*split.train, *split.validation]
+    names = {group: f"new:{group}" if group in kept else group for group in new}
+    loaders = {group: loader(known, group, group) for group in dict.fromkeys(kept)}
+    loaders |= {name: loader(new, group, name) for group, name in names.items()}
+    whole = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
+    return whole, Split(split.train, split.validation, tuple(names.values()), protocol="new data", leaky=split.leaky)

@@ -1,0 +1,283 @@
+"""What a command prints: its result on stdout and nothing else there; words about it on stderr.
+
+    with Output("train", json=json) as out:
+        out.say("…")            a line on stderr
+        out.table(...)          a part of the result, unless --json
+        out.data["run"] = ...   the same result for --json, printed as one envelope when the block ends
+
+While the block runs, whatever else prints on stdout (a plugin, a library, a compiler) is sent to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_module
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from neurocli.errors import NeuroError
+
+SCHEMA = 1
+LEAKY = "LEAKY"
+_PIPED_WIDTH = 4000
+
+
+class StdoutClosed(Exception):
+    """Nobody reads our stdout any more (`neuro models | head -1`)."""
+
+
+class Output:
+    """The result of one command, as tables or as one JSON envelope."""
+
+    def __init__(self, command: str, *, json: bool) -> None:
+        self.command = command
+        self.json = json
+        self.data: dict[str, Any] = {}
+        self._stdout: IO[str] | None = None
+        self._restore = contextlib.ExitStack()
+        self._started = _cpu_s()
+        self._stderr: Any = None
+
+    # -- the block -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Output:
+        self._stdout = self._restore.enter_context(_stdout_for_results())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None and self.json:
+                self.data["cpu_s"] = round(_cpu_s() - self._started, 3)
+                self._write(envelope(self.command, data=self.data))
+            elif isinstance(error, NeuroError) and self.data:
+                error.data = self.data  # type: ignore[attr-defined]
+        finally:
+            self._restore.close()
+
+    # -- the result ----------------------------------------------------------------------------------------------
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, leaky: bool = False, note: str | None = None) -> None:
+        """Print a table; a leaky split puts a red mark into its title."""
+        if self.json:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        heading = Text(clean(title), style="bold")
+        if leaky:
+            heading.append("  ").append(LEAKY, style="bold red")
+        rows = [list(row) for row in rows]
+        # A title wider than its table would be wrapped, so it is a line of its own.
+        self._print(heading)
+        shown = Table(show_edge=False, pad_edge=False, header_style="bold")
+        for number, column in enumerate(columns):
+            numeric = any(_is_number(row[number]) for row in rows if number < len(row))
+            shown.add_column(Text(clean(column)), justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            shown.add_row(*(as_text(cell) for cell in row))
+        self._print(shown)
+        if note:
+            self._print(Text(clean(note), style="dim"))
+        self._print(Text(""))
+
+    def text(self, line: str = "", style: str = "") -> None:
+        """Print a line of the result, unless --json."""
+        if not self.json:
+            from rich.text import Text
+
+            self._print(Text(clean(line), style=style))
+
+    def exhibits(self, exhibits: Iterable[Any], *, leaky: bool = False) -> None:
+        """Print the tables of exhibits, and where their figures are."""
+        for exhibit in exhibits:
+            if exhibit.table is not None:
+                self.table(exhibit.title, exhibit.table.columns, exhibit.table.rows, leaky=leaky, note=exhibit.table.note)
+            elif not exhibit.figure:
+                self.text(exhibit.title, "bold")
+            for name, value in exhibit.claims.items():
+                self.text(f"{name}: {format_value(value)}")
+            if exhibit.figure:
+                self.text(f"figure: {exhibit.figure}", "dim")
+
+    def _print(self, what: Any) -> None:
+        if self._stdout is None:
+            return
+        from rich.console import Console
+
+        terminal = self._stdout.isatty()
+        console = Console(
+            file=self._stdout, highlight=False, markup=False, emoji=False, force_terminal=None if terminal else False, width=None if terminal else _PIPED_WIDTH
+        )
+        with _closed_stdout():
+            console.print(what, soft_wrap=False)
+            self._stdout.flush()
+
+    def _write(self, text: str) -> None:
+        if self._stdout is not None:
+            with _closed_stdout():
+                self._stdout.write(text + "\n")
+                self._stdout.flush()
+
+    # -- words about it ------------------------------------------------------------------------------------------
+
+    def say(self, line: str) -> None:
+        """A line on stderr."""
+        say(line)
+
+    def warn(self, line: str) -> None:
+        """A warning on stderr."""
+        say(f"warning: {line}")
+
+
+_progress_console: Any = None
+
+
+def say(line: str) -> None:
+    """A line on stderr, above a progress bar where there is one. A closed stderr never stops the work."""
+    with contextlib.suppress(OSError, ValueError):
+        if _progress_console is not None:
+            from rich.text import Text
+
+            _progress_console.print(Text(clean(line)))
+        elif sys.stderr is not None:
+            sys.stderr.write(clean(line) + "\n")
+            sys.stderr.flush()
+
+
+def set_progress_console(console: Any) -> None:
+    """While a progress bar is drawn, lines go through its console."""
+    global _progress_console
+    _progress_console = console
+
+
+def envelope(command: str, *, data: dict[str, Any] | None = None, error: dict[str, Any] | None = None) -> str:
+    """The one JSON object that `--json` prints."""
+    whole: dict[str, Any] = {"schema": SCHEMA, "command": command, "ok": error is None}
+    if data is not None:
+        whole["data"] = data
+    if error is not None:
+        whole["error"] = error
+    return json_module.dumps(plain(whole), allow_nan=False, ensure_ascii=False)
+
+
+def print_envelope(text: str) -> None:
+    """Write an envelope on stdout, outside of a command's block."""
+    if sys.stdout is not None:
+        with _closed_stdout():
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: no NaN, no arrays, no paths."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if hasattr(value, "as_dict"):
+        return plain(value.as_dict())
+    if hasattr(value, "tolist"):  # numpy and torch, without importing them
+        return plain(value.tolist())
+    return str(value)
+
+
+def clean(text: object) -> str:
+    """Text without control characters: names out of a file must not steer a terminal."""
+    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def format_value(value: Any) -> str:
+    """A value for people: four significant digits, a dash for what is not known."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(format_value(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {format_value(item)}" for key, item in value.items())
+    return str(value)
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """`0.912 [0.900, 0.921]`"""
+    if value is None:
+        return "–"
+    if low is None or high is None:
+        return format_value(value)
+    return f"{format_value(value)} [{format_value(low)}, {format_value(high)}]"
+
+
+def as_text(cell: Any) -> Any:
+    """A table's cell; verdicts and marks carry their colour."""
+    from rich.text import Text
+
+    styles = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "broken": "bold red", "ok": "green", LEAKY: "bold red", "missing": "bold red"}
+    text = clean(format_value(cell))
+    return Text(text, style=styles.get(text, ""))
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and its finished children."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+@contextlib.contextmanager
+def _closed_stdout() -> Any:
+    try:
+        yield
+    except BrokenPipeError:
+        raise StdoutClosed from None
+
+
+@contextlib.contextmanager
+def _stdout_for_results() -> Any:
+    """Give a stream that reaches the true stdout, and send everything else that is printed there to stderr."""
+    before = sys.stdout
+    try:
+        if before is None or before.fileno() != 1:
+            raise OSError
+        before.flush()
+        saved = os.dup(1)
+    except BrokenPipeError:
+        raise StdoutClosed from None
+    except (OSError, ValueError, AttributeError):  # stdout is closed, or a test's own object
+        with contextlib.redirect_stdout(sys.stderr):
+            yield before
+        return
+    stream = os.fdopen(saved, "w", encoding=before.encoding, errors="replace")
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield stream
+    finally:
+        with contextlib.suppress(OSError):
+            before.flush()
+        os.dup2(saved, 1)
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def paths(items: Iterable[Path | str]) -> list[str]:
+    """Paths as JSON shows them."""
+    return [str(item) for item in items]

@@ -1,0 +1,80 @@
+"""Progress on stderr: a bar on a terminal, a line now and then where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from neurocli.cli.output import format_value, say, set_progress_console
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Give `steps` to whatever counts work, and `epoch` to a training.
+
+    with Progress("simulating") as progress: simulate(..., progress=progress.steps)
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._bar: Any = None
+        self._task: Any = None
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if sys.stderr is not None and sys.stderr.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            console = Console(stderr=True, highlight=False, markup=False)
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TimeRemainingColumn(),
+                progress.TextColumn("{task.fields[text]}", markup=False),
+                console=console,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self.what, total=None, text="")
+            set_progress_console(console)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        set_progress_console(None)
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def steps(self, done: int, total: int, text: str = "") -> None:
+        """`done` of `total` is done; `text` says what."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, text=text)
+        elif self._line_due(done >= total > 1):
+            say(f"{self.what}: {done} of {total}" + (f", {text}" if text else ""))
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """One row of a training: epoch, epochs, step, steps, and losses."""
+        epoch, epochs = int(row.get("epoch", 0)), int(row.get("epochs", 0))
+        step, steps = int(row.get("step", 0)), int(row.get("steps", 0) or 1)
+        losses = " ".join(f"{key} {format_value(row[key])}" for key in ("train_loss", "validation_loss") if row.get(key) is not None)
+        if self._bar is not None:
+            within = step % steps if step < steps * epochs else steps
+            done = epoch if "validation_loss" in row or not within else epoch - 1 + within / steps
+            self._bar.update(self._task, completed=min(max(round(done, 2), 0), epochs), total=epochs, text=losses)
+        elif self._line_due("validation_loss" in row and epoch >= epochs):
+            say(f"{self.what}: epoch {epoch} of {epochs} {losses}".rstrip())
+
+    def _line_due(self, last: bool) -> bool:
+        now = time.monotonic()
+        if last or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            return True
+        return False

@@ -1,0 +1,138 @@
+"""The checks that any trained model shares: did it train, did it converge, does it generalise, is it better than trivial."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.evaluate import Evaluation
+    from neurocli.plugin.family import Trained
+
+LARGEST_GAP = 2.0
+"""Validation loss over training loss at the best epoch, above which a model has learned its training groups by heart."""
+STILL_FALLING = 0.02
+
+
+def check_trained(trained: Trained, evaluation: Evaluation | None = None) -> list[Finding]:
+    """All shared checks of a trained model; those of scores only where an evaluation is given."""
+    return [*check_history(trained.history), *check_weights(trained), *check_split(trained), *(check_scores(evaluation) if evaluation else [])]
+
+
+def check_history(history: list[dict[str, float]]) -> list[Finding]:
+    """Non-finite losses and gradients, the gap between training and validation, and convergence.
+
+    history: one row per epoch with train_loss, validation_loss and what else was logged.
+    """
+    if not history:
+        return [Finding("history", "training", WARN, 0, "≥ 1 epoch", "the run has no finished epoch: train it further with --resume")]
+    bad = sorted({key for row in history for key, value in row.items() if _is_watched(key) and not _finite(value)})
+    findings = [
+        Finding(
+            "finite-loss",
+            "training",
+            FAIL if bad else PASS,
+            ", ".join(bad) if bad else "all finite",
+            "all finite",
+            "lower train.learning_rate, or set train.gradient_clip" if bad else "",
+        )
+    ]
+    rows = [row for row in history if _finite(row.get("validation_loss"))]
+    if rows:
+        best = min(range(len(rows)), key=lambda n: rows[n]["validation_loss"])
+        findings += [*_gap(rows[best]), _converged(rows, best)]
+    return findings
+
+
+def _gap(best: dict[str, float]) -> list[Finding]:
+    train, validation = best.get("train_loss"), best["validation_loss"]
+    if not _finite(train) or train <= 0 or validation <= 0:  # type: ignore[operator]  # a likelihood may be negative: no ratio
+        return []
+    advice = "the model has learned its training groups by heart: more groups, dropout, weight decay or a smaller model"
+    return [judged("train-validation-gap", "training", validation / train, warn=LARGEST_GAP, advice=advice)]  # type: ignore[operator]
+
+
+def _converged(rows: list[dict[str, float]], best: int) -> Finding:
+    """WARN where the best epoch is the last one and the validation loss was still falling."""
+    last = best == len(rows) - 1
+    earlier = rows[max(0, len(rows) - 1 - max(1, len(rows) // 10))]["validation_loss"]
+    falling = (earlier - rows[best]["validation_loss"]) / max(abs(earlier), 1e-12)
+    still = len(rows) == 1 or (last and falling > STILL_FALLING)
+    return Finding(
+        "converged",
+        "training",
+        WARN if still else PASS,
+        f"best epoch {best + 1} of {len(rows)}",
+        f"loss falls < {STILL_FALLING:.0%} at the end",
+        "train for more epochs (train.epochs): the validation loss was still falling" if still else "",
+    )
+
+
+def check_weights(trained: Trained) -> list[Finding]:
+    """Every weight is a finite number."""
+    bad = [name for name, value in trained.module.state_dict().items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    return [Finding("finite-weights", "model", FAIL if bad else PASS, len(bad), "0", f"{bad[0]} is not finite: train again" if bad else "")]
+
+
+def check_split(trained: Trained) -> list[Finding]:
+    """The split lets no test data into training, and leaves enough groups to say something."""
+    split = trained.data.split
+    n = len(split.test)
+    return [
+        Finding(
+            "split",
+            "data",
+            FAIL if split.leaky else PASS,
+            split.protocol,
+            "by group",
+            "test data are seen in training: scores of this run mean nothing for new recordings" if split.leaky else "",
+        ),
+        judged("test-groups", "data", n, warn=3, low=True, advice="bring more independent groups: with fewer than three there is no interval"),
+    ]
+
+
+def check_scores(evaluation: Evaluation) -> list[Finding]:
+    """The model is better than its best baseline, and not better than it can be."""
+    findings = []
+    metric, skill = evaluation.metrics[0], evaluation.skill
+    model, baseline = skill["model"], skill["baseline"]
+    if model is None:
+        findings.append(Finding("score", "test", FAIL, None, "a number", "the model's answers cannot be scored"))
+    elif baseline is not None:
+        better = model > baseline if metric["higher"] else model < baseline
+        difference = skill["paired"] or {}
+        low, high = difference.get("low"), difference.get("high")
+        sure = low is None or high is None or (low > 0 if metric["higher"] else high < 0)
+        findings.append(
+            Finding(
+                "better-than-baseline",
+                "test",
+                FAIL if not better else PASS if sure else WARN,
+                model,
+                f"{'>' if metric['higher'] else '<'} {baseline:.4g} ({skill['best_baseline']})",
+                "" if better and sure else "the difference is within its interval: bring more test groups" if better else "a trivial predictor does as well: the model has learned nothing of use",
+            )
+        )
+    if evaluation.suspicious is not None and model is not None:
+        suspected = evaluation.suspected_leak
+        findings.append(
+            Finding(
+                "suspicious-score",
+                "test",
+                FAIL if suspected else PASS,
+                model,
+                f"{'≤' if metric['higher'] else '≥'} {evaluation.suspicious:.4g}",
+                "leak suspected: look for test data in training (same seed twice, overlapping windows)" if suspected else "",
+            )
+        )
+    return findings
+
+
+def _is_watched(key: str) -> bool:
+    return "loss" in key or "grad" in key
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -1,0 +1,149 @@
+"""Ask a trained model its questions, and hold every answer against baselines and ceiling on the same targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
+from neurocli.plugin.exhibit import Exhibit
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily, Trained
+
+
+@dataclass
+class Evaluation:
+    """All scores of a model beside their references.
+
+    skills: one per question, in order, the main question first; ceiling_reason: why there is no ceiling; hindsight: names
+    of subsets that depend on the targets themselves.
+    """
+
+    model: str
+    scores: list[Score]
+    skills: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    questions: list[dict[str, Any]]
+    protocol: dict[str, Any]
+    suspicious: float | None = None
+    ceiling_reason: str | None = None
+    hindsight: frozenset[str] = frozenset()
+    exhibits: list[Exhibit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def skill(self) -> dict[str, Any]:
+        """The skill on the main question."""
+        return self.skills[0]
+
+    @property
+    def leaky(self) -> bool:
+        return bool(self.protocol["leaky"])
+
+    @property
+    def main_score(self) -> float | None:
+        """The model's score on the main question by the main metric."""
+        return self.skill["model"]
+
+    @property
+    def suspected_leak(self) -> bool:
+        """Whether the main score is better than honest models can be."""
+        if self.suspicious is None or self.main_score is None:
+            return False
+        return self.main_score > self.suspicious if self.metrics[0]["higher"] else self.main_score < self.suspicious
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` shows and evaluation.json keeps."""
+        return {
+            "model": self.model,
+            "scores": [score.as_dict() for score in self.scores],
+            "skill": self.skill,
+            "skills": self.skills,
+            "metrics": self.metrics,
+            "questions": self.questions,
+            "protocol": self.protocol,
+            "ceiling_reason": self.ceiling_reason,
+            "hindsight": sorted(self.hindsight),
+            "exhibits": [exhibit.as_dict() for exhibit in self.exhibits],
+            "notes": self.notes,
+            "warnings": self.warnings,
+        }
+
+
+def evaluate(
+    family: ModelFamily,
+    trained: Trained,
+    *,
+    say: Callable[[str], None],
+    figures: Path | None = None,
+    only_main: bool = False,
+) -> Evaluation:
+    """Score model, baselines and ceiling on every question of the test groups.
+
+    figures: folder for the family's further figures; without it those are left out. only_main: the main question alone.
+    """
+    from neurocli.plugin.family import NoCeiling
+
+    data, config = trained.data, trained.config
+    questions = family.questions(data, config)
+    if only_main:
+        questions = questions[:1]
+    board = Scoreboard(family.metrics(data, config))
+    name = family.card.name
+    say("fitting the baselines on the training groups" if data.split.train else "scoring without training groups")
+    references = list(family.baselines(data, config))
+    ceiling = family.ceiling(data, config)
+    if not isinstance(ceiling, NoCeiling):
+        references.append(ceiling)
+    answers, skills = {}, []
+    for question in questions:
+        say(f"scoring {question.name} on {len(question.groups)} {data.group_name()}s")
+        answers[question.name] = family.predict(trained, question)
+        board.add(question, name, "model", answers[question.name])
+        for predictor in references:
+            answer = predictor.answer(question)
+            if answer is not None:
+                board.add(question, predictor.name, predictor.kind, answer)
+        skills.append({"question": question.name, **board.skill(question, name)})
+    found = Evaluation(
+        model=name,
+        scores=board.scores,
+        skills=skills,
+        metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher} for m in board.metrics],
+        questions=[
+            {"name": q.name, "horizon_ms": q.horizon_ms, "horizon_steps": q.horizon_steps, "unit": q.unit, "subsets": list(q.subsets), "groups": q.groups}
+            for q in questions
+        ],
+        protocol={**data.split.as_dict(), "group": data.group_name(), "scored": "test", "fingerprint": data.test_fingerprint()},
+        suspicious=family.suspicious_score(data, config),
+        ceiling_reason=ceiling.reason if isinstance(ceiling, NoCeiling) else None,
+        hindsight=frozenset[str]().union(*(q.hindsight for q in questions)),
+        notes=list(family.notes(data, config)),
+    )
+    found.warnings = _warnings(found)
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+        found.exhibits = list(family.evaluate_more(trained, answers, figures))
+    return found
+
+
+def _warnings(found: Evaluation) -> list[str]:
+    warnings = []
+    if found.leaky:
+        warnings.append(f"the split {found.protocol['split']!r} lets test data into training: these scores are too good")
+    if found.suspected_leak:
+        limit = f"{found.suspicious:g}"
+        warnings.append(f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})")
+    baseline, model = found.skill["baseline"], found.skill["model"]
+    if not any(s.kind == "baseline" and s.subset == ALL for s in found.scores):
+        warnings.append("no baseline could be fitted: there is nothing to hold the score against")
+    elif baseline is not None and model is not None and (model <= baseline if found.metrics[0]["higher"] else model >= baseline):
+        warnings.append(f"the model is not better than the baseline {found.skill['best_baseline']}")
+    groups = found.questions[0]["groups"]
+    if len(groups) < 3:
+        warnings.append(f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval")
+    return warnings

@@ -1,0 +1,222 @@
+"""Simulate: carry a plan out, run by run, so that a kill at any time loses only the runs that were being made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from neurocli.errors import DataError, Interrupted, NeuroError, PartlyDone, StorageError, UsageError
+from neurocli.recordings import store
+from neurocli.recordings.recording import Recording
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli.runs.atomic import storage_errors
+from neurocli.runs.cache import cache_root
+from neurocli.simulation.executor import DaskExecutor, Executor, ProcessExecutor, Task
+from neurocli.simulation.parts import Parts, file_digest
+from neurocli.simulation.plan import Plan
+from neurocli.simulation.simulator import Simulator
+
+Progress = Callable[[int, int, str], None]
+Say = Callable[[str], None]
+
+
+def _silent(*_: Any) -> None:
+    """What is told when nobody listens."""
+
+
+def simulate(
+    simulator: Simulator,
+    config: Any,
+    *,
+    runs: int,
+    out: Path,
+    first: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = _silent,
+    say: Say = _silent,
+) -> RecordingSet:
+    """Simulate groups `first` to `first + runs - 1` into the file `out`, and give its recordings.
+
+    What is there already is used: shards of an unfinished attempt, and the runs of `out` where its parameters are the
+    same. The bytes of `out` depend on the parameters and the number of runs alone.
+    progress: called with (runs done, runs in all, name of the last one).
+    Raises UsageError where `out` is something else and may not be overwritten; PartlyDone where some runs failed;
+    the first failure where all did; StorageError; Interrupted.
+    """
+    plan = Plan(simulator.card.name, simulator.identity(config), first, runs)
+    if scheduler is not None and workers is not None:
+        raise UsageError("--workers and --scheduler exclude each other", where="--workers", hint="a cluster has its own workers")
+    executor: Executor = DaskExecutor(scheduler) if scheduler else ProcessExecutor(workers)
+    out = out.absolute()
+    old = None if overwrite else _existing(out, plan)
+    if old is not None and old[0].contains(plan) and not Parts(out).folder.exists():
+        return _nothing_to_do(out, plan, *old, say)  # without a lock: the folder may be read-only
+    with Parts.locked(out) as parts:
+        old = None if overwrite else _existing(out, plan)
+        if old is not None and old[0].contains(plan):
+            parts.clear(old[0])
+            return _nothing_to_do(out, plan, *old, say)
+        parts.begin(plan, overwrite=overwrite)
+        reused = _by_index(*old) if old else {}
+        if reused:
+            say(f"reusing the {len(reused)} runs of {out.name}")
+        _make_shards(simulator, config, plan, parts, executor, set(reused), progress, say)
+        recordings = (reused[i]() if i in reused else parts.read(i) for i in plan.indices)
+        store.write(out, recordings, meta=plan.meta, truth=simulator.truth(config))
+        spare = parts.clear(plan)
+        if spare:
+            say(f"{spare} more finished runs are kept in {parts.folder.name} for a larger --runs")
+    return RecordingSet.open(out)
+
+
+def default_set(simulator: Simulator, config: Any, runs: int, say: Say, progress: Progress = _silent) -> RecordingSet:
+    """The data a command works on when it was given none: from the cache, simulated at its first use."""
+    from neurocli import __version__
+
+    plan = Plan(simulator.card.name, simulator.identity(config), 0, runs)
+    # Parameters do not tell when a new version simulates better, so each version keeps its own.
+    out = cache_root() / "data" / __version__ / f"{simulator.card.name}-{plan.key}.h5"
+    made = out.exists()
+    if not made:
+        say(f"no data given: simulating {runs} runs of {simulator.card.name}, kept in {out}")
+    try:
+        found = simulate(simulator, config, runs=runs, out=out, progress=progress)
+    except UsageError:
+        if not made or _readable(out):
+            raise
+        say(f"the cached data {out} is damaged: simulating it again")
+        found = simulate(simulator, config, runs=runs, out=out, overwrite=True, progress=progress)
+    if made:
+        say(f"no data given: using {runs} simulated runs of {simulator.card.name} from {out}")
+    return found.subset(found.groups[:runs])
+
+
+def make_shard(simulator: Simulator, config: Any, index: int, work: Path, path: Path) -> str:
+    """Simulate one group into its own file; gives the file's sha256. Runs in a worker."""
+    recording = simulator.simulate(config, index, work)
+    recording.group = simulator.group_name(config, index)
+    store.write(path, [recording], meta={}, truth={})
+    return file_digest(path)
+
+
+def _make_shards(
+    simulator: Simulator,
+    config: Any,
+    plan: Plan,
+    parts: Parts,
+    executor: Executor,
+    reused: set[int],
+    progress: Progress,
+    say: Say,
+) -> None:
+    """Simulate the runs of the plan that are neither reused nor among the shards."""
+    sound, damaged = parts.finished(plan)
+    if sound:
+        say(f"carrying on: {len(sound)} of {plan.count} runs are there from last time")
+    if damaged:
+        say(f"{len(damaged)} damaged shards are simulated again")
+    done = len(reused | sound.keys())
+    progress(done, plan.count, "")
+    missing = [index for index in plan.indices if index not in reused and index not in sound]
+    if not missing:
+        return
+    failed: dict[str, NeuroError] = {}
+    try:
+        work = _prepared(simulator, config, plan, say)
+        names = {index: simulator.group_name(config, index) for index in missing}
+        tasks = [
+            Task(index, names[index], partial(make_shard, simulator, config, index, work, parts.shard(index)))
+            for index in missing
+        ]
+        with contextlib.closing(executor.run(tasks)) as results:
+            for index, result in results:
+                if isinstance(result, StorageError):
+                    raise result  # the other runs would meet the same disk
+                if not isinstance(result, NeuroError) and not parts.shard(index).exists():
+                    result = _not_shared(parts, names[index])
+                if isinstance(result, NeuroError):
+                    failed[names[index]] = result
+                    say(f"{names[index]} failed: {result}")
+                    continue
+                parts.record(index, result)
+                done += 1
+                progress(done, plan.count, names[index])
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted with {done} of {plan.count} runs done", where=str(parts.folder), hint="the same command carries on"
+        ) from None
+    if failed and not done:
+        raise next(iter(failed.values()))
+    if failed:
+        shown = "; ".join(f"{name}: {error}" for name, error in sorted(failed.items())[:5])
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        raise PartlyDone(
+            f"{len(failed)} of {plan.count} runs failed: {shown}{more}",
+            where=str(parts.folder),
+            hint=f"the {done} finished runs are kept; the same command tries the others again",
+        )
+
+
+def _prepared(simulator: Simulator, config: Any, plan: Plan, say: Say) -> Path:
+    """The work folder of the simulator with these parameters, prepared once and not by two processes at a time."""
+    work = cache_root() / "simulators" / plan.simulator / plan.key
+    with storage_errors(work):
+        work.mkdir(parents=True, exist_ok=True)
+        with FileLock(work.with_suffix(".lock")):
+            simulator.prepare(config, work, say)
+    return work
+
+
+def _existing(out: Path, plan: Plan) -> tuple[Plan, RecordingSet] | None:
+    """What `out` holds, if it can serve the plan; None where it does not exist. Raises UsageError otherwise."""
+    if not out.exists():
+        return None
+    hint = "--overwrite replaces it; or choose another --out"
+    if out.is_dir():
+        raise UsageError("this is a folder, not a file", where=str(out), hint="choose another --out")
+    try:
+        recordings = RecordingSet.open(out)
+    except DataError as error:
+        raise UsageError(f"the file exists and is no simulation of ours: {error}", where=str(out), hint=hint) from error
+    old = Plan.of_meta(recordings.meta)
+    if old is None or old.count != len(recordings):
+        raise UsageError("the file exists and was not made by neuro simulate", where=str(out), hint=hint)
+    if old.key != plan.key:
+        differences = "; ".join(plan.differences(old))
+        raise UsageError(f"the file was made with other parameters: {differences}", where=str(out), hint=hint)
+    if not old.contains(plan) and not plan.contains(old):
+        had = f"{old.indices.start} to {old.indices.stop - 1}"
+        asked = f"{plan.indices.start} to {plan.indices.stop - 1}"
+        raise UsageError(f"the file has runs {had}, not all of which are among {asked}", where=str(out), hint=hint)
+    return old, recordings
+
+
+def _nothing_to_do(out: Path, plan: Plan, old: Plan, recordings: RecordingSet, say: Say) -> RecordingSet:
+    more = "" if old.count == plan.count else f"; it has {old.count}, all of which stay"
+    say(f"{out.name} already has the {plan.count} runs asked for{more}: nothing to do")
+    return recordings
+
+
+def _by_index(old: Plan, recordings: RecordingSet) -> dict[int, Callable[[], Recording]]:
+    return {
+        index: partial(recordings.__getitem__, group) for index, group in zip(old.indices, recordings.groups, strict=True)
+    }
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return Plan.of_meta(RecordingSet.open(path).meta) is not None
+    except DataError:
+        return False
+
+
+def _not_shared(parts: Parts, name: str) -> NeuroError:
+    hint = "workers must see the output folder under the same path"
+    return NeuroError(f"a worker has written {name} where we cannot see it", where=str(parts.folder), hint=hint)

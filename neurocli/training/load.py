@@ -1,0 +1,68 @@
+"""Trained and untrained models back from a run."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import ValidationError
+
+from neurocli.errors import DataError
+from neurocli.plugin.family import ModelFamily, Trained
+from neurocli.recordings import DataModule
+from neurocli.runs.folder import RunFolder
+from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
+from neurocli.training.devices import resolve_device
+from neurocli.training.history import read_history
+from neurocli.training.seeds import BUILD, seed_epoch
+
+
+def config_of(family: ModelFamily, run: RunFolder) -> Any:
+    """The configuration of a run, checked anew. Raises DataError where this version does not accept it."""
+    try:
+        return family.Config.model_validate(run.read_config())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"the run's configuration does not fit this version: {key}: {first['msg']}", where=str(run.config)) from None
+
+
+def load_trained(
+    family: ModelFamily,
+    run: RunFolder,
+    data: DataModule,
+    *,
+    which: Literal["best", "last"] = "best",
+    device: str = "cpu",
+) -> Trained:
+    """The trained model of a run, in eval mode on `device`, with the data that it is to be asked about.
+
+    The module is built for the spec that the run was trained with. Where there is no best epoch, the last one is taken.
+    Raises DataError where no checkpoint can be used or the weights do not fit the module.
+    """
+    config = config_of(family, run)
+    spec = run.read_info().get("spec")
+    if not isinstance(spec, dict):
+        raise DataError("the run has not been trained: run.json has no spec", where=str(run.info), hint="neuro train --resume RUN")
+    folder = run.best if which == "best" and has_checkpoint(run.best) else run.last
+    checkpoint = load_checkpoint(folder)
+    module = untrained(family, config, spec, config.train.seed)
+    load_weights(module, checkpoint.weights, where=str(folder))
+    module.to(resolve_device(device)).eval()
+    return Trained(module, config, data, config.train.seed, read_history(run.metrics_csv))
+
+
+def untrained(family: ModelFamily, config: Any, spec: dict[str, Any], seed: int) -> torch.nn.Module:
+    """The module as training with `seed` finds it before the first step, in eval mode: a control for what was learned."""
+    with torch.random.fork_rng(devices=[]):
+        seed_epoch(seed, BUILD)
+        return family.build(config, spec).eval()
+
+
+def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], *, where: str) -> None:
+    """Put `weights` into `module`. Raises DataError that names what does not fit."""
+    own = module.state_dict()
+    odd = sorted(set(own) ^ set(weights)) or [n for n in own if own[n].shape != weights[n].shape]
+    if odd:
+        raise DataError(f"the weights do not fit the model: {', '.join(odd[:3])}", where=where)
+    module.load_state_dict(weights)
