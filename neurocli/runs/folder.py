@@ -1,8 +1,8 @@
 """`RunFolder`: one training in one folder, found by name.
 
-    model/20261121-014500-3f2a/
-      run.json  config.toml  provenance.json  metrics.csv  metrics.json
-      checkpoints/{last,best}/  figures/  run.log
+model/20261121-014500-3f2a/
+  run.json  config.toml  provenance.json  metrics.csv  metrics.json
+  checkpoints/{last,best}/  figures/  run.log
 """
 
 from __future__ import annotations
@@ -213,5 +213,7 @@ def _names_like(name: str, runs: list[RunFolder]) -> list[str]:
 def _checked(path: Path) -> RunFolder:
     run = RunFolder(path)
     if not run.info.is_file():
-        raise UsageError("the folder is not a run: it has no run.json", where=str(path), hint="neuro runs lists the runs")
+        raise UsageError(
+            "the folder is not a run: it has no run.json", where=str(path), hint="neuro runs lists the runs"
+        )
     return run

@@ -12,7 +12,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("neurocli", "torch", "lightning", "torch-geometric", "numpy", "scipy", "h5py", "brian2", "pydantic", "safetensors")
+PACKAGES = (
+    "neurocli",
+    "torch",
+    "lightning",
+    "torch-geometric",
+    "numpy",
+    "scipy",
+    "h5py",
+    "brian2",
+    "pydantic",
+    "safetensors",
+)
 
 
 def provenance(sources: Iterable[str | Path] = (), *, packages: Iterable[str] = PACKAGES) -> dict[str, Any]:

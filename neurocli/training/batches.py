@@ -13,7 +13,7 @@ from neurocli.recordings import Batch, DataModule
 class EpochBatches:
     """Training batches of the epoch that `epoch()` names when the iteration begins; a plain iterable.
 
-    Not torch's DataLoader: that draws from the global generator when it starts, and so would move every number after it.
+    Not torch's DataLoader: that draws from the global generator when it starts, and so would move all later numbers.
     """
 
     def __init__(self, data: DataModule, *, seed: int, steps: int, epoch: Callable[[], int]) -> None:
@@ -50,4 +50,5 @@ def steps_per_epoch(data: DataModule, config: TrainConfig) -> int:
 
 def total_steps(data: DataModule, config: TrainConfig) -> int:
     """Optimiser steps of the whole training."""
-    return min(config.epochs * steps_per_epoch(data, config), config.max_steps or config.epochs * steps_per_epoch(data, config))
+    steps = config.epochs * steps_per_epoch(data, config)
+    return min(steps, config.max_steps or steps)

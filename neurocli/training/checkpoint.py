@@ -51,7 +51,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             save_file(weights, temporary / WEIGHTS)
             torch.save(checkpoint.state, temporary / STATE)
             sums = {name: _sha256(temporary / name) for name in (WEIGHTS, STATE)}
-            (temporary / MANIFEST).write_text(json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8")
+            (temporary / MANIFEST).write_text(
+                json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8"
+            )
             for path in (*temporary.iterdir(), temporary):
                 _sync(path)
         except (SafetensorError, RuntimeError) as error:  # both libraries wrap the system's error in text
@@ -85,7 +87,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         return checkpoint
     if reasons:
         raise DataError(
-            f"no usable checkpoint: {'; '.join(reasons)}", where=str(folder), hint="train the model again with neuro train"
+            f"no usable checkpoint: {'; '.join(reasons)}",
+            where=str(folder),
+            hint="train the model again with neuro train",
         )
     raise DataError(
         "no usable checkpoint: the run has none",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from neurocli.errors import DataError, Interrupted, UsageError
+from neurocli.errors import DataError, Interrupted, NeuroError, UsageError
 from neurocli.plugin.family import ModelFamily
 from neurocli.recordings import DataModule
 from neurocli.runs.atomic import write_json
@@ -76,7 +76,8 @@ def fit(
                 raise
             finally:
                 log.info("status: %s", status)
-                run.update_info(status=status)
+                with contextlib.suppress(NeuroError):  # a full disk must not hide why the training ended
+                    run.update_info(status=status)
                 tell(hook, "run_finished", run=run, status=status)
         return result
 
@@ -195,7 +196,7 @@ def _kept(reached: Progress) -> str:
     return f"the checkpoint of epoch {reached.epoch} is kept" if reached.epoch else "no epoch had ended yet"
 
 
-@contextmanager
+@contextlib.contextmanager
 def _logging_to(run: RunFolder) -> Iterator[None]:
     """Write what training has to say into run.log as well."""
     handler = logging.FileHandler(run.log, encoding="utf-8", delay=True)

@@ -24,7 +24,9 @@ def config_of(family: ModelFamily, run: RunFolder) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"the run's configuration does not fit this version: {key}: {first['msg']}", where=str(run.config)) from None
+        raise DataError(
+            f"the run's configuration does not fit this version: {key}: {first['msg']}", where=str(run.config)
+        ) from None
 
 
 def load_trained(
@@ -43,7 +45,9 @@ def load_trained(
     config = config_of(family, run)
     spec = run.read_info().get("spec")
     if not isinstance(spec, dict):
-        raise DataError("the run has not been trained: run.json has no spec", where=str(run.info), hint="neuro train --resume RUN")
+        raise DataError(
+            "the run has not been trained: run.json has no spec", where=str(run.info), hint="neuro train --resume RUN"
+        )
     folder = run.best if which == "best" and has_checkpoint(run.best) else run.last
     checkpoint = load_checkpoint(folder)
     module = untrained(family, config, spec, config.train.seed)
@@ -53,7 +57,7 @@ def load_trained(
 
 
 def untrained(family: ModelFamily, config: Any, spec: dict[str, Any], seed: int) -> torch.nn.Module:
-    """The module as training with `seed` finds it before the first step, in eval mode: a control for what was learned."""
+    """The module as training with `seed` finds it before the first step, in eval mode: a control."""
     with torch.random.fork_rng(devices=[]):
         seed_epoch(seed, BUILD)
         return family.build(config, spec).eval()

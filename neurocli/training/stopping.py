@@ -14,7 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Remembers SIGINT and SIGTERM; `check()` raises Interrupted between two batches. A second signal raises at once."""
+    """Remembers SIGINT and SIGTERM; `check()` raises Interrupted between batches, a second signal at once."""
 
     def __init__(self, describe: Callable[[], str] = lambda: "stopped") -> None:
         self.received: int | None = None
