@@ -77,9 +77,9 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
     """The split that a run was trained with. Raises DataError where the recordings lack some of its groups."""
     from neurocli.recordings import Split
 
-    if not info.get("protocol"):
+    if not info.get("split"):
         return None
-    split = Split.from_dict(info["protocol"])
+    split = Split.from_dict(info["split"])
     lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
     if lost:
         raise DataError(f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}", where=lost[0])

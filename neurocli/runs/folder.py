@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -132,8 +133,8 @@ class RunFolder:
         for run in runs:
             if name in (run.name, run.path.name):
                 return run
-        for candidate in (Path(root) / name, Path(name).expanduser()):
-            if name and candidate.is_dir():
+        for candidate in (Path(root) / name, Path(os.path.expanduser(name))):  # noqa: PTH111  (never raises)
+            if name and os.path.isdir(candidate):  # noqa: PTH112  (false, not an error, for impossible names)
                 return _checked(candidate)
         hint = None if runs else "there is no run yet; neuro train MODEL makes one"
         raise UnknownName.among("run", name, _names_like(name, runs), hint=hint)

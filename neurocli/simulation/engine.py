@@ -52,7 +52,9 @@ def simulate(
     """
     plan = Plan(simulator.card.name, simulator.identity(config), first, runs)
     if scheduler is not None and workers is not None:
-        raise UsageError("--workers and --scheduler exclude each other", where="--workers", hint="a cluster has its own workers")
+        raise UsageError(
+            "--workers and --scheduler exclude each other", where="--workers", hint="a cluster has its own workers"
+        )
     executor: Executor = DaskExecutor(scheduler) if scheduler else ProcessExecutor(workers)
     out = out.absolute()
     old = None if overwrite else _existing(out, plan)
@@ -150,7 +152,9 @@ def _make_shards(
                 progress(done, plan.count, names[index])
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted with {done} of {plan.count} runs done", where=str(parts.folder), hint="the same command carries on"
+            f"interrupted with {done} of {plan.count} runs done",
+            where=str(parts.folder),
+            hint="the same command carries on",
         ) from None
     if failed and not done:
         raise next(iter(failed.values()))
@@ -206,7 +210,8 @@ def _nothing_to_do(out: Path, plan: Plan, old: Plan, recordings: RecordingSet, s
 
 def _by_index(old: Plan, recordings: RecordingSet) -> dict[int, Callable[[], Recording]]:
     return {
-        index: partial(recordings.__getitem__, group) for index, group in zip(old.indices, recordings.groups, strict=True)
+        index: partial(recordings.__getitem__, group)
+        for index, group in zip(old.indices, recordings.groups, strict=True)
     }
 
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -38,7 +38,7 @@ class Executor(Protocol):
     Closing the iterator stops whatever still runs.
     """
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]: ...
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Any], None, None]: ...
 
 
 def attempt(task: Task) -> Any:
@@ -68,7 +68,7 @@ class ProcessExecutor:
             raise UsageError(f"at least one worker is needed, not {workers}", where="--workers")
         self.workers = workers or _cores()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Any], None, None]:
         waiting, busy = deque(tasks), dict[_Worker, Task]()
         try:
             while waiting or busy:
@@ -97,7 +97,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
-        with _environment({name: "1" for name in _ONE_THREAD}):
+        with _environment(dict.fromkeys(_ONE_THREAD, "1")):
             self._process.start()
         theirs.close()
         self.alive = True
@@ -195,7 +195,9 @@ class DaskExecutor:
 
     def __init__(self, address: str) -> None:
         if not re.match(r"^[a-z]+://[^/\s]+$", address):
-            raise UsageError(f"{address!r} is not the address of a scheduler", where="--scheduler", hint="like tcp://host:8786")
+            raise UsageError(
+                f"{address!r} is not the address of a scheduler", where="--scheduler", hint="like tcp://host:8786"
+            )
         try:
             import distributed
         except ImportError:
@@ -203,12 +205,12 @@ class DaskExecutor:
         self.address = address
         self._distributed = distributed
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Any], None, None]:
         with self._client() as client:
             # pure=False: the same command after a failure must run again, not be given the remembered error.
             futures = {client.submit(attempt, task, pure=False, retries=0): task for task in tasks}
             try:
-                for future in self._distributed.as_completed(list(futures)):
+                for future in self._distributed.as_completed(list(futures), loop=client.loop):
                     task, error = futures.pop(future), future.exception()
                     if error is not None:
                         error = NeuroError(f"the worker failed ({type(error).__name__}: {error})", where=task.name)
@@ -225,5 +227,7 @@ class DaskExecutor:
             raise NeuroError(f"no Dask scheduler answers: {error}", where=self.address, hint=hint) from error
         with client:
             if not client.scheduler_info()["workers"]:
-                raise NeuroError("the Dask scheduler has no workers", where=self.address, hint=f"dask worker {self.address}")
+                raise NeuroError(
+                    "the Dask scheduler has no workers", where=self.address, hint=f"dask worker {self.address}"
+                )
             yield client

@@ -48,7 +48,9 @@ class Parts:
                 lock.acquire(timeout=0)
             except Timeout:
                 raise UsageError(
-                    "another process is simulating into this file", where=str(out), hint="wait for it, or choose another --out"
+                    "another process is simulating into this file",
+                    where=str(out),
+                    hint="wait for it, or choose another --out",
                 ) from None
         try:
             parts._sweep()

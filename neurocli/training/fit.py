@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from neurocli.errors import DataError, Interrupted, NeuroError, UsageError
@@ -105,13 +105,13 @@ def _train(
             log.info("carrying on after epoch %d", reached.epoch)
         if not reached.done(train.epochs, total, train.patience):
             module = FamilyModule(family, network, config, schedule)
-            trainer = _trainer(config, run, total, steps)
             optimizer_state = checkpoint.state["optimizer"] if checkpoint else None
-            trainer.callbacks += [
+            callbacks: list[Callback] = [
                 Restoring(reached, optimizer_state, stop),
                 BatchEnd(steps, total, report, stop),
                 EpochEnd(run, data, reached, clock, report, hook, stop),
             ]
+            trainer = _trainer(config, run, total, steps, callbacks)
             _place(trainer, reached)
             batches = EpochBatches(data, seed=train.seed, steps=steps, epoch=lambda: trainer.current_epoch)
             try:
@@ -133,12 +133,13 @@ def _train(
     return result
 
 
-def _trainer(config: Any, run: RunFolder, total: int, steps: int) -> Trainer:
+def _trainer(config: Any, run: RunFolder, total: int, steps: int, callbacks: list[Callback]) -> Trainer:
     device = resolve_device(config.train.device)
     on_cuda = device.type == "cuda"
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=[device.index] if on_cuda else 1,
+        callbacks=callbacks,
         max_epochs=config.train.epochs,
         max_steps=total,
         limit_train_batches=steps,
@@ -162,7 +163,8 @@ def _place(trainer: Trainer, reached: Progress) -> None:
     """Set Lightning's counters to where the checkpoint was taken: after a whole epoch."""
     loop = trainer.fit_loop
     for count in (loop.epoch_progress.current, loop.epoch_progress.total):
-        count.ready = count.started = count.processed = count.completed = reached.epoch
+        for stage in ("ready", "started", "processed", "completed"):
+            setattr(count, stage, reached.epoch)
     done = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
     done.ready = done.completed = reached.step
     loop.epoch_loop._batches_that_stepped = reached.step

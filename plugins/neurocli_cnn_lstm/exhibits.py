@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
-from neurocli.plugin.figure import saved_figure
+from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.answers import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)

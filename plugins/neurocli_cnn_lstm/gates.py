@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
-from neurocli.plugin.figure import saved_figure
+from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model_v2 import LstmTrace
 

@@ -11,7 +11,7 @@ import torch
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
-from neurocli.plugin.figure import saved_figure
+from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm import recovery
 from neurocli_cnn_lstm.answers import neuron_types
 from neurocli_cnn_lstm.baselines import wiring

@@ -20,7 +20,6 @@ from neurocli.errors import (
     MissingDependency,
     NeuroError,
     PartlyDone,
-    StorageError,
     UsageError,
 )
 from neurocli.recordings.recordingset import RecordingSet
@@ -310,8 +309,15 @@ def test_plan() -> None:
     plan = Plan("toy", {"a": (1, 2), "b": {"c": 1}}, 0, 5)
     assert plan.key == Plan("toy", {"b": {"c": 1}, "a": [1, 2]}, 3, 9).key
     assert Plan.of_meta(json.loads(json.dumps(plan.meta))) == plan
-    assert Plan("toy", {"a": [1, 2], "b": {"c": 2}, "d": None}, 0, 1).differences(plan) == ["b.c: 1 → 2", "d: unset → null"]
-    for meta in ({}, {"simulator": 1, "parameters": {}, "simulation": {}}, {**plan.meta, "simulation": {"first": "0", "runs": 1}}):
+    assert Plan("toy", {"a": [1, 2], "b": {"c": 2}, "d": None}, 0, 1).differences(plan) == [
+        "b.c: 1 → 2",
+        "d: unset → null",
+    ]
+    for meta in (
+        {},
+        {"simulator": 1, "parameters": {}, "simulation": {}},
+        {**plan.meta, "simulation": {"first": "0", "runs": 1}},
+    ):
         assert Plan.of_meta(meta) is None
 
 

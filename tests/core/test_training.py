@@ -134,9 +134,8 @@ def test_a_kill_between_any_two_writes_leaves_the_same_bits(toy, make_run, monke
     import shutil
 
     points = 0
-    run = make_run(epochs=3)
-    for at in range(12, 40, 3):
-        count = iter(range(10**6))
+    for at in range(0, 400, 5):
+        run, count = make_run(epochs=3), iter(range(10**6))
         with monkeypatch.context() as patch:
             for owner, name in ((pathlib.Path, "rename"), (os, "replace"), (shutil, "rmtree"), (os, "fsync")):
                 real = getattr(owner, name)
@@ -149,12 +148,13 @@ def test_a_kill_between_any_two_writes_leaves_the_same_bits(toy, make_run, monke
                 patch.setattr(owner, name, guarded)
             try:
                 toy.train_in(run.path)
-                break
             except Killed:
                 points += 1
-    toy.train_in(run.path)
-    assert points > 2
-    assert left(whole) == left(run)
+        toy.train_in(run.path)
+        assert left(whole) == left(run), at
+        if next(count) <= at:  # the training came to its end before its turn to be killed
+            break
+    assert points > 8
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,0 +1,72 @@
+"""Each fault is planted in clean data, and found under its name."""
+
+import numpy as np
+import pytest
+
+from neurocli.diagnosis import FAIL, PASS
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet
+from neurocli_cnn_lstm.example import small_network
+
+
+@pytest.fixture(scope="module")
+def clean() -> RecordingSet:
+    return small_network(0, runs=6, duration_ms=3000.0)
+
+
+def verdicts(recordings: RecordingSet, *sets: str) -> dict[str, str]:
+    from neurocli.config import resolve
+
+    family = registry().family("cnn-lstm")
+    return {f.check: f.verdict for f in family.diagnose_data(recordings, resolve(family.Config, sets=sets).config)}
+
+
+def faulty(clean: RecordingSet, fault: str) -> RecordingSet:
+    changed = []
+    for k, group in enumerate(clean):
+        recording = clean[group]
+        signal = recording.signal.copy()
+        if k == 1:
+            if fault == "nan":
+                signal[1000, 5] = np.nan
+            elif fault == "constant":
+                signal[:, 5] = -60
+            elif fault == "clipped":
+                signal[:, 5] = np.minimum(signal[:, 5], -55)
+            elif fault == "silent" and recording.spikes is not None:
+                from neurocli.recordings import Spikes
+
+                keep = recording.spikes.channel != 5
+                recording.spikes = Spikes(recording.spikes.step[keep], recording.spikes.channel[keep], recording.spikes.dt_ms)
+            elif fault == "shifted":
+                signal = signal + 3
+        if fault == "z-score":
+            signal = (signal - signal.mean()) / signal.std()
+        if fault == "repeated" and k == 1:
+            signal = clean[clean.groups[0]].signal
+        changed.append(type(recording)(**{**vars(recording), "signal": signal}))
+    return RecordingSet.of(changed, meta=clean.meta, truth=clean.truth)
+
+
+def test_clean_data_are_clean(clean: RecordingSet) -> None:
+    assert set(verdicts(clean).values()) == {PASS}
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("nan", "finite-values"),
+        ("constant", "constant-neurons"),
+        ("clipped", "clipped-neurons"),
+        ("silent", "silent-neurons"),
+        ("z-score", "unit"),
+        ("repeated", "repeated-runs"),
+        ("shifted", "run-drift-mean-voltage"),
+    ],
+)
+def test_a_fault_is_found(clean: RecordingSet, fault: str, check: str) -> None:
+    assert verdicts(faulty(clean, fault))[check] != PASS
+
+
+def test_the_published_split_fails_as_a_leak(clean: RecordingSet) -> None:
+    assert verdicts(clean, "data.split=published")["leak"] == FAIL
