@@ -55,7 +55,6 @@ def recordings_for(card: ModelCard, data: Sequence[Path] | None) -> tuple[Record
     simulator = load_implementation(sim_card)(sim_card)
     quick = DEFAULT_PRESET in preset_names(simulator.presets)
     config = resolve(simulator.Config, preset=read_preset(simulator.presets, DEFAULT_PRESET) if quick else None).config
-    say(f"no --data: using {DEFAULT_RUNS} runs of `{sim_card.name}`" + (f" with its preset {DEFAULT_PRESET}" if quick else "") + ", made once and kept in the cache")
     with Progress(f"simulating {sim_card.name}") as progress:
         found = default_set(simulator, config, DEFAULT_RUNS, say, progress.steps)
     return found, {"paths": [str(Path(p).resolve()) for p in found.sources], "simulator": sim_card.name}

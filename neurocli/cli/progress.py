@@ -61,16 +61,16 @@ class Progress:
             say(f"{self.what}: {done} of {total}" + (f", {text}" if text else ""))
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """One row of a training: epoch, epochs, step, steps, and losses."""
-        epoch, epochs = int(row.get("epoch", 0)), int(row.get("epochs", 0))
-        step, steps = int(row.get("step", 0)), int(row.get("steps", 0) or 1)
-        losses = " ".join(f"{key} {format_value(row[key])}" for key in ("train_loss", "validation_loss") if row.get(key) is not None)
+        """One report of a training: event (batch or epoch), epoch, epochs, step, steps (of the whole training), losses."""
+        losses = " ".join(f"{key.removesuffix('_loss')} {format_value(row[key])}" for key in ("train_loss", "validation_loss") if key in row)
+        text = f"epoch {row.get('epoch', 0)} of {row.get('epochs', 0)}  {losses}".rstrip()
+        ended = row.get("event") == "epoch"
         if self._bar is not None:
-            within = step % steps if step < steps * epochs else steps
-            done = epoch if "validation_loss" in row or not within else epoch - 1 + within / steps
-            self._bar.update(self._task, completed=min(max(round(done, 2), 0), epochs), total=epochs, text=losses)
-        elif self._line_due("validation_loss" in row and epoch >= epochs):
-            say(f"{self.what}: epoch {epoch} of {epochs} {losses}".rstrip())
+            self._bar.update(self._task, text=text)
+            if row.get("steps"):
+                self._bar.update(self._task, completed=row["step"], total=row["steps"])
+        elif self._line_due(ended and row.get("epoch") == row.get("epochs")):
+            say(f"{self.what}: {text}")
 
     def _line_due(self, last: bool) -> bool:
         now = time.monotonic()

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.hdf5 import attribute, child, read_array
 from neurocli.recordings.recording import Recording, Spikes
+from neurocli.recordings.writing import create_hdf5
 from neurocli.runs.atomic import replacing
 
 FORMAT, VERSION = "neurocli-recordings", 1
@@ -30,7 +31,7 @@ _MV_SCALE, _MV_OFFSET = 1e-3, -70.0
 
 def write(path: Path, recordings: Iterable[Recording], *, meta: Mapping[str, Any], truth: Mapping[str, NDArray[Any]]) -> None:
     """Write a file, atomically; `recordings` may be a generator, one recording is in memory at a time."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["meta"] = json.dumps(meta, sort_keys=True, allow_nan=False)
         _put_all(file.create_group("truth"), truth)

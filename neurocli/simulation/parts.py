@@ -56,6 +56,7 @@ class Parts:
             parts._sweep()
             yield parts
         finally:
+            parts._sweep()  # of workers that were stopped while they wrote
             # The lock goes while it is held: whoever opened it in between finds its file gone, and asks anew.
             if not any(path != parts._lock for path in parts.folder.iterdir()):
                 with contextlib.suppress(OSError):

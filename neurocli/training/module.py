@@ -42,6 +42,7 @@ class FamilyModule(LightningModule):
             [p for p in self.network.parameters() if p.requires_grad],
             lr=train.learning_rate,
             weight_decay=train.weight_decay,
+            betas=(0.9, train.beta2),
         )
 
     def start_epoch(self) -> None:

@@ -13,7 +13,7 @@ from neurocli.plugin.family import NoCeiling
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.table import TableForecast
 
-ORACLE_SEED = 2000
+ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
 def baselines(data: VoltageData, flags: bool) -> list[Predictor]:
@@ -53,7 +53,7 @@ def _table(data: VoltageData, *, flags: bool) -> Any:
     def answer(question: Question) -> Prediction | None:
         if not _training(data):
             return None
-        table = TableForecast(flags=flags)
+        table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
         table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
         return Prediction({g: table.predict(data.volts(g))[o] for g, o in question.origins.items()})
 

@@ -94,7 +94,11 @@ class VoltageData(DataModule):
 
     def is_reset(self, volts: NDArray[Any]) -> NDArray[np.bool_]:
         """Where voltages are clamped at reset, as far as the added noise lets one see."""
-        return np.abs(volts - self.reset_mv) < max(RESET_TOLERANCE_MV, 3.5 * self._noise_mv)
+        return np.abs(volts - self.reset_mv) < self.reset_tolerance_mv
+
+    @property
+    def reset_tolerance_mv(self) -> float:
+        return max(RESET_TOLERANCE_MV, 3.5 * self._noise_mv)
 
     def volts(self, group: str) -> NDArray[np.float32]:
         """Voltages [time, neuron] of a run in its unit, after dropping its start, with the added noise if any."""
@@ -178,7 +182,7 @@ def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[st
 
     Its windows overlap across the parts and straddle runs; it is here to be shown, not to be believed.
     """
-    starts = np.arange(0, steps - window - 1, stride)
+    starts = np.arange(0, steps - window - 1, stride)  # its last sample is never a target
     order = torch.randperm(len(starts), generator=torch.Generator().manual_seed(42)).numpy()
     n_train, n_validation = int(0.7 * len(starts)), int(0.15 * len(starts))
     parts = np.split(starts[order], [n_train, n_train + n_validation])

@@ -1,0 +1,134 @@
+"""`neuro evaluate RUN`: every score beside its baselines, its ceiling and its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from neurocli.cli.options import RUNS, Data, Device, Json, Root, Run
+from neurocli.cli.output import Output, format_value, with_interval
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.evaluate import Evaluation
+
+HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alone"
+_ORDER = {"model": 0, "baseline": 1, "control": 2, "ceiling": 3}
+
+
+def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RUNS, json: Json = False) -> None:
+    """Score a run's best checkpoint (chosen on validation) on its test groups, or on new data."""
+    with Output("evaluate", json=json) as output:
+        from neurocli.cli.data import trained_of_run
+        from neurocli.evaluation.evaluate import evaluate as score
+        from neurocli.runs.atomic import write_json
+        from neurocli.runs.folder import RunFolder
+        from neurocli.runs.lock import locked
+
+        folder = RunFolder.find(root, run)
+        family, trained, _ = trained_of_run(folder, data, device, root)
+        with locked(folder):
+            figures = folder.figures / ("new-data" if data else "evaluation")
+            found = score(family, trained, say=output.say, figures=figures)
+            from neurocli.cli.output import plain
+
+            kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
+            write_json(kept, plain(found.as_dict()))
+        output.data.update(found.as_dict())
+        output.data.update(run=str(folder.path), name=folder.name, params=trained.config.model_dump(mode="json"))
+        output.data["files"] = [str(kept), *(str(e.figure) for e in found.exhibits if e.figure)]
+        show(output, found, folder.name)
+        for line in found.warnings:
+            output.warn(line)
+
+
+def show(output: Output, found: Evaluation, name: str) -> None:
+    """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
+    main = found.questions[0]
+    n, group = len(main["groups"]), found.protocol["group"]
+    title = f"{found.model}  {name}: {main['name']}, {format_value(main['horizon_ms'])} ms ahead, {n} test {group}{'s' if n != 1 else ''}"
+    columns = ["", "kind", *(_heading(m) for m in found.metrics)]
+    board = _by_predictor(found, lambda s: s.subset == "all" and s.horizon_ms == main["horizon_ms"])
+    rows = [[who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)] for (who, kind), cells in board.items()]
+    note = "95 % bootstrap intervals over independent groups" if n >= 3 else "fewer than three groups: no intervals"
+    output.table(title, columns, rows, leaky=found.leaky, note=note)
+    for line in _skill_lines(found):
+        output.text(line)
+    output.text()
+    _show_horizons(output, found)
+    _show_subsets(output, found)
+    output.exhibits(found.exhibits, leaky=found.leaky)
+    for line in found.notes:
+        output.text(f"note: {line}")
+    if output.json:
+        return
+    figures = {str(e.figure.parent) for e in found.exhibits if e.figure}
+    for folder in sorted(figures):
+        output.text(f"figures: {folder}")
+
+
+def _skill_lines(found: Evaluation) -> list[str]:
+    skill = found.skill
+    lines = []
+    if skill["value"] is not None:
+        lines.append(f"skill {format_value(skill['value'])}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
+    else:
+        reason = found.ceiling_reason or "a reference is missing"
+        lines.append(f"skill unknown: {reason}")
+    test = skill["paired"]
+    if test:
+        sure = f" p = {format_value(test['p'])}" if test["p"] is not None else " too few groups for a test"
+        difference = with_interval(test["value"], test["low"], test["high"])
+        lines.append(f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}")
+    return lines
+
+
+def _show_horizons(output: Output, found: Evaluation) -> None:
+    if len(found.questions) < 2:
+        return
+    metric = found.metrics[0]
+    horizons = list(dict.fromkeys(q["horizon_ms"] for q in found.questions))
+    cells: dict[tuple[str, str], dict[float, str]] = {}
+    for s in _of_metric(found, metric):
+        if s.subset == "all":
+            cells.setdefault((s.name, s.kind), {})[s.horizon_ms] = with_interval(s.value, s.low, s.high)
+    rows = [[who, kind, *(values.get(h, "–") for h in horizons)] for (who, kind), values in _ordered(cells)]
+    skills = {s["horizon_ms"]: format_value(s["value"]) for s in found.skills}
+    rows.append(["skill", "", *(skills.get(h, "–") for h in horizons)])
+    output.table(f"{_heading(metric)} by horizon", ["", "kind", *(f"{format_value(h)} ms" for h in horizons)], rows, leaky=found.leaky)
+
+
+def _show_subsets(output: Output, found: Evaluation) -> None:
+    main, metric = found.questions[0], found.metrics[0]
+    names = main["subsets"]
+    for title, chosen, note in (
+        ("by subset", [n for n in names if n not in found.hindsight], None),
+        ("by subset of what came after (hindsight)", [n for n in names if n in found.hindsight], HINDSIGHT),
+    ):
+        if not chosen:
+            continue
+        cells: dict[tuple[str, str], dict[str, str]] = {}
+        for s in _of_metric(found, metric):
+            if s.horizon_ms == main["horizon_ms"] and s.subset in chosen:
+                cells.setdefault((s.name, s.kind), {})[s.subset] = with_interval(s.value, s.low, s.high)
+        rows = [[who, kind, *(values.get(n, "–") for n in chosen)] for (who, kind), values in _ordered(cells)]
+        output.table(f"{_heading(metric)} {title}", ["", "kind", *chosen], rows, leaky=found.leaky, note=note)
+
+
+def _by_predictor(found: Evaluation, keep: Any) -> dict[tuple[str, str], dict[tuple[str, str], str]]:
+    board: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for s in found.scores:
+        if keep(s):
+            board.setdefault((s.name, s.kind), {})[s.metric, s.unit] = with_interval(s.value, s.low, s.high)
+    return dict(_ordered(board))
+
+
+def _ordered(cells: dict[tuple[str, str], Any]) -> list[tuple[tuple[str, str], Any]]:
+    """The model first, then baselines, controls and the ceiling."""
+    return sorted(cells.items(), key=lambda item: _ORDER.get(item[0][1], 2))
+
+
+def _of_metric(found: Evaluation, metric: dict[str, Any]) -> list[Any]:
+    return [s for s in found.scores if (s.metric, s.unit) == (metric["name"], metric["unit"])]
+
+
+def _heading(metric: dict[str, Any]) -> str:
+    return f"{metric['name']} [{metric['unit']}]" if metric["unit"] else metric["name"]

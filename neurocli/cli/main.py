@@ -1,0 +1,240 @@
+"""`neuro`: the app, and the boundary where every error becomes one clear block and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurocli.cli import diagnose, doctor, evaluate, interpret, models, plugins, preprocess, runs, simulate, train
+from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
+from neurocli.errors import Interrupted, NeuroError, UsageError, nearest_hint
+
+# Taken from a public class: typer has brought its own click since 0.26, and used the package click before.
+_ClickUsageError = typer.BadParameter.__bases__[0]
+_ClickException = _ClickUsageError.__bases__[0]
+BUG = 70
+
+_COMMANDS = {
+    "simulate": simulate.simulate,
+    "preprocess": preprocess.preprocess,
+    "train": train.train,
+    "diagnose": diagnose.diagnose,
+    "evaluate": evaluate.evaluate,
+    "interpret": interpret.interpret,
+    "runs": runs.runs,
+    "doctor": doctor.doctor,
+}
+_GROUPS = {"models": models.app, "plugins": plugins.app}
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line; gives the exit code and never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        with _terminated():
+            return _dispatch(argv or ["--help"])
+    except StdoutClosed:
+        _silence_stdout()
+        return 0
+    except NeuroError as error:
+        return _report(argv, error)
+    except _ClickUsageError as error:
+        return _report(argv, _usage_error(error, argv))
+    except _ClickException as error:
+        return _report(argv, UsageError(error.format_message()))
+    except (KeyboardInterrupt, typer.Abort):
+        return _report(argv, Interrupted("interrupted"))
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0 if error.code is None else BUG
+    except BrokenPipeError as error:
+        if _is_stdout_closed():
+            return 0
+        return _bug(argv, error)
+    except BaseException as error:
+        return _bug(argv, error)
+
+
+def build_app(argv: list[str]) -> typer.Typer:
+    """The typer app. Commands of plugins are listed by their cards; only the one that is called is loaded."""
+    app = typer.Typer(
+        name="neuro",
+        help="Simulate, preprocess, train, diagnose, evaluate and interpret models of neural activity.",
+        no_args_is_help=False,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_main_options)
+    for name, function in _COMMANDS.items():
+        app.command(name)(function)
+    for name, group in _GROUPS.items():
+        app.add_typer(group, name=name)
+    called = next((word for word in argv if not word.startswith("-")), None)
+    if called not in _COMMANDS and called not in _GROUPS:
+        _add_plugin_commands(app, called)
+    return app
+
+
+def _add_plugin_commands(app: typer.Typer, called: str | None) -> None:
+    from neurocli.plugin.cards import CommandCard
+    from neurocli.plugin.registry import load_implementation, registry
+
+    for card in registry().cards(CommandCard):
+        if card.name in _COMMANDS or card.name in _GROUPS:
+            say(f"warning: the command {card.name} of a plugin is left out: neuro has one of that name")
+        elif card.name == called:
+            app.command(card.name, help=card.summary)(load_implementation(card))
+        else:
+            app.command(card.name, help=card.summary)(lambda: None)
+
+
+def _main_options(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from neurocli import __version__
+
+        print(f"neurocli {__version__}")
+        raise typer.Exit
+
+
+def _dispatch(argv: list[str]) -> int:
+    command = typer.main.get_command(build_app(argv))
+    result = command.main(args=argv, prog_name="neuro", standalone_mode=False)
+    with contextlib.suppress(ValueError):
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise StdoutClosed from None
+    return result if isinstance(result, int) else 0
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def _report(argv: list[str], error: NeuroError) -> int:
+    """Show an error: the envelope on stdout under --json, one block on stderr otherwise."""
+    if _wants_json(argv):
+        with contextlib.suppress(StdoutClosed, OSError):
+            print_envelope(envelope(_command_of(argv), data=getattr(error, "data", None), error=error.as_dict()))
+    else:
+        lines = [f"error: {error.message}"]
+        if error.where:
+            lines.append(f"where: {error.where}")
+        if error.hint:
+            lines.append(f"hint:  {error.hint}")
+        for line in lines:
+            say(clean(line.replace("\n", "\n       ")))
+    return error.exit_code
+
+
+def _usage_error(error: Any, argv: list[str]) -> UsageError:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    path = (context.command_path if context is not None else "neuro").strip()
+    hint = f"{path} --help"
+    if message.startswith("No such command"):
+        wrong = message.partition("'")[2].partition("'")[0]
+        hint = nearest_hint(wrong, context.command.list_commands(context)) if context is not None else hint
+        message = f"neuro has no command {wrong!r}" if path == "neuro" else f"{path} has no command {wrong!r}"
+    message = message.rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], where=path, hint=hint)
+
+
+def _bug(argv: list[str], error: BaseException) -> int:
+    """An error that nobody expected: its traceback goes into a file, whose path is shown."""
+    place = _write_traceback(argv, error)
+    text = " ".join(str(error).split())
+    found = NeuroError(
+        "out of memory" if isinstance(error, MemoryError) else f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
+        where=place,
+        hint="try a smaller batch, fewer runs or another device" if isinstance(error, MemoryError) else "the file holds the traceback; please report it",
+    )
+    found.kind, found.exit_code = "bug", BUG
+    return _report(argv, found)
+
+
+def _write_traceback(argv: list[str], error: BaseException) -> str | None:
+    import tempfile
+    import time
+    import traceback
+
+    from neurocli.runs.cache import cache_root
+
+    text = f"neuro {' '.join(argv)}\n{sys.version}\n\n" + "".join(traceback.format_exception(error))
+    for folder in (cache_root() / "log", Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"neuro-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+            path.write_text(text, encoding="utf-8", errors="replace")
+            return str(path)
+    sys.stderr.write(text)
+    return None
+
+
+def _wants_json(argv: list[str]) -> bool:
+    return "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
+
+
+def _command_of(argv: list[str]) -> str:
+    words = [word for word in argv if not word.startswith("-")]
+    if len(words) > 1 and (words[0], words[1]) in (("models", "show"), ("plugins", "check")):
+        return " ".join(words[:2])
+    return words[0] if words else "neuro"
+
+
+# -- the process -------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _terminated() -> Any:
+    """SIGTERM becomes an error like any other, so that files are closed and locks let go of; code 143."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    process = os.getpid()
+
+    def stop(number: int, frame: Any) -> None:
+        if os.getpid() != process:  # a forked worker dies as it would have without us
+            os._exit(128 + number)
+        raise Interrupted("stopped by SIGTERM", signal=number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+
+
+def _is_stdout_closed() -> bool:
+    """Whether it is our stdout that nobody reads; otherwise a broken pipe is somebody else's."""
+    try:
+        sys.stdout.flush()
+        import select
+
+        poll = select.poll()
+        poll.register(1, select.POLLERR)
+        closed = bool(poll.poll(0))
+    except BrokenPipeError:
+        closed = True
+    except (OSError, ValueError, AttributeError):
+        closed = False
+    if closed:
+        _silence_stdout()
+    return closed
+
+
+def _silence_stdout() -> None:
+    """Python would complain at exit about what it could not flush."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,112 @@
+"""`neuro models`: what can be trained and simulated; `neuro models show NAME`: its options."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from neurocli.cli.options import Json
+from neurocli.cli.output import Output
+
+app = typer.Typer(help="List models and simulators; `show NAME` lists the options of one.", invoke_without_command=True)
+
+
+@app.callback()
+def models(context: typer.Context, json: Json = False) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    with Output("models", json=json) as output:
+        from neurocli.plugin.cards import ModelCard, SimulatorCard
+        from neurocli.plugin.registry import registry
+
+        found = registry()
+        aliases = {name: alias for alias, name in found.aliases().items()}
+        cards = list(found.cards(ModelCard))
+        simulators = list(found.cards(SimulatorCard))
+        output.data["models"] = [
+            {"name": c.name, "alias": aliases.get(c.name), "family": c.family, "simulator": c.simulator, "summary": c.summary, "source": c.source} for c in cards
+        ]
+        output.data["simulators"] = [{"name": c.name, "summary": c.summary, "source": c.source} for c in simulators]
+        output.table("models", ("name", "alias", "simulator", "summary"), [(c.name, aliases.get(c.name, ""), c.simulator, c.summary) for c in cards])
+        output.table("simulators", ("name", "summary"), [(c.name, c.summary) for c in simulators])
+        broken = [plugin for plugin in found.plugins if not plugin.ok]
+        if broken:
+            output.warn(f"{len(broken)} plugin{'s are' if len(broken) != 1 else ' is'} broken: neuro plugins says why")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A model or a simulator.", metavar="NAME")],
+    json: Json = False,
+) -> None:
+    """The options of a model or simulator with their defaults, and its presets."""
+    with Output("models show", json=json) as output:
+        from neurocli.config.resolve import preset_names, read_toml
+
+        card, implementation = _find(name)
+        rows = list(_options(implementation.Config))
+        presets = {preset: read_toml(implementation.presets / f"{preset}.toml") for preset in preset_names(implementation.presets)}
+        keys = ("key", "default", "type", "description")
+        output.data.update(
+            name=card.name,
+            summary=card.summary,
+            source=card.source,
+            simulator=getattr(card, "simulator", None),
+            options=[dict(zip(keys, row, strict=True)) for row in rows],
+            presets=presets,
+        )
+        output.text(f"{card.name}: {card.summary}", "bold")
+        if card.source:
+            output.text(f"source: {card.source}")
+        output.text()
+        output.table("options (--set key=value)", keys, rows)
+        if presets:
+            from neurocli.config.resolve import flatten
+
+            listed = [(preset, ", ".join(f"{k}={v}" for k, v in flatten(values))) for preset, values in presets.items()]
+            output.table("presets (--preset name)", ("name", "sets"), listed)
+
+
+def _find(name: str) -> tuple[Any, Any]:
+    from neurocli.errors import UnknownName
+    from neurocli.plugin.cards import ModelCard, SimulatorCard
+    from neurocli.plugin.registry import load_implementation, registry
+
+    found = registry()
+    models = {card.name for card in found.cards(ModelCard)} | set(found.aliases())
+    simulators = {card.name for card in found.cards(SimulatorCard)}
+    if name not in models | simulators:
+        raise UnknownName.among("model or simulator", name, models | simulators)
+    card = found.model(name) if name in models else found.simulator(name)
+    return card, load_implementation(card)(card)
+
+
+def _options(kind: Any, prefix: str = "") -> Any:
+    """(key, default, type, description) of every option, sections opened up."""
+    from neurocli.config.resolve import section_of
+
+    for field, info in kind.model_fields.items():
+        nested = section_of(info.annotation)
+        if nested is not None:
+            default = info.get_default(call_default_factory=True)
+            for key, value, type_name, text in _options(nested, f"{prefix}{field}."):
+                inner: Any = default
+                for part in key.removeprefix(f"{prefix}{field}.").split("."):
+                    inner = getattr(inner, part, value)
+                yield key, inner, type_name, text
+        else:
+            default = "required" if info.is_required() else info.get_default(call_default_factory=True)
+            yield f"{prefix}{field}", default, _type_name(info), info.description or ""
+
+
+def _type_name(info: Any) -> str:
+    import typing
+
+    choices = [a for kind in (info.annotation, *typing.get_args(info.annotation)) if typing.get_origin(kind) is typing.Literal for a in typing.get_args(kind)]
+    if choices:
+        return " | ".join(str(choice) for choice in choices)
+    name = info.annotation.__name__ if isinstance(info.annotation, type) and not typing.get_args(info.annotation) else str(info.annotation)
+    signs = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
+    limits = [f"{signs[type(m).__name__]} {next(iter(vars(m).values())) if hasattr(m, '__dict__') else getattr(m, type(m).__name__.lower())}" for m in info.metadata if type(m).__name__ in signs]
+    return ", ".join([name, *limits])

@@ -1,0 +1,54 @@
+"""`neuro preprocess MODEL --data FILE... --out FILE`: any format into ours, checked against what a model needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurocli.cli.options import ConfigFile, Data, Json, Preset, Sets
+from neurocli.cli.output import Output
+
+
+def preprocess(
+    model: Annotated[str, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")],
+    data: Data = None,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("prepared.h5"),
+    preset: Preset = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Read recordings of any known format, check that the model can use them, and write them in ours."""
+    with Output("preprocess", json=json) as output:
+        from neurocli.cli.data import recordings_for
+        from neurocli.cli.train import family_config
+        from neurocli.errors import UsageError
+
+        if out.exists() and not overwrite:
+            raise UsageError("the file exists", where=str(out), hint="name another with --out, or say --overwrite")
+        family, resolved = family_config(model, preset, config, sets)
+        recordings, source = recordings_for(family.card, data)
+        if str(out.resolve()) in source["paths"]:
+            raise UsageError("this would overwrite its own input", where=str(out), hint="name another file with --out")
+        module = family.adapt(recordings, resolved.config)
+        recordings.save(out)
+        split = module.split
+        rows = []
+        for group in recordings:
+            recording = recordings[group]
+            part = next((part for part in ("train", "validation", "test") if group in split.groups(part)), "–")
+            rows.append((group, part, recording.steps, recording.num_channels, recording.dt_ms, recording.unit))
+        output.data.update(
+            model=family.card.name,
+            files=[str(out)],
+            recordings=[dict(zip(("group", "part", "steps", "channels", "dt_ms", "unit"), row, strict=True)) for row in rows],
+            protocol={**split.as_dict(), "group": module.group_name()},
+            spec=module.spec,
+            params=resolved.config.model_dump(mode="json"),
+        )
+        title = f"{len(rows)} recordings for {family.card.name}"
+        output.table(title, (module.group_name(), "part", "samples", "channels", "step [ms]", "unit"), rows, leaky=split.leaky)
+        output.text(f"written to {out}")

@@ -1,0 +1,73 @@
+"""`neuro simulate NAME`: recordings from a world with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neurocli.cli.options import ConfigFile, Json, Preset, Sets
+from neurocli.cli.output import Output
+from neurocli.cli.progress import Progress
+
+
+def simulate(
+    name: Annotated[str, typer.Argument(help="Simulator, as `neuro models` lists them.", metavar="NAME")],
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs (groups).")] = 12,
+    out: Annotated[Optional[Path], typer.Option("--out", help="The file to write [default: NAME.h5]. What is there already is used.")] = None,  # noqa: UP045
+    preset: Preset = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    first: Annotated[int, typer.Option("--first", min=0, help="Number of the first run.")] = 0,
+    workers: Annotated[Optional[int], typer.Option("--workers", min=1, help="Processes [default: one per core].")] = None,  # noqa: UP045
+    scheduler: Annotated[Optional[str], typer.Option("--scheduler", help="Address of a Dask scheduler, tcp://host:port.")] = None,  # noqa: UP045
+    format: Annotated[Optional[list[str]], typer.Option("--format", help="Write this format as well; may be repeated.")] = None,  # noqa: UP045
+    figures: Annotated[Optional[Path], typer.Option("--figures", help="Folder for figures of what was simulated.")] = None,  # noqa: UP045
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
+    json: Json = False,
+) -> None:
+    """Simulate recordings. Killed, the same command carries on where it was."""
+    with Output("simulate", json=json) as output:
+        from neurocli.config.resolve import read_preset, resolve
+        from neurocli.errors import UnknownName
+        from neurocli.plugin.registry import load_implementation, registry
+
+        card = registry().simulator(name)
+        simulator = load_implementation(card)(card)
+        resolved = resolve(simulator.Config, preset=read_preset(simulator.presets, preset) if preset else None, file=config, sets=sets or ())
+        for wanted in format or ():
+            if wanted not in simulator.Formats:
+                raise UnknownName.among("output format", wanted, simulator.Formats)
+        from neurocli.simulation.engine import simulate as run_simulation
+
+        out = out or Path(f"{card.name}.h5")
+        with Progress(f"simulating {card.name}") as progress:
+            recordings = run_simulation(
+                simulator,
+                resolved.config,
+                runs=runs,
+                out=out,
+                first=first,
+                workers=workers,
+                scheduler=scheduler,
+                overwrite=overwrite,
+                progress=progress.steps,
+                say=output.say,
+            )
+        files = [out]
+        for wanted in format or ():
+            files += simulator.export(recordings, wanted, out.parent)
+        if figures is not None:
+            figures.mkdir(parents=True, exist_ok=True)
+        exhibits = simulator.summary(recordings, figures)
+        output.data.update(
+            simulator=card.name,
+            runs=len(recordings),
+            groups=recordings.groups,
+            params=resolved.config.model_dump(mode="json"),
+            files=[str(file) for file in files],
+            exhibits=[exhibit.as_dict() for exhibit in exhibits],
+        )
+        output.exhibits(exhibits)
+        output.text(f"{len(recordings)} recordings in {', '.join(str(file) for file in files)}")

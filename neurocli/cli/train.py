@@ -1,0 +1,146 @@
+"""`neuro train MODEL`: one training in one run folder, which survives being killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, Root, Sets
+from neurocli.cli.output import Output
+from neurocli.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from neurocli.config.resolve import Resolved
+    from neurocli.plugin.family import ModelFamily
+
+
+def train(
+    model: Annotated[Optional[str], typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,  # noqa: UP045
+    data: Data = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    device: Device = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of weights and batch order (train.seed).")] = None,  # noqa: UP045
+    split: Annotated[Optional[str], typer.Option("--split", help="Split protocol (data.split).")] = None,  # noqa: UP045
+    out: Root = RUNS,
+    resume: Annotated[Optional[str], typer.Option("--resume", help="Carry on with this run: a folder, a name, or `latest`.", metavar="RUN")] = None,  # noqa: UP045
+    json: Json = False,
+) -> None:
+    """Train a model into a new run, or carry on with one."""
+    with Output("train", json=json) as output:
+        flags = {"train.seed": seed, "train.device": device, "data.split": split}
+        if resume is not None:
+            family, chosen, module, run = _resumed(resume, out, model, data, preset, config, sets, flags)
+        else:
+            family, chosen, module, run = _begun(model, out, data, preset, config, sets, flags)
+        output.data.update(run=str(run.path), name=run.name, model=family.card.name)
+        summary = _fit(family, chosen, module, run, resume=resume is not None)
+        _show(output, family, chosen, module, run, summary)
+
+
+def family_config(
+    model: str,
+    preset: str | None,
+    file: Path | None,
+    sets: list[str] | None,
+    flags: Mapping[str, Any] | None = None,
+) -> tuple[ModelFamily, Resolved[Any]]:
+    """A family and its configuration from all layers. Raises UnknownName or ConfigError."""
+    from neurocli.config.resolve import option_keys, read_preset, resolve
+    from neurocli.errors import ConfigError
+    from neurocli.plugin.registry import registry
+
+    family = registry().family(model)
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    missing = sorted(given.keys() - set(option_keys(family.Config)))
+    if missing:
+        raise ConfigError(f"{family.card.name} has no option {missing[0]}", where=f"--{missing[0].rpartition('.')[2]}", hint=f"neuro models show {family.card.name}")
+    layers = read_preset(family.presets, preset) if preset else None
+    return family, resolve(family.Config, preset=layers, file=file, sets=sets or (), flags=given)
+
+
+def _begun(
+    model: str | None, root: Path, data: Any, preset: str | None, file: Path | None, sets: list[str] | None, flags: Mapping[str, Any]
+) -> tuple[ModelFamily, Any, Any, Any]:
+    from neurocli.cli.data import fingerprints, recordings_for
+    from neurocli.errors import UsageError
+
+    if model is None:
+        raise UsageError("train needs a MODEL, or --resume RUN", where="neuro train", hint="neuro models lists the models")
+    family, resolved = family_config(model, preset, file, sets, flags)
+    from neurocli.training.devices import resolve_device
+
+    resolve_device(resolved.config.train.device)  # before minutes go into data
+    recordings, source = recordings_for(family.card, data)
+    module = family.adapt(recordings, resolved.config)
+    from neurocli.runs.folder import RunFolder
+    from neurocli.runs.provenance import provenance
+
+    info = {
+        "data": {**source, "fingerprints": fingerprints(recordings)},
+        "split": module.split.as_dict(),
+        "group_name": module.group_name(),
+        "preset": preset,
+        "status": "created",
+    }
+    values = resolved.config.model_dump(mode="json")
+    run = RunFolder.create(root, family.card.name, info, values, resolved.origins, provenance(source["paths"]))
+    return family, resolved.config, module, run
+
+
+def _resumed(
+    name: str, root: Path, model: str | None, data: Any, preset: str | None, file: Path | None, sets: list[str] | None, flags: Mapping[str, Any]
+) -> tuple[ModelFamily, Any, Any, Any]:
+    """What `fit` needs to carry on. The options may be given again, as long as they say the same."""
+    from neurocli.cli.data import open_files, recordings_of_run
+    from neurocli.config.resolve import flatten
+    from neurocli.errors import ConfigError, UsageError
+    from neurocli.plugin.registry import registry
+    from neurocli.runs.folder import RunFolder
+
+    run = RunFolder.find(root, name)
+    info = run.read_info()
+    family = registry().family(info["model"])
+    if model is not None and registry().model(model).name != family.card.name:
+        raise UsageError(f"the run is one of {family.card.name}, not of {model}", where=run.name)
+    from neurocli.training.load import config_of
+
+    config = config_of(family, run)
+    if preset or file or sets or any(value is not None for value in flags.values()):
+        _, again = family_config(family.card.name, preset, file, sets, flags)
+        old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
+        for key in again.origins:
+            if old.get(key) != new.get(key):
+                raise ConfigError(f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}", where=again.origins[key], hint="a run keeps its options; train a new one")
+    recordings = open_files(data) if data else recordings_of_run(info, family.card)
+    return family, config, family.adapt(recordings, config), run
+
+
+def _fit(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: bool) -> dict[str, Any]:
+    from neurocli.errors import Interrupted
+    from neurocli.plugin.registry import registry
+    from neurocli.training.fit import fit
+
+    try:
+        with Progress(f"training {family.card.name}") as progress:
+            return fit(family, config, module, run, resume=resume, progress=progress.epoch, hook=registry().manager.hook)
+    except Interrupted as error:
+        error.where, error.hint = str(run.path), f"carry on with: neuro train --resume {run.name}"
+        raise
+
+
+def _show(output: Output, family: ModelFamily, config: Any, module: Any, run: Any, summary: dict[str, Any]) -> None:
+    split = module.split
+    output.data.update(
+        metrics=summary,
+        protocol={**split.as_dict(), "group": module.group_name()},
+        params=config.model_dump(mode="json"),
+        files=[str(run.metrics_csv), str(run.metrics_json)],
+    )
+    output.table(f"{family.card.name}  {run.name}", ("metric", "value"), list(summary.items()), leaky=split.leaky)
+    output.text(f"run: {run.path}")
+    output.say(f"next: neuro evaluate {run.name}")

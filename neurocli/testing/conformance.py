@@ -1,0 +1,359 @@
+"""Take a model through the whole contract on the tiny data that its family brings.
+
+    from neurocli.testing.conformance import check_family
+
+    def test_contract():
+        assert [c for c in check_family("mine-v1") if c.verdict == "FAIL"] == []
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocli.config.resolve import preset_names, read_preset, resolve
+from neurocli.errors import Interrupted, NeuroError
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.registry import load_implementation, registry
+
+PASS, WARN, FAIL, SKIPPED = "PASS", "WARN", "FAIL", "SKIPPED"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of the contract: PASS, WARN, FAIL, or SKIPPED because an earlier one failed."""
+
+    model: str
+    name: str
+    verdict: str
+    detail: str
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Broken(AssertionError):
+    """A promise of the contract that is not kept."""
+
+
+class Doubtful(Exception):
+    """Something that is allowed, and most often a mistake."""
+
+
+@dataclass
+class _Made:
+    """What the steps hand on to each other."""
+
+    name: str
+    work: Path
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self.values[key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+
+def check_family(name: str, *, seed: int = 0) -> list[Check]:
+    """All checks of the model called `name`. Never raises for a fault of the plugin."""
+    checks: list[Check] = []
+    needed: set[str] = set()
+    with tempfile.TemporaryDirectory(prefix="neurocli-check-") as folder, torch.random.fork_rng(devices=[]):
+        made = _Made(registry().model(name).name, Path(folder))
+        made.values["seed"] = seed
+        for step, essential in _STEPS:
+            label = step.__name__.removeprefix("_").replace("_", "-")
+            if needed:
+                checks.append(Check(made.name, label, SKIPPED, f"{min(needed)} failed", 0.0))
+                continue
+            started = time.perf_counter()
+            verdict, detail = _attempt(step, made)
+            checks.append(Check(made.name, label, verdict, detail, time.perf_counter() - started))
+            if verdict == FAIL and essential:
+                needed.add(label)
+    return checks
+
+
+def _attempt(step: Callable[[_Made], str | None], made: _Made) -> tuple[str, str]:
+    try:
+        return PASS, step(made) or ""
+    except Interrupted:
+        raise
+    except Doubtful as doubt:
+        return WARN, str(doubt)
+    except Broken as fault:
+        return FAIL, str(fault)
+    except NeuroError as error:
+        return FAIL, f"{type(error).__name__}: {error.message}" + (f" ({error.where})" if error.where else "")
+    except (Exception, SystemExit) as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return FAIL, f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _require(condition: object, otherwise: str) -> None:
+    if not condition:
+        raise Broken(otherwise)
+
+
+# -- the steps, in order -----------------------------------------------------------------------------------------
+
+
+def _card(made: _Made) -> str:
+    card = registry().model(made.name)
+    kind = load_implementation(card)
+    _require(isinstance(kind, type) and issubclass(kind, ModelFamily), f"{card.implementation} is not a subclass of ModelFamily")
+    made.values["family"] = kind(card)
+    if card.simulator is not None:
+        registry().simulator(card.simulator)
+    return card.implementation
+
+
+def _config(made: _Made) -> str:
+    from neurocli.config.sections import FamilyConfig
+
+    kind = made.family.Config
+    _require(issubclass(kind, FamilyConfig), "Config is not a subclass of FamilyConfig")
+    made.values["config"] = resolve(kind, flags={"train.device": "cpu", "train.seed": made.seed}).config
+    names = preset_names(made.family.presets)
+    for name in names:
+        resolve(kind, preset=read_preset(made.family.presets, name))
+    if "quick" not in names:
+        raise Doubtful("there is no preset quick: users expect one that takes minutes on a laptop")
+    return f"presets: {', '.join(names)}"
+
+
+def _example(made: _Made) -> str:
+    one, again, other = (made.family.example(seed) for seed in (made.seed, made.seed, made.seed + 1))
+    made.values["recordings"] = one
+    _require(len(one) >= 3, f"example gives {len(one)} groups; a split needs three")
+    prints = [one[g].fingerprint() for g in one]
+    _require(prints == [again[g].fingerprint() for g in again], "example(seed) gives other data the second time")
+    _require(len(set(prints)) == len(prints), "two groups of the example hold the same data")
+    _require(prints != [other[g].fingerprint() for g in other], "example does not depend on its seed")
+    return f"{len(one)} groups of {one[one.groups[0]].signal.shape}"
+
+
+def _adapt(made: _Made) -> str:
+    import json
+
+    data = made.family.adapt(made.recordings, made.config)
+    made.values["data"] = data
+    split = data.split
+    _require(not split.leaky, "the default split is leaky")
+    _require(split.train and split.validation and split.test, "a part of the split is empty")
+    _require(data.steps("train") > 0, "there is no training batch")
+    json.dumps(data.spec, allow_nan=False)
+    fitted = set(data.normalisation.fitted_on) if data.normalisation is not None else set()
+    _require(fitted <= set(split.train), f"the normalisation was fitted on {sorted(fitted - set(split.train))}")
+    again = made.family.adapt(made.recordings, made.config, split)
+    _require(again.split.as_dict() == split.as_dict(), "adapt does not keep the split that it is given")
+    return f"{len(split.train)}/{len(split.validation)}/{len(split.test)} {data.group_name()}s"
+
+
+def _batches(made: _Made) -> str:
+    data = made.data
+    first, again, later = (list(_few(data.batches("train", seed=made.seed, epoch=epoch))) for epoch in (0, 0, 1))
+    _require(first, "batches gives nothing")
+    _require(_same(first, again), "batches is not a pure function of (part, seed, epoch)")
+    made.values["batch"] = first[0]
+    _require(list(_few(data.batches("validation", seed=made.seed, epoch=0))), "there is no validation batch")
+    if _same(first, later):
+        raise Doubtful("the batches of two epochs are the same: is the order ever shuffled?")
+    return ", ".join(f"{key} {tuple(value.shape)}" for key, value in first[0].items() if hasattr(value, "shape"))
+
+
+def _build(made: _Made) -> str:
+    torch.manual_seed(made.seed)
+    module = made.family.build(made.config, made.data.spec)
+    torch.manual_seed(made.seed)
+    again = made.family.build(made.config, made.data.spec)
+    _require(isinstance(module, torch.nn.Module), "build does not give a torch module")
+    one, two = module.state_dict(), again.state_dict()
+    _require(all(torch.equal(one[key], two[key]) for key in one), "build takes randomness from elsewhere than torch's generator")
+    made.values["module"] = module
+    return f"{sum(p.numel() for p in module.parameters())} parameters"
+
+
+def _loss(made: _Made) -> str:
+    made.module.train()
+    terms = made.family.loss(made.module, made.batch, made.config)
+    _require(isinstance(terms, LossTerms) and terms.terms, "loss does not give LossTerms")
+    for name, term in terms.terms.items():
+        _require(term.ndim == 0, f"the loss term {name} has shape {tuple(term.shape)}, not a scalar")
+        _require(bool(torch.isfinite(term)), f"the loss term {name} is {term.item()}")
+    terms.total.backward()
+    wanted = {name: p for name, p in made.module.named_parameters() if p.requires_grad}
+    odd = [name for name, p in wanted.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
+    _require(not odd, f"the gradient of {', '.join(odd[:3])} is not finite")
+    untouched = [name for name, p in wanted.items() if p.grad is None]
+    _require(len(untouched) < len(wanted) or not wanted, "no parameter gets a gradient")
+    if untouched:
+        raise Doubtful(f"no gradient reaches {', '.join(untouched[:3])}")
+    return ", ".join(f"{name} {term.item():.3g}" for name, term in terms.terms.items())
+
+
+def _validation_loss(made: _Made) -> str:
+    made.module.eval()
+    batch = next(iter(made.data.batches("validation", seed=made.seed, epoch=0)))
+    with torch.no_grad():
+        values = [float(made.family.validation_loss(made.module, batch, made.config)) for _ in range(2)]
+    _require(math.isfinite(values[0]), f"the validation loss is {values[0]}")
+    if values[0] != values[1]:
+        raise Doubtful("the validation loss of the same batch differs from call to call: the best epoch is chosen by chance")
+    return f"{values[0]:.3g}"
+
+
+def _predict(made: _Made) -> str:
+    history = [{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.0}]
+    made.values["trained"] = Trained(made.module.eval(), made.config, made.data, made.seed, history)
+    questions = made.family.questions(made.data, made.config)
+    made.values["questions"] = questions
+    _require(questions, "there is no question")
+    _require(set(questions[0].groups) <= set(made.data.split.test), "the main question has groups outside of the test part")
+    answers = {}
+    for question in questions:
+        with torch.no_grad():
+            answer = made.family.predict(made.trained, question)
+        _aligned(answer, question, "predict")
+        answers[question.name] = answer
+    _require(len(answers) == len(questions), "two questions have the same name")
+    made.values["answers"] = answers
+    return ", ".join(answers)
+
+
+def _looks_ahead(made: _Made) -> str:
+    """Changes what comes after the last origin of the main question; no answer before may change."""
+    import dataclasses
+
+    from neurocli.recordings import RecordingSet
+
+    question = made.questions[0]
+    group = question.groups[0]
+    origins = question.origins[group]
+    cut = int(origins[len(origins) // 2]) + 1
+    changed = made.recordings[group]
+    signal = changed.signal.copy()
+    signal[cut:] += signal.std() + 1
+    others = {g: (lambda g=g: made.recordings[g]) for g in made.recordings}
+    altered = RecordingSet(
+        {**others, group: lambda: dataclasses.replace(changed, signal=signal)}, meta=made.recordings.meta, truth=made.recordings.truth, sources=made.recordings.sources
+    )
+    data = made.family.adapt(altered, made.config, made.data.split)
+    asked = next(q for q in made.family.questions(data, made.config) if q.name == question.name)
+    with torch.no_grad():
+        answer = made.family.predict(dataclasses.replace(made.trained, data=data), asked)
+    if not np.array_equal(asked.origins[group], origins):
+        raise Doubtful("the origins depend on the data, so that this cannot be checked")
+    early = origins < cut
+    one, two = np.asarray(made.answers[question.name].values[group])[early], np.asarray(answer.values[group])[early]
+    _require(np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True), "a prediction changes with samples after its origin: the model sees the future")
+    return f"{int(early.sum())} answers do not know what follows"
+
+
+def _scores(made: _Made) -> str:
+    from neurocli.evaluation.evaluate import evaluate
+
+    references = made.family.baselines(made.data, made.config)
+    _require(references, "there is no baseline: a score without one means nothing")
+    for predictor in references:
+        answer = predictor.answer(made.questions[0])
+        if answer is not None:
+            _aligned(answer, made.questions[0], f"the baseline {predictor.name}")
+    ceiling = made.family.ceiling(made.data, made.config)
+    _require(not isinstance(ceiling, NoCeiling) or ceiling.reason, "ceiling gives no reason")
+    found = evaluate(made.family, made.trained, say=lambda line: None, figures=made.work / "evaluation")
+    _require(found.main_score is not None, "the main score is not a number")
+    return f"{found.metrics[0]['name']} {found.main_score:.3g}, best baseline {found.skill['best_baseline']}"
+
+
+def _diagnose(made: _Made) -> str:
+    from neurocli.diagnosis import Finding
+
+    findings = [*made.family.diagnose_data(made.recordings, made.config), *made.family.diagnose_model(made.trained)]
+    _require(all(isinstance(f, Finding) for f in findings), "a diagnosis gives something that is not a Finding")
+    _require(findings, "diagnose_data finds nothing to check")
+    silent = [f.check for f in findings if f.verdict != PASS and not f.advice]
+    _require(not silent, f"{', '.join(silent[:3])} gives no advice")
+    return f"{len(findings)} checks"
+
+
+def _interpret(made: _Made) -> str:
+    from neurocli.plugin.exhibit import Exhibit
+
+    figures = made.work / "interpretation"
+    figures.mkdir()
+    exhibits = made.family.interpret(made.trained, figures)
+    _require(exhibits and all(isinstance(e, Exhibit) for e in exhibits), "interpret gives no Exhibit")
+    lost = [e.name for e in exhibits if e.figure is not None and not Path(e.figure).is_file()]
+    _require(not lost, f"the figure of {', '.join(lost[:3])} is not there")
+    return ", ".join(e.name for e in exhibits)
+
+
+def _weights_file(made: _Made) -> str:
+    from safetensors.torch import load_file, save_file
+
+    path = made.work / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in made.module.state_dict().items()}, path)
+    torch.manual_seed(made.seed + 1)
+    other = made.family.build(made.config, made.data.spec).eval()
+    other.load_state_dict(load_file(path))
+    again = Trained(other, made.config, made.data, made.seed, made.trained.history)
+    question = made.questions[0]
+    with torch.no_grad():
+        answer = made.family.predict(again, question)
+    for group in question.groups:
+        same = np.allclose(answer.values[group], made.answers[question.name].values[group], rtol=1e-5, atol=1e-6, equal_nan=True)
+        _require(same, "a model loaded from its weights answers otherwise: is something kept outside of state_dict?")
+    return f"{path.stat().st_size} bytes"
+
+
+_STEPS: list[tuple[Callable[[_Made], str | None], bool]] = [
+    (_card, True),
+    (_config, True),
+    (_example, True),
+    (_adapt, True),
+    (_batches, True),
+    (_build, True),
+    (_loss, True),
+    (_validation_loss, False),
+    (_predict, True),
+    (_looks_ahead, False),
+    (_scores, False),
+    (_diagnose, False),
+    (_interpret, False),
+    (_weights_file, False),
+]
+
+
+def _aligned(answer: Any, question: Any, who: str) -> None:
+    _require(set(answer.values) >= set(question.groups), f"{who} leaves out groups")
+    for group in question.groups:
+        given, wanted = np.shape(answer.values[group]), np.shape(question.targets[group])
+        _require(given == wanted, f"{who} gives {given} for targets {wanted}")
+        finite = np.isfinite(np.asarray(answer.values[group]))[np.isfinite(np.asarray(question.targets[group]))]
+        _require(finite.all(), f"{who} is not finite everywhere")
+
+
+def _few(batches: Iterator[Any], n: int = 3) -> Iterator[Any]:
+    for number, batch in enumerate(batches):
+        if number == n:
+            return
+        yield batch
+
+
+def _same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    return len(one) == len(other) and all(
+        a.keys() == b.keys() and all(torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a)
+        for a, b in zip(one, other, strict=True)
+    )
