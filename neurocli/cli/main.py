@@ -18,6 +18,7 @@ from neurocli.errors import Interrupted, NeuroError, UsageError, nearest_hint
 _ClickUsageError = typer.BadParameter.__bases__[0]
 _ClickException = _ClickUsageError.__bases__[0]
 BUG = 70
+_HELP = "Simulate, preprocess, train, diagnose, evaluate and interpret models of neural activity."
 
 _COMMANDS = {
     "simulate": simulate.simulate,
@@ -65,13 +66,12 @@ def build_app(argv: list[str]) -> typer.Typer:
     """The typer app. Commands of plugins are listed by their cards; only the one that is called is loaded."""
     app = typer.Typer(
         name="neuro",
-        help="Simulate, preprocess, train, diagnose, evaluate and interpret models of neural activity.",
         no_args_is_help=False,
         add_completion=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_main_options)
+    app.callback(help=_HELP)(_main_options)
     for name, function in _COMMANDS.items():
         app.command(name)(function)
     for name, group in _GROUPS.items():
@@ -95,14 +95,18 @@ def _add_plugin_commands(app: typer.Typer, called: str | None) -> None:
             app.command(card.name, help=card.summary)(lambda: None)
 
 
-def _main_options(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from neurocli import __version__
 
         print(f"neurocli {__version__}")
         raise typer.Exit
+
+
+def _main_options(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    """The options before any command."""
 
 
 def _dispatch(argv: list[str]) -> int:

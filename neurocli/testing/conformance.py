@@ -241,8 +241,12 @@ def _looks_ahead(made: _Made) -> str:
     question = made.questions[0]
     group = question.groups[0]
     origins = question.origins[group]
-    cut = int(origins[len(origins) // 2]) + 1
     changed = made.recordings[group]
+    offset = _offset(changed.signal, np.asarray(question.targets[group]), origins + question.horizon_steps)
+    if offset is None:
+        raise Doubtful("the targets are not samples of the recording, so that this cannot be checked")
+    middle = int(origins[len(origins) // 2]) + 1
+    cut = middle + offset
     signal = changed.signal.copy()
     signal[cut:] += signal.std() + 1
     others = {g: (lambda g=g: made.recordings[g]) for g in made.recordings}
@@ -255,7 +259,7 @@ def _looks_ahead(made: _Made) -> str:
         answer = made.family.predict(dataclasses.replace(made.trained, data=data), asked)
     if not np.array_equal(asked.origins[group], origins):
         raise Doubtful("the origins depend on the data, so that this cannot be checked")
-    early = origins < cut
+    early = origins < middle
     one, two = np.asarray(made.answers[question.name].values[group])[early], np.asarray(answer.values[group])[early]
     _require(np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True), "a prediction changes with samples after its origin: the model sees the future")
     return f"{int(early.sum())} answers do not know what follows"
@@ -343,6 +347,16 @@ def _aligned(answer: Any, question: Any, who: str) -> None:
         _require(given == wanted, f"{who} gives {given} for targets {wanted}")
         finite = np.isfinite(np.asarray(answer.values[group]))[np.isfinite(np.asarray(question.targets[group]))]
         _require(finite.all(), f"{who} is not finite everywhere")
+
+
+def _offset(signal: Any, targets: Any, places: Any) -> int | None:
+    """How many samples a family drops at the start of a recording: where its targets are found in the signal."""
+    if targets.shape[1:] != signal.shape[1:]:
+        return None
+    for offset in range(max(0, len(signal) - int(places.max()))):
+        if np.allclose(signal[places[0] + offset], targets[0], atol=1e-4, equal_nan=True) and np.allclose(signal[places + offset], targets, atol=1e-4, equal_nan=True):
+            return offset
+    return None
 
 
 def _few(batches: Iterator[Any], n: int = 3) -> Iterator[Any]:

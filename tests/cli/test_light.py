@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "numpy", "scipy", "h5py", "brian2", "matplotlib", "lightning", "sklearn", "numba", "pydantic"}
+HEAVY = {"torch", "numpy", "scipy", "h5py", "brian2", "matplotlib", "lightning", "sklearn", "numba"}
 _CODE = """
 import sys
 from neurocli.cli.main import run
