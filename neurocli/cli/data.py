@@ -46,7 +46,9 @@ def recordings_for(card: ModelCard, data: Sequence[Path] | None) -> tuple[Record
         found = open_files(data)
         return found, {"paths": [str(Path(p).resolve()) for p in data], "simulator": None}
     if card.simulator is None:
-        raise DataError(f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE")
+        raise DataError(
+            f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE"
+        )
     from neurocli.config.resolve import preset_names, read_preset, resolve
     from neurocli.plugin.registry import load_implementation, registry
     from neurocli.simulation.engine import default_set
@@ -68,7 +70,9 @@ def recordings_of_run(info: dict[str, Any], card: ModelCard) -> RecordingSet:
     if source.get("simulator") and (missing or not paths):
         return recordings_for(card, None)[0]  # the cache was emptied: made again, with the same seeds
     if missing:
-        raise DataError("the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data")
+        raise DataError(
+            "the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data"
+        )
     return open_files(paths)
 
 
@@ -81,7 +85,9 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
     split = Split.from_dict(info["split"])
     lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
     if lost:
-        raise DataError(f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}", where=lost[0])
+        raise DataError(
+            f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}", where=lost[0]
+        )
     return split
 
 
@@ -90,7 +96,9 @@ def fingerprints(recordings: RecordingSet) -> dict[str, str]:
     return {group: recordings[group].fingerprint() for group in recordings}
 
 
-def trained_of_run(run: Any, data: Sequence[Path] | None, device: str | None, root: Path) -> tuple[ModelFamily, Trained, dict[str, Any]]:
+def trained_of_run(
+    run: Any, data: Sequence[Path] | None, device: str | None, root: Path
+) -> tuple[ModelFamily, Trained, dict[str, Any]]:
     """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead."""
     from neurocli.plugin.registry import registry
     from neurocli.training.devices import resolve_device
@@ -117,7 +125,9 @@ def trained_of_run(run: Any, data: Sequence[Path] | None, device: str | None, ro
     return family, load_trained(family, run, module, which="best", device=str(where)), info
 
 
-def _new_data(info: dict[str, Any], known: RecordingSet | None, split: Split | None, new: RecordingSet) -> tuple[RecordingSet, Split | None]:
+def _new_data(
+    info: dict[str, Any], known: RecordingSet | None, split: Split | None, new: RecordingSet
+) -> tuple[RecordingSet, Split | None]:
     """New recordings as test groups beside the run's training groups; refuses what the model has seen."""
     import dataclasses
 
@@ -133,7 +143,9 @@ def _new_data(info: dict[str, Any], known: RecordingSet | None, split: Split | N
         for group, value in prints.items():
             if seen.get(value) in used:
                 raise LeakError(
-                    f"the model was trained on {seen[value]}, which has the content of {group}", where=group, hint="leave it out, or evaluate the run without --data"
+                    f"the model was trained on {seen[value]}, which has the content of {group}",
+                    where=group,
+                    hint="leave it out, or evaluate the run without --data",
                 )
     if split is None or known is None:
         return new, Split((), (), tuple(new.groups), protocol="new data")

@@ -17,7 +17,10 @@ _SEVERITY = {"FAIL": 0, "WARN": 1, "PASS": 2}
 
 
 def diagnose(
-    name: Annotated[str, typer.Argument(help="A model (its data are checked) or a run (its model is checked too).", metavar="MODEL|RUN")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A model (its data are checked) or a run (its model is checked too).", metavar="MODEL|RUN"),
+    ],
     data: Data = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -35,18 +38,28 @@ def diagnose(
             findings, protocol, subject = _of_model(name, data, preset, config, sets)
         else:
             if preset or config or sets:
-                raise UsageError("a run has its own options", where="--preset, --config, --set", hint="leave them out, or name a model")
+                raise UsageError(
+                    "a run has its own options",
+                    where="--preset, --config, --set",
+                    hint="leave them out, or name a model",
+                )
             findings, protocol, subject = _of_run(output, name, data, device, root)
         findings = sorted(findings, key=lambda f: _SEVERITY.get(f.verdict, 0))
         count = {verdict: sum(f.verdict == verdict for f in findings) for verdict in _SEVERITY}
         output.data.update(subject=subject, findings=[f.as_dict() for f in findings], count=count, protocol=protocol)
         rows = [(f.verdict, f.check, f.subject, f.value, f.threshold, f.advice) for f in findings]
         leaky = bool(protocol and protocol["leaky"])
-        output.table(f"diagnosis of {subject}", ("", "check", "subject", "value", "threshold", "advice"), rows, leaky=leaky)
+        output.table(
+            f"diagnosis of {subject}", ("", "check", "subject", "value", "threshold", "advice"), rows, leaky=leaky
+        )
         output.text(", ".join(f"{n} {verdict}" for verdict, n in count.items()))
         if strict and count["FAIL"]:
             failed = ", ".join(f.check for f in findings if f.verdict == "FAIL")
-            raise CheckFailed(f"{count['FAIL']} of {len(findings)} checks failed: {failed}", where=subject, hint="the table says what to do")
+            raise CheckFailed(
+                f"{count['FAIL']} of {len(findings)} checks failed: {failed}",
+                where=subject,
+                hint="the table says what to do",
+            )
 
 
 def _is_model(name: str, root: Path) -> bool:
@@ -69,7 +82,9 @@ def _is_model(name: str, root: Path) -> bool:
     return False
 
 
-def _of_model(name: str, data: Any, preset: str | None, config: Path | None, sets: list[str] | None) -> tuple[list[Finding], None, str]:
+def _of_model(
+    name: str, data: Any, preset: str | None, config: Path | None, sets: list[str] | None
+) -> tuple[list[Finding], None, str]:
     from neurocli.cli.data import recordings_for
     from neurocli.cli.train import family_config
 
@@ -78,7 +93,9 @@ def _of_model(name: str, data: Any, preset: str | None, config: Path | None, set
     return list(family.diagnose_data(recordings, resolved.config)), None, f"the data of {family.card.name}"
 
 
-def _of_run(output: Output, name: str, data: Any, device: str | None, root: Path) -> tuple[list[Finding], dict[str, Any], str]:
+def _of_run(
+    output: Output, name: str, data: Any, device: str | None, root: Path
+) -> tuple[list[Finding], dict[str, Any], str]:
     from neurocli.cli.data import trained_of_run
     from neurocli.diagnosis.shared import check_trained
     from neurocli.evaluation.evaluate import evaluate

@@ -27,7 +27,10 @@ def doctor(json: Json = False) -> None:
         output.table("doctor", keys, rows)
         missing = [row for row in rows if row[1] == _MISSING]
         if missing:
-            raise CheckFailed(f"{len(missing)} needed things are missing: {', '.join(row[0] for row in missing)}", hint=missing[0][3] or None)
+            raise CheckFailed(
+                f"{len(missing)} needed things are missing: {', '.join(row[0] for row in missing)}",
+                hint=missing[0][3] or None,
+            )
 
 
 def _python() -> Row:
@@ -70,8 +73,20 @@ def _fits(version: str, bounds: str) -> bool:
 
 
 def _compiler() -> Row:
-    found = next((path for name in (os.environ.get("CXX"), "c++", "g++", "clang++", "cl") if name and (path := shutil.which(name))), None)
-    return "C++ compiler", _OK if found else _OPTIONAL, found or "none", "" if found else "install g++ or clang: simulations run many times faster"
+    found = next(
+        (
+            path
+            for name in (os.environ.get("CXX"), "c++", "g++", "clang++", "cl")
+            if name and (path := shutil.which(name))
+        ),
+        None,
+    )
+    return (
+        "C++ compiler",
+        _OK if found else _OPTIONAL,
+        found or "none",
+        "" if found else "install g++ or clang: simulations run many times faster",
+    )
 
 
 def _devices() -> Iterator[Row]:
@@ -89,8 +104,19 @@ def _plugins() -> Iterator[Row]:
     for plugin in registry().plugins:
         ours = plugin.distribution == "neurocli"
         status = _OK if plugin.ok else _MISSING if ours else _OPTIONAL
-        advice = "" if plugin.ok else "reinstall neurocli" if ours else f"ask the authors of {plugin.distribution}, or uninstall it"
-        yield f"plugin {plugin.entry_point}", status, f"{plugin.distribution} {plugin.version}" + (f": {plugin.fault}" if plugin.fault else ""), advice
+        advice = (
+            ""
+            if plugin.ok
+            else "reinstall neurocli"
+            if ours
+            else f"ask the authors of {plugin.distribution}, or uninstall it"
+        )
+        yield (
+            f"plugin {plugin.entry_point}",
+            status,
+            f"{plugin.distribution} {plugin.version}" + (f": {plugin.fault}" if plugin.fault else ""),
+            advice,
+        )
 
 
 def _cache() -> Row:
@@ -101,4 +127,9 @@ def _cache() -> Row:
     while not place.exists() and place != place.parent:
         place = place.parent
     fine = os.access(place, os.W_OK) and place.is_dir()
-    return "cache", _OK if fine else _MISSING, str(folder), "" if fine else "set NEUROCLI_CACHE to a folder that you may write to"
+    return (
+        "cache",
+        _OK if fine else _MISSING,
+        str(folder),
+        "" if fine else "set NEUROCLI_CACHE to a folder that you may write to",
+    )

@@ -47,7 +47,10 @@ def show(output: Output, found: Evaluation, name: str) -> None:
     title = f"{found.model}  {name}: {main['name']}, {format_value(main['horizon_ms'])} ms ahead, {n} test {group}{'s' if n != 1 else ''}"
     columns = ["", "kind", *(_heading(m) for m in found.metrics)]
     board = _by_predictor(found, lambda s: s.subset == "all" and s.horizon_ms == main["horizon_ms"])
-    rows = [[who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)] for (who, kind), cells in board.items()]
+    rows = [
+        [who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)]
+        for (who, kind), cells in board.items()
+    ]
     note = "95 % bootstrap intervals over independent groups" if n >= 3 else "fewer than three groups: no intervals"
     output.table(title, columns, rows, leaky=found.leaky, note=note)
     for line in _skill_lines(found):
@@ -69,7 +72,9 @@ def _skill_lines(found: Evaluation) -> list[str]:
     skill = found.skill
     lines = []
     if skill["value"] is not None:
-        lines.append(f"skill {format_value(skill['value'])}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
+        lines.append(
+            f"skill {format_value(skill['value'])}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)"
+        )
     else:
         reason = found.ceiling_reason or "a reference is missing"
         lines.append(f"skill unknown: {reason}")
@@ -77,7 +82,9 @@ def _skill_lines(found: Evaluation) -> list[str]:
     if test:
         sure = f" p = {format_value(test['p'])}" if test["p"] is not None else " too few groups for a test"
         difference = with_interval(test["value"], test["low"], test["high"])
-        lines.append(f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}")
+        lines.append(
+            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}"
+        )
     return lines
 
 
@@ -93,7 +100,12 @@ def _show_horizons(output: Output, found: Evaluation) -> None:
     rows = [[who, kind, *(values.get(h, "–") for h in horizons)] for (who, kind), values in _ordered(cells)]
     skills = {s["horizon_ms"]: format_value(s["value"]) for s in found.skills}
     rows.append(["skill", "", *(skills.get(h, "–") for h in horizons)])
-    output.table(f"{_heading(metric)} by horizon", ["", "kind", *(f"{format_value(h)} ms" for h in horizons)], rows, leaky=found.leaky)
+    output.table(
+        f"{_heading(metric)} by horizon",
+        ["", "kind", *(f"{format_value(h)} ms" for h in horizons)],
+        rows,
+        leaky=found.leaky,
+    )
 
 
 def _show_subsets(output: Output, found: Evaluation) -> None:

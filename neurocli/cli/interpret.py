@@ -24,7 +24,12 @@ def interpret(run: Run, data: Data = None, device: Device = None, root: Root = R
             notes = list(family.notes(trained.data, trained.config))
             protocol = {**trained.data.split.as_dict(), "group": trained.data.group_name()}
             kept = folder.path / "interpretation.json"
-            result = {"model": family.card.name, "exhibits": [e.as_dict() for e in exhibits], "notes": notes, "protocol": protocol}
+            result = {
+                "model": family.card.name,
+                "exhibits": [e.as_dict() for e in exhibits],
+                "notes": notes,
+                "protocol": protocol,
+            }
             write_json(kept, plain(result))
         output.data.update(result)
         output.data.update(run=str(folder.path), name=folder.name, params=trained.config.model_dump(mode="json"))

@@ -104,7 +104,10 @@ def _print_version(wanted: bool) -> None:
 
 
 def _main_options(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True, callback=_print_version)] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True, callback=_print_version),
+    ] = False,
 ) -> None:
     """The options before any command."""
 
@@ -157,9 +160,13 @@ def _bug(argv: list[str], error: BaseException) -> int:
     place = _write_traceback(argv, error)
     text = " ".join(str(error).split())
     found = NeuroError(
-        "out of memory" if isinstance(error, MemoryError) else f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
+        "out of memory"
+        if isinstance(error, MemoryError)
+        else f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
         where=place,
-        hint="try a smaller batch, fewer runs or another device" if isinstance(error, MemoryError) else "the file holds the traceback; please report it",
+        hint="try a smaller batch, fewer runs or another device"
+        if isinstance(error, MemoryError)
+        else "the file holds the traceback; please report it",
     )
     found.kind, found.exit_code = "bug", BUG
     return _report(argv, found)

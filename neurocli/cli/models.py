@@ -25,10 +25,22 @@ def models(context: typer.Context, json: Json = False) -> None:
         cards = list(found.cards(ModelCard))
         simulators = list(found.cards(SimulatorCard))
         output.data["models"] = [
-            {"name": c.name, "alias": aliases.get(c.name), "family": c.family, "simulator": c.simulator, "summary": c.summary, "source": c.source} for c in cards
+            {
+                "name": c.name,
+                "alias": aliases.get(c.name),
+                "family": c.family,
+                "simulator": c.simulator,
+                "summary": c.summary,
+                "source": c.source,
+            }
+            for c in cards
         ]
         output.data["simulators"] = [{"name": c.name, "summary": c.summary, "source": c.source} for c in simulators]
-        output.table("models", ("name", "alias", "simulator", "summary"), [(c.name, aliases.get(c.name, ""), c.simulator, c.summary) for c in cards])
+        output.table(
+            "models",
+            ("name", "alias", "simulator", "summary"),
+            [(c.name, aliases.get(c.name, ""), c.simulator, c.summary) for c in cards],
+        )
         output.table("simulators", ("name", "summary"), [(c.name, c.summary) for c in simulators])
         broken = [plugin for plugin in found.plugins if not plugin.ok]
         if broken:
@@ -46,7 +58,10 @@ def show(
 
         card, implementation = _find(name)
         rows = list(_options(implementation.Config))
-        presets = {preset: read_toml(implementation.presets / f"{preset}.toml") for preset in preset_names(implementation.presets)}
+        presets = {
+            preset: read_toml(implementation.presets / f"{preset}.toml")
+            for preset in preset_names(implementation.presets)
+        }
         keys = ("key", "default", "type", "description")
         output.data.update(
             name=card.name,
@@ -103,10 +118,23 @@ def _options(kind: Any, prefix: str = "") -> Any:
 def _type_name(info: Any) -> str:
     import typing
 
-    choices = [a for kind in (info.annotation, *typing.get_args(info.annotation)) if typing.get_origin(kind) is typing.Literal for a in typing.get_args(kind)]
+    choices = [
+        a
+        for kind in (info.annotation, *typing.get_args(info.annotation))
+        if typing.get_origin(kind) is typing.Literal
+        for a in typing.get_args(kind)
+    ]
     if choices:
         return " | ".join(str(choice) for choice in choices)
-    name = info.annotation.__name__ if isinstance(info.annotation, type) and not typing.get_args(info.annotation) else str(info.annotation)
+    name = (
+        info.annotation.__name__
+        if isinstance(info.annotation, type) and not typing.get_args(info.annotation)
+        else str(info.annotation)
+    )
     signs = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
-    limits = [f"{signs[type(m).__name__]} {next(iter(vars(m).values())) if hasattr(m, '__dict__') else getattr(m, type(m).__name__.lower())}" for m in info.metadata if type(m).__name__ in signs]
+    limits = [
+        f"{signs[type(m).__name__]} {next(iter(vars(m).values())) if hasattr(m, '__dict__') else getattr(m, type(m).__name__.lower())}"
+        for m in info.metadata
+        if type(m).__name__ in signs
+    ]
     return ", ".join([name, *limits])

@@ -10,11 +10,19 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Data = Annotated[
     Optional[list[Path]],  # noqa: UP045  typer 0.15 reads this form only
-    typer.Option("--data", help="A file or folder of recordings; may be repeated. Without it, the model's own simulator makes a small set."),
+    typer.Option(
+        "--data",
+        help="A file or folder of recordings; may be repeated. Without it, the model's own simulator makes a small set.",
+    ),
 ]
-Preset = Annotated[Optional[str], typer.Option("--preset", help="Named set of option values (`neuro models show NAME` lists them).")]  # noqa: UP045
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Named set of option values (`neuro models show NAME` lists them).")
+]
 ConfigFile = Annotated[Optional[Path], typer.Option("--config", help="TOML file with option values; over the preset.")]  # noqa: UP045
-Sets = Annotated[Optional[list[str]], typer.Option("--set", help="key=value, over everything in files; may be repeated.", metavar="KEY=VALUE")]  # noqa: UP045
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value, over everything in files; may be repeated.", metavar="KEY=VALUE"),
+]
 Device = Annotated[Optional[str], typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]  # noqa: UP045
 Root = Annotated[Path, typer.Option("--root", "--out", help="Folder that holds the runs.")]
 Run = Annotated[str, typer.Argument(help="A run folder, a run's name, or `latest`.", metavar="RUN")]

@@ -50,7 +50,9 @@ class Output:
         self._stdout = self._restore.enter_context(_stdout_for_results())
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if error is None and self.json:
                 self.data["cpu_s"] = round(_cpu_s() - self._started, 3)
@@ -62,7 +64,15 @@ class Output:
 
     # -- the result ----------------------------------------------------------------------------------------------
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, leaky: bool = False, note: str | None = None) -> None:
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        leaky: bool = False,
+        note: str | None = None,
+    ) -> None:
         """Print a table; a leaky split puts a red mark into its title."""
         if self.json:
             return
@@ -97,11 +107,16 @@ class Output:
         """Print the tables of exhibits, and where their figures are."""
         for exhibit in exhibits:
             if exhibit.table is not None:
-                self.table(exhibit.title, exhibit.table.columns, exhibit.table.rows, leaky=leaky, note=exhibit.table.note)
+                self.table(
+                    exhibit.title, exhibit.table.columns, exhibit.table.rows, leaky=leaky, note=exhibit.table.note
+                )
             elif not exhibit.figure:
                 self.text(exhibit.title, "bold")
             for name, value in exhibit.claims.items():
-                self.text(f"{name}: {format_value(value)}")
+                if (
+                    isinstance(value, (str, int, float)) and exhibit.table is None
+                ):  # a table says it already; --json has all
+                    self.text(f"{name}: {format_value(value)}")
             if exhibit.figure:
                 self.text(f"figure: {exhibit.figure}", "dim")
 
@@ -112,7 +127,12 @@ class Output:
 
         terminal = self._stdout.isatty()
         console = Console(
-            file=self._stdout, highlight=False, markup=False, emoji=False, force_terminal=None if terminal else False, width=None if terminal else _PIPED_WIDTH
+            file=self._stdout,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_terminal=None if terminal else False,
+            width=None if terminal else _PIPED_WIDTH,
         )
         with _closed_stdout():
             console.print(what, soft_wrap=False)
@@ -226,7 +246,15 @@ def as_text(cell: Any) -> Any:
     """A table's cell; verdicts and marks carry their colour."""
     from rich.text import Text
 
-    styles = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "broken": "bold red", "ok": "green", LEAKY: "bold red", "missing": "bold red"}
+    styles = {
+        "PASS": "green",
+        "WARN": "yellow",
+        "FAIL": "bold red",
+        "broken": "bold red",
+        "ok": "green",
+        LEAKY: "bold red",
+        "missing": "bold red",
+    }
     text = clean(format_value(cell))
     return Text(text, style=styles.get(text, ""))
 

@@ -9,7 +9,10 @@ import typer
 from neurocli.cli.options import Json
 from neurocli.cli.output import Output
 
-app = typer.Typer(help="List plugins with what is wrong with them; `check NAME` tests one against the contract.", invoke_without_command=True)
+app = typer.Typer(
+    help="List plugins with what is wrong with them; `check NAME` tests one against the contract.",
+    invoke_without_command=True,
+)
 
 
 @app.callback()
@@ -40,13 +43,25 @@ def plugins(context: typer.Context, json: Json = False) -> None:
         output.table(
             "plugins",
             columns,
-            [(r["distribution"], r["version"], r["entry_point"], r["status"], "; ".join(f"{k}: {', '.join(v)}" for k, v in r["brings"].items()), r["reason"] or "") for r in rows],
+            [
+                (
+                    r["distribution"],
+                    r["version"],
+                    r["entry_point"],
+                    r["status"],
+                    "; ".join(f"{k}: {', '.join(v)}" for k, v in r["brings"].items()),
+                    r["reason"] or "",
+                )
+                for r in rows
+            ],
         )
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="A model, or the entry point of a plugin (all its models).", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="A model, or the entry point of a plugin (all its models).", metavar="NAME")
+    ],
     json: Json = False,
 ) -> None:
     """Take a plugin's models through the whole contract on tiny data; code 4 where something is not kept."""
@@ -56,10 +71,16 @@ def check(
         from neurocli.plugin.registry import registry
 
         found = registry()
-        plugin = next((p for p in found.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None)
+        plugin = next(
+            (p for p in found.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None
+        )
         models = {card.name for card in found.cards(ModelCard)} | set(found.aliases())
         if plugin is not None and not plugin.ok:
-            raise CheckFailed(f"the plugin is broken: {plugin.fault}", where=f"{plugin.distribution}:{plugin.entry_point}", hint=f"see its module {plugin.module}")
+            raise CheckFailed(
+                f"the plugin is broken: {plugin.fault}",
+                where=f"{plugin.distribution}:{plugin.entry_point}",
+                hint=f"see its module {plugin.module}",
+            )
         if plugin is not None:
             names = [card.name for card in plugin.cards if isinstance(card, ModelCard)]
         elif name in models:
@@ -74,7 +95,14 @@ def check(
             checks += check_family(model)
         rows = [c.as_dict() for c in checks]
         output.data.update(checks=rows, models=names)
-        output.table(f"the contract, kept by {', '.join(names) or 'nobody'}", ("", "model", "check", "detail", "s"), [(c.verdict, c.model, c.name, c.detail, round(c.seconds, 2)) for c in checks])
+        output.table(
+            f"the contract, kept by {', '.join(names) or 'nobody'}",
+            ("", "model", "check", "detail", "s"),
+            [(c.verdict, c.model, c.name, c.detail, round(c.seconds, 2)) for c in checks],
+        )
         failed = [c for c in checks if c.verdict == "FAIL"]
         if failed:
-            raise CheckFailed(f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}", where=failed[0].model)
+            raise CheckFailed(
+                f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}",
+                where=failed[0].model,
+            )

@@ -44,11 +44,15 @@ def preprocess(
         output.data.update(
             model=family.card.name,
             files=[str(out)],
-            recordings=[dict(zip(("group", "part", "steps", "channels", "dt_ms", "unit"), row, strict=True)) for row in rows],
+            recordings=[
+                dict(zip(("group", "part", "steps", "channels", "dt_ms", "unit"), row, strict=True)) for row in rows
+            ],
             protocol={**split.as_dict(), "group": module.group_name()},
             spec=module.spec,
             params=resolved.config.model_dump(mode="json"),
         )
         title = f"{len(rows)} recordings for {family.card.name}"
-        output.table(title, (module.group_name(), "part", "samples", "channels", "step [ms]", "unit"), rows, leaky=split.leaky)
+        output.table(
+            title, (module.group_name(), "part", "samples", "channels", "step [ms]", "unit"), rows, leaky=split.leaky
+        )
         output.text(f"written to {out}")

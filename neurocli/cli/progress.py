@@ -47,7 +47,9 @@ class Progress:
             set_progress_console(console)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         set_progress_console(None)
         if self._bar is not None:
             self._bar.stop()
@@ -62,7 +64,11 @@ class Progress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """One report of a training: event (batch or epoch), epoch, epochs, step, steps (of the whole training), losses."""
-        losses = " ".join(f"{key.removesuffix('_loss')} {format_value(row[key])}" for key in ("train_loss", "validation_loss") if key in row)
+        losses = " ".join(
+            f"{key.removesuffix('_loss')} {format_value(row[key])}"
+            for key in ("train_loss", "validation_loss")
+            if key in row
+        )
         text = f"epoch {row.get('epoch', 0)} of {row.get('epochs', 0)}  {losses}".rstrip()
         ended = row.get("event") == "epoch"
         if self._bar is not None:

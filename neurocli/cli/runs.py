@@ -19,7 +19,16 @@ def runs(root: Root = RUNS, json: Json = False) -> None:
             output.say(f"there are no runs in {root}; neuro train MODEL makes one")
             return
         shown = [
-            (r["name"], r["status"], LEAKY if r["leaky"] else r["split"], r["epochs"], r["best_validation_loss"], r["skill"], r["created"]) for r in rows
+            (
+                r["name"],
+                r["status"],
+                LEAKY if r["leaky"] else r["split"],
+                r["epochs"],
+                r["best_validation_loss"],
+                r["skill"],
+                r["created"],
+            )
+            for r in rows
         ]
         columns = ("run", "status", "split", "epochs", "best validation loss", "skill", "created")
         output.table(f"runs in {root}", columns, shown, leaky=any(r["leaky"] for r in rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -15,15 +15,26 @@ from neurocli.cli.progress import Progress
 def simulate(
     name: Annotated[str, typer.Argument(help="Simulator, as `neuro models` lists them.", metavar="NAME")],
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs (groups).")] = 12,
-    out: Annotated[Optional[Path], typer.Option("--out", help="The file to write [default: NAME.h5]. What is there already is used.")] = None,  # noqa: UP045
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file to write [default: NAME.h5]. What is there already is used."),
+    ] = None,
     preset: Preset = None,
     config: ConfigFile = None,
     sets: Sets = None,
     first: Annotated[int, typer.Option("--first", min=0, help="Number of the first run.")] = 0,
-    workers: Annotated[Optional[int], typer.Option("--workers", min=1, help="Processes [default: one per core].")] = None,  # noqa: UP045
-    scheduler: Annotated[Optional[str], typer.Option("--scheduler", help="Address of a Dask scheduler, tcp://host:port.")] = None,  # noqa: UP045
-    format: Annotated[Optional[list[str]], typer.Option("--format", help="Write this format as well; may be repeated.")] = None,  # noqa: UP045
-    figures: Annotated[Optional[Path], typer.Option("--figures", help="Folder for figures of what was simulated.")] = None,  # noqa: UP045
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes [default: one per core].")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Address of a Dask scheduler, tcp://host:port.")
+    ] = None,
+    format: Annotated[
+        list[str] | None, typer.Option("--format", help="Write this format as well; may be repeated.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder for figures of what was simulated.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     json: Json = False,
 ) -> None:
@@ -35,7 +46,12 @@ def simulate(
 
         card = registry().simulator(name)
         simulator = load_implementation(card)(card)
-        resolved = resolve(simulator.Config, preset=read_preset(simulator.presets, preset) if preset else None, file=config, sets=sets or ())
+        resolved = resolve(
+            simulator.Config,
+            preset=read_preset(simulator.presets, preset) if preset else None,
+            file=config,
+            sets=sets or (),
+        )
         for wanted in format or ():
             if wanted not in simulator.Formats:
                 raise UnknownName.among("output format", wanted, simulator.Formats)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[Optional[str], typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,  # noqa: UP045
+    model: Annotated[
+        str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")
+    ] = None,
     data: Data = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -27,7 +29,10 @@ def train(
     seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of weights and batch order (train.seed).")] = None,  # noqa: UP045
     split: Annotated[Optional[str], typer.Option("--split", help="Split protocol (data.split).")] = None,  # noqa: UP045
     out: Root = RUNS,
-    resume: Annotated[Optional[str], typer.Option("--resume", help="Carry on with this run: a folder, a name, or `latest`.", metavar="RUN")] = None,  # noqa: UP045
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", help="Carry on with this run: a folder, a name, or `latest`.", metavar="RUN"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a model into a new run, or carry on with one."""
@@ -58,19 +63,31 @@ def family_config(
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     missing = sorted(given.keys() - set(option_keys(family.Config)))
     if missing:
-        raise ConfigError(f"{family.card.name} has no option {missing[0]}", where=f"--{missing[0].rpartition('.')[2]}", hint=f"neuro models show {family.card.name}")
+        raise ConfigError(
+            f"{family.card.name} has no option {missing[0]}",
+            where=f"--{missing[0].rpartition('.')[2]}",
+            hint=f"neuro models show {family.card.name}",
+        )
     layers = read_preset(family.presets, preset) if preset else None
     return family, resolve(family.Config, preset=layers, file=file, sets=sets or (), flags=given)
 
 
 def _begun(
-    model: str | None, root: Path, data: Any, preset: str | None, file: Path | None, sets: list[str] | None, flags: Mapping[str, Any]
+    model: str | None,
+    root: Path,
+    data: Any,
+    preset: str | None,
+    file: Path | None,
+    sets: list[str] | None,
+    flags: Mapping[str, Any],
 ) -> tuple[ModelFamily, Any, Any, Any]:
     from neurocli.cli.data import fingerprints, recordings_for
     from neurocli.errors import UsageError
 
     if model is None:
-        raise UsageError("train needs a MODEL, or --resume RUN", where="neuro train", hint="neuro models lists the models")
+        raise UsageError(
+            "train needs a MODEL, or --resume RUN", where="neuro train", hint="neuro models lists the models"
+        )
     family, resolved = family_config(model, preset, file, sets, flags)
     from neurocli.training.devices import resolve_device
 
@@ -93,7 +110,14 @@ def _begun(
 
 
 def _resumed(
-    name: str, root: Path, model: str | None, data: Any, preset: str | None, file: Path | None, sets: list[str] | None, flags: Mapping[str, Any]
+    name: str,
+    root: Path,
+    model: str | None,
+    data: Any,
+    preset: str | None,
+    file: Path | None,
+    sets: list[str] | None,
+    flags: Mapping[str, Any],
 ) -> tuple[ModelFamily, Any, Any, Any]:
     """What `fit` needs to carry on. The options may be given again, as long as they say the same."""
     from neurocli.cli.data import open_files, recordings_of_run
@@ -115,7 +139,11 @@ def _resumed(
         old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
         for key in again.origins:
             if old.get(key) != new.get(key):
-                raise ConfigError(f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}", where=again.origins[key], hint="a run keeps its options; train a new one")
+                raise ConfigError(
+                    f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}",
+                    where=again.origins[key],
+                    hint="a run keeps its options; train a new one",
+                )
     recordings = open_files(data) if data else recordings_of_run(info, family.card)
     return family, config, family.adapt(recordings, config), run
 
@@ -127,7 +155,9 @@ def _fit(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: boo
 
     try:
         with Progress(f"training {family.card.name}") as progress:
-            return fit(family, config, module, run, resume=resume, progress=progress.epoch, hook=registry().manager.hook)
+            return fit(
+                family, config, module, run, resume=resume, progress=progress.epoch, hook=registry().manager.hook
+            )
     except Interrupted as error:
         error.where, error.hint = str(run.path), f"carry on with: neuro train --resume {run.name}"
         raise

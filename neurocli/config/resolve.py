@@ -60,7 +60,8 @@ def resolve(
             merged[key] = value
             origins[key] = origin
     try:
-        config = kind.model_validate(_nest(merged), strict=False)
+        # On top of the family's own defaults: a section given in part must not fall back to the section class's.
+        config = kind.model_validate(_nest(dict(flatten(kind().model_dump())) | merged), strict=False)
     except ValidationError as error:
         raise _as_config_error(error, origins, merged) from None
     return Resolved(config, origins)

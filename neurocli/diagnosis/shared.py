@@ -18,7 +18,12 @@ STILL_FALLING = 0.02
 
 def check_trained(trained: Trained, evaluation: Evaluation | None = None) -> list[Finding]:
     """All shared checks of a trained model; those of scores only where an evaluation is given."""
-    return [*check_history(trained.history), *check_weights(trained), *check_split(trained), *(check_scores(evaluation) if evaluation else [])]
+    return [
+        *check_history(trained.history),
+        *check_weights(trained),
+        *check_split(trained),
+        *(check_scores(evaluation) if evaluation else []),
+    ]
 
 
 def check_history(history: list[dict[str, float]]) -> list[Finding]:
@@ -27,7 +32,16 @@ def check_history(history: list[dict[str, float]]) -> list[Finding]:
     history: one row per epoch with train_loss, validation_loss and what else was logged.
     """
     if not history:
-        return [Finding("history", "training", WARN, 0, "≥ 1 epoch", "the run has no finished epoch: train it further with --resume")]
+        return [
+            Finding(
+                "history",
+                "training",
+                WARN,
+                0,
+                "≥ 1 epoch",
+                "the run has no finished epoch: train it further with --resume",
+            )
+        ]
     bad = sorted({key for row in history for key, value in row.items() if _is_watched(key) and not _finite(value)})
     findings = [
         Finding(
@@ -72,8 +86,21 @@ def _converged(rows: list[dict[str, float]], best: int) -> Finding:
 
 def check_weights(trained: Trained) -> list[Finding]:
     """Every weight is a finite number."""
-    bad = [name for name, value in trained.module.state_dict().items() if value.is_floating_point() and not bool(value.isfinite().all())]
-    return [Finding("finite-weights", "model", FAIL if bad else PASS, len(bad), "0", f"{bad[0]} is not finite: train again" if bad else "")]
+    bad = [
+        name
+        for name, value in trained.module.state_dict().items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
+    return [
+        Finding(
+            "finite-weights",
+            "model",
+            FAIL if bad else PASS,
+            len(bad),
+            "0",
+            f"{bad[0]} is not finite: train again" if bad else "",
+        )
+    ]
 
 
 def check_split(trained: Trained) -> list[Finding]:
@@ -89,7 +116,14 @@ def check_split(trained: Trained) -> list[Finding]:
             "by group",
             "test data are seen in training: scores of this run mean nothing for new recordings" if split.leaky else "",
         ),
-        judged("test-groups", "data", n, warn=3, low=True, advice="bring more independent groups: with fewer than three there is no interval"),
+        judged(
+            "test-groups",
+            "data",
+            n,
+            warn=3,
+            low=True,
+            advice="bring more independent groups: with fewer than three there is no interval",
+        ),
     ]
 
 
@@ -112,7 +146,11 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 FAIL if not better else PASS if sure else WARN,
                 model,
                 f"{'>' if metric['higher'] else '<'} {baseline:.4g} ({skill['best_baseline']})",
-                "" if better and sure else "the difference is within its interval: bring more test groups" if better else "a trivial predictor does as well: the model has learned nothing of use",
+                ""
+                if better and sure
+                else "the difference is within its interval: bring more test groups"
+                if better
+                else "a trivial predictor does as well: the model has learned nothing of use",
             )
         )
     if evaluation.suspicious is not None and model is not None:
@@ -124,7 +162,9 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 FAIL if suspected else PASS,
                 model,
                 f"{'≤' if metric['higher'] else '≥'} {evaluation.suspicious:.4g}",
-                "leak suspected: look for test data in training (same seed twice, overlapping windows)" if suspected else "",
+                "leak suspected: look for test data in training (same seed twice, overlapping windows)"
+                if suspected
+                else "",
             )
         )
     return findings

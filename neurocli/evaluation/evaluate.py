@@ -101,7 +101,9 @@ def evaluate(
         references.append(ceiling)
     answers, skills = {}, []
     for question in questions:
-        say(f"scoring {question.name} on {len(question.groups)} {data.group_name()}s")
+        say(
+            f"scoring {question.name} on {len(question.groups)} test {data.group_name()}{'s' if len(question.groups) != 1 else ''}"
+        )
         answers[question.name] = family.predict(trained, question)
         board.add(question, name, "model", answers[question.name])
         for predictor in references:
@@ -115,10 +117,22 @@ def evaluate(
         skills=skills,
         metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher} for m in board.metrics],
         questions=[
-            {"name": q.name, "horizon_ms": q.horizon_ms, "horizon_steps": q.horizon_steps, "unit": q.unit, "subsets": list(q.subsets), "groups": q.groups}
+            {
+                "name": q.name,
+                "horizon_ms": q.horizon_ms,
+                "horizon_steps": q.horizon_steps,
+                "unit": q.unit,
+                "subsets": list(q.subsets),
+                "groups": q.groups,
+            }
             for q in questions
         ],
-        protocol={**data.split.as_dict(), "group": data.group_name(), "scored": "test", "fingerprint": data.test_fingerprint()},
+        protocol={
+            **data.split.as_dict(),
+            "group": data.group_name(),
+            "scored": "test",
+            "fingerprint": data.test_fingerprint(),
+        },
         suspicious=family.suspicious_score(data, config),
         ceiling_reason=ceiling.reason if isinstance(ceiling, NoCeiling) else None,
         hindsight=frozenset[str]().union(*(q.hindsight for q in questions)),
@@ -134,16 +148,26 @@ def evaluate(
 def _warnings(found: Evaluation) -> list[str]:
     warnings = []
     if found.leaky:
-        warnings.append(f"the split {found.protocol['split']!r} lets test data into training: these scores are too good")
+        warnings.append(
+            f"the split {found.protocol['split']!r} lets test data into training: these scores are too good"
+        )
     if found.suspected_leak:
         limit = f"{found.suspicious:g}"
-        warnings.append(f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})")
+        warnings.append(
+            f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})"
+        )
     baseline, model = found.skill["baseline"], found.skill["model"]
     if not any(s.kind == "baseline" and s.subset == ALL for s in found.scores):
         warnings.append("no baseline could be fitted: there is nothing to hold the score against")
-    elif baseline is not None and model is not None and (model <= baseline if found.metrics[0]["higher"] else model >= baseline):
+    elif (
+        baseline is not None
+        and model is not None
+        and (model <= baseline if found.metrics[0]["higher"] else model >= baseline)
+    ):
         warnings.append(f"the model is not better than the baseline {found.skill['best_baseline']}")
     groups = found.questions[0]["groups"]
     if len(groups) < 3:
-        warnings.append(f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval")
+        warnings.append(
+            f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval"
+        )
     return warnings

@@ -67,7 +67,9 @@ def _files_in(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) -
     found: list[Path] = []
     for path in dict.fromkeys(paths):
         if path.is_dir() and _matching(path, readers) is None:
-            inside = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".") and p.stat().st_size]
+            inside = [
+                p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".") and p.stat().st_size
+            ]
             usable = [p for p in inside if is_ours(p) or _matching(p, readers) is not None]
             if not usable:
                 raise DataError("the folder holds no file that can be read", where=str(path), hint=_formats(readers))
@@ -93,7 +95,9 @@ def _reader_number(path: Path, readers: Sequence[tuple[ReaderCard, Reader]]) -> 
 
 def _matching(path: Path, readers: Sequence[tuple[ReaderCard, Reader]]) -> int | None:
     name = path.name.lower()
-    order = sorted(range(len(readers)), key=lambda n: not name.endswith(tuple(s.lower() for s in readers[n][0].suffixes)))
+    order = sorted(
+        range(len(readers)), key=lambda n: not name.endswith(tuple(s.lower() for s in readers[n][0].suffixes))
+    )
     for number in order:
         try:
             if readers[number][1].can_read(path):

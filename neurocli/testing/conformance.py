@@ -1,9 +1,9 @@
 """Take a model through the whole contract on the tiny data that its family brings.
 
-    from neurocli.testing.conformance import check_family
+from neurocli.testing.conformance import check_family
 
-    def test_contract():
-        assert [c for c in check_family("mine-v1") if c.verdict == "FAIL"] == []
+def test_contract():
+    assert [c for c in check_family("mine-v1") if c.verdict == "FAIL"] == []
 """
 
 from __future__ import annotations
@@ -112,7 +112,10 @@ def _require(condition: object, otherwise: str) -> None:
 def _card(made: _Made) -> str:
     card = registry().model(made.name)
     kind = load_implementation(card)
-    _require(isinstance(kind, type) and issubclass(kind, ModelFamily), f"{card.implementation} is not a subclass of ModelFamily")
+    _require(
+        isinstance(kind, type) and issubclass(kind, ModelFamily),
+        f"{card.implementation} is not a subclass of ModelFamily",
+    )
     made.values["family"] = kind(card)
     if card.simulator is not None:
         registry().simulator(card.simulator)
@@ -180,7 +183,10 @@ def _build(made: _Made) -> str:
     again = made.family.build(made.config, made.data.spec)
     _require(isinstance(module, torch.nn.Module), "build does not give a torch module")
     one, two = module.state_dict(), again.state_dict()
-    _require(all(torch.equal(one[key], two[key]) for key in one), "build takes randomness from elsewhere than torch's generator")
+    _require(
+        all(torch.equal(one[key], two[key]) for key in one),
+        "build takes randomness from elsewhere than torch's generator",
+    )
     made.values["module"] = module
     return f"{sum(p.numel() for p in module.parameters())} parameters"
 
@@ -210,7 +216,9 @@ def _validation_loss(made: _Made) -> str:
         values = [float(made.family.validation_loss(made.module, batch, made.config)) for _ in range(2)]
     _require(math.isfinite(values[0]), f"the validation loss is {values[0]}")
     if values[0] != values[1]:
-        raise Doubtful("the validation loss of the same batch differs from call to call: the best epoch is chosen by chance")
+        raise Doubtful(
+            "the validation loss of the same batch differs from call to call: the best epoch is chosen by chance"
+        )
     return f"{values[0]:.3g}"
 
 
@@ -220,7 +228,9 @@ def _predict(made: _Made) -> str:
     questions = made.family.questions(made.data, made.config)
     made.values["questions"] = questions
     _require(questions, "there is no question")
-    _require(set(questions[0].groups) <= set(made.data.split.test), "the main question has groups outside of the test part")
+    _require(
+        set(questions[0].groups) <= set(made.data.split.test), "the main question has groups outside of the test part"
+    )
     answers = {}
     for question in questions:
         with torch.no_grad():
@@ -251,7 +261,10 @@ def _looks_ahead(made: _Made) -> str:
     signal[cut:] += signal.std() + 1
     others = {g: (lambda g=g: made.recordings[g]) for g in made.recordings}
     altered = RecordingSet(
-        {**others, group: lambda: dataclasses.replace(changed, signal=signal)}, meta=made.recordings.meta, truth=made.recordings.truth, sources=made.recordings.sources
+        {**others, group: lambda: dataclasses.replace(changed, signal=signal)},
+        meta=made.recordings.meta,
+        truth=made.recordings.truth,
+        sources=made.recordings.sources,
     )
     data = made.family.adapt(altered, made.config, made.data.split)
     asked = next(q for q in made.family.questions(data, made.config) if q.name == question.name)
@@ -261,7 +274,10 @@ def _looks_ahead(made: _Made) -> str:
         raise Doubtful("the origins depend on the data, so that this cannot be checked")
     early = origins < middle
     one, two = np.asarray(made.answers[question.name].values[group])[early], np.asarray(answer.values[group])[early]
-    _require(np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True), "a prediction changes with samples after its origin: the model sees the future")
+    _require(
+        np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True),
+        "a prediction changes with samples after its origin: the model sees the future",
+    )
     return f"{int(early.sum())} answers do not know what follows"
 
 
@@ -317,7 +333,9 @@ def _weights_file(made: _Made) -> str:
     with torch.no_grad():
         answer = made.family.predict(again, question)
     for group in question.groups:
-        same = np.allclose(answer.values[group], made.answers[question.name].values[group], rtol=1e-5, atol=1e-6, equal_nan=True)
+        same = np.allclose(
+            answer.values[group], made.answers[question.name].values[group], rtol=1e-5, atol=1e-6, equal_nan=True
+        )
         _require(same, "a model loaded from its weights answers otherwise: is something kept outside of state_dict?")
     return f"{path.stat().st_size} bytes"
 
@@ -354,7 +372,9 @@ def _offset(signal: Any, targets: Any, places: Any) -> int | None:
     if targets.shape[1:] != signal.shape[1:]:
         return None
     for offset in range(max(0, len(signal) - int(places.max()))):
-        if np.allclose(signal[places[0] + offset], targets[0], atol=1e-4, equal_nan=True) and np.allclose(signal[places + offset], targets, atol=1e-4, equal_nan=True):
+        if np.allclose(signal[places[0] + offset], targets[0], atol=1e-4, equal_nan=True) and np.allclose(
+            signal[places + offset], targets, atol=1e-4, equal_nan=True
+        ):
             return offset
     return None
 
@@ -368,6 +388,7 @@ def _few(batches: Iterator[Any], n: int = 3) -> Iterator[Any]:
 
 def _same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
     return len(one) == len(other) and all(
-        a.keys() == b.keys() and all(torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a)
+        a.keys() == b.keys()
+        and all(torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a)
         for a, b in zip(one, other, strict=True)
     )

@@ -94,7 +94,7 @@ def build(config: BrunelConfig, *, start: Any = None, wire: Any = None) -> Built
     """
     check_rate(config)
     b2 = load_brian2()
-    # Objects of an earlier network that await collection would push ours to numbered names, and so to a new compilation.
+    # Objects of an earlier network that await collection would give ours numbered names: a new compilation.
     gc.collect()
     mv, ms = b2.mV, b2.ms
     b2.defaultclock.dt = config.dt_ms * ms
@@ -125,7 +125,7 @@ def build(config: BrunelConfig, *, start: Any = None, wire: Any = None) -> Built
     else:
         neurons.v = constants["rest"] + (start() if callable(start) else start) * mv
     noise = neurons.run_regularly("noise = noise_sd*randn()", dt=step, name="brunel_noise")
-    # External input first, then inhibition, then excitation: the order of the published run, to the last bit of the sums.
+    # External input first, then inhibition, then excitation: the order of the published run, to the last bit.
     shared = {"target": neurons, "delay": config.delay_ms * ms, "namespace": constants}
     e, n = config.num_excitatory, config.neurons
     sources = neurons[:e], neurons[e:n]
@@ -140,7 +140,12 @@ def build(config: BrunelConfig, *, start: Any = None, wire: Any = None) -> Built
     if config.external_inputs and config.external_rate > 0:
         network.add(
             b2.PoissonInput(
-                neurons, "v", N=config.external_inputs, rate=config.external_rate_hz * b2.Hz, weight=config.j_mv * mv, order=0
+                neurons,
+                "v",
+                N=config.external_inputs,
+                rate=config.external_rate_hz * b2.Hz,
+                weight=config.j_mv * mv,
+                order=0,
             )
         )
     return Built(network, neurons, excitatory, inhibitory, spikes, voltages)

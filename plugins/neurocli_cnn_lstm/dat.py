@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,14 @@ class BrunelDatReader(Reader):
             raise DataError("there is no file of voltages", where=", ".join(str(path) for path in paths))
         columns = _columns(next(file for file in files))
         excitatory = _num_excitatory(files[0].parent, columns)
-        truth = {} if excitatory is None else {"neuron_type": np.where(np.arange(columns) < excitatory, 1, 2).astype(np.int8)}
-        return RecordingSet(loaders, meta={"simulator": "brunel-dat"}, truth=truth, sources=[str(path) for path in paths])
+        truth = (
+            {}
+            if excitatory is None
+            else {"neuron_type": np.where(np.arange(columns) < excitatory, 1, 2).astype(np.int8)}
+        )
+        return RecordingSet(
+            loaders, meta={"simulator": "brunel-dat"}, truth=truth, sources=[str(path) for path in paths]
+        )
 
 
 def read_run(path: Path, group: str) -> Recording:
@@ -116,7 +123,9 @@ def channel_names(indices: Any, num_excitatory: int | None, neurons: int) -> lis
 def _read_table(path: Path) -> NDArray[np.float64]:
     check_file(path)
     try:
-        table = np.loadtxt(path, ndmin=2, comments=None, dtype=np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an empty table is our own error, below
+            table = np.loadtxt(path, ndmin=2, comments=None, dtype=np.float64)
     except (ValueError, UnicodeDecodeError):
         raise _fault(path) from None
     if table.size == 0:
@@ -153,7 +162,8 @@ def _even_step(path: Path, times: NDArray[np.float64]) -> float:
     dt_ms = round(dt_ms, 6)
     steps = np.diff(times)
     # Times carry three decimals: half of the last one may be rounded away at both ends of a step.
-    bad = np.flatnonzero(~(steps > 0) | (np.abs(steps - np.median(steps)) > 1.1e-3))
+    usual = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
+    bad = np.flatnonzero(~(steps > 0) | (np.abs(steps - usual) > 1.1e-3))
     if bad.size or not dt_ms > 0:
         line = _line_of(path, int(bad[0]) + 1 if bad.size else 1)
         raise DataError("the times of the first column are not evenly spaced", where=f"{path}:{line}")

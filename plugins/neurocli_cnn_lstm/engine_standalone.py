@@ -75,6 +75,7 @@ def prepare(config: BrunelConfig, work: Path) -> Path:
     """
     check_rate(config)
     program = work / f"program-{_key(config)}"
+    _sweep(work)
     if (program / _MANIFEST).exists():
         return program
     _need_compiler()
@@ -105,9 +106,9 @@ def is_ready(config: BrunelConfig, work: Path) -> bool:
 
 def simulate(config: BrunelConfig, noise_seed: int, wiring: Connectivity, work: Path) -> Outcome:
     """One run in a process of its own."""
-    program = prepare(config, work)
+    program = work / f"program-{_key(config)}" if is_ready(config, work) else prepare(config, work)
     files = json.loads((program / _MANIFEST).read_text(encoding="utf-8"))["files"]
-    prefix = f"results-{socket.gethostname()}-{os.getpid()}-"
+    prefix = f"{_results_prefix()}{os.getpid()}-"
     with storage_errors(work), tempfile.TemporaryDirectory(prefix=prefix, dir=work) as folder:
         results = Path(folder).resolve()
         network = results / "network.bin"
@@ -115,11 +116,19 @@ def simulate(config: BrunelConfig, noise_seed: int, wiring: Connectivity, work: 
         environment = {**os.environ, SEED_VARIABLE: str(noise_seed), NETWORK_VARIABLE: str(network)}
         command = [str((program / "main").resolve()), "--results_dir", f"{results}/"]
         done = subprocess.run(
-            command, cwd=program, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+            command,
+            cwd=program,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
         if done.returncode or not (results / "last_run_info.txt").exists():
             reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it says nothing"]
-            raise NeuroError(f"the compiled simulation ended with code {done.returncode}: {reason[0]}", where=str(program))
+            raise NeuroError(
+                f"the compiled simulation ended with code {done.returncode}: {reason[0]}", where=str(program)
+            )
         v = np.fromfile(results / files["v"], np.float64).reshape(-1, len(config.recorded))
         expected = -(-config.steps // round(config.record_ms / config.dt_ms))
         if len(v) != expected:
@@ -139,6 +148,22 @@ def _key(config: BrunelConfig) -> str:
         "machine": os.uname().machine if hasattr(os, "uname") else sys.platform,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _results_prefix() -> str:
+    return f"results-{socket.gethostname()}-"
+
+
+def _sweep(work: Path) -> None:
+    """Remove what killed runs of this machine left; other machines' processes cannot be asked."""
+    for left in work.glob(f"{_results_prefix()}*"):
+        pid = left.name.removeprefix(_results_prefix()).partition("-")[0]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (OSError, ValueError):
+            continue
 
 
 def _need_compiler() -> None:
@@ -166,7 +191,9 @@ def _compile(config: BrunelConfig, folder: Path) -> None:
     if child.returncode or not (folder / _MANIFEST).exists():
         lines = [line for line in (child.stdout + child.stderr).splitlines() if line.strip()]
         raise EngineUnavailable(
-            f"the simulation could not be compiled: {' | '.join(lines[-3:])}", where="engine", hint="choose engine = runtime"
+            f"the simulation could not be compiled: {' | '.join(lines[-3:])}",
+            where="engine",
+            hint="choose engine = runtime",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,23 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     runs = [statistics_of(recordings[group], recordings.truth) for group in recordings]
     if not runs:
         return []
-    rows: list[list[Any]] = []
+    rows: list[Sequence[Any]] = []
     for population in ("E", "I", "all"):
         values = np.array([[getattr(run[population], name) for name in _MEASURES] for run in runs])
         pooled = [_mean(values[:, 0]), _mean(values[:, 1]), _mean(values[:, 2]), _pooled_sd(values[:, 2], values[:, 3])]
         rows.append([population, runs[0][population].neurons, *map(_number, pooled)])
     spread = values.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(_MEASURES), np.nan)
-    for name, row in (("sd over runs", spread), ("min over runs", values.min(axis=0)), ("max over runs", values.max(axis=0))):
+    for name, row in (
+        ("sd over runs", spread),
+        ("min over runs", values.min(axis=0)),
+        ("max over runs", values.max(axis=0)),
+    ):
         rows.append([f"all, {name}", runs[0]["all"].neurons, *map(_number, row)])
     claims = {"runs": len(runs), **{name: rows[2][2 + k] for k, name in enumerate(_MEASURES)}}
     claims["rate_hz_sd_over_runs"] = _number(spread[0])
-    table = Table(["population", "neurons", *_MEASURES], rows, note=f"{len(runs)} runs; voltages of the recorded neurons")
+    table = Table(
+        ["population", "neurons", *_MEASURES], rows, note=f"{len(runs)} runs; voltages of the recorded neurons"
+    )
     figure = None
     if figures is not None:
         figure = figures / "simulation.png"
@@ -103,8 +109,8 @@ def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArr
             kind = str(kinds[channels[channel]])
             label = (recording.channels or [])[channel] if recording.channels else str(channel)
             v = recording.signal[window, channel]
-            times = (np.arange(len(v)) + window.start) * recording.dt_ms
-            traces.plot(times, v, lw=0.8, alpha=1 - 0.15 * number, color=_COLOURS.get(kind), label=label)
+            sampled = (np.arange(len(v)) + window.start) * recording.dt_ms
+            traces.plot(sampled, v, lw=0.8, alpha=1 - 0.15 * number, color=_COLOURS.get(kind), label=label)
         traces.axhline(threshold, color="0.4", ls="--", lw=0.8, label="threshold")
         traces.legend(loc="upper right", ncols=3, fontsize=7)
         traces.set(xlim=(start, end), xlabel="ms", ylabel=recording.unit, title="Membrane voltage")

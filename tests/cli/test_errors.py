@@ -10,7 +10,14 @@ import pytest
 
 def _neuro(tmp_path, *arguments):
     environment = {**os.environ, "NEUROCLI_CACHE": str(tmp_path / "cache")}
-    return subprocess.run([sys.executable, "-m", "neurocli", *arguments], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "neurocli", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=120,
+    )
 
 
 # arguments, exit code, kind, what the message or the hint must say

@@ -32,8 +32,19 @@ BROKEN = {
 
 
 def _neuro(tmp_path, *arguments):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]), "NEUROCLI_CACHE": str(tmp_path / "cache")}
-    return subprocess.run([sys.executable, "-m", "neurocli", *arguments], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        "NEUROCLI_CACHE": str(tmp_path / "cache"),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "neurocli", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=60,
+    )
 
 
 def _install(tmp_path, code: str) -> None:

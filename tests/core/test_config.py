@@ -51,6 +51,14 @@ def test_a_mistake_names_the_key_its_origin_and_the_nearest(item: str, message: 
         assert hint in (caught.value.hint or "")
 
 
+def test_a_section_given_in_part_keeps_the_family_defaults() -> None:
+    class Own(FamilyConfig):
+        model: Model = Model(width=5, kind="own")
+
+    config = resolve(Own, sets=["model.width=6"]).config
+    assert (config.model.width, config.model.kind) == (6, "own")
+
+
 def test_none_and_text_and_numbers_are_read() -> None:
     config = resolve(Config, sets=["model.dropout=0.5", "model.kind=soft plus"]).config
     assert (config.model.dropout, config.model.kind) == (0.5, "soft plus")

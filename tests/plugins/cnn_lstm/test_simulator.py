@@ -1,4 +1,4 @@
-"""The Brunel simulator: determinism, statistics against the plain loop, known networks, and the published text files."""
+"""The Brunel simulator: determinism, statistics against the plain loop, known networks, the text files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from neurocli.config.resolve import preset_names, read_preset, resolve
+from neurocli.errors import ConfigError, DataError
+from neurocli.plugin.cards import SimulatorCard
+from neurocli.recordings.recordingset import RecordingSet
 from neurocli_cnn_lstm import engine_standalone
 from neurocli_cnn_lstm.brunel_network import connectivity
 from neurocli_cnn_lstm.dat import BrunelDatReader
 from neurocli_cnn_lstm.parameters import BrunelConfig
 from neurocli_cnn_lstm.reference_loop import simulate_reference, weights_from
 from neurocli_cnn_lstm.simulator import BrunelSimulator, seeds
-
-from neurocli.config.resolve import preset_names, read_preset, resolve
-from neurocli.errors import ConfigError, DataError
-from neurocli.plugin.cards import SimulatorCard
-from neurocli.recordings.recordingset import RecordingSet
 
 CARD = SimulatorCard(name="brunel", summary="test", implementation="neurocli_cnn_lstm.simulator:BrunelSimulator")
 CONFIG = BrunelConfig(duration_ms=2000.0)
@@ -92,7 +92,7 @@ def test_the_known_network_is_the_one_simulated(runs):
             fired[rows, run.spikes.channel] = True
             change = run.signal[3:] - run.signal[1:-2]  # a spike within row t arrives in t+1.5 to t+2.5 ms
             calm = (np.abs(change) < 6) & (run.signal[1:-2] > -69.9)
-            for pre in range(0, 80) if name == "E" else range(80, 100):
+            for pre in range(80) if name == "E" else range(80, 100):
                 at = np.flatnonzero(fired[: len(change), pre])
                 for partner in (True, False):
                     columns = linked[pre] == partner
