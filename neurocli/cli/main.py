@@ -46,9 +46,9 @@ def run(argv: list[str]) -> int:
         return 0
     except NeuroError as error:
         return _report(argv, error)
-    except _ClickUsageError as error:
+    except _ClickUsageError as error:  # type: ignore[misc]
         return _report(argv, _usage_error(error, argv))
-    except _ClickException as error:
+    except _ClickException as error:  # type: ignore[misc]
         return _report(argv, UsageError(error.format_message()))
     except (KeyboardInterrupt, typer.Abort):
         return _report(argv, Interrupted("interrupted"))
@@ -73,7 +73,7 @@ def build_app(argv: list[str]) -> typer.Typer:
     )
     app.callback(help=_HELP)(_main_options)
     for name, function in _COMMANDS.items():
-        app.command(name)(function)
+        app.command(name)(function)  # type: ignore[type-var]
     for name, group in _GROUPS.items():
         app.add_typer(group, name=name)
     called = next((word for word in argv if not word.startswith("-")), None)

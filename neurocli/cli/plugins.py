@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,7 +49,7 @@ def plugins(context: typer.Context, json: Json = False) -> None:
                     r["version"],
                     r["entry_point"],
                     r["status"],
-                    "; ".join(f"{k}: {', '.join(v)}" for k, v in r["brings"].items()),
+                    "; ".join(f"{k}: {', '.join(v)}" for k, v in _brought(r["brings"]).items()),
                     r["reason"] or "",
                 )
                 for r in rows
@@ -106,3 +106,8 @@ def check(
                 f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}",
                 where=failed[0].model,
             )
+
+
+def _brought(brings: Any) -> dict[str, list[str]]:
+    """What a plugin brings, by kind; nothing for a broken one."""
+    return brings if isinstance(brings, dict) else {}

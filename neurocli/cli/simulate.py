@@ -23,18 +23,14 @@ def simulate(
     config: ConfigFile = None,
     sets: Sets = None,
     first: Annotated[int, typer.Option("--first", min=0, help="Number of the first run.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes [default: one per core].")
-    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: one per core].")] = None,
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="Address of a Dask scheduler, tcp://host:port.")
     ] = None,
     format: Annotated[
         list[str] | None, typer.Option("--format", help="Write this format as well; may be repeated.")
     ] = None,
-    figures: Annotated[
-        Path | None, typer.Option("--figures", help="Folder for figures of what was simulated.")
-    ] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for figures of what was simulated.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     json: Json = False,
 ) -> None:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[
-        str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")
-    ] = None,
+    model: Annotated[str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,
     data: Data = None,
     preset: Preset = None,
     config: ConfigFile = None,

@@ -24,7 +24,14 @@ class Finding:
 
 
 def judged(
-    check: str, subject: str, value: float, *, warn: float | None = None, fail: float | None = None, advice: str = "", low: bool = False
+    check: str,
+    subject: str,
+    value: float,
+    *,
+    warn: float | None = None,
+    fail: float | None = None,
+    advice: str = "",
+    low: bool = False,
 ) -> Finding:
     """A finding from a number: WARN beyond `warn`, FAIL beyond `fail` (below them when `low`); NaN fails."""
 

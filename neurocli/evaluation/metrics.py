@@ -22,7 +22,11 @@ class Metric(ABC):
 
     @abstractmethod
     def statistics(
-        self, target: NDArray[Any], prediction: NDArray[Any], mask: NDArray[np.bool_] | None, variance: NDArray[Any] | None
+        self,
+        target: NDArray[Any],
+        prediction: NDArray[Any],
+        mask: NDArray[np.bool_] | None,
+        variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
         """Statistics [channel, k] of one group; arrays are [time, channel], `mask` broadcasts against them."""
 
@@ -50,7 +54,7 @@ class _Scaled(Metric):
         variance = np.asarray(variance, np.float64)
         return variance if self._sd is None else variance / np.square(self._sd)
 
-    def statistics(self, target, prediction, mask, variance):  # type: ignore[no-untyped-def]
+    def statistics(self, target, prediction, mask, variance):
         y = self._scaled(target)
         error = self._scaled(prediction) - y
         valid = np.isfinite(error) if mask is None else np.broadcast_to(mask, y.shape) & np.isfinite(error)

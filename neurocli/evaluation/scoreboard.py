@@ -50,20 +50,37 @@ class Scoreboard:
         for group in question.groups:
             missing = np.isfinite(question.targets[group]) & ~np.isfinite(prediction.values[group])
             if missing.any():  # leaving targets out would be a way to score better
-                raise NeuroError(f"{name} gives no number for {int(missing.sum())} targets", where=f"{question.name}, {group}")
+                raise NeuroError(
+                    f"{name} gives no number for {int(missing.sum())} targets", where=f"{question.name}, {group}"
+                )
         for metric in self.metrics:
             for subset in (ALL, *question.subsets):
-                statistics = np.stack([self._of_group(metric, question, prediction, subset, g) for g in question.groups])
+                statistics = np.stack(
+                    [self._of_group(metric, question, prediction, subset, g) for g in question.groups]
+                )
                 if subset == ALL:
                     self._statistics[question.name, name, _key(metric)] = statistics
                 value = float(metric.value(statistics.sum(0)))
                 low, high = interval(metric, statistics)
                 self.scores.append(
-                    Score(name, kind, metric.name, metric.unit, question.horizon_ms, subset, *map(_number, (value, low, high)), len(statistics))
+                    Score(
+                        name,
+                        kind,
+                        metric.name,
+                        metric.unit,
+                        question.horizon_ms,
+                        subset,
+                        _number(value),
+                        _number(low),
+                        _number(high),
+                        len(statistics),
+                    )
                 )
 
     @staticmethod
-    def _of_group(metric: Metric, question: Question, prediction: Prediction, subset: str, group: str) -> NDArray[np.float64]:
+    def _of_group(
+        metric: Metric, question: Question, prediction: Prediction, subset: str, group: str
+    ) -> NDArray[np.float64]:
         mask = None if subset == ALL else question.subsets[subset][group]
         variance = prediction.variance[group] if prediction.variance is not None else None
         return metric.statistics(question.targets[group], prediction.values[group], mask, variance)
@@ -95,7 +112,9 @@ class Scoreboard:
             "paired": None,
         }
         if score and best:
-            difference = paired(metric, self.statistics(question, model, metric), self.statistics(question, best.name, metric))
+            difference = paired(
+                metric, self.statistics(question, model, metric), self.statistics(question, best.name, metric)
+            )
             found["paired"] = _as_dict(difference)
             if ceiling and score.value is not None and best.value is not None and ceiling.value is not None:
                 room = ceiling.value - best.value

@@ -13,7 +13,7 @@ class Table:
     """Rows under named columns. Numbers stay numbers; how they are printed is decided by whoever prints them."""
 
     columns: Sequence[str]
-    rows: list[Sequence[Any]]
+    rows: Sequence[Sequence[Any]]
     note: str | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """`ModelFamily`: what a family of models supplies. The core does everything else.
 
-    adapt → build → loss            what training needs
-    questions, predict, metrics     what evaluation scores
-    baselines, ceiling              what the score is held against
-    diagnose_data, diagnose_model   what is wrong
-    interpret                       what the model has learned, held against known truth
-    example                         tiny data for the conformance kit
+adapt → build → loss            what training needs
+questions, predict, metrics     what evaluation scores
+baselines, ceiling              what the score is held against
+diagnose_data, diagnose_model   what is wrong
+interpret                       what the model has learned, held against known truth
+example                         tiny data for the conformance kit
 """
 
 from __future__ import annotations

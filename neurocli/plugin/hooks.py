@@ -1,10 +1,10 @@
 """The hooks that a plugin may implement (pluggy), and the marker to do it with.
 
-    from neurocli.plugin import ModelCard, hookimpl
+from neurocli.plugin import ModelCard, hookimpl
 
-    @hookimpl
-    def neurocli_register_models():
-        return [ModelCard(name="mine-v1", family="mine", summary="...", implementation="my_package.family:Mine")]
+@hookimpl
+def neurocli_register_models():
+    return [ModelCard(name="mine-v1", family="mine", summary="...", implementation="my_package.family:Mine")]
 """
 
 from __future__ import annotations

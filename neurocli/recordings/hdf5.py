@@ -36,7 +36,9 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint="copy or make it again") from error
+        raise DataError(
+            f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint="copy or make it again"
+        ) from error
     finally:
         file.close()
 
@@ -81,7 +83,11 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
     size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape else data.dtype.itemsize
     on_disk = Path(group.file.filename).stat().st_size
     if size > LARGEST_ARRAY_BYTES or size > LARGEST_EXPANSION * on_disk:
-        raise DataError(f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes", where=where, hint="the file is damaged or hostile")
+        raise DataError(
+            f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes",
+            where=where,
+            hint="the file is damaged or hostile",
+        )
     return np.asarray(data[()])
 
 

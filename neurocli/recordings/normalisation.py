@@ -29,7 +29,9 @@ class Normalisation:
             count, total, squares = count + len(values), total + values.sum(0), squares + (values**2).sum(0)
             groups.append(group)
         if count == 0:
-            raise DataError("there are no training data to take mean and standard deviation from", where="normalisation")
+            raise DataError(
+                "there are no training data to take mean and standard deviation from", where="normalisation"
+            )
         mean = total / count
         sd = np.sqrt(np.maximum(squares / count - mean**2, 0))
         constant = np.flatnonzero(sd < 1e-9 * np.maximum(np.abs(mean), 1))

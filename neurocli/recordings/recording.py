@@ -24,11 +24,11 @@ class Spikes:
     dt_ms: float
 
     @property
-    def time_ms(self) -> NDArray[np.float64]:
+    def time_ms(self) -> NDArray[np.floating]:
         """Spike times [n] in ms."""
         return self.step * self.dt_ms
 
-    def intervals_ms(self, channel: int) -> NDArray[np.float64]:
+    def intervals_ms(self, channel: int) -> NDArray[np.floating]:
         """Inter-spike intervals of one channel, in ms."""
         return np.diff(self.step[self.channel == channel]) * self.dt_ms
 

@@ -49,7 +49,9 @@ class RecordingSet(Mapping[str, Recording]):
 
     def subset(self, groups: Sequence[str]) -> RecordingSet:
         """The same set with only these groups, in this order."""
-        return RecordingSet({g: self._loaders[g] for g in groups}, meta=self.meta, truth=self.truth, sources=self.sources)
+        return RecordingSet(
+            {g: self._loaders[g] for g in groups}, meta=self.meta, truth=self.truth, sources=self.sources
+        )
 
     @classmethod
     def of(cls, recordings: Sequence[Recording], **kwargs: Any) -> RecordingSet:
@@ -69,7 +71,7 @@ class RecordingSet(Mapping[str, Recording]):
             holder = child(file, "recordings", h5py.Group)
             for name in order:
                 child(holder, name, h5py.Group)
-        loaders = {name: lambda name=name: _load(path, name) for name in order}  # type: ignore[misc]
+        loaders = {name: lambda name=name: _load(path, name) for name in order}
         return cls(loaders, meta=meta, truth=truth, sources=[str(path)])
 
     @classmethod
@@ -82,7 +84,9 @@ class RecordingSet(Mapping[str, Recording]):
             return sets[0]
         first = sets[0]
         for other in sets[1:]:
-            differing = [k for k in {*first.meta, *other.meta} if first.meta.get(k) != other.meta.get(k) and k != "simulation"]
+            differing = [
+                k for k in {*first.meta, *other.meta} if first.meta.get(k) != other.meta.get(k) and k != "simulation"
+            ]
             if differing:
                 raise DataError(
                     f"the files are of different making: {', '.join(sorted(differing))} differ",
@@ -99,7 +103,12 @@ class RecordingSet(Mapping[str, Recording]):
                     raise DataError("two recordings have the same name in files of the same name", where=key)
                 loaders[key] = (lambda loader=loader, key=key: _renamed(loader(), key)) if clashing else loader  # type: ignore[misc]
         same_truth = all(_equal(first.truth, one.truth) for one in sets)
-        return cls(loaders, meta=first.meta, truth=first.truth if same_truth else {}, sources=[s for one in sets for s in one.sources])
+        return cls(
+            loaders,
+            meta=first.meta,
+            truth=first.truth if same_truth else {},
+            sources=[s for one in sets for s in one.sources],
+        )
 
     def save(self, path: Path) -> None:
         """Write the set in our format, atomically."""
@@ -117,4 +126,6 @@ def _renamed(recording: Recording, group: str) -> Recording:
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return one.keys() == other.keys() and all((one[k].shape == other[k].shape and (one[k] == other[k]).all()) for k in one)
+    return one.keys() == other.keys() and all(
+        (one[k].shape == other[k].shape and (one[k] == other[k]).all()) for k in one
+    )

@@ -49,7 +49,8 @@ class Split:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Split:
         groups = values["groups"]
-        return cls(*(tuple(groups[part]) for part in PARTS), protocol=values["split"], leaky=values["leaky"])
+        train, validation, test = (tuple(groups[part]) for part in PARTS)
+        return cls(train, validation, test, protocol=values["split"], leaky=values["leaky"])
 
 
 def split_by_group(

@@ -1,10 +1,10 @@
 """The file format `neurocli-recordings`: how a recording lies in HDF5. The same recordings always give the same bytes.
 
-    /                     attrs: format, version, meta (JSON)      /order   names of the recordings, in order
-    /truth/NAME           arrays that all recordings share
-    /recordings/GROUP     attrs: dt_ms, unit, labels (JSON), channels (JSON) ...
-        signal            [time, channel]; integers carry the attributes scale and offset
-        mask inputs spikes/{step,channel} events/NAME truth/NAME       where there are any
+/                     attrs: format, version, meta (JSON)      /order   names of the recordings, in order
+/truth/NAME           arrays that all recordings share
+/recordings/GROUP     attrs: dt_ms, unit, labels (JSON), channels (JSON) ...
+    signal            [time, channel]; integers carry the attributes scale and offset
+    mask inputs spikes/{step,channel} events/NAME truth/NAME       where there are any
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ FORMAT, VERSION = "neurocli-recordings", 1
 _MV_SCALE, _MV_OFFSET = 1e-3, -70.0
 
 
-def write(path: Path, recordings: Iterable[Recording], *, meta: Mapping[str, Any], truth: Mapping[str, NDArray[Any]]) -> None:
+def write(
+    path: Path, recordings: Iterable[Recording], *, meta: Mapping[str, Any], truth: Mapping[str, NDArray[Any]]
+) -> None:
     """Write a file, atomically; `recordings` may be a generator, one recording is in memory at a time."""
     with replacing(path) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
@@ -42,7 +44,9 @@ def write(path: Path, recordings: Iterable[Recording], *, meta: Mapping[str, Any
                 raise DataError("two recordings have the same name", where=recording.group)
             order.append(recording.group)
             write_recording(holder.create_group(recording.group), recording)
-        file.create_dataset("order", data=np.array([name.encode() for name in order], dtype="S") if order else np.zeros(0, "S1"))
+        file.create_dataset(
+            "order", data=np.array([name.encode() for name in order], dtype="S") if order else np.zeros(0, "S1")
+        )
 
 
 def write_recording(group: h5py.Group, recording: Recording) -> None:
@@ -102,10 +106,18 @@ def read_recording(group: h5py.Group) -> Recording:
 def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, NDArray[Any]]]:
     """(names of the recordings in order, meta, shared truth) of an open file. Raises DataError for another format."""
     if file.attrs.get("format") != FORMAT:
-        raise DataError(f"the HDF5 file is not of the format {FORMAT}", where=file.filename, hint="neuro preprocess turns other formats into it")
+        raise DataError(
+            f"the HDF5 file is not of the format {FORMAT}",
+            where=file.filename,
+            hint="neuro preprocess turns other formats into it",
+        )
     version = attribute(file, "version", int)
     if version > VERSION:
-        raise DataError(f"the file has version {version}, this neurocli reads up to {VERSION}", where=file.filename, hint="update neurocli")
+        raise DataError(
+            f"the file has version {version}, this neurocli reads up to {VERSION}",
+            where=file.filename,
+            hint="update neurocli",
+        )
     order = [name.decode() for name in read_array(file, "order", ndim=1, kinds="S")]
     return order, _json(file, "meta"), _get_all(file, "truth")
 
@@ -145,4 +157,6 @@ def _json(holder: h5py.Group, name: str) -> Any:
     try:
         return json.loads(attribute(holder, name, str))
     except json.JSONDecodeError as error:
-        raise DataError(f"the attribute {name!r} is not JSON: {error}", where=f"{holder.file.filename}:{holder.name}") from None
+        raise DataError(
+            f"the attribute {name!r} is not JSON: {error}", where=f"{holder.file.filename}:{holder.name}"
+        ) from None

@@ -25,7 +25,9 @@ class Window:
 
 def windows_in(group: str, steps: int, length: int, stride: int, horizon: int = 1) -> list[Window]:
     """Every window of `length` samples whose target, `horizon` samples after its end, still lies in the group."""
-    return [Window(group, s, s + length, s + length - 1 + horizon) for s in range(0, steps - length - horizon + 1, stride)]
+    return [
+        Window(group, s, s + length, s + length - 1 + horizon) for s in range(0, steps - length - horizon + 1, stride)
+    ]
 
 
 def audit(
@@ -44,17 +46,29 @@ def audit(
     for group, part in owner.items():
         twin = seen.setdefault(fingerprints.get(group, group), group)
         if owner[twin] != part:
-            raise LeakError(f"{twin} ({owner[twin]}) and {group} ({part}) hold the same data", where="split", hint="was a seed repeated?")
+            raise LeakError(
+                f"{twin} ({owner[twin]}) and {group} ({part}) hold the same data",
+                where="split",
+                hint="was a seed repeated?",
+            )
     for part, planned in windows.items():
         for window in planned:
             if owner.get(window.group) != part:
-                raise LeakError(f"a {part} window lies in {window.group}, which is in {owner.get(window.group, 'no part')}", where="windows")
+                raise LeakError(
+                    f"a {part} window lies in {window.group}, which is in {owner.get(window.group, 'no part')}",
+                    where="windows",
+                )
             if window.start < 0 or max(window.stop, window.target + 1) > lengths[window.group]:
-                raise LeakError(f"a window of {window.group} crosses its end at sample {lengths[window.group]}", where="windows")
+                raise LeakError(
+                    f"a window of {window.group} crosses its end at sample {lengths[window.group]}", where="windows"
+                )
     if normalisation is not None:
         foreign = sorted(set(normalisation.fitted_on) - set(split.train))
         if foreign:
-            raise LeakError(f"mean and standard deviation were fitted on {', '.join(foreign[:3])}, which is not training data", where="normalisation")
+            raise LeakError(
+                f"mean and standard deviation were fitted on {', '.join(foreign[:3])}, which is not training data",
+                where="normalisation",
+            )
 
 
 def count_seen_targets(train: Sequence[Window], test: Sequence[Window]) -> int:

@@ -11,7 +11,9 @@ from neurocli.runs.atomic import replacing
 
 
 @contextlib.contextmanager
-def saved_figure(path: Path, *, nrows: int = 1, ncols: int = 1, width: float = 6.0, height: float = 4.0) -> Iterator[tuple[Any, Any]]:
+def saved_figure(
+    path: Path, *, nrows: int = 1, ncols: int = 1, width: float = 6.0, height: float = 4.0
+) -> Iterator[tuple[Any, Any]]:
     """Give (figure, axes) as `plt.subplots` does; the figure is written to `path` (PNG) when the block ends."""
     import matplotlib
 

@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync(temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync(path.parent)
     finally:
         with contextlib.suppress(OSError):
@@ -62,7 +62,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise StorageError(
-            f"cannot write: {reason}", where=str(path), hint="free some space or choose another place; nothing is left half-written"
+            f"cannot write: {reason}",
+            where=str(path),
+            hint="free some space or choose another place; nothing is left half-written",
         ) from error
 
 

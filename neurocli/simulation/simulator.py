@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from neurocli.config.sections import Section
 from neurocli.plugin.cards import SimulatorCard
+from neurocli.plugin.exhibit import Exhibit
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli.plugin.exhibit import Exhibit
 
 
 class SimulatorConfig(Section):

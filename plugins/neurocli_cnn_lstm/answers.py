@@ -18,14 +18,19 @@ _BATCH = 16
 
 def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
     """One question per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
-    asked = []
+    asked: list[Question] = []
+    longest = max(1, round(max(config.evaluate.horizons_ms) / data.dt_ms))
     for horizon_ms in sorted(config.evaluate.horizons_ms):
         steps = max(1, round(horizon_ms / data.dt_ms))
         stride = 1 if not asked else config.evaluate.probe_stride
-        origins = _origins(data, config, part, steps, stride)
+        # Longer horizons share their origins, so that one free run answers them all.
+        reach = steps if not asked else longest
+        origins = _origins(data, config, part, reach, stride)
         targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
         subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
-        asked.append(Question(f"{horizon_ms:g} ms", steps, steps * data.dt_ms, data.unit, targets, origins, subsets, hindsight))
+        asked.append(
+            Question(f"{horizon_ms:g} ms", steps, steps * data.dt_ms, data.unit, targets, origins, subsets, hindsight)
+        )
     return asked
 
 
@@ -47,8 +52,8 @@ def _subsets(data: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[
     subsets: dict[str, dict[str, NDArray[np.bool_]]] = {}
     types = neuron_types(data)
     if types is not None:
-        subsets["E"] = {g: types[None, :] == 1 for g in origins}
-        subsets["I"] = {g: types[None, :] == 2 for g in origins}
+        subsets["E"] = dict.fromkeys(origins, types[None, :] == 1)
+        subsets["I"] = dict.fromkeys(origins, types[None, :] == 2)
     if not data.flag_on:
         return subsets, frozenset()
     spiked = {}
@@ -117,15 +122,33 @@ def answer_v2(trained: Trained, question: Question) -> Prediction:
 
 
 def _free_run(trained: Trained, question: Question) -> Prediction:
-    data, module, config = trained.data, trained.module, trained.config
+    """The mean of sampled paths, with the Monte Carlo variance of that mean; every horizon reads the same paths."""
+    data = trained.data
     assert isinstance(data, VoltageData)
-    generator = torch.Generator().manual_seed(trained.seed)
-    values = {}
+    values, variance = {}, {}
     for group, origins in question.origins.items():
-        parts = []
-        for some in np.array_split(origins, max(1, len(origins) // 64)):
-            batch = data.contexts(group, some, config.model.warmup + 20)
-            path = module.rollout(batch["v"], batch.get("flag"), question.horizon_steps, config.evaluate.rollout_samples, generator)
-            parts.append(path[:, -1].numpy())
-        values[group] = data.normalisation.restore(np.concatenate(parts))
-    return Prediction(values)
+        mean, mc = _paths(trained, group, origins)
+        values[group] = data.normalisation.restore(mean[:, question.horizon_steps - 1])
+        variance[group] = mc[:, question.horizon_steps - 1] * data.normalisation.sd**2
+    return Prediction(values, variance if data.flag_on else None)
+
+
+def _paths(trained: Trained, group: str, origins: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and Monte Carlo variance of the mean [k, step, neuron], in z, out to the longest horizon; kept per group."""
+    data, config = trained.data, trained.config
+    module: Any = trained.module
+    assert isinstance(data, VoltageData)
+    kept = trained.__dict__.setdefault("_free_runs", {})
+    if group in kept and np.array_equal(kept[group][0], origins):
+        return kept[group][1], kept[group][2]
+    steps = max(round(h / data.dt_ms) for h in config.evaluate.horizons_ms)
+    samples = config.evaluate.rollout_samples if data.flag_on else 1
+    generator = torch.Generator().manual_seed(trained.seed)
+    means, variances = [], []
+    for some in np.array_split(origins, max(1, len(origins) // 32)):
+        batch = data.contexts(group, some, config.model.warmup + 20)
+        paths = module.rollout(batch["v"], batch.get("flag"), steps, samples, generator, return_paths=True)
+        means.append(paths.mean(0).numpy())
+        variances.append(paths.var(0).numpy() / samples if samples > 1 else np.zeros_like(means[-1]))
+    kept[group] = (origins, np.concatenate(means), np.concatenate(variances))
+    return kept[group][1], kept[group][2]

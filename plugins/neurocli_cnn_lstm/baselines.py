@@ -24,12 +24,26 @@ def baselines(data: VoltageData, flags: bool) -> list[Predictor]:
 
     found = [
         Predictor("persistence", "baseline", persistence, "the last voltage again"),
-        Predictor("AR(20) ridge", "baseline", _linear(data, lambda: ARRidge(20, 1.0)), "one filter of own lags for all neurons"),
+        Predictor(
+            "AR(20) ridge",
+            "baseline",
+            _linear(data, lambda: ARRidge(20, 1.0)),
+            "one filter of own lags for all neurons",
+        ),
         Predictor("VAR(10) ridge", "baseline", _linear(data, lambda: VARRidge(10, 1.0)), "lags of all neurons"),
-        Predictor("table", "baseline", _table(data, flags=False), "own last voltage in 0.25 mV bins → mean of what followed"),
+        Predictor(
+            "table", "baseline", _table(data, flags=False), "own last voltage in 0.25 mV bins → mean of what followed"
+        ),
     ]
     if flags:
-        found.append(Predictor("table + clamp flags", "baseline", _table(data, flags=True), "the table, and whether the neuron is clamped"))
+        found.append(
+            Predictor(
+                "table + clamp flags",
+                "baseline",
+                _table(data, flags=True),
+                "the table, and whether the neuron is clamped",
+            )
+        )
     return found
 
 
@@ -44,7 +58,9 @@ def _linear(data: VoltageData, make: Any) -> Any:
         normal = data.normalisation
         model = make()
         model.fit([normal.z(data.volts(g)) for g in _training(data)], question.horizon_steps)
-        return Prediction({g: normal.restore(model.predict(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()})
+        return Prediction(
+            {g: normal.restore(model.predict(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()}
+        )
 
     return answer
 

@@ -13,9 +13,12 @@ class DataConfig(Section):
     """How recordings become training data."""
 
     split: Literal["by-run", "published"] = Field(
-        "by-run", description="by-run: whole runs; published: shuffled overlapping windows over joined runs, which leaks"
+        "by-run",
+        description="by-run: whole runs; published: shuffled overlapping windows over joined runs, which leaks",
     )
-    split_seed: int = Field(0, ge=0, description="which runs are held out; apart from train.seed, so that seeds compare")
+    split_seed: int = Field(
+        0, ge=0, description="which runs are held out; apart from train.seed, so that seeds compare"
+    )
     validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
     test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
     drop_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
@@ -30,11 +33,13 @@ class EvaluateConfig(Section):
     """What is scored."""
 
     horizons_ms: list[float] = Field([1.0, 2.0, 5.0, 10.0, 20.0], min_length=1)
-    skip: int = Field(149, ge=149, description="samples of each run that only serve as context, the same for every model")
+    skip: int = Field(
+        149, ge=149, description="samples of each run that only serve as context, the same for every model"
+    )
     probe_stride: int = Field(50, ge=1, description="samples between the origins of horizons beyond the first")
     oracle_branches: int = Field(24, ge=2, description="Monte Carlo branches of the ceiling at the first horizon")
     probe_branches: int = Field(64, ge=2, description="the same at longer horizons")
-    rollout_samples: int = Field(8, ge=1, description="sampled paths of the model at longer horizons")
+    rollout_samples: int = Field(8, ge=2, description="sampled paths of the model at longer horizons")
 
 
 class V1Model(Section):

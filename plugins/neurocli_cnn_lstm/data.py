@@ -25,7 +25,9 @@ class VoltageData(DataModule):
     place: run → (series, offset of the run's first sample in it, samples).
     """
 
-    def __init__(self, recordings: RecordingSet, config: Any, length: int, stride: int | None, split: Split | None) -> None:
+    def __init__(
+        self, recordings: RecordingSet, config: Any, length: int, stride: int | None, split: Split | None
+    ) -> None:
         self.recordings = recordings
         self.length, self.stride = length, stride
         self.batch_size, self.steps_per_epoch = config.train.batch_size, config.train.steps_per_epoch
@@ -62,7 +64,10 @@ class VoltageData(DataModule):
         """Z-score with the given statistics (those of a run, when it meets new data)."""
         first = next(iter(self._volts.values()))
         if len(normalisation.mean) != first.shape[1]:
-            raise DataError(f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}", where="data")
+            raise DataError(
+                f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}",
+                where="data",
+            )
         self.normalisation: Normalisation = normalisation
         self.series: dict[str, NDArray[np.float32]] = {}
         self.flags: dict[str, NDArray[np.float32]] | None = {} if self.flag_on else None
@@ -130,7 +135,9 @@ class VoltageData(DataModule):
 
     def _planned(self, part: str) -> list[Window]:
         return [
-            Window(series, int(s), int(s) + self.length, int(s) + self.length) for series, starts in self._starts(part) for s in starts
+            Window(series, int(s), int(s) + self.length, int(s) + self.length)
+            for series, starts in self._starts(part)
+            for s in starts
         ]
 
     def steps(self, part: str) -> int:
@@ -201,7 +208,9 @@ def _common(recordings: RecordingSet) -> tuple[float, str]:
             ("unit", first.unit, other.unit),
         ):
             if one != two:
-                raise DataError(f"runs differ in {what}: {one} in {first.group}, {two} in {group}", where=f"recording {group}")
+                raise DataError(
+                    f"runs differ in {what}: {one} in {first.group}, {two} in {group}", where=f"recording {group}"
+                )
     return first.dt_ms, first.unit
 
 
@@ -209,6 +218,8 @@ def _use_flag(recordings: RecordingSet, choice: str) -> bool:
     simulated = str(recordings.meta.get("simulator", "")).startswith("brunel")
     if choice == "on" and not simulated:
         raise DataError(
-            "the reset flag exploits the clamp of a simulated neuron, and these data are not simulated", where="data.reset_flag", hint="set it to off"
+            "the reset flag exploits the clamp of a simulated neuron, and these data are not simulated",
+            where="data.reset_flag",
+            hint="set it to off",
         )
     return simulated and choice != "off"

@@ -58,7 +58,11 @@ def _describe(recordings: RecordingSet, group: str, drop_ms: float) -> dict[str,
         counts = np.bincount(spikes.channel, minlength=neurons)
         intervals = [spikes.intervals_ms(k) for k in range(min(neurons, 200))]
         cvs = [i.std() / i.mean() for i in intervals if len(i) > 5]
-        found |= {"rate": float(counts.mean() / seconds), "silent": np.flatnonzero(counts == 0), "cv": float(np.mean(cvs)) if cvs else np.nan}
+        found |= {
+            "rate": float(counts.mean() / seconds),
+            "silent": np.flatnonzero(counts == 0),
+            "cv": float(np.mean(cvs)) if cvs else np.nan,
+        }
     return found
 
 
@@ -66,7 +70,9 @@ def _values(runs: list[dict[str, Any]]) -> list[Finding]:
     bad = {r["group"]: r["bad"] for r in runs if r["bad"]}
     where = ", ".join(f"{g} ({n})" for g, n in list(bad.items())[:3])
     verdict = FAIL if bad else PASS
-    return [Finding("finite-values", "data", verdict, sum(bad.values()), 0, f"repair or leave out: {where}" if bad else "")]
+    return [
+        Finding("finite-values", "data", verdict, sum(bad.values()), 0, f"repair or leave out: {where}" if bad else "")
+    ]
 
 
 def _units(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -143,7 +149,16 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         found.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
         verdict = PASS if CV_RANGE[0] <= cv <= CV_RANGE[1] else WARN
-        found.append(Finding("cv-isi", "data", verdict, cv, f"{CV_RANGE[0]} to {CV_RANGE[1]}", "" if verdict == PASS else "firing is not as irregular as published"))
+        found.append(
+            Finding(
+                "cv-isi",
+                "data",
+                verdict,
+                cv,
+                f"{CV_RANGE[0]} to {CV_RANGE[1]}",
+                "" if verdict == PASS else "firing is not as irregular as published",
+            )
+        )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
     apart = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
     advice = f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV"
@@ -158,7 +173,10 @@ def _split(recordings: RecordingSet, config: Any) -> Finding:
 
     if config.data.split == "published":
         steps = sum(max(recordings[g].steps - round(config.data.drop_ms / recordings[g].dt_ms), 0) for g in recordings)
-        parts = {p: [Window("all", int(s), int(s) + 150, int(s) + 150) for s in w] for p, w in published_starts(steps).items()}
+        parts = {
+            p: [Window("all", int(s), int(s) + 150, int(s) + 150) for s in w]
+            for p, w in published_starts(steps).items()
+        }
         share = count_seen_targets(parts["train"], parts["test"]) / max(len(parts["test"]), 1)
         advice = "published protocol: LEAKY. Split by run (data.split=by-run) for any score you want to believe"
         return Finding("leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", 0, advice)

@@ -7,11 +7,13 @@ from neurocli_cnn_lstm.parameters import BrunelConfig
 from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference
 
 
-def small_network(seed: int, *, runs: int = 6, duration_ms: float = 2000.0, neurons: int = 100, network: str = "fixed") -> RecordingSet:
+def small_network(
+    seed: int, *, runs: int = 6, duration_ms: float = 2000.0, neurons: int = 100, network: str = "fixed"
+) -> RecordingSet:
     """Runs of the network by the plain loop, with the file layout of the Brian2 simulator."""
     import numpy as np
 
-    config = BrunelConfig(seed=seed, duration_ms=duration_ms, neurons=neurons, network=network)  # type: ignore[arg-type]
+    config = BrunelConfig(seed=seed, duration_ms=duration_ms, neurons=neurons, network=network)
     recordings, shared = [], {}
     for run in range(runs):
         weights = draw_weights(config, config.network_seed if network == "fixed" else 1000 + run)

@@ -48,7 +48,17 @@ class _CnnLstm(ModelFamily):
         if meta.get("simulator") != "brunel":
             return None
         ours, published = BrunelConfig.model_validate(meta["parameters"]), BrunelConfig()
-        same = ("neurons", "g", "j_mv", "noise_mv", "external_rate", "external_inputs", "tau_ms", "delay_ms", "record_ms")
+        same = (
+            "neurons",
+            "g",
+            "j_mv",
+            "noise_mv",
+            "external_rate",
+            "external_inputs",
+            "tau_ms",
+            "delay_ms",
+            "record_ms",
+        )
         return LEAK_R2 if all(getattr(ours, k) == getattr(published, k) for k in same) else None
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
@@ -67,7 +77,9 @@ class _CnnLstm(ModelFamily):
         return interpretation_exhibits(self, trained, figures)
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:
-        flag = "on: it exploits the simulator's exact clamp and will not transfer to recordings" if data.flag_on else "off"
+        flag = (
+            "on: it exploits the simulator's exact clamp and will not transfer to recordings" if data.flag_on else "off"
+        )
         found = [f"reset flag {flag}" if self.uses_flag else "reset flag not used by this model"]
         if config.data.noise_mv:
             found.append(f"{config.data.noise_mv:g} mV of noise added to inputs and targets")
@@ -132,7 +144,9 @@ class CnnLstmV2(_CnnLstm):
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, StructuredCnnLstm)
         layout = config.model
-        return LossTerms(forecast_loss(module, batch["v"], batch.get("flag"), layout.warmup, layout.squared_error_weight))
+        return LossTerms(
+            forecast_loss(module, batch["v"], batch.get("flag"), layout.warmup, layout.squared_error_weight)
+        )
 
     def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """Squared error of the mean forecast: what the score is made of, without the likelihood terms."""

@@ -1,5 +1,8 @@
 """The LSTM from inside: its real gates around a reset, the memory of its hidden state, the dimensions it uses."""
 
+# Tensors that are there only with a reset flag, and weights that torch declares as Tensor | Module.
+# mypy: disable-error-code="arg-type,index,union-attr,operator"
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -74,7 +77,13 @@ def gate_exhibit(trained: Trained, figures: Path) -> Exhibit:
         "components_for_90_percent": int(np.searchsorted(np.cumsum(variance), 0.9) + 1),
         "hidden_units": int(hidden.shape[2]),
     }
-    return Exhibit("gates", "LSTM gates and hidden state", Table(["ms from reset", "input", "forget", "output"], rows), path, claims)
+    return Exhibit(
+        "gates",
+        "LSTM gates and hidden state",
+        Table(["ms from reset", "input", "forget", "output"], rows),
+        path,
+        claims,
+    )
 
 
 def _autocorrelation(hidden: NDArray[Any], lags: int = 60) -> NDArray[np.float64]:
@@ -102,5 +111,7 @@ def _around_resets(trace: LstmTrace, batch: Any, data: Any, *, per_neuron: bool)
     for key in _NAMES:
         gate = getattr(trace, key).mean(-1).numpy()
         column = where[:, 2] if per_neuron else np.zeros(len(where), int)
-        found[key] = np.array([gate[where[:, 0], where[:, 1] + t, column].mean() if len(where) else np.nan for t in _AROUND])
+        found[key] = np.array(
+            [gate[where[:, 0], where[:, 1] + t, column].mean() if len(where) else np.nan for t in _AROUND]
+        )
     return found

@@ -49,16 +49,30 @@ def _filters(trained: Trained, figures: Path) -> Exhibit:
             axes[1].set(title="membrane filters on the own voltage", xlabel="lag [ms]", ylabel="weight")
         for name, kernel in (("membrane", conv), ("release", module.synapse.release_conv.weight.detach().numpy())):
             rows += [[name, k, *(float(v) for v in filter_[0])] for k, filter_ in enumerate(kernel)]
-        return Exhibit("filters", "Filters over the own voltage", Table(["filter", "channel", "lag 0", "lag 1", "lag 2"], rows), path)
+        return Exhibit(
+            "filters",
+            "Filters over the own voltage",
+            Table(["filter", "channel", "lag 0", "lag 1", "lag 2"], rows),
+            path,
+        )
     assert isinstance(module, PublishedCnnLstm)
     convs = [layer for layer in module.cnn if isinstance(layer, torch.nn.Conv1d)]
     with saved_figure(path, ncols=len(convs), width=9, height=3.6) as (_, axes):
         for number, (axis, conv_layer) in enumerate(zip(axes, convs, strict=True), 1):
             strength = conv_layer.weight.detach().norm(dim=2).numpy()
             axis.imshow(strength, cmap="viridis")
-            axis.set(title=f"convolution {number}: time step to time step", xlabel="input sample", ylabel="output sample")
+            axis.set(
+                title=f"convolution {number}: time step to time step", xlabel="input sample", ylabel="output sample"
+            )
             rows.append([number, *conv_layer.weight.shape, float(strength.mean()), float(strength[:, -10:].mean())])
-    columns = ["convolution", "out (time)", "in (time)", "kernel (neuron index)", "mean norm", "mean norm, last 10 samples"]
+    columns = [
+        "convolution",
+        "out (time)",
+        "in (time)",
+        "kernel (neuron index)",
+        "mean norm",
+        "mean norm, last 10 samples",
+    ]
     note = "the kernel slides over neuron index, where neighbours are no neighbours"
     return Exhibit("filters", "Convolution filters", Table(columns, rows, note), path)
 
@@ -112,7 +126,12 @@ def _attribution(trained: Trained, figures: Path) -> Exhibit:
         axis.set(xlabel="lag [ms]", ylabel="change of the forecast [z]", yscale="log")
         axis.legend()
     rows = [[lag * trained.data.spec["dt_ms"], o, a] for lag, o, a in zip(lags, occlusion, attributed, strict=True)]
-    return Exhibit("attribution", "Which samples the forecast rests on", Table(["lag [ms]", "occlusion [z]", "integrated gradient [z]"], rows), path)
+    return Exhibit(
+        "attribution",
+        "Which samples the forecast rests on",
+        Table(["lag [ms]", "occlusion [z]", "integrated gradient [z]"], rows),
+        path,
+    )
 
 
 def _ablation(family: Any, trained: Trained, figures: Path) -> Exhibit:
@@ -121,7 +140,9 @@ def _ablation(family: Any, trained: Trained, figures: Path) -> Exhibit:
     question = family.questions(trained.data, trained.config)[0]
 
     def score(prediction: Prediction) -> float:
-        return float(r2.value(sum(r2.statistics(question.targets[g], prediction.values[g], None, None) for g in question.groups)))
+        return float(
+            r2.value(sum(r2.statistics(question.targets[g], prediction.values[g], None, None) for g in question.groups))
+        )
 
     rows: list[list[Any]] = [["nothing", score(family.predict(trained, question)), 0.0]]
     module = trained.module
@@ -179,7 +200,12 @@ def _membrane(trained: Trained, figures: Path) -> Exhibit:
     edges = np.linspace(low, high, 41)
     place = np.digitize(last, edges) - 1
     rows = [
-        [float((edges[k] + edges[k + 1]) / 2), float(model[place == k].mean()), float(truth[place == k].mean()), int((place == k).sum())]
+        [
+            float((edges[k] + edges[k + 1]) / 2),
+            float(model[place == k].mean()),
+            float(truth[place == k].mean()),
+            int((place == k).sum()),
+        ]
         for k in range(40)
         if (place == k).sum() >= 20
     ]
@@ -187,7 +213,11 @@ def _membrane(trained: Trained, figures: Path) -> Exhibit:
     linear = [r for r in rows if low + 0.2 * (high - low) < r[0] < low + 0.6 * (high - low)]
     claims: dict[str, Any] = {"rms_difference": float(np.sqrt(np.mean([(r[1] - r[2]) ** 2 for r in rows])))}
     for name, column in (("model", 1), ("data", 2)):
-        slope = float(np.polyfit([r[0] for r in linear], [r[column] for r in linear], 1)[0]) if len(linear) > 2 else float("nan")
+        slope = (
+            float(np.polyfit([r[0] for r in linear], [r[column] for r in linear], 1)[0])
+            if len(linear) > 2
+            else float("nan")
+        )
         claims[f"tau_ms_{name}"] = -data.dt_ms / np.log(slope) if 0 < slope < 1 else None
     path = figures / "membrane.png"
     with saved_figure(path, width=5, height=3.6) as (_, axis):
@@ -195,7 +225,13 @@ def _membrane(trained: Trained, figures: Path) -> Exhibit:
         axis.plot([r[0] for r in rows], [r[1] for r in rows], "o", ms=4, label="model: mean forecast")
         axis.set(xlabel=f"voltage now [{data.unit}]", ylabel=f"one step later [{data.unit}]")
         axis.legend()
-    return Exhibit("membrane", "The learned membrane", Table(["v now", "model", "data", "samples"], rows[:: max(1, len(rows) // 10)]), path, claims)
+    return Exhibit(
+        "membrane",
+        "The learned membrane",
+        Table(["v now", "model", "data", "samples"], rows[:: max(1, len(rows) // 10)]),
+        path,
+        claims,
+    )
 
 
 def _recovery(family: Any, trained: Trained, figures: Path) -> Exhibit:
@@ -206,20 +242,26 @@ def _recovery(family: Any, trained: Trained, figures: Path) -> Exhibit:
     types = neuron_types(data)
     known = data.recordings.truth or data.recordings[data.split.test[0]].truth
     if types is None or "pre" not in known:
-        return Exhibit("connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown")
+        return Exhibit(
+            "connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown"
+        )
     weights = wiring(data, data.split.test[0], len(types))
     excitatory = types == 1
     measure = recovery.influence_v2 if isinstance(trained.module, StructuredCnnLstm) else recovery.influence_v1
     learned = measure(trained.module, data, trained.seed)
     blank = measure(untrained(family, trained.config, data.spec, trained.seed), data, trained.seed)
-    rows, claims = [], {}
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
     for name, matrix in (("model", learned), ("permuted neurons", recovery.permuted(learned, 0)), ("untrained", blank)):
         found = recovery.scores(matrix, weights, excitatory)
         rows.append([name, found["auc_E"], found["auc_I"], found["correlation"]])
         claims |= {f"{key}_{name.replace(' ', '_')}": value for key, value in found.items()}
     path = figures / "connectivity.png"
     with saved_figure(path, ncols=2, width=8.5, height=3.8) as (figure, axes):
-        for axis, matrix, title in ((axes[0], weights, "true weights [mV]"), (axes[1], learned.sum(0), "influence on the forecast [z]")):
+        for axis, matrix, title in (
+            (axes[0], weights, "true weights [mV]"),
+            (axes[1], learned.sum(0), "influence on the forecast [z]"),
+        ):
             limit = np.percentile(np.abs(matrix), 99.5) or 1
             image = axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
             axis.set(title=title, xlabel="from neuron", ylabel="to neuron")
@@ -228,5 +270,9 @@ def _recovery(family: Any, trained: Trained, figures: Path) -> Exhibit:
     if not data.recordings.truth:
         note = "every run has a network of its own: no model can know this one, one half is what is expected"
     return Exhibit(
-        "connectivity", "Recovery of the connectivity from the model", Table(["", "AUC E", "AUC I", "correlation"], rows, note), path, claims
+        "connectivity",
+        "Recovery of the connectivity from the model",
+        Table(["", "AUC E", "AUC I", "correlation"], rows, note),
+        path,
+        claims,
     )

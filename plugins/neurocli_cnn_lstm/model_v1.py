@@ -9,7 +9,6 @@ Kept exact, with its peculiarities, so that its published score can be reproduce
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -36,9 +35,7 @@ class PublishedCnnLstm(nn.Module):
             raise ValueError(f"kernel_sizes must be odd (x + cnn(x) needs one shape), got {kernel_sizes}")
         self.num_neurons = num_neurons
         self.window = window
-        self.cnn = nn.Sequential(
-            *(layer for size in kernel_sizes for layer in _conv_block(window, size, cnn_dropout))
-        )
+        self.cnn = nn.Sequential(*(layer for size in kernel_sizes for layer in _conv_block(window, size, cnn_dropout)))
         self.lstm = nn.LSTM(
             num_neurons,
             lstm_hidden,

@@ -6,6 +6,9 @@ Both cases are trained by their own likelihood, because rare resets would otherw
 what can be learned from the many small movements.
 """
 
+# Tensors that are there only with a reset flag, and weights that torch declares as Tensor | Module.
+# mypy: disable-error-code="arg-type,index,union-attr,operator"
+
 from __future__ import annotations
 
 import math
@@ -153,7 +156,7 @@ class StructuredCnnLstm(nn.Module):
             c = f * c + i * g
             h = o * c.tanh()
             steps.append((i, f, g, o, c, h))
-        return LstmTrace(*(unfold_neurons(torch.stack(series), x.shape) for series in zip(*steps)))
+        return LstmTrace(*(unfold_neurons(torch.stack(series), x.shape) for series in zip(*steps, strict=True)))
 
     def onset_influence(
         self, v: Tensor, flag: Tensor | None = None, lags: int = 3, target: str = "free_mean"

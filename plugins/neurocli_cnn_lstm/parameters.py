@@ -17,12 +17,17 @@ class BrunelConfig(SimulatorConfig):
     another noise.
     """
 
-    seed: int = Field(72, ge=0, description="seed of the noise, the input and the start; run k has its own stream of it")
+    seed: int = Field(
+        72, ge=0, description="seed of the noise, the input and the start; run k has its own stream of it"
+    )
     network_seed: int = Field(1, ge=0, description="seed of the connectivity")
     network: Literal["fixed", "redraw"] = Field("fixed", description="one network for all runs, or one per run")
-    engine: Literal["standalone", "runtime"] = Field("standalone", description="compiled C++ program, or Brian2's runtime")
+    engine: Literal["standalone", "runtime"] = Field(
+        "standalone", description="compiled C++ program, or Brian2's runtime"
+    )
     seeding: Literal["stream", "published"] = Field(
-        "stream", description="stream: run k draws from its own stream; published: Brian2's seed(seed + k), runtime engine only"
+        "stream",
+        description="stream: run k draws from its own stream; published: Brian2's seed(seed + k), runtime engine only",
     )
     duration_ms: float = Field(10_000.0, gt=0)
     dt_ms: float = Field(0.1, gt=0)
@@ -43,7 +48,9 @@ class BrunelConfig(SimulatorConfig):
     external_rate: float = Field(1.0, ge=0, description="rate of each input / (threshold - rest)/(j * inputs * tau)")
     record_ms: float = Field(1.0, gt=0, description="step of the voltage record")
     record_neurons: int | None = Field(
-        None, ge=1, description="record the voltage of this many neurons (evenly spread over E and I); unset: all, up to 1,000"
+        None,
+        ge=1,
+        description="record the voltage of this many neurons (evenly spread over E and I); unset: all, up to 1,000",
     )
 
     @model_validator(mode="after")

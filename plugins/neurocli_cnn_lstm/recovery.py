@@ -44,7 +44,9 @@ def _windows(data: VoltageData, length: int, count: int, seed: int) -> dict[str,
     return {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
 
 
-def scores(influence: NDArray[np.float64], weights: NDArray[np.float64], excitatory: NDArray[np.bool_]) -> dict[str, float]:
+def scores(
+    influence: NDArray[np.float64], weights: NDArray[np.float64], excitatory: NDArray[np.bool_]
+) -> dict[str, float]:
     """AUC for E and for I senders, off the diagonal, and the correlation with the true weights.
 
     influence [lag, post, pre] is summed over lags; excitation must come out positive and inhibition negative, so a
@@ -56,7 +58,9 @@ def scores(influence: NDArray[np.float64], weights: NDArray[np.float64], excitat
     for name, senders, sign in (("E", excitatory, 1), ("I", ~excitatory, -1)):
         chosen = off & senders[None, :]
         truth = weights[chosen] != 0
-        found[f"auc_{name}"] = float(roc_auc_score(truth, sign * matrix[chosen])) if 0 < truth.mean() < 1 else float("nan")
+        found[f"auc_{name}"] = (
+            float(roc_auc_score(truth, sign * matrix[chosen])) if 0 < truth.mean() < 1 else float("nan")
+        )
     a, b = matrix[off], weights[off]
     found["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
     return found

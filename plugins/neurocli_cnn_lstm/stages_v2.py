@@ -138,8 +138,10 @@ class MembraneStage(nn.Module):
         self.lstm = nn.LSTM(conv_channels + side_channels, lstm_hidden)
         features = conv_channels + side_channels + lstm_hidden
         self.head = nn.Sequential(
-            nn.Linear(features, head_hidden), nn.SiLU(),
-            nn.Linear(head_hidden, head_hidden), nn.SiLU(),
+            nn.Linear(features, head_hidden),
+            nn.SiLU(),
+            nn.Linear(head_hidden, head_hidden),
+            nn.SiLU(),
             nn.Linear(head_hidden, 3),
         )
 

@@ -68,7 +68,9 @@ def test_families_do_not_know_the_command_line_or_each_other(family: str) -> Non
     for path in (ROOT / "plugins" / family).rglob("*.py"):
         for name in imported(path):
             assert not name.startswith("neurocli.cli"), f"{path.name} imports {name}"
-            assert not any(name.startswith(other) for other in FAMILIES if other != family), f"{path.name} imports {name}"
+            assert not any(name.startswith(other) for other in FAMILIES if other != family), (
+                f"{path.name} imports {name}"
+            )
 
 
 def test_lightning_is_imported_by_training_alone() -> None:

@@ -22,9 +22,25 @@ class Config(FamilyConfig):
 def test_later_layers_win_and_origins_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[model]\nwidth = 3\n[train]\nepochs = 4\n")
-    found = resolve(Config, preset=("quick", {"model": {"width": 2, "kind": "x"}}), file=file, sets=["train.epochs=5"], flags={"train.seed": 7, "train.device": None})
-    assert (found.config.model.width, found.config.model.kind, found.config.train.epochs, found.config.train.seed) == (3, "x", 5, 7)
-    assert found.origins == {"model.width": str(file), "model.kind": "preset quick", "train.epochs": "--set", "train.seed": "flag"}
+    found = resolve(
+        Config,
+        preset=("quick", {"model": {"width": 2, "kind": "x"}}),
+        file=file,
+        sets=["train.epochs=5"],
+        flags={"train.seed": 7, "train.device": None},
+    )
+    assert (found.config.model.width, found.config.model.kind, found.config.train.epochs, found.config.train.seed) == (
+        3,
+        "x",
+        5,
+        7,
+    )
+    assert found.origins == {
+        "model.width": str(file),
+        "model.kind": "preset quick",
+        "train.epochs": "--set",
+        "train.seed": "flag",
+    }
     assert ("train.batch_size", 32, "default") in found.rows()
 
 

@@ -39,7 +39,12 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.signal, original.signal, atol=5e-4)
     for name in ("mask", "inputs"):
         np.testing.assert_array_equal(getattr(back, name), getattr(original, name))
-    assert (back.channels, back.labels, back.input_names, back.unit) == (original.channels, original.labels, ["a", "b"], "mV")
+    assert (back.channels, back.labels, back.input_names, back.unit) == (
+        original.channels,
+        original.labels,
+        ["a", "b"],
+        "mV",
+    )
     assert back.spikes is not None and original.spikes is not None
     np.testing.assert_array_equal(back.spikes.step, original.spikes.step)
     np.testing.assert_array_equal(back.events["go"], original.events["go"])

@@ -55,7 +55,12 @@ def test_monte_carlo_variance_is_taken_off() -> None:
 def test_skill_places_the_model_between_baseline_and_ceiling() -> None:
     board = Scoreboard([R2("mV")])
     asked = question()
-    for name, kind, sd in (("bad", "baseline", 4.0), ("better", "baseline", 3.0), ("oracle", "ceiling", 1.0), ("model", "model", 2.0)):
+    for name, kind, sd in (
+        ("bad", "baseline", 4.0),
+        ("better", "baseline", 3.0),
+        ("oracle", "ceiling", 1.0),
+        ("model", "model", 2.0),
+    ):
         board.add(asked, name, kind, noisy(sd, 2))
     skill = board.skill(asked)
     assert skill["best_baseline"] == "better"
@@ -70,7 +75,12 @@ def test_intervals_cover() -> None:
     for k in range(200):
         rng = np.random.default_rng(k)
         metric = MAE("mV")
-        groups = np.stack([metric.statistics(np.zeros((20, 1)), rng.normal(1, 0.5, (1, 1)) + np.zeros((20, 1)), None, None) for _ in range(20)])
+        groups = np.stack(
+            [
+                metric.statistics(np.zeros((20, 1)), rng.normal(1, 0.5, (1, 1)) + np.zeros((20, 1)), None, None)
+                for _ in range(20)
+            ]
+        )
         low, high = interval(metric, groups, seed=k)
         hits += low <= 1.0085 <= high  # the mean of |x| for x ~ N(1, 0.5)
     assert 0.86 <= hits / 200 <= 0.99

@@ -8,11 +8,14 @@ from neurocli.recordings import Normalisation, Split, split_by_group
 from neurocli.recordings.windows import Window, audit, count_seen_targets, windows_in
 
 GROUPS = [f"run-{k:04d}" for k in range(50)]
-LENGTHS = {g: 100 for g in GROUPS}
+LENGTHS = dict.fromkeys(GROUPS, 100)
 
 
 def plan(split: Split) -> dict[str, list[Window]]:
-    return {part: [w for g in split.groups(part) for w in windows_in(g, 100, 20, 5)] for part in ("train", "validation", "test")}
+    return {
+        part: [w for g in split.groups(part) for w in windows_in(g, 100, 20, 5)]
+        for part in ("train", "validation", "test")
+    }
 
 
 def test_fifty_runs_give_35_7_8_and_the_same_split_for_the_same_seed() -> None:

@@ -85,7 +85,9 @@ def test_added_noise_is_seeded_and_in_the_targets(recordings: RecordingSet) -> N
 
 def test_the_same_run_twice_is_a_leak(recordings: RecordingSet) -> None:
     groups = recordings.groups
-    twins = {g: (lambda g=g: recordings[g]) for g in groups[:3]} | {f"copy-{k}": (lambda k=k: recordings[groups[k]]) for k in range(3)}
+    twins = {g: (lambda g=g: recordings[g]) for g in groups[:3]} | {
+        f"copy-{k}": (lambda k=k: recordings[groups[k]]) for k in range(3)
+    }
     with pytest.raises(LeakError, match="hold the same data"):
         adapted(RecordingSet(twins, meta=recordings.meta))
 
@@ -102,7 +104,11 @@ def test_bad_voltages_are_named() -> None:
         signal[900, 3] = np.nan
         return signal
 
-    for change, message in ((nan, "not a number"), (lambda s: s[:, :4], "differ in neurons"), (lambda s: s[:900], "samples are left")):
+    for change, message in (
+        (nan, "not a number"),
+        (lambda s: s[:, :4], "differ in neurons"),
+        (lambda s: s[:900], "samples are left"),
+    ):
         with pytest.raises(DataError, match=message) as caught:
             adapted(with_signal(change))
         assert "run-2" in str(caught.value.where)
@@ -112,6 +118,24 @@ def test_the_published_preset_is_the_published_recipe() -> None:
     family = registry().family("cnn-lstm-v1")
     config = resolve(family.Config, preset=read_preset(family.presets, "published")).config
     train = config.train
-    assert (train.optimizer, train.learning_rate, train.weight_decay, train.batch_size, train.gradient_clip) == ("adam", 3e-3, 1e-4, 32, 1.0)
-    assert (train.warmup, train.warmup_start, train.plateau_factor, train.plateau_patience, train.minimum_rate) == (5, 5e-6, 0.7, 3, 1e-5)
-    assert (train.patience, train.epochs, config.stride, config.data.split, config.data.noise_mv) == (20, 200, 15, "published", 0.2)
+    assert (train.optimizer, train.learning_rate, train.weight_decay, train.batch_size, train.gradient_clip) == (
+        "adam",
+        3e-3,
+        1e-4,
+        32,
+        1.0,
+    )
+    assert (train.warmup, train.warmup_start, train.plateau_factor, train.plateau_patience, train.minimum_rate) == (
+        5,
+        5e-6,
+        0.7,
+        3,
+        1e-5,
+    )
+    assert (train.patience, train.epochs, config.stride, config.data.split, config.data.noise_mv) == (
+        20,
+        200,
+        15,
+        "published",
+        0.2,
+    )

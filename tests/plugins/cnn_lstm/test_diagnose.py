@@ -37,7 +37,9 @@ def faulty(clean: RecordingSet, fault: str) -> RecordingSet:
                 from neurocli.recordings import Spikes
 
                 keep = recording.spikes.channel != 5
-                recording.spikes = Spikes(recording.spikes.step[keep], recording.spikes.channel[keep], recording.spikes.dt_ms)
+                recording.spikes = Spikes(
+                    recording.spikes.step[keep], recording.spikes.channel[keep], recording.spikes.dt_ms
+                )
             elif fault == "shifted":
                 signal = signal + 3
         if fault == "z-score":

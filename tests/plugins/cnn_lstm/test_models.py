@@ -29,7 +29,14 @@ def test_v1_has_the_published_number_of_parameters() -> None:
     model = PublishedCnnLstm()
     assert sum(p.numel() for p in model.parameters()) == 2_188_168
     per_part = {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()}
-    assert per_part == {"cnn": 67_650 + 300 + 112_650 + 300, "lstm": 1_929_216, "norm": 768, "residual": 38_784, "dropout": 0, "output": 38_500}
+    assert per_part == {
+        "cnn": 67_650 + 300 + 112_650 + 300,
+        "lstm": 1_929_216,
+        "norm": 768,
+        "residual": 38_784,
+        "dropout": 0,
+        "output": 38_500,
+    }
     assert model(torch.randn(3, 150, 100)).shape == (3, 100)
 
 
@@ -66,7 +73,7 @@ def test_v2_gates_are_those_of_the_lstm() -> None:
     hidden = seen["h"].unflatten(1, (2, 7)).transpose(0, 1)
     torch.testing.assert_close(trace.h, hidden)
     for gate in (trace.i, trace.f, trace.o):
-        assert 0 <= gate.min() and gate.max() <= 1
+        assert gate.min() >= 0 and gate.max() <= 1
 
 
 def test_v1_gates_are_those_of_the_lstm() -> None:
