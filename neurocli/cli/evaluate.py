@@ -44,7 +44,9 @@ def show(output: Output, found: Evaluation, name: str) -> None:
     """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
     main = found.questions[0]
     n, group = len(main["groups"]), found.protocol["group"]
-    title = f"{found.model}  {name}: {main['name']}, {format_value(main['horizon_ms'])} ms ahead, {n} test {group}{'s' if n != 1 else ''}"
+    title = (
+        f"{found.model}  {name}: {format_value(main['horizon_ms'])} ms ahead, {n} test {group}{'s' if n != 1 else ''}"
+    )
     columns = ["", "kind", *(_heading(m) for m in found.metrics)]
     board = _by_predictor(found, lambda s: s.subset == "all" and s.horizon_ms == main["horizon_ms"])
     rows = [

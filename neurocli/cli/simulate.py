@@ -30,7 +30,9 @@ def simulate(
     format: Annotated[
         list[str] | None, typer.Option("--format", help="Write this format as well; may be repeated.")
     ] = None,
-    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for figures of what was simulated.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder of the figures [default: NAME_figures beside the file].")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     json: Json = False,
 ) -> None:
@@ -70,8 +72,7 @@ def simulate(
         files = [out]
         for wanted in format or ():
             files += simulator.export(recordings, wanted, out.parent)
-        if figures is not None:
-            figures.mkdir(parents=True, exist_ok=True)
+        figures = figures or out.with_name(f"{out.stem}_figures")
         exhibits = simulator.summary(recordings, figures)
         output.data.update(
             simulator=card.name,
