@@ -8,7 +8,7 @@ depends on the number of coefficients and not on the length of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +39,20 @@ class ARRidge:
 
     def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> ARRidge:
         """Fit on runs of [time, channel]; the number of channels may differ from run to run."""
-        sums = _NormalEquations(self.order, 1)
+        return self.fit_horizons(series, [horizon_steps])[0]
+
+    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[ARRidge]:
+        """One fitted model per horizon, for the price of one: they share rows and lags. The first one is this one."""
+        sums = _NormalEquations(self.order, len(horizons))
         for run in series:
             for channel in range(run.shape[1]):
-                for x, y in _blocks(run[:, channel : channel + 1], self.order, horizon_steps):
+                for x, y in _blocks(run[:, channel : channel + 1], self.order, horizons):
                     sums.add(x, y)
         coefficients, intercept = sums.solve(self.alpha)
-        self.coefficients, self.intercept = coefficients[:, 0], float(intercept[0])
-        return self
+        fitted = [self, *(ARRidge(self.order, self.alpha) for _ in horizons[1:])]
+        for k, model in enumerate(fitted):
+            model.coefficients, model.intercept = coefficients[:, k], float(intercept[k])
+        return fitted
 
     def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
         """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
@@ -74,20 +80,28 @@ class VARRidge:
 
     def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> VARRidge:
         """Fit on runs of [time, channel], all with the same channels. Rows with a missing value are left out."""
+        return self.fit_horizons(series, [horizon_steps])[0]
+
+    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[VARRidge]:
+        """One fitted model per horizon, for the price of one: they share rows and lags. The first one is this one."""
         sums, channels = None, 0
         for run in series:
             if sums is None:
                 channels = run.shape[1]
-                sums = _NormalEquations(self.order * channels, channels)
+                sums = _NormalEquations(self.order * channels, channels * len(horizons))
             if run.shape[1] != channels:
                 raise DataError(f"a run has {run.shape[1]} channels, the first one {channels}", where="VAR baseline")
-            for x, y in _blocks(run, self.order, horizon_steps):
+            for x, y in _blocks(run, self.order, horizons):
                 sums.add(x, y)
         if sums is None:
             raise DataError("there are no data to fit", where="VAR baseline")
-        coefficients, self.intercept = sums.solve(self.alpha)
-        self.coefficients = coefficients.reshape(self.order, channels, channels)
-        return self
+        coefficients, intercept = sums.solve(self.alpha)
+        fitted = [self, *(VARRidge(self.order, self.alpha) for _ in horizons[1:])]
+        for k, model in enumerate(fitted):
+            targets = slice(k * channels, (k + 1) * channels)
+            model.coefficients = coefficients[:, targets].reshape(self.order, channels, channels)
+            model.intercept = intercept[targets]
+        return fitted
 
     def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
         """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
@@ -132,19 +146,20 @@ class _NormalEquations:
 
 
 def _blocks(
-    run: NDArray[np.floating], order: int, horizon: int
+    run: NDArray[np.floating], order: int, horizons: Sequence[int]
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """run [time, channel] → blocks of (x [row, lag * channel], y [row, channel]), complete rows only."""
-    if horizon < 1:
+    """run [time, channel] → blocks of (x [row, lag * channel], y [row, horizon * channel]), complete rows only."""
+    if min(horizons) < 1:
         raise ValueError("horizon_steps must be at least 1")
-    channels = run.shape[1]
+    channels, last = run.shape[1], len(run) - max(horizons)
     size = max(1, _BLOCK_BYTES // (8 * order * channels))
-    for start in range(order - 1, len(run) - horizon, size):
-        stop = min(start + size, len(run) - horizon)
+    for start in range(order - 1, last, size):
+        stop = min(start + size, last)
         x = np.empty((stop - start, order, channels))
         for lag in range(order):
             x[:, lag] = run[start - lag : stop - lag]
-        flat, y = x.reshape(stop - start, -1), run[start + horizon : stop + horizon].astype(np.float64)
+        flat = x.reshape(stop - start, -1)
+        y = np.concatenate([run[start + h : stop + h] for h in horizons], axis=1).astype(np.float64)
         complete = np.isfinite(flat).all(1) & np.isfinite(y).all(1)
         yield (flat, y) if complete.all() else (flat[complete], y[complete])
 

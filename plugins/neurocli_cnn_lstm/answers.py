@@ -19,9 +19,8 @@ _BATCH = 16
 def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
     """One question per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
     asked: list[Question] = []
-    longest = max(1, round(max(config.evaluate.horizons_ms) / data.dt_ms))
-    for horizon_ms in sorted(config.evaluate.horizons_ms):
-        steps = max(1, round(horizon_ms / data.dt_ms))
+    longest = horizon_steps(data, config)[-1]
+    for steps in horizon_steps(data, config):
         stride = 1 if not asked else config.evaluate.probe_stride
         # Longer horizons share their origins, so that one free run answers them all.
         reach = steps if not asked else longest
@@ -29,9 +28,16 @@ def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
         targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
         subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
         asked.append(
-            Question(f"{horizon_ms:g} ms", steps, steps * data.dt_ms, data.unit, targets, origins, subsets, hindsight)
+            Question(
+                f"{steps * data.dt_ms:g} ms", steps, steps * data.dt_ms, data.unit, targets, origins, subsets, hindsight
+            )
         )
     return asked
+
+
+def horizon_steps(data: VoltageData, config: Any) -> list[int]:
+    """The horizons that are asked for, in samples, ascending and each once."""
+    return sorted({max(1, round(h / data.dt_ms)) for h in config.evaluate.horizons_ms})
 
 
 def _origins(data: VoltageData, config: Any, part: str, steps: int, stride: int) -> dict[str, NDArray[np.int64]]:
@@ -141,7 +147,7 @@ def _paths(trained: Trained, group: str, origins: NDArray[np.int64]) -> tuple[ND
     kept = trained.__dict__.setdefault("_free_runs", {})
     if group in kept and np.array_equal(kept[group][0], origins):
         return kept[group][1], kept[group][2]
-    steps = max(round(h / data.dt_ms) for h in config.evaluate.horizons_ms)
+    steps = horizon_steps(data, config)[-1]
     samples = config.evaluate.rollout_samples if data.flag_on else 1
     generator = torch.Generator().manual_seed(trained.seed)
     means, variances = [], []

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from neurocli.evaluation.linear import ARRidge, VARRidge
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.family import NoCeiling
+from neurocli_cnn_lstm.answers import horizon_steps
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.table import TableForecast
 
 ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
-def baselines(data: VoltageData, flags: bool) -> list[Predictor]:
+def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
     """Persistence, AR(20), VAR(10) and the table of the own last voltage, fitted on training runs for each horizon."""
 
     def persistence(question: Question) -> Prediction:
@@ -27,10 +28,10 @@ def baselines(data: VoltageData, flags: bool) -> list[Predictor]:
         Predictor(
             "AR(20) ridge",
             "baseline",
-            _linear(data, lambda: ARRidge(20, 1.0)),
+            _linear(data, config, ARRidge(20, 1.0)),
             "one filter of own lags for all neurons",
         ),
-        Predictor("VAR(10) ridge", "baseline", _linear(data, lambda: VARRidge(10, 1.0)), "lags of all neurons"),
+        Predictor("VAR(10) ridge", "baseline", _linear(data, config, VARRidge(10, 1.0)), "lags of all neurons"),
         Predictor(
             "table", "baseline", _table(data, flags=False), "own last voltage in 0.25 mV bins → mean of what followed"
         ),
@@ -51,15 +52,20 @@ def _training(data: VoltageData) -> list[str]:
     return [g for g in data.split.train if g in data.place]
 
 
-def _linear(data: VoltageData, make: Any) -> Any:
+def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge) -> Any:
+    fitted: dict[int, Any] = {}
+
     def answer(question: Question) -> Prediction | None:
         if not _training(data):
             return None
         normal = data.normalisation
-        model = make()
-        model.fit([normal.z(data.volts(g)) for g in _training(data)], question.horizon_steps)
+        if not fitted:  # once, when the first question comes, for all that will be asked
+            horizons = horizon_steps(data, config)
+            models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
+            fitted.update(zip(horizons, models, strict=True))
+        forecast = fitted[question.horizon_steps].predict
         return Prediction(
-            {g: normal.restore(model.predict(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()}
+            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()}
         )
 
     return answer

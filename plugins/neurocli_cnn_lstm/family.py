@@ -36,7 +36,7 @@ class _CnnLstm(ModelFamily):
         return [R2("z", mean, sd), RMSE("z", mean, sd), RMSE(data.unit), MAE("z", mean, sd), MAE(data.unit)]
 
     def baselines(self, data: Any, config: Any) -> list[Predictor]:
-        return baselines.baselines(data, flags=data.flag_on)
+        return baselines.baselines(data, config, flags=data.flag_on)
 
     def ceiling(self, data: Any, config: Any) -> Predictor | NoCeiling:
         return baselines.ceiling(data, config)
