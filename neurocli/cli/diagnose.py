@@ -17,6 +17,7 @@ _SEVERITY = {"FAIL": 0, "WARN": 1, "PASS": 2}
 
 
 def diagnose(
+    context: typer.Context,
     name: Annotated[
         str,
         typer.Argument(help="A model (its data are checked) or a run (its model is checked too).", metavar="MODEL|RUN"),
@@ -35,12 +36,12 @@ def diagnose(
         from neurocli.errors import CheckFailed, UsageError
 
         if _is_model(name, root):
-            findings, protocol, subject = _of_model(name, data, preset, config, sets)
+            findings, protocol, subject = _of_model(name, data, preset, config, sets, context)
         else:
-            if preset or config or sets:
+            if preset or config or sets or context.args:
                 raise UsageError(
                     "a run has its own options",
-                    where="--preset, --config, --set",
+                    where=" ".join(context.args) or "--preset, --config, --set",
                     hint="leave them out, or name a model",
                 )
             findings, protocol, subject = _of_run(output, name, data, device, root)
@@ -83,12 +84,12 @@ def _is_model(name: str, root: Path) -> bool:
 
 
 def _of_model(
-    name: str, data: Any, preset: str | None, config: Path | None, sets: list[str] | None
+    name: str, data: Any, preset: str | None, config: Path | None, sets: list[str] | None, context: typer.Context
 ) -> tuple[list[Finding], None, str]:
     from neurocli.cli.data import recordings_for
     from neurocli.cli.train import family_config
 
-    family, resolved = family_config(name, preset, config, sets)
+    family, resolved = family_config(name, preset, config, sets, None, context)
     recordings, _ = recordings_for(family.card, data)
     return list(family.diagnose_data(recordings, resolved.config)), None, f"the data of {family.card.name}"
 

@@ -44,11 +44,9 @@ def show(output: Output, found: Evaluation, name: str) -> None:
     """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
     main = found.questions[0]
     n, group = len(main["groups"]), found.protocol["group"]
-    title = (
-        f"{found.model}  {name}: {format_value(main['horizon_ms'])} ms ahead, {n} test {group}{'s' if n != 1 else ''}"
-    )
+    title = f"{found.model}  {name}: {_asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
     columns = ["", "kind", *(_heading(m) for m in found.metrics)]
-    board = _by_predictor(found, lambda s: s.subset == "all" and s.horizon_ms == main["horizon_ms"])
+    board = _by_predictor(found, lambda s: s.subset == "all" and s.question == main["name"])
     rows = [
         [who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)]
         for (who, kind), cells in board.items()
@@ -68,6 +66,13 @@ def show(output: Output, found: Evaluation, name: str) -> None:
     figures = {str(e.figure.parent) for e in found.exhibits if e.figure}
     for folder in sorted(figures):
         output.text(f"figures: {folder}")
+
+
+def _asked(question: dict[str, Any]) -> str:
+    """What a question asks for, in words."""
+    if question["horizon_ms"] is None:
+        return str(question["name"])
+    return f"{format_value(question['horizon_ms'])} ms ahead"
 
 
 def _skill_lines(found: Evaluation) -> list[str]:
@@ -94,20 +99,15 @@ def _show_horizons(output: Output, found: Evaluation) -> None:
     if len(found.questions) < 2:
         return
     metric = found.metrics[0]
-    horizons = list(dict.fromkeys(q["horizon_ms"] for q in found.questions))
-    cells: dict[tuple[str, str], dict[float, str]] = {}
+    asked = [q["name"] for q in found.questions]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
     for s in _of_metric(found, metric):
         if s.subset == "all":
-            cells.setdefault((s.name, s.kind), {})[s.horizon_ms] = with_interval(s.value, s.low, s.high)
-    rows = [[who, kind, *(values.get(h, "–") for h in horizons)] for (who, kind), values in _ordered(cells)]
-    skills = {s["horizon_ms"]: format_value(s["value"]) for s in found.skills}
-    rows.append(["skill", "", *(skills.get(h, "–") for h in horizons)])
-    output.table(
-        f"{_heading(metric)} by horizon",
-        ["", "kind", *(f"{format_value(h)} ms" for h in horizons)],
-        rows,
-        leaky=found.leaky,
-    )
+            cells.setdefault((s.name, s.kind), {})[s.question] = with_interval(s.value, s.low, s.high)
+    rows = [[who, kind, *(values.get(q, "–") for q in asked)] for (who, kind), values in _ordered(cells)]
+    rows.append(["skill", "", *(format_value(s["value"]) for s in found.skills)])
+    what = "horizon" if found.questions[0]["horizon_ms"] is not None else "alignment"
+    output.table(f"{_heading(metric)} by {what}", ["", "kind", *asked], rows, leaky=found.leaky)
 
 
 def _show_subsets(output: Output, found: Evaluation) -> None:
@@ -121,7 +121,7 @@ def _show_subsets(output: Output, found: Evaluation) -> None:
             continue
         cells: dict[tuple[str, str], dict[str, str]] = {}
         for s in _of_metric(found, metric):
-            if s.horizon_ms == main["horizon_ms"] and s.subset in chosen:
+            if s.question == main["name"] and s.subset in chosen:
                 cells.setdefault((s.name, s.kind), {})[s.subset] = with_interval(s.value, s.low, s.high)
         rows = [[who, kind, *(values.get(n, "–") for n in chosen)] for (who, kind), values in _ordered(cells)]
         output.table(f"{_heading(metric)} {title}", ["", "kind", *chosen], rows, leaky=found.leaky, note=note)

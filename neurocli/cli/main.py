@@ -12,6 +12,7 @@ import typer
 
 from neurocli.cli import diagnose, doctor, evaluate, interpret, models, plugins, preprocess, runs, simulate, train
 from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
+from neurocli.cli.shortcuts import CONTEXT
 from neurocli.errors import Interrupted, NeuroError, UsageError, nearest_hint
 
 # Taken from a public class: typer has brought its own click since 0.26, and used the package click before.
@@ -30,6 +31,7 @@ _COMMANDS = {
     "runs": runs.runs,
     "doctor": doctor.doctor,
 }
+_TAKE_SHORTCUTS = ("train", "diagnose")
 _GROUPS = {"models": models.app, "plugins": plugins.app}
 
 
@@ -73,7 +75,7 @@ def build_app(argv: list[str]) -> typer.Typer:
     )
     app.callback(help=_HELP)(_main_options)
     for name, function in _COMMANDS.items():
-        app.command(name)(function)  # type: ignore[type-var]
+        app.command(name, context_settings=CONTEXT if name in _TAKE_SHORTCUTS else None)(function)  # type: ignore[type-var]
     for name, group in _GROUPS.items():
         app.add_typer(group, name=name)
     called = next((word for word in argv if not word.startswith("-")), None)

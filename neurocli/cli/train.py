@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,
     data: Data = None,
     preset: Preset = None,
@@ -33,13 +34,13 @@ def train(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a model into a new run, or carry on with one."""
+    """Train a model into a new run, or carry on with one. Any option of the model may be given by its own name."""
     with Output("train", json=json) as output:
         flags = {"train.seed": seed, "train.device": device, "data.split": split}
         if resume is not None:
-            family, chosen, module, run = _resumed(resume, out, model, data, preset, config, sets, flags)
+            family, chosen, module, run = _resumed(resume, out, model, data, preset, config, sets, flags, context)
         else:
-            family, chosen, module, run = _begun(model, out, data, preset, config, sets, flags)
+            family, chosen, module, run = _begun(model, out, data, preset, config, sets, flags, context)
         output.data.update(run=str(run.path), name=run.name, model=family.card.name)
         summary = _fit(family, chosen, module, run, resume=resume is not None)
         _show(output, family, chosen, module, run, summary)
@@ -51,14 +52,22 @@ def family_config(
     file: Path | None,
     sets: list[str] | None,
     flags: Mapping[str, Any] | None = None,
+    context: typer.Context | None = None,
 ) -> tuple[ModelFamily, Resolved[Any]]:
-    """A family and its configuration from all layers. Raises UnknownName or ConfigError."""
+    """A family and its configuration from all layers; options in `context` by their own names.
+
+    Raises UnknownName, ConfigError or UsageError.
+    """
+    from neurocli.cli.shortcuts import shortcuts
     from neurocli.config.resolve import option_keys, read_preset, resolve
     from neurocli.errors import ConfigError
     from neurocli.plugin.registry import registry
 
     family = registry().family(model)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
+    if context is not None:
+        own = [option for parameter in context.command.params for option in parameter.opts]
+        given |= shortcuts(context.args, family.Config, own)
     missing = sorted(given.keys() - set(option_keys(family.Config)))
     if missing:
         raise ConfigError(
@@ -78,6 +87,7 @@ def _begun(
     file: Path | None,
     sets: list[str] | None,
     flags: Mapping[str, Any],
+    context: typer.Context,
 ) -> tuple[ModelFamily, Any, Any, Any]:
     from neurocli.cli.data import fingerprints, recordings_for
     from neurocli.errors import UsageError
@@ -86,7 +96,7 @@ def _begun(
         raise UsageError(
             "train needs a MODEL, or --resume RUN", where="neuro train", hint="neuro models lists the models"
         )
-    family, resolved = family_config(model, preset, file, sets, flags)
+    family, resolved = family_config(model, preset, file, sets, flags, context)
     from neurocli.training.devices import resolve_device
 
     resolve_device(resolved.config.train.device)  # before minutes go into data
@@ -116,6 +126,7 @@ def _resumed(
     file: Path | None,
     sets: list[str] | None,
     flags: Mapping[str, Any],
+    context: typer.Context,
 ) -> tuple[ModelFamily, Any, Any, Any]:
     """What `fit` needs to carry on. The options may be given again, as long as they say the same."""
     from neurocli.cli.data import open_files, recordings_of_run
@@ -132,8 +143,8 @@ def _resumed(
     from neurocli.training.load import config_of
 
     config = config_of(family, run)
-    if preset or file or sets or any(value is not None for value in flags.values()):
-        _, again = family_config(family.card.name, preset, file, sets, flags)
+    if preset or file or sets or context.args or any(value is not None for value in flags.values()):
+        _, again = family_config(family.card.name, preset, file, sets, flags, context)
         old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
         for key in again.origins:
             if old.get(key) != new.get(key):

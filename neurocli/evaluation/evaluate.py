@@ -86,6 +86,7 @@ def evaluate(
 
     figures: folder for the family's further figures; without it those are left out. only_main: the main question alone.
     """
+    from neurocli.evaluation.question import Bound, Predictor
     from neurocli.plugin.family import NoCeiling
 
     data, config = trained.data, trained.config
@@ -97,7 +98,7 @@ def evaluate(
     say("fitting the baselines on the training groups" if data.split.train else "scoring without training groups")
     references = list(family.baselines(data, config))
     ceiling = family.ceiling(data, config)
-    if not isinstance(ceiling, NoCeiling):
+    if isinstance(ceiling, Predictor):
         references.append(ceiling)
     answers, skills = {}, []
     for question in questions:
@@ -110,6 +111,8 @@ def evaluate(
             answer = predictor.answer(question)
             if answer is not None:
                 board.add(question, predictor.name, predictor.kind, answer)
+        if isinstance(ceiling, Bound):
+            board.add_bound(question, ceiling)
         skills.append({"question": question.name, **board.skill(question, name)})
     found = Evaluation(
         model=name,
@@ -122,7 +125,7 @@ def evaluate(
                 "horizon_ms": q.horizon_ms,
                 "horizon_steps": q.horizon_steps,
                 "unit": q.unit,
-                "subsets": list(q.subsets),
+                "subsets": [*q.subsets, *q.averages],
                 "groups": q.groups,
             }
             for q in questions

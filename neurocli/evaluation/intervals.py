@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric
 
-RESAMPLES = 2000
+_CHUNK = 100  # resamples at a time, so that metrics with many statistics fit into memory
 
 
 def interval(metric: Metric, groups: NDArray[np.float64], *, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
@@ -38,7 +38,8 @@ class Paired:
 def paired(metric: Metric, one: NDArray[np.float64], other: NDArray[np.float64], *, seed: int = 0) -> Paired:
     """one - other, both as statistics [group, channel, k] of the same groups.
 
-    The p value is exact: all 2^n swaps of signs of the per-group differences (up to 2^16, else that many random ones).
+    Where a single group has a score, the p value is exact: all 2^n swaps of signs of the per-group differences (up to
+    2^16, else that many random ones). For metrics that need all groups at once it is that of the bootstrap.
     """
     n = len(one)
     difference = float(metric.value(one.sum(0)) - metric.value(other.sum(0)))
@@ -46,18 +47,25 @@ def paired(metric: Metric, one: NDArray[np.float64], other: NDArray[np.float64],
     if first is None or second is None:
         return Paired(difference, float("nan"), float("nan"), float("nan"), n)
     low, high = np.nanquantile(first - second, [0.025, 0.975])
-    per_group = metric.value(one) - metric.value(other)
-    return Paired(difference, float(low), float(high), _sign_flip(per_group, seed), n)
+    if metric.pooled:
+        p = _sign_flip(metric.value(one) - metric.value(other), seed)
+    else:
+        resampled = first - second
+        p = min(1.0, 2 * float((1 + min((resampled <= 0).sum(), (resampled >= 0).sum())) / (1 + len(resampled))))
+    return Paired(difference, float(low), float(high), p, n)
 
 
 def _resampled(metric: Metric, groups: NDArray[np.float64], seed: int) -> NDArray[np.float64] | None:
     n = len(groups)
     if n < 3:
         return None
-    picks = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
+    picks = np.random.default_rng(seed).integers(0, n, (metric.resamples, n))
     weights = np.stack([np.bincount(pick, minlength=n) for pick in picks]).astype(np.float64)
-    # Pooling over channels first keeps this small: every metric's statistics add over channels too.
-    return metric.value((weights @ groups.sum(1))[:, None, :])
+    # Adding over channels first, where that may be done, keeps this small.
+    kept = groups.sum(1, keepdims=True) if metric.pooled else groups
+    flat = kept.reshape(n, -1)
+    chunks = np.array_split(weights, -(-len(weights) // _CHUNK))
+    return np.concatenate([metric.value((w @ flat).reshape(len(w), *kept.shape[1:])) for w in chunks])
 
 
 def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:

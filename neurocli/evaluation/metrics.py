@@ -13,12 +13,16 @@ class Metric(ABC):
     """A score of predictions against targets.
 
     name and unit are what tables show; `higher` says which way is better. `statistics` gives, per channel, numbers
-    [channel, k] that may be added over groups; `value` turns added numbers into the score.
+    [channel, k] that may be added over groups; `value` turns added numbers into the score. `pooled`: statistics may be added
+    over channels too (a mean over channels of a nonlinear score may not); `resamples`: how many bootstrap samples an interval
+    takes.
     """
 
     name: str
     unit: str
     higher: bool = True
+    pooled: bool = True
+    resamples: int = 2000
 
     @abstractmethod
     def statistics(
@@ -32,7 +36,7 @@ class Metric(ABC):
 
     @abstractmethod
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores [...] of statistics [..., channel, k], pooled over channels; NaN where there is nothing to score."""
+        """Scores [...] of statistics [..., channel, k], over all channels; NaN where there is nothing to score."""
 
     def per_channel(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores [channel] of statistics [channel, k], each channel alone."""

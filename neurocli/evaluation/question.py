@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,22 @@ class Question:
 
     targets: group → [time, channel] in the recording's unit; origins: group → sample index [time] of the last sample
     that a predictor may see; horizon_steps: the target lies that many samples later;
+    horizon_ms: that in ms, None where nothing is forecast (a model that answers from its inputs alone);
     subsets: name → group → bool mask that broadcasts against the targets;
+    averages: name → subsets over which the score is averaged, each with the same weight where the metric is a mean over
+    channels;
     hindsight: names of subsets that depend on the targets themselves; they must never be reported alone.
     """
 
     name: str
     horizon_steps: int
-    horizon_ms: float
+    horizon_ms: float | None
     unit: str
     targets: Mapping[str, NDArray[Any]]
     origins: Mapping[str, NDArray[np.int64]]
     subsets: Mapping[str, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
     hindsight: frozenset[str] = frozenset()
+    averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[str]:
@@ -57,4 +64,17 @@ class Predictor:
     name: str
     kind: str
     answer: Callable[[Question], Prediction | None]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A ceiling that is known as a number only, from the reliability of the data.
+
+    `value` takes a question, a metric and the name of a subset, and gives the score that a perfect model would get on so
+    many targets, None where that is not known.
+    """
+
+    name: str
+    value: Callable[[Question, Metric, str], float | None]
     note: str = ""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurocli.errors import NeuroError
 from neurocli.evaluation.intervals import Paired, interval, paired
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.question import Bound, Prediction, Question
 
 ALL = "all"
 
@@ -26,7 +26,8 @@ class Score:
     kind: str
     metric: str
     unit: str
-    horizon_ms: float
+    question: str
+    horizon_ms: float | None
     subset: str
     value: float | None
     low: float | None
@@ -54,28 +55,39 @@ class Scoreboard:
                     f"{name} gives no number for {int(missing.sum())} targets", where=f"{question.name}, {group}"
                 )
         for metric in self.metrics:
-            for subset in (ALL, *question.subsets):
-                statistics = np.stack(
-                    [self._of_group(metric, question, prediction, subset, g) for g in question.groups]
-                )
-                if subset == ALL:
-                    self._statistics[question.name, name, _key(metric)] = statistics
-                value = float(metric.value(statistics.sum(0)))
-                low, high = interval(metric, statistics)
-                self.scores.append(
-                    Score(
-                        name,
-                        kind,
-                        metric.name,
-                        metric.unit,
-                        question.horizon_ms,
-                        subset,
-                        _number(value),
-                        _number(low),
-                        _number(high),
-                        len(statistics),
-                    )
-                )
+            by_subset = {
+                subset: np.stack([self._of_group(metric, question, prediction, subset, g) for g in question.groups])
+                for subset in (ALL, *question.subsets)
+            }
+            self._statistics[question.name, name, _key(metric)] = by_subset[ALL]
+            for average, subsets in question.averages.items():
+                # Side by side as further channels: a metric that is a mean over channels is one over subsets too.
+                by_subset[average] = np.concatenate([by_subset[s] for s in subsets], axis=1)
+            for subset, statistics in by_subset.items():
+                value, (low, high) = float(metric.value(statistics.sum(0))), interval(metric, statistics)
+                self._append(question, name, kind, metric, subset, (value, low, high))
+
+    def add_bound(self, question: Question, bound: Bound) -> None:
+        """Enter a ceiling that is known as a number only."""
+        for metric in self.metrics:
+            for subset in (ALL, *question.subsets, *question.averages):
+                value = bound.value(question, metric, subset)
+                if value is not None:
+                    self._append(question, bound.name, "ceiling", metric, subset, (value, math.nan, math.nan))
+
+    def _append(
+        self,
+        question: Question,
+        name: str,
+        kind: str,
+        metric: Metric,
+        subset: str,
+        values: tuple[float, float, float],
+    ) -> None:
+        value, low, high = (_number(v) for v in values)
+        n = len(question.groups)
+        asked = question.name, question.horizon_ms
+        self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n))
 
     @staticmethod
     def _of_group(
@@ -96,7 +108,7 @@ class Scoreboard:
         """
         metric = self.metrics[0]
         rows = [s for s in self.scores if (s.metric, s.unit, s.subset) == (metric.name, metric.unit, ALL)]
-        rows = [s for s in rows if s.horizon_ms == question.horizon_ms and s.value is not None]
+        rows = [s for s in rows if s.question == question.name and s.value is not None]
         score = next((s for s in rows if s.name == model), None)
         baselines = [s for s in rows if s.kind == "baseline"]
         ceiling = next((s for s in rows if s.kind == "ceiling"), None)

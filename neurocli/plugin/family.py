@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neurocli.config.sections import FamilyConfig
     from neurocli.diagnosis.finding import Finding
     from neurocli.evaluation.metrics import Metric
-    from neurocli.evaluation.question import Prediction, Predictor, Question
+    from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
     from neurocli.plugin.exhibit import Exhibit
     from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 
@@ -92,6 +92,10 @@ class ModelFamily(ABC):
     def loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> LossTerms:
         """The loss of one batch."""
 
+    def parameter_groups(self, module: torch.nn.Module, config: Any) -> list[dict[str, Any]]:
+        """The optimiser's parameter groups. Default: all parameters with `train.weight_decay`."""
+        return [{"params": [p for p in module.parameters() if p.requires_grad]}]
+
     def validation_loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """What the best epoch is chosen by; lower is better. Default: the training loss."""
         return self.loss(module, batch, config).total
@@ -115,8 +119,8 @@ class ModelFamily(ABC):
         """Trivial and linear predictors, fitted on the training groups."""
 
     @abstractmethod
-    def ceiling(self, data: DataModule, config: Any) -> Predictor | NoCeiling:
-        """What a perfect model could reach on these data, or the reason why that is unknown."""
+    def ceiling(self, data: DataModule, config: Any) -> Predictor | Bound | NoCeiling:
+        """What a perfect model could reach on these data: as predictions, as a number, or the reason why it is unknown."""
 
     def suspicious_score(self, data: DataModule, config: Any) -> float | None:
         """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""

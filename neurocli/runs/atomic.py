@@ -18,11 +18,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes the place of `path`.
 
     When the block fails, the temporary file goes and `path` is as it was. Raises StorageError where the disk is full,
-    read-only or not ours.
+    read-only or not ours, or where `path` is a folder or a device.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with storage_errors(path):
+            if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
+                number = errno.EISDIR if path.is_dir() else errno.ENODEV
+                raise OSError(number, os.strerror(number), str(path))
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync(temporary)
@@ -58,36 +61,54 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _reason(error)
-        if reason is None:
+        found = refusal(error, path)
+        if found is None:
             raise
-        raise StorageError(
-            f"cannot write: {reason}",
-            where=str(path),
-            hint="free some space or choose another place; nothing is left half-written",
-        ) from error
+        raise found from error
 
 
-def _reason(error: OSError) -> str | None:
-    known = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk quota is used up",
-        errno.EFBIG: "the file is larger than this system allows",
-        errno.EROFS: "the file system is read-only",
-        errno.EACCES: "permission denied",
-        errno.EPERM: "permission denied",
-        errno.ENOTDIR: "a part of the path is a file, not a folder",
-        errno.EISDIR: "the path is a folder",
-        errno.ENAMETOOLONG: "the name is too long",
-    }
-    if error.errno in known:
-        return known[error.errno]
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this system allows",
+}
+_NO_WAY = {
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "the path is a folder",
+    errno.ENODEV: "the path is a device, not a file",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "the path is a link that leads in a circle",
+    errno.EIO: "the disk reports an error",
+    errno.EMFILE: "too many files are open",
+}
+
+
+def refusal(error: OSError, path: Path | str) -> StorageError | None:
+    """What the operating system's refusal to write `path` means to a user; None for an error of another kind."""
+    number = error.errno
     # HDF5 wraps the system's error in text, and not always with its number.
     text = str(error).lower()
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        if f"errno = {int(number)}" in text or os.strerror(number).lower() in text:
-            return known[number]
-    return None
+    for known in _NO_ROOM:
+        if f"errno = {known}" in text or os.strerror(known).lower() in text:
+            number = known
+    if number in _NO_ROOM:
+        hint = "free some space or choose another place; nothing is left half-written"
+        return StorageError(f"cannot write: {_NO_ROOM[number]}", where=str(path), hint=hint)
+    reason = _NO_WAY.get(number or 0) or _no_folder(error, Path(path))
+    return StorageError(f"cannot write: {reason}", where=str(path), hint="choose another place") if reason else None
+
+
+def _no_folder(error: OSError, path: Path) -> str | None:
+    """Why the folder of `path` cannot be made, where that is the trouble; a file missing elsewhere is another matter."""
+    about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
+    if about is None or (about != path and about not in path.parents and about.parent != path.parent):
+        return None
+    if error.errno == errno.EEXIST:
+        return "a part of the path is a file, not a folder"
+    return "no file or folder can be made here" if error.errno == errno.ENOENT else None
 
 
 def _sync(path: Path) -> None:

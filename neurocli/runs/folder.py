@@ -7,6 +7,7 @@ model/20261121-014500-3f2a/
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -143,7 +144,7 @@ class RunFolder:
 
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
-        return read_json(self.info)
+        return _checked_info(read_json(self.info), self.info)
 
     def update_info(self, **changes: Any) -> dict[str, Any]:
         """Set keys of run.json, all at once; returns the new content."""
@@ -155,14 +156,16 @@ class RunFolder:
         """The nested tables of config.toml, with a None for each value that was unset. Raises DataError."""
         try:
             values = tomllib.loads(self.config.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"the run's configuration cannot be read: {error}", where=str(self.config)) from None
+        except (OSError, ValueError, RecursionError) as error:  # TOML's and Unicode's errors are ValueErrors
+            raise _damaged(f"the run's configuration cannot be read: {_reason(error)}", self.config) from None
         # A value may be unset where the default is not: left out, it would come back as the default.
         for key in self.read_info().get("unset", []):
             *parents, leaf = str(key).split(".")
             table = values
             for parent in parents:
                 table = table.setdefault(parent, {})
+                if not isinstance(table, dict):
+                    raise _damaged(f"{key} lies inside of {parent}, which is a value", self.info)
             table.setdefault(leaf, None)
         return values
 
@@ -177,25 +180,58 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of a run. Raises DataError where it is missing, damaged or not an object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"the file cannot be read: {error}", where=str(path), hint="the run is damaged") from None
+    except (OSError, ValueError, RecursionError) as error:  # JSON's and Unicode's errors are ValueErrors
+        raise _damaged(f"the file cannot be read: {_reason(error)}", path) from None
     if not isinstance(value, dict):
-        raise DataError("the file does not hold a JSON object", where=str(path), hint="the run is damaged")
+        raise _damaged("the file does not hold a JSON object", path)
     return value
+
+
+_INFO = {
+    "model": str,
+    "status": str,
+    "created": str,
+    "preset": str,
+    "data": dict,
+    "split": dict,
+    "spec": dict,
+    "normalisation": dict,
+    "origins": dict,
+    "unset": list,
+}
+
+
+def _checked_info(info: dict[str, Any], path: Path) -> dict[str, Any]:
+    """run.json, where each key that others rely on is of its kind; other keys are free."""
+    if "model" not in info:
+        raise _damaged("the file names no model", path)
+    data = info.get("data") if isinstance(info.get("data"), dict) else {}
+    kinds = [*((info, *item) for item in _INFO.items()), (data, "paths", list), (data, "fingerprints", dict)]
+    for table, key, kind in kinds:
+        if table is not None and not isinstance(table.get(key), kind | None):
+            raise _damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
+    if not all(isinstance(item, str) for item in (data or {}).get("paths") or []):
+        raise _damaged("paths holds something that is no path", path)
+    return info
+
+
+def _damaged(message: str, path: Path) -> DataError:
+    return DataError(message, where=str(path), hint="the run is damaged: restore the file, or train a new run")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _new_folder(parent: Path) -> Path:
     while True:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = parent / f"{stamp}-{secrets.token_hex(2)}"
-        try:
-            with storage_errors(path):
-                path.mkdir(parents=True)
-        except FileExistsError:  # four hex digits can meet twice within one second
-            if not path.is_dir():
-                raise
-            continue
-        return path
+        with storage_errors(path):
+            parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # four hex digits can meet twice within one second
+                path.mkdir()
+                return path
 
 
 def _age(run: RunFolder) -> tuple[str, int]:

@@ -39,7 +39,7 @@ class FamilyModule(LightningModule):
         train: TrainConfig = self.config.train
         kind = _OPTIMIZERS[train.optimizer]
         return kind(
-            [p for p in self.network.parameters() if p.requires_grad],
+            self.family.parameter_groups(self.network, self.config),
             lr=train.learning_rate,
             weight_decay=train.weight_decay,
             betas=(0.9, train.beta2),

@@ -110,7 +110,7 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
                 recording.spikes.step,
                 recording.spikes.channel,
                 origins + data.drop,
-                [question.horizon_ms],
+                [question.horizon_steps * data.dt_ms],
                 branches,
                 ORACLE_SEED + number,
             )

@@ -1,0 +1,48 @@
+"""Options of a model by their own name: `--trials ordered` for `--set data.trials=ordered`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from neurocli.errors import UsageError, nearest_hint
+
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Context settings of the commands that take such options."""
+
+
+def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] = ()) -> dict[str, Any]:
+    """What the command line has beyond the command's own options → values by dotted key.
+
+    kind: the model's configuration class; known: the command's own options, for the hint. Raises UsageError for anything
+    that is not an option with a value, is no option of the model, or could be several.
+    """
+    from neurocli.config.resolve import option_keys, parse_set
+
+    by_name: dict[str, list[str]] = {}
+    for key in option_keys(kind):
+        by_name.setdefault(key.rpartition(".")[2].replace("_", "-"), []).append(key)
+    found: dict[str, Any] = {}
+    words = list(extra)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            raise UsageError(f"unexpected argument {word!r}", where="command line")
+        name, equals, value = word[2:].partition("=")
+        keys = by_name.get(name.replace("_", "-"), [])
+        if not keys:
+            options = [f"--{other}" for other in by_name] + list(known)
+            raise UsageError(
+                f"there is no option --{name}", where="command line", hint=nearest_hint(f"--{name}", options)
+            )
+        if len(keys) > 1:
+            choice = " or ".join(f"--set {key}=..." for key in keys)
+            raise UsageError(f"--{name} could be {' or '.join(keys)}", where="command line", hint=f"say {choice}")
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise UsageError(f"--{name} needs a value", where="command line")
+            value = words.pop(0)
+        found[keys[0]] = parse_set(f"{keys[0]}={value}")[1]
+    return found
