@@ -65,7 +65,7 @@ class UnknownName(UsageError):
     @classmethod
     def among(cls, what: str, name: str, known: Iterable[str], *, hint: str | None = None) -> UnknownName:
         """An unknown `name`, with the nearest known ones."""
-        return cls(f"no {what} is called {name!r}", where=name, hint=hint or nearest_hint(name, known))
+        return cls(f"no {what} is called {name!r}", where=name or what, hint=hint or nearest_hint(name, known))
 
 
 class DeviceError(UsageError):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from neurocli.cli.output import say
 from neurocli.cli.progress import Progress
-from neurocli.errors import DataError, LeakError, NeuroError
+from neurocli.errors import DataError, DeviceError, LeakError, NeuroError
 
 if TYPE_CHECKING:
     from neurocli.plugin.cards import ModelCard
     from neurocli.plugin.family import ModelFamily, Trained
     from neurocli.recordings import RecordingSet, Split
 
-DEFAULT_RUNS = 12
 DEFAULT_PRESET = "quick"
 
 
@@ -58,7 +57,7 @@ def recordings_for(card: ModelCard, data: Sequence[Path] | None) -> tuple[Record
     quick = DEFAULT_PRESET in preset_names(simulator.presets)
     config = resolve(simulator.Config, preset=read_preset(simulator.presets, DEFAULT_PRESET) if quick else None).config
     with Progress(f"simulating {sim_card.name}") as progress:
-        found = default_set(simulator, config, DEFAULT_RUNS, say, progress.steps)
+        found = default_set(simulator, config, sim_card.runs, say, progress.steps)
     return found, {"paths": [str(Path(p).resolve()) for p in found.sources], "simulator": sim_card.name}
 
 
@@ -86,7 +85,9 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
     lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
     if lost:
         raise DataError(
-            f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}", where=lost[0]
+            f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}",
+            where=lost[0],
+            hint="bring the run's files back, or name data with --data",
         )
     return split
 
@@ -101,13 +102,12 @@ def trained_of_run(
 ) -> tuple[ModelFamily, Trained, dict[str, Any]]:
     """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead."""
     from neurocli.plugin.registry import registry
-    from neurocli.training.devices import resolve_device
     from neurocli.training.load import config_of, load_trained
 
     info = run.read_info()
     family = registry().family(info["model"])
     config = config_of(family, run)
-    where = resolve_device(device or config.train.device)
+    where = _device(device, config.train.device)
     known: RecordingSet | None
     try:
         known = recordings_of_run(info, family.card)
@@ -123,6 +123,18 @@ def trained_of_run(
     assert recordings is not None
     module = family.adapt(recordings, config, split)
     return family, load_trained(family, run, module, which="best", device=str(where)), info
+
+
+def _device(asked: str | None, trained_on: str) -> Any:
+    from neurocli.training.devices import resolve_device
+
+    if asked is not None:
+        return resolve_device(asked, where="--device")
+    try:
+        return resolve_device(trained_on)
+    except DeviceError as error:  # the run may come from another machine
+        error.hint = f"name one with --device; {error.hint}"
+        raise
 
 
 def _new_data(

@@ -36,9 +36,13 @@ def diagnose(
         from neurocli.errors import CheckFailed, UsageError
 
         if _is_model(name, root):
+            if device is not None:  # checking data needs none, but a wrong one is a mistake all the same
+                from neurocli.training.devices import resolve_device
+
+                resolve_device(device, where="--device")
             findings, protocol, subject = _of_model(name, data, preset, config, sets, context)
         else:
-            if preset or config or sets or context.args:
+            if preset is not None or config or sets or context.args:
                 raise UsageError(
                     "a run has its own options",
                     where=" ".join(context.args) or "--preset, --config, --set",

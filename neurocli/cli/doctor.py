@@ -29,6 +29,7 @@ def doctor(json: Json = False) -> None:
         if missing:
             raise CheckFailed(
                 f"{len(missing)} needed things are missing: {', '.join(row[0] for row in missing)}",
+                where="neuro doctor",
                 hint=missing[0][3] or None,
             )
 

@@ -18,6 +18,7 @@ def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RU
     """Score a run's best checkpoint (chosen on validation) on its test groups, or on new data."""
     with Output("evaluate", json=json) as output:
         from neurocli.cli.data import trained_of_run
+        from neurocli.cli.lost import Lost
         from neurocli.evaluation.evaluate import evaluate as score
         from neurocli.runs.atomic import write_json
         from neurocli.runs.folder import RunFolder
@@ -27,17 +28,22 @@ def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RU
         family, trained, _ = trained_of_run(folder, data, device, root)
         with locked(folder):
             figures = folder.figures / ("new-data" if data else "evaluation")
-            found = score(family, trained, say=output.say, figures=figures)
+            lost = Lost()
+            with lost.figures():
+                found = score(family, trained, say=output.say, figures=figures)
+            lost.leave_out(found.exhibits)
             from neurocli.cli.output import plain
 
             kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
-            write_json(kept, plain(found.as_dict()))
+            with lost.file():
+                write_json(kept, plain(found.as_dict()))
         output.data.update(found.as_dict())
         output.data.update(run=str(folder.path), name=folder.name, params=trained.config.model_dump(mode="json"))
-        output.data["files"] = [str(kept), *(str(e.figure) for e in found.exhibits if e.figure)]
+        output.data["files"] = [str(f) for f in (kept, *(e.figure for e in found.exhibits)) if f and f.is_file()]
         show(output, found, folder.name)
         for line in found.warnings:
             output.warn(line)
+        lost.report()
 
 
 def show(output: Output, found: Evaluation, name: str) -> None:

@@ -10,10 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from neurocli.cli import diagnose, doctor, evaluate, interpret, models, plugins, preprocess, runs, simulate, train
+from neurocli.cli import (
+    compare,
+    diagnose,
+    doctor,
+    evaluate,
+    interpret,
+    models,
+    plugins,
+    preprocess,
+    runs,
+    simulate,
+    train,
+)
 from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
 from neurocli.cli.shortcuts import CONTEXT
-from neurocli.errors import Interrupted, NeuroError, UsageError, nearest_hint
+from neurocli.errors import Interrupted, NeuroError, StorageError, UsageError, nearest_hint
+from neurocli.runs.atomic import refusal
 
 # Taken from a public class: typer has brought its own click since 0.26, and used the package click before.
 _ClickUsageError = typer.BadParameter.__bases__[0]
@@ -28,6 +41,7 @@ _COMMANDS = {
     "diagnose": diagnose.diagnose,
     "evaluate": evaluate.evaluate,
     "interpret": interpret.interpret,
+    "compare": compare.compare,
     "runs": runs.runs,
     "doctor": doctor.doctor,
 }
@@ -37,6 +51,7 @@ _GROUPS = {"models": models.app, "plugins": plugins.app}
 
 def run(argv: list[str]) -> int:
     """Run one command line; gives the exit code and never raises."""
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -51,17 +66,31 @@ def run(argv: list[str]) -> int:
     except _ClickUsageError as error:  # type: ignore[misc]
         return _report(argv, _usage_error(error, argv))
     except _ClickException as error:  # type: ignore[misc]
-        return _report(argv, UsageError(error.format_message()))
+        return _report(argv, UsageError(error.format_message(), where="neuro", hint="neuro --help"))
     except (KeyboardInterrupt, typer.Abort):
-        return _report(argv, Interrupted("interrupted"))
+        return _report(argv, Interrupted("interrupted", where="neuro", hint="give the same command again"))
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich's answer, in `neuro --help | head -1`
+            _silence_stdout()
+            return 0
         return error.code if isinstance(error.code, int) else 0 if error.code is None else BUG
     except BrokenPipeError as error:
         if _is_stdout_closed():
             return 0
         return _bug(argv, error)
+    except MemoryError:
+        hint = "try a smaller batch, fewer runs or another device"
+        return _report(argv, NeuroError("out of memory", where="neuro", hint=hint))
+    except OSError as error:
+        # A full disk or a folder that is not ours may be met anywhere, in libraries too; the rest is a bug.
+        place = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "standard output"
+        found = refusal(error, place)
+        return _bug(argv, error) if found is None else _report(argv, found)
     except BaseException as error:
         return _bug(argv, error)
+    finally:
+        if _unflushed():
+            _silence_stdout()
 
 
 def build_app(argv: list[str]) -> typer.Typer:
@@ -131,16 +160,20 @@ def _dispatch(argv: list[str]) -> int:
 def _report(argv: list[str], error: NeuroError) -> int:
     """Show an error: the envelope on stdout under --json, one block on stderr otherwise."""
     if _wants_json(argv):
-        with contextlib.suppress(StdoutClosed, OSError):
+        try:
             print_envelope(envelope(_command_of(argv), data=getattr(error, "data", None), error=error.as_dict()))
-    else:
-        lines = [f"error: {error.message}"]
-        if error.where:
-            lines.append(f"where: {error.where}")
-        if error.hint:
-            lines.append(f"hint:  {error.hint}")
-        for line in lines:
-            say(clean(line.replace("\n", "\n       ")))
+            return error.exit_code
+        except StdoutClosed:
+            return error.exit_code
+        except (StorageError, OSError):  # stdout is a file on a full disk: then on stderr
+            pass
+    lines = [f"error: {error.message}"]
+    if error.where:
+        lines.append(f"where: {error.where}")
+    if error.hint:
+        lines.append(f"hint:  {error.hint}")
+    for line in lines:
+        say(clean(line.replace("\n", "\n       ")))
     return error.exit_code
 
 
@@ -162,13 +195,9 @@ def _bug(argv: list[str], error: BaseException) -> int:
     place = _write_traceback(argv, error)
     text = " ".join(str(error).split())
     found = NeuroError(
-        "out of memory"
-        if isinstance(error, MemoryError)
-        else f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
+        f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
         where=place,
-        hint="try a smaller batch, fewer runs or another device"
-        if isinstance(error, MemoryError)
-        else "the file holds the traceback; please report it",
+        hint="the file holds the traceback; please report it",
     )
     found.kind, found.exit_code = "bug", BUG
     return _report(argv, found)
@@ -220,13 +249,28 @@ def _terminated() -> Any:
     def stop(number: int, frame: Any) -> None:
         if os.getpid() != process:  # a forked worker dies as it would have without us
             os._exit(128 + number)
-        raise Interrupted("stopped by SIGTERM", signal=number)
+        raise Interrupted("stopped by SIGTERM", signal=number, where="neuro", hint="give the same command again")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+
+
+def _open_standard_streams() -> None:
+    """Put a sink where the caller has closed stdin, stdout or stderr.
+
+    Else the next file that we open would get the number, and what a library prints would land in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
+                if getattr(sys, name) is None:
+                    setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _is_stdout_closed() -> bool:
@@ -245,6 +289,18 @@ def _is_stdout_closed() -> bool:
     if closed:
         _silence_stdout()
     return closed
+
+
+def _unflushed() -> bool:
+    """Whether stdout holds what cannot be written any more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        return True
+    except ValueError:  # closed already
+        pass
+    return False
 
 
 def _silence_stdout() -> None:

@@ -11,17 +11,20 @@ While the block runs, whatever else prints on stdout (a plugin, a library, a com
 from __future__ import annotations
 
 import contextlib
+import io
 import json as json_module
 import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from neurocli.errors import NeuroError
+from neurocli.runs.atomic import refusal
 
 SCHEMA = 1
 LEAKY = "LEAKY"
@@ -48,6 +51,8 @@ class Output:
 
     def __enter__(self) -> Output:
         self._stdout = self._restore.enter_context(_stdout_for_results())
+        self._restore.enter_context(warnings.catch_warnings())
+        warnings.showwarning = _say_warning  # type: ignore[assignment]
         return self
 
     def __exit__(
@@ -56,7 +61,7 @@ class Output:
         try:
             if error is None and self.json:
                 self.data["cpu_s"] = round(_cpu_s() - self._started, 3)
-                self._write(envelope(self.command, data=self.data))
+                self._write(envelope(self.command, data=self.data) + "\n")
             elif isinstance(error, NeuroError) and self.data:
                 error.data = self.data  # type: ignore[attr-defined]
         finally:
@@ -125,23 +130,23 @@ class Output:
             return
         from rich.console import Console
 
-        terminal = self._stdout.isatty()
+        terminal, text = self._stdout.isatty(), io.StringIO()
+        # Not to stdout itself: where nobody reads it, rich would end the process, and with a code of its own.
         console = Console(
-            file=self._stdout,
+            file=text,
             highlight=False,
             markup=False,
             emoji=False,
-            force_terminal=None if terminal else False,
+            force_terminal=terminal,
             width=None if terminal else _PIPED_WIDTH,
         )
-        with _closed_stdout():
-            console.print(what, soft_wrap=False)
-            self._stdout.flush()
+        console.print(what, soft_wrap=False)
+        self._write(text.getvalue())
 
     def _write(self, text: str) -> None:
         if self._stdout is not None:
             with _closed_stdout():
-                self._stdout.write(text + "\n")
+                self._stdout.write(text)
                 self._stdout.flush()
 
     # -- words about it ------------------------------------------------------------------------------------------
@@ -269,12 +274,19 @@ def _cpu_s() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
+def _say_warning(message: Warning | str, *_: Any) -> None:
+    """A warning of ours or of a library, without the line of code that Python shows."""
+    say(f"warning: {message}")
+
+
 @contextlib.contextmanager
 def _closed_stdout() -> Any:
     try:
         yield
     except BrokenPipeError:
         raise StdoutClosed from None
+    except OSError as error:  # `neuro models > file` on a full disk
+        raise (refusal(error, "standard output") or error) from None
 
 
 @contextlib.contextmanager

@@ -105,6 +105,7 @@ def check(
             raise CheckFailed(
                 f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}",
                 where=failed[0].model,
+                hint="the table says what each check found",
             )
 
 

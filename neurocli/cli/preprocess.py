@@ -26,8 +26,13 @@ def preprocess(
         from neurocli.cli.data import recordings_for
         from neurocli.cli.train import family_config
         from neurocli.errors import UsageError
+        from neurocli.runs.atomic import storage_errors
 
-        if out.exists() and not overwrite:
+        with storage_errors(out):  # a name may be too long to ask
+            there, folder = out.exists(), out.is_dir()
+        if folder:
+            raise UsageError("this is a folder, not a file", where=str(out), hint="name a file in it with --out")
+        if there and not overwrite:
             raise UsageError("the file exists", where=str(out), hint="name another with --out, or say --overwrite")
         family, resolved = family_config(model, preset, config, sets)
         recordings, source = recordings_for(family.card, data)

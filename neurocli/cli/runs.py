@@ -46,6 +46,7 @@ def _row(run: Any) -> dict[str, Any]:
             "split": None, "leaky": False, "epochs": None, "best_validation_loss": None, "skill": None,
         }  # fmt: skip
     metrics, evaluation = _optional(run.metrics_json), _optional(run.path / "evaluation.json")
+    skill = evaluation.get("skill")
     split = info.get("split") or {}
     return {
         "name": run.name,
@@ -57,7 +58,7 @@ def _row(run: Any) -> dict[str, Any]:
         "leaky": bool(split.get("leaky")),
         "epochs": metrics.get("epochs"),
         "best_validation_loss": metrics.get("best_validation_loss"),
-        "skill": (evaluation.get("skill") or {}).get("value"),
+        "skill": skill.get("value") if isinstance(skill, dict) else None,
     }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from neurocli.errors import UsageError, nearest_hint
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of the commands that take such options."""
@@ -29,7 +30,9 @@ def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] 
     while words:
         word = words.pop(0)
         if not word.startswith("--"):
-            raise UsageError(f"unexpected argument {word!r}", where="command line")
+            raise UsageError(
+                f"unexpected argument {word!r}", where="command line", hint="an option's value follows its name"
+            )
         name, equals, value = word[2:].partition("=")
         keys = by_name.get(name.replace("_", "-"), [])
         if not keys:
@@ -42,7 +45,7 @@ def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] 
             raise UsageError(f"--{name} could be {' or '.join(keys)}", where="command line", hint=f"say {choice}")
         if not equals:
             if not words or words[0].startswith("--"):
-                raise UsageError(f"--{name} needs a value", where="command line")
+                raise UsageError(f"--{name} needs a value", where="command line", hint=f"like --{name}=VALUE")
             value = words.pop(0)
         found[keys[0]] = parse_set(f"{keys[0]}={value}")[1]
     return found

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from neurocli.cli.lost import Lost
 from neurocli.cli.options import ConfigFile, Json, Preset, Sets
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
@@ -46,7 +47,7 @@ def simulate(
         simulator = load_implementation(card)(card)
         resolved = resolve(
             simulator.Config,
-            preset=read_preset(simulator.presets, preset) if preset else None,
+            preset=read_preset(simulator.presets, preset) if preset is not None else None,
             file=config,
             sets=sets or (),
         )
@@ -69,11 +70,14 @@ def simulate(
                 progress=progress.steps,
                 say=output.say,
             )
-        files = [out]
+        files, lost = [out], Lost()
         for wanted in format or ():
-            files += simulator.export(recordings, wanted, out.parent)
+            with lost.file():
+                files += simulator.export(recordings, wanted, out.parent)
         figures = figures or out.with_name(f"{out.stem}_figures")
-        exhibits = simulator.summary(recordings, figures)
+        with lost.figures():
+            exhibits = simulator.summary(recordings, figures)
+        lost.leave_out(exhibits)
         output.data.update(
             simulator=card.name,
             runs=len(recordings),
@@ -84,3 +88,4 @@ def simulate(
         )
         output.exhibits(exhibits)
         output.text(f"{len(recordings)} recordings in {', '.join(str(file) for file in files)}")
+        lost.report()

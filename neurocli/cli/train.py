@@ -75,7 +75,7 @@ def family_config(
             where=f"--{missing[0].rpartition('.')[2]}",
             hint=f"neuro models show {family.card.name}",
         )
-    layers = read_preset(family.presets, preset) if preset else None
+    layers = read_preset(family.presets, preset) if preset is not None else None
     return family, resolve(family.Config, preset=layers, file=file, sets=sets or (), flags=given)
 
 
@@ -99,7 +99,8 @@ def _begun(
     family, resolved = family_config(model, preset, file, sets, flags, context)
     from neurocli.training.devices import resolve_device
 
-    resolve_device(resolved.config.train.device)  # before minutes go into data
+    asked = "--device" if flags["train.device"] is not None else "train.device"
+    resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
     recordings, source = recordings_for(family.card, data)
     module = family.adapt(recordings, resolved.config)
     from neurocli.runs.folder import RunFolder
@@ -139,11 +140,15 @@ def _resumed(
     info = run.read_info()
     family = registry().family(info["model"])
     if model is not None and registry().model(model).name != family.card.name:
-        raise UsageError(f"the run is one of {family.card.name}, not of {model}", where=run.name)
+        raise UsageError(
+            f"the run is one of {family.card.name}, not of {model}",
+            where=run.name,
+            hint="leave MODEL out: --resume knows it",
+        )
     from neurocli.training.load import config_of
 
     config = config_of(family, run)
-    if preset or file or sets or context.args or any(value is not None for value in flags.values()):
+    if preset is not None or file or sets or context.args or any(value is not None for value in flags.values()):
         _, again = family_config(family.card.name, preset, file, sets, flags, context)
         old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
         for key in again.origins:

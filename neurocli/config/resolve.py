@@ -63,7 +63,7 @@ def resolve(
         # On top of the family's own defaults: a section given in part must not fall back to the section class's.
         config = kind.model_validate(_nest(dict(flatten(kind().model_dump())) | merged), strict=False)
     except ValidationError as error:
-        raise _as_config_error(error, origins, merged) from None
+        raise _as_config_error(error, origins, merged, dict(flatten(kind().model_dump()))) from None
     return Resolved(config, origins)
 
 
@@ -72,11 +72,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError("the configuration file does not exist", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file cannot be read: {error}", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the configuration file is not TOML: {error}", where=str(path)) from None
+        reason, hint = "does not exist", "check the path given to --config"
+    except OSError as error:
+        reason, hint = f"cannot be read: {error.strerror or error}", "check the path given to --config"
+    except UnicodeDecodeError as error:
+        reason, hint = f"is not text: byte {error.start} is not UTF-8", "a TOML file in UTF-8 is needed"
+    except (ValueError, RecursionError) as error:  # the parser's own errors, too many digits, too many brackets
+        reason, hint = f"is not TOML: {error}", "an option looks like this: [train], and below it epochs = 20"
+    raise ConfigError(f"the configuration file {reason}", where=str(path), hint=hint)
 
 
 def read_preset(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
@@ -97,13 +100,13 @@ def parse_set(item: str) -> tuple[str, Any]:
     key, equals, text = item.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"--set takes key=value, not {item!r}", where="--set")
+        raise ConfigError(f"--set takes key=value, not {item!r}", where="--set", hint="like --set seed=1")
     text = text.strip()
     if text.lower() in ("none", "null", ""):
         return key, None
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or more digits or brackets than its parser takes
         return key, text
 
 
@@ -134,6 +137,14 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python refuses to write an integer of very many digits
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def _key_hint(key: str, known: set[str]) -> str:
     leaf = key.rpartition(".")[2]
     same_leaf = sorted(k for k in known if k.rpartition(".")[2] == leaf)
@@ -151,7 +162,9 @@ def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _as_config_error(error: ValidationError, origins: Mapping[str, str], values: Mapping[str, Any]) -> ConfigError:
+def _as_config_error(
+    error: ValidationError, origins: Mapping[str, str], values: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> ConfigError:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     # A union adds the name of the tried type to the path: the longest prefix that is a given key is the option.
@@ -159,5 +172,8 @@ def _as_config_error(error: ValidationError, origins: Mapping[str, str], values:
     given = values.get(key, first.get("input"))
     reason = str(first["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    subject = f"{key} = {given!r} is not possible" if key else "the configuration does not hold together"
-    return ConfigError(f"{subject}: {reason}", where=origins.get(key, "config"))
+    subject = f"{key} = {_shown(given)} is not possible" if key else "the configuration does not hold together"
+    hint = (
+        f"its default is {defaults[key]}" if key in defaults else f"given were {', '.join(values) or 'defaults only'}"
+    )
+    return ConfigError(f"{subject}: {reason}", where=origins.get(key, "config"), hint=hint)

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
     """A group of options. Unknown keys are refused, and values are checked whenever they are set."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would read true as 1.
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)) and {int, float} & {kind, *get_args(kind)}:
+            raise ValueError(f"input should be a number, not {str(value).lower()}")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _fits_into_64_bits(cls, value: Any) -> Any:
+        # Larger ones are mistakes, and neither TOML nor HDF5 can keep them.
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("input should fit into 64 bits")
+        return value
 
 
 class TrainConfig(Section):
@@ -20,7 +37,7 @@ class TrainConfig(Section):
     epochs: int = Field(20, ge=1, description="passes (or rounds of steps_per_epoch steps)")
     steps_per_epoch: int | None = Field(None, ge=1, description="steps that make an epoch; unset: one pass of the data")
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, le=65_536)
     optimizer: Literal["adam", "adamw", "adamax"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)
     beta2: float = Field(0.999, gt=0, lt=1, description="Adam's memory of squared gradients")
@@ -34,7 +51,7 @@ class TrainConfig(Section):
     gradient_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; unset: no clipping")
     patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation loss")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    threads: int = Field(1, ge=1, description="CPU threads; one is fastest for the small models here")
+    threads: int = Field(1, ge=1, le=256, description="CPU threads; one is fastest for the small models here")
 
 
 class FamilyConfig(Section):

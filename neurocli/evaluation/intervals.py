@@ -6,27 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from neurocli.evaluation.metrics import Metric
 
-_CHUNK = 100  # resamples at a time, so that metrics with many statistics fit into memory
+RESAMPLES = 2000
+_CHUNK = 64  # groups at a time, so that metrics with many statistics fit into memory
 
 
 def interval(metric: Metric, groups: NDArray[np.float64], *, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of a metric over groups; `groups` are statistics [group, channel, k].
 
-    NaN for fewer than three groups: an interval over two runs would be an invention.
+    Metrics that need all groups at once take the jackknife: means over resampled groups carry the noise of the repeated ones,
+    and a score of such a mean would lie below its own estimate. NaN for fewer than three groups: an interval over two runs
+    would be an invention.
     """
-    values = _resampled(metric, groups, seed)
-    if values is None:
+    if len(groups) < 3:
         return float("nan"), float("nan")
+    if not metric.pooled:
+        value = float(metric.value(groups.sum(0)))
+        half = _jackknife_error(_left_out(metric, groups)) * float(stats.t.ppf((1 + level) / 2, len(groups) - 1))
+        return value - half, value + half
+    values = _resampled(metric, groups, seed)
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Difference of two predictors on the same groups: value, bootstrap interval, two-sided sign-flip p."""
+    """Difference of two predictors on the same groups: value, 95 % interval, two-sided p."""
 
     value: float
     low: float
@@ -39,33 +47,42 @@ def paired(metric: Metric, one: NDArray[np.float64], other: NDArray[np.float64],
     """one - other, both as statistics [group, channel, k] of the same groups.
 
     Where a single group has a score, the p value is exact: all 2^n swaps of signs of the per-group differences (up to
-    2^16, else that many random ones). For metrics that need all groups at once it is that of the bootstrap.
+    2^16, else that many random ones). Metrics that need all groups at once take the jackknife and its t test.
     """
     n = len(one)
     difference = float(metric.value(one.sum(0)) - metric.value(other.sum(0)))
-    first, second = _resampled(metric, one, seed), _resampled(metric, other, seed)
-    if first is None or second is None:
+    if n < 3:
         return Paired(difference, float("nan"), float("nan"), float("nan"), n)
-    low, high = np.nanquantile(first - second, [0.025, 0.975])
-    if metric.pooled:
-        p = _sign_flip(metric.value(one) - metric.value(other), seed)
-    else:
-        resampled = first - second
-        p = min(1.0, 2 * float((1 + min((resampled <= 0).sum(), (resampled >= 0).sum())) / (1 + len(resampled))))
+    if not metric.pooled:
+        error = _jackknife_error(_left_out(metric, one) - _left_out(metric, other))
+        half = error * float(stats.t.ppf(0.975, n - 1))
+        p = float(2 * stats.t.sf(abs(difference) / error, n - 1)) if error > 0 else float("nan")
+        return Paired(difference, difference - half, difference + half, p, n)
+    low, high = np.nanquantile(_resampled(metric, one, seed) - _resampled(metric, other, seed), [0.025, 0.975])
+    p = _sign_flip(metric.value(one) - metric.value(other), seed)
     return Paired(difference, float(low), float(high), p, n)
 
 
-def _resampled(metric: Metric, groups: NDArray[np.float64], seed: int) -> NDArray[np.float64] | None:
+def _resampled(metric: Metric, groups: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     n = len(groups)
-    if n < 3:
-        return None
-    picks = np.random.default_rng(seed).integers(0, n, (metric.resamples, n))
+    picks = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
     weights = np.stack([np.bincount(pick, minlength=n) for pick in picks]).astype(np.float64)
-    # Adding over channels first, where that may be done, keeps this small.
-    kept = groups.sum(1, keepdims=True) if metric.pooled else groups
-    flat = kept.reshape(n, -1)
-    chunks = np.array_split(weights, -(-len(weights) // _CHUNK))
-    return np.concatenate([metric.value((w @ flat).reshape(len(w), *kept.shape[1:])) for w in chunks])
+    # Pooling over channels first keeps this small.
+    return metric.value((weights @ groups.sum(1))[:, None, :])
+
+
+def _left_out(metric: Metric, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The score [group] without each group in turn."""
+    total = groups.sum(0)
+    parts = np.array_split(groups, -(-len(groups) // _CHUNK))
+    return np.concatenate([metric.value(total - part) for part in parts])
+
+
+def _jackknife_error(left_out: NDArray[np.float64]) -> float:
+    """Standard error from scores with one group left out."""
+    known = left_out[np.isfinite(left_out)]
+    n = len(known)
+    return float(np.sqrt((n - 1) / n * np.sum((known - known.mean()) ** 2))) if n > 1 else float("nan")
 
 
 def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:

@@ -90,11 +90,15 @@ class VARRidge:
                 channels = run.shape[1]
                 sums = _NormalEquations(self.order * channels, channels * len(horizons))
             if run.shape[1] != channels:
-                raise DataError(f"a run has {run.shape[1]} channels, the first one {channels}", where="VAR baseline")
+                raise DataError(
+                    f"a run has {run.shape[1]} channels, the first one {channels}",
+                    where="VAR baseline",
+                    hint="leave the odd run out",
+                )
             for x, y in _blocks(run, self.order, horizons):
                 sums.add(x, y)
         if sums is None:
-            raise DataError("there are no data to fit", where="VAR baseline")
+            raise DataError("there are no data to fit", where="VAR baseline", hint="bring training groups")
         coefficients, intercept = sums.solve(self.alpha)
         fitted = [self, *(VARRidge(self.order, self.alpha) for _ in horizons[1:])]
         for k, model in enumerate(fitted):
@@ -135,7 +139,11 @@ class _NormalEquations:
     def solve(self, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(coefficients [feature, target], intercept [target]) of the ridge regression."""
         if self.rows == 0:
-            raise DataError("no run is long enough for the lags and the horizon", where="linear baseline")
+            raise DataError(
+                "no run is long enough for the lags and the horizon",
+                where="linear baseline",
+                hint="bring longer runs, or ask for shorter horizons",
+            )
         x, y = self.x / self.rows, self.y / self.rows
         # Centring afterwards equals fitting a free intercept.
         centred = self.xx - self.rows * np.outer(x, x) + alpha * np.eye(len(x))

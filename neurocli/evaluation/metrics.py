@@ -14,15 +14,13 @@ class Metric(ABC):
 
     name and unit are what tables show; `higher` says which way is better. `statistics` gives, per channel, numbers
     [channel, k] that may be added over groups; `value` turns added numbers into the score. `pooled`: statistics may be added
-    over channels too (a mean over channels of a nonlinear score may not); `resamples`: how many bootstrap samples an interval
-    takes.
+    over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score).
     """
 
     name: str
     unit: str
     higher: bool = True
     pooled: bool = True
-    resamples: int = 2000
 
     @abstractmethod
     def statistics(

@@ -52,7 +52,9 @@ class Scoreboard:
             missing = np.isfinite(question.targets[group]) & ~np.isfinite(prediction.values[group])
             if missing.any():  # leaving targets out would be a way to score better
                 raise NeuroError(
-                    f"{name} gives no number for {int(missing.sum())} targets", where=f"{question.name}, {group}"
+                    f"{name} gives no number for {int(missing.sum())} targets",
+                    where=f"{question.name}, {group}",
+                    hint="neuro diagnose RUN checks the run's weights and losses",
                 )
         for metric in self.metrics:
             by_subset = {

@@ -50,6 +50,8 @@ class SimulatorCard(Card):
     """One simulator: what `neuro simulate NAME` runs."""
 
     source: str = ""
+    runs: int = 12
+    """Groups of the small set that is made when no data are given."""
 
 
 @dataclass(frozen=True)

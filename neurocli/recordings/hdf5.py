@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError
+from neurocli.errors import DataError, nearest_hint
+from neurocli.recordings.heaps import damaged_heap
 
+REMAKE = "copy or make it again"
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_STORED = {
+    str: h5py.h5t.TypeStringID,
+    int: h5py.h5t.TypeIntegerID,
+    float: (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID),
+}
 LARGEST_ARRAY_BYTES = 16 * 2**30
 # gzip cannot shrink by more than about 1,000: a smaller file that promises more would only fill memory with zeros.
 LARGEST_EXPANSION = 2000
@@ -22,35 +33,48 @@ LARGEST_EXPANSION = 2000
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a file for reading. Raises DataError where it is missing, empty, truncated or not HDF5."""
     check_file(path)
+    at = damaged_heap(path)
+    if at is not None:
+        raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        truncated = "truncated" in str(error)
-        raise DataError(
-            "the HDF5 file is truncated" if truncated else "the file is not HDF5, or its start is damaged",
-            where=str(path),
-            hint="copy or make it again",
-        ) from error
+        raise DataError(_why_not(path, error), where=str(path), hint=REMAKE) from error
     try:
         yield file
-    except (OSError, RuntimeError) as error:
+    # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(
-            f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint="copy or make it again"
-        ) from error
+        raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint=REMAKE) from error
     finally:
         file.close()
 
 
+def check_path(path: Path) -> None:
+    """Raise DataError unless there is something at `path`; the hint names what has nearly that name."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError("the file does not exist", where=str(path), hint=_instead_of(path)) from None
+    except OSError as error:  # a name that is too long, a folder that is not ours
+        raise _unreadable(path, error) from None
+
+
 def check_file(path: Path) -> None:
     """Raise DataError unless `path` is a readable file with something in it."""
-    if not path.exists():
-        raise DataError("the file does not exist", where=str(path))
+    check_path(path)
+    if path.is_dir():
+        raise DataError("this is a folder, not a file", where=str(path), hint="name the files in it")
     if not path.is_file():
-        raise DataError("this is a folder, not a file", where=str(path))
-    if path.stat().st_size == 0:
-        raise DataError("the file is empty", where=str(path))
+        raise DataError("this is a device or a pipe, not a file", where=str(path), hint="copy it into a file first")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if empty:
+        raise DataError("the file is empty", where=str(path), hint=REMAKE)
 
 
 def child(group: h5py.Group, name: str, kind: type) -> Any:
@@ -58,12 +82,13 @@ def child(group: h5py.Group, name: str, kind: type) -> Any:
     where = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
     link = group.get(name, getlink=True)
     if link is None:
-        raise DataError("a required entry is missing", where=where)
+        raise DataError("a required entry is missing", where=where, hint=REMAKE)
     if not isinstance(link, h5py.HardLink):
-        raise DataError("an entry is a link, which is not followed", where=where)
+        raise DataError("an entry is a link, which is not followed", where=where, hint="store the values themselves")
     found = group[name]
     if not isinstance(found, kind):
-        raise DataError(f"an entry is a {type(found).__name__.lower()}, not a {kind.__name__.lower()}", where=where)
+        found_kind, wanted = type(found).__name__.lower(), kind.__name__.lower()
+        raise DataError(f"an entry is a {found_kind}, not a {wanted}", where=where, hint=REMAKE)
     return found
 
 
@@ -75,11 +100,20 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
     data = child(group, name, h5py.Dataset)
     where = f"{group.file.filename}:{data.name}"
     if data.is_virtual or data.external:
-        raise DataError("the values are kept in another file, which is not followed", where=where)
+        raise DataError(
+            "the values are kept in another file, which is not followed",
+            where=where,
+            hint="store them in this file",
+        )
     if data.dtype.kind not in kinds:
-        raise DataError(f"the values are of type {data.dtype}, which is not a number we can use", where=where)
-    if ndim is not None and data.ndim != ndim:
-        raise DataError(f"the values have {data.ndim} dimensions, not {ndim}", where=where)
+        raise DataError(
+            f"the values are of type {data.dtype}, which is not a number we can use",
+            where=where,
+            hint="store whole or floating-point numbers",
+        )
+    if data.shape is None or (ndim is not None and data.ndim != ndim):
+        found = "no" if data.shape is None else data.ndim
+        raise DataError(f"the values have {found} dimensions, not {ndim}", where=where, hint=REMAKE)
     size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape else data.dtype.itemsize
     on_disk = Path(group.file.filename).stat().st_size
     if size > LARGEST_ARRAY_BYTES or size > LARGEST_EXPANSION * on_disk:
@@ -95,12 +129,45 @@ def attribute(holder: h5py.Group | h5py.Dataset, name: str, kind: type) -> Any:
     """An attribute as a Python `kind` (str, int, float). Raises DataError."""
     where = f"{holder.file.filename}:{holder.name}"
     if name not in holder.attrs:
-        raise DataError(f"the attribute {name!r} is missing", where=where)
+        raise DataError(f"the attribute {name!r} is missing", where=where, hint=REMAKE)
+    stored = holder.attrs.get_id(name)
+    # Looked at first: HDF5 crashes where damage has turned a text into a list of something.
+    if stored.shape != () or not isinstance(stored.get_type(), _STORED[kind]):
+        raise DataError(f"the attribute {name!r} is not a single {kind.__name__}", where=where, hint=REMAKE)
     value = holder.attrs[name]
     try:
-        return value.decode() if isinstance(value, bytes) else kind(value)
+        return kind(value.decode() if isinstance(value, bytes) else value)
     except (TypeError, ValueError):
-        raise DataError(f"the attribute {name!r} is {value!r}, not {kind.__name__}", where=where) from None
+        raise DataError(f"the attribute {name!r} is {value!r}, not {kind.__name__}", where=where, hint=REMAKE) from None
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    """Why HDF5 cannot open a file; of a truncated one, at which byte it ends."""
+    sizes = re.search(r"eof = (\d+),.*stored_eof = (\d+)", str(error))
+    if sizes:
+        return f"the HDF5 file is truncated: it ends at byte {sizes[1]} of {sizes[2]}"
+    if "truncated" in str(error):
+        return "the HDF5 file is truncated"
+    with path.open("rb") as file:
+        start = file.read(len(_SIGNATURE))
+    if start == _SIGNATURE:
+        return "the start of the HDF5 file is damaged, or cut off"
+    return f"the file is not HDF5: its first bytes are {start!r}"
+
+
+def _instead_of(path: Path) -> str:
+    """What there is in the place of a file that does not exist."""
+    try:
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in itertools.islice(entries, 1000) if not entry.name.startswith(".")]
+    except OSError:
+        return f"there is no folder {path.parent}"
+    return nearest_hint(path.name, names)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    reason = error.strerror or str(error)
+    return DataError(f"the file cannot be read: {reason}", where=str(path), hint="check its name and its permissions")
 
 
 def _first_line(error: BaseException) -> str:

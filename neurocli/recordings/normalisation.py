@@ -30,7 +30,9 @@ class Normalisation:
             groups.append(group)
         if count == 0:
             raise DataError(
-                "there are no training data to take mean and standard deviation from", where="normalisation"
+                "there are no training data to take mean and standard deviation from",
+                where="normalisation",
+                hint="bring more groups",
             )
         mean = total / count
         sd = np.sqrt(np.maximum(squares / count - mean**2, 0))

@@ -10,9 +10,10 @@ import h5py
 
 from neurocli.errors import DataError
 from neurocli.plugin.cards import ReaderCard
-from neurocli.recordings.hdf5 import check_file
+from neurocli.recordings.hdf5 import check_file, check_path, open_hdf5
+from neurocli.recordings.heaps import damaged_heap
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli.recordings.store import FORMAT
+from neurocli.recordings.store import FORMAT, has_format
 
 
 class Reader(ABC):
@@ -33,7 +34,7 @@ def open_paths(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) 
     Files that the same reader takes are given to it together: a format may spread one recording over several.
     """
     if not paths:
-        raise DataError("no file was named", where="data")
+        raise DataError("no file was named", where="data", hint="name one with --data FILE")
     by_reader: dict[int, list[Path]] = {}
     for path in _files_in(paths, readers):
         by_reader.setdefault(_reader_number(path, readers), []).append(path)
@@ -45,7 +46,11 @@ def open_paths(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) 
             sets.append(readers[number][1].read(files))
     found = RecordingSet.joined(sets)
     if not found:
-        raise DataError("there is no recording in it", where=", ".join(str(path) for path in paths))
+        raise DataError(
+            "there is no recording in it",
+            where=", ".join(str(path) for path in paths),
+            hint="make the file again, or name another",
+        )
     return found
 
 
@@ -54,11 +59,11 @@ def is_ours(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        if not h5py.is_hdf5(path):
+        if not h5py.is_hdf5(path) or damaged_heap(path) is not None:
             return False
         with h5py.File(path, "r") as file:
-            return file.attrs.get("format") == FORMAT
-    except (OSError, RuntimeError):
+            return has_format(file)
+    except Exception:  # whatever h5py makes of a damaged file: `open_hdf5` says it
         return False
 
 
@@ -66,6 +71,7 @@ def _files_in(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) -
     """Folders that no reader takes whole, opened up into the files that something can read."""
     found: list[Path] = []
     for path in dict.fromkeys(paths):
+        check_path(path)
         if path.is_dir() and _matching(path, readers) is None:
             inside = [
                 p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".") and p.stat().st_size
@@ -89,7 +95,8 @@ def _reader_number(path: Path, readers: Sequence[tuple[ReaderCard, Reader]]) -> 
     if number is not None:
         return number
     if path.is_file() and path.suffix.lower() in (".h5", ".hdf5"):
-        RecordingSet.open(path)  # says what is wrong with it: truncated, damaged, or of another format
+        with open_hdf5(path):
+            pass  # sound HDF5; what is truncated or no HDF5 at all is reported as such
     raise DataError("no reader knows this file's format", where=str(path), hint=_formats(readers))
 
 

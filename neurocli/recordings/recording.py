@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,14 @@ class Spikes:
     def time_ms(self) -> NDArray[np.floating]:
         """Spike times [n] in ms."""
         return self.step * self.dt_ms
+
+    def fault(self) -> str | None:
+        """What does not hold together."""
+        if self.step.shape != self.channel.shape:
+            return f"{self.step.size} spikes have a time and {self.channel.size} a neuron"
+        if self.step.size and min(self.step.min(), self.channel.min()) < 0:
+            return "a spike has a negative time or neuron"
+        return None if 0 < self.dt_ms < math.inf else f"the step of the spikes must be above 0 ms, not {self.dt_ms}"
 
     def intervals_ms(self, channel: int) -> NDArray[np.floating]:
         """Inter-spike intervals of one channel, in ms."""
@@ -57,17 +66,26 @@ class Recording:
     truth: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        where = f"recording {self.group}"
-        if self.signal.ndim != 2:
-            raise DataError(f"a signal is [time, channel], this one has shape {self.signal.shape}", where=where)
-        if not self.dt_ms > 0:
-            raise DataError(f"the sampling step must be above 0 ms, not {self.dt_ms}", where=where)
-        if self.mask is not None and self.mask.shape != self.signal.shape:
-            raise DataError(f"mask {self.mask.shape} and signal {self.signal.shape} differ in shape", where=where)
-        if self.inputs is not None and len(self.inputs) != len(self.signal):
-            raise DataError(f"inputs have {len(self.inputs)} steps, the signal {len(self.signal)}", where=where)
-        if self.channels is not None and len(self.channels) != self.signal.shape[1]:
-            raise DataError(f"{len(self.channels)} names for {self.signal.shape[1]} channels", where=where)
+        fault = self._fault()
+        if fault is not None:
+            raise DataError(fault, where=f"recording {self.group}", hint="correct the file, or make it again")
+
+    def _fault(self) -> str | None:
+        """What does not hold together."""
+        signal = self.signal
+        if signal.ndim != 2:
+            return f"a signal is [time, channel], this one has shape {signal.shape}"
+        if signal.size == 0:
+            return f"a signal of shape {signal.shape} holds no samples"
+        if not 0 < self.dt_ms < math.inf:
+            return f"the sampling step must be above 0 ms, not {self.dt_ms}"
+        if self.mask is not None and self.mask.shape != signal.shape:
+            return f"mask {self.mask.shape} and signal {signal.shape} differ in shape"
+        if self.inputs is not None and len(self.inputs) != len(signal):
+            return f"inputs have {len(self.inputs)} steps, the signal {len(signal)}"
+        if self.channels is not None and len(self.channels) != signal.shape[1]:
+            return f"{len(self.channels)} names for {signal.shape[1]} channels"
+        return None if self.spikes is None else self.spikes.fault()
 
     @property
     def steps(self) -> int:
@@ -80,4 +98,5 @@ class Recording:
 
     def fingerprint(self) -> str:
         """sha256 of the signal's values: equal recordings have equal fingerprints whatever they are called."""
-        return hashlib.sha256(np.ascontiguousarray(self.signal, dtype=np.float32).tobytes()).hexdigest()
+        with np.errstate(over="ignore"):  # that a value does not fit is found where it is used
+            return hashlib.sha256(np.ascontiguousarray(self.signal, dtype=np.float32).tobytes()).hexdigest()

@@ -37,6 +37,10 @@ class RecordingSet(Mapping[str, Recording]):
     def __getitem__(self, group: str) -> Recording:
         return self._loaders[group]()
 
+    def where(self, group: str) -> str:
+        """Where a recording is, for an error: its name, and its file where there is one only."""
+        return f"recording {group}" + (f" of {self.sources[0]}" if len(self.sources) == 1 else "")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._loaders)
 
@@ -59,7 +63,9 @@ class RecordingSet(Mapping[str, Recording]):
         loaders: dict[str, Callable[[], Recording]] = {}
         for recording in recordings:
             if recording.group in loaders:
-                raise DataError("two recordings have the same name", where=recording.group)
+                raise DataError(
+                    "two recordings have the same name", where=recording.group, hint="give each a name of its own"
+                )
             loaders[recording.group] = lambda recording=recording: recording  # type: ignore[misc]
         return cls(loaders, **kwargs)
 
@@ -91,6 +97,7 @@ class RecordingSet(Mapping[str, Recording]):
                 raise DataError(
                     f"the files are of different making: {', '.join(sorted(differing))} differ",
                     where=", ".join([*first.sources, *other.sources]),
+                    hint="name only files that were made alike",
                 )
         names = [name for one in sets for name in one]
         clashing = len(set(names)) < len(names)
@@ -100,7 +107,11 @@ class RecordingSet(Mapping[str, Recording]):
             for name, loader in one._loaders.items():
                 key = f"{stem}:{name}" if clashing else name
                 if key in loaders:
-                    raise DataError("two recordings have the same name in files of the same name", where=key)
+                    raise DataError(
+                        "two recordings have the same name in files of the same name",
+                        where=key,
+                        hint="rename one of the files",
+                    )
                 loaders[key] = (lambda loader=loader, key=key: _renamed(loader(), key)) if clashing else loader  # type: ignore[misc]
         same_truth = all(_equal(first.truth, one.truth) for one in sets)
         return cls(
@@ -117,7 +128,13 @@ class RecordingSet(Mapping[str, Recording]):
 
 def _load(path: Path, name: str) -> Recording:
     with open_hdf5(path) as file:
-        return store.read_recording(child(child(file, "recordings", h5py.Group), name, h5py.Group))
+        group = child(child(file, "recordings", h5py.Group), name, h5py.Group)
+        try:
+            return store.read_recording(group)
+        except DataError as error:
+            if str(path) not in (error.where or ""):
+                error.where = f"{path}:{group.name}"
+            raise
 
 
 def _renamed(recording: Recording, group: str) -> Recording:

@@ -48,9 +48,14 @@ class Split:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Split:
-        groups = values["groups"]
-        train, validation, test = (tuple(groups[part]) for part in PARTS)
-        return cls(train, validation, test, protocol=values["split"], leaky=values["leaky"])
+        """What `as_dict` gave. Raises DataError for anything else."""
+        try:
+            train, validation, test = (tuple(str(group) for group in values["groups"][part]) for part in PARTS)
+            return cls(train, validation, test, protocol=str(values["split"]), leaky=bool(values["leaky"]))
+        except (KeyError, TypeError):
+            raise DataError(
+                "the run does not say which groups it was trained on", where="split", hint="train a new run"
+            ) from None
 
 
 def split_by_group(

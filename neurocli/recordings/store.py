@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import attribute, child, read_array
+from neurocli.recordings.hdf5 import REMAKE, attribute, child, read_array
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.writing import create_hdf5
 from neurocli.runs.atomic import replacing
@@ -41,7 +41,9 @@ def write(
         order = []
         for recording in recordings:
             if recording.group in order:
-                raise DataError("two recordings have the same name", where=recording.group)
+                raise DataError(
+                    "two recordings have the same name", where=recording.group, hint="give each a name of its own"
+                )
             order.append(recording.group)
             write_recording(holder.create_group(recording.group), recording)
         file.create_dataset(
@@ -79,37 +81,34 @@ def read_recording(group: h5py.Group) -> Recording:
     signal = read_array(group, "signal", ndim=2)
     if "scale" in data.attrs:
         scale, offset = attribute(data, "scale", float), attribute(data, "offset", float)
-        signal = (signal * scale + offset).astype(np.float32)
-    recording = Recording(
+        if not np.isfinite([scale, offset]).all():
+            where = f"{group.file.filename}:{data.name}"
+            raise DataError(f"scale {scale} and offset {offset} are not numbers", where=where, hint=REMAKE)
+        with np.errstate(over="ignore"):
+            signal = (signal * scale + offset).astype(np.float32)
+    return Recording(
         group=name,
         signal=signal,
         dt_ms=attribute(group, "dt_ms", float),
         unit=attribute(group, "unit", str),
-        channels=_json(group, "channels") if "channels" in group.attrs else None,
+        channels=_json(group, "channels", list[str]) if "channels" in group.attrs else None,
         mask=read_array(group, "mask", ndim=2).astype(bool) if "mask" in group else None,
         inputs=read_array(group, "inputs", ndim=2) if "inputs" in group else None,
-        input_names=_json(group, "input_names") if "input_names" in group.attrs else None,
-        labels=_json(group, "labels"),
+        input_names=_json(group, "input_names", list[str]) if "input_names" in group.attrs else None,
+        spikes=_spikes(child(group, "spikes", h5py.Group)) if "spikes" in group else None,
+        labels=_json(group, "labels", dict),
         events=_get_all(group, "events"),
         truth=_get_all(group, "truth"),
     )
-    if "spikes" in group:
-        spikes = child(group, "spikes", h5py.Group)
-        recording.spikes = Spikes(
-            step=read_array(spikes, "step", ndim=1, kinds="iu").astype(np.int32),
-            channel=read_array(spikes, "channel", ndim=1, kinds="iu").astype(np.int32),
-            dt_ms=attribute(spikes, "dt_ms", float),
-        )
-    return recording
 
 
 def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, NDArray[Any]]]:
     """(names of the recordings in order, meta, shared truth) of an open file. Raises DataError for another format."""
-    if file.attrs.get("format") != FORMAT:
+    if not has_format(file):
         raise DataError(
             f"the HDF5 file is not of the format {FORMAT}",
             where=file.filename,
-            hint="neuro preprocess turns other formats into it",
+            hint="neuro simulate and neuro preprocess write it",
         )
     version = attribute(file, "version", int)
     if version > VERSION:
@@ -118,8 +117,15 @@ def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, N
             where=file.filename,
             hint="update neurocli",
         )
-    order = [name.decode() for name in read_array(file, "order", ndim=1, kinds="S")]
-    return order, _json(file, "meta"), _get_all(file, "truth")
+    order = [name.decode(errors="replace") for name in read_array(file, "order", ndim=1, kinds="S")]
+    if len(set(order)) < len(order):
+        raise DataError("two recordings have the same name", where=f"{file.filename}:/order", hint=REMAKE)
+    return order, _json(file, "meta", dict), _get_all(file, "truth")
+
+
+def has_format(file: h5py.File) -> bool:
+    """Whether an open file says that it is of our format."""
+    return "format" in file.attrs and attribute(file, "format", str) == FORMAT
 
 
 def _put_signal(group: h5py.Group, recording: Recording) -> None:
@@ -153,10 +159,28 @@ def _get_all(group: h5py.Group, name: str) -> dict[str, NDArray[Any]]:
     return {key: read_array(holder, key) for key in holder}
 
 
-def _json(holder: h5py.Group, name: str) -> Any:
+def _spikes(group: h5py.Group) -> Spikes:
+    found = {}
+    for name in ("step", "channel"):
+        values = read_array(group, name, ndim=1, kinds="iu")
+        if values.size and int(values.max()) > np.iinfo(np.int32).max:  # the cast would make it negative
+            where = f"{group.file.filename}:{group.name}/{name}"
+            raise DataError(f"{values.max()} does not fit into 32 bits", where=where, hint=REMAKE)
+        found[name] = values.astype(np.int32)
+    return Spikes(found["step"], found["channel"], dt_ms=attribute(group, "dt_ms", float))
+
+
+def _json(holder: h5py.Group, name: str, kind: Any) -> Any:
+    """An attribute that holds JSON: an object (dict) or a list of names (list[str])."""
     try:
-        return json.loads(attribute(holder, name, str))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"the attribute {name!r} is not JSON: {error}", where=f"{holder.file.filename}:{holder.name}"
-        ) from None
+        value = json.loads(attribute(holder, name, str))
+    except (ValueError, RecursionError) as error:
+        reason: object = error
+    else:
+        if kind is dict and isinstance(value, dict):
+            return value
+        if kind == list[str] and isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return value
+        reason = f"not an object but {value!r:.40}" if kind is dict else f"not a list of names but {value!r:.40}"
+    where = f"{holder.file.filename}:{holder.name}"
+    raise DataError(f"the attribute {name!r} is damaged: {reason}", where=where, hint=REMAKE)

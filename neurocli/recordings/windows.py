@@ -12,6 +12,8 @@ from neurocli.errors import LeakError
 from neurocli.recordings.normalisation import Normalisation
 from neurocli.recordings.split import PARTS, Split
 
+_OUR_FAULT = "no data can cause this: it is a fault of the model's adapter, please report it"
+
 
 @dataclass(frozen=True)
 class Window:
@@ -57,10 +59,13 @@ def audit(
                 raise LeakError(
                     f"a {part} window lies in {window.group}, which is in {owner.get(window.group, 'no part')}",
                     where="windows",
+                    hint=_OUR_FAULT,
                 )
             if window.start < 0 or max(window.stop, window.target + 1) > lengths[window.group]:
                 raise LeakError(
-                    f"a window of {window.group} crosses its end at sample {lengths[window.group]}", where="windows"
+                    f"a window of {window.group} crosses its end at sample {lengths[window.group]}",
+                    where="windows",
+                    hint=_OUR_FAULT,
                 )
     if normalisation is not None:
         foreign = sorted(set(normalisation.fitted_on) - set(split.train))
@@ -68,6 +73,7 @@ def audit(
             raise LeakError(
                 f"mean and standard deviation were fitted on {', '.join(foreign[:3])}, which is not training data",
                 where="normalisation",
+                hint=_OUR_FAULT,
             )
 
 

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from neurocli.errors import StorageError
 from neurocli.runs.atomic import replacing
+
+_failed: ContextVar[list[StorageError] | None] = ContextVar("failed", default=None)
+
+
+@contextlib.contextmanager
+def figures_may_fail() -> Iterator[list[StorageError]]:
+    """During the block a figure that cannot be written is noted in the list, and the work goes on to its numbers."""
+    failed: list[StorageError] = []
+    token = _failed.set(failed)
+    try:
+        yield failed
+    finally:
+        _failed.reset(token)
 
 
 @contextlib.contextmanager
@@ -25,5 +40,13 @@ def saved_figure(
     FigureCanvasAgg(figure)
     axes = figure.subplots(nrows, ncols)
     yield figure, axes
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png")
+    except StorageError as error:
+        failed = _failed.get()
+        if failed is None:
+            raise
+        failed.append(error)
+        with contextlib.suppress(OSError):  # one of an earlier time would show other numbers
+            path.unlink()

@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import secrets
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,23 +102,24 @@ class RunFolder:
 
         Raises StorageError where the folder cannot be written.
         """
+        whole = {
+            "schema": 1,
+            "model": model,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "status": "created",
+            **info,
+            "origins": dict(origins),
+            "unset": toml.unset_keys(config),
+        }
         run = cls(_new_folder(Path(root) / model))
-        write_text(run.config, toml.dumps(config))
-        if provenance is not None:
-            write_json(run.provenance, provenance)
-        # run.json comes last: a folder with one is whole.
-        write_json(
-            run.info,
-            {
-                "schema": 1,
-                "model": model,
-                "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "status": "created",
-                **info,
-                "origins": dict(origins),
-                "unset": toml.unset_keys(config),
-            },
-        )
+        try:
+            write_text(run.config, toml.dumps(config))
+            if provenance is not None:
+                write_json(run.provenance, provenance)
+            write_json(run.info, whole)  # comes last: a folder with one is whole
+        except BaseException:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
         return run
 
     @classmethod
@@ -203,15 +205,15 @@ _INFO = {
 
 def _checked_info(info: dict[str, Any], path: Path) -> dict[str, Any]:
     """run.json, where each key that others rely on is of its kind; other keys are free."""
-    if "model" not in info:
+    if info.get("model") is None:
         raise _damaged("the file names no model", path)
-    data = info.get("data") if isinstance(info.get("data"), dict) else {}
-    kinds = [*((info, *item) for item in _INFO.items()), (data, "paths", list), (data, "fingerprints", dict)]
-    for table, key, kind in kinds:
-        if table is not None and not isinstance(table.get(key), kind | None):
-            raise _damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
-    if not all(isinstance(item, str) for item in (data or {}).get("paths") or []):
-        raise _damaged("paths holds something that is no path", path)
+    data: dict[str, Any] = info["data"] if isinstance(info.get("data"), dict) else {}
+    for table, kinds in ((info, _INFO), (data, {"paths": list, "fingerprints": dict})):
+        for key, kind in kinds.items():
+            if table.get(key) is not None and not isinstance(table[key], kind):
+                raise _damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
+    if not all(isinstance(item, str) for item in data.get("paths") or []):
+        raise _damaged("paths holds something that is not a path", path)
     return info
 
 

@@ -51,6 +51,7 @@ def _acquire(path: Path, run: RunFolder) -> int:
             where=str(run.path),
             hint="wait until it ends, or stop it; the lock goes with the process",
         ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without saying whose it is
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
     return handle

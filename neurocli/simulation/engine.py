@@ -57,6 +57,9 @@ def simulate(
         )
     executor: Executor = DaskExecutor(scheduler) if scheduler else ProcessExecutor(workers)
     out = out.absolute()
+    with storage_errors(out):  # a name may be too long to ask
+        if out.exists() and not out.is_file():
+            raise UsageError("this is a folder or a device, not a file", where=str(out), hint="choose another --out")
     old = None if overwrite else _existing(out, plan)
     if old is not None and old[0].contains(plan) and not Parts(out).folder.exists():
         return _nothing_to_do(out, plan, *old, say)  # without a lock: the folder may be read-only
@@ -183,8 +186,6 @@ def _existing(out: Path, plan: Plan) -> tuple[Plan, RecordingSet] | None:
     if not out.exists():
         return None
     hint = "--overwrite replaces it; or choose another --out"
-    if out.is_dir():
-        raise UsageError("this is a folder, not a file", where=str(out), hint="choose another --out")
     try:
         recordings = RecordingSet.open(out)
     except DataError as error:

@@ -53,7 +53,11 @@ def attempt(task: Task) -> Any:
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-        return NeuroError(f"{type(error).__name__}: {error}", where=f"{task.name}{place}")
+        return NeuroError(
+            f"{type(error).__name__}: {error}",
+            where=f"{task.name}{place}",
+            hint="a fault of the simulator or of its options; the runs that are done are kept",
+        )
 
 
 class ProcessExecutor:
@@ -65,7 +69,7 @@ class ProcessExecutor:
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
-            raise UsageError(f"at least one worker is needed, not {workers}", where="--workers")
+            raise UsageError(f"at least one worker is needed, not {workers}", where="--workers", hint="--workers 1")
         self.workers = workers or _cores()
 
     def run(self, tasks: Sequence[Task]) -> Generator[tuple[int, Any], None, None]:
@@ -152,7 +156,11 @@ def _work(connection: Connection) -> None:
             try:
                 result = attempt(pickle.loads(message))
             except Exception as error:  # the job's code cannot be imported here
-                result = NeuroError(f"a worker cannot load the simulator: {type(error).__name__}: {error}")
+                result = NeuroError(
+                    f"a worker cannot load the simulator: {type(error).__name__}: {error}",
+                    where="worker",
+                    hint="neuro doctor lists what is installed",
+                )
             connection.send_bytes(pickle.dumps(result))
 
 
@@ -213,7 +221,11 @@ class DaskExecutor:
                 for future in self._distributed.as_completed(list(futures), loop=client.loop):
                     task, error = futures.pop(future), future.exception()
                     if error is not None:
-                        error = NeuroError(f"the worker failed ({type(error).__name__}: {error})", where=task.name)
+                        error = NeuroError(
+                            f"the worker failed ({type(error).__name__}: {error})",
+                            where=task.name,
+                            hint="is the same version of everything installed there?",
+                        )
                     yield task.index, error or future.result()
             finally:
                 client.cancel(list(futures))

@@ -10,6 +10,8 @@ from typing import Any
 
 from neurocli.errors import UsageError
 
+_MOST_RUNS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,8 +29,12 @@ class Plan:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UsageError(f"at least one run is needed, not {self.count}", where="--runs", hint="try --runs 1")
+        if self.count > _MOST_RUNS:
+            raise UsageError(f"{self.count} runs are more than one file can hold", where="--runs", hint="use --first")
         if self.first < 0:
-            raise UsageError(f"runs are counted from 0, there is no run {self.first}", where="--first")
+            raise UsageError(
+                f"runs are counted from 0, there is no run {self.first}", where="--first", hint="try --first 0"
+            )
         # What is compared with a file must have been through JSON as the file has: a tuple becomes a list there.
         object.__setattr__(self, "identity", json.loads(json.dumps(dict(self.identity), allow_nan=False)))
 

@@ -38,7 +38,9 @@ class EpochBatches:
                 empty = False
                 yield batch
             if empty:
-                raise DataError("the training groups give no batch", where="data")
+                raise DataError(
+                    "the training groups give no batch", where="data", hint="bring more or longer recordings"
+                )
 
 
 def steps_per_epoch(data: DataModule, config: TrainConfig) -> int:

@@ -11,20 +11,20 @@ from neurocli.errors import DeviceError
 _NAME = re.compile(r"^(?:auto|cpu|mps|cuda(?::(\d{1,4}))?)$")
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is the first that is there of cuda, mps and cpu.
+def resolve_device(name: str, where: str = "train.device") -> torch.device:
+    """The device called `name`; `auto` is the first that is there of cuda, mps and cpu. `where`: who asked for it.
 
     Raises DeviceError that lists the devices of this machine.
     """
     match = _NAME.match(name)
     if match is None:
-        raise DeviceError(f"there is no device called {name!r}", where="train.device", hint=_hint())
+        raise DeviceError(f"there is no device called {name!r}", where=where, hint=_hint())
     there = available_devices()
     wanted = there[-1] if name == "auto" else {"cuda": "cuda:0"}.get(name, name)
     if match[1] is not None:
         wanted = f"cuda:{int(match[1])}"
     if wanted not in there:
-        raise DeviceError(f"this machine has no device {name}", where="train.device", hint=_hint())
+        raise DeviceError(f"this machine has no device {name}", where=where, hint=_hint())
     return torch.device(wanted)
 
 

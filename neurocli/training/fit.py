@@ -55,9 +55,10 @@ def fit(
     with locked(run):
         info = run.read_info()
         if info.get("status") == "finished" and run.metrics_json.exists():
-            if resume:
+            if not resume:
+                raise UsageError("the run is finished", where=run.name, hint="train into a new run")
+            with contextlib.suppress(DataError):  # a damaged one is written again from the last checkpoint
                 return read_json(run.metrics_json)
-            raise UsageError("the run is finished", where=run.name, hint="train into a new run")
         if has_checkpoint(run.last) and not resume:
             raise UsageError("the run has begun already", where=run.name, hint="carry on with resume")
         resolve_device(config.train.device)  # before anything is written
@@ -202,7 +203,7 @@ def _kept(reached: Progress) -> str:
 @contextlib.contextmanager
 def _logging_to(run: RunFolder) -> Iterator[None]:
     """Write what training has to say into run.log as well."""
-    handler = logging.FileHandler(run.log, encoding="utf-8", delay=True)
+    handler = _RunLog(run.log, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = log.level
     log.addHandler(handler)
@@ -212,4 +213,16 @@ def _logging_to(run: RunFolder) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+class _RunLog(logging.FileHandler):
+    """A file whose lines are lost where it cannot be written: that must not stop a training, nor print a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass

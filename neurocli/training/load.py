@@ -25,7 +25,9 @@ def config_of(family: ModelFamily, run: RunFolder) -> Any:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"the run's configuration does not fit this version: {key}: {first['msg']}", where=str(run.config)
+            f"the run's configuration does not fit this version: {key}: {first['msg']}",
+            where=str(run.config),
+            hint="correct it, or train a new run",
         ) from None
 
 
@@ -43,15 +45,35 @@ def load_trained(
     Raises DataError where no checkpoint can be used or the weights do not fit the module.
     """
     config = config_of(family, run)
-    spec = run.read_info().get("spec")
+    info = run.read_info()
+    spec = info.get("spec")
     if not isinstance(spec, dict):
         raise DataError(
-            "the run has not been trained: run.json has no spec", where=str(run.info), hint="neuro train --resume RUN"
+            "the run has not been trained: run.json has no spec",
+            where=str(run.info),
+            hint=f"carry on with: neuro train --resume {run.name}",
         )
     folder = run.best if which == "best" and has_checkpoint(run.best) else run.last
+    if not has_checkpoint(folder):
+        finished = info.get("status") == "finished"
+        raise DataError(
+            "no usable checkpoint: the run has none",
+            where=str(folder),
+            hint="it had one when it finished: bring it back, or train a new run"
+            if finished
+            else f"training ended before its first epoch did; carry on with: neuro train --resume {run.name}",
+        )
     checkpoint = load_checkpoint(folder)
-    module = untrained(family, config, spec, config.train.seed)
+    try:
+        module = untrained(family, config, spec, config.train.seed)
+    except (KeyError, TypeError, ValueError) as error:  # a spec that somebody has edited, or of another version
+        raise DataError(
+            f"the run's spec does not describe its model: {type(error).__name__}: {error}",
+            where=str(run.info),
+            hint="restore the file, or train a new run",
+        ) from error
     load_weights(module, checkpoint.weights, where=str(folder))
+    torch.set_num_threads(config.train.threads)  # the small models here lose by more than one
     module.to(resolve_device(device)).eval()
     return Trained(module, config, data, config.train.seed, read_history(run.metrics_csv))
 
@@ -68,5 +90,9 @@ def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], *, w
     own = module.state_dict()
     odd = sorted(set(own) ^ set(weights)) or [n for n in own if own[n].shape != weights[n].shape]
     if odd:
-        raise DataError(f"the weights do not fit the model: {', '.join(odd[:3])}", where=where)
+        raise DataError(
+            f"the weights do not fit the model: {', '.join(odd[:3])}",
+            where=where,
+            hint="they belong to other options or to another version: train a new run",
+        )
     module.load_state_dict(weights)

@@ -30,6 +30,7 @@ class Stop:
         return Interrupted(
             f"stopped by {signal.Signals(number).name}; {self.describe()}",
             signal=int(number),
+            where="train",
             hint="carry on with neuro train --resume RUN",
         )
 

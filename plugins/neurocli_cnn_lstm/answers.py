@@ -14,6 +14,8 @@ from neurocli_cnn_lstm.data import VoltageData
 
 _CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
 _BATCH = 16
+LONGEST_LAG = 20
+"""Samples that the linear baselines look back."""
 
 
 def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
@@ -48,7 +50,8 @@ def _origins(data: VoltageData, config: Any, part: str, steps: int, stride: int)
         found = {}
         for group in groups:
             _, offset, length = data.place[group]
-            inside = last[(last + 1 >= offset) & (last + steps < offset + length)] - offset
+            # Windows may straddle runs, linear baselines may not: they need their lags within the run.
+            inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
             found[group] = inside[::stride]
         return {g: o for g, o in found.items() if len(o)}
     return {g: np.arange(config.evaluate.skip, data.place[g][2] - steps, stride) for g in groups}

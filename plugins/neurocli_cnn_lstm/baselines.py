@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.family import NoCeiling
-from neurocli_cnn_lstm.answers import horizon_steps
+from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.table import TableForecast
 
@@ -26,9 +27,9 @@ def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
     found = [
         Predictor("persistence", "baseline", persistence, "the last voltage again"),
         Predictor(
-            "AR(20) ridge",
+            f"AR({LONGEST_LAG}) ridge",
             "baseline",
-            _linear(data, config, ARRidge(20, 1.0)),
+            _linear(data, config, ARRidge(LONGEST_LAG, 1.0)),
             "one filter of own lags for all neurons",
         ),
         Predictor("VAR(10) ridge", "baseline", _linear(data, config, VARRidge(10, 1.0)), "lags of all neurons"),
@@ -84,13 +85,12 @@ def _table(data: VoltageData, *, flags: bool) -> Any:
 
 def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
     """The mean over simulated branches from the full state: what a model that knew everything but the noise would say."""
-    meta = data.recordings.meta
-    if meta.get("simulator") != "brunel":
-        return NoCeiling("the data do not come from our simulator, so their full state and wiring are unknown")
     from neurocli_cnn_lstm.oracle import forecast
-    from neurocli_cnn_lstm.parameters import BrunelConfig
+    from neurocli_cnn_lstm.parameters import parameters_of
 
-    parameters = BrunelConfig.model_validate(meta["parameters"])
+    parameters = parameters_of(data.recordings)
+    if parameters is None:
+        return NoCeiling("the data do not come from our simulator, so their full state and wiring are unknown")
     first = data.recordings[data.recordings.groups[0]]
     if first.num_channels != parameters.neurons:
         return NoCeiling(f"only {first.num_channels} of {parameters.neurons} neurons are recorded")
@@ -102,7 +102,13 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
         branches = config.evaluate.oracle_branches if question.horizon_steps == 1 else config.evaluate.probe_branches
         for number, (group, origins) in enumerate(question.origins.items()):
             recording = data.recordings[group]
-            assert recording.spikes is not None
+            # Compiled code reads the spikes, and does not look whether a neuron is one of the network's.
+            if recording.spikes is None or recording.spikes.channel.max(initial=0) >= parameters.neurons:
+                raise DataError(
+                    f"the spikes are not those of {parameters.neurons} neurons",
+                    where=data.recordings.where(group),
+                    hint="simulate it again",
+                )
             mean, mc = forecast(
                 parameters,
                 wiring(data, group, parameters.neurons),
@@ -121,8 +127,15 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
 
 
 def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:
-    """True weights [post, pre] in mV of the network that a run was simulated on."""
+    """True weights [post, pre] in mV of the network that a run was simulated on. Raises DataError."""
     from neurocli_cnn_lstm.reference_loop import weights_from
 
     known = data.recordings[group].truth or data.recordings.truth
-    return weights_from(known["pre"], known["post"], known["weight_mv"], neurons)
+    try:
+        return weights_from(known["pre"], known["post"], known["weight_mv"], neurons)
+    except (KeyError, IndexError, ValueError) as error:
+        raise DataError(
+            f"the wiring is not that of {neurons} neurons: {error}",
+            where=data.recordings.where(group),
+            hint="simulate it again",
+        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from neurocli.config import FamilyConfig, Section, TrainConfig
 
@@ -22,7 +22,7 @@ class DataConfig(Section):
     validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
     test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
     drop_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
-    noise_mv: float = Field(0.0, ge=0, description="sd of noise added to inputs and targets (the published work: 0.2)")
+    noise_mv: float = Field(0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)")
     noise_seed: int = Field(0, ge=0)
     reset_flag: Literal["auto", "on", "off"] = Field(
         "auto", description="mark samples clamped at reset; auto: on for simulated data. Real recordings have no clamp"
@@ -40,6 +40,13 @@ class EvaluateConfig(Section):
     oracle_branches: int = Field(24, ge=2, description="Monte Carlo branches of the ceiling at the first horizon")
     probe_branches: int = Field(64, ge=2, description="the same at longer horizons")
     rollout_samples: int = Field(8, ge=2, description="sampled paths of the model at longer horizons")
+
+    @field_validator("horizons_ms")
+    @classmethod
+    def _lie_ahead(cls, horizons: list[float]) -> list[float]:
+        if min(horizons, default=1.0) <= 0:
+            raise ValueError("a horizon lies ahead: above 0 ms")
+        return horizons
 
 
 class V1Model(Section):

@@ -20,6 +20,9 @@ from neurocli.runs.atomic import replacing, write_text
 SUMMARY = "simulation_summary.txt"
 _VOLTAGES = re.compile(r"^(?P<stem>.*?(?P<number>\d+)?)_?voltages\.dat$")
 _SIZES = re.compile(r"\((\d+)\s*E\s*/\s*(\d+)\s*I\)")
+_LARGEST = float(np.finfo(np.float32).max)
+_LAYOUT = "each line holds a time in ms and the voltage of every neuron in mV, separated by blanks"
+_REPAIR = "correct the line, or leave the run out"
 _STEPS_MS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
@@ -63,7 +66,7 @@ class BrunelDatReader(Reader):
         for path in paths:
             found = sorted(path.glob("*voltages.dat"), key=_order) if path.is_dir() else [path]
             if path.is_dir() and not found:
-                raise DataError("the folder holds no file *voltages.dat", where=str(path))
+                raise DataError("the folder holds no file *voltages.dat", where=str(path), hint="name another folder")
             # A folder opened up by the caller brings its spike files too: they come in with their voltages.
             files += [file for file in found if not _is_spikes_of_a_run(file)]
         loaders: dict[str, Any] = {}
@@ -72,10 +75,16 @@ class BrunelDatReader(Reader):
             number = _number(file)
             group = f"run-{position if number is None else number:04d}"
             if group in loaders:
-                raise DataError("two files hold a run of the same number", where=str(file))
+                raise DataError(
+                    "two files hold a run of the same number", where=str(file), hint="rename one: run_N_voltages.dat"
+                )
             loaders[group] = lambda file=file, group=group: read_run(file, group)
         if not loaders:
-            raise DataError("there is no file of voltages", where=", ".join(str(path) for path in paths))
+            raise DataError(
+                "there is no file of voltages",
+                where=", ".join(str(path) for path in paths),
+                hint="name run_N_voltages.dat; its spikes are taken from beside it",
+            )
         columns = _columns(next(file for file in files))
         excitatory = _num_excitatory(files[0].parent, columns)
         truth = (
@@ -92,9 +101,11 @@ def read_run(path: Path, group: str) -> Recording:
     """One file of voltages with its spikes. Raises DataError that names file and line."""
     table = _read_table(path)
     if table.shape[1] < 2:
-        raise DataError("a voltage file has a column of times and at least one of voltages", where=str(path))
+        raise DataError(
+            "a voltage file has a column of times and at least one of voltages", where=f"{path}:1", hint=_LAYOUT
+        )
     if len(table) < 2:
-        raise DataError("a voltage file needs two rows at least, to know its step", where=str(path))
+        raise DataError("a voltage file needs two rows at least, to know its step", where=f"{path}:1", hint=_LAYOUT)
     dt_ms = _even_step(path, table[:, 0])
     neurons = table.shape[1] - 1
     excitatory = _num_excitatory(path.parent, neurons)
@@ -129,8 +140,8 @@ def _read_table(path: Path) -> NDArray[np.float64]:
     except (ValueError, UnicodeDecodeError):
         raise _fault(path) from None
     if table.size == 0:
-        raise DataError("the file holds no numbers", where=str(path))
-    if not np.isfinite(table).all():
+        raise DataError("the file holds no numbers", where=str(path), hint=_LAYOUT)
+    if not (np.abs(table) <= _LARGEST).all():
         raise _fault(path)
     return table
 
@@ -148,13 +159,14 @@ def _fault(path: Path) -> DataError:
                 try:
                     value = float(word)
                 except ValueError:
-                    return DataError(f"column {column} is not a number: {word[:40]!r}", where=where)
-                if not np.isfinite(value):
-                    return DataError(f"column {column} is {word[:40]}", where=where)
+                    return DataError(f"column {column} is not a number: {word[:40]!r}", where=where, hint=_REPAIR)
+                if not abs(value) <= _LARGEST:
+                    return DataError(f"column {column} is {word[:40]}", where=where, hint=_REPAIR)
             columns = columns or len(words)
             if len(words) != columns:
-                return DataError(f"the line has {len(words)} columns, those before it {columns}", where=where)
-    return DataError("the file is not a table of numbers", where=str(path))
+                said = f"the line has {len(words)} columns, those before it {columns}"
+                return DataError(said, where=where, hint=_REPAIR)
+    return DataError("the file is not a table of numbers", where=str(path), hint=_LAYOUT)
 
 
 def _even_step(path: Path, times: NDArray[np.float64]) -> float:
@@ -166,7 +178,7 @@ def _even_step(path: Path, times: NDArray[np.float64]) -> float:
     bad = np.flatnonzero(~(steps > 0) | (np.abs(steps - usual) > 1.1e-3))
     if bad.size or not dt_ms > 0:
         line = _line_of(path, int(bad[0]) + 1 if bad.size else 1)
-        raise DataError("the times of the first column are not evenly spaced", where=f"{path}:{line}")
+        raise DataError("the times of the first column are not evenly spaced", where=f"{path}:{line}", hint=_REPAIR)
     return dt_ms
 
 
@@ -178,13 +190,17 @@ def _read_spikes(path: Path, neurons: int) -> Spikes | None:
         return Spikes(np.zeros(0, np.int32), np.zeros(0, np.int32), _STEPS_MS[0])
     table = _read_table(path)
     if table.shape[1] != 2:
-        raise DataError(f"a spike file has two columns, ms and neuron, not {table.shape[1]}", where=str(path))
+        said = f"a spike file has two columns, ms and neuron, not {table.shape[1]}"
+        raise DataError(said, where=f"{path}:1", hint=_REPAIR)
     times, index = table.T
-    wrong = (times < 0) | (index < 0) | (index != np.rint(index))
+    dt_ms = next((dt for dt in _STEPS_MS if np.abs(times / dt - np.rint(times / dt)).max() * dt < 4e-4), _STEPS_MS[-1])
+    most = np.iinfo(np.int32).max
+    wrong = (times < 0) | (times > most * dt_ms) | (index < 0) | (index > most) | (index != np.rint(index))
     if wrong.any():
         line = _line_of(path, int(np.argmax(wrong)))
-        raise DataError("a spike is a time from 0 ms on and a whole neuron number", where=f"{path}:{line}")
-    dt_ms = next((dt for dt in _STEPS_MS if np.abs(times / dt - np.rint(times / dt)).max() * dt < 4e-4), _STEPS_MS[-1])
+        raise DataError(
+            "a spike is a time from 0 ms on and a whole neuron number", where=f"{path}:{line}", hint=_REPAIR
+        )
     order = np.argsort(times, kind="stable")
     return Spikes(np.rint(times[order] / dt_ms).astype(np.int32), index[order].astype(np.int32), dt_ms)
 

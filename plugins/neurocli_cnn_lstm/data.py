@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, DataModule, Normalisation, RecordingSet, Split, split_by_group
 from neurocli.recordings.windows import Window, audit, gather
+from neurocli_cnn_lstm.parameters import parameters_of
 
 RESET_TOLERANCE_MV = 0.05
 
@@ -32,6 +33,7 @@ class VoltageData(DataModule):
         self.length, self.stride = length, stride
         self.batch_size, self.steps_per_epoch = config.train.batch_size, config.train.steps_per_epoch
         self.dt_ms, self.unit = _common(recordings)
+        self._parameters = parameters_of(recordings)
         self.drop = round(config.data.drop_ms / self.dt_ms)
         self._noise_mv, self._noise_seed = config.data.noise_mv, config.data.noise_seed
         self.flag_on = _use_flag(recordings, config.data.reset_flag)
@@ -41,7 +43,7 @@ class VoltageData(DataModule):
             if len(signal) <= length:
                 raise DataError(
                     f"{len(signal)} samples are left after dropping {config.data.drop_ms:g} ms, a window takes {length + 1}",
-                    where=f"recording {group}",
+                    where=recordings.where(group),
                     hint="bring longer runs, or lower data.drop_ms",
                 )
         if self.published:
@@ -51,6 +53,8 @@ class VoltageData(DataModule):
             self.split = split or split_by_group(
                 recordings.groups, validation=config.data.validation, test=config.data.test, seed=config.data.split_seed
             )
+        if not self.published:
+            self._check_horizons(config.evaluate, {g: len(volts[g]) for g in self.split.test})
         # New data scored by an old run have no training runs: its own statistics come with the run, see `renormalise`.
         fit_on = self.split.train or self.split.test
         self._volts = volts
@@ -60,13 +64,25 @@ class VoltageData(DataModule):
             prints = {g: recordings[g].fingerprint() for g in recordings}
             audit(self.split, windows, {g: len(v) for g, v in volts.items()}, self.normalisation, prints)
 
+    def _check_horizons(self, config: Any, samples: dict[str, int]) -> None:
+        """Refuse what cannot be scored, before hours go into a training. samples: of each test run."""
+        longest = max(config.horizons_ms)
+        for group, count in samples.items():
+            if count - config.skip - max(1, round(longest / self.dt_ms)) < 1:
+                raise DataError(
+                    f"{count} samples leave none to score at a horizon of {longest:g} ms after {config.skip} of context",
+                    where=self.recordings.where(group),
+                    hint="bring longer runs, or lower evaluate.horizons_ms",
+                )
+
     def renormalise(self, normalisation: Normalisation) -> None:
         """Z-score with the given statistics (those of a run, when it meets new data)."""
         first = next(iter(self._volts.values()))
         if len(normalisation.mean) != first.shape[1]:
             raise DataError(
                 f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}",
-                where="data",
+                where=", ".join(self.recordings.sources) or "data",
+                hint="bring recordings of as many neurons, or train a model on these",
             )
         self.normalisation: Normalisation = normalisation
         self.series: dict[str, NDArray[np.float32]] = {}
@@ -94,8 +110,7 @@ class VoltageData(DataModule):
     @property
     def reset_mv(self) -> float:
         """The reset voltage of the simulator; for other data a low percentile stands in as a start for training."""
-        known = self.recordings.meta.get("parameters", {}).get("rest_mv")
-        return float(known) if known is not None else -70.0
+        return self._parameters.rest_mv if self._parameters is not None else -70.0
 
     def is_reset(self, volts: NDArray[Any]) -> NDArray[np.bool_]:
         """Where voltages are clamped at reset, as far as the added noise lets one see."""
@@ -110,11 +125,16 @@ class VoltageData(DataModule):
         return self._volts[group]
 
     def _voltages(self, group: str) -> NDArray[np.float32]:
-        signal = self.recordings[group].signal
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            signal = self.recordings[group].signal.astype(np.float32)
         if not np.isfinite(signal).all():
             step, channel = np.argwhere(~np.isfinite(signal))[0]
-            raise DataError("a voltage is not a number", where=f"recording {group}, sample {step}, neuron {channel}")
-        signal = signal[self.drop :].astype(np.float32)
+            raise DataError(
+                f"a voltage is not a number: {signal[step, channel]}",
+                where=f"{self.recordings.where(group)}, sample {step}, neuron {channel}",
+                hint="repair the recording, or leave it out",
+            )
+        signal = signal[self.drop :]
         if self._noise_mv:
             rng = np.random.default_rng([self._noise_seed, zlib.crc32(group.encode())])
             signal = signal + rng.normal(0, self._noise_mv, signal.shape).astype(np.float32)
@@ -199,7 +219,9 @@ def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[st
 def _common(recordings: RecordingSet) -> tuple[float, str]:
     first = recordings[recordings.groups[0]] if len(recordings) else None
     if first is None:
-        raise DataError("the file holds no recordings", where=", ".join(recordings.sources) or "data")
+        raise DataError(
+            "the file holds no recordings", where=", ".join(recordings.sources) or "data", hint="name another file"
+        )
     for group in recordings:
         other = recordings[group]
         for what, one, two in (
@@ -209,7 +231,9 @@ def _common(recordings: RecordingSet) -> tuple[float, str]:
         ):
             if one != two:
                 raise DataError(
-                    f"runs differ in {what}: {one} in {first.group}, {two} in {group}", where=f"recording {group}"
+                    f"runs differ in {what}: {one} in {first.group}, {two} in {group}",
+                    where=recordings.where(group),
+                    hint="leave the odd one out",
                 )
     return first.dt_ms, first.unit
 

@@ -9,6 +9,7 @@ import numpy as np
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.errors import NeuroError
 from neurocli.recordings import RecordingSet
+from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
 
 # Sheet of the published network: 50 runs of 10 s.
 REFERENCE = {"rate_hz": 29.95, "v_mean_mv": -57.74, "v_sd_mv": 5.79}
@@ -17,7 +18,9 @@ CV_RANGE = (0.38, 0.44)
 
 def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     """Every check of the data, in reading order."""
-    runs = [_describe(recordings, group, config.data.drop_ms) for group in recordings]
+    parameters = parameters_of(recordings)
+    neurons = None if parameters is None else parameters.neurons
+    runs = [_describe(recordings, group, config.data.drop_ms, neurons) for group in recordings]
     return [
         *_values(runs),
         *_units(runs),
@@ -29,10 +32,11 @@ def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     ]
 
 
-def _describe(recordings: RecordingSet, group: str, drop_ms: float) -> dict[str, Any]:
+def _describe(recordings: RecordingSet, group: str, drop_ms: float, neurons: int | None) -> dict[str, Any]:
     recording = recordings[group]
     drop = round(drop_ms / recording.dt_ms)
-    signal = recording.signal[drop:] if recording.steps > drop else recording.signal
+    with np.errstate(over="ignore"):  # what float32 cannot hold is no voltage
+        signal = (recording.signal[drop:] if recording.steps > drop else recording.signal).astype(np.float32)
     finite = np.isfinite(signal)
     safe = np.where(finite, signal, 0.0).astype(np.float64)
     top, bottom = safe.max(0), safe.min(0)
@@ -53,9 +57,9 @@ def _describe(recordings: RecordingSet, group: str, drop_ms: float) -> dict[str,
         "rate": None,
     }
     if spikes is not None:
-        names = recordings.meta.get("parameters", {})
-        neurons = int(names.get("neurons", recording.num_channels))
-        counts = np.bincount(spikes.channel, minlength=neurons)
+        neurons = neurons or recording.num_channels
+        # A file may claim any neuron: one that nobody knows must not decide how much memory is taken.
+        counts = np.bincount(spikes.channel[spikes.channel < neurons], minlength=neurons)
         intervals = [spikes.intervals_ms(k) for k in range(min(neurons, 200))]
         cvs = [i.std() / i.mean() for i in intervals if len(i) > 5]
         found |= {
@@ -133,11 +137,9 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
 
 def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> list[Finding]:
     """Only for the published network: its rate, CV of ISI and voltage are known."""
-    from neurocli_cnn_lstm.parameters import BrunelConfig
-
-    if recordings.meta.get("simulator") != "brunel" or not runs:
+    ours, published = parameters_of(recordings), BrunelConfig()
+    if ours is None or not runs:
         return []
-    ours, published = BrunelConfig.model_validate(recordings.meta["parameters"]), BrunelConfig()
     free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
     if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
         return [Finding("published-statistics", "data", PASS, "other parameters", "not comparable")]

@@ -42,12 +42,11 @@ class _CnnLstm(ModelFamily):
         return baselines.ceiling(data, config)
 
     def suspicious_score(self, data: Any, config: Any) -> float | None:
-        from neurocli_cnn_lstm.parameters import BrunelConfig
+        from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
 
-        meta = data.recordings.meta
-        if meta.get("simulator") != "brunel":
+        ours, published = parameters_of(data.recordings), BrunelConfig()
+        if ours is None:
             return None
-        ours, published = BrunelConfig.model_validate(meta["parameters"]), BrunelConfig()
         same = (
             "neurons",
             "g",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from neurocli.errors import DataError
 from neurocli.simulation.simulator import SimulatorConfig
+
+if TYPE_CHECKING:
+    from neurocli.recordings import RecordingSet
 
 
 class BrunelConfig(SimulatorConfig):
@@ -31,7 +35,7 @@ class BrunelConfig(SimulatorConfig):
     )
     duration_ms: float = Field(10_000.0, gt=0)
     dt_ms: float = Field(0.1, gt=0)
-    neurons: int = Field(100, ge=2)
+    neurons: int = Field(100, ge=2, le=1_000_000)
     excitatory_share: float = Field(0.8, gt=0, lt=1)
     tau_ms: float = Field(10.0, gt=0)
     rest_mv: float = Field(-70.0, description="resting and reset potential")
@@ -90,3 +94,19 @@ class BrunelConfig(SimulatorConfig):
         """Indices of the neurons whose voltage is recorded."""
         count = self.record_neurons or min(self.neurons, 1000)
         return sorted({int(k * self.neurons / count) for k in range(count)})
+
+
+def parameters_of(recordings: RecordingSet) -> BrunelConfig | None:
+    """What our simulator made these recordings with; None where somebody else made them. Raises DataError."""
+    if recordings.meta.get("simulator") != "brunel":
+        return None
+    try:
+        return BrunelConfig.model_validate(recordings.meta.get("parameters"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["parameters", *map(str, first["loc"])])
+        raise DataError(
+            f"the file's parameters of the simulation are damaged: {key}: {first['msg']}",
+            where=f"{', '.join(recordings.sources) or 'data'}: meta",
+            hint="copy or make it again",
+        ) from None

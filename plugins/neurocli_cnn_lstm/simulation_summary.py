@@ -40,7 +40,8 @@ def statistics_of(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> di
     duration_s = float(recording.labels.get("duration_ms", recording.steps * recording.dt_ms)) * 1e-3
     rates, cvs = np.full(neurons, np.nan), np.full(neurons, np.nan)
     if recording.spikes is not None:
-        rates = np.bincount(recording.spikes.channel, minlength=neurons)[:neurons] / duration_s
+        known = recording.spikes.channel[recording.spikes.channel < neurons]
+        rates = np.bincount(known, minlength=neurons) / duration_s
         cvs = _interval_cvs(recording, neurons)
     found = {}
     for name, members in (("E", kinds == "E"), ("I", kinds == "I"), ("all", np.ones(neurons, bool))):

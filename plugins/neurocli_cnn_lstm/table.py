@@ -43,7 +43,11 @@ class TableForecast:
             raise ValueError("horizon_steps must be at least 1")
         parts = [part for voltage in voltages if (part := self._count(voltage, horizon_steps)) is not None]
         if not parts:
-            raise DataError("no run is longer than the horizon", where="table baseline")
+            raise DataError(
+                "no run is longer than the horizon",
+                where="table baseline",
+                hint="bring longer runs, or ask for shorter horizons (evaluate.horizons_ms)",
+            )
         first = min(low for low, _, _ in parts)
         bins = max(low + count.shape[1] for low, _, count in parts) - first
         total, count = np.zeros((2, parts[0][1].shape[0], bins))

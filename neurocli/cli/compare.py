@@ -1,0 +1,67 @@
+"""`neuro compare RUN RUN...`: trained models side by side on the same test groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from neurocli.cli.options import RUNS, Device, Json, Root
+from neurocli.cli.output import Output, format_value, with_interval
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the first is what the others are held against.")],
+    device: Device = None,
+    root: Root = RUNS,
+    json: Json = False,
+) -> None:
+    """Compare runs on the same test groups: scores, and paired differences with intervals."""
+    with Output("compare", json=json) as output:
+        from neurocli.cli.data import trained_of_run
+        from neurocli.errors import UsageError
+        from neurocli.evaluation.compare import Contestant
+        from neurocli.evaluation.compare import compare as held_against
+        from neurocli.runs.folder import RunFolder
+
+        folders = [RunFolder.find(root, run) for run in runs]
+        names = [folder.name for folder in folders]
+        if len(set(names)) < 2 or len(set(names)) < len(names):
+            raise UsageError(
+                "compare needs two or more different runs",
+                where=" ".join(runs),
+                hint="neuro runs lists those that there are",
+            )
+        contestants = []
+        for folder in folders:
+            output.say(f"loading {folder.name}")
+            family, trained, _ = trained_of_run(folder, None, device, root)
+            contestants.append(Contestant(folder.name, family, trained))
+        found = held_against(contestants)
+        leaky = any(c.trained.data.split.leaky for c in contestants)
+        output.data.update(
+            runs=names,
+            scores=[s.as_dict() for s in found.scores],
+            differences=[d.as_dict() for d in found.differences],
+            protocol={**contestants[0].trained.data.split.as_dict(), "leaky": leaky},
+        )
+        for question in found.questions:
+            _show(output, found, question.name, leaky)
+
+
+def _show(output: Output, found: Any, question: str, leaky: bool) -> None:
+    scores = [s for s in found.scores if s.question == question]
+    headings = list(dict.fromkeys((s.metric, s.unit) for s in scores))
+    rows = []
+    for name in dict.fromkeys(s.name for s in scores):
+        cells = {(s.metric, s.unit): with_interval(s.value, s.low, s.high) for s in scores if s.name == name}
+        rows.append([name, *(cells[h] for h in headings)])
+    for name in dict.fromkeys(d.name for d in found.differences):
+        mine = [d.as_dict() for d in found.differences if (d.name, d.question) == (name, question)]
+        cells = {(d["metric"], d["unit"]): with_interval(d["value"], d["low"], d["high"]) for d in mine}
+        ps = {(d["metric"], d["unit"]): format_value(d["p"]) for d in mine}
+        rows.append([f"{name} - {mine[0]['against']}", *(cells[h] for h in headings)])
+        rows.append(["p", *(ps[h] for h in headings)])
+    n = scores[0].n_groups
+    columns = ["", *(f"{metric} [{unit}]" if unit else metric for metric, unit in headings)]
+    output.table(f"{question}, the same {n} test groups", columns, rows, leaky=leaky)

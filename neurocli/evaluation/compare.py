@@ -1,0 +1,119 @@
+"""Trained models side by side: the same questions on the same test groups, and the paired difference to the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurocli.errors import DataError
+from neurocli.evaluation.intervals import paired
+from neurocli.evaluation.question import Question
+from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily, Trained
+
+
+@dataclass
+class Contestant:
+    """A trained model under the name that tables show."""
+
+    name: str
+    family: ModelFamily
+    trained: Trained
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`name` minus `against` on the same groups, with its 95 % interval and p value."""
+
+    name: str
+    against: str
+    question: str
+    metric: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    p: float
+    n_groups: int
+
+    def as_dict(self) -> dict[str, Any]:
+        found = asdict(self)
+        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in found.items()}
+
+
+@dataclass
+class Comparison:
+    """Scores of all, and the differences of all but the first to the first."""
+
+    scores: list[Score]
+    differences: list[Difference]
+    questions: list[Question]
+
+
+def compare(contestants: Sequence[Contestant]) -> Comparison:
+    """Score every contestant by the first one's metrics. Raises DataError where their test data or questions differ."""
+    first = contestants[0]
+    asked = {c.name: c.family.questions(c.trained.data, c.trained.config) for c in contestants}
+    for other in contestants[1:]:
+        _same_test_data(first, other)
+    common = [q for q in asked[first.name] if all(any(_same(q, o) for o in asked[c.name]) for c in contestants)]
+    if not common:
+        raise DataError(
+            f"the runs answer different questions: {_names(asked[first.name])} against "
+            + "; ".join(_names(asked[c.name]) for c in contestants[1:]),
+            where=", ".join(c.name for c in contestants),
+            hint="compare models of one family, trained with the same data and evaluate options",
+        )
+    board = Scoreboard(first.family.metrics(first.trained.data, first.trained.config))
+    differences = []
+    for question in common:
+        for c in contestants:
+            board.add(question, c.name, "model", c.family.predict(c.trained, question))
+        for metric in board.metrics:
+            base = board.statistics(question, first.name, metric)
+            for c in contestants[1:]:
+                test = paired(metric, board.statistics(question, c.name, metric), base)
+                differences.append(
+                    Difference(c.name, first.name, question.name, metric.name, metric.unit, **asdict(test))
+                )
+    return Comparison([s for s in board.scores if s.subset == ALL], differences, common)
+
+
+def _same_test_data(one: Contestant, other: Contestant) -> None:
+    if one.trained.data.test_fingerprint() == other.trained.data.test_fingerprint():
+        return
+    tested = [set(c.trained.data.split.test) for c in (one, other)]
+    only = [sorted(a - b) for a, b in (tested, tested[::-1])]
+    if only[0] or only[1]:
+        examples = "; ".join(
+            f"{len(extra)} {c.trained.data.group_name()}s only in {c.name}, first {extra[0]}"
+            for c, extra in zip((one, other), only, strict=True)
+            if extra
+        )
+        reason = f"they were tested on different groups: {examples}"
+    else:
+        reason = "their test groups have the same names and different contents"
+    raise DataError(
+        f"the runs cannot be compared: {reason}",
+        where=f"{one.name}, {other.name}",
+        hint="train both on the same data with the same data.* options (split_seed among them)",
+    )
+
+
+def _same(one: Question, other: Question) -> bool:
+    if one.name != other.name or one.groups != other.groups:
+        return False
+    return all(
+        one.targets[g].shape == other.targets[g].shape
+        and np.array_equal(one.targets[g], other.targets[g], equal_nan=True)
+        for g in one.groups
+    )
+
+
+def _names(questions: Sequence[Question]) -> str:
+    return ", ".join(q.name for q in questions)

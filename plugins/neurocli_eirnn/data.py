@@ -1,0 +1,253 @@
+"""`SessionData`: the trials of a session that are used, split, with the training trials' PSTHs as targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+from neurocli_eirnn import psth
+from neurocli_eirnn.config import DataConfig
+from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
+from neurocli_eirnn.trials import EVENTS, TrialFaults, classify, event_bins, selection
+
+EYE = slice(7, 9)
+LOCATIONS = 4
+
+
+class SessionData(DataModule):
+    """Trials as dense arrays; rows are found by group name.
+
+    inputs: float32 [trial, time, 14], eye position in z-scores of the training trials; rates: float32 [trial, time, neuron]
+    in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown.
+    """
+
+    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+        options: DataConfig = config.data
+        self.recordings = recordings
+        self.session = Session.of(recordings)
+        self.batch_size = config.train.batch_size
+        self.window_bins = (
+            round(config.evaluate.before_ms / self.bin_ms),
+            round(config.evaluate.after_ms / self.bin_ms),
+        )
+        self.normalisation = None
+        self.row = {group: number for number, group in enumerate(recordings.groups)}
+        self.faults: TrialFaults = classify(self.session)
+        self.kept = selection(self.session, options.trials)
+        _check(self.session, self.kept, options.trials)
+        self.split = self._split(options, split)
+        self.rates = self.session.rates
+        self.location = self.label("location")
+        known = np.isfinite(self.session.duration_ms)
+        self.duration_bins = np.where(
+            known, np.where(known, self.session.duration_ms, 0) // self.bin_ms, self.session.bins
+        )
+        self.clip: float | None = None
+        self.event_bins = np.stack([event_bins(self.session, event) for event in EVENTS], axis=1)
+        self.inputs = self._inputs()
+        self._targets = self._training_targets(config)
+        self.spec = {
+            "neuron_type": self.session.neuron_type.tolist(),
+            "num_inputs": self.inputs.shape[2],
+            "bins": self.session.bins,
+            "bin_ms": self.session.bin_ms,
+            "mean_rate": self._targets["mean_rate"].tolist(),
+        }
+
+    # -- what others ask ----------------------------------------------------------------------------------------------
+
+    @property
+    def bin_ms(self) -> float:
+        return self.session.bin_ms
+
+    def rows(self, groups: tuple[str, ...] | list[str]) -> NDArray[np.int64]:
+        """Row numbers of groups."""
+        return np.array([self.row[group] for group in groups], np.int64)
+
+    def label(self, name: str) -> NDArray[np.int64]:
+        """A label per trial, 0 where the session does not have it."""
+        return self.session.labels.get(name, np.zeros(self.session.trials, np.int64))
+
+    def training_rates(self) -> NDArray[np.float32]:
+        """Rates of the trials that are trained on [trial, time, neuron], without those that choose the epoch."""
+        return self.rates[self.rows(self.split.train)]
+
+    def fitted_rows(self) -> NDArray[np.int64]:
+        """Rows of all trials that are not scored: averages choose no epoch, so they take the validation trials too."""
+        return self.rows([*self.split.train, *self.split.validation])
+
+    def group_name(self) -> str:
+        return "trial"
+
+    def steps(self, part: str) -> int:
+        n = len(self.split.groups(part))
+        return -(-n // self.batch_size)
+
+    def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
+        """Whole trials. Training batches are shuffled and of nearly equal size, so that each one's PSTH is worth the same."""
+        rows = self.rows(self.split.groups(part))
+        if part == "train":
+            rows = np.random.default_rng([seed, epoch]).permutation(rows)
+        for some in np.array_split(rows, self.steps(part)):
+            yield self.batch(some)
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """Trials `rows`, and the targets that all batches share.
+
+        inputs [trial, time, input]; rates [trial, time, neuron] with 0 where invalid, valid (1 or 0) like it; location
+        [trial]; event_bins [trial, 3], -1 where absent; psth [time, neuron], condition_psth [4, time, neuron], event_psth
+        [3, window, neuron] and their validity; event_window [window]; sd and mean_rate [neuron]; duration_bins [trial] fixation
+        to reward; conditions [trial, 3] location, reward and salience; clip, where the loss clips rates: in sp/s.
+        """
+        rates = self.rates[rows]
+        valid = np.isfinite(rates)
+        found = {
+            "inputs": torch.from_numpy(self.inputs[rows]),
+            "rates": torch.from_numpy(np.where(valid, rates, 0).astype(np.float32)),
+            "valid": torch.from_numpy(valid.astype(np.float32)),
+            "location": torch.from_numpy(self.location[rows]),
+            "event_bins": torch.from_numpy(self.event_bins[rows]),
+            "duration_bins": torch.from_numpy(self.duration_bins[rows]),
+            "conditions": torch.from_numpy(
+                np.stack([self.label(n)[rows] for n in ("location", "reward", "salience")], 1)
+            ),
+        }
+        return found | self._shared
+
+    # -- how it is made -----------------------------------------------------------------------------------------------
+
+    def _split(self, options: DataConfig, given: Split | None) -> Split:
+        names = self.recordings.groups
+        if given is not None:
+            usable = {name for name, kept in zip(names, self.kept, strict=True) if kept}
+            train, validation, test = (
+                tuple(g for g in given.groups(p) if g in usable) for p in ("train", "validation", "test")
+            )
+            if not test:
+                raise DataError(
+                    f"none of the {len(given.test)} test trials is {options.trials}",
+                    where="data.trials",
+                    hint="choose plausible or all, or look at the trials with `neuro diagnose`",
+                )
+            return Split(train, validation, test, protocol=given.protocol, leaky=given.leaky)
+        return split_trials(
+            [name for name, kept in zip(names, self.kept, strict=True) if kept],
+            self.label("reward")[self.kept],
+            test=options.test,
+            validation=options.validation,
+            seed=options.split_seed,
+        )
+
+    def _inputs(self) -> NDArray[np.float32]:
+        """Inputs with the eye in z-scores; NaN, which only eye traces beyond the trial's end may have, becomes 0."""
+        inputs = self.session.inputs.copy()
+        train = inputs[self.rows(self.split.train)][..., EYE] if self.split.train else inputs[..., EYE]
+        with np.errstate(invalid="ignore"):
+            mean, sd = np.nanmean(train, axis=(0, 1)), np.nanstd(train, axis=(0, 1))
+        inputs[..., EYE] = (inputs[..., EYE] - mean) / np.where(sd > 1e-6, sd, np.inf)
+        return np.nan_to_num(inputs, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _training_targets(self, config: Any) -> dict[str, NDArray[Any]]:
+        """PSTHs of all training trials, smoothed as the loss says, per location too, and their sd without noise."""
+        loss = getattr(config, "loss", None)
+        sd_bins = getattr(loss, "smoothing_ms", 0.0) / self.bin_ms
+        rows = self.rows(self.split.train) if self.split.train else np.arange(self.session.trials)
+        rates = self.rates[rows]
+        by_location = [
+            psth.smoothed(psth.trial_mean(rates[self.location[rows] == place]), sd_bins)
+            if (self.location[rows] == place).any()
+            else np.full(rates.shape[1:], np.nan)
+            for place in range(1, LOCATIONS + 1)
+        ]
+        window = np.arange(-self.window_bins[0], self.window_bins[1] + 1)
+        by_event = [
+            psth.smoothed(psth.trial_mean(psth.aligned(rates, self.event_bins[rows][:, e], window)), sd_bins)
+            for e in range(len(EVENTS))
+        ]
+        found = {
+            "event_psth": np.stack(by_event),
+            "psth": psth.smoothed(psth.trial_mean(rates), sd_bins),
+            "condition_psth": np.stack(by_location),
+            "sd": np.sqrt(np.nan_to_num(psth.signal_variance(rates, sd_bins))),
+            "mean_rate": np.nan_to_num(np.nanmean(rates, axis=(0, 1))),
+        }
+        self._shared = {"event_window": torch.from_numpy(window)}
+        percentile = getattr(loss, "clip_percentile", None)
+        if percentile is not None:
+            self.clip = float(np.nanpercentile(rates, percentile))
+            self._shared["clip"] = torch.tensor(self.clip, dtype=torch.float32)
+        for name, values in found.items():
+            self._shared[name] = torch.from_numpy(np.nan_to_num(values).astype(np.float32))
+            if "psth" in name:
+                self._shared[f"{name}_valid"] = torch.from_numpy(np.isfinite(values).astype(np.float32))
+        return found
+
+
+def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, validation: float, seed: int) -> Split:
+    """The published split: trials shuffled within low and within high reward, int(share) of each held out for the test.
+
+    The trials that choose the epoch come out of the others, so that no scored trial ever chooses anything. Raises DataError
+    for too few trials.
+    """
+    random = np.random.RandomState(seed)  # the published generator, so that its split comes out
+    tested: list[int] = []
+    rest: list[int] = []
+    for value in np.unique(reward):
+        rows = np.where(reward == value)[0]
+        random.shuffle(rows)
+        n = int(test * len(rows))
+        tested += rows[:n].tolist()
+        rest += rows[n:].tolist()
+    chosen = random.permutation(np.sort(rest))
+    n_validation = max(1, int(validation * len(rest)))
+    if not tested or len(rest) - n_validation < 2:
+        raise DataError(
+            f"{len(groups)} trials are too few to be split into training, validation and test",
+            where="data.trials",
+            hint="use more trials (plausible or all), or look at them with `neuro diagnose`",
+        )
+
+    def named(rows: Any) -> tuple[str, ...]:
+        return tuple(groups[row] for row in sorted(rows))
+
+    return Split(named(chosen[n_validation:]), named(chosen[:n_validation]), named(tested), protocol="by trial")
+
+
+def _check(session: Session, kept: NDArray[np.bool_], trials: str) -> None:
+    """Raises DataError where no model can be fitted to these data."""
+    where = session.source or session.name
+    if not kept.any():
+        counts = ", ".join(f"{n} {kind}" for kind, n in classify(session).counts.items() if n)
+        raise DataError(
+            f"no trial is {trials}: {counts}",
+            where=where,
+            hint="`neuro diagnose` says what is wrong with them; --trials plausible or all uses them anyway",
+        )
+    types = session.neuron_type
+    for kind, name in ((EXCITATORY, "excitatory (1)"), (INHIBITORY, "inhibitory (2)")):
+        if not (types == kind).any():
+            raise DataError(
+                f"no neuron is {name}: Dale's law needs both types",
+                where=f"{where}: neuron_type",
+                hint="check the classification in the export",
+            )
+    rates = session.rates[kept]
+    valid = np.isfinite(rates)
+    inner: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
+    holes = inner & ~valid.all(axis=2)
+    last = inner.shape[1] - 1 - inner[:, ::-1].argmax(axis=1)
+    gaps = (~inner & (np.arange(inner.shape[1]) < last[:, None])) | holes
+    if gaps.any():
+        trial, bin_ = (int(n) for n in np.argwhere(gaps)[0])
+        number = int(np.where(kept)[0][trial])
+        raise DataError(
+            f"NaN inside the valid window of {int(gaps.any(1).sum())} trials, first in trial {number}, bin {bin_}",
+            where=f"{where}: firing_rates",
+            hint="export it again, or leave these trials out",
+        )

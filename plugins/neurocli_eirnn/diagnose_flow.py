@@ -1,0 +1,66 @@
+"""How much of the loss's gradient reaches the first bin of a trial: backpropagation by hand, from states alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from neurocli.diagnosis.finding import PASS, WARN, Finding
+
+VANISHED, EXPLODED = 1e-6, 1e3
+
+
+def flow_finding(module: Any, batch: Any, config: Any, loss: Any, subject: str) -> Finding | None:
+    """|dL/dx| at the first over that at the last valid bin, median over trials. None where rates do not come from `states`."""
+    gradients = state_gradients(module, batch, config, loss)
+    if gradients is None:
+        return None
+    there = batch["valid"].amax(2) > 0
+    steps = there.shape[1]
+    last = steps - 1 - there.flip(1).float().argmax(1)
+    norms = gradients.norm(dim=2)
+    rows = torch.arange(len(norms))
+    first, final = norms[:, 0], norms[rows, last]
+    ratio = float((first / final.clamp_min(1e-30))[final > 0].median()) if bool((final > 0).any()) else float("nan")
+    fine = VANISHED <= ratio <= EXPLODED
+    advice = (
+        "early inputs cannot be learned from: larger alpha spread"
+        if ratio < VANISHED
+        else "activity runs away: lower spectral radius, train.gradient_clip"
+    )
+    return Finding(
+        "gradient-first-over-last",
+        subject,
+        PASS if fine else WARN,
+        ratio,
+        f"{VANISHED:g} to {EXPLODED:g}",
+        "" if fine else advice,
+    )
+
+
+def state_gradients(module: Any, batch: Any, config: Any, loss: Any) -> torch.Tensor | None:
+    """dL/dx [trial, time, unit], what the later bins owe to each state included.
+
+    x[t] depends on x[t-1] by (1 - a) + a W diag(sigmoid(x[t-1])), so that no graph over time is needed.
+    """
+    with torch.no_grad():
+        states = module.states(batch["inputs"])
+    leaf = states.clone().requires_grad_()
+    # The instance's attribute goes before the class's method: the loss then sees the states as if they were given.
+    module.__dict__["states"] = lambda *_: leaf
+    try:
+        total = loss(module, batch, config).total
+    finally:
+        del module.__dict__["states"]
+    own = torch.autograd.grad(total, leaf, allow_unused=True)[0] if total.requires_grad else None
+    if own is None:
+        return None
+    alpha, slope = module.alpha.detach(), torch.sigmoid(states)
+    weights = (module.weights * alpha.reshape(-1, 1) if alpha.dim() else module.weights * alpha).detach()
+    gradient = own[:, -1]
+    found = [gradient]
+    for t in range(states.shape[1] - 2, -1, -1):
+        gradient = own[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
+        found.append(gradient)
+    return torch.stack(found[::-1], 1)

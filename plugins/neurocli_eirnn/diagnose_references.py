@@ -1,0 +1,75 @@
+"""What a model can reach on a session: the noise ceiling, beside what an average and a linear fit of the training trials reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import Finding, judged
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.scoreboard import ALL
+from neurocli_eirnn import questions
+from neurocli_eirnn.baselines import lagged, ridge_rates, train_psth
+from neurocli_eirnn.ceiling import bound
+from neurocli_eirnn.data import SessionData
+from neurocli_eirnn.metrics import PsthCorrelation
+
+LOWEST_CEILING = 0.3
+SMOOTHING_MS = 50.0
+
+
+def reference_findings(data: SessionData, config: Any, which: str) -> list[Finding]:
+    """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
+    asked = questions.questions(data, config, "test")
+    averaged = train_psth(data)
+    fitted = ridge_rates(data, lagged(data))
+
+    def linear(question: Question) -> Prediction:
+        return questions.from_whole_trials(question, fitted)
+
+    found = []
+    for name, some, subset, smoothing_ms in (
+        ("raw", asked[:1], ALL, 0.0),
+        ("50 ms", asked[:1], ALL, SMOOTHING_MS),
+        ("locations, 50 ms", asked[:1], questions.BY_LOCATION, SMOOTHING_MS),
+        ("events, 50 ms", asked[1:], ALL, SMOOTHING_MS),
+    ):
+        metric = PsthCorrelation(smoothing_ms, data.bin_ms)
+        usable = [q for q in some if subset == ALL or subset in q.averages]
+        limits = [bound(data, question, subset, metric.sd_bins) for question in usable]
+        if not limits or any(limit is None for limit in limits):
+            continue
+        ceiling = float(np.mean([limit for limit in limits if limit is not None]))
+        references = [
+            f"{label} {np.mean([score(q, answer(q), metric, subset) for q in usable]):.3f}"
+            for label, answer in (("train PSTH", averaged), ("ridge", linear))
+        ]
+        verdict = judged(
+            "noise-ceiling",
+            f"{which}: {name}",
+            ceiling,
+            warn=LOWEST_CEILING,
+            low=True,
+            advice="these averages are mostly noise: score smoothed ones, use more trials or fewer conditions",
+        )
+        value = f"{ceiling:.3f} ({', '.join(references)})"
+        found.append(Finding(verdict.check, verdict.subject, verdict.verdict, value, verdict.threshold, verdict.advice))
+    return found
+
+
+def score(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str = ALL) -> float:
+    """r of an answer to a question: of all trials, or the mean of the subsets that an average is made of."""
+    if subset in question.averages:
+        return float(np.mean([_of_subset(question, prediction, metric, one) for one in question.averages[subset]]))
+    return _of_subset(question, prediction, metric, subset)
+
+
+def _of_subset(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str) -> float:
+    masks = question.subsets.get(subset)
+    total: NDArray[np.float64] | float = 0.0
+    for group, target in question.targets.items():
+        mask = None if masks is None else masks[group]
+        total = total + metric.statistics(target, prediction.values[group], mask, None)
+    return float(metric.value(np.asarray(total)))

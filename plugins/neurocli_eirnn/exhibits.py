@@ -1,0 +1,379 @@
+"""What `evaluate` shows beside the scoreboard: every neuron, the types, the events, and what counts leave unexplained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn import psth
+from neurocli_eirnn.baselines import train_psth
+from neurocli_eirnn.ceiling import aligned_rates
+from neurocli_eirnn.data import LOCATIONS, SessionData
+from neurocli_eirnn.questions import FIXATION, questions
+from neurocli_eirnn.rates import (
+    COLOURS,
+    EVENT_NAMES,
+    LOCATION_COLOURS,
+    NO_SIGNAL,
+    SMOOTHING_MS,
+    TYPES,
+    Array,
+    letters,
+    mean,
+    median,
+    number,
+    ratio,
+    stacked,
+    standard_error,
+    used_rows,
+)
+from neurocli_eirnn.residuals import residual_exhibit
+
+_MOST_PANELS, _COLUMNS = 48, 6
+_FEWEST_SHOWN = 3
+
+
+def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """Exhibits on the test trials; `answers` are the predictions that were scored, by question name."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
+    each = {q.name: compared(data, q, answers[q.name]) for q in asked}
+    whole = each[FIXATION]
+    found = [_per_neuron(data, whole, figures), _per_type(data, whole)]
+    if len(each) > 1:
+        found.append(_per_event(data, each, figures))
+    found.append(residual_exhibit(data, whole.data, whole.model, figures))
+    return found
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Data, model and train PSTH on the targets of one question.
+
+    data, model: [trial, time, neuron] in sp/s; *_psth: [time, neuron] under 50 ms; se: the standard error of data_psth; all
+    others [neuron]. `signal_sd` is the sd over time of the PSTH without its noise; train_* are None and NaN where no
+    trials were trained on.
+    """
+
+    data: Array
+    model: Array
+    data_psth: Array
+    model_psth: Array
+    train_psth: Array | None
+    se: Array
+    r_raw: Array
+    r: Array
+    r_train: Array
+    ceiling: Array
+    signal_sd: Array
+
+    @property
+    def has_signal(self) -> NDArray[np.bool_]:
+        return self.ceiling >= NO_SIGNAL
+
+    @property
+    def share(self) -> Array:
+        """r over the ceiling; NaN for neurons whose PSTH carries no signal."""
+        return ratio(np.where(self.has_signal, self.r, np.nan), self.ceiling)
+
+    @property
+    def rate_data(self) -> Array:
+        return np.nanmean(self.data, axis=(0, 1))
+
+    @property
+    def rate_model(self) -> Array:
+        return np.nanmean(self.model, axis=(0, 1))
+
+    @property
+    def sd_ratio(self) -> Array:
+        return ratio(psth.temporal_sd(self.model_psth), psth.temporal_sd(self.data_psth))
+
+    @property
+    def sd_ratio_corrected(self) -> Array:
+        """Model's sd over the data's without noise; NaN for neurons whose PSTH carries no signal."""
+        return ratio(psth.temporal_sd(self.model_psth), np.where(self.has_signal, self.signal_sd, 0.0))
+
+
+def compared(data: SessionData, question: Question, prediction: Prediction) -> Compared:
+    """Everything that the exhibits say about one question."""
+    sd_bins = SMOOTHING_MS / data.bin_ms
+    targets, model = stacked(question, prediction)
+    raw_data, raw_model = psth.trial_mean(targets), psth.trial_mean(model)
+    data_psth, model_psth = psth.smoothed(raw_data, sd_bins), psth.smoothed(raw_model, sd_bins)
+    every = aligned_rates(data, question.name, used_rows(data))
+    train = None
+    if data.split.train:
+        train = np.asarray(train_psth(data)(question).values[question.groups[0]], np.float64)
+    return Compared(
+        data=targets,
+        model=model,
+        data_psth=data_psth,
+        model_psth=model_psth,
+        train_psth=train,
+        se=standard_error(targets, sd_bins),
+        r_raw=psth.correlation(raw_data, raw_model),
+        r=psth.correlation(data_psth, model_psth),
+        r_train=np.full(len(data_psth.T), np.nan) if train is None else psth.correlation(data_psth, train),
+        ceiling=psth.noise_ceiling(every, len(targets), sd_bins),
+        signal_sd=np.sqrt(psth.signal_variance(every, sd_bins)),
+    )
+
+
+def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
+    kinds = letters(data.session.neuron_type)
+    order = np.argsort(-np.nan_to_num(whole.r, nan=-2.0), kind="stable")
+    columns = [
+        "neuron",
+        "type",
+        "rate data [sp/s]",
+        "rate model [sp/s]",
+        "r raw",
+        "r 50 ms",
+        "noise ceiling",
+        "r/ceiling",
+        "train PSTH's r",
+        "rate ratio",
+        "sd ratio",
+        "sd ratio, noise-corrected",
+    ]
+    values = np.stack(
+        [
+            whole.rate_data,
+            whole.rate_model,
+            whole.r_raw,
+            whole.r,
+            whole.ceiling,
+            whole.share,
+            whole.r_train,
+            ratio(whole.rate_model, whole.rate_data),
+            whole.sd_ratio,
+            whole.sd_ratio_corrected,
+        ],
+        axis=1,
+    )
+    rows = [[data.session.neuron_ids[n], kinds[n], *(number(v) for v in values[n])] for n in order]
+    path = figures / "psth_per_neuron.png"
+    _draw_neurons(data, whole, kinds, order, path)
+    note = (
+        f"{len(whole.data)} test trials, best first; r over time of trial means, all but 'raw' and the sd ratio under 50 ms; "
+        "sd ratio: sd over time of the model's PSTH over the data's, whose noise the corrected one leaves out; "
+        f"a dash: the PSTH carries no signal (ceiling below {NO_SIGNAL:g}), or the neuron is silent"
+    )
+    claims: dict[str, Any] = {
+        "r_raw": number(mean(whole.r_raw)),
+        "r_50ms": number(mean(whole.r)),
+        "ceiling_50ms": number(mean(whole.ceiling)),
+        "neurons_without_signal": int((~whole.has_signal).sum()),
+        "neurons_better_than_train_psth": int((whole.r > whole.r_train).sum())
+        if whole.train_psth is not None
+        else None,
+        "rate_ratio_outside_0.8_to_1.25": int(
+            (np.abs(np.log(np.maximum(ratio(whole.rate_model, whole.rate_data), 1e-9))) > np.log(1.25)).sum()
+        ),
+    }
+    return Exhibit("per-neuron", "PSTHs neuron by neuron", Table(columns, rows, note), path, claims)
+
+
+def _draw_neurons(data: SessionData, whole: Compared, kinds: list[str], order: NDArray[np.int64], path: Path) -> None:
+    shown = order[:_MOST_PANELS]
+    columns = min(_COLUMNS, len(shown))
+    lines = -(-len(shown) // columns)
+    enough = np.isfinite(whole.data).all(2).sum(0) >= min(_FEWEST_SHOWN, len(whole.data))
+    time = data.session.time_ms[enough] / 1000
+    with saved_figure(path, nrows=lines, ncols=columns, width=2.1 * columns, height=1.55 * lines + 0.8) as (
+        figure,
+        axes,
+    ):
+        panels = np.atleast_1d(axes).ravel()
+        for axis, n in zip(panels, shown, strict=False):
+            colour = COLOURS[kinds[n]]
+            middle, band = whole.data_psth[enough, n], whole.se[enough, n]
+            axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.25, lw=0)
+            axis.plot(time, middle, color=colour, lw=1.2)
+            if whole.train_psth is not None:
+                axis.plot(time, whole.train_psth[enough, n], color="0.55", lw=1, ls="--")
+            axis.plot(time, whole.model_psth[enough, n], color="k", lw=1.2)
+            axis.axvline(0, color="0.8", lw=0.8, zorder=0)
+            axis.set_ylim(bottom=0)
+            axis.tick_params(labelsize=7)
+            ceiling = f" of {whole.ceiling[n]:.2f}" if whole.has_signal[n] else ", no signal"
+            r = f"r {whole.r[n]:.2f}{ceiling}" if np.isfinite(whole.r[n]) else "silent"
+            name = str(data.session.neuron_ids[n])
+            axis.set_title(f"{kinds[n]} {name if len(name) <= 8 else name[:7] + '…'}: {r}", fontsize=8, color=colour)
+        for axis in panels[len(shown) :]:
+            axis.set_visible(False)
+        for axis in panels[max(0, len(shown) - columns) : len(shown)]:  # the lowest panel of each column
+            axis.set_xlabel("from fixation [s]", fontsize=8)
+        figure.supylabel("rate [sp/s]", fontsize=9)
+        more = f"; the best {len(shown)} of {len(order)} neurons" if len(shown) < len(order) else ""
+        figure.suptitle(f"PSTHs of {len(whole.data)} test trials, 50 ms; r of noise ceiling{more}", fontsize=9)
+        figure.legend(handles=_legend(whole.train_psth is not None), loc="outside lower center", ncols=4, fontsize=8)
+
+
+def _legend(with_train: bool) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    found = [Line2D([], [], color=colour, lw=2, label=f"data ± SE, {kind} neurons") for kind, colour in COLOURS.items()]
+    found.append(Line2D([], [], color="k", label="model"))
+    if with_train:
+        found.append(Line2D([], [], color="0.55", ls="--", label="train PSTH"))
+    return found
+
+
+def _members(data: SessionData) -> dict[str, NDArray[np.bool_]]:
+    """Bool [neuron] per type, and for all."""
+    types = data.session.neuron_type
+    return {**{name: types == kind for name, kind in TYPES.items()}, "all": np.ones(len(types), bool)}
+
+
+def _per_type(data: SessionData, whole: Compared) -> Exhibit:
+    columns = [
+        "type",
+        "neurons",
+        "without signal",
+        "rate data [sp/s]",
+        "rate model [sp/s]",
+        "r raw",
+        "r 50 ms",
+        "lowest r",
+        "highest r",
+        "noise ceiling",
+        "r/ceiling",
+        "train PSTH's r",
+        "median rate ratio",
+        "median sd ratio, noise-corrected",
+    ]
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for name, members in _members(data).items():
+        r = whole.r[members]
+        known = r[np.isfinite(r)]
+        values = [
+            whole.rate_data[members].mean(),
+            whole.rate_model[members].mean(),
+            mean(whole.r_raw[members]),
+            mean(r),
+            known.min() if len(known) else None,
+            known.max() if len(known) else None,
+            mean(whole.ceiling[members]),
+            mean(r) / mean(whole.ceiling[members]) if mean(whole.ceiling[members]) >= NO_SIGNAL else None,
+            mean(whole.r_train[members]),
+            median(ratio(whole.rate_model, whole.rate_data)[members]),
+            median(whole.sd_ratio_corrected[members]),
+        ]
+        silent = int((~whole.has_signal)[members].sum())
+        rows.append([name, int(members.sum()), silent, *(number(v) for v in values)])
+        claims[f"r_50ms_{name}"], claims[f"r_over_ceiling_{name}"] = number(values[3]), number(values[7])
+    note = "means over neurons; r/ceiling is the ratio of the means; intervals over trials are on the scoreboard"
+    return Exhibit("per-type", "Excitatory and inhibitory neurons", Table(columns, rows, note), None, claims)
+
+
+def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> Exhibit:
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for name, found in each.items():
+        for kind, members in _members(data).items():
+            values = [mean(v[members]) for v in (found.r_raw, found.r, found.ceiling, found.r_train)]
+            share = values[1] / values[2] if values[2] >= NO_SIGNAL else None
+            rows.append([name, kind, len(found.data), *(number(v) for v in (*values[:3], share, values[3]))])
+            if kind == "all":
+                claims[f"r_50ms_{name}"] = number(values[1])
+    columns = ["alignment", "type", "trials", "r raw", "r 50 ms", "noise ceiling", "r/ceiling", "train PSTH's r"]
+    before, after = (bins * data.bin_ms for bins in data.window_bins)
+    note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons"
+    path = figures / "event_aligned.png"
+    _draw_events(data, each, path)
+    return Exhibit("event-aligned", "Responses around events", Table(columns, rows, note), path, claims)
+
+
+def _draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> None:
+    """Mean of E and of I neurons, and below the neuron whose rate depends most on location, by location."""
+    events = [event for event in EVENT_NAMES if f"{event}-aligned" in each]
+    before, after = data.window_bins
+    time = np.arange(-before, after + 1) * data.bin_ms
+    neuron, tuned = _most_tuned(data, events)
+    height = 4.6 if tuned else 2.8
+    with saved_figure(path, nrows=1 + tuned, ncols=len(events), width=max(3.1 * len(events), 6) + 1, height=height) as (
+        figure,
+        axes,
+    ):
+        grid = np.asarray(axes, object).reshape(1 + tuned, len(events))
+        for column, event in enumerate(events):
+            found = each[f"{event}-aligned"]
+            for name, number_ in TYPES.items():
+                members = data.session.neuron_type == number_
+                pooled, model = (v[:, :, members].mean(2, keepdims=True) for v in (found.data, found.model))
+                _line(grid[0][column], data, time, pooled, model, COLOURS[name], f"{name} neurons")
+            if tuned:
+                places = _locations_of(data, f"{event}-aligned")
+                for place in range(1, LOCATIONS + 1):
+                    if (places == place).sum() >= 2:
+                        one = [v[places == place][:, :, [neuron]] for v in (found.data, found.model)]
+                        _line(grid[1][column], data, time, one[0], one[1], LOCATION_COLOURS[place - 1], f"{place}")
+            for axis in grid[:, column]:
+                axis.axvline(0, color="0.8", lw=0.8, zorder=0)
+                axis.set_ylim(bottom=0)
+                axis.tick_params(labelsize=8)
+            grid[0][column].set_title(f"{event}: {len(found.data)} trials", fontsize=9)
+            grid[-1][column].set_xlabel(f"time from {event} [ms]", fontsize=9)
+        for row in grid:  # one scale per row, or the eye compares nothing
+            top = max(axis.get_ylim()[1] for axis in row)
+            for axis in row:
+                axis.set_ylim(0, top)
+        grid[0][0].set_ylabel("mean rate [sp/s]", fontsize=9)
+        figure.legend(*grid[0][0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
+        if tuned:
+            kind = letters(data.session.neuron_type)[neuron]
+            grid[1][0].set_ylabel(f"{kind} {data.session.neuron_ids[neuron]}: rate [sp/s]", fontsize=9)
+            handles = grid[1][0].get_legend_handles_labels()
+            figure.legend(*handles, title="location", title_fontsize=8, fontsize=8, loc="outside right lower")
+        figure.suptitle("test trials, 50 ms; solid with ± SE: data, dashed: model", fontsize=9)
+
+
+def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array, colour: str, label: str) -> None:
+    """A PSTH of data [trial, time, 1] with its standard error, and the model's."""
+    sd_bins = SMOOTHING_MS / data.bin_ms
+    middle, band = psth.smoothed(psth.trial_mean(rates), sd_bins)[:, 0], standard_error(rates, sd_bins)[:, 0]
+    axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.2, lw=0)
+    axis.plot(time, middle, color=colour, lw=1.3, label=label)
+    axis.plot(time, psth.smoothed(psth.trial_mean(model), sd_bins)[:, 0], color=colour, lw=1.3, ls=(0, (4, 1.5)))
+
+
+def _locations_of(data: SessionData, name: str) -> NDArray[np.int64]:
+    """[trial] locations of the test trials that a question takes."""
+    rows = data.rows(list(data.split.test))
+    event = EVENT_NAMES.index(name.removesuffix("-aligned"))
+    return data.location[rows[data.event_bins[rows, event] >= 0]]
+
+
+def _most_tuned(data: SessionData, events: list[str]) -> tuple[int, bool]:
+    """The neuron whose PSTHs by location differ most, and whether there are locations to differ between.
+
+    Chosen on all trials that are used, by the sd between locations over the square root of the mean: noise of counts grows
+    like that, so that a neuron of high rate does not win by its noise.
+    """
+    rows = used_rows(data)
+    places = [place for place in range(1, LOCATIONS + 1) if (data.location[rows] == place).sum() >= 2]
+    if len(places) < 2:
+        return 0, False
+    spread = np.zeros(data.session.neurons)
+    for event in events:
+        by_place = [
+            psth.smoothed(
+                psth.trial_mean(aligned_rates(data, f"{event}-aligned", rows[data.location[rows] == place])),
+                SMOOTHING_MS / data.bin_ms,
+            )
+            for place in places
+        ]
+        spread += np.nan_to_num(np.nanmean(np.std(by_place, axis=0), axis=0))
+    rate = np.nanmean(data.rates[rows], axis=(0, 1))
+    return int(np.argmax(np.nan_to_num(ratio(spread, np.sqrt(rate))))), True

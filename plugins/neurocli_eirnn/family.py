@@ -1,0 +1,144 @@
+"""The two models of the family, as a table of contents: every method says where its work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from neurocli.diagnosis import Finding
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_eirnn import baselines, loss_v1, metrics, questions
+from neurocli_eirnn.ceiling import ceiling
+from neurocli_eirnn.config import V2Config
+from neurocli_eirnn.config_v1 import V1Config, published_faults
+from neurocli_eirnn.data import SessionData
+from neurocli_eirnn.loss_v2 import loss_terms, poisson
+from neurocli_eirnn.model_v1 import PublishedEiRnn, build_v1
+from neurocli_eirnn.model_v2 import DaleRnn, build_v2
+
+
+class _Eirnn(ModelFamily):
+    """What both models share: trials, questions, metrics, references, checks of the data."""
+
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> SessionData:
+        return SessionData(recordings, config, split)
+
+    def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
+        return questions.questions(data, config, part)
+
+    @torch.no_grad()
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        data = trained.data
+        assert isinstance(data, SessionData)
+        inputs = torch.from_numpy(data.inputs[data.rows(question.groups)])
+        rates = np.concatenate([trained.module(part).numpy() for part in inputs.split(256)])
+        return questions.from_whole_trials(question, dict(zip(question.groups, rates, strict=True)))
+
+    def metrics(self, data: Any, config: Any) -> list[Metric]:
+        correlations = [metrics.PsthCorrelation(ms, data.bin_ms) for ms in config.evaluate.smoothing_ms]
+        ratios = [
+            metrics.RateRatio(data.bin_ms),
+            metrics.MedianRateRatio(data.bin_ms),
+            metrics.SdRatio(50.0, data.bin_ms),
+        ]
+        return [*correlations, *ratios]
+
+    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+        return baselines.baselines(data, config)
+
+    def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
+        return ceiling(data)
+
+    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+        from neurocli_eirnn.diagnose import data_findings
+
+        return data_findings(recordings, config)
+
+    def diagnose_model(self, trained: Trained) -> list[Finding]:
+        from neurocli_eirnn.diagnose_model import trained_findings
+
+        return trained_findings(trained)
+
+    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        from neurocli_eirnn.exhibits import evaluation_exhibits
+
+        return evaluation_exhibits(trained, answers, figures)
+
+    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        from neurocli_eirnn.interpret import interpretation_exhibits
+
+        return interpretation_exhibits(trained, figures)
+
+    def notes(self, data: Any, config: Any) -> Sequence[str]:
+        counts = data.faults.counts
+        used = int(data.kept.sum())
+        lines = [
+            f"trials: {config.data.trials}, {used} of {counts['trials']} used ({counts['ordered']} have their events in order)"
+        ]
+        broken = used - int((data.kept & data.faults.plausible).sum())
+        if broken:
+            lines.append(f"{broken} of the trials used are BROKEN: their inputs say something that did not happen")
+        if data.session.missing:
+            lines.append(f"absent in the data, zeros instead: {', '.join(data.session.missing)}")
+        return lines
+
+    def example(self, seed: int) -> RecordingSet:
+        from neurocli_eirnn.example import small_session
+
+        return small_session(seed)
+
+
+class EirnnV1(_Eirnn):
+    """The published network and recipe, in the stages it went through; see model_v1 and loss_v1."""
+
+    Config = V1Config
+
+    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+        return build_v1(config, spec)
+
+    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(module, PublishedEiRnn)
+        return LossTerms(loss_v1.loss_terms(module, batch, config.loss))
+
+    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+        assert isinstance(module, PublishedEiRnn)
+        return loss_v1.validation(module, batch, config.loss)
+
+    def notes(self, data: Any, config: Any) -> Sequence[str]:
+        return [*super().notes(data, config), *published_faults(data, config)]
+
+
+class EirnnV2(_Eirnn):
+    """Ours: every neuron on a unit of its own type, hidden units, gains per neuron; see model_v2 and loss_v2."""
+
+    Config = V2Config
+
+    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+        return build_v2(config, spec)
+
+    def parameter_groups(self, module: nn.Module, config: Any) -> list[dict[str, Any]]:
+        """Decay on weights alone: gains, time constants and biases have no reason to be small."""
+        weights = {"v", "input_weights"}
+        named = dict(module.named_parameters())
+        return [
+            {"params": [p for name, p in named.items() if name in weights], "weight_decay": config.train.weight_decay},
+            {"params": [p for name, p in named.items() if name not in weights], "weight_decay": 0.0},
+        ]
+
+    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(module, DaleRnn)
+        return LossTerms(loss_terms(module(batch["inputs"]), batch, config.loss, module.bin_ms))
+
+    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+        """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean."""
+        assert isinstance(module, DaleRnn)
+        return poisson(module(batch["inputs"]), batch, module.bin_ms)

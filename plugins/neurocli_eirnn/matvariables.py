@@ -1,0 +1,180 @@
+"""Variables of a MATLAB file in MATLAB's axis order, whichever container they lie in: v5, or v7.3 (HDF5, axes reversed).
+
+Which one it is shows when the file is opened, never from its name. A variable is read after its type and size are known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings.hdf5 import check_file, child, open_hdf5, read_array
+from neurocli_eirnn import mat5
+
+_LONGEST_TEXT = 4096
+
+
+class MatVariables(ABC):
+    """The variables of one open file. Shapes and arrays are in MATLAB's order: firing_rates is N x T x n."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    @abstractmethod
+    def names(self) -> set[str]:
+        """What the file holds; an array without elements counts as absent."""
+
+    @abstractmethod
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a numeric variable, without reading it. Raises DataError where it is of another type."""
+
+    @abstractmethod
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A numeric variable. Raises DataError where it is of another type, too large or damaged."""
+
+    @abstractmethod
+    def text(self, name: str) -> str:
+        """A char variable. Raises DataError where it is of another type, long or damaged."""
+
+    def where(self, name: str) -> str:
+        return f"{self.path}:{name}"
+
+
+@contextlib.contextmanager
+def open_mat(path: Path) -> Iterator[MatVariables]:
+    """Open a MATLAB file of either kind. Raises DataError where it is missing, truncated, damaged or something else."""
+    check_file(path)
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            yield _Version73(path, file)
+    elif _kind(path) == "v7.3":
+        raise DataError("the start of the HDF5 part is damaged", where=str(path), hint=mat5.HINT)
+    elif _kind(path) == "v5":
+        yield _Version5(path)
+    else:
+        raise DataError("this is not a MATLAB file of version 5 or 7.3", where=str(path), hint="save it with -v7.3")
+
+
+def holds(path: Path, names: set[str]) -> bool:
+    """Whether a file is a MATLAB file with all these variables. Never raises.
+
+    A MATLAB file that cannot be opened counts as well: its names are lost with it, and whoever reads it says what is wrong.
+    """
+    try:
+        if not path.is_file():
+            return False
+        if h5py.is_hdf5(path):
+            # By its keys: h5py and others write the same arrays without MATLAB's user block.
+            try:
+                with h5py.File(path, "r") as file:
+                    return names <= set(file)
+            except (OSError, RuntimeError):
+                return _kind(path) is not None
+        if _kind(path) is None:
+            return False
+        with open_mat(path) as variables:
+            return names <= variables.names
+    except DataError:
+        return True
+    except OSError:
+        return False
+
+
+def _kind(path: Path) -> str | None:
+    """v5 or v7.3 by the file's header; None for any other file."""
+    with path.open("rb") as file:
+        header = file.read(mat5.HEADER_BYTES)
+    if len(header) < mat5.HEADER_BYTES or header[126:128] not in (b"IM", b"MI"):
+        return "v5" if header.startswith(b"MATLAB 5.0 MAT-file") else None
+    version = int.from_bytes(header[124:126], "little" if header[126:128] == b"IM" else "big")
+    return {0x0100: "v5", 0x0200: "v7.3"}.get(version)
+
+
+class _Version73(MatVariables):
+    """HDF5: axes reversed, char as uint16, an empty array as its shape with an attribute that says so."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        super().__init__(path)
+        self._file = file
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name in self._file if not self._is_empty(name)}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        data = child(self._file, name, h5py.Dataset)
+        is_text = data.attrs.get("MATLAB_class", b"") in (b"char", "char")
+        if is_text or data.dtype.kind not in "biuf":
+            raise _wrong_type(self.where(name), "char" if is_text else str(data.dtype))
+        return tuple(reversed(data.shape))
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        self.shape(name)
+        return read_array(self._file, name).T
+
+    def text(self, name: str) -> str:
+        data = child(self._file, name, h5py.Dataset)
+        if data.dtype.kind != "u":
+            raise _wrong_type(self.where(name), str(data.dtype))
+        if np.prod(data.shape, dtype=object) > _LONGEST_TEXT:
+            raise _too_long(self.where(name))
+        codes = read_array(self._file, name, kinds="u").ravel()
+        return codes.astype("<u2").tobytes().decode("utf-16-le", errors="replace").strip()
+
+    def _is_empty(self, name: str) -> bool:
+        link = self._file.get(name, getlink=True)
+        return isinstance(link, h5py.HardLink) and bool(self._file[name].attrs.get("MATLAB_empty", 0))
+
+
+class _Version5(MatVariables):
+    """The older container. Only plain numeric and char variables are ever read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._entries = mat5.entries(path)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name, entry in self._entries.items() if all(entry.shape)}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        entry = self._entry(name)
+        if entry.kind not in mat5.NUMERIC:
+            raise _wrong_type(self.where(name), entry.kind)
+        return entry.shape
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        self.shape(name)
+        return mat5.read_numbers(self.path, self._entry(name))
+
+    def text(self, name: str) -> str:
+        entry = self._entry(name)
+        if entry.kind != "char":
+            raise _wrong_type(self.where(name), entry.kind)
+        if int(np.prod(entry.shape, dtype=object)) > _LONGEST_TEXT:
+            raise _too_long(self.where(name))
+        return mat5.read_text(self.path, entry).strip()
+
+    def _entry(self, name: str) -> mat5.Entry:
+        if name not in self._entries:
+            raise DataError("a required entry is missing", where=self.where(name))
+        return self._entries[name]
+
+
+def _wrong_type(where: str, kind: str) -> DataError:
+    return DataError(
+        f"the values are of type {kind}, which does not belong here", where=where, hint="export it as a plain array"
+    )
+
+
+def _too_long(where: str) -> DataError:
+    return DataError("the text is too long for a name", where=where, hint="export it with a shorter one")

@@ -1,0 +1,260 @@
+"""Against the teacher: true rates, types of neurons, weights between recorded neurons. For simulated sessions only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn import psth
+from neurocli_eirnn.baselines import condition_psth, train_psth
+from neurocli_eirnn.data import SessionData
+from neurocli_eirnn.questions import from_whole_trials, questions
+from neurocli_eirnn.rates import COLOURS, Array, letters, mean, model_rates, number, pearson, test_rows
+from neurocli_eirnn.selectivity import selectivity
+from neurocli_eirnn.session import EXCITATORY
+from neurocli_eirnn.weights import learned_weights
+
+PERMUTATIONS = 500
+FEWEST = 2
+SIGNAL = 0.1
+"""A neuron carries signal where its true condition means vary by at least this share of its mean rate (sd over mean)."""
+STRONG = 0.25
+CONDITION = ("location", "reward", "salience")
+WANTED = 0.9
+
+
+def true_rates(data: SessionData) -> Array | None:
+    """[trial, time, neuron] true rates in sp/s without each trial's own gain, which nobody could foresee; None where unknown."""
+    rates = data.session.true_rates
+    if rates is None:
+        return None
+    truths = [data.recordings[group].truth for group in data.row]
+    gain = np.array([float(t["gain"][0]) if "gain" in t else 1.0 for t in truths])
+    return rates / gain[:, None, None]
+
+
+def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
+    """r of trial means per condition with the true rates' on the test trials: the model's, and those of training PSTHs."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    truth = true_rates(data)
+    assert truth is not None
+    rows = test_rows(data)
+    predicted = dict(zip(data.split.test, model_rates(trained.module, data, rows), strict=True))
+    conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
+    true_by_group = {group: truth[row] for group, row in data.row.items()}
+    answers: dict[str, Any] = {"model": lambda question: from_whole_trials(question, predicted)}
+    if data.split.train:
+        answers |= {
+            "train PSTH": train_psth(data),
+            "location PSTH": condition_psth(data, ("location",)),
+            "condition PSTH": condition_psth(data, CONDITION),
+        }
+    table: list[list[Any]] = []
+    each: dict[str, Array] = {}
+    for question in questions(data, trained.config, "test"):
+        member = conditions[data.rows(question.groups)]
+        wanted, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
+        signal = carries_signal(wanted)
+        found = {name: answer(question) for name, answer in answers.items()}
+        r = {name: correlation(by_condition(question, f, member)[0], wanted) for name, f in found.items()}
+        table.append([question.name, kept, int(signal.sum()), *(number(mean(v[signal])) for v in r.values())])
+        if not each:
+            each = {name: np.where(signal, values, np.nan) for name, values in r.items()}
+    path = figures / "true_rates.png"
+    _draw_rates(data, each, path)
+    main = dict(zip(answers, table[0][3:], strict=True))
+    note = (
+        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them; r over conditions and time of the "
+        "means over a condition's trials, mean over neurons whose true means vary by a tenth of their rate or more; the trial's "
+        "gain is taken out of the true rates. Condition PSTHs have the noise of few trials, the train PSTH none of the conditions"
+    )
+    claims: dict[str, Any] = {f"r_{name.replace(' ', '_')}": value for name, value in main.items()}
+    claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
+    claims["wanted"] = WANTED
+    columns = ["alignment", "conditions", "neurons", *(f"r {name}" for name in answers)]
+    return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
+
+
+def by_condition(question: Question, prediction: Prediction, member: NDArray[np.int64]) -> tuple[Array, int]:
+    """([condition x time, neuron] means over trials, number of conditions) of those with enough trials.
+
+    member: [trial, label] what a trial's condition is; bins beyond a trial's end take no part.
+    """
+    valid = [np.isfinite(question.targets[group]) for group in question.groups]
+    rates = np.stack([np.where(v, prediction.values[g], np.nan) for g, v in zip(question.groups, valid, strict=True)])
+    names, which, count = np.unique(member, axis=0, return_inverse=True, return_counts=True)
+    kept = [k for k in range(len(names)) if count[k] >= FEWEST]
+    if not kept:  # too few trials for any condition: all of them are one
+        return psth.trial_mean(rates), 1
+    return np.concatenate([psth.trial_mean(rates[which.reshape(-1) == k]) for k in kept]), len(kept)
+
+
+def carries_signal(means: Array) -> NDArray[np.bool_]:
+    """[neuron] whether true means [sample, neuron] vary enough to be worth fitting."""
+    return np.nanstd(means, axis=0) >= SIGNAL * np.nanmean(means, axis=0)
+
+
+def correlation(one: Array, truth: Array) -> Array:
+    """[neuron] r over samples of [sample, neuron]; 0 where `one` is constant."""
+    return psth.correlation(truth, one)
+
+
+def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:
+    kinds = np.array(letters(data.session.neuron_type))
+    others = [name for name in each if name != "model"]
+    with saved_figure(path, ncols=max(len(others), 1), width=3.0 * max(len(others), 1) + 0.6, height=3.4) as (
+        figure,
+        axes,
+    ):
+        panels = np.atleast_1d(axes)
+        known = np.concatenate([v[np.isfinite(v)] for v in each.values()] or [np.zeros(1)])
+        low = min(0.0, float(known.min())) - 0.05 if len(known) else 0.0
+        for axis, name in zip(panels, others or ["model"], strict=True):
+            axis.plot([low, 1.03], [low, 1.03], color="0.6", lw=0.8)
+            for kind, colour in COLOURS.items():
+                axis.plot(each[name][kinds == kind], each["model"][kinds == kind], "o", ms=4, color=colour, label=kind)
+            axis.axhline(WANTED, color="0.7", lw=0.8, ls=":")
+            axis.set(
+                xlim=(low, 1.03), ylim=(low, 1.03), aspect="equal", xlabel=f"r of the {name}", ylabel="r of the model"
+            )
+        panels[0].legend(fontsize=8, loc="lower right")
+        figure.suptitle(f"correlation of each neuron with its true rates; dotted: {WANTED:g}", fontsize=9)
+
+
+def type_recovery(trained: Trained) -> Exhibit:
+    """Whether the fitted outgoing weights have the sign of the sender's true type, and whether that says anything."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    weights, unit_excitatory = learned_weights(trained.module)
+    module: Any = trained.module
+    units = module.unit_of_neuron.cpu().numpy()
+    true_e = data.session.truth["unit_type"][data.session.truth["recorded_unit"]] == EXCITATORY
+    outgoing = weights[:, units].sum(0)
+    dale = bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
+    misplaced = int((unit_excitatory[units] != true_e).sum())
+    right, auc = int(((outgoing > 0) == true_e).sum()), number(area(outgoing, true_e))
+    rows: list[list[Any]] = [
+        ["neurons", len(units)],
+        ["on a unit of another type than their own", misplaced],
+        ["sum of outgoing weights has the sign of the true type", right],
+        ["AUC of the sum, E against I", auc],
+        ["signs given by construction", dale],
+    ]
+    if not dale:
+        note = (
+            f"Dale's law is off, weights may take any sign: chance is {max(true_e.mean(), 1 - true_e.mean()):.0%} right"
+        )
+    elif misplaced:
+        note = (
+            f"Dale's law is built in, and the model puts {misplaced} neurons on units of the other type: their signs are wrong by "
+            "construction, whatever is fitted"
+        )
+    else:
+        note = "Dale's law is built in and the types are given with the data: right by construction, and no finding"
+    claims = {"right": right, "neurons": len(units), "auc": auc, "by_construction": dale, "misplaced": misplaced}
+    return Exhibit("types", "Recovery of neuron types", Table(["", "value"], rows, note), None, claims)
+
+
+def weight_recovery(trained: Trained, blank: torch.nn.Module | None, figures: Path) -> Exhibit:
+    """Learned against true strengths between recorded neurons; `blank` is the untrained model, where it can be made."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    recorded = data.session.truth["recorded_unit"]
+    truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
+    excitatory = data.session.truth["unit_type"][recorded] == EXCITATORY
+    learned = _between_recorded(trained.module)
+    own = weight_scores(learned, truth, excitatory)
+    rng = np.random.default_rng(trained.seed)
+    chance = [weight_scores(renamed(learned, excitatory, rng), truth, excitatory) for _ in range(PERMUTATIONS)]
+    controls = {} if blank is None else {"untrained": weight_scores(_between_recorded(blank), truth, excitatory)}
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for key, value in own.items():
+        spread = [one[key] for one in chance if np.isfinite(one[key])]
+        low, high = np.percentile(spread, [2.5, 97.5]) if spread else (np.nan, np.nan)
+        untrained = controls["untrained"][key] if controls else None
+        rows.append([key, number(value), number(low), number(high), number(untrained)])
+        claims[key] = number(value)
+        claims[f"{key}, chance"] = [number(low), number(high)]
+        claims[f"{key}, untrained"] = number(untrained)
+    path = figures / "weight_recovery.png"
+    _draw_weights(learned, truth, excitatory, path)
+    note = (
+        f"|w| between recorded neurons; strong: the largest {STRONG:.0%} of true |w| of each type of sender; chance: neurons "
+        f"exchanged within their types, 95 % of {PERMUTATIONS}; the row 'signed, all' is high by Dale's law alone, as its chance "
+        "shows. Rates can be fitted with other weights than the true ones, and the teacher's other units are not recorded: "
+        "what lies within chance is not recovered"
+    )
+    columns = ["", "model", "chance low", "chance high", "untrained"]
+    return Exhibit(
+        "true-weights", "Recovery of weights between recorded neurons", Table(columns, rows, note), path, claims
+    )
+
+
+def _between_recorded(module: Any) -> Array:
+    """[post, pre] learned weights between recorded neurons, in the data's order."""
+    units = module.unit_of_neuron.cpu().numpy()
+    return learned_weights(module)[0][np.ix_(units, units)]
+
+
+def weight_scores(learned: Array, truth: Array, excitatory: NDArray[np.bool_]) -> dict[str, float]:
+    """Correlations and AUCs for strong weights, off the diagonal; learned, truth [post, pre]."""
+    off = ~np.eye(len(truth), dtype=bool)
+    found = {"r signed, all": pearson(learned[off], truth[off])}
+    for name, senders in (("E", excitatory), ("I", ~excitatory)):
+        chosen = off & senders[None, :]
+        own, true = np.abs(learned[chosen]), np.abs(truth[chosen])
+        found[f"r |w| from {name}"] = pearson(own, true)
+        strong = true > max(float(np.quantile(true, 1 - STRONG)), 0.0) if true.size else np.zeros(0, bool)
+        found[f"AUC strong from {name}"] = area(own, strong)
+    return found
+
+
+def area(values: Array, member: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve of values [k] for membership; NaN where all are members, or none."""
+    if not member.any() or member.all():
+        return float("nan")
+    return float(selectivity(values[:, None], member)[0] + 1) / 2
+
+
+def renamed(learned: Array, excitatory: NDArray[np.bool_], rng: np.random.Generator) -> Array:
+    """The same matrix with neurons exchanged within E and within I."""
+    order = np.arange(len(learned))
+    for kind in (excitatory, ~excitatory):
+        order[kind] = rng.permutation(order[kind])
+    return learned[np.ix_(order, order)]
+
+
+def _draw_weights(learned: Array, truth: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
+    order = np.argsort(~excitatory, kind="stable")
+    off = ~np.eye(len(truth), dtype=bool)
+    with saved_figure(path, ncols=3, width=11.5, height=3.6) as (figure, axes):
+        for axis, matrix, title in ((axes[0], truth, "true weights"), (axes[1], learned, "learned weights")):
+            limit = float(np.percentile(np.abs(matrix[off]), 99)) if off.any() else 1.0
+            picture = axis.imshow(
+                matrix[np.ix_(order, order)],
+                cmap="RdBu_r",
+                vmin=-(limit or 1),
+                vmax=limit or 1,
+                interpolation="nearest",
+            )
+            for line in (axis.axhline, axis.axvline):
+                line(int(excitatory.sum()) - 0.5, color="k", lw=0.8)
+            axis.set(xlabel="from neuron (E, then I)", ylabel="to neuron (E, then I)")
+            axis.set_title(title, fontsize=9)
+            figure.colorbar(picture, ax=axis, label="weight", extend="both")
+        for (name, colour), senders in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
+            chosen = off & senders[None, :]
+            axes[2].plot(np.abs(truth[chosen]), np.abs(learned[chosen]), ".", ms=3, color=colour, label=f"from {name}")
+        axes[2].set(xlabel="true |w|", ylabel="learned |w|")
+        axes[2].set_title("between recorded neurons", fontsize=9)
+        axes[2].legend(fontsize=8)

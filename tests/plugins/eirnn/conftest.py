@@ -1,0 +1,67 @@
+"""A small simulated session, and the folder of real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from neurocli.plugin.cards import SimulatorCard
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli_eirnn.parameters import ScSessionConfig
+from neurocli_eirnn.session import Session
+from neurocli_eirnn.simulator import ScSessionSimulator
+from neurocli_eirnn.writing import write_mat, write_mat5
+
+CARD = SimulatorCard(name="sc-session", summary="test", implementation="neurocli_eirnn.simulator:ScSessionSimulator")
+
+
+@pytest.fixture(scope="session")
+def simulator() -> ScSessionSimulator:
+    return ScSessionSimulator(CARD)
+
+
+@pytest.fixture(scope="session")
+def simulated(simulator, tmp_path_factory) -> RecordingSet:
+    """240 trials, as `neuro simulate` would leave them in a file."""
+    config = ScSessionConfig()
+    meta = {"simulator": CARD.name, "parameters": config.model_dump(), "simulation": {"first": 0, "runs": 240}}
+    made = []
+    for index in range(240):
+        recording = simulator.simulate(config, index, Path())
+        recording.group = simulator.group_name(config, index)
+        made.append(recording)
+    path = tmp_path_factory.mktemp("simulated") / "session.h5"
+    RecordingSet.of(made, meta=meta, truth=simulator.truth(config)).save(path)
+    return RecordingSet.open(path)
+
+
+@pytest.fixture(scope="session")
+def session(simulated) -> Session:
+    """The first 30 of these trials; tests must not change it."""
+    return Session.of(simulated.subset(simulated.groups[:30]))
+
+
+@pytest.fixture(scope="session")
+def v73(session, tmp_path_factory) -> Path:
+    """These 30 trials as a .mat file of version 7.3."""
+    named = dataclasses.replace(session, brain_area=["SC"] * session.neurons, name="Monkey_01")
+    return write_mat(named, tmp_path_factory.mktemp("v73") / "rnn_export_Monkey_01.mat")
+
+
+@pytest.fixture(scope="session")
+def v5(session, tmp_path_factory) -> Path:
+    """The same as version 5."""
+    named = dataclasses.replace(session, brain_area=["SC"] * session.neurons, name="Monkey_01")
+    return write_mat5(named, tmp_path_factory.mktemp("v5") / "rnn_export_Monkey_01.mat")
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real sessions."""
+    folder = os.environ.get("NEUROCLI_REAL_DATA")
+    if not folder:
+        pytest.skip("NEUROCLI_REAL_DATA is not set")
+    return Path(folder) / "eirnn"

@@ -1,0 +1,40 @@
+"""The tiny session: what the conformance kit and other tests stand on."""
+
+import time
+
+import numpy as np
+
+from neurocli_eirnn.example import small_session
+from neurocli_eirnn.session import Session
+from neurocli_eirnn.trials import classify
+
+
+def test_is_a_pure_function_of_its_seed():
+    one, again, other = (small_session(seed, trials=6) for seed in (3, 3, 4))
+    prints = [[made[g].fingerprint() for g in made] for made in (one, again, other)]
+    assert prints[0] == prints[1]
+    assert prints[0] != prints[2]
+    assert len(set(prints[0])) == 6
+
+
+def test_has_what_a_session_needs_and_its_truth():
+    started = time.perf_counter()
+    made = small_session(0)
+    assert time.perf_counter() - started < 10
+    session = Session.of(made)
+    assert session.trials == 60
+    assert sorted(set(session.neuron_type)) == [1, 2]
+    assert classify(session).ordered.all()
+    assert session.true_rates is not None
+    units = session.truth["recorded_unit"]
+    assert session.truth["weights"].shape == (len(session.truth["unit_type"]),) * 2
+    assert (session.truth["unit_type"][units] == session.neuron_type).all()
+    assert "gain" in made[made.groups[0]].truth
+
+
+def test_rates_are_counts_of_the_true_rates():
+    session = Session.of(small_session(1))
+    counts = session.rates * session.bin_ms / 1000
+    assert np.nanmax(np.abs(counts - np.round(counts))) < 1e-4
+    mean, true = np.nanmean(session.rates, axis=(0, 1)), np.nanmean(session.true_rates, axis=(0, 1))
+    assert np.abs(mean / true - 1).max() < 0.1

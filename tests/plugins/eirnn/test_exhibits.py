@@ -1,0 +1,147 @@
+"""What `evaluate` shows beside the scoreboard, against plain references."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.cli.output import plain
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet
+from neurocli_eirnn.example import small_session
+from neurocli_eirnn.exhibits import compared, evaluation_exhibits
+from neurocli_eirnn.metrics import PsthCorrelation
+from neurocli_eirnn.questions import questions
+from neurocli_eirnn.rates import standard_error
+from neurocli_eirnn.residuals import dispersion, fano, in_windows
+
+
+def make_trained(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> Trained:
+    """A model after a few plain steps; `options` change fields of its section `model`."""
+    family = registry().family(model)
+    config = family.Config()
+    for name, value in {"compiled": "off", **options}.items():  # compiling takes longer than these few steps
+        setattr(config.model, name, value)
+    data = family.adapt(recordings, config)
+    torch.manual_seed(0)
+    module = family.build(config, data.spec)
+    optimiser = torch.optim.Adam(module.parameters(), 2e-2)
+    for epoch in range(steps):
+        for batch in data.batches("train", seed=0, epoch=epoch):
+            optimiser.zero_grad()
+            family.loss(module, batch, config).total.backward()
+            optimiser.step()
+    return Trained(module.eval(), config, data, 0, [])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return make_trained(small_session(0), steps=40)
+
+
+@pytest.fixture(scope="module")
+def answers(trained):
+    family = registry().family("eirnn-v2")
+    return {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+
+
+@pytest.fixture(scope="module")
+def shown(trained, answers, tmp_path_factory):
+    return {e.name: e for e in evaluation_exhibits(trained, answers, tmp_path_factory.mktemp("figures"))}
+
+
+def test_every_exhibit_is_whole(shown):
+    assert list(shown) == ["per-neuron", "per-type", "event-aligned", "residuals"]
+    for exhibit in shown.values():
+        assert exhibit.figure is None or exhibit.figure.stat().st_size > 5000
+        assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
+        json.dumps(plain(exhibit), allow_nan=False)
+
+
+def test_neurons_average_to_the_score(trained, answers, shown):
+    question = questions(trained.data, trained.config, "test")[0]
+    for sd_ms, key in ((0.0, "r_raw"), (50.0, "r_50ms")):
+        metric = PsthCorrelation(sd_ms, trained.data.bin_ms)
+        statistics = [
+            metric.statistics(question.targets[g], answers[question.name].values[g], None, None)
+            for g in question.groups
+        ]
+        assert shown["per-neuron"].claims[key] == pytest.approx(float(metric.value(sum(statistics))), abs=1e-6)
+
+
+def test_neurons_are_listed_best_first(trained, shown):
+    table = shown["per-neuron"].table
+    r = [row[table.columns.index("r 50 ms")] for row in table.rows]
+    assert r == sorted(r, reverse=True)
+    kinds = dict(zip(trained.data.session.neuron_ids, trained.data.session.neuron_type, strict=True))
+    assert all(("E" if kinds[row[0]] == 1 else "I") == row[1] for row in table.rows)
+
+
+def test_a_perfect_model_is_at_its_ceiling():
+    """True rates: their r is close to the noise ceiling, and their PSTH has the sd that the corrected ratio calls 1."""
+    from neurocli_eirnn.ceiling import ceiling
+
+    trained = make_trained(small_session(0, trials=300))
+    question = questions(trained.data, trained.config, "test")[0]
+    found = compared(trained.data, question, ceiling(trained.data).answer(question))
+    assert np.nanmean(found.share) == pytest.approx(1.0, abs=0.15)
+    assert np.nanmedian(found.sd_ratio_corrected) == pytest.approx(1.0, abs=0.25)
+    assert np.nanmedian(found.sd_ratio) < np.nanmedian(found.sd_ratio_corrected)
+
+
+def test_standard_error_is_that_of_smoothed_trials():
+    rates = np.random.default_rng(0).poisson(2.0, (40, 30, 2)) * 40.0
+    by_hand = rates.std(0, ddof=1) / np.sqrt(40)
+    assert standard_error(rates, 0.0) == pytest.approx(by_hand)
+    assert standard_error(rates, 2.0).mean() < 0.6 * by_hand.mean()
+    rates[5:, 20:] = np.nan
+    rates[1:, 25:] = np.nan
+    band = standard_error(rates, 0.0)
+    assert np.isfinite(band[:25]).all() and np.isnan(band[25:]).all()
+
+
+def test_poisson_counts_have_fano_and_dispersion_one():
+    rng = np.random.default_rng(1)
+    expected = rng.gamma(2.0, 0.2, (60, 100, 5))
+    expected[:, 80:] = np.nan
+    draws = []
+    for _ in range(100):
+        counts = np.where(np.isfinite(expected), rng.poisson(np.nan_to_num(expected)), np.nan)
+        draws.append(dispersion(counts, expected)[0])
+    found, sd = np.array(draws), dispersion(counts, expected)[1]
+    assert found.mean() == pytest.approx(1.0, abs=0.01)
+    assert found.std(0) == pytest.approx(sd, rel=0.25)
+    same = np.broadcast_to(expected[:1], expected.shape)
+    assert fano(np.where(np.isfinite(same), rng.poisson(np.nan_to_num(same)), np.nan)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_gain_shared_by_a_trial_shows_in_wide_windows():
+    rng = np.random.default_rng(2)
+    expected = np.full((200, 64, 3), 0.5)
+    gain = rng.lognormal(0, 0.3, (200, 1, 1))
+    counts = rng.poisson(expected * gain).astype(float)
+    narrow, wide = (dispersion(in_windows(counts, k), in_windows(expected, k))[0].mean() for k in (1, 16))
+    assert narrow < 1.3 < 1.6 < wide
+
+
+def test_windows_are_whole():
+    counts = np.arange(14.0).reshape(1, 7, 2)
+    assert in_windows(counts, 3)[0, :, 0].tolist() == [6.0, 24.0]
+
+
+def test_new_data_without_training_trials(tmp_path):
+    """A model asked about other data has no train PSTH to be held against; everything else is there."""
+    from neurocli.recordings import Split
+
+    trained = make_trained(small_session(0))
+    family = registry().family("eirnn-v2")
+    trained.data = family.adapt(
+        small_session(0), trained.config, Split((), (), tuple(trained.data.row), protocol="new data")
+    )
+    answers = {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+    table = evaluation_exhibits(trained, answers, tmp_path)[0].table
+    assert all(row[table.columns.index("train PSTH's r")] is None for row in table.rows)

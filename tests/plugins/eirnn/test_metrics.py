@@ -1,0 +1,106 @@
+"""Scores of trial means against numpy and scipy, with trials of different lengths, subsets and resampling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import pearsonr
+
+from neurocli_eirnn.metrics import MedianRateRatio, PsthCorrelation, RateRatio, SdRatio
+
+BIN = 25.0
+
+
+@pytest.fixture
+def trials():
+    """(data, model): lists of [40 bins, 5 neurons] in sp/s, all bins valid."""
+    rng = np.random.default_rng(0)
+    true = 10 + 8 * np.sin(np.linspace(0, 9, 40)[:, None] + np.arange(5))
+    data = [rng.poisson(true * BIN / 1000) * 1000 / BIN for _ in range(12)]
+    return data, [true + rng.normal(0, 3, true.shape) for _ in range(12)]
+
+
+def scored(metric, data, model, mask=None):
+    statistics = sum(metric.statistics(d, m, mask, None) for d, m in zip(data, model, strict=True))
+    return float(metric.value(statistics))
+
+
+@pytest.mark.parametrize("sd_ms", [0.0, 50.0, 100.0])
+def test_correlation_of_smoothed_trial_means(trials, sd_ms):
+    data, model = trials
+    psths = [np.mean(x, axis=0) for x in trials]
+    if sd_ms:
+        psths = [gaussian_filter1d(x, sd_ms / BIN, axis=0, mode="nearest") for x in psths]
+    expected = np.mean([pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in range(5)])
+    assert scored(PsthCorrelation(sd_ms, BIN), data, model) == pytest.approx(expected, rel=1e-9)
+
+
+def test_rate_ratios(trials):
+    data, model = trials
+    total = [np.sum(x, axis=(0, 1)) for x in trials]
+    assert scored(RateRatio(BIN), data, model) == pytest.approx(total[1].sum() / total[0].sum())
+    assert scored(MedianRateRatio(BIN), data, model) == pytest.approx(np.median(total[1] / total[0]))
+
+
+def test_sd_ratio(trials):
+    data, model = trials
+    sd = [gaussian_filter1d(np.mean(x, axis=0), 2.0, axis=0, mode="nearest").std(axis=0).mean() for x in trials]
+    assert scored(SdRatio(50.0, BIN), data, model) == pytest.approx(sd[1] / sd[0], rel=1e-9)
+
+
+def test_bins_beyond_a_trial_count_in_neither(trials):
+    data, model = trials
+    ends = [40, 38, 25, 30, 20, 36, 40, 33, 38, 22, 28, 38]
+    cut = [np.where(np.arange(40)[:, None] < end, x, np.nan) for x, end in zip(data, ends, strict=True)]
+    seen = [np.where(np.isnan(d), np.nan, m) for d, m in zip(cut, model, strict=True)]
+    psths = [np.nanmean(x, axis=0) for x in (cut, seen)]
+    expected = np.mean([pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in range(5)])
+    assert scored(PsthCorrelation(0.0, BIN), cut, model) == pytest.approx(expected, rel=1e-9)
+    total = [np.nansum(x) for x in (cut, seen)]
+    assert scored(RateRatio(BIN), cut, model) == pytest.approx(total[1] / total[0])
+    short = [np.where(np.arange(40)[:, None] < 30, x, np.nan) for x in data]
+    smooth = [gaussian_filter1d(np.mean(x, axis=0)[:30], 2.0, axis=0, mode="nearest") for x in trials]
+    expected = np.mean([pearsonr(smooth[0][:, k], smooth[1][:, k]).statistic for k in range(5)])
+    assert scored(PsthCorrelation(50.0, BIN), short, model) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_subset_of_neurons_or_of_trials(trials):
+    data, model = trials
+    metric = PsthCorrelation(0.0, BIN)
+    neurons = np.array([[True, False, True, False, False]])
+    psths = [np.mean(x, axis=0) for x in trials]
+    expected = np.mean([pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in (0, 2)])
+    assert scored(metric, data, model, neurons) == pytest.approx(expected, rel=1e-9)
+    some = sum(
+        metric.statistics(d, m, np.full((1, 1), n < 6), None) for n, (d, m) in enumerate(zip(data, model, strict=True))
+    )
+    assert float(metric.value(some)) == pytest.approx(scored(metric, data[:6], model[:6]), rel=1e-12)
+
+
+def test_silent_neurons_are_left_out_and_a_flat_model_scores_zero(trials):
+    data, model = trials
+    quiet = [np.concatenate((d, np.zeros((40, 1))), axis=1) for d in data]
+    wide = [np.concatenate((m, m[:, :1]), axis=1) for m in model]
+    for metric in (PsthCorrelation(0.0, BIN), MedianRateRatio(BIN)):
+        assert scored(metric, quiet, wide) == pytest.approx(scored(metric, data, model), rel=1e-12)
+    flat = [np.full_like(m, 5.0) for m in model]
+    assert scored(PsthCorrelation(0.0, BIN), data, flat) == 0
+    silent = [np.zeros_like(d) for d in data]
+    for metric in (PsthCorrelation(0.0, BIN), RateRatio(BIN), MedianRateRatio(BIN), SdRatio(50.0, BIN)):
+        assert np.isnan(scored(metric, silent, model))
+
+
+def test_many_resamplings_at_once_are_those_one_by_one(trials):
+    """The bootstrap hands over statistics with a leading axis."""
+    data, model = trials
+    rng = np.random.default_rng(1)
+    for metric in (PsthCorrelation(50.0, BIN), RateRatio(BIN), MedianRateRatio(BIN), SdRatio(50.0, BIN)):
+        each = np.stack([metric.statistics(d, m, None, None) for d, m in zip(data, model, strict=True)])
+        counts = rng.multinomial(12, np.full(12, 1 / 12), size=6)
+        together = metric.value(np.einsum("bn,nkc->bkc", counts, each))
+        alone = [
+            scored(metric, [data[i] for i in np.repeat(range(12), c)], [model[i] for i in np.repeat(range(12), c)])
+            for c in counts
+        ]
+        np.testing.assert_allclose(together, alone, rtol=1e-9)
