@@ -154,11 +154,12 @@ def _draw(
                     axis.plot(*points[before], "o", color=colour, ms=5)
                     axis.plot(*points[-1], ">", color=colour, ms=4)
                 axis.set(xlim=limits[0], ylim=limits[1])
+                axis.locator_params(nbins=5)
                 axis.set_title(f"{name}, around {event}", fontsize=9)
                 axis.tick_params(labelsize=8)
                 if row:
-                    axis.set_xlabel(f"PC 1 of the data ({share[0]:.0%})", fontsize=8)
-            axes[row][0].set_ylabel(f"PC 2 of the data ({share[1]:.0%})", fontsize=8)
+                    axis.set_xlabel(f"PC 1 of the data ({share[0] * 100:.0f} %)", fontsize=8)
+            axes[row][0].set_ylabel(f"PC 2 of the data ({share[1] * 100:.0f} %)", fontsize=8)
         shown = min(10, len(share))
         numbers = np.arange(1, shown + 1)
         for values, style, label in ((share, "o-", "data"), (model_share, "s--", "model")):

@@ -150,9 +150,7 @@ def type_recovery(trained: Trained) -> Exhibit:
         ["signs given by construction", dale],
     ]
     if not dale:
-        note = (
-            f"Dale's law is off, weights may take any sign: chance is {max(true_e.mean(), 1 - true_e.mean()):.0%} right"
-        )
+        note = f"Dale's law is off, weights may take any sign: chance is {max(true_e.mean(), 1 - true_e.mean()) * 100:.0f} % right"
     elif misplaced:
         note = (
             f"Dale's law is built in, and the model puts {misplaced} neurons on units of the other type: their signs are wrong by "
@@ -189,7 +187,7 @@ def weight_recovery(trained: Trained, blank: torch.nn.Module | None, figures: Pa
     path = figures / "weight_recovery.png"
     _draw_weights(learned, truth, excitatory, path)
     note = (
-        f"|w| between recorded neurons; strong: the largest {STRONG:.0%} of true |w| of each type of sender; chance: neurons "
+        f"|w| between recorded neurons; strong: the largest {STRONG * 100:.0f} % of true |w| of each type of sender; chance: neurons "
         f"exchanged within their types, 95 % of {PERMUTATIONS}; the row 'signed, all' is high by Dale's law alone, as its chance "
         "shows. Rates can be fitted with other weights than the true ones, and the teacher's other units are not recorded: "
         "what lies within chance is not recovered"

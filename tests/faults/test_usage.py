@@ -14,7 +14,7 @@ CASES = {
     "no name to show": (["models", "show"], "usage", "NAME"),
     "no plugin to check": (["plugins", "check"], "usage", "NAME"),
     "no model": (["train"], "usage", "MODEL"),
-    "option without value": (["train", "--resume"], "usage", "--resume"),
+    "option without value": (["simulate", "brunel", "--runs"], "usage", "--runs"),
     "not a seed": (["train", "cnn-lstm", "--seed", "x"], "usage", "--seed"),
     "unknown model": (["train", "cnn-lstn"], "unknown-name", "did you mean cnn-lstm"),
     "unknown model, preprocess": (["preprocess", "cnn-lstn"], "unknown-name", "did you mean cnn-lstm"),
