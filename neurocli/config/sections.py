@@ -49,6 +49,9 @@ class TrainConfig(Section):
     plateau_patience: int = Field(10, ge=0)
     minimum_rate: float = Field(0.0, ge=0, description="the schedule never goes below this learning rate")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; unset: no clipping")
+    gradient_shares: int | None = Field(
+        None, ge=1, description="log every loss term's share of the gradient, every so many epochs; unset: never"
+    )
     patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation loss")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     threads: int = Field(1, ge=1, le=256, description="CPU threads; one is fastest for the small models here")

@@ -174,7 +174,10 @@ class RunFolder:
 
 def list_runs(root: Path) -> list[RunFolder]:
     """The runs under `root`, newest first."""
-    found = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
+    try:
+        found = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
+    except OSError:  # a name that no folder can have
+        found = []
     return sorted(found, key=_age, reverse=True)
 
 

@@ -57,7 +57,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             for path in (*temporary.iterdir(), temporary):
                 _sync(path)
         except (SafetensorError, RuntimeError) as error:  # both libraries wrap the system's error in text
+            shutil.rmtree(temporary, ignore_errors=True)
             raise OSError(*_errno(error)) from error
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         if folder.exists():
             if _is_sound(folder):
                 shutil.rmtree(previous, ignore_errors=True)

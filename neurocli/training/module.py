@@ -32,6 +32,7 @@ class FamilyModule(LightningModule):
         self.config = config
         self.schedule = schedule
         self.sums: dict[str, float] = {}
+        self.shares: dict[str, float] = {}
         self.batches_seen = 0
         self.last_loss = math.nan
 
@@ -47,7 +48,7 @@ class FamilyModule(LightningModule):
 
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before."""
-        self.sums, self.batches_seen = {}, 0
+        self.sums, self.shares, self.batches_seen = {}, {}, 0
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         for group in self.optimizer.param_groups:
@@ -70,6 +71,9 @@ class FamilyModule(LightningModule):
             raise self.not_finite(f"the training loss ({bad})")
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
+        every = self.config.train.gradient_shares
+        if every and batch_idx == 0 and self.trainer.current_epoch % every == 0:
+            self.shares = self._gradient_shares(loss.terms)
         self.batches_seen += 1
         return loss.total
 
@@ -77,7 +81,20 @@ class FamilyModule(LightningModule):
         """The mean of every loss term over the batches of the epoch, and of their sum as `train_loss`."""
         means = {name: total / max(1, self.batches_seen) for name, total in self.sums.items()}
         named = {f"train_{name}": value for name, value in means.items()} if len(means) > 1 else {}
-        return {"train_loss": sum(means.values()), **named}
+        return {"train_loss": sum(means.values()), **named, **self.shares}
+
+    def _gradient_shares(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Each term's gradient norm over the sum of all terms' norms: what the step listens to, whatever the values say."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        norms = {}
+        for name, term in terms.items():
+            if not term.requires_grad:
+                norms[name] = 0.0
+                continue
+            gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+            norms[name] = math.sqrt(sum(float(g.square().sum()) for g in gradients if g is not None))
+        total = sum(norms.values())
+        return {f"gradient_share_{name}": norm / total if total > 0 else 0.0 for name, norm in norms.items()}
 
     def validate(self, data: DataModule, between: Callable[[], None] = lambda: None) -> float | None:
         """The mean validation loss, batches weighted by their size; None where there are no validation groups.

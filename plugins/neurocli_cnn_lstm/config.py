@@ -22,7 +22,9 @@ class DataConfig(Section):
     validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
     test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
     drop_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
-    noise_mv: float = Field(0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)")
+    noise_mv: float = Field(
+        0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)"
+    )
     noise_seed: int = Field(0, ge=0)
     reset_flag: Literal["auto", "on", "off"] = Field(
         "auto", description="mark samples clamped at reset; auto: on for simulated data. Real recordings have no clamp"

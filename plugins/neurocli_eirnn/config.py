@@ -74,5 +74,6 @@ class V2Config(FamilyConfig):
         schedule="cosine",
         warmup=0.3,
         gradient_clip=1.0,
+        gradient_shares=20,
     )
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -39,8 +39,9 @@ class _Eirnn(ModelFamily):
     def predict(self, trained: Trained, question: Question) -> Prediction:
         data = trained.data
         assert isinstance(data, SessionData)
-        inputs = torch.from_numpy(data.inputs[data.rows(question.groups)])
-        rates = np.concatenate([trained.module(part).numpy() for part in inputs.split(256)])
+        device = next(trained.module.parameters()).device
+        inputs = torch.from_numpy(data.inputs[data.rows(question.groups)]).to(device)
+        rates = np.concatenate([trained.module(part).cpu().numpy() for part in inputs.split(256)])
         return questions.from_whole_trials(question, dict(zip(question.groups, rates, strict=True)))
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:

@@ -126,7 +126,7 @@ def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:
             axis.set(
                 xlim=(low, 1.03), ylim=(low, 1.03), aspect="equal", xlabel=f"r of the {name}", ylabel="r of the model"
             )
-        panels[0].legend(fontsize=8, loc="lower right")
+        figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
         figure.suptitle(f"correlation of each neuron with its true rates; dotted: {WANTED:g}", fontsize=9)
 
 

@@ -39,7 +39,7 @@ def kernels(units: int) -> tuple[Callable[..., None], Callable[..., None]]:
 
     odd = units % 2
 
-    @numba.njit(fastmath=True, inline="always")
+    @numba.njit(fastmath=True, inline="always", error_model="numpy")
     def activate(x: Any, rate: Any, slope: Any, bits: Any, mantissa: Any) -> None:
         for i in range(units):
             z = max(-abs(x[i]) * _LOG2E, _F(-126.0))
@@ -66,7 +66,7 @@ def kernels(units: int) -> tuple[Callable[..., None], Callable[..., None]]:
             rate[i] = max(x[i], _F(0)) + _F(2) * z * (s * square + _F(1))
             slope[i] = r if x[i] >= 0 else e * r
 
-    @numba.njit(fastmath=True)
+    @numba.njit(fastmath=True, error_model="numpy")
     def forward(drive: Any, weights_t: Any, alpha: Any, start: Any, states: Any, rates: Any, slopes: Any) -> None:
         x, total = np.empty(units, np.float32), np.empty(units, np.float32)
         bits, mantissa = np.empty(units, np.int32), np.empty(units, np.float32)
@@ -89,7 +89,7 @@ def kernels(units: int) -> tuple[Callable[..., None], Callable[..., None]]:
                     x[i] += alpha[i] * (total[i] - x[i])
                     out[i] = x[i]
 
-    @numba.njit(fastmath=True)
+    @numba.njit(fastmath=True, error_model="numpy")
     def backward(
         gradient: Any,
         states: Any,

@@ -216,6 +216,7 @@ def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], f
         axes[1].set_title("time constants", fontsize=9)
         ticks = [t for t in _TICKS_MS if tau.min() / 1.5 <= t <= tau.max() * 1.5]
         axes[1].set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes[1].set_xlim(tau.min() / 1.6, tau.max() * 1.6)
         axes[1].minorticks_off()
         axes[1].legend(fontsize=8)
     claims = {

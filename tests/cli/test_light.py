@@ -63,15 +63,3 @@ def test_help_goes_to_stdout(tmp_path):
     ):
         assert command in done.stdout
     assert done.stderr == ""
-
-
-def test_a_closed_pipe_is_quiet(tmp_path):
-    done = subprocess.run(
-        f"{sys.executable} -m neurocli models | true",
-        shell=True,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=60,
-    )
-    assert done.stderr == ""

@@ -30,7 +30,7 @@ VOLTAGES = {
     "uneven times": (changed("5 " + LINES[700].partition(" ")[2]), "not evenly spaced", 701),
     "commas": ("\n".join(LINES).replace(" ", ",").encode(), "not a number", 1),
     "latin-1": (changed("\xe9 1", 3), "not a number", 4),
-    "cut off": ("\n".join(LINES)[: len("\n".join(LINES[:300])) + 10].encode(), "columns, those before it 6", 301),
+    "cut off": ("\n".join(LINES)[: len("\n".join(LINES[:300])) + 13].encode(), "columns, those before it 6", 301),
     "zero bytes": (changed("\0" * 20, 900), "not a number", 901),
     "garbage": (np.random.default_rng(0).integers(1, 256, 5000, dtype=np.uint8).tobytes(), "", None),
     "one row": (LINES[0].encode(), "two rows", 1),
