@@ -62,6 +62,7 @@ def show(output: Output, found: Evaluation, name: str) -> None:
     for line in _skill_lines(found):
         output.text(line)
     output.text()
+    _show_differences(output, found)
     _show_horizons(output, found)
     _show_subsets(output, found)
     output.exhibits(found.exhibits, leaky=found.leaky)
@@ -101,6 +102,16 @@ def _skill_lines(found: Evaluation) -> list[str]:
     return lines
 
 
+def _show_differences(output: Output, found: Evaluation) -> None:
+    rows = [
+        [d["baseline"], with_interval(d["value"], d["low"], d["high"]), d["p"], d["verdict"] or "too few groups"]
+        for d in found.differences
+    ]
+    if rows:
+        title = f"{found.model} minus each baseline, {_heading(found.metrics[0])}, same groups"
+        output.table(title, ["baseline", "difference", "p", "the model is"], rows, leaky=found.leaky)
+
+
 def _show_horizons(output: Output, found: Evaluation) -> None:
     if len(found.questions) < 2:
         return
@@ -117,11 +128,18 @@ def _show_horizons(output: Output, found: Evaluation) -> None:
 
 
 def _show_subsets(output: Output, found: Evaluation) -> None:
-    main, metric = found.questions[0], found.metrics[0]
+    main = found.questions[0]
     names = main["subsets"]
-    for title, chosen, note in (
-        ("by subset", [n for n in names if n not in found.hindsight], None),
-        ("by subset of what came after (hindsight)", [n for n in names if n in found.hindsight], HINDSIGHT),
+    # Targets chosen by what they are vary little among themselves: errors in the data's unit still mean something.
+    own_unit = [m for m in found.metrics if m["unit"] == main["unit"]] or found.metrics
+    for title, chosen, metric, note in (
+        ("by subset", [n for n in names if n not in found.hindsight], found.metrics[0], None),
+        (
+            "by subset of what came after (hindsight)",
+            [n for n in names if n in found.hindsight],
+            own_unit[0],
+            HINDSIGHT,
+        ),
     ):
         if not chosen:
             continue

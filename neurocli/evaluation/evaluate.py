@@ -20,7 +20,7 @@ class Evaluation:
     """All scores of a model beside their references.
 
     skills: one per question, in order, the main question first; ceiling_reason: why there is no ceiling; hindsight: names
-    of subsets that depend on the targets themselves.
+    of subsets that depend on the targets themselves; differences: the model minus every baseline on the main question.
     """
 
     model: str
@@ -29,6 +29,7 @@ class Evaluation:
     metrics: list[dict[str, Any]]
     questions: list[dict[str, Any]]
     protocol: dict[str, Any]
+    differences: list[dict[str, Any]] = field(default_factory=list)
     suspicious: float | None = None
     ceiling_reason: str | None = None
     hindsight: frozenset[str] = frozenset()
@@ -64,6 +65,7 @@ class Evaluation:
             "scores": [score.as_dict() for score in self.scores],
             "skill": self.skill,
             "skills": self.skills,
+            "differences": self.differences,
             "metrics": self.metrics,
             "questions": self.questions,
             "protocol": self.protocol,
@@ -137,6 +139,7 @@ def evaluate(
             "scored": "test",
             "fingerprint": data.test_fingerprint(),
         },
+        differences=board.differences(questions[0], name),
         suspicious=family.suspicious_score(data, config),
         ceiling_reason=ceiling.reason if isinstance(ceiling, NoCeiling) else None,
         hindsight=frozenset[str]().union(*(q.hindsight for q in questions)),

@@ -135,6 +135,35 @@ class Scoreboard:
                 found["value"] = (score.value - best.value) / room if abs(room) > 1e-9 else None
         return found
 
+    def differences(self, question: Question, model: str) -> list[dict[str, Any]]:
+        """The model minus every baseline on the same groups, by the main metric: baseline, value, low, high, p, verdict.
+
+        verdict: `better`, `worse`, or `within the interval` where the interval holds zero; None without an interval.
+        """
+        metric = self.metrics[0]
+        rows = [
+            s for s in self.scores if (s.question, s.metric, s.unit, s.subset) == (question.name, *_of(metric), ALL)
+        ]
+        found = []
+        for baseline in (s.name for s in rows if s.kind == "baseline"):
+            one, other = (self.statistics(question, name, metric) for name in (model, baseline))
+            difference = _as_dict(paired(metric, one, other))
+            found.append({"baseline": baseline, **difference, "verdict": _verdict(difference, metric.higher)})
+        return found
+
+
+def _of(metric: Metric) -> tuple[str, str]:
+    return metric.name, metric.unit
+
+
+def _verdict(difference: dict[str, Any], higher: bool) -> str | None:
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None:
+        return None
+    if low <= 0 <= high:
+        return "within the interval"
+    return "better" if (low > 0) == higher else "worse"
+
 
 def _key(metric: Metric) -> str:
     return f"{metric.name}/{metric.unit}"

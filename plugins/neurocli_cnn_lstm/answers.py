@@ -21,8 +21,9 @@ LONGEST_LAG = 20
 def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
     """One question per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
     asked: list[Question] = []
-    longest = horizon_steps(data, config)[-1]
-    for steps in horizon_steps(data, config):
+    horizons = horizon_steps(data, config)
+    longest = horizons[-1]
+    for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
         stride = 1 if not asked else config.evaluate.probe_stride
         # Longer horizons share their origins, so that one free run answers them all.
         reach = steps if not asked else longest

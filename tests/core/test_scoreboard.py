@@ -98,3 +98,36 @@ def test_an_answer_with_holes_is_refused() -> None:
     answer.values["g3"][7, 2] = np.nan
     with pytest.raises(NeuroError, match="no number for 1 targets"):
         Scoreboard([R2("mV")]).add(question(), "model", "model", answer)
+
+
+def test_every_baseline_is_answered_with_a_verdict() -> None:
+    board = Scoreboard([R2("mV")])
+    asked = question()
+    board.add(asked, "model", "model", noisy(2.0, 1))
+    board.add(asked, "bad", "baseline", noisy(4.0, 2))
+    board.add(asked, "good", "baseline", noisy(1.0, 3))
+    board.add(asked, "alike", "baseline", noisy(2.0, 1))
+    assert {d["baseline"]: d["verdict"] for d in board.differences(asked, "model")} == {
+        "bad": "better",
+        "good": "worse",
+        "alike": "within the interval",
+    }
+
+
+def test_a_mean_over_channels_takes_the_jackknife() -> None:
+    class MeanOfChannels(RMSE):
+        """A nonlinear score per channel, then their mean: statistics may not be added over channels."""
+
+        pooled = False
+
+        def value(self, statistics):
+            return RMSE.value(self, statistics[..., None, :]).mean(-1)
+
+    metric = MeanOfChannels("mV")
+    groups = np.stack([metric.statistics(TARGETS[g], noisy(2, 1).values[g], None, None) for g in TARGETS])
+    left_out = np.array([metric.value(np.delete(groups, k, 0).sum(0)) for k in range(len(groups))])
+    n = len(groups)
+    error = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())
+    low, high = interval(metric, groups)
+    assert high - low == pytest.approx(2 * 2.5706 * error, rel=1e-4)  # t of 5 degrees of freedom
+    assert (low + high) / 2 == pytest.approx(metric.value(groups.sum(0)))

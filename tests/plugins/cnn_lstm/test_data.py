@@ -46,6 +46,19 @@ def test_a_published_split_is_marked(recordings: RecordingSet) -> None:
     assert data.series["joined"].shape == (6 * 700, 100)
 
 
+def test_a_published_split_can_be_scored(recordings: RecordingSet) -> None:
+    """Its windows straddle runs, linear baselines do not: they must have their lags at every origin."""
+    data = adapted(recordings, "data.split=published", model="cnn-lstm-v1")
+    family = registry().family("cnn-lstm-v1")
+    config = family.Config()
+    [question] = family.questions(data, config)
+    assert sum(map(len, question.origins.values())) > 10
+    for predictor in family.baselines(data, config):
+        answer = predictor.answer(question)
+        assert answer is not None
+        assert all(np.isfinite(values).all() for values in answer.values.values()), predictor.name
+
+
 def test_batches_are_a_function_of_seed_and_epoch(recordings: RecordingSet) -> None:
     data = adapted(recordings, "train.steps_per_epoch=5")
 
