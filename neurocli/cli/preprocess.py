@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from neurocli.cli.options import ConfigFile, Data, Json, Preset, Sets
 from neurocli.cli.output import Output
+
+LONGEST_TABLE = 60
 
 
 def preprocess(
@@ -57,7 +60,17 @@ def preprocess(
             params=resolved.config.model_dump(mode="json"),
         )
         title = f"{len(rows)} recordings for {family.card.name}"
-        output.table(
-            title, (module.group_name(), "part", "samples", "channels", "step [ms]", "unit"), rows, leaky=split.leaky
-        )
+        columns = ("part", "samples", "channels", "step [ms]", "unit")
+        if len(rows) > LONGEST_TABLE:  # trials come by the hundred: counted, not listed
+            counted = Counter(row[1:] for row in rows)
+            output.table(
+                title,
+                (f"{module.group_name()}s", *columns),
+                [(n, *row) for row, n in counted.items()],
+                leaky=split.leaky,
+            )
+        else:
+            output.table(title, (module.group_name(), *columns), rows, leaky=split.leaky)
+        for line in family.notes(module, resolved.config):
+            output.text(f"note: {line}")
         output.text(f"written to {out}")

@@ -42,6 +42,9 @@ def train(
         else:
             family, chosen, module, run = _begun(model, out, data, preset, config, sets, flags, context)
         output.data.update(run=str(run.path), name=run.name, model=family.card.name)
+        output.data["notes"] = list(family.notes(module, chosen))
+        for line in output.data["notes"]:  # before minutes go into training on the wrong thing
+            output.text(f"note: {line}")
         summary = _fit(family, chosen, module, run, resume=resume is not None)
         _show(output, family, chosen, module, run, summary)
 

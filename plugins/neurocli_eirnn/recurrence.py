@@ -45,26 +45,28 @@ def torch_scan(drive: torch.Tensor, weights: torch.Tensor, alpha: torch.Tensor, 
 
 
 class _CompiledScan(torch.autograd.Function):
-    """The scan of `scan_kernel`; the weights' gradient is one matrix product over all trials and times."""
+    """The scan of `scan_kernel`, time first; the weights' gradient is one matrix product over all trials and times."""
 
     @staticmethod
     def forward(
         ctx: Any, drive: torch.Tensor, weights: torch.Tensor, alpha: torch.Tensor, start: torch.Tensor
     ) -> torch.Tensor:
-        forward, _ = scan_kernel.kernels(drive.shape[2])
-        states, rates, slopes = (torch.empty_like(drive, memory_format=torch.contiguous_format) for _ in range(3))
-        arrays = [t.detach().contiguous().numpy() for t in (drive, weights.t(), alpha, start)]
+        forward, _ = scan_kernel.kernels()
+        by_time = drive.detach().transpose(0, 1).contiguous()
+        states, rates, slopes = (torch.empty_like(by_time) for _ in range(3))
+        arrays = [t.detach().contiguous().numpy() for t in (by_time, weights.t(), alpha, start)]
         forward(*arrays, states.numpy(), rates.numpy(), slopes.numpy())
         ctx.save_for_backward(states, rates, slopes, weights, alpha, start)
-        return states
+        return states.transpose(0, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
         states, rates, slopes, weights, alpha, start = ctx.saved_tensors
         units = states.shape[2]
-        _, backward = scan_kernel.kernels(units)
+        _, backward = scan_kernel.kernels()
         drive = torch.empty_like(states)
         d_alpha, d_start = torch.zeros_like(alpha), torch.zeros_like(start)
-        arrays = [t.detach().contiguous().numpy() for t in (gradient, states, slopes, start, weights, alpha)]
-        backward(*arrays, drive.numpy(), d_alpha.numpy(), d_start.numpy())
-        return drive, drive.reshape(-1, units).t() @ rates.reshape(-1, units), d_alpha, d_start
+        given = gradient.transpose(0, 1), states, slopes, start, weights, alpha
+        backward(*(t.detach().contiguous().numpy() for t in given), drive.numpy(), d_alpha.numpy(), d_start.numpy())
+        d_weights = drive.view(-1, units).t() @ rates.view(-1, units)
+        return drive.transpose(0, 1), d_weights, d_alpha, d_start
