@@ -33,14 +33,14 @@ LARGEST_EXPANSION = 2000
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a file for reading. Raises DataError where it is missing, empty, truncated or not HDF5."""
     check_file(path)
-    at = damaged_heap(path)
-    if at is not None:
-        raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise DataError(_why_not(path, error), where=str(path), hint=REMAKE) from error
     try:
+        at = damaged_heap(path)
+        if at is not None:
+            raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
         yield file
     # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
