@@ -17,6 +17,8 @@ from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.answers import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
+CONTEXT_PROBES = 400
+"""Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
 
 def evaluation_exhibits(
@@ -120,12 +122,13 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
     window = getattr(trained.config.model, "window", 150)
     fixed = not family.uses_flag
     rows = []
+    tested = [group for group in data.split.test if group in data.place]
+    samples = sum(data.place[group][2] - trained.config.evaluate.skip for group in tested)
+    stride = max(20, samples // CONTEXT_PROBES)
     for context in [c for c in CONTEXTS if c <= window or not fixed]:
         total: Any = 0
-        for group in data.split.test:
-            if group not in data.place:
-                continue
-            origins = np.arange(trained.config.evaluate.skip, data.place[group][2] - 1, 20)
+        for group in tested:
+            origins = np.arange(trained.config.evaluate.skip, data.place[group][2] - 1, stride)
             batch = data.contexts(group, origins, window if fixed else context)
             if fixed:
                 batch["v"][:, : window - context] = 0
