@@ -56,7 +56,7 @@ class V2Loss(Section):
     event: float = Field(1.0, ge=0, description="the same in windows around target, go and reward")
     rate: float = Field(0.5, ge=0, description="squared log ratio of mean rates")
     sd: float = Field(0.3, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
-    poisson: float = Field(10.0, ge=0, description="negative log likelihood per bin of the single trials")
+    poisson: float = Field(40.0, ge=0, description="negative log likelihood per bin of the single trials")
 
 
 class V2Config(FamilyConfig):
