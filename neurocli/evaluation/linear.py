@@ -8,7 +8,8 @@ depends on the number of coefficients and not on the length of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,14 +59,7 @@ class ARRidge:
         """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
         if self.coefficients is None:
             raise RuntimeError("fit the model first")
-        forecast = np.full(series.shape, np.nan)
-        rows = len(series) - self.order + 1
-        if rows > 0:
-            forecast[self.order - 1 :] = self.intercept
-            for lag, coefficient in enumerate(self.coefficients):
-                first = self.order - 1 - lag
-                forecast[self.order - 1 :] += coefficient * series[first : first + rows]
-        return forecast
+        return _sum_over_lags(series, self.coefficients, self.intercept, np.multiply)
 
 
 class VARRidge:
@@ -111,14 +105,22 @@ class VARRidge:
         """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
         if self.coefficients is None:
             raise RuntimeError("fit the model first")
-        forecast = np.full(series.shape, np.nan)
-        rows = len(series) - self.order + 1
-        if rows > 0:
-            forecast[self.order - 1 :] = self.intercept
-            for lag, matrix in enumerate(self.coefficients):
-                first = self.order - 1 - lag
-                forecast[self.order - 1 :] += series[first : first + rows].astype(np.float64) @ matrix
-        return forecast
+        return _sum_over_lags(series, self.coefficients, self.intercept, np.matmul)
+
+
+def _sum_over_lags(
+    series: NDArray[np.floating], coefficients: NDArray[np.float64], intercept: Any, product: Callable[..., Any]
+) -> NDArray[np.float64]:
+    """[time, channel]: intercept plus the `product` of every lag of the series with its coefficient; NaN before the first."""
+    order = len(coefficients)
+    forecast = np.full(series.shape, np.nan)
+    rows = len(series) - order + 1
+    if rows > 0:
+        forecast[order - 1 :] = intercept
+        for lag, coefficient in enumerate(coefficients):
+            first = order - 1 - lag
+            forecast[order - 1 :] += product(series[first : first + rows].astype(np.float64), coefficient)
+    return forecast
 
 
 class _NormalEquations:

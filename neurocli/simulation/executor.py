@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle
+import pickle  # between this process and its own children, over a private pipe; never for a file
 import re
 import signal
 import threading

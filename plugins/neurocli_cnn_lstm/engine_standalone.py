@@ -224,6 +224,7 @@ def _generate(config: BrunelConfig, folder: Path) -> None:
     b2.get_device().insert_code("after_start", _RESEED)
     headers = ["<fstream>", "<iostream>", "<vector>", "<cstdlib>", "<stdint.h>"]
 
+    # Brian2's form for functions that exist in C++ alone: the Python bodies say so and are never called.
     @b2.implementation("cpp", _FIRST_OF, headers=headers)
     @b2.declare_types(i="integer", result="integer")
     @b2.check_units(i=1, result=1)

@@ -32,7 +32,6 @@ from neurocli_eirnn.rates import (
     number,
     ratio,
     stacked,
-    standard_error,
     used_rows,
 )
 from neurocli_eirnn.residuals import residual_exhibit
@@ -119,7 +118,7 @@ def compared(data: SessionData, question: Question, prediction: Prediction) -> C
         data_psth=data_psth,
         model_psth=model_psth,
         train_psth=train,
-        se=standard_error(targets, sd_bins),
+        se=psth.standard_error(targets, sd_bins),
         r_raw=psth.correlation(raw_data, raw_model),
         r=psth.correlation(data_psth, model_psth),
         r_train=np.full(len(data_psth.T), np.nan) if train is None else psth.correlation(data_psth, train),
@@ -342,7 +341,7 @@ def _draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> No
 def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array, colour: str, label: str) -> None:
     """A PSTH of data [trial, time, 1] with its standard error, and the model's."""
     sd_bins = SMOOTHING_MS / data.bin_ms
-    middle, band = psth.smoothed(psth.trial_mean(rates), sd_bins)[:, 0], standard_error(rates, sd_bins)[:, 0]
+    middle, band = psth.smoothed(psth.trial_mean(rates), sd_bins)[:, 0], psth.standard_error(rates, sd_bins)[:, 0]
     axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.2, lw=0)
     axis.plot(time, middle, color=colour, lw=1.3, label=label)
     axis.plot(time, psth.smoothed(psth.trial_mean(model), sd_bins)[:, 0], color=colour, lw=1.3, ls=(0, (4, 1.5)))

@@ -98,14 +98,25 @@ def signal_variance(rates: Array, sd_bins: float, seed: int = 0) -> NDArray[np.f
 
 def noise_variance(rates: Array, sd_bins: float) -> NDArray[np.float64]:
     """[neuron] variance across trials of smoothed rates [trial, time, neuron], mean over time."""
+    variance, count = variance_over_trials(rates, sd_bins)
+    return np.where(count > 1, variance, 0.0).sum(0) / np.maximum((count > 1).sum(0), 1)
+
+
+def standard_error(rates: Array, sd_bins: float) -> NDArray[np.float64]:
+    """[time, neuron] standard error over trials of smoothed rates [trial, time, neuron]; NaN for fewer than two trials."""
+    variance, count = variance_over_trials(rates, sd_bins)
+    return np.where(count > 1, np.sqrt(variance / np.maximum(count, 1)), np.nan)
+
+
+def variance_over_trials(rates: Array, sd_bins: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(variance, number of trials), each [time, neuron], of smoothed rates [trial, time, neuron]; 0 below two trials."""
     matrix = smoothing_matrix(rates.shape[1], sd_bins)
     valid = np.isfinite(rates)
     filled = filled_forward(np.asarray(rates, np.float64), valid, axis=1)
-    smooth = np.where(valid, np.einsum("ts,nsk->ntk", matrix, filled), 0.0)
+    smooth = np.where(valid, np.einsum("ts,nsk->ntk", matrix, filled, optimize=True), 0.0)
     count = valid.sum(0)
     mean = smooth.sum(0) / np.maximum(count, 1)
-    squared = (np.where(valid, smooth - mean, 0.0) ** 2).sum(0) / np.maximum(count - 1, 1)
-    return np.where(count > 1, squared, 0.0).sum(0) / np.maximum((count > 1).sum(0), 1)
+    return (np.where(valid, smooth - mean, 0.0) ** 2).sum(0) / np.maximum(count - 1, 1), count
 
 
 def noise_ceiling(rates: Array, test_trials: int, sd_bins: float) -> NDArray[np.float64]:

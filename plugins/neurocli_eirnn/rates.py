@@ -11,7 +11,6 @@ from torch import nn
 
 from neurocli.evaluation.question import Prediction, Question
 from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.psth import filled_forward, smoothing_matrix
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY
 from neurocli_eirnn.trials import EVENTS
 
@@ -57,17 +56,6 @@ def test_rows(data: SessionData) -> NDArray[np.int64]:
 def used_rows(data: SessionData) -> NDArray[np.int64]:
     """Rows of all trials that are used: trained on, choosing the epoch, or scored."""
     return np.where(data.kept)[0]
-
-
-def standard_error(rates: Array, sd_bins: float) -> Array:
-    """[time, neuron] standard error over trials of smoothed rates [trial, time, neuron]; NaN for fewer than two trials."""
-    valid = np.isfinite(rates)
-    matrix = smoothing_matrix(rates.shape[1], sd_bins)
-    smooth = np.einsum("ts,nsk->ntk", matrix, filled_forward(rates, valid, axis=1), optimize=True)
-    count = valid.sum(0)
-    mean = np.where(valid, smooth, 0.0).sum(0) / np.maximum(count, 1)
-    variance = np.where(valid, (smooth - mean) ** 2, 0.0).sum(0) / np.maximum(count - 1, 1)
-    return np.where(count > 1, np.sqrt(variance / np.maximum(count, 1)), np.nan)
 
 
 def letters(neuron_type: NDArray[np.int64]) -> list[str]:

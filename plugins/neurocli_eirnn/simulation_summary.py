@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
+from neurocli_eirnn import psth
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.trials import Event, event_bins
 
@@ -59,10 +60,8 @@ def summarise(session: Session, figures: Path | None) -> list[Exhibit]:
 def aligned(session: Session, rates: NDArray[np.float32], event: Event) -> tuple[Array, Array]:
     """(times [bin] in ms from the event, rates [trial, bin, neuron]); NaN where the event or the window is missing."""
     before, after = round(_BEFORE_MS / session.bin_ms), round(_AFTER_MS / session.bin_ms)
-    bins = event_bins(session, event)[:, None] + np.arange(-before, after)
-    inside = (bins >= 0) & (bins < session.bins) & (event_bins(session, event) >= 0)[:, None]
-    found = rates[np.arange(session.trials)[:, None], np.clip(bins, 0, session.bins - 1)]
-    return (np.arange(-before, after) + 0.5) * session.bin_ms, np.where(inside[:, :, None], found, np.nan)
+    window = np.arange(-before, after)
+    return (window + 0.5) * session.bin_ms, psth.aligned(rates, event_bins(session, event), window)
 
 
 def _location_range(session: Session) -> Array:

@@ -7,8 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from neurocli.plugin.cards import SimulatorCard
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_eirnn.parameters import ScSessionConfig
 from neurocli_eirnn.session import Session
@@ -65,3 +68,27 @@ def real() -> Path:
     if not folder:
         pytest.skip("NEUROCLI_REAL_DATA is not set")
     return Path(folder) / "eirnn"
+
+
+@pytest.fixture(scope="session")
+def make_trained():
+    """`make_trained(recordings, model, steps, ...)` → Trained."""
+
+    def make(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> Trained:
+        """A model after a few plain steps; `options` change fields of its section `model`."""
+        family = registry().family(model)
+        config = family.Config()
+        for name, value in {"compiled": "off", **options}.items():  # compiling takes longer than these few steps
+            setattr(config.model, name, value)
+        data = family.adapt(recordings, config)
+        torch.manual_seed(0)
+        module = family.build(config, data.spec)
+        optimiser = torch.optim.Adam(module.parameters(), 2e-2)
+        for epoch in range(steps):
+            for batch in data.batches("train", seed=0, epoch=epoch):
+                optimiser.zero_grad()
+                family.loss(module, batch, config).total.backward()
+                optimiser.step()
+        return Trained(module.eval(), config, data, 0, [])
+
+    return make

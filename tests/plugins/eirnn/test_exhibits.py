@@ -6,40 +6,19 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from neurocli.cli.output import plain
-from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
-from neurocli.recordings import RecordingSet
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.exhibits import compared, evaluation_exhibits
 from neurocli_eirnn.metrics import PsthCorrelation
+from neurocli_eirnn.psth import standard_error
 from neurocli_eirnn.questions import questions
-from neurocli_eirnn.rates import standard_error
 from neurocli_eirnn.residuals import dispersion, fano, in_windows
 
 
-def make_trained(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> Trained:
-    """A model after a few plain steps; `options` change fields of its section `model`."""
-    family = registry().family(model)
-    config = family.Config()
-    for name, value in {"compiled": "off", **options}.items():  # compiling takes longer than these few steps
-        setattr(config.model, name, value)
-    data = family.adapt(recordings, config)
-    torch.manual_seed(0)
-    module = family.build(config, data.spec)
-    optimiser = torch.optim.Adam(module.parameters(), 2e-2)
-    for epoch in range(steps):
-        for batch in data.batches("train", seed=0, epoch=epoch):
-            optimiser.zero_grad()
-            family.loss(module, batch, config).total.backward()
-            optimiser.step()
-    return Trained(module.eval(), config, data, 0, [])
-
-
 @pytest.fixture(scope="module")
-def trained():
+def trained(make_trained):
     return make_trained(small_session(0), steps=40)
 
 
@@ -81,7 +60,7 @@ def test_neurons_are_listed_best_first(trained, shown):
     assert all(("E" if kinds[row[0]] == 1 else "I") == row[1] for row in table.rows)
 
 
-def test_a_perfect_model_is_at_its_ceiling():
+def test_a_perfect_model_is_at_its_ceiling(make_trained):
     """True rates: their r is close to the noise ceiling, and their PSTH has the sd that the corrected ratio calls 1."""
     from neurocli_eirnn.ceiling import ceiling
 
@@ -133,7 +112,7 @@ def test_windows_are_whole():
     assert in_windows(counts, 3)[0, :, 0].tolist() == [6.0, 24.0]
 
 
-def test_new_data_without_training_trials(tmp_path):
+def test_new_data_without_training_trials(tmp_path, make_trained):
     """A model asked about other data has no train PSTH to be held against; everything else is there."""
     from neurocli.recordings import Split
 

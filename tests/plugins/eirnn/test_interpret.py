@@ -10,8 +10,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from neurocli.cli.output import plain
-from neurocli.plugin.family import Trained
-from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_eirnn import ablation, components, interpret, recovery, selectivity, weights
 from neurocli_eirnn.example import small_session
@@ -21,26 +19,8 @@ from neurocli_eirnn.rates import used_rows
 ALWAYS = ["weights", "spectrum", "selectivity", "ablation", "components"]
 
 
-def make_trained(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> Trained:
-    """A model after a few plain steps; `options` change fields of its section `model`."""
-    family = registry().family(model)
-    config = family.Config()
-    for name, value in {"compiled": "off", **options}.items():  # compiling takes longer than these few steps
-        setattr(config.model, name, value)
-    data = family.adapt(recordings, config)
-    torch.manual_seed(0)
-    module = family.build(config, data.spec)
-    optimiser = torch.optim.Adam(module.parameters(), 2e-2)
-    for epoch in range(steps):
-        for batch in data.batches("train", seed=0, epoch=epoch):
-            optimiser.zero_grad()
-            family.loss(module, batch, config).total.backward()
-            optimiser.step()
-    return Trained(module.eval(), config, data, 0, [])
-
-
 @pytest.fixture(scope="module")
-def trained():
+def trained(make_trained):
     return make_trained(small_session(0), steps=60)
 
 
@@ -62,7 +42,7 @@ def test_all_exhibits_of_a_simulated_session(shown):
     whole(shown.values())
 
 
-def test_a_real_session_leaves_out_what_needs_truth(tmp_path):
+def test_a_real_session_leaves_out_what_needs_truth(tmp_path, make_trained):
     simulated = small_session(1)
     trials = [simulated[group] for group in simulated]
     for trial in trials:
@@ -76,7 +56,7 @@ def test_a_real_session_leaves_out_what_needs_truth(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"bypass_dale": True}, {"map_by_type": True}])
-def test_the_published_model(tmp_path, options):
+def test_the_published_model(tmp_path, options, make_trained):
     trained = make_trained(small_session(0), "eirnn-v1", **options)
     found = {e.name: e for e in interpret.interpretation_exhibits(trained, tmp_path)}
     whole(found.values())
@@ -186,7 +166,7 @@ def test_cuts_take_what_they_name(trained):
     assert (hidden != 0).any(0).sum() == len(module.unit_of_neuron)
 
 
-def test_a_network_without_recurrence_loses_nothing(trained, tmp_path):
+def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trained):
     lonely = make_trained(small_session(0))
     with torch.no_grad():
         lonely.module.v.zero_()
@@ -196,7 +176,7 @@ def test_a_network_without_recurrence_loses_nothing(trained, tmp_path):
     assert np.nanmax(np.abs(rates["nothing"] - rates["all recurrence"])) > 0.1
 
 
-def test_a_runaway_network_stays_a_number(tmp_path):
+def test_a_runaway_network_stays_a_number(tmp_path, make_trained):
     trained = make_trained(small_session(0))
     with torch.no_grad():
         trained.module.v.mul_(50)
