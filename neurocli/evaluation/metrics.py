@@ -14,13 +14,14 @@ class Metric(ABC):
 
     name and unit are what tables show; `higher` says which way is better. `statistics` gives, per channel, numbers
     [channel, k] that may be added over groups; `value` turns added numbers into the score. `pooled`: statistics may be added
-    over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score).
+    over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score). `of_change`: targets and predictions are given as changes from the last value seen.
     """
 
     name: str
     unit: str
     higher: bool = True
     pooled: bool = True
+    of_change: bool = False
 
     @abstractmethod
     def statistics(

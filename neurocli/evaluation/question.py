@@ -21,6 +21,7 @@ class Question:
     that a predictor may see; horizon_steps: the target lies that many samples later;
     horizon_ms: that in ms, None where nothing is forecast (a model that answers from its inputs alone);
     subsets: name → group → bool mask that broadcasts against the targets;
+    now: group → [time, channel] the last value that a predictor sees, for metrics that score changes;
     averages: name → subsets over which the score is averaged, each with the same weight where the metric is a mean over
     channels;
     hindsight: names of subsets that depend on the targets themselves; they must never be reported alone.
@@ -35,6 +36,7 @@ class Question:
     subsets: Mapping[str, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
     hindsight: frozenset[str] = frozenset()
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    now: Mapping[str, NDArray[Any]] | None = None
 
     @property
     def groups(self) -> list[str]:

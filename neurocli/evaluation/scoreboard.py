@@ -97,7 +97,11 @@ class Scoreboard:
     ) -> NDArray[np.float64]:
         mask = None if subset == ALL else question.subsets[subset][group]
         variance = prediction.variance[group] if prediction.variance is not None else None
-        return metric.statistics(question.targets[group], prediction.values[group], mask, variance)
+        target, answer = question.targets[group], prediction.values[group]
+        if metric.of_change:
+            assert question.now is not None, f"{question.name} does not say what the last value was"
+            target, answer = target - question.now[group], answer - question.now[group]
+        return metric.statistics(target, answer, mask, variance)
 
     def statistics(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64]:
         """Statistics [group, channel, k] of a predictor on a whole question."""

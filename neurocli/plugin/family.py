@@ -1,6 +1,6 @@
 """`ModelFamily`: what a family of models supplies. The core does everything else.
 
-adapt → build → loss            what training needs
+adapt → build → prepare → loss  what training needs
 questions, predict, metrics     what evaluation scores
 baselines, ceiling              what the score is held against
 diagnose_data, diagnose_model   what is wrong
@@ -87,6 +87,9 @@ class ModelFamily(ABC):
     @abstractmethod
     def build(self, config: Any, spec: dict[str, Any]) -> torch.nn.Module:
         """An untrained module for data of that `spec`; randomness from torch's global generator."""
+
+    def prepare(self, module: torch.nn.Module, data: DataModule, config: Any) -> None:  # noqa: B027
+        """Set what a new module takes from its training groups before the first step: fitted linear paths, gains."""
 
     @abstractmethod
     def loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> LossTerms:

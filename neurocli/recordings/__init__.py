@@ -4,6 +4,16 @@ from neurocli.recordings.datamodule import Batch, DataModule
 from neurocli.recordings.normalisation import Normalisation
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli.recordings.split import Split, split_by_group
+from neurocli.recordings.split import Split, leave_one_out, split_by_group
 
-__all__ = ["Batch", "DataModule", "Normalisation", "Recording", "RecordingSet", "Spikes", "Split", "split_by_group"]
+__all__ = [
+    "Batch",
+    "DataModule",
+    "Normalisation",
+    "Recording",
+    "RecordingSet",
+    "Spikes",
+    "Split",
+    "leave_one_out",
+    "split_by_group",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class RecordingSet(Mapping[str, Recording]):
 
     @classmethod
     def joined(cls, sets: Sequence[RecordingSet]) -> RecordingSet:
-        """Several sets as one. Where two files use the same name for different recordings, the file's name is put before it.
+        """Several sets as one. Where two files use the same name, the file's name is put before it.
 
         Raises DataError where the files are of different making (another simulator or other parameters).
         """
@@ -99,12 +100,12 @@ class RecordingSet(Mapping[str, Recording]):
                     where=", ".join([*first.sources, *other.sources]),
                     hint="name only files that were made alike",
                 )
-        names = [name for one in sets for name in one]
-        clashing = len(set(names)) < len(names)
+        uses = Counter(name for one in sets for name in one)
         loaders: dict[str, Callable[[], Recording]] = {}
         for number, one in enumerate(sets):
             stem = Path(one.sources[0]).stem if one.sources else f"set{number}"
             for name, loader in one._loaders.items():
+                clashing = uses[name] > 1
                 key = f"{stem}:{name}" if clashing else name
                 if key in loaders:
                     raise DataError(

@@ -15,16 +15,21 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Which groups belong to which part. `leaky` marks a published protocol that lets test data into training."""
+    """Which groups belong to which part. `leaky` marks a published protocol that lets test data into training.
+
+    folds: with few groups a model may be fitted several times, each time without the groups that it is asked about. Then
+    `train` and `test` are those of all folds together, and what holds is said by each fold.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     protocol: str = "by-group"
     leaky: bool = False
+    folds: tuple[Split, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.leaky:
+        if self.leaky or self.folds:
             return
         for one, other in ((0, 1), (0, 2), (1, 2)):
             both = set(self.groups(PARTS[one])) & set(self.groups(PARTS[other]))
@@ -39,23 +44,47 @@ class Split:
         """The groups of `train`, `validation` or `test`."""
         return getattr(self, part)
 
+    def fold_of(self, group: str) -> int | None:
+        """Which fold is asked about a group; None where no fold is, and any may answer."""
+        return next((number for number, fold in enumerate(self.folds) if group in fold.test), None)
+
     def as_dict(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             "split": self.protocol,
             "leaky": self.leaky,
             "groups": {part: list(self.groups(part)) for part in PARTS},
         }
+        if self.folds:
+            found["folds"] = [fold.as_dict()["groups"] for fold in self.folds]
+        return found
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Split:
         """What `as_dict` gave. Raises DataError for anything else."""
         try:
-            train, validation, test = (tuple(str(group) for group in values["groups"][part]) for part in PARTS)
-            return cls(train, validation, test, protocol=str(values["split"]), leaky=bool(values["leaky"]))
+            protocol, leaky = str(values["split"]), bool(values["leaky"])
+            folds = tuple(cls(*_parts(fold), protocol=protocol) for fold in values.get("folds", ()))
+            return cls(*_parts(values["groups"]), protocol=protocol, leaky=leaky, folds=folds)
         except (KeyError, TypeError):
             raise DataError(
                 "the run does not say which groups it was trained on", where="split", hint="train a new run"
             ) from None
+
+
+def _parts(groups: dict[str, list[str]]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    train, validation, test = (tuple(str(group) for group in groups[part]) for part in PARTS)
+    return train, validation, test
+
+
+def leave_one_out(groups: Sequence[str], protocol: str) -> Split:
+    """One fold per group, trained on all others. Raises DataError for fewer than three groups."""
+    if len(groups) < 3:
+        raise DataError(
+            f"{len(groups)} independent groups cannot be left out one by one", where="split", hint="bring at least three"
+        )
+    everything = tuple(groups)
+    folds = tuple(Split(tuple(g for g in groups if g != left), (), (left,), protocol=protocol) for left in groups)
+    return Split(everything, (), everything, protocol=protocol, folds=folds)
 
 
 def split_by_group(

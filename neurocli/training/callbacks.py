@@ -124,7 +124,7 @@ class EpochEnd(Callback):
         progress, train = self.progress, pl_module.config.train
         means = pl_module.mean_terms()
         validation = pl_module.validate(self.data, self.stop.check)
-        # Without validation groups the best epoch is chosen by the training loss.
+        # Without validation groups nothing chooses: the last epoch is the best.
         score = means["train_loss"] if validation is None else validation
         progress.epoch, progress.step = trainer.current_epoch + 1, trainer.global_step
         row = {"epoch": progress.epoch, "step": progress.step, **means}
@@ -133,7 +133,7 @@ class EpochEnd(Callback):
         row["learning_rate"] = pl_module.optimizer.param_groups[0]["lr"]
         pl_module.schedule.epoch_ended(score, progress.step)
 
-        better = score < progress.best_validation_loss
+        better = validation is None or score < progress.best_validation_loss
         if better:
             progress.best_epoch, progress.best_validation_loss = progress.epoch, score
         progress.cpu_s, progress.wall_s = self.clock.read()

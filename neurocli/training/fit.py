@@ -104,6 +104,8 @@ def _train(
             load_weights(network, checkpoint.weights, where=str(run.last))
             schedule.load_state_dict(checkpoint.state["schedule"])
             log.info("carrying on after epoch %d", reached.epoch)
+        else:
+            family.prepare(network, data, config)
         if not reached.done(train.epochs, total, train.patience):
             module = FamilyModule(family, network, config, schedule)
             optimizer_state = checkpoint.state["optimizer"] if checkpoint else None

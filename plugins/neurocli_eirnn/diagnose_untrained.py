@@ -130,7 +130,9 @@ def input_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.
     actual, silence = rates_of(module, inputs), rates_of(module, np.zeros_like(inputs[:1]))
     with np.errstate(invalid="ignore", over="ignore"):
         tenfold = rates_of(module, 10 * inputs)
-        change = np.abs(actual - silence).mean((0, 1), dtype=np.float64) / np.maximum(actual.mean((0, 1)), 1e-9)
+        change = np.abs(actual - silence).mean((0, 1), dtype=np.float64) / np.maximum(
+            actual.mean((0, 1), dtype=np.float64), 1e-9
+        )
     finite = bool(np.isfinite(tenfold).all())
     return [
         judged(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION
+from neurocli.recordings.matlab import MatVariables, holds, open_mat
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_eirnn.matvariables import MatVariables, holds, open_mat
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY, INPUT_NAMES, LABELS, LOCATIONS, Session
 from neurocli_eirnn.tasks import bin_centres
 

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError, MissingDependency
-from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION, open_hdf5
+from neurocli.errors import DataError
+from neurocli.recordings.nwb import look_into_nwb, open_nwb
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_eirnn.matfile import EYE, only_one
@@ -54,11 +53,10 @@ class SessionNwbReader(Reader):
     """Reads one NWB session with pynwb (extra `nwb`). Trials that cannot be aligned or end are left out, and said so."""
 
     def can_read(self, path: Path) -> bool:
+        """NWB with a table of units: without spikes it is another kind of recording."""
         try:
-            if not path.is_file() or not h5py.is_hdf5(path):
-                return False
-            with h5py.File(path, "r") as file:
-                return "nwb_version" in file.attrs
+            with look_into_nwb(path) as file:
+                return file is not None and "units" in file
         except (OSError, RuntimeError):
             return False
 
@@ -71,23 +69,11 @@ def read_session(path: Path) -> Session:
 
     Raises MissingDependency without pynwb; DataError that names the table and the column.
     """
-    try:
-        import pynwb
-    except ImportError:
-        raise MissingDependency.package("pynwb", "reading NWB files", extra="nwb") from None
-    _check_content(path)
-    try:
-        with pynwb.NWBHDF5IO(str(path), "r") as io:
-            content = io.read()
-            units = _Table(f"{path}:units", content.units)
-            trials = _Table(f"{path}:trials", content.trials)
-            name = str(content.session_id or content.identifier or path.stem)
-            return _session(name, path, units, trials)
-    except DataError:
-        raise
-    except Exception as error:  # whatever pynwb makes of a file that does not follow the standard
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"pynwb cannot read the file: {reason}", where=str(path)) from error
+    with open_nwb(path) as content:
+        units = _Table(f"{path}:units", content.units)
+        trials = _Table(f"{path}:trials", content.trials)
+        name = str(content.session_id or content.identifier or path.stem)
+        return _session(name, path, units, trials)
 
 
 class _Table:
@@ -252,30 +238,3 @@ def _plain(value: Any) -> Any:
 def _number(value: Any) -> float:
     """A time as float; what is none counts as an event that did not happen."""
     return float(value) if isinstance(value, (int, float)) else math.nan
-
-
-def _check_content(path: Path) -> None:
-    """Refuse what pynwb would trust: links to other files, and tables that claim more than the file can hold."""
-    elsewhere = "the values are kept in another file, which is not followed"
-    with open_hdf5(path) as file:
-        links: list[str] = []
-        names: list[str] = []
-        # Names only: h5py loses an error that is raised while it visits.
-        file.visititems_links(lambda name, link: links.append(name) if isinstance(link, h5py.ExternalLink) else None)
-        file.visit(names.append)
-        if links:
-            raise DataError(elsewhere, where=f"{path}:/{links[0]}", hint="export the session into one file")
-        on_disk = path.stat().st_size
-        for name in names:
-            entry = file[name] if name.startswith(("units/", "intervals/", "general/")) else None
-            if not isinstance(entry, h5py.Dataset):
-                continue
-            if entry.is_virtual or entry.external:
-                raise DataError(elsewhere, where=f"{path}:/{name}", hint="export the session into one file")
-            size = int(np.prod(entry.shape or (), dtype=object)) * entry.dtype.itemsize
-            if size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
-                raise DataError(
-                    f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes",
-                    where=f"{path}:/{name}",
-                    hint="the file is damaged or hostile",
-                )

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.hdf5 import check_file, child, open_hdf5, read_array
-from neurocli_eirnn import mat5
-
-_LONGEST_TEXT = 4096
+from neurocli.recordings.matlab import mat5
+from neurocli.recordings.matlab.value import LONGEST_TEXT, NUMERIC, MatValue
+from neurocli.recordings.matlab.values5 import Value5
+from neurocli.recordings.matlab.values73 import File73, Value73
 
 
 class MatVariables(ABC):
@@ -44,6 +45,14 @@ class MatVariables(ABC):
     @abstractmethod
     def text(self, name: str) -> str:
         """A char variable. Raises DataError where it is of another type, long or damaged."""
+
+    @abstractmethod
+    def fields(self, name: str) -> tuple[str, ...]:
+        """The names of a struct's fields, without reading it; none for a variable of another class."""
+
+    @abstractmethod
+    def value(self, name: str) -> MatValue:
+        """A variable of any class, to be looked into. Raises DataError where it is missing or damaged."""
 
     def where(self, name: str) -> str:
         return f"{self.path}:{name}"
@@ -105,6 +114,7 @@ class _Version73(MatVariables):
     def __init__(self, path: Path, file: h5py.File) -> None:
         super().__init__(path)
         self._file = file
+        self._objects = File73(path, file)
 
     @property
     def names(self) -> set[str]:
@@ -125,10 +135,16 @@ class _Version73(MatVariables):
         data = child(self._file, name, h5py.Dataset)
         if data.dtype.kind != "u":
             raise _wrong_type(self.where(name), str(data.dtype))
-        if np.prod(data.shape, dtype=object) > _LONGEST_TEXT:
+        if np.prod(data.shape, dtype=object) > LONGEST_TEXT:
             raise _too_long(self.where(name))
         codes = read_array(self._file, name, kinds="u").ravel()
         return codes.astype("<u2").tobytes().decode("utf-16-le", errors="replace").strip()
+
+    def fields(self, name: str) -> tuple[str, ...]:
+        return self.value(name).fields
+
+    def value(self, name: str) -> MatValue:
+        return Value73(self._objects, self.where(name), name)
 
     def _is_empty(self, name: str) -> bool:
         link = self._file.get(name, getlink=True)
@@ -136,7 +152,7 @@ class _Version73(MatVariables):
 
 
 class _Version5(MatVariables):
-    """The older container. Only plain numeric and char variables are ever read."""
+    """The older container."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -148,7 +164,7 @@ class _Version5(MatVariables):
 
     def shape(self, name: str) -> tuple[int, ...]:
         entry = self._entry(name)
-        if entry.kind not in mat5.NUMERIC:
+        if entry.kind not in NUMERIC:
             raise _wrong_type(self.where(name), entry.kind)
         return entry.shape
 
@@ -160,9 +176,18 @@ class _Version5(MatVariables):
         entry = self._entry(name)
         if entry.kind != "char":
             raise _wrong_type(self.where(name), entry.kind)
-        if int(np.prod(entry.shape, dtype=object)) > _LONGEST_TEXT:
+        if int(np.prod(entry.shape, dtype=object)) > LONGEST_TEXT:
             raise _too_long(self.where(name))
         return mat5.read_text(self.path, entry).strip()
+
+    def fields(self, name: str) -> tuple[str, ...]:
+        entry = self._entry(name)
+        return mat5.read_fields(self.path, entry) if entry.kind == "struct" else ()
+
+    def value(self, name: str) -> MatValue:
+        entry = self._entry(name)
+        content, order = mat5.content_of(self.path, entry)
+        return Value5(self.where(name), mat5.Elements(self.path, entry.position, order, content))
 
     def _entry(self, name: str) -> mat5.Entry:
         if name not in self._entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,15 @@ import pytest
 import scipy.io
 
 from neurocli.errors import DataError
-from neurocli_eirnn import mat5
+from neurocli.recordings.matlab import mat5
+from neurocli.recordings.matlab.value import NUMERIC
 
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
     found = mat5.entries(path)
-    return {name: mat5.read_numbers(path, entry) for name, entry in found.items() if entry.kind in mat5.NUMERIC}
+    return {name: mat5.read_numbers(path, entry) for name, entry in found.items() if entry.kind in NUMERIC}
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -61,8 +63,9 @@ def test_the_other_byte_order(tmp_path):
 
 
 @pytest.mark.realdata
-def test_the_real_file_is_read_as_scipy_reads_it(real):
-    path = real / "rnn_export_Synth_A_v5_SC.mat"
+@pytest.mark.skipif("NEUROCLI_REAL_DATA" not in os.environ, reason="NEUROCLI_REAL_DATA is not set")
+def test_the_real_file_is_read_as_scipy_reads_it():
+    path = Path(os.environ["NEUROCLI_REAL_DATA"]) / "eirnn" / "rnn_export_Synth_A_v5_SC.mat"
     expected = scipy.io.loadmat(str(path))
     found = read(path)
     assert len(found) == 26
@@ -81,7 +84,7 @@ def test_damage_of_every_byte_of_the_head_is_noticed_or_harmless(tmp_path):
             path.write_bytes(broken)
             try:
                 for entry in mat5.entries(path).values():
-                    if entry.kind in mat5.NUMERIC:
+                    if entry.kind in NUMERIC:
                         mat5.read_numbers(path, entry)
                     elif entry.kind == "char":
                         mat5.read_text(path, entry)

@@ -1,0 +1,88 @@
+"""Opening NWB files that others wrote: looked at before pynwb trusts them, with errors that name the file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError, MissingDependency
+from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION, open_hdf5
+
+_ELSEWHERE = "the values are kept in another file, which is not followed"
+_HINT = "export the session into one file"
+
+
+@contextlib.contextmanager
+def look_into_nwb(path: Path) -> Iterator[h5py.File | None]:
+    """The HDF5 file where `path` is NWB, else None; without pynwb, and cheap. May raise what h5py raises."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        yield None
+        return
+    with h5py.File(path, "r") as file:
+        yield file if "nwb_version" in file.attrs else None
+
+
+@contextlib.contextmanager
+def open_nwb(path: Path) -> Iterator[Any]:
+    """The content of an NWB file, read by pynwb (extra `nwb`): a `pynwb.NWBFile`, usable within the block.
+
+    Raises MissingDependency without pynwb; DataError where the file is damaged, leads out of itself, has tables that
+    claim more than it can hold, or does not follow the standard.
+    """
+    try:
+        import pynwb
+    except ImportError:
+        raise MissingDependency.package("pynwb", "reading NWB files", extra="nwb") from None
+    _check_content(path)
+    try:
+        with pynwb.NWBHDF5IO(str(path), "r") as io:
+            yield io.read()
+    except DataError:
+        raise
+    except Exception as error:  # whatever pynwb makes of a file that does not follow the standard
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"pynwb cannot read the file: {reason}", where=str(path)) from error
+
+
+def read_series(values: Any, where: str) -> NDArray[np.float64]:
+    """The numbers of a series' data or timestamps, after their type and size have been checked. Raises DataError."""
+    if isinstance(values, h5py.Dataset):
+        _check_size(values, Path(values.file.filename), where)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"the values are of type {values.dtype}, not numbers", where=where)
+        values = values[()]
+    return np.asarray(values, np.float64)
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what pynwb would trust: links to other files, and tables that claim more than the file can hold."""
+    with open_hdf5(path) as file:
+        links: list[str] = []
+        names: list[str] = []
+        # Names only: h5py loses an error that is raised while it visits.
+        file.visititems_links(lambda name, link: links.append(name) if isinstance(link, h5py.ExternalLink) else None)
+        file.visit(names.append)
+        if links:
+            raise DataError(_ELSEWHERE, where=f"{path}:/{links[0]}", hint=_HINT)
+        for name in names:
+            entry = file[name] if name.startswith(("units/", "intervals/", "general/")) else None
+            if isinstance(entry, h5py.Dataset):
+                _check_size(entry, path, f"{path}:/{name}")
+
+
+def _check_size(data: h5py.Dataset, path: Path, where: str) -> None:
+    if data.is_virtual or data.external:
+        raise DataError(_ELSEWHERE, where=where, hint=_HINT)
+    size, on_disk = int(np.prod(data.shape or (), dtype=object)) * data.dtype.itemsize, path.stat().st_size
+    if size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
+        raise DataError(
+            f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes",
+            where=where,
+            hint="the file is damaged or hostile",
+        )

@@ -1,0 +1,105 @@
+"""The options of the gat-lstm models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from neurocli.config import FamilyConfig, Section, TrainConfig
+
+
+class DataConfig(Section):
+    """Which worms and neurons are used, at which frame rate, and how worms are split."""
+
+    sources: list[str] = Field([], description="laboratories whose worms are used; empty: all")
+    dt: Literal["native"] | float = Field(
+        "native", description="native, or a frame step in ms: worms are resampled to it, which smooths and flatters"
+    )
+    neurons: Literal["identified", "all"] = Field(
+        "identified", description="all: unidentified neurons too, as isolated nodes without an embedding of their own"
+    )
+    normalisation: Literal["whole", "start"] = Field(
+        "whole",
+        description="z-scores per neuron and worm with the mean and sd of the whole recording, as published, or of its start,"
+        " which knows nothing of the future",
+    )
+    start_s: float = Field(120.0, gt=0, description="how much of a recording `start` takes")
+    controls: Literal["leave-out", "use"] = Field(
+        "leave-out", description="worms without a calcium indicator (GFP): never trained on unless asked for"
+    )
+    split: Literal["auto", "leave-one-out", "by-worm"] = Field(
+        "auto", description="auto: leave one worm out where there are fewer than ten, else by worm"
+    )
+    split_seed: int = Field(0, ge=0)
+    validation: float = Field(0.15, gt=0, lt=1)
+    test: float = Field(0.15, gt=0, lt=1)
+
+
+class GraphConfig(Section):
+    """Which edges carry information between neurons."""
+
+    graph: Literal["real", "none", "shuffled", "full"] = Field(
+        "real", description="the connectome, or a control: no edges, a degree-preserving shuffle, all edges"
+    )
+    connectome: str = Field(
+        "cook2019", description="cook2019, witvliet2021-7, witvliet2021-8, cect:READER, or an edge list (CSV, GraphML)"
+    )
+    synapses: Literal["both", "chemical", "gap"] = "both"
+    distance: bool = Field(False, description="distance between somata as a further feature of an edge")
+    graph_seed: int = Field(0, ge=0, description="of the shuffle")
+
+
+class EvaluateConfig(Section):
+    """What is scored."""
+
+    horizons: list[int] = Field([1, 5, 10, 25], min_length=1, description="steps ahead, by rollout")
+    context: int = Field(50, ge=12, description="frames that every predictor sees before its first forecast")
+    stride: int = Field(5, ge=1, description="every so many frames a forecast starts")
+
+
+class V2Model(GraphConfig):
+    """Widths of the network, and the linear path that it corrects."""
+
+    linear: Literal["edges", "own", "none"] = Field(
+        "edges",
+        description="a ridge regression fitted on the training worms that the network corrects: over the graph's edges,"
+        " on a neuron's own past alone, or none (persistence)",
+    )
+    lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
+    embedding: int = Field(8, ge=0, description="numbers that are learned for every identified neuron")
+    attention: list[int] = Field([16], description="width of each graph-attention layer, heads together")
+    heads: int = Field(2, ge=1)
+    hidden: int = Field(16, ge=1, description="units of the LSTM, shared by all neurons")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    members: int = Field(1, ge=1, description="networks per fold whose forecasts are averaged")
+
+
+class V2Loss(Section):
+    """Squared errors in units of what persistence gets wrong at the same horizon."""
+
+    burn_in: int = Field(10, ge=0, description="first frames of a chunk that are not scored")
+    chunk: int = Field(60, ge=12, description="frames that the network sees before its rollout")
+    rollout: int = Field(25, ge=0, description="steps of the rollout; 0: one step only")
+    rollout_weight: float = Field(2.0, ge=0)
+    neuron_dropout: float = Field(0.1, ge=0, lt=1, description="share of the neurons that are hidden in a chunk")
+    name_dropout: float = Field(0.05, ge=0, lt=1, description="share of the neurons that lose their name in a chunk")
+
+
+class V2Config(FamilyConfig):
+    """Options of gat-lstm-v2."""
+
+    data: DataConfig = DataConfig()
+    model: V2Model = V2Model()
+    loss: V2Loss = V2Loss()
+    train: TrainConfig = TrainConfig(
+        epochs=25,
+        batch_size=8,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=0.1,
+        gradient_clip=1.0,
+    )
+    evaluate: EvaluateConfig = EvaluateConfig()

@@ -1,0 +1,252 @@
+"""Dataset adapter: worms as z-scores, split by worm, dealt out as chunks with the linear path that the network corrects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
+from neurocli_gat_lstm.linear_path import Fitted, LinearPath, fit_linear_path
+from neurocli_gat_lstm.selection import is_control, scored, usable
+from neurocli_gat_lstm.series import WormSeries
+from neurocli_gat_lstm.wiring import Wiring
+
+FEW = 10
+"""With fewer worms each is left out in turn."""
+ROUNDS = 10
+"""Batches of each fold's member in an epoch."""
+
+
+class WormData(DataModule):
+    """Worms by group; names: every neuron that a worm of the run identifies, which are the nodes of its graph.
+
+    fold: a training of its own; there is one without folds. members: networks, `members` for each fold.
+    """
+
+    normalisation = None
+
+    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+        options = config.data
+        self.recordings, self.config = recordings, config
+        self.left_out: list[str] = []
+        if split is None:
+            self.worms, self.left_out = usable(recordings, options)
+            split = _split(list(self.worms), options)
+        else:
+            known = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
+            self.worms = scored(recordings, known, options) | scored(recordings, split.test, options)
+        self.split = split
+        self.rollout_steps = getattr(config.loss, "rollout", 0)
+        self.lags = getattr(config.model, "lags", 2)
+        self.chunk = config.loss.chunk
+        self._check()
+        fitted_on = list(dict.fromkeys([*split.train, *split.validation, *_tested_by_folds(split)]))
+        self.names = tuple(sorted({n for g in fitted_on or self.worms for n in self.worms[g].names}))
+        self.members = getattr(config.model, "members", 1)
+        steps = [worm.dt_ms for worm in self.worms.values()]
+        self.spec = {
+            "names": list(self.names),
+            "folds": self.folds,
+            "dt_ms": float(np.median([self.worms[g].dt_ms for g in fitted_on] or steps)),
+            "edge_features": 3 if config.model.distance else 2,
+        }
+        self.forecasts: dict[Any, Any] = {}  # what was asked already, see `rollout.forecasts_of`
+
+    # -- worms and folds ----------------------------------------------------------------------------------------------
+
+    @property
+    def folds(self) -> int:
+        return max(1, len(self.split.folds))
+
+    def training_worms(self, fold: int) -> list[WormSeries]:
+        """The worms that a fold is fitted on."""
+        part = self.split.folds[fold].train if self.split.folds else self.split.train
+        return [self.worms[group] for group in part]
+
+    def folds_for(self, group: str) -> list[int]:
+        """The folds that may answer for a worm: those that have not seen it."""
+        fold = self.split.fold_of(group)
+        return list(range(self.folds)) if fold is None else [fold]
+
+    def group_name(self) -> str:
+        return "worm"
+
+    def is_control(self, group: str) -> bool:
+        return is_control(self.recordings[group])
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """The edges among the names of the run."""
+        return Wiring(self.config.model, self.names)
+
+    def linear(self, fold: int) -> Fitted:
+        """The linear path over the graph's edges, fitted on the training worms of a fold."""
+        allowed = self.wiring.allowed()
+        return self._fitted("graph", fold, allowed if self.config.model.linear == "edges" else allowed & False)
+
+    def full_linear(self, fold: int) -> Fitted:
+        """The same regression over all pairs of neurons: what linear models can do without any graph."""
+        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool))
+
+    def _fitted(self, name: str, fold: int, allowed: NDArray[np.bool_]) -> Fitted:
+        key = (name, fold)
+        if key not in self._fits:
+            evaluate = self.config.evaluate
+            lags = self.lags if name == "graph" else 10
+            self._fits[key] = fit_linear_path(
+                self.training_worms(fold),
+                self.names,
+                allowed,
+                lags=lags,
+                horizons=evaluate.horizons,
+                context=evaluate.context,
+            )
+        return self._fits[key]
+
+    @cached_property
+    def _fits(self) -> dict[tuple[str, int], Fitted]:
+        return {}
+
+    # -- batches ------------------------------------------------------------------------------------------------------
+
+    @property
+    def span(self) -> int:
+        """Frames of a chunk with its history and its rollout."""
+        return self.lags + self.chunk + max(1, self.rollout_steps)
+
+    def steps(self, part: str) -> int:
+        if part == "train":
+            return self.config.train.steps_per_epoch or ROUNDS * self.folds * self.members
+        return len(self.split.groups(part))
+
+    def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
+        """Chunks of one worm each, the members in turn; worms by their length, chunks anywhere inside a segment.
+
+        member: which network; x [chunk, span, neuron] z-scores, 0 where hidden; known like x; present bool [chunk, neuron];
+        nodes [neuron] index in `names`, len(names) for an unknown name; edge_index, edge_attr; own, level, change: the linear
+        path, fitted without this worm; scale [step]: persistence's squared error.
+        """
+        if part != "train":
+            yield from self._validation()
+            return
+        rng = np.random.default_rng([seed, epoch])
+        loss = self.config.loss
+        for number in range(self.steps("train")):
+            member = number % (self.folds * self.members)
+            fold = member // self.members
+            worms = [worm for worm in self.training_worms(fold) if len(worm.windows(self.span))]
+            sizes = np.array([worm.frames for worm in worms], float)
+            worm = worms[int(rng.choice(len(worms), p=sizes / sizes.sum()))]
+            starts = rng.choice(worm.windows(self.span), self.config.train.batch_size)
+            n = len(worm.names)
+            present = rng.random((len(starts), n)) >= getattr(loss, "neuron_dropout", 0.0)
+            present[~present.any(axis=1)] = True
+            nameless = rng.random(n) < getattr(loss, "name_dropout", 0.0)
+            path = self.linear(fold).without[worm.group]
+            yield self._batch(worm, starts, member, path, present, nameless)
+
+    def _validation(self) -> Iterator[Batch]:
+        for group in self.split.validation:
+            worm = self.worms[group]
+            starts = worm.windows(self.span)
+            starts = starts[:: max(1, len(starts) // 24)]
+            shape = (len(starts), len(worm.names))
+            yield self._batch(worm, starts, 0, self.linear(0).path, np.ones(shape, bool), np.zeros(shape[1], bool))
+
+    def _batch(
+        self,
+        worm: WormSeries,
+        starts: NDArray[np.int64],
+        member: int,
+        path: LinearPath,
+        present: NDArray[np.bool_],
+        nameless: NDArray[np.bool_],
+    ) -> Batch:
+        frames = starts[:, None] + np.arange(self.span)
+        known = worm.known[frames] & present[:, None, :]
+        graph = self.graph_of(worm)
+        return {
+            "member": torch.tensor(member),
+            "x": torch.from_numpy(np.where(present[:, None, :], worm.z[frames], np.float32(0))),
+            "known": torch.from_numpy(known),
+            "present": torch.from_numpy(present),
+            "nodes": torch.from_numpy(np.where(nameless, len(self.names), self.nodes_of(worm))),
+            "edge_index": graph.edge_index,
+            "edge_attr": graph.edge_attr,
+            **linear_tensors(path, worm.names),
+            "scale": self.scale(member // self.members),
+        }
+
+    def nodes_of(self, worm: WormSeries) -> NDArray[np.int64]:
+        """[neuron] index of each name, len(names) where it is unknown."""
+        place = {name: k for k, name in enumerate(self.names)}
+        return np.array([place.get(name, len(self.names)) for name in worm.names], np.int64)
+
+    def graph_of(self, worm: WormSeries) -> Any:
+        """The edges among a worm's neurons."""
+        if worm.group not in self._graphs:
+            self._graphs[worm.group] = self.wiring.among(worm.names)
+        return self._graphs[worm.group]
+
+    @cached_property
+    def _graphs(self) -> dict[str, Any]:
+        return {}
+
+    def scale(self, fold: int) -> torch.Tensor:
+        """[step] mean squared change of training worms after 1, 2, ... steps: what persistence gets wrong."""
+        if fold not in self._scales:
+            worms = self.training_worms(fold)
+            changes = []
+            for step in range(1, max(1, self.rollout_steps) + 1):
+                each = []
+                for worm in worms:
+                    at = worm.origins(1, step)
+                    each.append(
+                        np.square(worm.z[at + step] - worm.z[at])[worm.known[at + step]].mean() if len(at) else np.nan
+                    )
+                changes.append(float(np.nanmean(each)))
+            self._scales[fold] = torch.tensor(changes, dtype=torch.float32).clamp_min(1e-6)
+        return self._scales[fold]
+
+    @cached_property
+    def _scales(self) -> dict[int, torch.Tensor]:
+        return {}
+
+    def _check(self) -> None:
+        """Refuse worms that are too short before hours go into a training."""
+        evaluate = self.config.evaluate
+        for part, needed, what in (
+            ("train", self.span, "a training chunk takes"),
+            ("validation", self.span, "a validation chunk takes"),
+            ("test", evaluate.context + max(evaluate.horizons), "context and the longest horizon take"),
+        ):
+            for group in self.split.groups(part):
+                longest = max(stop - start for start, stop in self.worms[group].segments)
+                if longest < needed:
+                    raise DataError(
+                        f"{longest} frames without a gap in time, and {what} {needed}",
+                        where=self.recordings.where(group),
+                        hint="leave this worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
+                    )
+
+
+def linear_tensors(path: LinearPath, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """own [neuron, lag], level and change [post, pre] of a path for these neurons."""
+    of = path.among(names)
+    return {name: torch.from_numpy(getattr(of, name).astype(np.float32)) for name in ("own", "level", "change")}
+
+
+def _split(groups: list[str], options: Any) -> Split:
+    if options.split == "leave-one-out" or (options.split == "auto" and len(groups) < FEW):
+        return leave_one_out(groups, "leave one worm out")
+    return split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)
+
+
+def _tested_by_folds(split: Split) -> list[str]:
+    return [group for fold in split.folds for group in fold.test]

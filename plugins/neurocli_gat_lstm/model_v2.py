@@ -1,0 +1,131 @@
+"""gat-lstm-v2: what a linear path over the graph gets wrong, corrected by graph attention and an LSTM.
+
+    x[t+1] = x[t] + linear(x[t], x[t-1], ...) + head(LSTM(attention(x[t], x[t] - x[t-1], name)))
+
+The head starts at zero, so training starts from the linear path. The attention sees one time step at a time: it is
+computed once per step and never once per window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from neurocli_gat_lstm.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.linear_path import LinearPath
+
+CHANGE_SCALE = 3.0  # changes are a third as large as levels
+State = tuple[torch.Tensor, torch.Tensor]
+
+
+class Correction(nn.Module):
+    """Graph attention and an LSTM that all neurons share; names [name + 1, embedding], the last for unknown neurons."""
+
+    def __init__(
+        self, names: int, embedding: int, widths: list[int], heads: int, edge_features: int, hidden: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.names = nn.Parameter(0.1 * torch.randn(names + 1, embedding))
+        inputs = 2 + embedding
+        layers, size = [], inputs
+        for width in widths:
+            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
+            size = max(1, width // heads) * heads
+        self.attention = nn.ModuleList(layers)
+        self.lstm = nn.LSTM(inputs + size, hidden, batch_first=True)
+        self.dropout = dropout
+        self.head = nn.Linear(hidden, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def embed(
+        self, x: torch.Tensor, before: torch.Tensor, nodes: torch.Tensor, graph: GraphTensors, present: torch.Tensor
+    ) -> torch.Tensor:
+        """z-scores x and those one step before [chunk, time, node] → features [chunk, time, node, feature].
+
+        nodes [node]: index of each name; present: bool [chunk, node].
+        """
+        chunks, steps, n = x.shape
+        names = self.names[nodes].expand(chunks, steps, n, -1)
+        own = torch.cat((x[..., None], CHANGE_SCALE * (x - before)[..., None], names), -1)
+        flat = own.flatten(0, 1)
+        there = None if bool(present.all()) else present[:, None].expand(chunks, steps, n).flatten(0, 1)
+        found, incoming = flat, graph.incoming(n)
+        for layer in self.attention:
+            found = functional.elu(layer(found, graph.edge_index, graph.edge_attr, there, incoming))
+        return torch.cat((flat, found), -1).unflatten(0, (chunks, steps))
+
+    def advance(self, features: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Features [chunk, time, node, feature] → (corrections [chunk, time, node], state after the last step)."""
+        chunks, steps, n, size = features.shape
+        series = features.transpose(1, 2).reshape(chunks * n, steps, size)
+        hidden, state = self.lstm(series, state)
+        hidden = functional.dropout(hidden, self.dropout, self.training)
+        return self.head(hidden).view(chunks, n, steps).transpose(1, 2), state
+
+
+class GatLstm(nn.Module):
+    """The corrections of all folds and members, and each fold's linear path.
+
+    own [fold, name + 1, lag]: the last row is for unknown names; level, change [fold, name + 1, name + 1].
+    """
+
+    own: torch.Tensor
+    level: torch.Tensor
+    change: torch.Tensor
+
+    def __init__(self, names: int, folds: int, members: int, lags: int, **correction: Any) -> None:
+        super().__init__()
+        self.members_per_fold = members
+        self.members = nn.ModuleList([Correction(names, **correction) for _ in range(folds * members)])
+        self.register_buffer("own", torch.zeros(folds, names + 1, lags))
+        self.register_buffer("level", torch.zeros(folds, names + 1, names + 1))
+        self.register_buffer("change", torch.zeros(folds, names + 1, names + 1))
+
+    @property
+    def lags(self) -> int:
+        return self.own.shape[-1]
+
+    def set_linear(self, fold: int, path: LinearPath) -> None:
+        """Take over a fitted path over all names."""
+        n = len(path.names)
+        self.own[fold, :n] = torch.from_numpy(path.own.astype(np.float32))
+        self.own[fold, n] = torch.from_numpy(path.shared.astype(np.float32))
+        self.level[fold, :n, :n] = torch.from_numpy(path.level.astype(np.float32))
+        self.change[fold, :n, :n] = torch.from_numpy(path.change.astype(np.float32))
+
+    def linear_of(self, fold: int, nodes: torch.Tensor) -> dict[str, torch.Tensor]:
+        """own [node, lag], level and change [post, pre] of a fold for nodes [node]."""
+        pairs = nodes[:, None], nodes[None, :]
+        return {"own": self.own[fold][nodes], "level": self.level[fold][pairs], "change": self.change[fold][pairs]}
+
+    def members_of(self, fold: int) -> list[Correction]:
+        first = fold * self.members_per_fold
+        return [self.members[k] for k in range(first, first + self.members_per_fold)]  # type: ignore[misc]
+
+
+def linear_change(past: torch.Tensor, linear: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Next change [..., node] of the linear path from the past [lag, ..., node], newest first."""
+    own = torch.einsum("l...n,nl->...n", past, linear["own"])
+    return own + past[0] @ linear["level"].t() + (past[0] - past[1]) @ linear["change"].t()
+
+
+def build_v2(config: Any, spec: dict[str, Any]) -> GatLstm:
+    """An untrained model for the names and folds of that `spec`; its linear path is set by `prepare`."""
+    model = config.model
+    return GatLstm(
+        len(spec["names"]),
+        spec["folds"],
+        model.members,
+        model.lags,
+        embedding=model.embedding,
+        widths=model.attention,
+        heads=model.heads,
+        edge_features=spec["edge_features"],
+        hidden=model.hidden,
+        dropout=model.dropout,
+    )

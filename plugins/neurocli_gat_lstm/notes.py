@@ -1,0 +1,45 @@
+"""The lines that every table of the family carries: which worms, which frames, which graph, what the z-scores know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocli_gat_lstm.data import WormData
+
+
+def notes(data: WormData, config: Any) -> list[str]:
+    """What a reader must know to compare a score with another."""
+    model, options = config.model, config.data
+    tested = [data.worms[group] for group in data.split.test]
+    steps = sorted({f"{worm.dt_ms:.0f}" for worm in tested}, key=float)
+    edges = data.wiring.graph.n_edges
+    found = [
+        f"graph: {model.graph}, {model.connectome}, {edges} edges among {len(data.names)} neurons",
+        f"frames: {options.dt}, {' to '.join([steps[0], steps[-1]] if len(steps) > 1 else steps)} ms a step; no smoothing of ours",
+    ]
+    if options.normalisation == "whole":
+        found.append("z-scores take mean and sd of each whole recording, as published: they know its future mean")
+    else:
+        found.append(f"z-scores take mean and sd of the first {options.start_s:g} s of each recording")
+    trained_at = data.spec["dt_ms"]
+    other = [w.group for w in tested if abs(np.log(w.dt_ms / trained_at)) > np.log(1.25)]
+    if other:
+        found.append(
+            f"{', '.join(other)}: another frame rate than in training ({trained_at:.0f} ms); a step is a frame"
+        )
+    controls = [group for group in data.split.test if data.is_control(group)]
+    if controls:
+        found.append(
+            f"{', '.join(controls)}: GFP, no calcium indicator. What is forecast there is motion, not activity"
+        )
+    smooth = [
+        g
+        for g in data.split.test
+        if str(data.recordings[g].labels.get("smooth_method", "")).lower() not in ("", "none", "unknown")
+    ]
+    if smooth:
+        found.append(f"{', '.join(smooth)}: smoothed before it came here; persistence and all scores are too good")
+    found += [f"left out: {line}" for line in data.left_out]
+    return found

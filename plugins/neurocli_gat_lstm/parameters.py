@@ -1,0 +1,75 @@
+"""The options of the simulated worms."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field, model_validator
+
+from neurocli.simulation.simulator import SimulatorConfig
+
+LARGEST_STATE = 60_000_000
+"""Integration steps x neurons of one worm; each takes 8 bytes."""
+
+
+class CelegansConfig(SimulatorConfig):
+    """Graded neurons on the connectome, seen by a calcium indicator. One group is one worm.
+
+    All worms share the network. Times in s. Voltages and their drives have no unit: a synapse saturates around 1.
+    """
+
+    seed: int = Field(0, ge=0, description="seed of what differs between worms: noise, command, identification, optics")
+    network_seed: int = Field(1, ge=0, description="seed of recorded neurons, weights, silenced and added edges")
+    connectome: str = Field("cook2019", description="connectome that the network is built on: a name or a file")
+
+    neurons: int = Field(60, ge=2, le=1000, description="recorded neurons; those that recordings identify come first")
+    hidden: int = Field(0, ge=0, le=1000, description="further neurons of the connectome that nobody records")
+    hidden_strength: float = Field(0.5, ge=0, le=10, description="factor on the weights from hidden neurons")
+    silenced: float = Field(0.3, ge=0, le=0.95, description="share of edges among recorded neurons with weight 0")
+    added: float = Field(0.05, ge=0, le=1, description="edges that the connectome has not / edges that it has")
+    inhibitory: float = Field(0.3, ge=0, le=0.9, description="share of inhibitory neurons; all GABA neurons are")
+    weight_spread: float = Field(0.25, ge=0, le=2, description="sd of the logarithm of weight / log1p(structural)")
+    gap_strength: float = Field(0.5, ge=0, le=10, description="conductance of gap junctions / weight of the synapses")
+    coupling: float = Field(
+        0.95, ge=0, lt=1, description="fastest growth that the linear network has against its leak; 1 is unstable"
+    )
+
+    tau_low_s: float = Field(1.0, gt=0, le=60, description="shortest membrane time constant")
+    tau_high_s: float = Field(3.0, gt=0, le=60, description="longest membrane time constant")
+    noise_sd: float = Field(3.0, ge=0, le=100, description="sd of the fast private noise that drives each neuron")
+    noise_tau_s: float = Field(0.05, gt=0, le=60, description="its correlation time")
+    slow_sd: float = Field(0.5, ge=0, le=100, description="sd of the slow private noise")
+    slow_tau_s: float = Field(10.0, gt=0, le=600, description="its correlation time")
+    command: float = Field(1.2, ge=0, le=100, description="strength of the forward / reverse command")
+    forward_s: float = Field(30.0, gt=0, description="mean time of going forward")
+    reverse_s: float = Field(12.0, gt=0, description="mean time of reversing")
+    switch_s: float = Field(1.5, gt=0, le=60, description="time constant of a switch between the two")
+
+    duration_s: float = Field(600.0, gt=0, le=36_000)
+    frame_rate_hz: float = Field(2.9, gt=0, le=100, description="frame rate of the median worm")
+    rate_spread: float = Field(0.02, ge=0, le=0.5, description="sd of the logarithm of a worm's frame rate")
+    step_ms: float = Field(25.0, gt=0, le=100, description="longest step of integration; a frame is a number of steps")
+    indicator_s: float = Field(0.3, gt=0, le=60, description="time constant of the indicator")
+    identified: float = Field(0.85, ge=0, le=1, description="chance that a recorded neuron is identified in a worm")
+    gain: float = Field(0.15, gt=0, le=100, description="median dF/F0 for a voltage of 1")
+    gain_spread: float = Field(0.4, ge=0, le=2, description="sd of the logarithm of a neuron's gain in a worm")
+    bleaching: float = Field(0.03, ge=0, le=1, description="dF/F0 that bleaching takes in the end")
+    measurement_noise: float = Field(0.06, ge=0, le=100, description="sd of the noise of a frame / sd of the signal")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> CelegansConfig:
+        if self.tau_low_s > self.tau_high_s:
+            raise ValueError("tau_low_s must not be above tau_high_s")
+        if self.duration_s * self.frame_rate_hz < 20:
+            raise ValueError("a worm needs at least 20 frames: duration_s x frame_rate_hz")
+        if self.step_ms > 1e3 * min(self.tau_low_s, self.indicator_s):
+            raise ValueError("step_ms must not be longer than the time constants of membrane and indicator")
+        steps = self.duration_s * max(1e3 / self.step_ms, self.frame_rate_hz)
+        if steps * (self.neurons + self.hidden) > LARGEST_STATE:
+            raise ValueError(f"a worm of more than {LARGEST_STATE:,} steps x neurons; shorten duration_s")
+        return self
+
+    @property
+    def frames(self) -> int:
+        """Frames of a worm of the median rate; every worm has as many."""
+        return math.floor(self.duration_s * self.frame_rate_hz + 1e-9)

@@ -1,0 +1,140 @@
+"""A worm's recording: names, times, states and units, and what does not fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurocli.errors import DataError
+from neurocli_gat_lstm.strains import indicator
+from neurocli_gat_lstm.worm import Worm, measured_unit, split_name, worm_set
+
+TIME_S = np.array([0.0, 0.5, 1.0, 1.6])
+
+
+def worm(**changes) -> Worm:
+    random = np.random.default_rng(1)
+    values = {
+        "source": "Lab2020",
+        "worm": "worm0",
+        "time_s": TIME_S,
+        "traces": random.normal(size=(4, 3)),
+        "names": ["AVAL", "17", "VB02"],
+        "unit": "dF/F0",
+        "where": "file.mat:WT.traces",
+        "file": "file.mat",
+    }
+    return Worm(**{**values, **changes})
+
+
+def test_a_recording_keeps_what_the_file_says():
+    one = worm(state=np.array([[0, 1, 1, 7]]), indicator="gcamp")
+    recording = one.recording()
+    assert recording.group == "Lab2020-worm0" and recording.unit == "dF/F0" and recording.dt_ms == 500
+    assert recording.channels == ["AVAL", "unidentified-2", "VB2"]
+    assert recording.signal.dtype == np.float32 and np.array_equal(recording.signal, one.traces.astype(np.float32))
+    assert recording.mask is None
+    assert recording.events["time_s"].tolist() == TIME_S.tolist() and recording.events["time_s"].dtype == np.float64
+    assert recording.events["state"].tolist() == [0, 1, 1, 7] and recording.events["state"].dtype == np.int64
+    assert recording.labels == {
+        "source": "Lab2020",
+        "worm": "worm0",
+        "indicator": "gcamp",
+        "normalization_method": "unknown",
+        "smooth_method": "unknown",
+        "interpolate_method": "unknown",
+        "file": "file.mat",
+    }
+
+
+def test_a_class_of_neurons_names_one_column_at_most():
+    assert worm(names=["AVA", "AVAL", "IL1?"]).recording().channels == ["AVA", "AVAL", "IL1"]
+    assert worm(names=["AVA", "AVAL", "ava?"]).recording().channels == ["unidentified-1", "AVAL", "unidentified-3"]
+
+
+def test_what_is_not_a_number_is_masked():
+    traces = np.ones((4, 3))
+    traces[1, 0], traces[2, 1], traces[3, 2] = np.nan, np.inf, 1e300
+    mask = worm(traces=traces).recording().mask
+    assert mask.tolist() == [[True, True, True], [False, True, True], [True, False, True], [True, True, False]]
+    with pytest.raises(DataError, match="not one sample"):
+        worm(traces=np.full((4, 3), np.nan)).recording()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"time_s": np.array([0.0, 1.0, 0.9, 2.0])}, r"row 2 \(counted from 0\) is 0.9 s after 1 s"),
+        ({"time_s": np.array([0.0, 1.0, 1.0, 0.5])}, "row 2"),
+        ({"time_s": np.array([np.nan, 1.0, 2.0, 3.0])}, "row 0"),
+        ({"time_s": np.arange(3.0)}, "3 times and 3 names do not fit"),
+        ({"names": ["AVAL", "AVAR"]}, "2 names do not fit"),
+        ({"names": ["VB02", None, " vb2?"]}, r"columns 1 and 3 \(counted from 1\) are both the neuron VB2"),
+        ({"traces": np.zeros((4, 0)), "names": []}, "shape"),
+        ({"traces": np.zeros(4)}, "shape"),
+        ({"traces": np.zeros((1, 3)), "time_s": np.zeros(1)}, "1 frames"),
+        ({"state": np.array([0, 1, 2])}, "4 whole numbers"),
+        ({"state": np.array([0, 1, 2, 0.5])}, "4 whole numbers"),
+        ({"state": np.array([0, 1, 2, np.nan])}, "4 whole numbers"),
+    ],
+)
+def test_what_does_not_fit_is_named(changes, message):
+    with pytest.raises(DataError, match=message) as caught:
+        worm(**changes).recording()
+    assert caught.value.where == "file.mat:WT.traces" and caught.value.hint
+
+
+def test_a_name_that_is_code_is_a_name():
+    recording = worm(source="__import__('os').system('false')", worm="../x").recording()
+    assert recording.group == "__import____os__.system__false__-.._x"
+    assert recording.labels["source"] == "__import__('os').system('false')"
+
+
+def test_worms_of_one_name():
+    """Alike in two formats: taken once. Different: refused. The same name in another source: another worm."""
+    one = worm().recording()
+    twin = worm(traces=worm().traces + 1e-6, file="same.json").recording()
+    assert worm_set([one, twin], [Path("a"), Path("b")]).groups == ["Lab2020-worm0"]
+    assert worm_set([one, twin], [Path("a")]).meta == {"kind": "worm"}
+    other = worm(traces=worm().traces + 1, file="other.mat").recording()
+    with pytest.raises(DataError, match="two different worms are called Lab2020-worm0") as caught:
+        worm_set([one, other], [])
+    assert caught.value.where == "file.mat, other.mat"
+    assert len(worm_set([one, worm(source="Lab2021").recording()], [])) == 2
+
+
+def test_names_of_files():
+    assert split_name("Kato2015_worm0") == ("Kato2015", "worm0")
+    assert split_name("Atanas2023_2022-08-02-01") == ("Atanas2023", "2022-08-02-01")
+    assert split_name("my_data") == ("my_data", "worm0")
+    assert split_name("plain") == ("plain", "worm0")
+
+
+def test_the_unit_is_measured_where_none_is_stated():
+    values = np.random.default_rng(0).normal(3, 2, (500, 4))
+    scored = (values - values.mean(0)) / values.std(0)
+    assert measured_unit(values) == "a.u." and measured_unit(scored) == "z-score"
+    scored[3, 1] = scored[9, 2] = np.nan
+    assert measured_unit(scored) == "z-score"
+    scored[:, 0] *= 1.1
+    assert measured_unit(scored) == "a.u."
+    assert measured_unit(np.full((4, 2), np.nan)) == "a.u."
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["taken from file AML175_moving.hdf5"], "gfp"),
+        (["strain AML32"], "gcamp"),
+        (["AML1750"], "unknown"),
+        (["rab-3p::NLS::GCaMP6s"], "gcamp"),
+        (["pan-neuronal EGFP and tagRFP"], "gfp"),
+        (["", "nothing said"], "unknown"),
+        (["GCaMP7f", "control was GFP"], "gcamp"),
+        ([], "unknown"),
+    ],
+)
+def test_the_indicator_is_what_the_texts_say(texts, expected):
+    assert indicator(texts) == expected
