@@ -14,7 +14,7 @@ from neurocli_gat_lstm.questions import prediction
 
 ORDERS = (10, 50)
 VAR = "VAR ridge"
-VAR_ON_GRAPH = "VAR ridge, edges"
+VAR_ON_GRAPH = "VAR ridge, graph"
 
 
 def baselines(data: WormData, config: Any) -> list[Predictor]:
@@ -41,7 +41,7 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
     note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
     found.append(_linear(data, config, VAR, note, lambda fold: data.full_linear(fold).path))
     if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "") == "edges":
-        note = "the same over the graph's edges: what the network corrects"
+        note = "the same along the graph's edges: what the network corrects"
         found.append(_linear(data, config, VAR_ON_GRAPH, note, lambda fold: data.linear(fold).path))
     return found
 

@@ -63,8 +63,14 @@ class V2Model(GraphConfig):
 
     linear: Literal["edges", "own", "none"] = Field(
         "edges",
-        description="a ridge regression fitted on the training worms that the network corrects: over the graph's edges,"
+        description="a ridge regression fitted on the training worms that the network corrects: along the graph's edges,"
         " on a neuron's own past alone, or none (persistence)",
+    )
+    hops: int = Field(
+        2,
+        ge=1,
+        description="how many edges the linear path follows within a frame: graded synapses pass a signal on in less than the"
+        " 0.3 s that a frame takes",
     )
     lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
     embedding: int = Field(8, ge=0, description="numbers that are learned for every identified neuron")

@@ -26,7 +26,8 @@ ROUNDS = 10
 class WormData(DataModule):
     """Worms by group; names: every neuron that a worm of the run identifies, which are the nodes of its graph.
 
-    fold: a training of its own; there is one without folds. members: networks, `members` for each fold.
+    fold: a training of its own; there is one without folds. members: networks of each fold. corrects: whether the model
+    corrects a linear path.
     """
 
     normalisation = None
@@ -49,6 +50,7 @@ class WormData(DataModule):
         fitted_on = list(dict.fromkeys([*split.train, *split.validation, *_tested_by_folds(split)]))
         self.names = tuple(sorted({n for g in fitted_on or self.worms for n in self.worms[g].names}))
         self.members = getattr(config.model, "members", 1)
+        self.corrects = hasattr(config.model, "linear")
         steps = [worm.dt_ms for worm in self.worms.values()]
         self.spec = {
             "names": list(self.names),
@@ -86,9 +88,10 @@ class WormData(DataModule):
         return Wiring(self.config.model, self.names)
 
     def linear(self, fold: int) -> Fitted:
-        """The linear path over the graph's edges, fitted on the training worms of a fold."""
-        allowed = self.wiring.allowed()
-        return self._fitted("graph", fold, allowed if self.config.model.linear == "edges" else allowed & False)
+        """The linear path along the graph's edges, fitted on the training worms of a fold."""
+        model = self.config.model
+        none = np.zeros((len(self.names), len(self.names)), bool)
+        return self._fitted("graph", fold, self.wiring.allowed(model.hops) if model.linear == "edges" else none)
 
     def full_linear(self, fold: int) -> Fitted:
         """The same regression over all pairs of neurons: what linear models can do without any graph."""
@@ -148,7 +151,7 @@ class WormData(DataModule):
             present = rng.random((len(starts), n)) >= getattr(loss, "neuron_dropout", 0.0)
             present[~present.any(axis=1)] = True
             nameless = rng.random(n) < getattr(loss, "name_dropout", 0.0)
-            path = self.linear(fold).without[worm.group]
+            path = self.linear(fold).without[worm.group] if self.corrects else None
             yield self._batch(worm, starts, member, path, present, nameless)
 
     def _validation(self) -> Iterator[Batch]:
@@ -157,14 +160,15 @@ class WormData(DataModule):
             starts = worm.windows(self.span)
             starts = starts[:: max(1, len(starts) // 24)]
             shape = (len(starts), len(worm.names))
-            yield self._batch(worm, starts, 0, self.linear(0).path, np.ones(shape, bool), np.zeros(shape[1], bool))
+            path = self.linear(0).path if self.corrects else None
+            yield self._batch(worm, starts, 0, path, np.ones(shape, bool), np.zeros(shape[1], bool))
 
     def _batch(
         self,
         worm: WormSeries,
         starts: NDArray[np.int64],
         member: int,
-        path: LinearPath,
+        path: LinearPath | None,
         present: NDArray[np.bool_],
         nameless: NDArray[np.bool_],
     ) -> Batch:
@@ -179,7 +183,7 @@ class WormData(DataModule):
             "nodes": torch.from_numpy(np.where(nameless, len(self.names), self.nodes_of(worm))),
             "edge_index": graph.edge_index,
             "edge_attr": graph.edge_attr,
-            **linear_tensors(path, worm.names),
+            **(linear_tensors(path, worm.names) if path is not None else {}),
             "scale": self.scale(member // self.members),
         }
 

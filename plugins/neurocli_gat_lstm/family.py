@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.diagnosis import Finding
@@ -16,12 +18,17 @@ from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_gat_lstm import baselines, metrics, questions
+from neurocli_gat_lstm import baselines, folds_v1, metrics, questions
 from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
+from neurocli_gat_lstm.graph import KINDS
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
 from neurocli_gat_lstm.rollout import rolled_out
+
+Array = NDArray[np.int64]
 
 
 class _GatLstm(ModelFamily):
@@ -32,6 +39,23 @@ class _GatLstm(ModelFamily):
 
     def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
         return questions.questions(data, config, part)
+
+    @abstractmethod
+    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        """What each network of a fold says of a worm: horizon → [origin, neuron] z-scores."""
+
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        """The mean over the networks of all folds that have not seen a worm."""
+        data = trained.data
+        assert isinstance(data, WormData)
+        answers = {}
+        for group, origins in question.origins.items():
+            key = (id(trained.module), group, len(origins))
+            if key not in data.forecasts:
+                each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, origins)]
+                data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
+            answers[group] = data.forecasts[key][question.horizon_steps]
+        return questions.prediction(data, question, answers)
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         z = questions.Z
@@ -49,6 +73,11 @@ class _GatLstm(ModelFamily):
 
     def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
         return NoCeiling("no worm is recorded twice under the same conditions: how much could be forecast is not known")
+
+    def controls(self, config: Any) -> dict[str, dict[str, Any]]:
+        """The same training on every other graph."""
+        kinds = [kind for kind in KINDS if kind != config.model.graph]
+        return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
         from neurocli_gat_lstm.diagnose import data_findings
@@ -81,8 +110,28 @@ class _GatLstm(ModelFamily):
         return small_worms(seed)
 
 
+class GatLstmV1(_GatLstm):
+    """The published plan with every edge where the connectome has it; see model_v1."""
+
+    Config = V1Config
+
+    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+        return build_v1(config, spec)
+
+    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(module, PlannedFolds)
+        return LossTerms(folds_v1.loss_terms(module, batch, config.loss))
+
+    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module, evaluate = trained.data, trained.module, trained.config.evaluate
+        assert isinstance(data, WormData) and isinstance(module, PlannedFolds)
+        worm = data.worms[group]
+        asked = (origins, evaluate.context, evaluate.horizons)
+        return [folds_v1.rolled_out(module.member(fold), worm.z, data.graph_of(worm), *asked)]
+
+
 class GatLstmV2(_GatLstm):
-    """Ours: graph attention and an LSTM correct a linear path over the same edges; see model_v2 and loss_v2."""
+    """Ours: graph attention and an LSTM correct a linear path along the same edges; see model_v2 and loss_v2."""
 
     Config = V2Config
 
@@ -100,41 +149,11 @@ class GatLstmV2(_GatLstm):
         assert isinstance(module, GatLstm)
         return LossTerms(loss_terms(module, batch, config.loss))
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
-        data = trained.data
-        assert isinstance(data, WormData)
-        steps = question.horizon_steps
-        answers = {g: forecasts(trained, g, o)[steps] for g, o in question.origins.items()}
-        return questions.prediction(data, question, answers)
-
-
-class GatLstmV1(GatLstmV2):
-    pass
-
-
-def forecasts(trained: Trained, group: str, origins: np.ndarray) -> dict[int, np.ndarray]:
-    """Horizon → [origin, neuron] of a worm: the mean over the members of the folds that have not seen it."""
-    data, module = trained.data, trained.module
-    assert isinstance(data, WormData) and isinstance(module, GatLstm)
-    key = (id(module), group, len(origins))
-    if key not in data.forecasts:
-        worm, evaluate = data.worms[group], trained.config.evaluate
-        nodes = data.nodes_of(worm)
-        each = []
-        for fold in data.folds_for(group):
-            linear = module.linear_of(fold, torch.from_numpy(nodes).to(module.own.device))
-            for member in module.members_of(fold):
-                each.append(
-                    rolled_out(
-                        member,
-                        linear,
-                        worm.z,
-                        nodes,
-                        data.graph_of(worm),
-                        origins,
-                        evaluate.context,
-                        evaluate.horizons,
-                    )
-                )
-        data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in evaluate.horizons}
-    return data.forecasts[key]
+    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module, evaluate = trained.data, trained.module, trained.config.evaluate
+        assert isinstance(data, WormData) and isinstance(module, GatLstm)
+        worm, nodes = data.worms[group], data.nodes_of(data.worms[group])
+        linear = module.linear_of(fold, torch.from_numpy(nodes).to(module.own.device))
+        asked = (origins, evaluate.context, evaluate.horizons)
+        graph = data.graph_of(worm)
+        return [rolled_out(one, linear, worm.z, nodes, graph, *asked) for one in module.members_of(fold)]

@@ -2,7 +2,7 @@
 
     x_i[t+1] - x_i[t] = sum_l own[i, l] x_i[t-l] + sum_j level[i, j] x_j[t] + sum_j change[i, j] (x_j[t] - x_j[t-1])
 
-j runs over the graph's edges into i. Every neuron's `own` is shrunk towards coefficients that all neurons share, which is what
+j runs over neurons from which a few of the graph's edges lead to i. Every neuron's `own` is shrunk towards coefficients that all neurons share, which is what
 lets the regression gain from single neurons without losing neurons that few worms show; penalties are chosen by
 leaving out training worms, never by the worms that are scored.
 """

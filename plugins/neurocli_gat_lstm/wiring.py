@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from neurocli_gat_lstm.attention import GraphTensors
 from neurocli_gat_lstm.config import GraphConfig
@@ -34,10 +35,16 @@ class Wiring:
         """The graph among all names."""
         return self._graph(self.names)
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """[post, pre] among all names: where an edge is."""
-        found = np.zeros((len(self.names), len(self.names)), bool)
-        found[self.graph.post, self.graph.pre] = True
+    def allowed(self, hops: int = 1) -> NDArray[np.bool_]:
+        """[post, pre] among all names: where a path of at most `hops` edges leads from pre to another neuron, post."""
+        size = len(self.names)
+        edges = csr_array((np.ones(self.graph.n_edges, np.int32), (self.graph.post, self.graph.pre)), (size, size))
+        reached, step = edges, edges
+        for _ in range(hops - 1):
+            step = (step @ edges).minimum(1)
+            reached = (reached + step).minimum(1)
+        found = reached.toarray() > 0
+        np.fill_diagonal(found, False)
         return found
 
     def among(self, names: Sequence[str]) -> GraphTensors:

@@ -1,0 +1,45 @@
+"""The options of gat-lstm-v1: those of the published plan. Its widths are fixed, as published."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from neurocli.config import FamilyConfig, Section, TrainConfig
+from neurocli_gat_lstm.config import DataConfig, EvaluateConfig, GraphConfig
+
+
+class V1Model(GraphConfig):
+    """The graph; layers of 64, 128 and 256 with 4, 4 and 2 heads, an LSTM of 256 x 2."""
+
+    learned_skips: bool = Field(False, description="a learned linear map around each attention layer")
+
+
+class V1Loss(Section):
+    """Mean squared error of the next frame, in z-scores."""
+
+    chunk: int = Field(50, ge=2, description="frames of a window, as published")
+    scored: Literal["every", "last"] = Field(
+        "every",
+        description="every: after each frame of a window, which costs as much as the last alone; last: as published",
+    )
+    burn_in: int = Field(10, ge=0, description="first frames of a window that are not scored, where every frame is")
+
+
+class V1Config(FamilyConfig):
+    """Options of gat-lstm-v1."""
+
+    data: DataConfig = DataConfig()
+    model: V1Model = V1Model()
+    loss: V1Loss = V1Loss()
+    train: TrainConfig = TrainConfig(
+        epochs=100,
+        batch_size=16,
+        optimizer="adam",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        schedule="constant",
+        patience=None,
+    )
+    evaluate: EvaluateConfig = EvaluateConfig(stride=25)
