@@ -19,6 +19,7 @@ def compare(
     """Compare runs on the same test groups: scores, and paired differences with intervals."""
     with Output("compare", json=json) as output:
         from neurocli.cli.data import trained_of_run
+        from neurocli.cli.unfinished import unfinished_note
         from neurocli.errors import UsageError
         from neurocli.evaluation.compare import Contestant
         from neurocli.evaluation.compare import compare as held_against
@@ -32,11 +33,15 @@ def compare(
                 where=" ".join(runs),
                 hint="neuro runs lists those that there are",
             )
-        contestants = []
+        contestants, notes = [], []
         for folder in folders:
             output.say(f"loading {folder.name}")
             family, trained, _ = trained_of_run(folder, None, device, root)
             contestants.append(Contestant(folder.name, family, trained))
+            unfinished = unfinished_note(folder)
+            if unfinished:
+                notes.append(f"{folder.name}: {unfinished}")
+        output.say(f"fitting the baselines on the training groups of {names[0]}")
         found = held_against(contestants)
         leaky = any(c.trained.data.split.leaky for c in contestants)
         output.data.update(
@@ -45,23 +50,41 @@ def compare(
             differences=[d.as_dict() for d in found.differences],
             protocol={**contestants[0].trained.data.split.as_dict(), "leaky": leaky},
         )
+        output.data["best_baselines"] = found.best_baselines
+        output.data["notes"] = notes
         for question in found.questions:
-            _show(output, found, question.name, leaky)
+            _show(output, found, question.name, names, leaky)
+        for letter, name in _letters(names).items():
+            output.text(f"{letter}: {name}")
+        for line in notes:
+            output.text(f"note: {line}")
 
 
-def _show(output: Output, found: Any, question: str, leaky: bool) -> None:
+def _letters(names: list[str]) -> dict[str, str]:
+    """A, B, ... for the runs: their names are too long for a table of differences."""
+    return {chr(ord("A") + n) if n < 26 else f"run {n + 1}": name for n, name in enumerate(names)}
+
+
+def _show(output: Output, found: Any, question: str, names: list[str], leaky: bool) -> None:
+    """The runs, the best baseline and the ceiling; then what each run is better by than the first."""
     scores = [s for s in found.scores if s.question == question]
-    headings = list(dict.fromkeys((s.metric, s.unit) for s in scores))
+    headings = list(dict.fromkeys((s.metric, s.unit) for s in scores if s.kind == "model"))
+    best = found.best_baselines.get(question)
+    lines = [(name, f"{letter}  {name}") for letter, name in _letters(names).items()]
+    if best is not None:
+        lines.append((best, f"best baseline: {best}"))
+    lines += [(name, f"ceiling: {name}") for name in dict.fromkeys(s.name for s in scores if s.kind == "ceiling")]
     rows = []
-    for name in dict.fromkeys(s.name for s in scores):
+    for name, shown in lines:
         cells = {(s.metric, s.unit): with_interval(s.value, s.low, s.high) for s in scores if s.name == name}
-        rows.append([name, *(cells[h] for h in headings)])
-    for name in dict.fromkeys(d.name for d in found.differences):
+        rows.append([shown, *(cells.get(h, "–") for h in headings)])
+    first, *others = _letters(names).items()
+    for letter, name in others:
         mine = [d.as_dict() for d in found.differences if (d.name, d.question) == (name, question)]
         cells = {(d["metric"], d["unit"]): with_interval(d["value"], d["low"], d["high"]) for d in mine}
         ps = {(d["metric"], d["unit"]): format_value(d["p"]) for d in mine}
-        rows.append([f"{name} - {mine[0]['against']}", *(cells[h] for h in headings)])
-        rows.append(["p", *(ps[h] for h in headings)])
+        rows.append([f"{letter} - {first[0]}", *(cells[h] for h in headings)])
+        rows.append(["  p", *(ps[h] for h in headings)])
     n = scores[0].n_groups
     columns = ["", *(f"{metric} [{unit}]" if unit else metric for metric, unit in headings)]
     output.table(f"{question}, the same {n} test groups", columns, rows, leaky=leaky)

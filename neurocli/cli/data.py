@@ -170,4 +170,7 @@ def _new_data(
     loaders = {group: loader(known, group, group) for group in dict.fromkeys(kept)}
     loaders |= {name: loader(new, group, name) for group, name in names.items()}
     whole = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
-    return whole, Split(split.train, split.validation, tuple(names.values()), protocol="new data", leaky=split.leaky)
+    tested = tuple(names.values())
+    return whole, Split(
+        split.train, split.validation, tested, protocol="new data", leaky=split.leaky, folds=split.folds
+    )

@@ -102,14 +102,18 @@ def _of_run(
     output: Output, name: str, data: Any, device: str | None, root: Path
 ) -> tuple[list[Finding], dict[str, Any], str]:
     from neurocli.cli.data import trained_of_run
+    from neurocli.cli.unfinished import unfinished_note
     from neurocli.diagnosis.shared import check_trained
     from neurocli.evaluation.evaluate import evaluate
     from neurocli.runs.folder import RunFolder
 
     folder = RunFolder.find(root, name)
     family, trained, _ = trained_of_run(folder, data, device, root)
+    unfinished = unfinished_note(folder)
+    if unfinished:
+        output.warn(unfinished)
     findings = list(family.diagnose_data(trained.data.recordings, trained.config))
     evaluation = evaluate(family, trained, say=output.say, only_main=True)
-    findings += check_trained(trained, evaluation)
+    findings += check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
     findings += family.diagnose_model(trained)
     return findings, evaluation.protocol, folder.name

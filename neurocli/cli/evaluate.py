@@ -1,11 +1,15 @@
-"""`neuro evaluate RUN`: every score beside its baselines, its ceiling and its interval."""
+"""`neuro evaluate RUN`, or `MODEL --weights FILE`: every score beside its baselines, its ceiling and its interval."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-from neurocli.cli.options import RUNS, Data, Device, Json, Root, Run
+import typer
+
+from neurocli.cli.options import RUNS, Data, Device, Json, Root
 from neurocli.cli.output import Output, format_value, with_interval
+from neurocli.evaluation.skill import in_words
 
 if TYPE_CHECKING:
     from neurocli.evaluation.evaluate import Evaluation
@@ -14,11 +18,32 @@ HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alo
 _ORDER = {"model": 0, "baseline": 1, "control": 2, "ceiling": 3}
 
 
-def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RUNS, json: Json = False) -> None:
+def evaluate(
+    run: Annotated[
+        str, typer.Argument(help="A run folder, a run's name, or `latest`; a model with --weights.", metavar="RUN")
+    ],
+    data: Data = None,
+    weights: Annotated[
+        Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
+        typer.Option("--weights", help="Weights that were trained elsewhere, for the model named in place of a run."),
+    ] = None,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Also the model's controls: found among the runs, or trained now.")
+    ] = False,
+    device: Device = None,
+    root: Root = RUNS,
+    json: Json = False,
+) -> None:
     """Score a run's best checkpoint (chosen on validation) on its test groups, or on new data."""
     with Output("evaluate", json=json) as output:
+        if weights is not None:
+            from neurocli.cli.weights import evaluate_weights
+
+            evaluate_weights(output, run, weights, data, device, root, controls=controls)
+            return
         from neurocli.cli.data import trained_of_run
         from neurocli.cli.lost import Lost
+        from neurocli.cli.unfinished import unfinished_note
         from neurocli.evaluation.evaluate import evaluate as score
         from neurocli.runs.atomic import write_json
         from neurocli.runs.folder import RunFolder
@@ -32,6 +57,9 @@ def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RU
             with lost.figures():
                 found = score(family, trained, say=output.say, figures=figures)
             lost.leave_out(found.exhibits)
+            unfinished = unfinished_note(folder)
+            if unfinished:
+                found.notes.append(unfinished)
             from neurocli.cli.output import plain
 
             kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
@@ -44,6 +72,10 @@ def evaluate(run: Run, data: Data = None, device: Device = None, root: Root = RU
         for line in found.warnings:
             output.warn(line)
         lost.report()
+        if controls:
+            from neurocli.cli.controls import show_controls
+
+            show_controls(output, folder, family, trained, data, device, root)
 
 
 def show(output: Output, found: Evaluation, name: str) -> None:
@@ -57,7 +89,7 @@ def show(output: Output, found: Evaluation, name: str) -> None:
         [who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)]
         for (who, kind), cells in board.items()
     ]
-    note = "95 % bootstrap intervals over independent groups" if n >= 3 else "fewer than three groups: no intervals"
+    note = _intervals(found) if n >= 3 else "fewer than three groups: no intervals"
     output.table(title, columns, rows, leaky=found.leaky, note=note)
     for line in _skill_lines(found):
         output.text(line)
@@ -75,6 +107,17 @@ def show(output: Output, found: Evaluation, name: str) -> None:
         output.text(f"figures: {folder}")
 
 
+def _intervals(found: Evaluation) -> str:
+    """How the intervals were found, as the metrics take them."""
+    methods: dict[str, list[str]] = {}
+    for metric in found.metrics:
+        methods.setdefault(metric["interval"], []).append(_heading(metric))
+    named = " and ".join(
+        one if len(methods) == 1 else f"{one} ({', '.join(metrics)})" for one, metrics in methods.items()
+    )
+    return f"95 % {named} intervals over independent groups"
+
+
 def _asked(question: dict[str, Any]) -> str:
     """What a question asks for, in words."""
     if question["horizon_ms"] is None:
@@ -85,10 +128,13 @@ def _asked(question: dict[str, Any]) -> str:
 def _skill_lines(found: Evaluation) -> list[str]:
     skill = found.skill
     lines = []
-    if skill["value"] is not None:
-        lines.append(
-            f"skill {format_value(skill['value'])}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)"
-        )
+    words = in_words(skill, higher=found.metrics[0]["higher"])
+    if words == "no room":
+        lines.append(f"skill: no room, {skill['best_baseline']} is as near to the ceiling as these groups can tell")
+    elif words.startswith("worse"):
+        lines.append(f"skill: {words}, by more than the room that it leaves below the ceiling")
+    elif skill["value"] is not None:
+        lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
     else:
         reason = found.ceiling_reason or "a reference is missing"
         lines.append(f"skill unknown: {reason}")
@@ -122,7 +168,7 @@ def _show_horizons(output: Output, found: Evaluation) -> None:
         if s.subset == "all":
             cells.setdefault((s.name, s.kind), {})[s.question] = with_interval(s.value, s.low, s.high)
     rows = [[who, kind, *(values.get(q, "–") for q in asked)] for (who, kind), values in _ordered(cells)]
-    rows.append(["skill", "", *(format_value(s["value"]) for s in found.skills)])
+    rows.append(["skill", "", *(in_words(s, higher=metric["higher"]) for s in found.skills)])
     what = "horizon" if found.questions[0]["horizon_ms"] is not None else "alignment"
     output.table(f"{_heading(metric)} by {what}", ["", "kind", *asked], rows, leaky=found.leaky)
 

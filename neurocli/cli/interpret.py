@@ -14,6 +14,7 @@ def interpret(run: Run, data: Data = None, device: Device = None, root: Root = R
         from neurocli.cli.data import trained_of_run
         from neurocli.cli.lost import Lost
         from neurocli.cli.output import plain
+        from neurocli.cli.unfinished import unfinished_note
         from neurocli.runs.atomic import write_json
         from neurocli.runs.folder import RunFolder
         from neurocli.runs.lock import locked
@@ -29,6 +30,9 @@ def interpret(run: Run, data: Data = None, device: Device = None, root: Root = R
                 exhibits = family.interpret(trained, figures)
             lost.leave_out(exhibits)
             notes = list(family.notes(trained.data, trained.config))
+            unfinished = unfinished_note(folder)
+            if unfinished:
+                notes.append(unfinished)
             protocol = {**trained.data.split.as_dict(), "group": trained.data.group_name()}
             kept = folder.path / "interpretation.json"
             result = {

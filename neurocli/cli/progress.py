@@ -18,8 +18,9 @@ class Progress:
     with Progress("simulating") as progress: simulate(..., progress=progress.steps)
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, validation_is_loss: bool = True) -> None:
         self.what = what
+        self._validation_is_loss = validation_is_loss
         self._bar: Any = None
         self._task: Any = None
         self._last_line = time.monotonic()
@@ -64,12 +65,7 @@ class Progress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """One report of a training: event (batch or epoch), epoch, epochs, step, steps (of the whole training), losses."""
-        losses = " ".join(
-            f"{key.removesuffix('_loss')} {format_value(row[key])}"
-            for key in ("train_loss", "validation_loss")
-            if key in row
-        )
-        text = f"epoch {row.get('epoch', 0)} of {row.get('epochs', 0)}  {losses}".rstrip()
+        text = f"epoch {row.get('epoch', 0)} of {row.get('epochs', 0)}  {self._losses(row)}".rstrip()
         ended = row.get("event") == "epoch"
         if self._bar is not None:
             self._bar.update(self._task, text=text)
@@ -77,6 +73,16 @@ class Progress:
                 self._bar.update(self._task, completed=row["step"], total=row["steps"])
         elif self._line_due(ended and row.get("epoch") == row.get("epochs")):
             say(f"{self.what}: {text}")
+
+    def _losses(self, row: dict[str, Any]) -> str:
+        """The losses of a row, named apart where they are not the same quantity."""
+        names = {"train_loss": "train", "validation_loss": "validation"}
+        if not self._validation_is_loss:
+            names["train_loss"] = "train loss"
+        words = [f"{name} {format_value(row[key])}" for key, name in names.items() if key in row]
+        if self._validation_is_loss or "validation_loss" not in row:
+            return " ".join(words)
+        return "  ".join(words) + " (another quantity)"
 
     def _line_due(self, last: bool) -> bool:
         now = time.monotonic()

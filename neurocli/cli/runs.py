@@ -13,7 +13,8 @@ def runs(root: Root = RUNS, json: Json = False) -> None:
     with Output("runs", json=json) as output:
         from neurocli.runs.folder import list_runs
 
-        rows = [_row(run) for run in list_runs(root)]
+        found = [_row(run) for run in list_runs(root)]
+        rows = [row for row, _, _ in found]
         output.data["runs"] = rows
         if not rows:
             output.say(f"there are no runs in {root}; neuro train MODEL makes one")
@@ -21,45 +22,60 @@ def runs(root: Root = RUNS, json: Json = False) -> None:
         shown = [
             (
                 r["name"],
-                r["status"],
+                words,
                 LEAKY if r["leaky"] else r["split"],
                 r["epochs"],
                 r["best_validation_loss"],
-                r["skill"],
+                skill,
                 r["created"],
             )
-            for r in rows
+            for r, words, skill in found
         ]
         columns = ("run", "status", "split", "epochs", "best validation loss", "skill", "created")
         output.table(f"runs in {root}", columns, shown, leaky=any(r["leaky"] for r in rows))
 
 
-def _row(run: Any) -> dict[str, Any]:
-    """What is known of a run; a damaged one is listed as such."""
+def _row(run: Any) -> tuple[dict[str, Any], str, str]:
+    """(what is known of a run, its status in words, its skill in words); a damaged one is listed as such."""
+    from neurocli.cli.unfinished import state_of
     from neurocli.errors import DataError
 
     try:
         info = run.read_info()
     except DataError as error:
+        status = f"damaged: {error.message}"
         return {
-            "name": run.name, "path": str(run.path), "model": run.path.parent.name, "status": f"damaged: {error.message}", "created": None,
+            "name": run.name, "path": str(run.path), "model": run.path.parent.name, "status": status, "created": None,
             "split": None, "leaky": False, "epochs": None, "best_validation_loss": None, "skill": None,
-        }  # fmt: skip
+        }, status, "–"  # fmt: skip
     metrics, evaluation = _optional(run.metrics_json), _optional(run.path / "evaluation.json")
     skill = evaluation.get("skill")
     split = info.get("split") or {}
-    return {
+    state = state_of(run, info)
+    row = {
         "name": run.name,
         "path": str(run.path),
         "model": info.get("model"),
-        "status": info.get("status"),
+        "status": state.status,
         "created": info.get("created"),
         "split": split.get("split"),
         "leaky": bool(split.get("leaky")),
-        "epochs": metrics.get("epochs"),
+        "epochs": metrics.get("epochs", state.epochs),
         "best_validation_loss": metrics.get("best_validation_loss"),
         "skill": skill.get("value") if isinstance(skill, dict) else None,
     }
+    return row, state.words, _skill_words(evaluation)
+
+
+def _skill_words(evaluation: dict[str, Any]) -> str:
+    from neurocli.evaluation.skill import in_words
+
+    skill, metrics = evaluation.get("skill"), evaluation.get("metrics")
+    try:
+        assert isinstance(skill, dict) and isinstance(metrics, list)
+        return in_words(skill, higher=bool(metrics[0]["higher"]))
+    except (AssertionError, LookupError, TypeError):  # a damaged file, or one of an earlier version
+        return "–"
 
 
 def _optional(path: Any) -> dict[str, Any]:

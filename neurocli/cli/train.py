@@ -34,7 +34,10 @@ def train(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a model into a new run, or carry on with one. Any option of the model may be given by its own name."""
+    """Train a model into a new run, or carry on with one.
+
+    Any option of the model may be given by its own name, as in --epochs 50; `neuro models show MODEL` lists them.
+    """
     with Output("train", json=json) as output:
         flags = {"train.seed": seed, "train.device": device, "data.split": split}
         if resume is not None:
@@ -45,7 +48,7 @@ def train(
         output.data["notes"] = list(family.notes(module, chosen))
         for line in output.data["notes"]:  # before minutes go into training on the wrong thing
             output.text(f"note: {line}")
-        summary = _fit(family, chosen, module, run, resume=resume is not None)
+        summary = fit_run(family, chosen, module, run, resume=resume is not None)
         _show(output, family, chosen, module, run, summary)
 
 
@@ -106,19 +109,27 @@ def _begun(
     resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
     recordings, source = recordings_for(family.card, data)
     module = family.adapt(recordings, resolved.config)
+    run = new_run(
+        root,
+        family,
+        resolved.config,
+        resolved.origins,
+        module,
+        {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": preset},
+    )
+    return family, resolved.config, module, run
+
+
+def new_run(
+    root: Path, family: ModelFamily, config: Any, origins: Mapping[str, str], module: Any, about: dict[str, Any]
+) -> Any:
+    """A run folder for a training that has not begun; about: its data and whatever else it is to remember."""
     from neurocli.runs.folder import RunFolder
     from neurocli.runs.provenance import provenance
 
-    info = {
-        "data": {**source, "fingerprints": fingerprints(recordings)},
-        "split": module.split.as_dict(),
-        "group_name": module.group_name(),
-        "preset": preset,
-        "status": "created",
-    }
-    values = resolved.config.model_dump(mode="json")
-    run = RunFolder.create(root, family.card.name, info, values, resolved.origins, provenance(source["paths"]))
-    return family, resolved.config, module, run
+    info = {**about, "split": module.split.as_dict(), "group_name": module.group_name(), "status": "created"}
+    values = config.model_dump(mode="json")
+    return RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(about["data"]["paths"]))
 
 
 def _resumed(
@@ -165,13 +176,14 @@ def _resumed(
     return family, config, family.adapt(recordings, config), run
 
 
-def _fit(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: bool) -> dict[str, Any]:
+def fit_run(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: bool = False) -> dict[str, Any]:
+    """Train in a run folder with a progress bar. Raises Interrupted with the way to carry on."""
     from neurocli.errors import Interrupted
     from neurocli.plugin.registry import registry
     from neurocli.training.fit import fit
 
     try:
-        with Progress(f"training {family.card.name}") as progress:
+        with Progress(f"training {family.card.name}", validation_is_loss=family.validation_is_loss) as progress:
             return fit(
                 family, config, module, run, resume=resume, progress=progress.epoch, hook=registry().manager.hook
             )

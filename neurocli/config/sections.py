@@ -37,16 +37,18 @@ class TrainConfig(Section):
     epochs: int = Field(20, ge=1, description="passes (or rounds of steps_per_epoch steps)")
     steps_per_epoch: int | None = Field(None, ge=1, description="steps that make an epoch; unset: one pass of the data")
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
-    batch_size: int = Field(32, ge=1, le=65_536)
-    optimizer: Literal["adam", "adamw", "adamax"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(32, ge=1, le=65_536, description="samples per step; where there are fewer, all of them")
+    optimizer: Literal["adam", "adamw", "adamax"] = Field("adam", description="kind of gradient descent")
+    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
     beta2: float = Field(0.999, gt=0, lt=1, description="Adam's memory of squared gradients")
-    weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0, description="pull of weights towards 0, as the optimizer takes it")
+    schedule: Literal["constant", "cosine", "plateau"] = Field(
+        "cosine", description="of the learning rate; plateau: lowered where the validation loss stays"
+    )
     warmup: float = Field(0.0, ge=0, description="share of all steps (cosine) or number of epochs (plateau) to warm up")
     warmup_start: float = Field(0.0, ge=0, description="learning rate at the first warm-up step")
-    plateau_factor: float = Field(0.5, gt=0, lt=1)
-    plateau_patience: int = Field(10, ge=0)
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="by which a plateau lowers the learning rate")
+    plateau_patience: int = Field(10, ge=0, description="epochs without a better validation loss that make a plateau")
     minimum_rate: float = Field(0.0, ge=0, description="the schedule never goes below this learning rate")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; unset: no clipping")
     gradient_shares: int | None = Field(

@@ -16,20 +16,26 @@ LARGEST_GAP = 2.0
 STILL_FALLING = 0.02
 
 
-def check_trained(trained: Trained, evaluation: Evaluation | None = None) -> list[Finding]:
-    """All shared checks of a trained model; those of scores only where an evaluation is given."""
+def check_trained(
+    trained: Trained, evaluation: Evaluation | None = None, *, validation_is_loss: bool = True
+) -> list[Finding]:
+    """All shared checks of a trained model; those of scores only where an evaluation is given.
+
+    validation_is_loss: as the model's family says.
+    """
     return [
-        *check_history(trained.history),
+        *check_history(trained.history, validation_is_loss=validation_is_loss),
         *check_weights(trained),
         *check_split(trained),
         *(check_scores(evaluation) if evaluation else []),
     ]
 
 
-def check_history(history: list[dict[str, float]]) -> list[Finding]:
+def check_history(history: list[dict[str, float]], *, validation_is_loss: bool = True) -> list[Finding]:
     """Non-finite losses and gradients, the gap between training and validation, and convergence.
 
-    history: one row per epoch with train_loss, validation_loss and what else was logged.
+    history: one row per epoch with train_loss, validation_loss and what else was logged. Where the two are different
+    quantities there is no gap between them.
     """
     if not history:
         return [
@@ -56,7 +62,7 @@ def check_history(history: list[dict[str, float]]) -> list[Finding]:
     rows = [row for row in history if _finite(row.get("validation_loss"))]
     if rows:
         best = min(range(len(rows)), key=lambda n: rows[n]["validation_loss"])
-        findings += [*_gap(rows[best]), _converged(rows, best)]
+        findings += [*(_gap(rows[best]) if validation_is_loss else []), _converged(rows, best)]
     return findings
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurocli.errors import DataError
 from neurocli.evaluation.intervals import paired
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.question import Bound, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
 
 if TYPE_CHECKING:
@@ -48,11 +48,15 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """Scores of all, and the differences of all but the first to the first."""
+    """Scores of all and of their references, and the differences of all but the first to the first.
+
+    best_baselines: question → name of the best baseline; all baselines are fitted on the first contestant's training groups.
+    """
 
     scores: list[Score]
     differences: list[Difference]
     questions: list[Question]
+    best_baselines: dict[str, str]
 
 
 def compare(contestants: Sequence[Contestant]) -> Comparison:
@@ -70,10 +74,23 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
             hint="compare models of one family, trained with the same data and evaluate options",
         )
     board = Scoreboard(first.family.metrics(first.trained.data, first.trained.config))
-    differences = []
+    references = list(first.family.baselines(first.trained.data, first.trained.config))
+    ceiling = first.family.ceiling(first.trained.data, first.trained.config)
+    if isinstance(ceiling, Predictor):
+        references.append(ceiling)
+    differences, best = [], {}
     for question in common:
         for c in contestants:
             board.add(question, c.name, "model", c.family.predict(c.trained, question))
+        for predictor in references:
+            answer = predictor.answer(question)
+            if answer is not None:
+                board.add(question, predictor.name, predictor.kind, answer)
+        if isinstance(ceiling, Bound):
+            board.add_bound(question, ceiling)
+        found = board.skill(question, first.name)["best_baseline"]
+        if found is not None:
+            best[question.name] = found
         for metric in board.metrics:
             base = board.statistics(question, first.name, metric)
             for c in contestants[1:]:
@@ -81,7 +98,7 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
                 differences.append(
                     Difference(c.name, first.name, question.name, metric.name, metric.unit, **asdict(test))
                 )
-    return Comparison([s for s in board.scores if s.subset == ALL], differences, common)
+    return Comparison([s for s in board.scores if s.subset == ALL], differences, common, best)
 
 
 def _same_test_data(one: Contestant, other: Contestant) -> None:

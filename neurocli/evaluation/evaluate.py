@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurocli.evaluation.intervals import method
 from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
 from neurocli.plugin.exhibit import Exhibit
 
@@ -121,7 +122,7 @@ def evaluate(
         model=name,
         scores=board.scores,
         skills=skills,
-        metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher} for m in board.metrics],
+        metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher, "interval": method(m)} for m in board.metrics],
         questions=[
             {
                 "name": q.name,

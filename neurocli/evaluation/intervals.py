@@ -28,8 +28,13 @@ def interval(metric: Metric, groups: NDArray[np.float64], *, seed: int = 0, leve
         half = _jackknife_error(_left_out(metric, groups)) * float(stats.t.ppf((1 + level) / 2, len(groups) - 1))
         return value - half, value + half
     values = _resampled(metric, groups, seed)
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = _quantiles(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def method(metric: Metric) -> str:
+    """How `interval` and `paired` find a metric's uncertainty: `bootstrap` or `jackknife`."""
+    return "bootstrap" if metric.pooled else "jackknife"
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,18 @@ def paired(metric: Metric, one: NDArray[np.float64], other: NDArray[np.float64],
         half = error * float(stats.t.ppf(0.975, n - 1))
         p = float(2 * stats.t.sf(abs(difference) / error, n - 1)) if error > 0 else float("nan")
         return Paired(difference, difference - half, difference + half, p, n)
-    low, high = np.nanquantile(_resampled(metric, one, seed) - _resampled(metric, other, seed), [0.025, 0.975])
+    low, high = _quantiles(_resampled(metric, one, seed) - _resampled(metric, other, seed), [0.025, 0.975])
     p = _sign_flip(metric.value(one) - metric.value(other), seed)
     return Paired(difference, float(low), float(high), p, n)
+
+
+def _quantiles(values: NDArray[np.float64], at: list[float]) -> tuple[float, float]:
+    """Quantiles of what is a number; NaN where nothing is."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, at)
+    return float(low), float(high)
 
 
 def _resampled(metric: Metric, groups: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

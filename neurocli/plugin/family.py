@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from neurocli.errors import UsageError
 from neurocli.plugin.cards import ModelCard
 
 if TYPE_CHECKING:
@@ -59,10 +60,21 @@ class Trained:
     history: list[dict[str, float]]
 
 
+@dataclass
+class Imported:
+    """A model from somewhere else: its module, the configuration that describes it, and what had to be assumed."""
+
+    module: torch.nn.Module
+    config: Any
+    assumed: list[str]
+
+
 class ModelFamily(ABC):
     """One model of a family. `card` is the card that named it; `Config` holds its options."""
 
     Config: ClassVar[type[FamilyConfig]]
+    validation_is_loss: ClassVar[bool] = True
+    """Whether `validation_loss` is the training loss of other groups; only then do the two make a ratio."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
@@ -124,6 +136,18 @@ class ModelFamily(ABC):
     @abstractmethod
     def ceiling(self, data: DataModule, config: Any) -> Predictor | Bound | NoCeiling:
         """What a perfect model could reach on these data: as predictions, as a number, or the reason why it is unknown."""
+
+    def import_weights(self, path: Path) -> Imported:
+        """A model whose weights were trained elsewhere. Raises UsageError where the family reads none, or DataError."""
+        raise UsageError(
+            f"{self.card.name} reads no weights that were trained elsewhere",
+            where="--weights",
+            hint="train a run, and evaluate it",
+        )
+
+    def controls(self, config: Any) -> dict[str, dict[str, Any]]:
+        """Control → the options (dotted key → value) that make it of `config`: what `neuro evaluate RUN --controls` trains."""
+        return {}
 
     def suspicious_score(self, data: DataModule, config: Any) -> float | None:
         """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""

@@ -97,6 +97,12 @@ class Recording:
         return self.signal.shape[1]
 
     def fingerprint(self) -> str:
-        """sha256 of the signal's values: equal recordings have equal fingerprints whatever they are called."""
-        with np.errstate(over="ignore"):  # that a value does not fit is found where it is used
-            return hashlib.sha256(np.ascontiguousarray(self.signal, dtype=np.float32).tobytes()).hexdigest()
+        """sha256 of the signal's values: equal recordings have equal fingerprints whatever they are called.
+
+        Millivolts count in steps of 1 µV, in which our files keep them: a recording and its copy there are the same.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # that a value does not fit is found where it is used
+            signal = np.asarray(self.signal)
+            if self.unit == "mV" and signal.dtype.kind == "f":
+                signal = np.rint(signal.astype(np.float64) * 1e3)
+            return hashlib.sha256(np.ascontiguousarray(signal, dtype=np.float32).tobytes()).hexdigest()

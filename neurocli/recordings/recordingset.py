@@ -103,7 +103,7 @@ class RecordingSet(Mapping[str, Recording]):
         uses = Counter(name for one in sets for name in one)
         loaders: dict[str, Callable[[], Recording]] = {}
         for number, one in enumerate(sets):
-            stem = Path(one.sources[0]).stem if one.sources else f"set{number}"
+            stem = Path(one.sources[0]).stem if len(one.sources) == 1 else f"set{number}"
             for name, loader in one._loaders.items():
                 clashing = uses[name] > 1
                 key = f"{stem}:{name}" if clashing else name

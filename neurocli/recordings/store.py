@@ -38,13 +38,13 @@ def write(
         file.attrs["meta"] = json.dumps(meta, sort_keys=True, allow_nan=False)
         _put_all(file.create_group("truth"), truth)
         holder = file.create_group("recordings")
-        order = []
+        order: dict[str, None] = {}
         for recording in recordings:
             if recording.group in order:
                 raise DataError(
                     "two recordings have the same name", where=recording.group, hint="give each a name of its own"
                 )
-            order.append(recording.group)
+            order[recording.group] = None
             write_recording(holder.create_group(recording.group), recording)
         file.create_dataset(
             "order", data=np.array([name.encode() for name in order], dtype="S") if order else np.zeros(0, "S1")

@@ -38,6 +38,26 @@ def locked(run: RunFolder) -> Iterator[None]:
             os.close(handle)
 
 
+def is_held(run: RunFolder) -> bool:
+    """Whether some process, this one too, holds the run. True where that cannot be known."""
+    path = (run.path / ".lock").resolve()
+    if path in _held:
+        return True
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _acquire(path: Path, run: RunFolder) -> int:
     with storage_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

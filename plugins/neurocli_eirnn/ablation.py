@@ -23,6 +23,7 @@ from neurocli_eirnn.session import INPUT_NAMES
 
 RUNAWAY_HZ = 10_000.0
 """Without its inhibition a network may run away; rates are cut off here, so that they stay numbers."""
+RUNS_AWAY = "runs away"
 INPUT_GROUPS = {
     "fixation": ("fixation_on",),
     "location": ("target_loc_1", "target_loc_2", "target_loc_3", "target_loc_4"),
@@ -109,11 +110,15 @@ def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
     metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
     rows: list[list[Any]] = []
     bars: list[tuple[str, str, float, float, float]] = []
+    runaways: list[str] = []
     whole: Array | None = None
     for kind, name, rates in ablated_rates(trained, rows_tested):
         statistics = np.stack([metric.statistics(t, m, None, None) for t, m in zip(target, rates, strict=True)])
         value = number(metric.value(statistics.sum(0)))
-        rate = number(mean(ratio(np.nanmean(rates, axis=(0, 1)), np.nanmean(target, axis=(0, 1)))))
+        rate: float | str | None = number(mean(ratio(np.nanmean(rates, axis=(0, 1)), np.nanmean(target, axis=(0, 1)))))
+        if bool((rates >= RUNAWAY_HZ).any()):
+            runaways.append(name)
+            rate = RUNS_AWAY
         if whole is None:
             whole = statistics
             rows.append([name, value, None, None, None, rate])
@@ -123,25 +128,28 @@ def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
         bars.append((kind, name, change.value, change.low, change.high))
     r = rows[0][1]
     path = figures / "ablation.png"
-    _draw(bars, r, path)
+    _draw(bars, r, runaways, path)
     note = (
         f"{len(rows_tested)} test trials; intervals: 95 % over trials, the same ones with and without the part. The rest "
         "is not fitted again: a part that is cut also moves the others from their working point, so a loss says that the network "
-        "as it is leans on the part, not that no network could do without it; a network that runs away is cut off at "
-        f"{RUNAWAY_HZ:g} sp/s"
+        f"as it is leans on the part, not that no network could do without it; {RUNS_AWAY}: rates reach the bound of "
+        f"{RUNAWAY_HZ:g} sp/s at which they are cut off, so that r and its change say nothing but that"
     )
     if not takes_weights(trained.module):
         note += "; this model cannot be run with other recurrent weights, so that only its inputs are switched off"
-    claims: dict[str, Any] = {"r_50ms": r}
+    claims: dict[str, Any] = {"r_50ms": r, "runs_away": runaways}
     claims |= {f"change_without_{name}": number(change) for _, name, change, _, _ in bars}
     columns = ["switched off", "r 50 ms", "change", "low", "high", "rate ratio"]
     return Exhibit("ablation", "What each part is worth", Table(columns, rows, note), path, claims)
 
 
-def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, path: Path) -> None:
+def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, runaways: list[str], path: Path) -> None:
     colours = {WEIGHTS: "#6a51a3", INPUTS: "#2e8b57"}
     with saved_figure(path, width=6.5, height=0.27 * len(bars) + 1.3) as (_, axis):
-        for place, (kind, _, change, low, high) in enumerate(bars):
+        for place, (kind, name, change, low, high) in enumerate(bars):
+            if name in runaways:
+                axis.text(0, place, f"{RUNS_AWAY} ", color="#c0392b", ha="right", va="center", fontsize=8)
+                continue
             axis.barh(place, change, color=colours[kind], height=0.7)
             if np.isfinite(low):
                 axis.plot([low, high], [place, place], color="k", lw=1)

@@ -127,6 +127,16 @@ def _between_halves(
     return mean(held)
 
 
+def _limits(trajectories: list[Array]) -> list[tuple[float, float]]:
+    """(low, high) of both components over trajectories [location, window, 2], with a margin."""
+    found = []
+    for axis in (0, 1):
+        values = np.concatenate([t[..., axis].ravel() for t in trajectories])
+        edge = 0.08 * float(np.ptp(values) or 1.0)
+        found.append((float(values.min()) - edge, float(values.max()) + edge))
+    return found
+
+
 def _draw(
     data: SessionData,
     paths: list[Array],
@@ -138,11 +148,8 @@ def _draw(
 ) -> None:
     """Data above, model below, in the data's first two components: one column per event, and the spectra."""
     before = data.window_bins[0]
-    limits = []
-    for axis in (0, 1):
-        values = np.concatenate([p[..., axis].ravel() for p in paths])
-        edge = 0.08 * float(np.ptp(values) or 1.0)
-        limits.append((values.min() - edge, values.max() + edge))
+    # Each event has its own scale, the same for data and model: after reward trajectories are far smaller than after go.
+    limits = [_limits([trajectories[n] for trajectories in paths]) for n in range(len(events))]
     columns = len(events) + 1
     with saved_figure(path, nrows=2, ncols=columns, width=2.7 * columns + 1, height=5.4) as (figure, axes):
         for row, (name, trajectories) in enumerate(zip(("data", "model"), paths, strict=True)):
@@ -153,7 +160,7 @@ def _draw(
                     axis.plot(points[:, 0], points[:, 1], color=colour, lw=1.4, label=f"{place}")
                     axis.plot(*points[before], "o", color=colour, ms=5)
                     axis.plot(*points[-1], ">", color=colour, ms=4)
-                axis.set(xlim=limits[0], ylim=limits[1])
+                axis.set(xlim=limits[column][0], ylim=limits[column][1])
                 axis.locator_params(nbins=5)
                 axis.set_title(f"{name}, around {event}", fontsize=9)
                 axis.tick_params(labelsize=8)
@@ -184,7 +191,7 @@ def _draw(
             0.02,
             0.25,
             f"dot: the event; arrow: the end,\n{data.window_bins[1] * data.bin_ms:g} ms after it\n"
-            f"(start: {before * data.bin_ms:g} ms before)",
+            f"(start: {before * data.bin_ms:g} ms before);\neach event on its own scale",
             fontsize=8,
             transform=axes[1][-1].transAxes,
         )

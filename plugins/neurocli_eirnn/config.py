@@ -28,8 +28,8 @@ class EvaluateConfig(Section):
     """What is scored."""
 
     smoothing_ms: list[float] = Field([0.0, 50.0, 100.0], min_length=1, description="sd of the Gaussian, one r each")
-    before_ms: float = Field(200.0, gt=0, description="window around target, go and reward")
-    after_ms: float = Field(500.0, gt=0)
+    before_ms: float = Field(200.0, gt=0, description="start of the window around target, go and reward")
+    after_ms: float = Field(500.0, gt=0, description="end of that window, after the event")
     gru_hidden: int = Field(48, ge=1, description="units of the unconstrained GRU that serves as baseline")
     gru_epochs: int = Field(120, ge=0, description="0 leaves the GRU out")
 
@@ -38,20 +38,20 @@ class V2Model(Section):
     """Units, and how their parameters start."""
 
     hidden_excitatory: int = Field(16, ge=0, description="units beside those of recorded excitatory neurons")
-    hidden_inhibitory: int = Field(4, ge=0)
+    hidden_inhibitory: int = Field(4, ge=0, description="units beside those of recorded interneurons")
     alpha_low: float = Field(0.1, gt=0, lt=1, description="bin over time constant: start, log-uniform between the two")
-    alpha_high: float = Field(0.7, gt=0, lt=1)
-    spectral_radius: float = Field(0.9, gt=0)
-    input_scale: float = Field(0.3, gt=0)
-    start_sd: float = Field(0.1, ge=0)
+    alpha_high: float = Field(0.7, gt=0, lt=1, description="largest bin over time constant at the start")
+    spectral_radius: float = Field(0.9, gt=0, description="of the recurrent weights at the start")
+    input_scale: float = Field(0.3, gt=0, description="input weights start uniform between minus and plus this")
+    start_sd: float = Field(0.1, ge=0, description="sd over units of the state before the first bin, at the start")
     compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled recurrence; auto: where it can run")
 
 
 class V2Loss(Section):
     """Weights of the loss terms. PSTHs are smoothed, and their targets are those of all training trials."""
 
-    smoothing_ms: float = Field(50.0, ge=0)
-    correlation: float = Field(1.0, ge=0)
+    smoothing_ms: float = Field(50.0, ge=0, description="sd of the Gaussian under which PSTHs are compared")
+    correlation: float = Field(1.0, ge=0, description="1 - r of the PSTHs of whole trials")
     condition: float = Field(1.0, ge=0, description="the same within each target location")
     event: float = Field(1.0, ge=0, description="the same in windows around target, go and reward")
     rate: float = Field(0.5, ge=0, description="squared log ratio of mean rates")

@@ -71,7 +71,7 @@ def _of_selections(
         if kept.any() and any(name in session.labels for name in CONDITION):
             found.append(condition_finding(session, kept, subject))
         if not kept.all() and kept.sum() > 1:
-            found.append(reliability_finding(session.rates[kept], session.bin_ms, subject))
+            found.append(reliability_finding(session, session.rates[kept], subject))
         options = config.model_copy(update={"data": config.data.model_copy(update={"trials": which})})
         try:
             data = SessionData(recordings, options)

@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.plugin.family import Trained
 from neurocli_eirnn import questions
 from neurocli_eirnn.baselines import train_psth
-from neurocli_eirnn.ceiling import bound
+from neurocli_eirnn.ceiling import bound, ceiling
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_flow import flow_finding
 from neurocli_eirnn.diagnose_neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnose_references import score
+from neurocli_eirnn.diagnose_rollout import rollout
 from neurocli_eirnn.diagnose_untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
 from neurocli_eirnn.diagnose_weights import unit_finding, weight_findings
-from neurocli_eirnn.diagnose_words import information, listed
+from neurocli_eirnn.diagnose_words import NEURON, information, listed
 from neurocli_eirnn.metrics import PsthCorrelation
 
 SUBJECT = "model"
@@ -36,7 +37,7 @@ RATE_RATIO, NEURONS_OFF = (0.8, 1.25), 0.2
 LARGEST_GAP = 0.15
 _DEAD = 1e-2
 _DRAWS = 20
-_TRIALS, _BATCH = 256, 128
+_TRIALS, _BATCH, _HELD = 256, 128, 64
 
 
 def trained_findings(trained: Trained, loss: Loss | None = None) -> list[Finding]:
@@ -55,7 +56,7 @@ def trained_findings(trained: Trained, loss: Loss | None = None) -> list[Finding
         every[data.kept] = model
         return [
             unit_finding(module, data.session.neuron_type, SUBJECT),
-            *weight_findings(module, SUBJECT),
+            *weight_findings(module, SUBJECT, rollout(module, data.inputs[data.kept][:_HELD])),
             *_scores(trained, data, every),
             *_collapse(module, data, every),
             _rate_ratios(data, every),
@@ -79,21 +80,28 @@ def _answer(data: SessionData, question: Question, rates: NDArray[Any]) -> Any:
 
 
 def _scores(trained: Trained, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
-    """r on the test trials over its ceiling, and less what the average of the other trials reaches on the same split."""
+    """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
     question = questions.questions(data, trained.config, "test")[0]
     found = []
+    limit = ceiling(data)
     for smoothing_ms in (0.0, SMOOTHING_MS):
         metric = PsthCorrelation(smoothing_ms, data.bin_ms)
         subject = f"test, {metric.unit}"
         r = score(question, _answer(data, question, rates), metric)
-        ceiling = bound(data, question, ALL, metric.sd_bins)
-        if ceiling:
-            advice = f"r is {r:.3f}, {ceiling:.3f} could be reached: train longer, add hidden units, or look at the FAILs above"
+        best = (
+            score(question, _known(limit, question), metric)
+            if isinstance(limit, Predictor)
+            else bound(data, question, ALL, metric.sd_bins)
+        )
+        if best:
+            advice = (
+                f"r is {r:.3f}, {best:.3f} could be reached: train longer, add hidden units, or look at the FAILs above"
+            )
             found.append(
                 judged(
                     "r-over-ceiling",
                     subject,
-                    r / ceiling,
+                    r / best,
                     warn=OF_CEILING_WARN,
                     fail=OF_CEILING_FAIL,
                     low=True,
@@ -107,6 +115,12 @@ def _scores(trained: Trained, data: SessionData, rates: NDArray[Any]) -> list[Fi
     if data.split.train:
         found.append(_gap(data, question, rates))
     return found
+
+
+def _known(limit: Predictor, question: Question) -> Prediction:
+    answer = limit.answer(question)
+    assert answer is not None, "true rates answer every question"
+    return answer
 
 
 def _gap(data: SessionData, question: Question, rates: NDArray[Any]) -> Finding:
@@ -179,7 +193,10 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
     off = np.flatnonzero(heard & ~((ratio >= low) & (ratio <= high)))
     share = len(off) / max(int(heard.sum()), 1)
     off = off[np.argsort(-np.abs(np.log(np.maximum(ratio[off], 1e-9))), kind="stable")]
-    words = listed((f"{k}: {ratio[k]:.2f}" for k in off), f"{len(off)} of {int(heard.sum())} ({share:.0%}), neuron")
+    words = listed(
+        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
+        f"{len(off)} of {int(heard.sum())} ({share:.0%}), {NEURON}",
+    )
     return Finding(
         "neuron-rates",
         SUBJECT,

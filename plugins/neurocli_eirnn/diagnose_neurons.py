@@ -10,7 +10,7 @@ from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli_eirnn import psth
-from neurocli_eirnn.diagnose_words import information, listed, unless_none
+from neurocli_eirnn.diagnose_words import NEURON, information, listed, unless_none
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
 
 SMOOTHING_MS = 50.0
@@ -32,11 +32,11 @@ def neuron_findings(session: Session, config: Any) -> list[Finding]:
         _negative(session),
         _multiples(session),
         _rates(session),
-        reliability_finding(session.rates, session.bin_ms, "all trials"),
+        reliability_finding(session, session.rates, "all trials"),
         _clip(session, getattr(config.loss, "clip_percentile", None)),
         _isolated(session),
         _drift(session),
-        _types(session),
+        _types(session, config),
         *_statistics(session),
     ]
 
@@ -68,14 +68,10 @@ def _finite(session: Session) -> Finding:
     return Finding(
         "finite-rates",
         "rates",
-        FAIL if holes.any() else WARN if padding else PASS,
+        FAIL if holes.any() else PASS,  # bins beyond a trial's end take part in nothing
         value,
-        "WARN in padding, FAIL in trials",
-        "export these trials again, or leave them out"
-        if holes.any()
-        else "nothing to do: bins beyond a trial's end take part in nothing"
-        if padding
-        else "",
+        "FAIL in trials",
+        "export these trials again, or leave them out" if holes.any() else "",
     )
 
 
@@ -108,34 +104,35 @@ def _multiples(session: Session) -> Finding:
 def _rates(session: Session) -> Finding:
     rates, silent = mean_rates(session.rates), silent_neurons(session.rates)
     low = np.flatnonzero((rates < LOWEST_RATE) & ~silent)
-    words = [f"{k}: 0" for k in np.flatnonzero(silent)] + [f"{k}: {rates[k]:.2f}" for k in low]
+    names = session.neuron_ids
+    words = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
     return Finding(
         "neuron-rate",
         "neurons",
         FAIL if silent.any() else WARN if len(low) else PASS,
-        listed(words) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
+        listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
         f"WARN < {LOWEST_RATE:g}, FAIL 0 sp/s",
-        "leave these neurons out (numbers from 0): there is nothing to fit" if words else "",
+        "leave these neurons out: there is nothing to fit" if words else "",
     )
 
 
-def reliability_finding(rates: NDArray[np.floating], bin_ms: float, which: str) -> Finding:
+def reliability_finding(session: Session, rates: NDArray[np.floating], which: str) -> Finding:
     """Neurons whose PSTHs (50 ms) from two halves of the trials do not resemble each other; silent ones left out.
 
-    rates: [trial, time, neuron]; bins that fewer than a quarter of the trials reach take no part.
+    rates: [trial, time, neuron] of the session's neurons; bins that fewer than a quarter of the trials reach take no part.
     """
     # The few trials that reach the last bins would decide alone what a neuron's time course looks like there.
     reached = np.isfinite(rates).any(axis=2).mean(axis=0) >= _REACHED
-    found = psth.reliability(np.where(reached[None, :, None], rates, np.nan), SMOOTHING_MS / bin_ms)
+    found = psth.reliability(np.where(reached[None, :, None], rates, np.nan), SMOOTHING_MS / session.bin_ms)
     low = np.flatnonzero((found < LOWEST_RELIABILITY) & ~silent_neurons(rates))
     low = low[np.argsort(found[low], kind="stable")]
     return unless_none(
         "psth-reliability",
         which,
-        listed((f"{k}: {found[k]:.2f}" for k in low), "no PSTH signal in"),
+        listed((f"{session.neuron_ids[k]}: {found[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
         verdict=WARN,
         threshold=f"r ≥ {LOWEST_RELIABILITY:g} between halves",
-        advice="no model can predict their averages (numbers from 0): judge scores without them",
+        advice="no model can predict their averages: judge scores without them",
         clean=f"lowest {np.min(found):.2f}, median {np.median(found):.2f}",
     )
 
@@ -152,7 +149,8 @@ def _clip(session: Session, clipped_at: float | None) -> Finding:
     if clipped_at is None:
         threshold = f"≤ {CLIP_WARN:.0%} of spikes"
         advice = (
-            f"applies only where rates are clipped (at percentile {percentile:g}), which this model does not: do not"
+            f"you need do nothing: this model clips no rates. Never clip them: at percentile {percentile:g} these spikes"
+            " would be lost"
         )
     else:
         threshold = f"WARN > {CLIP_WARN:.0%}, FAIL > {CLIP_FAIL:.0%} of spikes"
@@ -160,7 +158,7 @@ def _clip(session: Session, clipped_at: float | None) -> Finding:
     return unless_none(
         "clip-loss",
         "neurons",
-        listed((f"{k}: {lost[k]:.1%}" for k in high), f"at {limit:g} sp/s, neuron"),
+        listed((f"{session.neuron_ids[k]}: {lost[k]:.1%}" for k in high), f"at {limit:g} sp/s, {NEURON}"),
         verdict=FAIL if clipped_at is not None and lost.max() > CLIP_FAIL else WARN,
         threshold=threshold,
         advice=advice,
@@ -186,7 +184,7 @@ def _isolated(session: Session) -> Finding:
     return unless_none(
         "isolated-bins",
         "neurons",
-        listed(f"{k}: {per_neuron[k]} bins" for k in order if per_neuron[k]),
+        listed((f"{session.neuron_ids[k]}: {per_neuron[k]} bins" for k in order if per_neuron[k]), NEURON),
         verdict=WARN,
         advice="too many spikes in a single bin: artefacts, or bursts shorter than a bin",
     )
@@ -211,16 +209,17 @@ def _drift(session: Session) -> Finding:
     return unless_none(
         check,
         "neurons",
-        listed(f"{k}: {ratio[k]:.1f}x" for k in drifts),
+        listed((f"{session.neuron_ids[k]}: {ratio[k]:.1f}x" for k in drifts), NEURON),
         verdict=WARN,
         threshold=threshold,
-        advice="drifting or lost for a time (numbers from 0): leave them out, or part of the session",
+        advice="drifting or lost for a time: leave them out, or part of the session",
         clean=f"at most {np.where(high - low > _STANDARD_ERRORS * error, ratio, 1.0).max():.2f}x beyond noise",
     )
 
 
-def _types(session: Session) -> Finding:
+def _types(session: Session, config: Any) -> Finding:
     """Whether types are in the order in which the units of a network usually are: excitatory ones first."""
+    by_type = getattr(getattr(config, "model", None), "map_by_type", True)
     types = session.neuron_type
     excitatory, inhibitory = types == EXCITATORY, types == INHIBITORY
     n_e, n_i = int(excitatory.sum()), int(inhibitory.sum())
@@ -234,8 +233,12 @@ def _types(session: Session) -> Finding:
         f"{n_e} E and {n_i} I mixed" if interleaved else "",
         verdict=WARN,
         threshold="E before I",
-        advice=f"map neurons to units by type, as eirnn-v2 does: neuron k on unit k of [E, I] fits {misplaced} of {n_i}"
-        " interneurons on excitatory units",
+        advice=(
+            "you need do nothing: this model maps neurons to units by type. Published, neuron k on unit k of [E, I] fits"
+            if by_type
+            else "map neurons by type (model.map_by_type=true, or eirnn-v2): this model's neuron k on unit k of [E, I] fits"
+        )
+        + f" {misplaced} of {n_i} interneurons on excitatory units",
         clean=f"{n_e} E, then {n_i} I",
     )
 
@@ -257,7 +260,8 @@ def _statistics(session: Session) -> list[Finding]:
         information(
             f"rates-above-{HIGH_RATE:g}",
             "rates",
-            counted + (f", {listed((f'{k}: {per_neuron[k]}' for k in order), 'neuron')}" if order else ""),
+            counted
+            + (f", {listed((f'{session.neuron_ids[k]}: {per_neuron[k]}' for k in order), NEURON)}" if order else ""),
         ),
         information("psth-sd", f"{SMOOTHING_MS:g} ms, mean of neurons", psths),
     ]

@@ -18,7 +18,7 @@ from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnose_weights import unit_finding, weight_findings
-from neurocli_eirnn.diagnose_words import information, listed
+from neurocli_eirnn.diagnose_words import NEURON, information, listed
 from neurocli_eirnn.model_v1 import build_v1
 from neurocli_eirnn.model_v2 import build_v2
 
@@ -92,7 +92,9 @@ def rate_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.i
     ratio = np.where(heard, mean_rates(model) / np.where(heard, rate, 1.0), 1.0)
     far = np.flatnonzero(~((ratio >= 0.5) & (ratio <= 2)))
     lost = ~((ratio >= 0.1) & (ratio <= 10))
-    words = listed((f"{k}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, neuron")
+    words = listed(
+        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
+    )
     return [
         Finding(
             "rate-ratio",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli_eirnn.diagnose_rollout import Rollout, rollout_finding
 from neurocli_eirnn.diagnose_words import information
 from neurocli_eirnn.session import EXCITATORY
 
@@ -14,12 +15,18 @@ RADIUS_LOW, RADIUS_HIGH, RADIUS_FAIL = 0.5, 1.2, 2.0
 LARGEST_IMBALANCE = 2.0
 
 
-def weight_findings(module: Any, subject: str) -> list[Finding]:
-    """Every check of `weights` [post, pre], `sign` [unit] and `alpha` of a module; what it does not have is not checked."""
+def weight_findings(module: Any, subject: str, rolled: Rollout | None = None) -> list[Finding]:
+    """Every check of `weights` [post, pre], `sign` [unit] and `alpha` of a module; what it does not have is not checked.
+
+    rolled: how a trained module's states behave, which says more about a large spectral radius than the weights can.
+    """
     weights = module.weights.detach().cpu().numpy().astype(np.float64)
     sign = module.sign.detach().cpu().numpy()
     alpha = np.atleast_1d(module.alpha.detach().cpu().numpy())
-    found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject), _balance(weights, sign, subject)]
+    found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
+    if rolled is not None:
+        found.append(rollout_finding(rolled, subject))
+    found.append(_balance(weights, sign, subject))
     ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(module, weights, sign, alpha)]
     return [*found, information("weight-ranges", subject, ", ".join(ranges))]
 
@@ -58,7 +65,7 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
     )
 
 
-def _radius(weights: Any, subject: str) -> Finding:
+def _radius(weights: Any, subject: str, rolled: Rollout | None) -> Finding:
     radius = float(np.abs(np.linalg.eigvals(weights)).max()) if np.isfinite(weights).all() else np.nan
     inside = RADIUS_LOW <= radius <= RADIUS_HIGH
     failed = not radius <= RADIUS_FAIL
@@ -72,7 +79,9 @@ def _radius(weights: Any, subject: str) -> Finding:
         if inside
         else "recurrence hardly matters: its weights are too small"
         if radius < RADIUS_LOW
-        else "recurrence may run away: more weight decay, or start lower (model.spectral_radius)",
+        else "recurrence may run away: more weight decay, or start lower (model.spectral_radius)"
+        if rolled is None or not rolled.bounded
+        else f"rollouts stay bounded, and with leak and slope one step has radius {rolled.step:.2f}: you need do nothing",
     )
 
 

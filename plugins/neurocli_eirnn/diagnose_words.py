@@ -9,6 +9,8 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 
 SHARE_WARN, SHARE_FAIL = 0.01, 0.05
 """Shares of the trials above which a fault of single trials is one of the session."""
+NEURON = "neuron id"
+"""How neurons are named: by the data's own names, as in the tables of `evaluate`, never by their place."""
 _LONGEST = 5
 
 

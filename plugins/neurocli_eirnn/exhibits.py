@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn import psth
 from neurocli_eirnn.baselines import train_psth
-from neurocli_eirnn.ceiling import aligned_rates
-from neurocli_eirnn.data import LOCATIONS, SessionData
+from neurocli_eirnn.ceiling import NOISE_CEILING, aligned_rates, ceiling
+from neurocli_eirnn.data import SessionData
+from neurocli_eirnn.event_figure import draw_events
 from neurocli_eirnn.questions import FIXATION, questions
 from neurocli_eirnn.rates import (
     COLOURS,
-    EVENT_NAMES,
-    LOCATION_COLOURS,
     NO_SIGNAL,
     SMOOTHING_MS,
     TYPES,
@@ -36,6 +35,7 @@ from neurocli_eirnn.rates import (
 )
 from neurocli_eirnn.residuals import residual_exhibit
 
+TRUE_RATES = "true rates"
 _MOST_PANELS, _COLUMNS = 48, 6
 _FEWEST_SHOWN = 3
 
@@ -59,8 +59,8 @@ class Compared:
     """Data, model and train PSTH on the targets of one question.
 
     data, model: [trial, time, neuron] in sp/s; *_psth: [time, neuron] under 50 ms; se: the standard error of data_psth; all
-    others [neuron]. `signal_sd` is the sd over time of the PSTH without its noise; train_* are None and NaN where no
-    trials were trained on.
+    others [neuron]. `ceiling` is what `ceiling_name` says: r of the true rates of simulated sessions, else the noise ceiling;
+    `signal_sd` is the sd over time of the PSTH without its noise; train_* are None and NaN where no trials were trained on.
     """
 
     data: Array
@@ -73,6 +73,7 @@ class Compared:
     r: Array
     r_train: Array
     ceiling: Array
+    ceiling_name: str
     signal_sd: Array
 
     @property
@@ -109,6 +110,7 @@ def compared(data: SessionData, question: Question, prediction: Prediction) -> C
     raw_data, raw_model = psth.trial_mean(targets), psth.trial_mean(model)
     data_psth, model_psth = psth.smoothed(raw_data, sd_bins), psth.smoothed(raw_model, sd_bins)
     every = aligned_rates(data, question.name, used_rows(data))
+    known = _of_true_rates(data, question, data_psth)
     train = None
     if data.split.train:
         train = np.asarray(train_psth(data)(question).values[question.groups[0]], np.float64)
@@ -122,9 +124,20 @@ def compared(data: SessionData, question: Question, prediction: Prediction) -> C
         r_raw=psth.correlation(raw_data, raw_model),
         r=psth.correlation(data_psth, model_psth),
         r_train=np.full(len(data_psth.T), np.nan) if train is None else psth.correlation(data_psth, train),
-        ceiling=psth.noise_ceiling(every, len(targets), sd_bins),
+        ceiling=psth.noise_ceiling(every, len(targets), sd_bins) if known is None else known,
+        ceiling_name=NOISE_CEILING if known is None else TRUE_RATES,
         signal_sd=np.sqrt(psth.signal_variance(every, sd_bins)),
     )
+
+
+def _of_true_rates(data: SessionData, question: Question, data_psth: Array) -> Array | None:
+    """[neuron] r (50 ms) of the true rates with the data's PSTH, 0 for silent neurons; None where nobody knows them."""
+    limit = ceiling(data)
+    answer = limit.answer(question) if isinstance(limit, Predictor) else None
+    if answer is None:
+        return None
+    true = psth.smoothed(psth.trial_mean(stacked(question, answer)[1]), SMOOTHING_MS / data.bin_ms)
+    return np.nan_to_num(psth.correlation(data_psth, true))
 
 
 def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
@@ -137,7 +150,7 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
         "rate model [sp/s]",
         "r raw",
         "r 50 ms",
-        "noise ceiling",
+        _ceiling_column(whole),
         "r/ceiling",
         "train PSTH's r",
         "rate ratio",
@@ -163,9 +176,10 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
     path = figures / "psth_per_neuron.png"
     _draw_neurons(data, whole, kinds, order, path)
     note = (
-        f"{len(whole.data)} test trials, best first; r over time of trial means, all but 'raw' and the sd ratio under 50 ms; "
+        f"{len(whole.data)} test trials, neurons by their id, best first; r over time of trial means, all but 'raw' and the sd ratio under 50 ms; "
         "sd ratio: sd over time of the model's PSTH over the data's, whose noise the corrected one leaves out; "
         f"a dash: the PSTH carries no signal (ceiling below {NO_SIGNAL:g}), or the neuron is silent"
+        + ("; ceiling: r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
     )
     claims: dict[str, Any] = {
         "r_raw": number(mean(whole.r_raw)),
@@ -214,7 +228,10 @@ def _draw_neurons(data: SessionData, whole: Compared, kinds: list[str], order: N
             axis.set_xlabel("from fixation [s]", fontsize=8)
         figure.supylabel("rate [sp/s]", fontsize=9)
         more = f"; the best {len(shown)} of {len(order)} neurons" if len(shown) < len(order) else ""
-        figure.suptitle(f"PSTHs of {len(whole.data)} test trials, 50 ms; r of noise ceiling{more}", fontsize=9)
+        figure.suptitle(
+            f"PSTHs of {len(whole.data)} test trials, 50 ms; model's r of the {_ceiling_column(whole)}{more}",
+            fontsize=9,
+        )
         figure.legend(handles=_legend(whole.train_psth is not None), loc="outside lower center", ncols=4, fontsize=8)
 
 
@@ -226,6 +243,10 @@ def _legend(with_train: bool) -> list[Any]:
     if with_train:
         found.append(Line2D([], [], color="0.55", ls="--", label="train PSTH"))
     return found
+
+
+def _ceiling_column(whole: Compared) -> str:
+    return "true rates' r" if whole.ceiling_name == TRUE_RATES else whole.ceiling_name
 
 
 def _members(data: SessionData) -> dict[str, NDArray[np.bool_]]:
@@ -245,7 +266,7 @@ def _per_type(data: SessionData, whole: Compared) -> Exhibit:
         "r 50 ms",
         "lowest r",
         "highest r",
-        "noise ceiling",
+        _ceiling_column(whole),
         "r/ceiling",
         "train PSTH's r",
         "median rate ratio",
@@ -286,93 +307,10 @@ def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> E
             rows.append([name, kind, len(found.data), *(number(v) for v in (*values[:3], share, values[3]))])
             if kind == "all":
                 claims[f"r_50ms_{name}"] = number(values[1])
-    columns = ["alignment", "type", "trials", "r raw", "r 50 ms", "noise ceiling", "r/ceiling", "train PSTH's r"]
+    ceiling_column = _ceiling_column(next(iter(each.values())))
+    columns = ["alignment", "type", "trials", "r raw", "r 50 ms", ceiling_column, "r/ceiling", "train PSTH's r"]
     before, after = (bins * data.bin_ms for bins in data.window_bins)
     note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons"
     path = figures / "event_aligned.png"
-    _draw_events(data, each, path)
+    draw_events(data, each, path)
     return Exhibit("event-aligned", "Responses around events", Table(columns, rows, note), path, claims)
-
-
-def _draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> None:
-    """Mean of E and of I neurons, and below the neuron whose rate depends most on location, by location."""
-    events = [event for event in EVENT_NAMES if f"{event}-aligned" in each]
-    before, after = data.window_bins
-    time = np.arange(-before, after + 1) * data.bin_ms
-    neuron, tuned = _most_tuned(data, events)
-    height = 4.6 if tuned else 2.8
-    with saved_figure(path, nrows=1 + tuned, ncols=len(events), width=max(3.1 * len(events), 6) + 1, height=height) as (
-        figure,
-        axes,
-    ):
-        grid = np.asarray(axes, object).reshape(1 + tuned, len(events))
-        for column, event in enumerate(events):
-            found = each[f"{event}-aligned"]
-            for name, number_ in TYPES.items():
-                members = data.session.neuron_type == number_
-                pooled, model = (v[:, :, members].mean(2, keepdims=True) for v in (found.data, found.model))
-                _line(grid[0][column], data, time, pooled, model, COLOURS[name], f"{name} neurons")
-            if tuned:
-                places = _locations_of(data, f"{event}-aligned")
-                for place in range(1, LOCATIONS + 1):
-                    if (places == place).sum() >= 2:
-                        one = [v[places == place][:, :, [neuron]] for v in (found.data, found.model)]
-                        _line(grid[1][column], data, time, one[0], one[1], LOCATION_COLOURS[place - 1], f"{place}")
-            for axis in grid[:, column]:
-                axis.axvline(0, color="0.8", lw=0.8, zorder=0)
-                axis.set_ylim(bottom=0)
-                axis.tick_params(labelsize=8)
-            grid[0][column].set_title(f"{event}: {len(found.data)} trials", fontsize=9)
-            grid[-1][column].set_xlabel(f"time from {event} [ms]", fontsize=9)
-        for row in grid:  # one scale per row, or the eye compares nothing
-            top = max(axis.get_ylim()[1] for axis in row)
-            for axis in row:
-                axis.set_ylim(0, top)
-        grid[0][0].set_ylabel("mean rate [sp/s]", fontsize=9)
-        figure.legend(*grid[0][0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
-        if tuned:
-            kind = letters(data.session.neuron_type)[neuron]
-            grid[1][0].set_ylabel(f"{kind} {data.session.neuron_ids[neuron]}: rate [sp/s]", fontsize=9)
-            handles = grid[1][0].get_legend_handles_labels()
-            figure.legend(*handles, title="location", title_fontsize=8, fontsize=8, loc="outside right lower")
-        figure.suptitle("test trials, 50 ms; solid with ± SE: data, dashed: model", fontsize=9)
-
-
-def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array, colour: str, label: str) -> None:
-    """A PSTH of data [trial, time, 1] with its standard error, and the model's."""
-    sd_bins = SMOOTHING_MS / data.bin_ms
-    middle, band = psth.smoothed(psth.trial_mean(rates), sd_bins)[:, 0], psth.standard_error(rates, sd_bins)[:, 0]
-    axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.2, lw=0)
-    axis.plot(time, middle, color=colour, lw=1.3, label=label)
-    axis.plot(time, psth.smoothed(psth.trial_mean(model), sd_bins)[:, 0], color=colour, lw=1.3, ls=(0, (4, 1.5)))
-
-
-def _locations_of(data: SessionData, name: str) -> NDArray[np.int64]:
-    """[trial] locations of the test trials that a question takes."""
-    rows = data.rows(list(data.split.test))
-    event = EVENT_NAMES.index(name.removesuffix("-aligned"))
-    return data.location[rows[data.event_bins[rows, event] >= 0]]
-
-
-def _most_tuned(data: SessionData, events: list[str]) -> tuple[int, bool]:
-    """The neuron whose PSTHs by location differ most, and whether there are locations to differ between.
-
-    Chosen on all trials that are used, by the sd between locations over the square root of the mean: noise of counts grows
-    like that, so that a neuron of high rate does not win by its noise.
-    """
-    rows = used_rows(data)
-    places = [place for place in range(1, LOCATIONS + 1) if (data.location[rows] == place).sum() >= 2]
-    if len(places) < 2:
-        return 0, False
-    spread = np.zeros(data.session.neurons)
-    for event in events:
-        by_place = [
-            psth.smoothed(
-                psth.trial_mean(aligned_rates(data, f"{event}-aligned", rows[data.location[rows] == place])),
-                SMOOTHING_MS / data.bin_ms,
-            )
-            for place in places
-        ]
-        spread += np.nan_to_num(np.nanmean(np.std(by_place, axis=0), axis=0))
-    rate = np.nanmean(data.rates[rows], axis=(0, 1))
-    return int(np.argmax(np.nan_to_num(ratio(spread, np.sqrt(rate))))), True

@@ -29,6 +29,8 @@ from neurocli_eirnn.model_v2 import DaleRnn, build_v2
 class _Eirnn(ModelFamily):
     """What both models share: trials, questions, metrics, references, checks of the data."""
 
+    validation_is_loss = False  # 1 - r, a PSTH loss or a likelihood, against a weighted sum
+
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> SessionData:
         return SessionData(recordings, config, split)
 
@@ -86,8 +88,12 @@ class _Eirnn(ModelFamily):
             f"trials: {config.data.trials}, {used} of {counts['trials']} used ({counts['ordered']} have their events in order)"
         ]
         broken = used - int((data.kept & data.faults.plausible).sum())
-        if broken:
-            lines.append(f"{broken} of the trials used are BROKEN: their inputs say something that did not happen")
+        placed = int((data.kept & data.faults.at_reward).sum())
+        if broken or placed:
+            kinds = [f"{broken} are BROKEN (their inputs say something that did not happen)"] if broken else []
+            if placed:
+                kinds.append(f"{placed} {'more have' if broken else 'have'} target and go placed at the reward")
+            lines.append(f"of the trials used, {', '.join(kinds)}")
         if data.session.missing:
             lines.append(f"absent in the data, zeros instead: {', '.join(data.session.missing)}")
         return lines

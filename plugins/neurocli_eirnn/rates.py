@@ -11,15 +11,35 @@ from torch import nn
 
 from neurocli.evaluation.question import Prediction, Question
 from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.session import EXCITATORY, INHIBITORY
+from neurocli_eirnn.palette import COLOURS, LOCATION_COLOURS, TYPES
+from neurocli_eirnn.session import EXCITATORY
 from neurocli_eirnn.trials import EVENTS
+
+__all__ = [
+    "COLOURS",
+    "EVENT_NAMES",
+    "LOCATION_COLOURS",
+    "NO_SIGNAL",
+    "SMOOTHING_MS",
+    "TYPES",
+    "Array",
+    "letters",
+    "mean",
+    "median",
+    "model_inputs",
+    "model_rates",
+    "number",
+    "pearson",
+    "ratio",
+    "stacked",
+    "test_rows",
+    "used_rows",
+    "within",
+]
 
 Array = NDArray[np.float64]
 SMOOTHING_MS = 50.0
-TYPES = {"E": EXCITATORY, "I": INHIBITORY}
 EVENT_NAMES: tuple[str, ...] = tuple(EVENTS)
-COLOURS = {"E": "#3b6ea8", "I": "#c0392b"}
-LOCATION_COLOURS = ("#3b6ea8", "#d98c21", "#2e8b57", "#8e44ad")
 NO_SIGNAL = 0.1
 """A noise ceiling below this: the neuron's PSTH cannot be told from a constant, and a share of it means nothing."""
 

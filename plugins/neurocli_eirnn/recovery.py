@@ -235,24 +235,28 @@ def renamed(learned: Array, excitatory: NDArray[np.bool_], rng: np.random.Genera
 def _draw_weights(learned: Array, truth: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
     order = np.argsort(~excitatory, kind="stable")
     off = ~np.eye(len(truth), dtype=bool)
+    both = np.abs(np.concatenate([truth[off], learned[off]]))
+    limit = (float(np.percentile(both, 99)) if both.size else 0.0) or 1.0  # one scale, or the colours compare nothing
     with saved_figure(path, ncols=3, width=11.5, height=3.6) as (figure, axes):
         for axis, matrix, title in ((axes[0], truth, "true weights"), (axes[1], learned, "learned weights")):
-            limit = float(np.percentile(np.abs(matrix[off]), 99)) if off.any() else 1.0
             picture = axis.imshow(
-                matrix[np.ix_(order, order)],
-                cmap="RdBu_r",
-                vmin=-(limit or 1),
-                vmax=limit or 1,
-                interpolation="nearest",
+                matrix[np.ix_(order, order)], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
             )
             for line in (axis.axhline, axis.axvline):
                 line(int(excitatory.sum()) - 0.5, color="k", lw=0.8)
-            axis.set(xlabel="from neuron (E, then I)", ylabel="to neuron (E, then I)")
+            axis.set(xlabel="from neuron (E, then I)")
             axis.set_title(title, fontsize=9)
-            figure.colorbar(picture, ax=axis, label="weight", extend="both")
+        axes[0].set_ylabel("to neuron (E, then I)")
+        figure.colorbar(picture, ax=list(axes[:2]), label="weight", extend="both")
+        rng = np.random.default_rng(0)
+        width = 0.02 * float(np.abs(truth[off]).max()) if off.any() else 0.0
         for (name, colour), senders in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
             chosen = off & senders[None, :]
-            axes[2].plot(np.abs(truth[chosen]), np.abs(learned[chosen]), ".", ms=3, color=colour, label=f"from {name}")
-        axes[2].set(xlabel="true |w|", ylabel="learned |w|")
+            true = np.abs(truth[chosen])
+            # Absent connections would all lie on one line: they are spread out to the left of zero.
+            at = np.where(true > 0, true, -width * (0.5 + 2 * rng.random(true.shape)))
+            axes[2].plot(at, np.abs(learned[chosen]), ".", ms=3, color=colour, label=f"from {name}")
+        axes[2].axvline(0, color="0.8", lw=0.8, zorder=0)
+        axes[2].set(xlabel="true |w|; absent ones left of 0", ylabel="learned |w|")
         axes[2].set_title("between recorded neurons", fontsize=9)
         axes[2].legend(fontsize=8)

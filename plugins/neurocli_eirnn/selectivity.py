@@ -225,7 +225,7 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Found], path: Path) ->
         for axis in grid[:, 0]:
             axis.set_ylabel("model", fontsize=9)
         first = next(axis for axis in grid.ravel() if axis.get_visible())
-        figure.legend(*first.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+        first.legend(*first.get_legend_handles_labels(), loc="upper left", fontsize=7)
         figure.suptitle(
             "selectivity 2 (AUC - 0.5) of each neuron, for location of each neuron and location; grey: 95 % by chance",
             fontsize=9,

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn import psth
-from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
+from neurocli_eirnn.palette import COLOURS, LOCATION_COLOURS, TYPES
+from neurocli_eirnn.session import EXCITATORY, Session
 from neurocli_eirnn.trials import Event, event_bins
 
 Array = NDArray[np.floating[Any]]
-_COLOURS = ("#3b6ea8", "#c0392b", "#2e8b57", "#8e44ad")
-_TYPES = {"E": EXCITATORY, "I": INHIBITORY}
 _ALIGNED: tuple[Event, ...] = ("target", "go")
 _BEFORE_MS, _AFTER_MS, _SHOWN = 200.0, 600.0, 3
 
@@ -29,7 +28,7 @@ def summarise(session: Session, figures: Path | None) -> list[Exhibit]:
     swing = np.nan_to_num(np.nanmax(psth, axis=0) - np.nanmin(psth, axis=0))
     tuning = _location_range(session)
     rows = []
-    for name, members in [*((name, session.neuron_type == kind) for name, kind in _TYPES.items()), ("all", means > -1)]:
+    for name, members in [*((name, session.neuron_type == kind) for name, kind in TYPES.items()), ("all", means > -1)]:
         if not members.any():
             continue
         rates = means[members]
@@ -88,7 +87,9 @@ def _draw(session: Session, means: Array, tuning: Array, path: Path) -> None:
             times, found = aligned(session, session.rates, event)
             true = None if session.true_rates is None else aligned(session, session.true_rates, event)[1]
             for axis, neuron in zip(axes[row], shown, strict=False):
-                for location, (trials, colour) in enumerate(zip(_locations(session), _COLOURS, strict=True), start=1):
+                for location, (trials, colour) in enumerate(
+                    zip(_locations(session), LOCATION_COLOURS, strict=True), start=1
+                ):
                     axis.plot(times, _mean(found[trials, :, neuron], 0), ".", ms=3, color=colour)
                     if true is not None:
                         axis.plot(
@@ -99,31 +100,33 @@ def _draw(session: Session, means: Array, tuning: Array, path: Path) -> None:
                 axis.set(xlabel=f"ms from {event}", title=f"neuron {session.neuron_ids[neuron]} ({letter})")
             axes[row][0].set_ylabel("sp/s")
         axes[0][0].legend(title="location", fontsize=7, title_fontsize=7)
+        figure.get_layout_engine().set(w_pad=0.1)  # between a colour bar's label and the next panel's
         trial, average, histogram = axes[2]
-        _image(figure, trial, session, session.rates[0] * session.bin_ms * 1e-3, "spikes per bin, first trial")
-        _image(figure, average, session, _mean(session.rates, 0), "sp/s, mean of trials")
+        _image(figure, trial, session, session.rates[0] * session.bin_ms * 1e-3, "first trial", "spikes per bin")
+        _image(figure, average, session, _mean(session.rates, 0), "mean of trials", "sp/s")
         edges = np.histogram_bin_edges(means, bins=15)
-        for (name, kind), colour in zip(_TYPES.items(), _COLOURS, strict=False):
-            histogram.hist(means[session.neuron_type == kind], bins=edges, alpha=0.7, color=colour, label=name)
+        for name, kind in TYPES.items():
+            histogram.hist(means[session.neuron_type == kind], bins=edges, alpha=0.7, color=COLOURS[name], label=name)
         histogram.set(xlabel="mean rate, sp/s", ylabel="neurons")
         histogram.legend()
 
 
-def _image(figure: Any, axis: Any, session: Session, values: Array, title: str) -> None:
+def _image(figure: Any, axis: Any, session: Session, values: Array, title: str, unit: str) -> None:
     """An image [neuron, time] of values [time, neuron], excitatory neurons first."""
     order = np.argsort(session.neuron_type, kind="stable")
     half = session.bin_ms / 2
     extent = (session.time_ms[0] - half, session.time_ms[-1] + half, session.neurons - 0.5, -0.5)
     picture = axis.imshow(values.T[order], aspect="auto", extent=extent, cmap="viridis", interpolation="nearest")
     axis.axhline(float((session.neuron_type == EXCITATORY).sum()) - 0.5, color="w", lw=0.8)
-    axis.set(xlabel="ms from fixation", ylabel="neuron, E above I", title=title)
-    figure.colorbar(picture, ax=axis)
+    axis.set(xlabel="ms from fixation", ylabel="neuron, E above I")
+    axis.set_title(title, fontsize=9)
+    figure.colorbar(picture, ax=axis, label=unit)
 
 
 def _telling(session: Session, tuning: Array) -> list[int]:
     """The neurons to show: the E and the I neuron that tell locations apart most, and one in the middle."""
     order = np.argsort(-tuning, kind="stable")
-    best = [next((int(n) for n in order if session.neuron_type[n] == kind), int(order[0])) for kind in _TYPES.values()]
+    best = [next((int(n) for n in order if session.neuron_type[n] == kind), int(order[0])) for kind in TYPES.values()]
     return [*best, int(order[len(order) // 2])]
 
 

@@ -99,7 +99,7 @@ class V2Config(FamilyConfig):
     model: V2Model = V2Model()
     loss: V2Loss = V2Loss()
     train: TrainConfig = TrainConfig(
-        epochs=25,
+        epochs=15,
         batch_size=8,
         optimizer="adamw",
         learning_rate=3e-3,

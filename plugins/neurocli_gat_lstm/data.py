@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from neurocli_gat_lstm.wiring import Wiring
 
 FEW = 10
 """With fewer worms each is left out in turn."""
-ROUNDS = 10
-"""Batches of each fold's member in an epoch."""
+ROUNDS, FEWEST_ROUNDS = 10, 40
+"""Batches of each network in an epoch, and of all folds together: one fold alone has more worms to learn from."""
 
 
 class WormData(DataModule):
@@ -58,7 +59,8 @@ class WormData(DataModule):
             "dt_ms": float(np.median([self.worms[g].dt_ms for g in fitted_on] or steps)),
             "edge_features": 3 if config.model.distance else 2,
         }
-        self.forecasts: dict[Any, Any] = {}  # what was asked already, see `rollout.forecasts_of`
+        self.forecasts: dict[Any, Any] = {}  # of baselines, by (name, worm, number of origins)
+        self._forecasts_of: WeakKeyDictionary[Any, tuple[int, dict[Any, Any]]] = WeakKeyDictionary()
 
     # -- worms and folds ----------------------------------------------------------------------------------------------
 
@@ -75,6 +77,14 @@ class WormData(DataModule):
         """The folds that may answer for a worm: those that have not seen it."""
         fold = self.split.fold_of(group)
         return list(range(self.folds)) if fold is None else [fold]
+
+    def forecasts_by(self, module: torch.nn.Module) -> dict[Any, Any]:
+        """What a module was asked already, by (worm, number of origins); empty again once its weights have changed."""
+        version = sum(parameter._version for parameter in module.parameters())
+        kept = self._forecasts_of.get(module)
+        if kept is None or kept[0] != version:
+            kept = self._forecasts_of[module] = (version, {})
+        return kept[1]
 
     def group_name(self) -> str:
         return "worm"
@@ -125,7 +135,7 @@ class WormData(DataModule):
 
     def steps(self, part: str) -> int:
         if part == "train":
-            return self.config.train.steps_per_epoch or ROUNDS * self.folds * self.members
+            return self.config.train.steps_per_epoch or max(ROUNDS * self.folds, FEWEST_ROUNDS) * self.members
         return len(self.split.groups(part))
 
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.diagnosis import Finding
+from neurocli.errors import DataError
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
 from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
@@ -48,14 +49,25 @@ class _GatLstm(ModelFamily):
         """The mean over the networks of all folds that have not seen a worm."""
         data = trained.data
         assert isinstance(data, WormData)
+        if not self.fits(trained.module, data):
+            raise DataError(
+                "the run's own worms are needed to know which neurons its numbers belong to",
+                where="--data",
+                hint="bring the files back that the run was trained on",
+            )
+        known = data.forecasts_by(trained.module)
         answers = {}
         for group, origins in question.origins.items():
-            key = (id(trained.module), group, len(origins))
-            if key not in data.forecasts:
+            key = (group, len(origins))
+            if key not in known:
                 each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, origins)]
-                data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
-            answers[group] = data.forecasts[key][question.horizon_steps]
+                known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
+            answers[group] = known[key][question.horizon_steps]
         return questions.prediction(data, question, answers)
+
+    @abstractmethod
+    def fits(self, module: nn.Module, data: WormData) -> bool:
+        """Whether a module was built for the names and folds of these data."""
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         z = questions.Z
@@ -122,6 +134,9 @@ class GatLstmV1(_GatLstm):
         assert isinstance(module, PlannedFolds)
         return LossTerms(folds_v1.loss_terms(module, batch, config.loss))
 
+    def fits(self, module: nn.Module, data: WormData) -> bool:
+        return isinstance(module, PlannedFolds) and len(module.members) == data.folds
+
     def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
         data, module, evaluate = trained.data, trained.module, trained.config.evaluate
         assert isinstance(data, WormData) and isinstance(module, PlannedFolds)
@@ -148,6 +163,9 @@ class GatLstmV2(_GatLstm):
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, GatLstm)
         return LossTerms(loss_terms(module, batch, config.loss))
+
+    def fits(self, module: nn.Module, data: WormData) -> bool:
+        return isinstance(module, GatLstm) and module.own.shape[:2] == (data.folds, len(data.names) + 1)
 
     def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
         data, module, evaluate = trained.data, trained.module, trained.config.evaluate

@@ -66,7 +66,8 @@ class NeuronMedianR2(Metric):
             spread = squares - total**2 / n
             r2 = np.where((n > 1) & (spread > 1e-12), 1 - error / spread, np.nan)
         known = np.isfinite(r2).any(-1)
-        return np.where(known, np.nanmedian(np.where(known[..., None], r2, 0.0), axis=-1), np.nan)
+        # Rows without any neuron are filled, so that the median does not warn of them.
+        return np.where(known, np.nanmedian(np.where(np.expand_dims(known, -1), r2, 0.0), axis=-1), np.nan)
 
 
 class Correlation(Metric):

@@ -25,13 +25,14 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
     found: dict[str, WormSeries] = {}
     left_out: list[str] = []
     keys: dict[tuple[str, str], str] = {}
+    controls = _controls(recordings, options) if options.controls == "leave-out" else {}
     for group in recordings:
         recording = recordings[group]
         source = str(recording.labels.get("source", ""))
         if options.sources and source not in options.sources:
             continue
-        if options.controls == "leave-out" and is_control(recording):
-            left_out.append(f"{group}: GFP, no calcium indicator")
+        if group in controls:
+            left_out.append(f"{group}: {controls[group]}")
             continue
         if options.neurons == "identified" and not _identified(recording):
             left_out.append(f"{group}: no neuron is identified")
@@ -71,6 +72,23 @@ def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig)
     return found
 
 
+def _controls(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
+    """Worms without a calcium indicator, and copies of them in files that do not say so: group → why."""
+    everything = options.model_copy(update={"neurons": "all"})
+    found = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
+    if not found:
+        return {}
+    known = {g: series_of(recordings[g], everything) for g in found}
+    for group in recordings:
+        if group in known or _identified(recordings[group]):
+            continue
+        worm = series_of(recordings[group], everything)
+        twin = next((g for g, other in known.items() if _same(other, worm)), None)
+        if twin is not None:
+            found[group] = f"the same worm as {twin}, GFP, no calcium indicator"
+    return found
+
+
 def _identified(recording: Recording) -> bool:
     return any(not name.startswith(UNIDENTIFIED) for name in recording.channels or [])
 
@@ -93,10 +111,20 @@ def _of_one_rate(worms: dict[str, WormSeries]) -> tuple[dict[str, WormSeries], l
 
 
 def _same(one: WormSeries, other: WormSeries) -> bool:
-    """Whether two files hold the same worm: as many frames, and the same traces up to their scale."""
+    """Whether two files hold the same worm: as long a time, and the same traces up to their scale and frame rate."""
+    lengths = one.frames * one.dt_ms, other.frames * other.dt_ms
     both = [name for name in one.names if name in other.names]
-    if one.frames != other.frames or len(both) < 0.8 * min(len(one.names), len(other.names)):
+    if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(one.names), len(other.names)):
         return False
-    a = one.z[:, [one.names.index(name) for name in both]]
-    b = other.z[:, [other.names.index(name) for name in both]]
-    return bool(np.median(np.mean(a * b, axis=0)) > 0.999 * np.median(a.std(0) * b.std(0)))
+    frames = min(one.frames, other.frames)
+    a, b = (_resampled(w.z[:, [w.names.index(name) for name in both]], frames) for w in (one, other))
+    a, b = a - a.mean(0), b - b.mean(0)
+    scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
+    r = np.where(scale > 0, (a * b).sum(0) / np.where(scale > 0, scale, 1.0), 0.0)
+    # Other worms share behaviour, not noise: they stay below .8 even where both are driven by the same command.
+    return bool(np.median(r) > (0.999 if one.frames == other.frames else 0.95))
+
+
+def _resampled(z: np.ndarray, frames: int) -> np.ndarray:
+    at = np.linspace(0, len(z) - 1, frames)
+    return z.astype(np.float64) if frames == len(z) else np.stack([np.interp(at, np.arange(len(z)), c) for c in z.T], 1)

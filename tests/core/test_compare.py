@@ -11,7 +11,8 @@ import torch
 from neurocli.errors import DataError
 from neurocli.evaluation.compare import Contestant, compare
 from neurocli.evaluation.metrics import RMSE
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.plugin.family import NoCeiling
 from neurocli.recordings import Recording, RecordingSet, Split
 
 GROUPS = [f"g{n}" for n in range(8)]
@@ -33,7 +34,7 @@ class Data:
 
 
 class Family:
-    """Answers with the targets, off by `error`."""
+    """Answers with the targets, off by `error`; its baselines are off by 0.5 and 3, and it knows no ceiling."""
 
     def __init__(self, error: float, horizon: int = 1) -> None:
         self.error, self.horizon = error, horizon
@@ -45,6 +46,15 @@ class Family:
 
     def metrics(self, data, config):
         return [RMSE("mV")]
+
+    def baselines(self, data, config):
+        def off_by(error: float):
+            return lambda question: Prediction({g: t + error for g, t in question.targets.items()})
+
+        return [Predictor(f"off by {error:g}", "baseline", off_by(error)) for error in (3.0, 0.5)]
+
+    def ceiling(self, data, config):
+        return NoCeiling("made up")
 
     def predict(self, trained, question):
         return Prediction({g: t + self.error for g, t in question.targets.items()})
@@ -61,7 +71,16 @@ SPLIT = Split(tuple(GROUPS[:3]), (GROUPS[3],), tuple(GROUPS[4:]))
 
 def test_differences_are_those_of_the_scores() -> None:
     found = compare([contestant("one", 1.0, SPLIT), contestant("two", 0.25, SPLIT)])
-    assert {s.name: s.value for s in found.scores} == pytest.approx({"one": 1.0, "two": 0.25})
+    by_name = {(s.kind, s.name): s.value for s in found.scores}
+    assert by_name == pytest.approx(
+        {
+            ("model", "one"): 1.0,
+            ("model", "two"): 0.25,
+            ("baseline", "off by 3"): 3.0,
+            ("baseline", "off by 0.5"): 0.5,
+        }
+    )
+    assert found.best_baselines == {"1 ms": "off by 0.5"}
     [difference] = found.differences
     assert (difference.name, difference.against, difference.n_groups) == ("two", "one", 4)
     assert difference.value == pytest.approx(-0.75)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_flow import state_gradients
 from neurocli_eirnn.diagnose_model import trained_findings, without_recurrence
+from neurocli_eirnn.diagnose_rollout import rollout
 from neurocli_eirnn.diagnose_untrained import gradient_findings, parts_of
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.model_v1 import build_v1
@@ -100,13 +102,21 @@ def test_figures_against_plain_numpy(trained, data):
     assert found["input-modulation", "model"].value == pytest.approx(change.mean(), rel=1e-4)
 
     rows = data.rows(data.split.test)
-    observed, model = (
-        np.nanmean(np.where(np.isfinite(data.rates[rows]), x[rows], np.nan), 0) for x in (data.rates, rates)
+    observed, model, true = (
+        np.nanmean(np.where(np.isfinite(data.rates[rows]), x[rows], np.nan), 0)
+        for x in (data.rates, rates, data.session.true_rates)
     )
     there = np.isfinite(observed).all(axis=1)
-    r = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(observed[there].T, model[there].T, strict=True)])
-    ceiling = psth.noise_ceiling(data.rates, len(rows), 0.0).mean()
+    r, ceiling = (
+        np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(observed[there].T, other[there].T, strict=True)])
+        for other in (model, true)
+    )
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / ceiling, abs=1e-3)
+    unknown = copy.copy(data)
+    unknown.session = dataclasses.replace(data.session, true_rates=None)
+    found = named(dataclasses.replace(trained, data=unknown))
+    noise_ceiling = psth.noise_ceiling(data.rates, len(rows), 0.0).mean()
+    assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
 
     expected = np.where(np.isfinite(data.rates), rates, np.nan)
     spread = np.sqrt(np.nanvar(expected, axis=(0, 1)) + np.nanmean(expected, axis=(0, 1)) * 40).mean()
@@ -217,6 +227,33 @@ def test_the_spectral_radius_is_judged(radius, verdict, data, averages):
     weights = Fixed(averages, data.session.neuron_type).weights
     weights = weights * radius / float(torch.linalg.eigvals(weights).abs().max())
     assert fixed(data, averages, weights=weights)["spectral-radius", "model"].verdict == verdict
+
+
+def test_a_large_radius_of_a_network_that_stays_bounded_needs_nothing(data, averages):
+    """Rates that nothing moves stay bounded whatever the weights are; the advice says so, and the warning stays."""
+    weights = Fixed(averages, data.session.neuron_type).weights
+    weights = weights * 1.5 / float(torch.linalg.eigvals(weights).abs().max())
+    found = fixed(data, averages, weights=weights)
+    assert found["rollouts", "model"].verdict == PASS
+    assert found["spectral-radius", "model"].verdict == WARN
+    assert "rollouts stay bounded" in found["spectral-radius", "model"].advice
+
+
+def test_rollouts_against_plain_torch(trained, data):
+    module = copy.deepcopy(trained.module)
+    rolled = rollout(module, data.inputs[:6])
+    with torch.no_grad():
+        states = module.states(torch.from_numpy(data.inputs[:6]))
+        slope = torch.sigmoid(states.double()).mean((0, 1))
+        alpha, weights = module.alpha.double(), module.weights.double()
+        step = torch.diag(1 - alpha) + alpha[:, None] * weights * slope
+    assert rolled.bounded and rolled.peak == pytest.approx(float(states.abs().max()), rel=1e-5)
+    assert rolled.step == pytest.approx(float(torch.linalg.eigvals(step).abs().max()), rel=1e-5)
+    with torch.no_grad():
+        module.v[:, module.sign < 0] = 0
+        module.v.mul_(3)
+    away = rollout(module, data.inputs[:6])
+    assert not away.bounded
 
 
 def test_a_neuron_on_a_unit_of_the_other_type_fails(data, averages):

@@ -29,6 +29,7 @@ class File:
         with h5py.File(path) as file:
             self.rates = file["firing_rates"][:]
             self.types = file["neuron_type"][:].ravel()
+            self.id = [f"{name:g}" for name in file["neuron_ids"][:].ravel()]
             self.time = file["time_axis"][:].ravel()
             self.duration = file["trial_duration_ms"][:].ravel()
             self.location = file["trial_location"][:].ravel()
@@ -153,12 +154,14 @@ def test_clip(file, by_name):
     limit = np.percentile(file.rates, 99.5)
     lost = np.maximum(file.rates - limit, 0).sum(axis=(0, 1)) / file.rates.sum(axis=(0, 1))
     worst = np.argsort(-lost)[:5]
-    words = ", ".join(f"{k}: {lost[k]:.1%}" for k in worst)
-    assert by_name["clip-loss", "neurons"].value == f"at {limit:g} sp/s, neuron {words} +{(lost > 0.01).sum() - 5} more"
+    words = ", ".join(f"{file.id[k]}: {lost[k]:.1%}" for k in worst)
+    assert (
+        by_name["clip-loss", "neurons"].value == f"at {limit:g} sp/s, neuron id {words} +{(lost > 0.01).sum() - 5} more"
+    )
     assert worst[:2].tolist() == [13, 11]
     assert lost[13] == pytest.approx(0.28, abs=0.005)
     assert lost[11] == pytest.approx(0.10, abs=0.005)
-    assert "only where rates are clipped" in by_name["clip-loss", "neurons"].advice
+    assert "this model clips no rates" in by_name["clip-loss", "neurons"].advice
 
 
 def test_types_and_conditions(file, by_name):
@@ -189,7 +192,9 @@ def test_isolated_bins(file, by_name):
             poisson.sf(counts[trial, bin_, k] - 1, expected) * counts.size < 0.01
         )
     order = [k for k in np.argsort(-found, kind="stable") if found[k]]
-    assert by_name["isolated-bins", "neurons"].value == ", ".join(f"{k}: {found[k]} bins" for k in order)
+    assert by_name["isolated-bins", "neurons"].value == "neuron id " + ", ".join(
+        f"{file.id[k]}: {found[k]} bins" for k in order
+    )
 
 
 def test_drift(file, by_name):
@@ -198,7 +203,8 @@ def test_drift(file, by_name):
     ratio = means.max(axis=0) / means.min(axis=0)
     worst = np.argsort(-ratio)
     found = by_name["rate-drift", "neurons"].value
-    assert found == ", ".join(f"{k}: {ratio[k]:.1f}x" for k in worst[:5]) + f" +{(ratio > 2).sum() - 5} more"
+    words = ", ".join(f"{file.id[k]}: {ratio[k]:.1f}x" for k in worst[:5])
+    assert found == f"neuron id {words} +{(ratio > 2).sum() - 5} more"
 
 
 def test_statistics(file, by_name):
@@ -208,7 +214,8 @@ def test_statistics(file, by_name):
     )
     high = (rates > 200).sum(axis=(0, 1))
     value = by_name["rates-above-200", "rates"].value
-    assert value.startswith(f"{high.sum()} bins ({high.sum() / rates.size:.3%}), neuron 13: {high[13]}, 11: {high[11]}")
+    words = f"neuron id {file.id[13]}: {high[13]}, {file.id[11]}: {high[11]}"
+    assert value.startswith(f"{high.sum()} bins ({high.sum() / rates.size:.3%}), {words}")
     raw = gaussian_filter1d(rates.mean(axis=0), SD_BINS, axis=0, mode="nearest").std(axis=0).mean()
     assert numbers(by_name["psth-sd", "50 ms, mean of neurons"].value)[0] == pytest.approx(raw, abs=0.0051)
 
@@ -237,7 +244,7 @@ def test_reliability(file, by_name):
         low = [k for k in np.argsort(r) if r[k] < 0.1]
         assert low
         value = by_name["psth-reliability", f"{which} trials"].value
-        assert value == "no PSTH signal in " + ", ".join(f"{k}: {r[k]:.2f}" for k in low)
+        assert value == "no PSTH signal in neuron id " + ", ".join(f"{file.id[k]}: {r[k]:.2f}" for k in low)
 
 
 def test_ceilings_and_the_average_of_training_trials(file, by_name):
@@ -269,7 +276,6 @@ def test_the_simulated_sessions_have_no_failure(real):
     findings = data_findings(read_session(real / "rnn_export_Synth_A_SC.mat").recordings(), V2Config())
     assert {f.check for f in findings if f.verdict == FAIL} == set()
     assert {f.check for f in findings if f.verdict == WARN and f.subject != "untrained model"} == {
-        "finite-rates",
         "clip-loss",
         "types-interleaved",
         "psth-reliability",

@@ -183,6 +183,9 @@ def test_a_runaway_network_stays_a_number(tmp_path, make_trained):
     exhibit = ablation.ablation_exhibit(trained, tmp_path)
     whole([exhibit])
     assert all(row[1] is not None for row in exhibit.table.rows)
+    away = {row[0] for row in exhibit.table.rows if row[-1] == "runs away"}
+    assert away == set(exhibit.claims["runs_away"])
+    assert "I → all" in away and "all recurrence" not in away
 
 
 # -- components -------------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class Plain:
             for name, channel in CHANNELS.items():
                 self.inputs[..., channel] = file[f"input_{name}"][:]
             self.types: Array = file["neuron_type"][:].ravel()
+            self.id = [f"{name:g}" for name in file["neuron_ids"][:].ravel()]
             self.time: Array = file["time_axis"][:].ravel()
             self.duration: Array = file["trial_duration_ms"][:].ravel()
             self.label: dict[str, Array] = {

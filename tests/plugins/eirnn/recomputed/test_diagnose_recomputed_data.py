@@ -186,8 +186,8 @@ def test_bins_above_200(newton, said):
     many = (newton.counts > 5).sum(axis=(0, 1))
     order = sorted(np.flatnonzero(many), key=lambda k: -many[k])
     assert said["rates-above-200", "rates"]["value"] == (
-        f"{many.sum()} bins ({100 * many.sum() / newton.counts.size:.3f}%), neuron "
-        + ", ".join(f"{k}: {many[k]}" for k in order[:5])
+        f"{many.sum()} bins ({100 * many.sum() / newton.counts.size:.3f}%), neuron id "
+        + ", ".join(f"{newton.id[k]}: {many[k]}" for k in order[:5])
         + f" +{len(order) - 5} more"
     )
 
@@ -201,8 +201,8 @@ def test_the_spikes_that_a_clip_removes(newton, said):
     share = removed / newton.counts.sum(axis=(0, 1))
     order = sorted(np.flatnonzero(share > 0.01), key=lambda k: -share[k])
     assert said["clip-loss", "neurons"]["value"] == (
-        f"at {limit * 40:g} sp/s, neuron "
-        + ", ".join(f"{k}: {100 * share[k]:.1f}%" for k in order[:5])
+        f"at {limit * 40:g} sp/s, neuron id "
+        + ", ".join(f"{newton.id[k]}: {100 * share[k]:.1f}%" for k in order[:5])
         + f" +{len(order) - 5} more"
     )
 
@@ -218,7 +218,9 @@ def test_bins_that_no_poisson_process_would_have(newton, said):
         tail = np.where(counts > 0, gammainc(np.maximum(counts, 1), expected), 1.0)
     found = ((counts > beside) & (tail * counts.size < 0.01)).sum(axis=(0, 1))
     order = sorted(np.flatnonzero(found), key=lambda k: -found[k])
-    assert said["isolated-bins", "neurons"]["value"] == ", ".join(f"{k}: {found[k]} bins" for k in order)
+    assert said["isolated-bins", "neurons"]["value"] == "neuron id " + ", ".join(
+        f"{newton.id[k]}: {found[k]} bins" for k in order
+    )
 
 
 def test_drift_is_beyond_what_shuffled_trials_show(newton, said):
@@ -234,7 +236,7 @@ def test_drift_is_beyond_what_shuffled_trials_show(newton, said):
     by_chance = np.max([ratios(random.permutation(trials)) for _ in range(300)], axis=0)
     named = sorted(np.flatnonzero((drift > 2) & (drift > by_chance)), key=lambda k: -drift[k])
     assert said["rate-drift", "neurons"]["value"] == (
-        ", ".join(f"{k}: {drift[k]:.1f}x" for k in named[:5]) + f" +{len(named) - 5} more"
+        "neuron id " + ", ".join(f"{newton.id[k]}: {drift[k]:.1f}x" for k in named[:5]) + f" +{len(named) - 5} more"
     )
 
 

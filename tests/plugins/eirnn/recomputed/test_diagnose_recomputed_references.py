@@ -177,7 +177,7 @@ def test_reliability(which, newton, said):
     )
     low = sorted(np.flatnonzero(r < 0.1), key=lambda k: r[k])
     found = said["psth-reliability", f"{which} trials"]
-    assert found["value"] == "no PSTH signal in " + ", ".join(f"{k}: {r[k]:.2f}" for k in low)
+    assert found["value"] == "no PSTH signal in neuron id " + ", ".join(f"{newton.id[k]}: {r[k]:.2f}" for k in low)
     assert found["verdict"] == "WARN"
 
 

@@ -131,7 +131,7 @@ def test_rate_ratios(newton, rows, model, said):
     ratio = model.mean(axis=(0, 1)) / newton.rates[rows].mean(axis=(0, 1))
     far = [k for k in range(14) if not 0.5 <= ratio[k] <= 2]
     found = said["rate-ratio", SUBJECT]
-    assert found["value"] == f"{len(far)} of 14, neuron " + ", ".join(f"{k}: {ratio[k]:.2g}" for k in far)
+    assert found["value"] == f"{len(far)} of 14, neuron id " + ", ".join(f"{newton.id[k]}: {ratio[k]:.2g}" for k in far)
     assert found["verdict"] == ("FAIL" if (abs(np.log(ratio)) > np.log(10)).any() else "WARN" if far else "PASS")
 
 

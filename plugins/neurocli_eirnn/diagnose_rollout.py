@@ -1,0 +1,57 @@
+"""Whether a network's states stay bounded, and how one step of it scales a small change at its working point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import FAIL, PASS, Finding
+
+LARGEST_GROWTH = 2.0
+"""How much further than within the trials states may go when the last inputs are held as long again."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """step: spectral radius of (1 - a) + a W f', f' the mean slope of softplus over the trials; peak, held: largest |x|
+    within the trials, and in as many bins after them with the last inputs held."""
+
+    step: float
+    peak: float
+    held: float
+
+    @property
+    def bounded(self) -> bool:
+        return self.held <= LARGEST_GROWTH * max(self.peak, 1.0)  # false for NaN
+
+
+@torch.no_grad()
+def rollout(module: Any, inputs: NDArray[np.float32]) -> Rollout:
+    """States of trials with inputs [trial, time, input], and of as many bins again in which the last inputs are held."""
+    steps = inputs.shape[1]
+    longer = np.concatenate([inputs, np.repeat(inputs[:, -1:], steps, axis=1)], axis=1)
+    states = module.states(torch.from_numpy(longer)).double().cpu()
+    within, after = states[:, :steps], states[:, steps:]
+    slope = torch.sigmoid(within).mean((0, 1)).numpy()
+    weights = module.weights.detach().cpu().numpy().astype(np.float64)
+    alpha = np.broadcast_to(module.alpha.detach().cpu().numpy().astype(np.float64), (len(weights),))
+    step = np.diag(1 - alpha) + alpha[:, None] * weights * slope[None, :]
+    radius = float(np.abs(np.linalg.eigvals(step)).max()) if np.isfinite(step).all() else float("nan")
+    peaks = [float(part.abs().max()) if part.numel() else 0.0 for part in (within, after)]
+    return Rollout(radius, *peaks)
+
+
+def rollout_finding(rolled: Rollout, subject: str) -> Finding:
+    """FAIL where states leave the range that they have within the trials."""
+    return Finding(
+        "rollouts",
+        subject,
+        PASS if rolled.bounded else FAIL,
+        f"|x| {rolled.peak:.3g}, inputs held {rolled.held:.3g}; one step, leak and slope: radius {rolled.step:.2f}",
+        f"held ≤ {LARGEST_GROWTH:g}x",
+        "" if rolled.bounded else "activity runs away where a trial lasts longer: more weight decay, or fewer epochs",
+    )

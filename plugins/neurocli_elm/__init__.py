@@ -1,0 +1,52 @@
+"""elm: the Expressive Leaky Memory neuron, fitted to simulated cells with known input. Cards only; the code loads on demand."""
+
+from neurocli.plugin import ModelCard, ReaderCard, SimulatorCard, hookimpl
+
+_SOURCE = "Spieler et al. (2023), arXiv:2306.16922; github.com/AaronSpieler/elmneuron"
+
+
+@hookimpl
+def neurocli_register_models() -> list[ModelCard]:
+    return [
+        ModelCard(
+            name="elm-v1",
+            family="elm",
+            summary="The published ELM neuron: a trace per synapse, slow memory units, a multi-layer perceptron between them",
+            implementation="neurocli_elm.family:ElmV1",
+            simulator="dendrite",
+            source=_SOURCE,
+        ),
+        ModelCard(
+            name="elm-v2",
+            family="elm",
+            summary="Branch ELM: a trace per branch of the dendrite",
+            implementation="neurocli_elm.family:ElmV2",
+            simulator="dendrite",
+            source=_SOURCE,
+        ),
+    ]
+
+
+@hookimpl
+def neurocli_register_simulators() -> list[SimulatorCard]:
+    return [
+        SimulatorCard(
+            name="dendrite",
+            summary="A cell like a layer-5 pyramidal one: dendrites with NMDA synapses, an active soma; one run is one simulation",
+            implementation="neurocli_elm.simulator:DendriteSimulator",
+            source="after Beniaguev, Segev & London (2021), Neuron 109:2727",
+            runs=24,
+        )
+    ]
+
+
+@hookimpl
+def neurocli_register_readers() -> list[ReaderCard]:
+    return [
+        ReaderCard(
+            name="neuronio",
+            summary="NeuronIO: simulations of a layer-5 pyramidal cell, sim__*.p, read without executing anything in them",
+            implementation="neurocli_elm.reader:NeuronIoReader",
+            suffixes=(".p",),
+        )
+    ]

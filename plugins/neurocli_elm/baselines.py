@@ -1,0 +1,193 @@
+"""What a neuron model is held against: a constant, linear filters of the input, and a small LSTM.
+
+All are fitted on the training simulations, on the same steps as the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.recordings import Recording
+from neurocli_elm.data import SimulationData
+from neurocli_elm.questions import prediction
+from neurocli_elm.windows import SOMA_SCALE_MV, soma_target_mv, spike_target
+
+Array = NDArray[np.float64]
+TAUS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+BRANCH_TAUS_MS = (2.0, 8.0, 30.0, 120.0)
+BRANCHES = 32
+ALPHA = 1e-3
+LARGEST_ROWS = 60_000
+"""Steps that the logistic regressions are fitted on: all with an output spike, and others at random with their weight."""
+SEED = 0
+
+Answer = Callable[[Recording], tuple[Array, Array]]
+"""Simulation → (spike probability, soma in mV above -67.7), each [time]."""
+
+
+def baselines(data: SimulationData, config: Any) -> list[Predictor]:
+    """Constant, two linear filters and an LSTM; none without training simulations."""
+    if not data.split.train:
+        return []
+    train = [data.load(group) for group in data.split.train]
+    event, first = config.data.event, config.data.ignored
+    excitatory, channels = data.excitatory, data.channels
+    every, by_branch = _sums(excitatory, channels, 1), _sums(excitatory, channels, BRANCHES)
+    found = [
+        ("spike rate, mean voltage", _constant(train, event, first), "what the training simulations have on average"),
+        (
+            "linear filter",
+            _Linear(every, TAUS_MS).fit(train, event, first),
+            "ridge and logistic regression on leaky sums of all excitatory and all inhibitory input",
+        ),
+        (
+            "linear filter per branch",
+            _Linear(by_branch, BRANCH_TAUS_MS).fit(train, event, first),
+            f"the same on the sums of {len(set(by_branch.tolist())) // 2} groups of neighbouring inputs",
+        ),
+    ]
+    predictors = [_predictor(data, *one) for one in found]
+    if config.evaluate.lstm_steps:
+        note = f"{config.evaluate.lstm_hidden} units on the sums of the same groups of inputs"
+        predictors.append(_predictor(data, "small LSTM", _lstm(data, config, by_branch), note))
+    return predictors
+
+
+def _predictor(data: SimulationData, name: str, answer: Answer, note: str) -> Predictor:
+    def answered(question: Question) -> Prediction:
+        return prediction(question, {group: answer(data.load(group)) for group in question.groups})
+
+    return Predictor(name, "baseline", answered, note)
+
+
+def _sums(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
+    """[channel] which sum an input belongs to: `groups` of neighbours among excitatory ones, then among inhibitory ones."""
+    inhibitory = channels - excitatory
+    parts = [np.arange(n) * min(groups, n) // max(n, 1) for n in (excitatory, inhibitory)]
+    return np.concatenate([parts[0], parts[1] + min(groups, excitatory)]).astype(np.int64)
+
+
+def summed(recording: Recording, group_of: NDArray[np.int64]) -> Array:
+    """[time, sum] events per step of each group of inputs."""
+    assert recording.spikes is not None
+    groups = int(group_of.max()) + 1
+    flat = recording.spikes.step.astype(np.int64) * groups + group_of[recording.spikes.channel]
+    return np.bincount(flat, minlength=recording.steps * groups).reshape(recording.steps, groups).astype(np.float64)
+
+
+def _constant(train: Sequence[Recording], event: str, first: int) -> Answer:
+    rate = float(np.mean([spike_target(r, event)[first:].mean() for r in train]))
+    soma = float(np.mean([soma_target_mv(r)[first:].mean() for r in train]))
+    return lambda recording: (np.full(recording.steps, rate), np.full(recording.steps, soma))
+
+
+class _Linear:
+    """Ridge (soma) and logistic (spike) regression on leaky traces of sums of inputs."""
+
+    def __init__(self, group_of: NDArray[np.int64], taus_ms: Sequence[float]) -> None:
+        self.group_of, self.taus_ms = group_of, tuple(taus_ms)
+
+    def features(self, recording: Recording) -> Array:
+        """[time, feature]: traces with every time constant of every sum."""
+        from scipy.signal import lfilter
+
+        sums = summed(recording, self.group_of)
+        traces = [lfilter([1 - np.exp(-1 / tau)], [1, -np.exp(-1 / tau)], sums, axis=0) for tau in self.taus_ms]
+        return np.concatenate(traces, axis=1)
+
+    def fit(self, train: Sequence[Recording], event: str, first: int) -> Answer:
+        from sklearn.linear_model import LogisticRegression
+
+        n, total, squares = 0, 0.0, 0.0
+        for recording in train:
+            x = self.features(recording)[first:]
+            n, total, squares = n + len(x), total + x.sum(0), squares + (x**2).sum(0)
+        self.mean = total / n
+        self.sd = np.sqrt(np.maximum(squares / n - self.mean**2, 1e-12))
+        size = len(self.mean)
+        gram, moment, target_mean = np.zeros((size, size)), np.zeros(size), 0.0
+        for recording in train:
+            target_mean += soma_target_mv(recording)[first:].sum() / n
+        kept_x, kept_y, weight = [], [], []
+        rng = np.random.default_rng(SEED)
+        share = min(1.0, LARGEST_ROWS / n)
+        for recording in train:
+            x = (self.features(recording)[first:] - self.mean) / self.sd
+            gram += x.T @ x
+            moment += x.T @ (soma_target_mv(recording)[first:] - target_mean)
+            spike = spike_target(recording, event)[first:] > 0
+            chosen = spike | (rng.random(len(spike)) < share)
+            kept_x.append(x[chosen])
+            kept_y.append(spike[chosen])
+            weight.append(np.where(spike[chosen], 1.0, 1 / share))
+        self.coefficients = np.linalg.solve(gram + ALPHA * n * np.eye(size), moment)
+        self.intercept = target_mean
+        labels = np.concatenate(kept_y)
+        self.logistic: Any = None
+        self.rate = float(labels.mean())
+        if labels.any() and not labels.all():
+            self.logistic = LogisticRegression(C=1.0, max_iter=200)
+            self.logistic.fit(np.concatenate(kept_x), labels, sample_weight=np.concatenate(weight))
+        return self.answer
+
+    def answer(self, recording: Recording) -> tuple[Array, Array]:
+        x = (self.features(recording) - self.mean) / self.sd
+        spike = self.logistic.predict_proba(x)[:, 1] if self.logistic is not None else np.full(len(x), self.rate)
+        return spike, x @ self.coefficients + self.intercept
+
+
+class _SmallLstm(nn.Module):
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.readout(self.lstm(x)[0])  # type: ignore[no-any-return]
+
+
+def _lstm(data: SimulationData, config: Any, group_of: NDArray[np.int64]) -> Answer:
+    """A small LSTM on the sums, trained on the same windows as the model with a plain Adam."""
+    evaluate, groups = config.evaluate, int(group_of.max()) + 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network = _SmallLstm(groups, evaluate.lstm_hidden)
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, evaluate.lstm_steps)
+        of = torch.from_numpy(group_of)
+        done, epoch = 0, 0
+        while done < evaluate.lstm_steps:
+            for batch in data.batches("train", seed=SEED, epoch=epoch):
+                samples, steps = batch["spike"].shape
+                x = torch.zeros(samples, steps, groups)
+                x.index_put_(
+                    (batch["sample"], batch["step"], of[batch["channel"]]), batch["sign"].abs(), accumulate=True
+                )
+                y = network(x)
+                loss = functional.binary_cross_entropy_with_logits(y[..., 0], batch["spike"])
+                loss = loss + functional.mse_loss(y[..., 1], batch["soma"])
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                done += 1
+                if done == evaluate.lstm_steps:
+                    break
+            epoch += 1
+    network.eval()
+
+    @torch.no_grad()
+    def answer(recording: Recording) -> tuple[Array, Array]:
+        y = network(torch.from_numpy(summed(recording, group_of).astype(np.float32))[None])[0].double().numpy()
+        return 1 / (1 + np.exp(-y[:, 0])), SOMA_SCALE_MV * y[:, 1]
+
+    return answer

@@ -1,0 +1,90 @@
+"""The options of the elm models. Defaults of the neuron are those of the published NeuronIO models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from neurocli.config import FamilyConfig, Section, TrainConfig
+
+
+class DataConfig(Section):
+    """Which windows are drawn, and how simulations are split."""
+
+    window: int = Field(500, ge=2, description="steps (ms) of a training window")
+    ignored: int = Field(500, ge=0, description="first steps of a simulation that are neither trained on nor scored")
+    labels: Literal["published", "redetected"] = Field(
+        "published",
+        description="published: output spikes at int(t - .5) of times stored as float16, which moves many by 1 or 2 ms;"
+        " redetected: from the voltage at 8 samples per ms",
+    )
+    per_simulation: int = Field(4, ge=1, description="windows of each simulation in one pass")
+    pool: int | None = Field(256, ge=1, description="simulations in memory at a time; unset: all")
+    split_seed: int = Field(0, ge=0)
+    validation: float = Field(0.15, gt=0, lt=1)
+    test: float = Field(0.15, gt=0, lt=1)
+
+    @property
+    def event(self) -> str:
+        """The event of a recording that holds the labels."""
+        return "output_spikes" if self.labels == "published" else "output_spikes_redetected"
+
+
+class NeuronConfig(Section):
+    """The ELM neuron."""
+
+    num_memory: int = Field(20, ge=1, le=10_000, description="memory units")
+    lambda_value: float = Field(5.0, gt=0)
+    mlp_num_layers: int = Field(1, ge=1, le=8, description="hidden layers")
+    mlp_hidden_size: int | None = Field(None, ge=0, description="unset or 0: twice num_memory")
+    mlp_activation: Literal["relu", "silu"] = "relu"
+    tau_value: float = Field(5.0, ge=0, description="time constant of the synapses (v1) or branches (v2), ms")
+    memory_tau_min: float = Field(1.0, gt=0)
+    memory_tau_max: float = Field(150.0, gt=0)
+    learn_memory_tau: bool = False
+    w_s_value: float = Field(0.5, description="where the weights of synapses start")
+    learn_w_s: bool = True
+    num_branch: int | None = Field(45, ge=1, description="unset: one for each input")
+    num_synapse_per_branch: int | None = Field(
+        None,
+        ge=1,
+        description="unset: 3.4 times as many as there are inputs on a branch, as published; 1 without routing",
+    )
+    input_to_synapse_routing: Literal["neuronio", "random", "none"] = "neuronio"
+    routing_seed: int | None = Field(None, ge=0, description="of random routing; unset: that of the run")
+    compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled loops; auto: where they can run")
+
+
+class LossConfig(Section):
+    """Weights of the loss terms."""
+
+    spike: float = Field(0.5, ge=0, description="binary cross-entropy of the spike, per ms")
+    soma: float = Field(0.5, ge=0, description="squared error of the soma voltage, in units of 10 mV")
+
+
+class EvaluateConfig(Section):
+    """What the score is held against."""
+
+    lstm_hidden: int = Field(32, ge=1, description="units of the small LSTM that serves as baseline")
+    lstm_steps: int = Field(300, ge=0, description="its optimiser steps; 0 leaves it out")
+    published: bool = Field(True, description="also the published protocol: windows, realignment on the test files")
+
+
+class ElmConfig(FamilyConfig):
+    """Options of elm-v1 and elm-v2."""
+
+    data: DataConfig = DataConfig()
+    model: NeuronConfig = NeuronConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig(
+        epochs=20,
+        steps_per_epoch=200,
+        batch_size=8,
+        optimizer="adam",
+        learning_rate=5e-3,
+        schedule="cosine",
+        warmup=0.02,
+        gradient_clip=1.0,
+    )
+    evaluate: EvaluateConfig = EvaluateConfig()

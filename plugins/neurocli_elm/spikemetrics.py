@@ -1,0 +1,128 @@
+"""Spike scores and explained variance as sums over simulations, so that intervals over simulations can be made.
+
+A simulation gives two histograms of its probabilities, with and without an output spike. The bins are finer than what
+a score can tell: within one, ranks count as tied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.metrics import Metric
+
+_LOW, _HIGH, _PER_UNIT = -16, 8, 100
+BINS = (_HIGH - _LOW) * _PER_UNIT + 2
+"""One percent of the odds each, for probabilities from 1e-7 to .9997; beyond these, one for all."""
+
+
+class _OfSpikes(Metric):
+    """Targets are 0 or 1, predictions probabilities; one channel. NaN where there is no spike, or no step without one."""
+
+    unit = ""
+
+    def statistics(
+        self,
+        target: NDArray[Any],
+        prediction: NDArray[Any],
+        mask: NDArray[np.bool_] | None,
+        variance: NDArray[Any] | None,
+    ) -> NDArray[np.float64]:
+        """[channel, 2 * BINS]: how many steps with, then without a spike fall into each bin, highest probability first."""
+        valid = (
+            np.isfinite(prediction) if mask is None else np.broadcast_to(mask, target.shape) & np.isfinite(prediction)
+        )
+        rows = []
+        for channel in range(target.shape[1]):
+            keep = valid[:, channel]
+            bins, truth = _bin(prediction[keep, channel]), target[keep, channel] > 0.5
+            rows.append(np.concatenate([np.bincount(bins[t], minlength=BINS) for t in (truth, ~truth)]))
+        return np.array(rows, np.float64)
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = statistics.sum(-2)
+        spikes, others = counts[..., :BINS], counts[..., BINS:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._value(spikes, others)
+
+    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+class SpikeAUC(_OfSpikes):
+    """Area under the ROC curve of all steps."""
+
+    name = "AUC"
+
+    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = others.sum(-1, keepdims=True) - np.cumsum(others, -1)
+        won = (spikes * (below + others / 2)).sum(-1)
+        pairs = spikes.sum(-1) * others.sum(-1)
+        return np.where(pairs > 0, won / pairs, np.nan)
+
+
+class AveragePrecision(_OfSpikes):
+    """Precision at each spike, averaged: what share of the steps rated as high or higher have a spike."""
+
+    name = "AP"
+
+    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        found, total = np.cumsum(spikes, -1), spikes.sum(-1)
+        all_found = found + np.cumsum(others, -1)
+        precision = np.where(all_found > 0, found / np.maximum(all_found, 1), 0)
+        return np.where(total > 0, (spikes * precision).sum(-1) / total, np.nan)
+
+
+class TruePositives(_OfSpikes):
+    """True positive rate at a false positive rate, on the straight line between the two nearest points of the ROC curve."""
+
+    def __init__(self, false_positives: float) -> None:
+        self.rate = false_positives
+        self.name = f"TP@{false_positives:g}"
+
+    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, allowed = spikes.sum(-1), self.rate * others.sum(-1)
+        before = np.cumsum(others, -1) - others
+        # The share of each bin that lies within the allowed number of false positives.
+        room = allowed[..., None] - before
+        share = np.where(others > 0, np.clip(room / np.maximum(others, 1e-300), 0, 1), room >= 0)
+        return np.where((n > 0) & (others.sum(-1) > 0), (spikes * share).sum(-1) / n, np.nan)
+
+
+class ExplainedVariance(Metric):
+    """1 - variance of the error / variance of the target, in percent: blind to a constant error."""
+
+    name = "EV"
+    unit = "%"
+
+    def statistics(
+        self,
+        target: NDArray[Any],
+        prediction: NDArray[Any],
+        mask: NDArray[np.bool_] | None,
+        variance: NDArray[Any] | None,
+    ) -> NDArray[np.float64]:
+        """[channel, 5]: number of steps, sums of target, its square, error and its square."""
+        y = np.asarray(target, np.float64)
+        error = np.asarray(prediction, np.float64) - y
+        valid = np.isfinite(error) if mask is None else np.broadcast_to(mask, y.shape) & np.isfinite(error)
+        y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
+        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), error.sum(0), (error**2).sum(0))
+        return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, y, y2, e, e2 = np.moveaxis(statistics.sum(-2), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = y2 - y**2 / n
+            return np.where((n > 1) & (spread > 0), 100 * (1 - (e2 - e**2 / n) / spread), np.nan)
+
+
+def _bin(probability: NDArray[Any]) -> NDArray[np.int64]:
+    """Bin of each probability, 0 for the highest; equal steps of the logit between."""
+    p = np.asarray(probability, np.float64)
+    with np.errstate(divide="ignore"):
+        logit = np.log(p) - np.log1p(-p)
+    place = np.floor((_HIGH - logit) * _PER_UNIT) + 1
+    return np.clip(place, 0, BINS - 1).astype(np.int64)

@@ -1,0 +1,164 @@
+"""What a trained network has learned, with controls; for simulated worms held against the network that made them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli_gat_lstm.attention_maps import attention_exhibits
+from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.edge_scores import EdgeScores, edge_scores
+from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
+from neurocli_gat_lstm.folds_v1 import rolled_out as rolled_out_v1
+from neurocli_gat_lstm.functional_weights import weight_exhibits
+from neurocli_gat_lstm.graph import graph_among
+from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
+from neurocli_gat_lstm.planned_view import PlannedCorrection
+from neurocli_gat_lstm.recovery import has_truth, recovery_exhibit
+from neurocli_gat_lstm.rollout import rolled_out
+from neurocli_gat_lstm.stability import stability_exhibit
+from neurocli_gat_lstm.traces import shown_neurons, shown_worm, spread_traces, stretch
+from neurocli_gat_lstm.views import views
+
+SHUFFLES = 20
+
+
+def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+    """All exhibits; what needs known truth says so where there is none."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | PlannedFolds)
+    # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
+    scores = edge_scores(views(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
+    untrained = untrained_scores(trained)
+    return [
+        *attention_exhibits(scores, untrained, figures),
+        *weight_exhibits(scores, untrained, figures),
+        stability_exhibit(scores, figures),
+        _controls(data, module),
+        *_traces(trained, figures),
+        _against_truth(data, scores, untrained, figures),
+    ]
+
+
+def untrained_scores(trained: Trained) -> EdgeScores:
+    """The scores of the network before training, seen with the same worms.
+
+    It has no linear path. Its last layer starts at zero, where no edge would do anything: it is drawn at random instead.
+    """
+    data = trained.data
+    assert isinstance(data, WormData)
+    device = next(trained.module.parameters()).device
+    blank: GatLstm | PlannedFolds
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(trained.seed)
+        if isinstance(trained.module, PlannedFolds):
+            blank = build_v1(trained.config, data.spec)
+        else:
+            blank = build_v2(trained.config, data.spec)
+        for layer in blank.modules():
+            if isinstance(layer, torch.nn.Linear) and layer.out_features == 1:
+                layer.reset_parameters()
+    return edge_scores(views(data, blank.to(device).eval(), independent=True), trained.seed)
+
+
+def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
+    """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
+    wiring = data.wiring
+    model = data.config.model
+    overlaps = [
+        graph_among(wiring.connectome, data.names, "shuffled", weights=model.synapses, seed=seed).overlap
+        for seed in range(SHUFFLES)
+    ]
+    low, high = float(np.min(overlaps)), float(np.max(overlaps))
+    mean = float(np.mean(overlaps))
+    n = len(data.names)
+    density = wiring.graph.n_edges / max(n * (n - 1), 1)
+    isolated = wiring.graph.isolated()
+    rows: list[list[Any]] = [
+        ["edges of the model", wiring.graph.n_edges, None, None],
+        ["of all pairs", density, None, None],
+        ["of them in the connectome", wiring.graph.overlap, None, None],
+        ["a degree-preserving shuffle keeps", mean, low, high],
+        ["neurons without an edge", len(isolated), None, None],
+    ]
+    claims = {"graph": model.graph, "overlap": wiring.graph.overlap, "shuffle_overlap": mean, "density": density}
+    note = (
+        f"lowest and highest of {SHUFFLES} shuffles: edges that a shuffled graph has in common with the real one; the more, the less "
+        "the two can differ. What the untrained network scores stands beside every score above"
+    )
+    if isinstance(module, GatLstm):
+        size = (module.level + module.change).abs().sum(0)[:n, :n].detach().cpu().numpy()
+        edge = wiring.allowed()
+        along = float(size[edge].sum() / size.sum()) if size.sum() else None
+        rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]
+        rows += [["strength of the linear path along edges", along, None, None]]
+        claims["linear_strength_along_edges"] = along
+        note += f". The linear path follows up to {model.hops} edges at once, and so reaches pairs that no edge joins; scores are of edges"
+    if isolated:
+        note += f". Without an edge: {', '.join(isolated[:12])}{' ...' if len(isolated) > 12 else ''}"
+    return Exhibit("controls", "Graph and controls", Table(["", "value", "low", "high"], rows, note), None, claims)
+
+
+def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
+    """Forecasts of six neurons by every network that may answer."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | PlannedFolds)
+    group = shown_worm(data, list(data.split.test))
+    worm = data.worms[group]
+    columns = shown_neurons(worm)
+    if not columns:
+        return []
+    first, last = stretch(worm, columns)
+    evaluate = trained.config.evaluate
+    longest = max(evaluate.horizons)
+    origins = worm.origins(evaluate.context, longest)
+    origins = origins[(origins + 1 >= first) & (origins < last)]
+    if isinstance(module, PlannedFolds):
+        origins = origins[::5]  # a window of the published network costs a hundred times as much
+    if not len(origins):
+        return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
+    horizons = list(range(1, longest + 1))
+    each = []
+    for view in views(data, module, [group], independent=True):
+        z, asked = worm.z, (origins, evaluate.context, horizons)
+        if isinstance(view.correction, PlannedCorrection):
+            each.append(rolled_out_v1(view.correction.network, z, view.graph, *asked))
+        else:
+            each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *asked))
+    path = figures / "forecasts.png"
+    spread_traces(worm, columns, first, last, origins, each, path)
+    rows: list[list[Any]] = []
+    for column in columns:
+        row: list[Any] = [worm.names[column]]
+        for horizon in evaluate.horizons:
+            values = np.stack([network[horizon][:, column] for network in each])
+            error = worm.z[origins + horizon, column] - values.mean(0)
+            spread = values.std(0, ddof=1).mean() if len(each) > 1 else None
+            row += [float(np.sqrt(np.mean(error**2))), None if spread is None else float(spread)]
+        rows.append(row)
+    heads = [f"{what} h{horizon}" for horizon in evaluate.horizons for what in ("RMSE", "spread")]
+    note = (
+        f"{group}, the frames of the figure, z; spread: sd between the {len(each)} networks that may answer, mean over time. It says "
+        "how far training decides a forecast, not how wrong the forecast is: RMSE stands beside it"
+        if len(each) > 1
+        else f"{group}, the frames of the figure, z; one network may answer for this worm, so that there is no spread: "
+        "--set model.members=3 trains more"
+    )
+    claims = {"worm": group, "networks": len(each)}
+    table = Table(["neuron", *heads], rows, note)
+    return [Exhibit("forecasts", "Traces of six neurons, and how far networks agree", table, path, claims)]
+
+
+def _against_truth(data: WormData, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+    if not has_truth(data):
+        return Exhibit(
+            "recovery", "Recovery of true edges: not possible, the functional connectome of these worms is unknown"
+        )
+    if not scores.n_edges:
+        return Exhibit("recovery", "Recovery of true edges: not possible, the graph has no edges")
+    return recovery_exhibit(data, scores, untrained, figures)

@@ -1,0 +1,55 @@
+"""Squared errors worm by worm and neuron by neuron, from which all exhibits of `evaluate` are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WormErrors:
+    """Sums over targets [worm, channel]: squared error of a predictor and of persistence; count of targets."""
+
+    error: Array
+    change: Array
+    count: Array
+
+    def skill(self, channels: NDArray[np.bool_] | slice = slice(None)) -> Array:
+        """[worm] 1 - squared error / persistence's over some channels; NaN where none is known."""
+        return _share(self.error[:, channels].sum(1), self.change[:, channels].sum(1))
+
+    def neuron_skill(self) -> Array:
+        """[channel] the same of every neuron, over all worms that have it."""
+        return _share(self.error.sum(0), self.change.sum(0))
+
+    def mse(self, channels: NDArray[np.bool_] | slice = slice(None)) -> Array:
+        """[worm] mean squared error over some channels."""
+        count = self.count[:, channels].sum(1)
+        total = self.error[:, channels].sum(1)
+        return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def errors_of(question: Question, prediction: Prediction, groups: Sequence[str]) -> WormErrors:
+    """Errors of one answer on all targets of some worms."""
+    assert question.now is not None
+    sums = []
+    for group in groups:
+        target = np.asarray(question.targets[group], np.float64)
+        known = np.isfinite(target)
+        parts = (np.asarray(values[group], np.float64) for values in (prediction.values, question.now))
+        sums.append([*(np.where(known, target - part, 0.0) ** 2 for part in parts), known])
+    error, change, count = (
+        np.stack([part.sum(0) for part in parts]).astype(np.float64) for parts in zip(*sums, strict=True)
+    )
+    return WormErrors(error, change, count)
+
+
+def _share(error: Array, change: Array) -> Array:
+    return 1 - np.divide(error, change, out=np.full(change.shape, np.nan), where=change > 0)

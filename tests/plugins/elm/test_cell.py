@@ -1,0 +1,121 @@
+"""One step at a time: `ELMCell` beside torch's cells, and streams of any length beside whole sequences."""
+
+from __future__ import annotations
+
+import inspect
+import resource
+
+import pytest
+import torch
+from torch import nn
+
+from neurocli_elm.cell import ELMCell
+from neurocli_elm.model import ElmNeuron
+from neurocli_elm.options import ElmOptions
+
+TAUS = {
+    (1, "uniform"): 5.0,
+    (1, "synapse"): tuple(2.0 + 0.5 * i for i in range(40)),
+    (2, "uniform"): 5.0,
+    (2, "branch"): tuple(3.0 + i for i in range(8)),
+}
+
+
+def made(version=1, kind="uniform", **options):
+    torch.manual_seed(0)
+    sizes = {"num_input": 30, "num_output": 2, "num_memory": 5, "num_branch": 8, "num_synapse_per_branch": 5}
+    sizes |= {"input_to_synapse_routing": "neuronio", "memory_tau_max": 150.0, "mlp_hidden_size": 6}
+    return ElmNeuron(ElmOptions(version=version, tau_value=TAUS[version, kind], **(sizes | options)))
+
+
+def spikes(samples, steps, channels=30):
+    x = (torch.rand(samples, steps, channels, generator=torch.Generator().manual_seed(1)) < 0.03).float()
+    x[..., channels // 2 :] *= -1
+    return x
+
+
+def test_the_cell_is_called_as_the_cells_of_torch_are():
+    cell, theirs = ELMCell(made().options), nn.LSTMCell(30, 5)
+    given, known = (list(inspect.signature(c.forward).parameters.values()) for c in (cell, theirs))
+    assert len(given) == len(known) and [p.default for p in given] == [p.default for p in known]
+    assert (cell.input_size, cell.hidden_size) == (theirs.input_size, theirs.hidden_size)
+    for shape in [(3, 30), (30,)]:
+        x = torch.rand(shape)
+        (memory, trace), (h, _) = cell(x), theirs(x)
+        assert memory.shape == h.shape and trace.shape[:-1] == h.shape[:-1]
+        again, _ = cell(x, (memory, trace))
+        assert again.shape == memory.shape and not torch.equal(again, memory)
+    with pytest.raises(ValueError, match="30"):
+        cell(torch.rand(3, 29))
+
+
+@pytest.mark.parametrize(("version", "kind"), list(TAUS))
+def test_a_loop_over_the_cell_gives_outputs_and_gradients_of_the_sequence(version, kind):
+    neuron, x = made(version, kind), spikes(3, 150)
+    cell = ELMCell.of(neuron)
+    assert dict(cell.named_parameters()).keys() == dict(neuron.named_parameters()).keys()
+    assert all(a is b for a, b in zip(cell.parameters(), neuron.parameters(), strict=True))
+    state, outputs = None, []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        outputs.append(cell.readout(state[0]))
+    looped, whole = torch.stack(outputs, 1), neuron(x)
+    torch.testing.assert_close(whole, looped, rtol=0, atol=1e-5)
+    learned = [p for p in neuron.parameters() if p.requires_grad]
+    for mine, theirs in zip(
+        torch.autograd.grad(whole.square().sum(), learned),
+        torch.autograd.grad(looped.square().sum(), learned),
+        strict=True,
+    ):
+        assert (mine - theirs).abs().max() <= 2e-5 * theirs.abs().max()
+
+
+@pytest.mark.parametrize(("version", "kind"), list(TAUS))
+@pytest.mark.parametrize("compiled", [False, None])
+def test_pieces_of_any_length_follow_on_one_another(version, kind, compiled):
+    neuron, x = made(version, kind), spikes(2, 300)
+    neuron.compiled = compiled
+    state, pieces = None, []
+    for piece in x.split([1, 63, 65, 2, 129, 40], 1):
+        y, state = neuron.advance(piece, state)
+        pieces.append(y)
+    torch.testing.assert_close(torch.cat(pieces, 1), neuron(x), rtol=0, atol=1e-5)
+    y, after = neuron.step(x[:, 0], state)
+    torch.testing.assert_close(y, neuron.advance(x[:, :1], state)[0][:, 0], rtol=0, atol=1e-5)
+    assert after.trace.shape == state.trace.shape
+
+
+def test_a_gradient_reaches_the_state_that_a_piece_follows_on():
+    neuron, x = made(), spikes(2, 70)
+    memory = torch.randn(2, 5, requires_grad=True)
+    trace = torch.randn(2, 8, requires_grad=True)
+    results = []
+    for compiled in (False, None):
+        neuron.compiled = compiled
+        y, _ = neuron.advance(x, (memory, trace))
+        results.append(torch.autograd.grad(y.square().sum(), (memory, trace)))
+    state = (memory, trace)
+    total = torch.zeros(())
+    for t in range(70):
+        y, state = neuron.step(x[:, t], state)
+        total = total + y.square().sum()
+    results.append(torch.autograd.grad(total, (memory, trace)))
+    for found in results[:2]:
+        for mine, theirs in zip(found, results[2], strict=True):
+            assert (mine - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+
+
+@torch.no_grad()
+def test_a_minute_of_steps_equals_the_whole_and_takes_no_more_memory():
+    steps = 60_000
+    neuron, x = made(), spikes(1, steps)
+    whole = neuron(x)
+    state, largest = None, 0.0
+    for t in range(steps):
+        y, state = neuron.step(x[:, t], state)
+        largest = max(largest, float((y - whole[:, t]).abs().max()))
+        if t == 5_000:
+            early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert largest <= 1e-5
+    assert whole[:, -1000:].std() > 1e-3
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - early < 4096

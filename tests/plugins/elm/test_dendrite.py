@@ -1,0 +1,508 @@
+"""The simulated dendrite: cable and synapses against closed forms and scipy, its statistics, determinism, both engines."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.integrate import solve_ivp
+from scipy.signal import lfilter
+
+from neurocli.config.resolve import preset_names, read_preset
+from neurocli.errors import DataError
+from neurocli.plugin.cards import SimulatorCard
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli.simulation.engine import simulate
+from neurocli.simulation.simulator import seed_of
+from neurocli_elm import engine_brian2, engine_numba
+from neurocli_elm.compartments import Circuit, cell_of, circuit_of
+from neurocli_elm.example import small_cells
+from neurocli_elm.inputs import draw_events, rates_hz
+from neurocli_elm.morphology import APICAL, BASAL, SMALLEST, Branch, Morphology, pyramidal_cell
+from neurocli_elm.parameters import DendriteConfig, parameters_of
+from neurocli_elm.simulator import DendriteSimulator, simulate_cell, truth_of
+from neurocli_elm.spiketimes import redetected_ms
+
+CARD = SimulatorCard(name="dendrite", summary="test", implementation="neurocli_elm.simulator:DendriteSimulator")
+NOTHING = np.zeros(0, np.int64)
+PASSIVE = DendriteConfig(sodium_ms_per_cm2=0, potassium_ms_per_cm2=0, slow_potassium_ms_per_cm2=0)
+
+
+def changed(config: DendriteConfig, **values: object) -> DendriteConfig:
+    return DendriteConfig.model_validate(config.model_dump() | values)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    return DendriteSimulator(CARD)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Simulations of the preset `quick`, as it stands."""
+    config = DendriteConfig(**read_preset(DendriteSimulator(CARD).presets, "quick")[1])
+    made = [simulate_cell(config, index) for index in range(16)]
+    meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}
+    return RecordingSet.of(made, meta=meta, truth=truth_of(config))
+
+
+# ---- the cable
+
+
+def steady(config: DendriteConfig, morphology: Morphology, current_pa: float) -> tuple[float, np.ndarray]:
+    """(mV above rest at the soma, the same [segment]) for a current into the soma, once nothing changes any more."""
+    config = changed(config, duration_ms=600, record_dendrites=True)
+    circuit = circuit_of(config, morphology)
+    injected = np.zeros(len(circuit.parent))
+    injected[0] = current_pa
+    weights = np.zeros((3, morphology.segments))
+    found = engine_numba.run(config, circuit, weights, NOTHING, NOTHING, injected_pa=injected)
+    assert found.soma[0] == config.rest_mv
+    return found.soma[-1] - config.rest_mv, found.segments[-1] - config.rest_mv
+
+
+def length_constant_um(config: DendriteConfig, diameter_um: float) -> float:
+    """sqrt(d / (4 Ra g)), by hand: d in cm, Ra in ohm cm, g in S/cm2."""
+    d_cm, leak = diameter_um * 1e-4, config.leak_ms_per_cm2 * 1e-3
+    return math.sqrt(d_cm / (4 * config.axial_ohm_cm * leak)) * 1e4
+
+
+def endless_ns(config: DendriteConfig, diameter_um: float) -> float:
+    """Input conductance of an endless cable: pi/2 d^1.5 sqrt(g / Ra)."""
+    d_cm, leak = diameter_um * 1e-4, config.leak_ms_per_cm2 * 1e-3
+    return math.pi / 2 * d_cm**1.5 * math.sqrt(leak / config.axial_ohm_cm) * 1e9
+
+
+def soma_ns(config: DendriteConfig, diameter_um: float) -> float:
+    return math.pi * (diameter_um * 1e-4) ** 2 * config.leak_ms_per_cm2 * 1e6
+
+
+def test_a_sealed_cable_attenuates_as_the_closed_form_says():
+    length, diameter = 700.0, 1.5
+    tree = Morphology.of([Branch(-1, APICAL, length, diameter, 300)])
+    soma, segments = steady(PASSIVE, tree, 50.0)
+    constant = length_constant_um(PASSIVE, diameter)
+    expected = np.cosh((length - tree.distance_um) / constant) / math.cosh(length / constant)
+    assert np.allclose(segments / soma, expected, rtol=2e-4)
+    assert expected[-1] < 0.75, "there is something to see"
+    total = soma_ns(PASSIVE, 20.0) + endless_ns(PASSIVE, diameter) * math.tanh(length / constant)
+    assert soma == pytest.approx(50.0 / total, rel=1e-3)
+
+
+def test_a_tree_of_ralls_law_is_one_cylinder():
+    """Daughters whose diameters to the power of 3/2 add up to the parent's continue it, at equal electrotonic lengths."""
+    thick, thin = 2.0, 2.0 / 2 ** (2 / 3)
+    constants = length_constant_um(PASSIVE, thick), length_constant_um(PASSIVE, thin)
+    branches = [Branch(-1, APICAL, 300, thick, 150), *(Branch(0, APICAL, 250, thin, 150) for _ in range(2))]
+    tree = Morphology.of(branches)
+    soma, segments = steady(PASSIVE, tree, 40.0)
+    total = 300 / constants[0] + 250 / constants[1]
+    place = np.where(
+        tree.branch == 0, tree.distance_um / constants[0], 300 / constants[0] + (tree.distance_um - 300) / constants[1]
+    )
+    assert np.allclose(segments / soma, np.cosh(total - place) / math.cosh(total), rtol=2e-4)
+    conductance = soma_ns(PASSIVE, 20.0) + endless_ns(PASSIVE, thick) * math.tanh(total)
+    assert soma == pytest.approx(40.0 / conductance, rel=1e-3)
+
+
+def test_a_soma_alone_charges_with_its_time_constant():
+    config = changed(PASSIVE, duration_ms=40, steps_per_ms=200)
+    circuit = isopotential(config)
+    found = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([10.0])).soma
+    tau = config.soma_uf_per_cm2 / config.leak_ms_per_cm2
+    time = np.arange(len(found)) / 200
+    end = 10.0 / circuit.leak_ns[0]
+    assert np.allclose(found - config.rest_mv, end * (1 - np.exp(-time / tau)), atol=2e-3 * end)
+
+
+# ---- synapses and spikes on one compartment, against scipy
+
+
+def isopotential(config: DendriteConfig) -> Circuit:
+    """The soma alone, with a pair of synapses on it."""
+    one = circuit_of(config, Morphology.of([Branch(-1, BASAL, 10, 1)]))
+    first = slice(0, 1)
+    return dataclasses.replace(
+        one,
+        parent=one.parent[first],
+        axial_ns=one.axial_ns[first],
+        capacitance_pf=one.capacitance_pf[first],
+        leak_ns=one.leak_ns[first],
+        synapse_node=np.zeros(1, np.int64),
+    )
+
+
+@pytest.mark.parametrize("which", ["ampa", "nmda", "gaba", "all"])
+def test_one_event_gives_the_potential_that_scipy_gives(which):
+    config = changed(PASSIVE, duration_ms=120, steps_per_ms=200, rest_mv=-65.0)
+    circuit = isopotential(config)
+    peaks = {name: (2.0 if which in (name, "all") else 0.0) for name in ("ampa", "nmda", "gaba")}
+    weights = np.array([[peaks["ampa"]], [peaks["nmda"]], [peaks["gaba"]]])
+    event_ms, event_input = np.array([5, 20]), np.array([0, 1])
+    found = engine_numba.run(config, circuit, weights, event_ms, event_input).soma
+    # What arrives in a millisecond acts from its first step on.
+    start, late = 5 + 1 / 200, 20 + 1 / 200
+    at_peak = math.log(43 / 2) * 2 * 43 / 41
+    scale = math.exp(-at_peak / 43) - math.exp(-at_peak / 2)
+
+    def slope(t: float, y: np.ndarray) -> np.ndarray:
+        v, since, after = y[0], t - start, t - late
+        ampa = peaks["ampa"] * math.exp(-since / 1.7) if since >= 0 else 0.0
+        nmda = peaks["nmda"] * (math.exp(-since / 43) - math.exp(-since / 2)) / scale if since >= 0 else 0.0
+        gaba = peaks["gaba"] * math.exp(-after / config.gaba_tau_ms) if after >= 0 else 0.0
+        block = 1 / (1 + math.exp(-0.062 * v) / 3.57)
+        current = circuit.leak_ns[0] * (-65 - v) - (ampa + nmda * block) * v + gaba * (-75.0 - v)
+        return np.array([current / circuit.capacitance_pf[0]])
+
+    time = np.arange(len(found)) / 200
+    expected, y = np.empty(len(found)), np.array([-65.0])
+    for begin, end in ((0.0, start), (start, late), (late, time[-1] + 1e-9)):
+        part = solve_ivp(slope, (begin, end), y, rtol=1e-9, atol=1e-9, dense_output=True)
+        inside = (time >= begin) & (time <= end)
+        expected[inside], y = part.sol(time[inside])[0], part.y[:, -1]
+    size = np.abs(expected + 65).max()
+    assert size > 0.3
+    assert np.abs(found - expected).max() < 0.01 * size
+
+
+@pytest.mark.parametrize("v", [-85.0, -70.0, -55.0, -41.0])
+def test_magnesium_blocks_nmda_as_jahr_and_stevens_say(v):
+    """The current's slope at the first step of a membrane too large to move, with magnesium and without."""
+    rises = []
+    for magnesium in (1.0, 2.0, 0.0):
+        config = changed(PASSIVE, duration_ms=20, rest_mv=v, magnesium_mm=magnesium, gaba_reversal_mv=v)
+        circuit = dataclasses.replace(isopotential(config), capacitance_pf=np.array([1e7]), leak_ns=np.zeros(1))
+        weights = np.array([[0.0], [1.0], [0.0]])
+        found = engine_numba.run(config, circuit, weights, np.array([2]), np.array([0])).soma
+        rises.append(found[-1] - v)
+    assert rises[2] > 0
+    for rise, magnesium in zip(rises, (1.0, 2.0), strict=False):
+        assert rise / rises[2] == pytest.approx(1 / (1 + magnesium / 3.57 * math.exp(-0.062 * v)), rel=1e-4)
+
+
+def test_spikes_of_the_soma_alone_are_those_that_scipy_finds():
+    config = DendriteConfig(duration_ms=60, steps_per_ms=200)
+    circuit = isopotential(config)
+    sodium, potassium, slow = circuit.soma_ns
+
+    def rates(v: float) -> list[tuple[float, float]]:
+        u = v - config.spike_shift_mv
+        middle = 1 / (1 + math.exp(-(v + 20) / 6))
+        speed = (3.3 * math.exp((v + 20) / 20) + math.exp(-(v + 20) / 20)) / config.slow_potassium_tau_ms
+        return [
+            (-0.32 * (u - 13) / (math.exp(-(u - 13) / 4) - 1), 0.28 * (u - 40) / (math.exp((u - 40) / 5) - 1)),
+            (0.128 * math.exp(-(u - 17) / 18), 4 / (1 + math.exp(-(u - 40) / 5))),
+            (-0.032 * (u - 15) / (math.exp(-(u - 15) / 5) - 1), 0.5 * math.exp(-(u - 10) / 40)),
+            (speed * middle, speed * (1 - middle)),
+        ]
+
+    def slope(_: float, y: np.ndarray) -> list[float]:
+        v, m, h, n, p = y
+        current = circuit.leak_ns[0] * (config.rest_mv - v) + 400.0
+        current += sodium * m**3 * h * (50 - v) + (potassium * n**4 + slow * p) * (-90 - v)
+        gates = [rise * (1 - x) - fall * x for x, (rise, fall) in zip(y[1:], rates(v), strict=True)]
+        return [current / circuit.capacitance_pf[0], *gates]
+
+    start = [config.rest_mv, *(rise / (rise + fall) for rise, fall in rates(config.rest_mv))]
+    time = np.arange(60 * 200) / 200
+    expected = solve_ivp(slope, (0, 60), start, t_eval=time, rtol=1e-8, atol=1e-8, max_step=0.05).y[0]
+    found = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([400.0])).soma
+    theirs, ours = redetected_ms(expected, 60), redetected_ms(found, 60)
+    assert len(theirs) == len(ours) >= 2
+    assert np.abs(theirs - ours).max() < 0.2
+    assert expected.max() > 10 and found.max() == pytest.approx(expected.max(), abs=1.0)
+
+
+def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
+    """NMDA's block gives way where several synapses of a branch are active: the nonlinearity that the data is about."""
+
+    def answer(times: int, magnesium: float) -> float:
+        config = changed(
+            DendriteConfig(),
+            duration_ms=250,
+            rest_mv=-68.0,
+            magnesium_mm=magnesium,
+            sodium_ms_per_cm2=0,
+            weight_spread=0,
+        )
+        cell = cell_of(config)
+        tip = int(np.argmax(np.where(cell.morphology.kind == BASAL, cell.morphology.distance_um, 0)))
+        when = 20 + 2 * np.arange(times)
+        found = engine_numba.simulate(config, cell, when, np.full(times, tip)).soma
+        return float((found - found[:100].mean()).max())
+
+    assert answer(8, 1.0) > 1.4 * 8 * answer(1, 1.0)
+    assert answer(8, 0.0) < 0.6 * 8 * answer(1, 0.0), "without the block, the driving force shrinks"
+
+
+# ---- the tree
+
+
+@pytest.mark.parametrize("segments", [SMALLEST, 128, 639])
+def test_the_tree_is_whole_and_its_numbering_runs_along_it(segments):
+    tree = pyramidal_cell(segments, 1)
+    assert tree.segments == segments and len(tree.branches) == SMALLEST
+    assert (tree.parent <= np.arange(segments)).all() and (np.diff(tree.branch) >= 0).all()
+    assert (np.diff(tree.kind) >= 0).all() and set(tree.kind) == {BASAL, APICAL}
+    distance = np.concatenate([[0.0], tree.distance_um])
+    length = np.concatenate([[0.0], tree.length_um])
+    step = tree.distance_um - distance[tree.parent]
+    assert np.allclose(step, (tree.length_um + length[tree.parent]) / 2)
+    total = sum(branch.length_um for branch in tree.branches)
+    assert tree.length_um.sum() == pytest.approx(total) and 8_000 < total < 14_000
+    if segments > SMALLEST:  # 262 of the published cell's 639 segments are basal
+        assert (tree.kind == BASAL).mean() == pytest.approx(262 / 639, abs=0.12)
+    nexus = tree.distance_um[tree.nexus]
+    assert tree.kind[tree.nexus] == APICAL and 300 < nexus < 1000 and tree.distance_um.max() > nexus + 200
+    assert np.array_equal(pyramidal_cell(segments, 1).length_um, tree.length_um)
+    assert not np.array_equal(pyramidal_cell(segments, 2).length_um, tree.length_um)
+
+
+def test_a_branch_before_its_parent_and_too_few_segments_are_refused():
+    with pytest.raises(ValueError, match="does not come before"):
+        Morphology.of([Branch(1, BASAL, 10, 1), Branch(-1, BASAL, 10, 1)])
+    with pytest.raises(ValueError, match="do not cover"):
+        pyramidal_cell(SMALLEST - 1, 1)
+
+
+def test_drive_and_membrane_do_not_depend_on_the_number_of_segments():
+    few, many = (cell_of(DendriteConfig(segments=segments, weight_spread=0)) for segments in (64, 639))
+    for name in ("ampa_ns", "nmda_ns", "gaba_ns"):
+        assert getattr(few, name).sum() == pytest.approx(getattr(many, name).sum())
+    assert few.circuit.capacitance_pf.sum() == pytest.approx(many.circuit.capacitance_pf.sum())
+    spread = cell_of(DendriteConfig(segments=639)).ampa_ns
+    assert spread.mean() == pytest.approx(0.3, rel=0.05)
+    assert np.log(spread).std() == pytest.approx(0.3, rel=0.1)
+
+
+# ---- the input
+
+
+def test_rates_are_as_asked_for_and_vary_together():
+    config = DendriteConfig(duration_ms=40_000, bursts_hz=0)
+    tree = cell_of(config).morphology
+    found = [rates_hz(config, tree, np.random.default_rng(seed)) for seed in range(4)]
+    mean = np.mean([rates[:, :128].mean() for rates in found]), np.mean([rates[:, 128:].mean() for rates in found])
+    assert mean == pytest.approx((config.excitatory_hz, config.inhibitory_hz), rel=0.06)
+    rates = found[0]
+    basal, apical = np.flatnonzero(tree.kind == BASAL), np.flatnonzero(tree.kind == APICAL)
+    assert np.corrcoef(rates[:, basal[0]], rates[:, basal[-1]])[0, 1] > 0.999
+    assert abs(np.corrcoef(rates[:, basal[0]], rates[:, apical[0]])[0, 1]) < 0.2
+    flat = changed(config, shared_variation=0.0, input_variation=0.0)
+    assert np.allclose(rates_hz(flat, tree, np.random.default_rng(0))[:, :128], config.excitatory_hz)
+
+
+def test_volleys_meet_single_branches():
+    config = DendriteConfig(shared_variation=0, input_variation=0, duration_ms=20_000)
+    tree = cell_of(config).morphology
+    rates = rates_hz(config, tree, np.random.default_rng(3))[:, :128]
+    lifted = rates > 1.5 * config.excitatory_hz
+    for branch in range(len(tree.branches)):
+        assert (lifted[:, tree.branch == branch].all(axis=1) == lifted[:, tree.branch == branch].any(axis=1)).all()
+    begins = sum(
+        int((np.diff(lifted[:, tree.branch == branch][:, 0].astype(int), prepend=0) == 1).sum())
+        for branch in range(len(tree.branches))
+    )
+    assert begins == pytest.approx(400, rel=0.2)
+    assert np.allclose(rates.max(), config.excitatory_hz * (1 + 9 * round(rates.max() / config.excitatory_hz / 9)))
+
+
+def test_events_are_drawn_with_their_rates_one_at_a_time():
+    config = DendriteConfig(duration_ms=20_000, segments=64, shared_variation=0, bursts_hz=0)
+    tree = cell_of(config).morphology
+    step, channel = draw_events(config, tree, np.random.default_rng(1))
+    rates = rates_hz(config, tree, np.random.default_rng(1))  # the same draws come first
+    assert (np.diff(step) >= 0).all() and step[-1] < 20_000 and channel.max() == 127
+    assert len(np.unique(step.astype(np.int64) * 128 + channel)) == len(step)
+    counts = np.bincount(channel, minlength=128)
+    expected = rates.sum(axis=0) * 1e-3
+    assert (np.abs(counts - expected) < 5 * np.sqrt(expected)).all()
+
+
+# ---- the recordings
+
+
+def test_a_recording_is_laid_out_as_agreed(quick):
+    for index, group in enumerate(quick):
+        one = quick[group]
+        assert one.signal.shape == (3000, 1) and one.signal.dtype == np.float32 and one.unit == "mV"
+        assert one.channels == ["soma"] and one.dt_ms == 1.0 and one.spikes.dt_ms == 1.0
+        labels = {"num_inputs": 256, "num_excitatory": 128, "file": "dendrite", "simulation": index, "engine": "numba"}
+        assert one.labels == labels
+        times = one.events["output_spike_ms"]
+        assert times.dtype == np.float64 and one.events["output_spikes"].dtype == np.int32
+        assert one.events["output_spikes"].tolist() == [int(time - 0.5) for time in times]
+        high = one.truth["soma_high_res_mv"].astype(float)
+        assert np.abs(high[::8] - one.signal[:, 0]).max() <= 0.04
+        for time in times:  # where a spike is said to be, there is one
+            at = round(time * 8)
+            assert high[at] > -25 and high[at] >= high[max(at - 2, 0) : at + 3].max()
+        arrays = [one.signal, one.spikes.step, one.spikes.channel, *one.events.values(), *one.truth.values()]
+        assert sum(array.nbytes for array in arrays) < 600_000
+    truth = quick.truth
+    assert truth["input_distance_um"].shape == truth["input_weight_ns"].shape == (256,)
+    assert np.array_equal(truth["input_compartment"][:128], truth["input_compartment"][128:])
+    assert truth["parent"][0] == -1 and truth["kind"][0] == 0 and len(truth["parent"]) == 129
+    assert np.array_equal(truth["is_basal"], truth["kind"][1:] == BASAL)
+    assert parameters_of(quick).segments == 128
+
+
+def test_statistics_are_those_of_the_published_simulations(quick, simulator):
+    """Published: rates of 12 and 10 Hz, median -67 mV, sd 2 to 5 mV in a simulation, .8 output spikes per second."""
+    claims = simulator.summary(quick, None)[0].claims
+    assert 11 < claims["excitatory_hz"] < 13.5 and 8.5 < claims["inhibitory_hz"] < 11.5
+    assert -69 < claims["soma_median_mv"] < -65
+    assert 2.0 < claims["soma_sd_within_mv"] < 4.5
+    assert 0.5 < claims["output_hz"] < 2.2
+    assert claims["excluded"] == 0
+    voltages = np.concatenate([quick[group].signal[500:, 0] for group in quick])
+    assert voltages.min() > -82 and 0 < voltages.max() < 50
+
+
+def test_a_linear_filter_of_the_input_does_not_explain_the_soma(quick):
+    """Ridge on leaky sums of excitation and inhibition explains much of held-out voltage, and leaves a good part of it."""
+    inputs, targets = [], []
+    for group in quick:
+        one = quick[group]
+        sums = np.zeros((one.steps, 2))
+        np.add.at(sums, (one.spikes.step, (one.spikes.channel >= 128).astype(int)), 1)
+        leaks = [math.exp(-1 / tau) for tau in (1.5, 3, 6, 12, 25, 50, 100)]
+        inputs.append(np.hstack([lfilter([1 - leak], [1, -leak], sums, axis=0) for leak in leaks])[500:])
+        targets.append(np.minimum(one.signal[500:, 0], -55.0))
+    x, y = np.concatenate(inputs[:11]), np.concatenate(targets[:11])
+    middle, spread, mean = x.mean(axis=0), x.std(axis=0), y.mean()
+    x = (x - middle) / spread
+    weights = np.linalg.solve(x.T @ x + 1e-3 * len(x) * np.eye(x.shape[1]), x.T @ (y - mean))
+    held_out = (np.concatenate(inputs[11:]) - middle) / spread
+    residual = np.concatenate(targets[11:]) - (held_out @ weights + mean)
+    explained = 1 - residual.var() / np.concatenate(targets[11:]).var()
+    assert 0.35 < explained < 0.85
+
+
+def test_a_finer_step_hardly_changes_the_voltage():
+    config = DendriteConfig(duration_ms=1500, sodium_ms_per_cm2=0)  # without spikes, whose times are sensitive
+    cell = cell_of(config)
+    step, channel = draw_events(config, cell.morphology, np.random.default_rng(seed_of(0, 1)))
+    coarse = engine_numba.simulate(config, cell, step, channel).soma[::8]
+    fine = engine_numba.simulate(changed(config, steps_per_ms=64), cell, step, channel).soma[::64]
+    assert np.sqrt(((coarse - fine) ** 2).mean()) < 0.05 * fine.std()
+
+
+def test_one_and_two_workers_write_the_same_file(simulator, tmp_path):
+    config = DendriteConfig(duration_ms=400, segments=64)
+    files = []
+    for workers in (1, 2):
+        files.append(tmp_path / f"{workers}.h5")
+        simulate(simulator, config, runs=3, out=files[-1], workers=workers)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    found, direct = RecordingSet.open(files[0]), simulate_cell(config, 2)
+    assert found["run-0002"].fingerprint() == direct.fingerprint()
+    assert np.array_equal(found["run-0002"].spikes.channel, direct.spikes.channel)
+    assert np.array_equal(found["run-0002"].truth["nexus_high_res_mv"], direct.truth["nexus_high_res_mv"])
+    assert found["run-0000"].fingerprint() != found["run-0001"].fingerprint()
+    other = simulate_cell(changed(config, seed=1), 2)
+    assert other.fingerprint() != direct.fingerprint()
+
+
+def test_dendritic_voltages_are_kept_where_asked_for():
+    config = DendriteConfig(duration_ms=300, segments=64, record_dendrites=True, sodium_ms_per_cm2=0)
+    one = simulate_cell(config, 0)
+    dendrites = one.truth["dendritic_mv"]
+    assert dendrites.shape == (300, 64)
+    nexus = truth_of(config)["nexus"][0] - 1
+    assert np.array_equal(dendrites[:, nexus], one.truth["nexus_high_res_mv"][::8])
+    assert dendrites.max() > one.signal.max() + 10, "a branch reaches what its soma does not"
+
+
+def test_brian2_finds_the_same_voltages(tmp_path):
+    config = DendriteConfig(duration_ms=1000, segments=SMALLEST, engine="brian2", record_dendrites=True)
+    try:
+        engine_brian2.prepare(config, tmp_path)
+    except engine_brian2.EngineUnavailable as error:
+        pytest.skip(error.message)
+    cell = cell_of(config)
+    step, channel = draw_events(config, cell.morphology, np.random.default_rng(12))
+    theirs = engine_brian2.simulate(config, cell, step, channel, tmp_path)
+    ours = engine_numba.simulate(config, cell, step, channel)
+    assert len(redetected_ms(ours.soma, 1000)) == 3
+    first = int(redetected_ms(ours.soma, 1000)[0] * 8) - 20
+    assert np.abs(theirs.soma - ours.soma)[:first].max() < 1e-5
+    assert np.abs(theirs.segments - ours.segments)[: first // 8].max() < 1e-5
+    assert np.abs(theirs.soma - ours.soma).max() < 0.5 and np.abs(theirs.nexus - ours.nexus).max() < 0.05
+    said: list[str] = []
+    other_seed = changed(config, seed=5)
+    DendriteSimulator(CARD).prepare(other_seed, tmp_path, said.append)
+    assert said == [], "another seed needs no other program"
+    one = simulate_cell(other_seed, 0, tmp_path)
+    assert (
+        one.labels["engine"] == "brian2" and one.fingerprint() == simulate_cell(other_seed, 0, tmp_path).fingerprint()
+    )
+
+
+def test_without_a_compiler_brian2_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(engine_brian2.EngineUnavailable, match="no-such-compiler") as caught:
+        engine_brian2.prepare(DendriteConfig(engine="brian2"), tmp_path)
+    assert "numba" in caught.value.hint
+
+
+# ---- presets, summary, example, options
+
+
+def test_every_preset_resolves(simulator):
+    assert {"quick", "published"} <= set(preset_names(simulator.presets))
+    assert DendriteConfig(**read_preset(simulator.presets, "published")[1]).segments == 639
+
+
+def test_the_summary_has_its_numbers_and_its_figure(simulator, tmp_path):
+    cells = small_cells(4, simulations=3, duration_ms=1200)
+    (exhibit,) = simulator.summary(cells, tmp_path)
+    assert exhibit.figure is not None and exhibit.figure.stat().st_size > 50_000
+    rows = {row[0]: row[1:] for row in exhibit.table.rows}
+    assert list(rows) == ["all", *cells.groups]
+    one = cells["run-0001"]
+    assert rows["run-0001"][0] == round((one.spikes.channel < 64).sum() / 64 / 1.2, 2)
+    assert rows["run-0001"][2] == len(one.events["output_spike_ms"])
+    clipped = np.minimum(one.signal[500:, 0].astype(float), -55)
+    assert rows["run-0001"][3:] == [round(clipped.mean(), 2), round(clipped.std(), 2)]
+    assert exhibit.claims["output_spikes"] == sum(len(cells[group].events["output_spike_ms"]) for group in cells)
+    assert simulator.summary(cells, None)[0].figure is None
+
+
+def test_small_cells_are_whole_and_differ_by_seed():
+    cells, others = small_cells(0, duration_ms=600), small_cells(1, simulations=1, duration_ms=600)
+    assert len(cells) == 4 and cells.meta["simulator"] == "dendrite"
+    assert parameters_of(cells).duration_ms == 600
+    assert parameters_of(RecordingSet.of([cells["run-0000"]], meta={"kind": "neuronio"})) is None
+    assert cells["run-0000"].fingerprint() != others["run-0000"].fingerprint()
+    assert all(np.array_equal(cells.truth[name], others.truth[name]) for name in cells.truth), "the cell is the same"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"segments": SMALLEST - 1},
+        {"segments": 640},
+        {"duration_ms": 0},
+        {"steps_per_ms": 1},
+        {"nmda_rise_ms": 50.0},
+        {"gaba_reversal_mv": -119.0},
+        {"leak_ms_per_cm2": 0},
+        {"ampa_ns": float("nan")},
+        {"engine": "neuron"},
+        {"inputs": 3},
+    ],
+)
+def test_impossible_configurations_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        DendriteConfig(**wrong)
+
+
+def test_damaged_parameters_in_a_file_are_named():
+    cells = small_cells(0, simulations=1, duration_ms=100)
+    meta = {"simulator": "dendrite", "parameters": {"segments": "many"}}
+    with pytest.raises(DataError, match="segments"):
+        parameters_of(RecordingSet.of([cells["run-0000"]], meta=meta))

@@ -1,0 +1,105 @@
+"""`neuro evaluate RUN --controls`: the same training on other graphs, found or made, and paired differences per worm."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurocli.cli.controls import show_controls
+from neurocli.cli.data import trained_of_run
+from neurocli.cli.output import Output
+from neurocli.errors import UsageError
+from neurocli.plugin.registry import registry
+from neurocli.runs.folder import RunFolder, list_runs
+from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config_v1 import V1Config
+
+FAST = (
+    "--device=cpu", "--epochs=1", "--set=train.steps_per_epoch=4", "--set=loss.chunk=30", "--set=loss.rollout=3",
+    "--set=evaluate.horizons=[1,5]", "--set=evaluate.stride=25", "--set=evaluate.context=30",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "config"), [("gat-lstm-v1", V1Config), ("gat-lstm-v2", V2Config)])
+def test_controls_are_the_other_graphs(model, config):
+    family = registry().family(model)
+    wanted = family.controls(config())
+    assert {o["model.graph"] for o in wanted.values()} == {"none", "shuffled", "full"}
+    shuffled = family.controls(config(model={"graph": "shuffled"}))
+    assert {o["model.graph"] for o in shuffled.values()} == {"real", "none", "full"}
+
+
+@pytest.fixture(scope="module")
+def evaluated(walks, neuro, tmp_path_factory):
+    """(the run, the answer of evaluate --controls, the folder of all runs)."""
+    place = tmp_path_factory.mktemp("controls")
+    walks(3).save(place / "worms.h5")
+    root = place / "runs"
+    trained = neuro("train", "gat-lstm", "--data", place / "worms.h5", "--root", root, *FAST)
+    assert trained.code == 0, trained
+    run = RunFolder(trained.answer["data"]["run"])
+    done = neuro("evaluate", run.path, "--controls", "--root", root)
+    assert done.code == 0, done
+    return run, done.answer["data"], root
+
+
+def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
+    run, answer, root = evaluated
+    config = run.read_config()
+    others = [r for r in list_runs(root) if r.name != run.name]
+    assert len(others) == 3
+    for other in others:
+        values = other.read_config()
+        assert values["model"].pop("graph") in ("none", "shuffled", "full")
+        assert values == {**config, "model": {k: v for k, v in config["model"].items() if k != "graph"}}
+        info = other.read_info()
+        assert info["control_of"] == run.name and info["status"] == "finished"
+        assert info["split"] == run.read_info()["split"] and info["data"] == run.read_info()["data"]
+    assert {row["run"] for row in answer["controls"]} == {str(r.path) for r in others}
+
+
+def test_differences_are_paired_by_worm(evaluated, tmp_path):
+    run, answer, _ = evaluated
+    family, trained, _ = trained_of_run(run, None, "cpu", tmp_path)
+    questions = family.questions(trained.data, trained.config)
+
+    def skills(of, question):
+        values = family.predict(of, question).values
+        each = []
+        for g, target in question.targets.items():
+            known = np.isfinite(target)
+            error, change = (x[g] - target for x in (values, question.now))
+            each.append(1 - np.sum(error[known].astype(float) ** 2) / np.sum(change[known].astype(float) ** 2))
+        return np.array(each)
+
+    rows = [row for row in answer["controls"] if row["metric"] == "S"]
+    assert {(row["control"], row["question"]) for row in rows} == {
+        (f"{kind} graph", q.name) for kind in ("none", "shuffled", "full") for q in questions
+    }
+    for row in rows:
+        question = next(q for q in questions if q.name == row["question"])
+        _, control, _ = trained_of_run(RunFolder(row["run"]), None, "cpu", tmp_path)
+        assert f"{control.config.model.graph} graph" == row["control"]
+        difference = skills(control, question) - skills(trained, question)
+        assert row["value"] == pytest.approx(difference.mean(), abs=1e-6)
+        assert row["n_groups"] == 3 and row["low"] <= row["value"] <= row["high"]
+        assert difference.min() - 1e-6 <= row["low"] and row["high"] <= difference.max() + 1e-6
+
+
+def test_finished_controls_are_found_again(evaluated, neuro):
+    run, answer, root = evaluated
+    again = neuro("evaluate", run.path, "--controls", "--root", root)
+    assert again.code == 0 and len(list_runs(root)) == 4
+    assert again.answer["data"]["controls"] == answer["controls"]
+    assert "training it" not in again.err
+    rows = [s for s in again.answer["data"]["scores"] if s["metric"] == "S" and s["subset"] == "all"]
+    assert {s["value"] for s in rows if s["name"] == "persistence"} == {0.0}
+
+
+def test_a_model_without_controls_is_a_usage_error(tmp_path):
+    family = registry().family("cnn-lstm")
+    asked = SimpleNamespace(config=family.Config())
+    with pytest.raises(UsageError, match="has no controls"):
+        show_controls(Output("evaluate", json=True), None, family, asked, None, None, tmp_path)

@@ -1,0 +1,327 @@
+"""The diagnosis of a model: a sound one passes, and each way of getting the wiring wrong is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.plugin.family import Trained
+from neurocli.recordings import RecordingSet, Split
+from neurocli_gat_lstm import diagnose_forecasts, diagnose_paths
+from neurocli_gat_lstm.attention import GraphTensors
+from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config_v1 import V1Config
+from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.diagnose_model import trained_findings, unit_spread
+from neurocli_gat_lstm.diagnose_wiring import in_two_parts, split_findings
+from neurocli_gat_lstm.folds_v1 import build_v1
+from neurocli_gat_lstm.model_v2 import Correction, build_v2
+from neurocli_gat_lstm.parameters import CelegansConfig
+from neurocli_gat_lstm.simulator import simulate_worm
+
+
+@pytest.fixture(scope="module")
+def recordings() -> RecordingSet:
+    config = CelegansConfig(neurons=14, duration_s=120, step_ms=60, seed=3, added=0.2)
+    return RecordingSet.of([simulate_worm(config, index) for index in range(4)])
+
+
+_FITTED: dict[str, WormData] = {}
+"""Data with their fitted linear models, which take most of the time and which no test changes."""
+
+
+def model(recordings: RecordingSet, **options) -> Trained:
+    """A model with the fitted linear path and a network whose head says a little, as after some training."""
+    config = V2Config(model=options, loss={"rollout": 5, "chunk": 30}, evaluate={"horizons": [1, 5], "stride": 10})
+    data = _FITTED.setdefault(str(options), WormData(recordings, config))
+    data.forecasts.clear()
+    data._graphs.clear()
+    torch.manual_seed(0)
+    module = build_v2(config, data.spec)
+    for fold in range(data.folds):
+        if options.get("linear") != "none":
+            module.set_linear(fold, data.linear(fold).path)
+        for member in module.members_of(fold):
+            torch.nn.init.normal_(member.head.weight, std=0.02)
+    return Trained(module.eval(), config, data, 0, [])
+
+
+@pytest.fixture
+def trained(recordings) -> Trained:
+    return model(recordings)
+
+
+def of(found: list, check: str) -> list:
+    return [f for f in found if f.check == check]
+
+
+def failed(found: list) -> set[str]:
+    return {f.check for f in found if f.verdict == "FAIL"} - {"S-against-linear"}
+
+
+WIRING = {
+    "worm-in-two-parts",
+    "edges",
+    "paths-agree",
+    "causality",
+    "locality",
+    "runaway-rollout",
+    "gradients",
+    "dead-units",
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"attention": [8, 8]},
+        {"attention": []},
+        {"graph": "none"},
+        {"graph": "shuffled"},
+        {"graph": "full", "hops": 1},
+        {"linear": "own", "members": 2},
+        {"linear": "none"},
+        {"synapses": "gap"},
+    ],
+    ids=str,
+)
+def test_sound_models_pass(recordings, options):
+    found = trained_findings(model(recordings, **options))
+    assert not failed(found)
+    assert {f.check for f in found if f.verdict == "PASS"} >= WIRING - {"gradients", "dead-units"}
+    assert all(f.value <= 1e-5 for f in of(found, "paths-agree")) and all(f.value == 0 for f in of(found, "causality"))
+    assert all(f.value.startswith("0 outside") for f in of(found, "locality"))
+
+
+def test_the_edges_that_are_counted(trained):
+    """Against the simulated network's connectome, by plain loops over its names."""
+    data = trained.data
+    connectome = data.wiring.connectome
+    total = 0
+    for worm in data.worms.values():
+        for pre, post in zip(connectome.pre, connectome.post, strict=True):
+            total += connectome.neurons[pre] in worm.names and connectome.neurons[post] in worm.names
+    found = trained_findings(trained)
+    assert of(found, "edges")[0].value == f"{total} edges of 4 worms"
+    for finding in of(found, "locality")[:2]:
+        assert finding.verdict == "PASS" and f"{total} of {total} pairs" in finding.value
+
+
+def test_reach_is_a_walk_over_the_graph(trained):
+    worm = trained.data.worms["simulated-net1-seed3-0000"]
+    graph = trained.data.graph_of(worm)
+    pairs = set(zip(*graph.edge_index.tolist(), strict=True))
+    n = len(worm.names)
+    for hops in (0, 1, 2):
+        found = diagnose_paths.reach(graph, n, hops)
+        for start in range(n):
+            there = {start}
+            for _ in range(hops):
+                there |= {b for a, b in pairs if a in there}
+            assert set(np.flatnonzero(found[start])) == there
+
+
+def test_a_wrong_edge_is_named(trained):
+    group = next(iter(trained.data.worms))
+    graph = trained.data.graph_of(trained.data.worms[group])
+    there = set(zip(*graph.edge_index.tolist(), strict=True))
+    n = len(trained.data.worms[group].names)
+    new = next((a, b) for a in range(n) for b in range(n) if a != b and (a, b) not in there)
+    edges = torch.cat((graph.edge_index[:, 1:], torch.tensor(new)[:, None]), 1)
+    trained.data._graphs[group] = GraphTensors(edges, graph.edge_attr)
+    found = trained_findings(trained)
+    (finding,) = of(found, "edges")
+    assert finding.verdict == "FAIL" and f"{group}: 1 missing, 1 too many" in finding.value
+
+
+def test_edges_the_wrong_way_round_are_found(trained):
+    for group, worm in trained.data.worms.items():
+        graph = trained.data.graph_of(worm)
+        trained.data._graphs[group] = GraphTensors(graph.edge_index.flip(0), graph.edge_attr)
+    assert "edges" in failed(trained_findings(trained))
+
+
+def test_the_published_reshape_is_found(trained, monkeypatch):
+    """Frames of a batch joined without a permute: attention runs between frames, and no edge is the connectome's."""
+    sound = Correction.embed
+
+    def reshaped(self, x, before, nodes, graph, present):
+        features = sound(self, x, before, nodes, graph, present)
+        if x.shape[1] == 1:
+            return features
+        mixed = features.transpose(1, 2).reshape(features.shape)  # time and neuron change places
+        return torch.cat((features[..., : 2 + self.names.shape[1]], mixed[..., 2 + self.names.shape[1] :]), -1)
+
+    monkeypatch.setattr(Correction, "embed", reshaped)
+    found = trained_findings(trained)
+    assert {"paths-agree", "causality"} <= failed(found) and any(
+        f.verdict == "FAIL" and f.subject.startswith("next step") for f in of(found, "locality")
+    )
+
+
+def test_attention_beyond_the_graph_is_found(trained, monkeypatch):
+    sound = Correction.embed
+
+    def blurred(self, x, before, nodes, graph, present):
+        features = sound(self, x, before, nodes, graph, present)
+        return features + 1e-3 * features.mean(2, keepdim=True)
+
+    monkeypatch.setattr(Correction, "embed", blurred)
+    found = trained_findings(trained)
+    assert {f.verdict for f in of(found, "locality")} == {"FAIL"} and failed(found) == {"locality"}
+
+
+def test_a_look_into_the_next_frame_is_found(trained, monkeypatch):
+    sound = Correction.embed
+
+    def peeking(self, x, before, nodes, graph, present):
+        return sound(self, torch.cat((x[:, 1:], x[:, -1:]), 1), before, nodes, graph, present)
+
+    monkeypatch.setattr(Correction, "embed", peeking)
+    found = trained_findings(trained)
+    assert {f.subject.split(",")[0] for f in of(found, "causality") if f.verdict == "FAIL"} == {"batched", "cached"}
+    assert "locality" not in failed(found)
+
+
+def test_a_path_that_differs_is_found(trained, monkeypatch):
+    import neurocli_gat_lstm.rollout as rollout
+
+    sound = rollout.continued
+
+    def off(correction, linear, x, nodes, graph, present, steps, features=None):
+        known, found = sound(correction, linear, x, nodes, graph, present, steps, features)
+        return known, [one + 1e-4 for one in found] if features is not None else found
+
+    monkeypatch.setattr(rollout, "continued", off)
+    found = trained_findings(trained)
+    assert {f.subject.split(" ")[0]: f.verdict for f in of(found, "paths-agree")} == {
+        "batched": "PASS",
+        "cached": "FAIL",
+    }
+    assert next(f.value for f in of(found, "paths-agree") if f.verdict == "FAIL") == pytest.approx(1e-4, rel=0.1)
+
+
+def test_a_worm_in_two_parts(recordings):
+    """By its key, whatever its recordings are called."""
+    groups = recordings.groups
+    twin = replace(recordings[groups[0]], group="twin")
+    both = RecordingSet.of([*(recordings[g] for g in groups), twin])
+    folds = (Split((groups[0], groups[1]), (groups[2],), ("twin",)), Split((groups[1],), (), (groups[0],)))
+    split = Split(tuple(groups), (groups[2],), ("twin", groups[0]), folds=folds)
+    data = WormData(both, V2Config(), split)
+    (finding,) = split_findings(data)
+    assert finding.verdict == "FAIL"
+    assert finding.value == "simulated-net1 seed3-0000 (train and test, fold 1)"
+    assert in_two_parts(Split(("a",), ("b",), ("c",)), {"a": "w", "b": "w", "c": "v"}) == [
+        ("w", "train and validation")
+    ]
+    clean = WormData(recordings, V2Config())
+    assert split_findings(clean)[0].verdict == "PASS"
+
+
+def test_runaway_rollouts(trained):
+    with torch.no_grad():
+        trained.module.own[:, :, 0] = 3.0
+    (finding,) = of(trained_findings(trained), "runaway-rollout")
+    assert finding.verdict == "FAIL" and "≤ 50" in finding.value
+
+
+def test_dead_units_and_gradients(trained):
+    one = diagnose_paths.asked(trained.module, trained.data, trained.config, next(iter(trained.data.worms)))
+    assert unit_spread(one).min() > 1e-2
+    with torch.no_grad():
+        for fold in range(trained.data.folds):
+            lstm = trained.module.members_of(fold)[0].lstm
+            lstm.bias_ih_l0[3 * 16 + 5] = -60.0  # output gate of unit 5
+            lstm.weight_ih_l0[3 * 16 + 5] = 0.0
+    found = trained_findings(trained)
+    (dead,) = of(found, "dead-units")
+    assert dead.verdict == "WARN" and "fold 1: 1 of 16 (5)" in dead.value
+    assert of(found, "gradients")[0].verdict == "PASS"
+    with torch.no_grad():
+        for member in trained.module.members:
+            member.head.weight.zero_()  # untrained: nothing behind the head has a gradient
+    (still,) = of(trained_findings(trained), "gradients")
+    assert still.verdict == "WARN" and "lstm.weight_ih_l0 (fold 1)" in still.value
+    with torch.no_grad():
+        trained.module.members[0].head.bias.fill_(float("nan"))
+    found = trained_findings(trained)
+    assert {"gradients", "paths-agree", "runaway-rollout"} <= failed(found)
+
+
+def test_the_network_s_share_of_a_forecast(trained):
+    """S with and without the network, by plain sums; without a network both are one."""
+    data, worms = trained.data, trained.data.worms
+    found = of(trained_findings(trained), "correction")
+    each, alone, added, moved = [], [], [], []
+    for fold, (group, worm) in enumerate(worms.items()):
+        at = worm.origins(50, 5, 10)
+        path = data.linear(fold).path.among(worm.names)
+        assert fold == data.folds_for(group)[0]
+        # One step by hand: own past, levels and changes of others.
+        linear = worm.z[at] + sum(worm.z[at - lag] * path.own[:, lag] for lag in range(10))
+        linear = linear + worm.z[at] @ path.level.T + (worm.z[at] - worm.z[at - 1]) @ path.change.T
+        forecast = data.forecasts_by(trained.module)[(group, len(at))][1]
+        truth = worm.z[at + 1]
+        change = ((truth - worm.z[at]) ** 2).sum()
+        each.append(1 - ((truth - forecast) ** 2).sum() / change)
+        alone.append(1 - ((truth - linear) ** 2).sum() / change)
+        added.append(((forecast - linear) ** 2).mean())
+        moved.append(((linear - worm.z[at]) ** 2).mean())
+    share = np.sqrt(np.mean(added)) / (np.sqrt(np.mean(added)) + np.sqrt(np.mean(moved)))
+    assert found[0].value.startswith(
+        f"{share:.1%} of the change; S {np.mean(each):.3f}, linear path alone {np.mean(alone):.3f}"
+    )
+    with torch.no_grad():
+        for member in trained.module.members:
+            member.head.weight.zero_()
+            member.head.bias.zero_()
+    silent = of(trained_findings(trained), "correction")[0]
+    assert (
+        silent.verdict == "WARN"
+        and silent.value.startswith("0.0% of the change")
+        and "next to nothing" not in silent.value
+    )
+
+
+def test_interval_is_student_s():
+    values = np.array([0.1, 0.3, 0.2, 0.6])
+    half = 3.182446 * values.std(ddof=1) / 2
+    assert diagnose_forecasts.interval(values) == pytest.approx((0.3 - half, 0.3 + half), rel=1e-5)
+    assert all(np.isnan(diagnose_forecasts.interval(values[:1])))
+
+
+def test_against_the_best_linear_model(trained):
+    found = of(trained_findings(trained), "S-against-linear")
+    assert len(found) == 2 and {f.subject.split(",")[0] for f in found} == {"1 step", "5 steps"}
+    (gap,) = of(trained_findings(trained), "train-test-gap")
+    assert isinstance(gap.value, float)
+
+
+def test_new_worms_of_another_run(recordings, trained):
+    """A run that is asked about worms it never saw: all folds answer, and there is nothing to train on."""
+    old, new = recordings.groups[:3], recordings.groups[3:]
+    data = WormData(recordings.subset(new), trained.config, Split((), (), tuple(new)))
+    module = build_v2(trained.config, data.spec)
+    found = trained_findings(Trained(module, trained.config, data, 0, []))
+    assert not failed(found) and of(found, "paths-agree") and len(old) == 3
+    assert not of(found, "S-against-linear") and not of(found, "train-test-gap")
+
+
+def test_the_published_model(recordings):
+    config = V1Config(loss={"chunk": 30}, evaluate={"horizons": [1, 5], "stride": 50, "context": 30})
+    first, second, third = recordings.groups[:3]
+    data = WormData(recordings.subset([first, second, third]), config, Split((first, second), (), (third,)))
+    torch.manual_seed(0)
+    module = build_v1(config, data.spec)
+    for member in module.members:
+        torch.nn.init.normal_(member.head[-1].weight, std=0.02)
+    found = trained_findings(Trained(module.eval(), config, data, 0, []))
+    assert not failed(found)
+    assert {"edges", "paths-agree", "causality", "locality", "gradients", "dead-units"} <= {f.check for f in found}
+    assert not of(found, "correction")
+    assert all(f.value < 1e-5 for f in of(found, "paths-agree"))

@@ -1,0 +1,182 @@
+"""What `evaluate` shows beside the scoreboard, against plain sums over targets."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from neurocli.cli.output import plain
+from neurocli.plugin.registry import registry
+from neurocli_gat_lstm import exhibits
+from neurocli_gat_lstm.baselines import baselines
+from neurocli_gat_lstm.names import neuron_class
+from neurocli_gat_lstm.questions import channels, questions
+from neurocli_gat_lstm.traces import shown_neurons, stretch
+from neurocli_gat_lstm.worm_errors import errors_of
+
+NAMES = ["skill", "worms", "persistence", "classes", "neurons", "traces"]
+
+
+def answers_of(trained):
+    family = registry().family("gat-lstm-v2")
+    return {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+
+
+@pytest.fixture(scope="module")
+def trained(worms, make_trained):
+    return make_trained(worms)
+
+
+@pytest.fixture(scope="module")
+def answers(trained):
+    return answers_of(trained)
+
+
+@pytest.fixture(scope="module")
+def shown(trained, answers, tmp_path_factory):
+    found = exhibits.evaluation_exhibits(trained, answers, tmp_path_factory.mktemp("figures"))
+    return {exhibit.name: exhibit for exhibit in found}
+
+
+def whole(found) -> None:
+    for exhibit in found:
+        assert exhibit.figure is None or exhibit.figure.stat().st_size > 5000
+        if exhibit.table is not None:
+            assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
+        json.dumps(plain(exhibit), allow_nan=False)
+
+
+def column(exhibit, name):
+    return [row[list(exhibit.table.columns).index(name)] for row in exhibit.table.rows]
+
+
+def test_all_exhibits(shown):
+    assert list(shown) == NAMES
+    assert all(shown[name].figure is not None for name in ("skill", "classes", "neurons", "traces"))
+    whole(shown.values())
+
+
+def test_skill_is_that_of_plain_sums(trained, answers, shown):
+    asked = questions(trained.data, trained.config, "test")
+    for number, question in enumerate(asked):
+        each = {}
+        for predictor in baselines(trained.data, trained.config):
+            each[predictor.name] = predictor.answer(question)
+        each["model"] = answers[question.name]
+        mse = {}
+        for name, answer in each.items():
+            mse[name] = [float(np.nanmean((question.targets[g] - answer.values[g]) ** 2)) for g in question.groups]
+        own = 1 - np.array(mse["model"]) / np.array(mse["persistence"])
+        assert column(shown["skill"], "S")[number] == pytest.approx(own.mean(), rel=1e-4)
+        best = column(shown["skill"], "best linear")[number]
+        skills = {n: np.mean(1 - np.array(v) / np.array(mse["persistence"])) for n, v in mse.items()}
+        linear = {n: v for n, v in skills.items() if n not in ("persistence", "mean", "model")}
+        assert len(linear) == 4 and best == max(linear, key=lambda n: linear[n])
+        gain = 1 - np.array(mse["model"]) / np.array(mse[best])
+        assert column(shown["skill"], "over it")[number] == pytest.approx(gain.mean(), rel=1e-3)
+        assert column(shown["worms"], f"S h{question.horizon_steps}") == pytest.approx(own, rel=1e-4)
+
+
+def test_persistence_has_a_high_pooled_r2(trained, shown):
+    question = questions(trained.data, trained.config, "test")[0]
+    y = np.concatenate([question.targets[g].ravel() for g in question.groups])
+    p = np.concatenate([question.now[g].ravel() for g in question.groups])
+    known = np.isfinite(y)
+    r2 = 1 - ((y - p)[known] ** 2).sum() / ((y[known] - y[known].mean()) ** 2).sum()
+    assert column(shown["persistence"], "pooled R2 of persistence")[0] == pytest.approx(r2, rel=1e-4)
+    assert f"{r2:.3f}" in shown["persistence"].title
+
+
+def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
+    question = questions(trained.data, trained.config, "test")[0]
+    names = channels(trained.data, question.groups)
+    inter = np.array([neuron_class(name) == "inter" for name in names])
+
+    def skill(group, chosen):
+        target = question.targets[group][:, chosen]
+        error = np.nansum((target - answers[question.name].values[group][:, chosen]) ** 2)
+        return 1 - error / np.nansum((target - question.now[group][:, chosen]) ** 2)
+
+    wanted = np.mean([skill(group, inter) for group in question.groups])
+    assert shown["classes"].claims["S_inter_h1"] == pytest.approx(wanted, rel=1e-4)
+    rows = {row[1]: row for row in shown["neurons"].table.rows}
+    assert set(rows) <= set(names)
+    values = [row[4] for row in shown["neurons"].table.rows]
+    assert values == sorted(values, reverse=True)
+    name = next(iter(rows))
+    k = names.index(name)
+    error = sum(
+        np.nansum((question.targets[g][:, k] - answers[question.name].values[g][:, k]) ** 2) for g in question.groups
+    )
+    change = sum(np.nansum((question.targets[g][:, k] - question.now[g][:, k]) ** 2) for g in question.groups)
+    assert rows[name][4] == pytest.approx(1 - error / change, rel=1e-4)
+    assert rows[name][3] == sum(name in trained.data.worms[g].names for g in question.groups)
+
+
+def test_few_worms_are_said_to_be_too_few(shown):
+    assert "5 worms are too few" in shown["classes"].table.note
+    assert shown["classes"].claims["least_p"] == 2 / 32
+
+
+def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
+    """One worm gives no interval, and no worm to fit linear models on gives no reference."""
+    from neurocli.recordings import Split
+
+    alone = worms.subset(worms.groups[:1])
+    trained = make_trained(alone, split=Split((), (), (alone.groups[0],)))
+    found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
+    whole(found)
+    assert column(found[0], "best linear") == [None] * 4
+    assert column(found[0], "S low") == [None] * 4
+
+
+def test_a_worm_without_identified_neurons_has_no_traces(worm_of, make_trained, tmp_path):
+    from neurocli.recordings import RecordingSet
+
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(200, 4)).cumsum(0).astype(np.float32)
+    names = [f"unidentified-{k}" for k in range(1, 5)]
+    made = [
+        worm_of(signal + 0.1 * rng.normal(size=signal.shape).astype(np.float32), names, worm=f"w{k}") for k in range(3)
+    ]
+    trained = make_trained(RecordingSet.of(made, meta={"kind": "worm"}), {"data.neurons": "all"})
+    found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
+    whole(found)
+    assert found[-1].table is None and "identified" in found[-1].title
+
+
+def test_errors_leave_out_what_is_not_known(trained, answers):
+    question = questions(trained.data, trained.config, "test")[0]
+    found = errors_of(question, answers[question.name], question.groups)
+    for k, group in enumerate(question.groups):
+        assert found.count[k].sum() == np.isfinite(question.targets[group]).sum()
+    names = channels(trained.data, question.groups)
+    absent = [[name not in trained.data.worms[g].names for name in names] for g in question.groups]
+    assert not found.count[np.array(absent)].any()
+
+
+def test_traces_are_chosen_by_rule(trained):
+    worm = trained.data.worms[trained.data.split.test[0]]
+    columns = shown_neurons(worm)
+    assert len(columns) == len(set(columns)) == min(6, len([n for n in worm.names if not n.startswith("unidentified")]))
+    for kind in ("sensory", "inter", "motor"):
+        of_kind = [k for k, name in enumerate(worm.names) if neuron_class(name) == kind]
+        if of_kind:
+            assert max(of_kind, key=lambda k: worm.sd[k]) in columns
+    first, last = stretch(worm, columns)
+    assert any(start <= first < last <= stop for start, stop in worm.segments)
+
+
+def test_real_worms(kato, make_trained, tmp_path):
+    trained = make_trained(kato)
+    for member in trained.module.members:
+        member.head.weight.data.zero_()  # what remains is the linear path
+        member.head.bias.data.zero_()
+    found = {e.name: e for e in exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)}
+    whole(found.values())
+    assert found["worms"].claims["worms"] == 4
+    assert 0.9 < found["persistence"].claims["persistence_pooled_R2_h1"] < 0.97
+    # The model is the linear path now, which cannot be better than the best linear model by much.
+    assert abs(found["skill"].claims["skill_over_best_linear_h1"]) < 0.02

@@ -1,0 +1,299 @@
+"""What `interpret` measures, against plain references and cases whose answer is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from torch_geometric.nn import GATConv
+
+from neurocli.cli.output import plain
+from neurocli.recordings import RecordingSet
+from neurocli_gat_lstm import drawing, edge_scores, functional_weights, stability, worm_statistics
+from neurocli_gat_lstm.interpret import interpretation_exhibits
+from neurocli_gat_lstm.rollout import continued
+from neurocli_gat_lstm.views import views
+
+ALWAYS = ["attention", "attention-matrix", "attention-classes", "functional-weights", "edge-scores", "stability"]
+LATER = ["controls", "forecasts", "recovery"]
+
+
+@pytest.fixture(scope="module")
+def three(worms) -> RecordingSet:
+    return worms.subset(worms.groups[:3])
+
+
+@pytest.fixture(scope="module")
+def trained(three, make_trained):
+    return make_trained(three, {"model.hops": 1})
+
+
+@pytest.fixture(scope="module")
+def view(trained):
+    return views(trained.data, trained.module)[0]
+
+
+@pytest.fixture(scope="module")
+def scores(trained):
+    return edge_scores.edge_scores(views(trained.data, trained.module))
+
+
+def whole(exhibits) -> None:
+    for exhibit in exhibits:
+        assert exhibit.figure is None or exhibit.figure.stat().st_size > 5000
+        if exhibit.table is not None:
+            assert exhibit.table.rows
+            assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
+        json.dumps(plain(exhibit), allow_nan=False)
+
+
+# -- exhibits ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_exhibits_of_simulated_worms(trained, tmp_path):
+    found = interpretation_exhibits(trained, tmp_path)
+    assert [e.name for e in found] == [*ALWAYS, *LATER]
+    assert all(found[k].figure is not None for k in (0, 1, 3, 5, 7, 8))
+    whole(found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model.graph": "none"},
+        {"model.graph": "full", "model.members": 2},
+        {"model.graph": "shuffled", "model.linear": "none", "model.attention": [8, 8]},
+        {"model.attention": []},
+    ],
+)
+def test_all_exhibits_of_other_options(three, make_trained, options, tmp_path):
+    found = interpretation_exhibits(make_trained(three, options), tmp_path)
+    whole(found)
+    by_name = {e.name: e for e in found}
+    if options.get("model.graph") == "none":
+        assert "no edges" in by_name["recovery"].title and by_name["recovery"].table is None
+    if options.get("model.members") == 2:
+        assert by_name["forecasts"].claims["networks"] == 2
+        assert any("two networks of one fold" in row[0] for row in by_name["stability"].table.rows)
+
+
+def test_the_published_model(three, make_trained, tmp_path):
+    trained = make_trained(three, model="gat-lstm-v1")
+    found = interpretation_exhibits(trained, tmp_path)
+    whole(found)
+    assert len(found[0].table.rows) == 4 + 4 + 2  # heads
+
+
+def test_worms_without_truth_say_so(walks, make_trained, tmp_path):
+    found = interpretation_exhibits(make_trained(walks(3)), tmp_path)
+    assert "unknown" in found[-1].title and found[-1].table is None
+    whole(found)
+
+
+def test_without_positions_the_circle_says_what_is_missing(trained, tmp_path, monkeypatch):
+    for module in (drawing, functional_weights):
+        monkeypatch.setattr(module, "positions", lambda: None)
+    monkeypatch.setattr(functional_weights, "signal_propagation", lambda: None)
+    found = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
+    whole(found.values())
+    assert "wormneuroatlas" in found["attention"].table.note
+    assert "wormneuroatlas" in found["edge-scores"].claims["missing"]
+
+
+def test_the_circle_keeps_neurons_apart(monkeypatch):
+    monkeypatch.setattr(drawing, "positions", lambda: None)
+    at, anatomical = drawing.places(["AVAL", "ASHL", "VB1", "unidentified-1", "AVAR"])
+    assert not anatomical
+    assert np.allclose(np.linalg.norm(at, axis=1), 1)
+    apart = np.linalg.norm(at[:, None] - at[None], axis=2)[~np.eye(5, dtype=bool)]
+    assert apart.min() > 0.1
+
+
+# -- edges ------------------------------------------------------------------------------------------------------------
+
+
+def test_derivatives_are_those_of_the_forecasts(view):
+    """Central differences through the rollout that forecasts are made by."""
+    found = edge_scores.derivatives(view, steps=3, origins=4)
+    x = view.windows(edge_scores.CONTEXT + 1, 4).double()
+    network = view.correction.double()
+    linear = {name: value.double() for name, value in view.linear.items()}
+    graph = dataclasses.replace(view.graph, edge_attr=view.graph.edge_attr.double())
+    present = torch.ones(len(x), x.shape[2], dtype=torch.bool)
+    step = 1e-5
+    try:
+        for pre in (0, 3):
+            ends = []
+            for sign in (1, -1):
+                moved = x.clone()
+                moved[:, -1, pre] += sign * step
+                with torch.no_grad():
+                    # Everything before the last frame is context: the LSTM starts `lags` frames in.
+                    history = torch.cat((moved[:, :1].expand(-1, view.lags - 1, -1), moved), 1)
+                    _, ahead = continued(network, linear, history, view.nodes, graph, present, 3)
+                ends.append(torch.stack(ahead))
+            slope = (ends[0] - ends[1]) / (2 * step)
+            assert found.one_step[:, pre] == pytest.approx(slope[0].mean(0).numpy(), abs=2e-4)
+            assert found.followed[:, pre] == pytest.approx(slope.sum(0).mean(0).numpy(), abs=1e-3)
+    finally:
+        network.float()
+
+
+def test_one_step_reaches_neighbours_only(view):
+    found = edge_scores.derivatives(view, origins=4)
+    allowed = np.eye(len(view.worm.names), dtype=bool)
+    pre, post = view.graph.edge_index.numpy()
+    allowed[post, pre] = True
+    assert not found.one_step[~allowed].any() and not found.network[~allowed].any()
+    assert np.abs(found.network[post, pre]).min() > 0
+    assert (np.abs(found.followed) > 0).sum() > allowed.sum()  # steps follow each other along paths
+
+
+def test_without_its_network_a_forecast_depends_by_the_linear_coefficients(three, make_trained):
+    trained = make_trained(three)
+    with torch.no_grad():
+        for member in trained.module.members:
+            member.head.weight.zero_()
+    view = views(trained.data, trained.module)[0]
+    off = ~np.eye(len(view.worm.names), dtype=bool)
+    assert np.abs(edge_scores.linear_of(view)).max() > 0.01
+    assert edge_scores.derivatives(view).one_step[off] == pytest.approx(edge_scores.linear_of(view)[off], abs=1e-6)
+
+
+def test_attention_is_that_of_torch_geometric_frame_by_frame(view):
+    layer = view.correction.attention[0]
+    plain_layer = GATConv(layer.in_channels, layer.out_channels, layer.heads, edge_dim=layer.edge_dim, fill_value=0.0)
+    plain_layer.load_state_dict(layer.state_dict())
+    frames = view.windows(2, edge_scores.FRAMES)
+    total = 0.0
+    with torch.no_grad():
+        for before, now in frames:
+            own = torch.cat((now[:, None], 3 * (now - before)[:, None], view.correction.names[view.nodes]), 1)
+            _, (edges, weights) = plain_layer(own, *view.graph, return_attention_weights=True)
+            total = total + weights
+    weights, _ = edge_scores.attention_of(view)[0]
+    assert weights == pytest.approx((total / len(frames)).numpy(), abs=1e-5)
+    into = np.zeros((len(view.worm.names), weights.shape[1]))
+    np.add.at(into, edges[1].numpy(), weights)
+    assert into == pytest.approx(np.ones_like(into), abs=1e-5)
+
+
+def test_edges_removed_together_are_edges_removed_one_by_one(view, monkeypatch):
+    together = edge_scores.ablated(view)
+    assert np.isfinite(together).all() and np.abs(together).max() > 1e-3
+    count = len(together)
+    monkeypatch.setattr(edge_scores, "rounds", lambda *_: [np.array([edge]) for edge in range(count)])
+    assert edge_scores.ablated(view) == pytest.approx(together, abs=1e-6)
+
+
+def test_rounds_hold_every_edge_once():
+    post = np.array([0, 2, 0, 1, 2, 2])
+    found = edge_scores.rounds(post, 1)
+    assert sorted(np.concatenate(found).tolist()) == list(range(6))
+    assert all(len(set(post[edges])) == len(edges) for edges in found)
+    assert len(found) == 3
+    assert all(len(edges) == 1 for edges in edge_scores.rounds(post, 2))
+    assert edge_scores.rounds(post[:0], 1) == []
+
+
+def test_scores_stand_at_their_edges(trained, scores):
+    """Edges are those of the connectome; linear coefficients are found by name."""
+    data, module = trained.data, trained.module
+    place = {name: k for k, name in enumerate(data.names)}
+    real = {(data.names[a], data.names[b]) for a, b in zip(data.wiring.graph.pre, data.wiring.graph.post, strict=True)}
+    edges = {(scores.names[a], scores.names[b]) for a, b in zip(scores.pre, scores.post, strict=True)}
+    assert edges <= real and len(edges) == scores.n_edges
+    row = next(k for k, v in enumerate(scores.views) if v.fold == 1)
+    for edge in range(scores.n_edges):
+        pre, post = place[scores.names[scores.pre[edge]]], place[scores.names[scores.post[edge]]]
+        value = scores.by_view[edge_scores.LINEAR][row, edge]
+        if np.isfinite(value):
+            wanted = module.level[1, post, pre] + module.change[1, post, pre]
+            assert value == pytest.approx(float(wanted), abs=1e-7)
+
+
+def test_an_edge_that_no_training_worm_shows_has_no_estimate(worm_of, make_trained):
+    rng = np.random.default_rng(0)
+    names = ["AVAL", "AVAR", "AVBL", "AVBR", "RIML"]
+    made = [
+        worm_of(rng.normal(size=(200, 4)).astype(np.float32), names[:4] if k else names[1:], worm=f"w{k}")
+        for k in range(3)
+    ]
+    trained = make_trained(RecordingSet.of(made, meta={"kind": "worm"}), {"model.graph": "full"})
+    found = edge_scores.edge_scores(views(trained.data, trained.module))
+    with_rim = np.array(
+        [found.names[a] == "RIML" or found.names[b] == "RIML" for a, b in zip(found.pre, found.post, strict=True)]
+    )
+    assert with_rim.sum() == 6
+    values = found.mean(edge_scores.ATTRIBUTION)  # only worm 0 has RIML, and its network was fitted on the others
+    assert np.isnan(values[with_rim]).all() and np.isfinite(values[~with_rim]).all()
+
+
+def test_independent_views_have_not_seen_their_worm(trained):
+    found = views(trained.data, trained.module)
+    assert len(found) == 9 and [view.independent for view in found] == [True] * 3 + [False] * 6
+    for view in found:
+        assert view.independent == (view.worm.group not in trained.data.split.folds[view.fold].train)
+
+
+def test_the_same_network_agrees_with_itself(scores):
+    alike = stability.correlations(np.abs(scores.by_view[edge_scores.LINEAR]))
+    for a, one in enumerate(scores.views):
+        for b, other in enumerate(scores.views):
+            if a != b and one.fold == other.fold and np.isfinite(alike[a, b]):
+                assert alike[a, b] == pytest.approx(1)
+
+
+# -- statistics -------------------------------------------------------------------------------------------------------
+
+
+def test_area_and_rank_correlation_are_those_of_the_libraries():
+    rng = np.random.default_rng(1)
+    values, member = rng.integers(0, 6, 200).astype(float), rng.random(200) < 0.4
+    values[member] += 1
+    assert worm_statistics.area(values, member) == pytest.approx(roc_auc_score(member, values))
+    other = values + rng.normal(size=200)
+    assert worm_statistics.spearman(values, other) == pytest.approx(stats.spearmanr(values, other).statistic)
+    units = np.repeat(np.arange(20), 10)
+    low, high = worm_statistics.area_over(values, member, units)[1:]
+    assert low < worm_statistics.area(values, member) < high
+    assert np.isnan(worm_statistics.area(values, member & False))
+    rng, found = np.random.default_rng(0), []
+    for _ in range(500):  # units drawn whole, as lists of edges
+        chosen = np.concatenate([np.flatnonzero(units == unit) for unit in rng.integers(20, size=20)])
+        found.append(roc_auc_score(member[chosen], values[chosen]))
+    assert (low, high) == pytest.approx(np.percentile(found, [2.5, 97.5]), abs=0.015)
+    low, high = worm_statistics.spearman_over(values, other, units)[1:]
+    found = []
+    for _ in range(500):
+        chosen = np.concatenate([np.flatnonzero(units == unit) for unit in rng.integers(20, size=20)])
+        found.append(stats.spearmanr(values[chosen], other[chosen]).statistic)
+    assert (low, high) == pytest.approx(np.percentile(found, [2.5, 97.5]), abs=0.03)
+
+
+def test_exact_tests_are_counted_right():
+    differences = np.array([0.3, 0.1, 0.5, -0.05])
+    signs = np.array(np.meshgrid(*[[1, -1]] * 4)).reshape(4, -1).T
+    wanted = np.mean([abs((s * differences).sum()) >= abs(differences.sum()) - 1e-12 for s in signs])
+    assert worm_statistics.sign_flip(differences) == pytest.approx(wanted)
+    assert worm_statistics.sign_flip(np.abs(differences)) == worm_statistics.least_p(4) == 1 / 8
+    ordered = np.tile([0.1, 0.2, 0.3], (4, 1)) + np.arange(4)[:, None]
+    assert worm_statistics.friedman_exact(ordered) == pytest.approx(6 / 6**4)  # all worms in one of six orders
+    level = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    assert worm_statistics.friedman_exact(level) == pytest.approx(1)
+    many = np.random.default_rng(0).normal((0.0, 0.3, 0.6), size=(30, 3))
+    assert worm_statistics.friedman_exact(many) == pytest.approx(stats.friedmanchisquare(*many.T).pvalue, abs=0.02)
+
+
+def test_holm_and_intervals_over_worms():
+    assert worm_statistics.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
+    values = np.array([0.1, 0.2, 0.4, np.nan])
+    found = worm_statistics.over_worms(values)
+    known = values[:3]
+    assert found[1:] == pytest.approx(stats.t.interval(0.95, 2, known.mean(), stats.sem(known)))
+    assert np.isnan(worm_statistics.over_worms(values[:2]).low)

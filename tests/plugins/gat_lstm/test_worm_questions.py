@@ -1,0 +1,216 @@
+"""Questions and metrics: what is asked of every predictor, and how answers are scored, against numpy."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from importlib.resources import files
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurocli.errors import NeuroError
+from neurocli.evaluation.intervals import interval, method, paired
+from neurocli.evaluation.metrics import RMSE
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.scoreboard import Scoreboard
+from neurocli.recordings import RecordingSet
+from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.metrics import Correlation, NeuronMedianR2, SkillOverPersistence
+from neurocli_gat_lstm.questions import CLASSES, questions
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def holed(worms):
+    """The small worms, one of them with missing samples and a gap in time."""
+    first = worms[worms.groups[0]]
+    mask = RNG.random(first.signal.shape) > 0.1
+    time_s = first.events["time_s"].copy()
+    time_s[200:] += 30
+    changed = dataclasses.replace(first, mask=mask, events={**first.events, "time_s": time_s})
+    made = [changed if g == first.group else worms[g] for g in worms]
+    return WormData(RecordingSet.of(made, meta=worms.meta), V2Config())
+
+
+def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
+    asked = questions(holed, holed.config, "test")
+    assert [q.horizon_steps for q in asked] == [1, 5, 10, 25]
+    assert [q.name for q in asked] == ["1 step", "5 steps", "10 steps", "25 steps"]
+    names = sorted({n for w in holed.worms.values() for n in w.names})
+    for q in asked:
+        assert q.horizon_ms == pytest.approx(q.horizon_steps * holed.spec["dt_ms"])
+        assert q.groups == list(holed.split.test)
+        for group in q.groups:
+            worm, origins = holed.worms[group], q.origins[group]
+            assert (origins == asked[0].origins[group]).all()
+            segment = np.searchsorted([stop for _, stop in worm.segments], origins, side="right")
+            for origin, s in zip(origins, segment, strict=True):
+                start, stop = worm.segments[s]
+                assert start <= origin - 49 and origin + 25 < stop
+            assert set(np.diff(origins[segment == 0])) == {5}
+            for k, name in enumerate(names):
+                target, now = q.targets[group][:, k], q.now[group][:, k]
+                if name not in worm.names:
+                    assert np.isnan(target).all() and np.isnan(now).all()
+                    continue
+                column = worm.names.index(name)
+                there = worm.known[origins, column] & worm.known[origins + q.horizon_steps, column]
+                assert (np.isfinite(target) == there).all()
+                assert (target[there] == worm.z[origins + q.horizon_steps, column][there]).all()
+                assert (now == worm.z[origins, column]).all()
+    first = asked[0].targets[holed.split.test[0]]
+    assert np.isnan(first[:, np.isfinite(first).any(0)]).any()
+
+
+def test_subsets_are_the_classes_of_cook_et_al(holed):
+    asked = questions(holed, holed.config, "test")[0]
+    names = sorted({n for w in holed.worms.values() for n in w.names})
+    assert set(asked.subsets) <= set(CLASSES) and len(asked.subsets) >= 2
+    with (files("neurocli_gat_lstm") / "tables" / "neurons.csv").open(encoding="utf-8") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        classes = {row["name"]: row["class"] for row in rows}
+    for kind, masks in asked.subsets.items():
+        (mask,) = {tuple(m[0]) for m in masks.values()}
+        assert [n for n, inside in zip(names, mask, strict=True) if inside] == [n for n in names if classes[n] == kind]
+
+
+def worms_of(sizes=(40, 90, 60), channels=5):
+    """(target, now, answer) of three worms with missing targets and a neuron that one worm lacks."""
+    made = []
+    for k, size in enumerate(sizes):
+        now = RNG.normal(size=(size, channels)) * (k + 1)
+        target = now + RNG.normal(size=now.shape) * (k + 1)
+        answer = now + 0.4 * (target - now) + 0.3 * RNG.normal(size=now.shape)
+        target[RNG.random(target.shape) < 0.1] = np.nan
+        if k == 1:
+            target[:, 3] = answer[:, 3] = now[:, 3] = np.nan
+        made.append((target, now, answer))
+    return made
+
+
+def asked_of(made, subsets=None):
+    groups = [f"w{k}" for k in range(len(made))]
+    targets, now = ({g: m[i] for g, m in zip(groups, made, strict=True)} for i in (0, 1))
+    origins = {g: np.arange(len(m[0])) for g, m in zip(groups, made, strict=True)}
+    question = Question("1 step", 1, 300.0, "z", targets, origins, subsets or {}, now=now)
+    return question, Prediction({g: m[2] for g, m in zip(groups, made, strict=True)})
+
+
+def skill_of(target, now, answer):
+    known = np.isfinite(target)
+    return 1 - np.sum((answer - target)[known] ** 2) / np.sum((now - target)[known] ** 2)
+
+
+def score(board, name, metric, subset="all"):
+    (found,) = [s for s in board.scores if (s.name, s.metric, s.subset) == (name, metric, subset)]
+    return found
+
+
+def test_skill_is_the_mean_over_worms_of_that_of_every_worm():
+    made = worms_of()
+    question, answer = asked_of(made)
+    board = Scoreboard([SkillOverPersistence()])
+    board.add(question, "m", "model", answer)
+    board.add(question, "p", "baseline", Prediction(question.now))
+    each = [skill_of(*m) for m in made]
+    assert score(board, "m", "S").value == pytest.approx(np.mean(each), rel=1e-9)
+    assert len(set(np.round(each, 3))) == 3
+    nothing = score(board, "p", "S")
+    assert (nothing.value, nothing.low, nothing.high) == (0.0, 0.0, 0.0)
+    difference = paired(SkillOverPersistence(), *(board.statistics(question, n, SkillOverPersistence()) for n in "mp"))
+    assert difference.value == pytest.approx(np.mean(each))
+
+
+def test_skill_of_a_subset_is_that_of_its_neurons():
+    made = worms_of()
+    mask = np.array([[True, False, True, True, False]])
+    question, answer = asked_of(made, {"some": dict.fromkeys(("w0", "w1", "w2"), mask)})
+    board = Scoreboard([SkillOverPersistence(), NeuronMedianR2(), Correlation()])
+    board.add(question, "m", "model", answer)
+    part = [tuple(x[:, mask[0]] for x in m) for m in made]
+    assert score(board, "m", "S", "some").value == pytest.approx(np.mean([skill_of(*m) for m in part]))
+    assert score(board, "m", "r", "some").value == pytest.approx(pearson(part))
+    assert score(board, "m", "R2", "some").value == pytest.approx(median_r2(part))
+
+
+def pearson(made):
+    y, p = (np.concatenate([m[i][np.isfinite(m[0])] for m in made]) for i in (0, 2))
+    return stats.pearsonr(y, p).statistic
+
+
+def median_r2(made):
+    found = []
+    for k in range(made[0][0].shape[1]):
+        y = np.concatenate([m[0][:, k][np.isfinite(m[0][:, k])] for m in made])
+        p = np.concatenate([m[2][:, k][np.isfinite(m[0][:, k])] for m in made])
+        found.append(1 - np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2))
+    return np.median(found)
+
+
+def test_median_r2_and_correlation_are_those_of_numpy_and_scipy():
+    made = worms_of()
+    question, answer = asked_of(made)
+    board = Scoreboard([NeuronMedianR2(), Correlation()])
+    board.add(question, "m", "model", answer)
+    assert score(board, "m", "R2").value == pytest.approx(median_r2(made), rel=1e-9)
+    assert score(board, "m", "r").value == pytest.approx(pearson(made), rel=1e-9)
+
+
+def test_intervals_over_worms():
+    """S: all 27 ways to draw three of three worms have equal weight. Median R2: the jackknife."""
+    made = worms_of()
+    question, answer = asked_of(made)
+    metrics = SkillOverPersistence(), NeuronMedianR2()
+    board = Scoreboard(metrics)
+    board.add(question, "m", "model", answer)
+    each = [skill_of(*m) for m in made]
+    means = sorted(np.mean([each[k] for k in draw]) for draw in product(range(3), repeat=3))
+    low, high = interval(metrics[0], board.statistics(question, "m", metrics[0]))
+    assert method(metrics[0]) == "bootstrap" and (low, high) == pytest.approx(
+        tuple(np.quantile(means, [0.025, 0.975])), abs=0.02
+    )
+    assert means[0] - 1e-12 <= low and high <= means[-1] + 1e-12
+    left = [median_r2([m for m in made if m is not out]) for out in made]
+    error = np.sqrt(2 / 3 * np.sum((np.array(left) - np.mean(left)) ** 2))
+    half = error * stats.t.ppf(0.975, 2)
+    value = median_r2(made)
+    found = interval(metrics[1], board.statistics(question, "m", metrics[1]))
+    assert method(metrics[1]) == "jackknife" and found == pytest.approx((value - half, value + half), rel=1e-6)
+
+
+def test_changes_are_scored_only_by_metrics_that_ask_for_them():
+    made = worms_of()
+    question, answer = asked_of(made)
+    board = Scoreboard([RMSE("z"), SkillOverPersistence()])
+    board.add(question, "m", "model", answer)
+    errors = np.concatenate([(m[2] - m[0])[np.isfinite(m[0])] for m in made])
+    assert score(board, "m", "RMSE").value == pytest.approx(np.sqrt(np.mean(errors**2)))
+    shifted = [(t + 5, n + 5, a + 5) for t, n, a in made]  # changes do not know the level
+    again, answer = asked_of(shifted)
+    board.add(dataclasses.replace(again, name="shifted"), "m", "model", answer)
+    values = [s.value for s in board.scores if s.metric == "S"]
+    assert values[0] == pytest.approx(values[1])
+    with pytest.raises(AssertionError, match="last value"):
+        board.add(dataclasses.replace(question, name="no now", now=None), "m", "model", answer)
+
+
+def test_leaving_targets_out_is_refused():
+    made = worms_of()
+    question, answer = asked_of(made)
+    at = tuple(np.argwhere(np.isfinite(made[2][0]))[0])
+    answer.values["w2"][at] = np.nan
+    with pytest.raises(NeuroError, match="gives no number for 1 targets"):
+        Scoreboard([SkillOverPersistence()]).add(question, "m", "model", answer)
+
+
+def test_a_worm_that_never_changes_has_no_skill():
+    still = np.ones((30, 2))
+    question, answer = asked_of([(still, still, still + 0.1)])
+    board = Scoreboard([SkillOverPersistence()])
+    board.add(question, "m", "model", answer)
+    assert score(board, "m", "S").value is None
