@@ -122,6 +122,11 @@ def trained_of_run(
         recordings, split = _new_data(info, known, split, open_files(data))
     assert recordings is not None
     module = family.adapt(recordings, config, split)
+    if known is None:
+        from neurocli.recordings import Normalisation
+
+        kept = info.get("normalisation")
+        module.adopt(info.get("spec") or {}, Normalisation.from_dict(kept) if kept else None)
     return family, load_trained(family, run, module, which="best", device=str(where)), info
 
 

@@ -37,6 +37,9 @@ class DataModule(ABC):
     def steps(self, part: str) -> int:
         """How many batches an epoch has."""
 
+    def adopt(self, spec: dict[str, Any], normalisation: Normalisation | None) -> None:  # noqa: B027
+        """Take over what a run knows of its training groups, where these are gone and new data alone are asked about."""
+
     def group_name(self) -> str:
         """What one group is, for tables: run, worm, trial."""
         return "group"

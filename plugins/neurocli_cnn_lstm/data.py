@@ -55,7 +55,7 @@ class VoltageData(DataModule):
             )
         if not self.published:
             self._check_horizons(config.evaluate, {g: len(volts[g]) for g in self.split.test})
-        # New data scored by an old run have no training runs: its own statistics come with the run, see `renormalise`.
+        # New data scored by an old run have no training runs: those come with the run, see `adopt`.
         fit_on = self.split.train or self.split.test
         self._volts = volts
         self.renormalise(Normalisation.fit((g, volts[g]) for g in fit_on))
@@ -74,6 +74,10 @@ class VoltageData(DataModule):
                     where=self.recordings.where(group),
                     hint="bring longer runs, or lower evaluate.horizons_ms",
                 )
+
+    def adopt(self, spec: dict[str, Any], normalisation: Normalisation | None) -> None:
+        if normalisation is not None:
+            self.renormalise(normalisation)
 
     def renormalise(self, normalisation: Normalisation) -> None:
         """Z-score with the given statistics (those of a run, when it meets new data)."""

@@ -122,6 +122,7 @@ class CnnLstmV2(_CnnLstm):
 
     Config = V2Config
     uses_flag = True
+    validation_is_loss = False
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> VoltageData:
         stride = 15 if config.data.split == "published" else None

@@ -157,7 +157,9 @@ def attribution_exhibit(
     return Exhibit("attribution", "What a spike is put down to", Table(columns, rows, note), path, claims)
 
 
-def _places_of(data: SimulationData, distance: Array, edges: Array) -> list[tuple[str, NDArray[np.bool_], float, float]]:
+def _places_of(
+    data: SimulationData, distance: Array, edges: Array
+) -> list[tuple[str, NDArray[np.bool_], float, float]]:
     exciting = np.arange(data.channels) < data.excitatory
     which = np.clip(np.searchsorted(edges, distance, "right") - 1, 0, len(edges) - 2)
     return [
@@ -186,17 +188,25 @@ def _draw(
             excess.plot(lags, np.cumsum(difference), color=colour, lw=1.8, label=name)
         by_lag.plot([], [], color=UNTRAINED, ls="--", label="untrained")
         by_lag.set(xlabel="ms from the spike", ylabel="part of the logit per ms", title="before a spike")
-        excess.set(xlabel="ms from the spike", ylabel="part of the logit, summed from the spike back", title="more than elsewhere")
+        excess.set(
+            xlabel="ms from the spike",
+            ylabel="part of the logit, summed from the spike back",
+            title="more than elsewhere",
+        )
         if distance is not None and edges is not None:
             rows = _places_of(data, distance, edges)
             labels = [f"{low:.0f}–{high:.0f}" for _, _, low, high in rows[: len(edges) - 1]]
             for kind, colour, name in kinds:
                 values = [
-                    float((spikes.by_input - others.by_input)[chosen].sum()) for which, chosen, *_ in rows if which == name
+                    float((spikes.by_input - others.by_input)[chosen].sum())
+                    for which, chosen, *_ in rows
+                    if which == name
                 ]
                 where.bar(np.arange(len(labels)) + 0.4 * kind - 0.2, values, 0.38, color=colour, label=name)
             where.set_xticks(range(len(labels)), labels, rotation=30, fontsize=8)
-            where.set(xlabel="distance from soma (um)", ylabel="part of the logit", title="more than elsewhere, by place")
+            where.set(
+                xlabel="distance from soma (um)", ylabel="part of the logit", title="more than elsewhere, by place"
+            )
         else:
             for _, colour, name in kinds:
                 chosen = (np.arange(data.channels) < data.excitatory) == (name == "excitatory")

@@ -115,7 +115,7 @@ class ElmParameters(nn.Module):
         options = self.options
         kind, k_trace = self.trace_decay()
         k, gain = self.memory_decay()
-        current = x[:, self.synapse_channels] * self.synapse_weights
+        current = x.index_select(1, self.synapse_channels) * self.synapse_weights
         if kind == "synapse":
             trace = k_trace * state.trace + current
             branch = trace.view(len(x), options.branches, -1).sum(2)

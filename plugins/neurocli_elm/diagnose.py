@@ -174,6 +174,4 @@ def positives_finding(data: SimulationData, config: Any) -> Finding:
     advice = "AUC is undefined: bring more simulations, or another data.split_seed"
     if scored:
         advice = "AUC rests on few spikes, so that models cannot be told apart by it: bring more or longer simulations"
-    return judged(
-        "test-spikes", "test simulations", scored, warn=FEWEST_SPIKES, fail=1, low=True, advice=advice
-    )
+    return judged("test-spikes", "test simulations", scored, warn=FEWEST_SPIKES, fail=1, low=True, advice=advice)

@@ -69,7 +69,9 @@ def _output(file: str, accounts: Sequence[Account]) -> Finding:
     spikes = [a.output for a in accounts]
     seconds = max(sum(a.seconds for a in accounts), 1e-9)
     each = span(min(spikes), max(spikes))
-    return information("output-rate", file, f"{sum(spikes) / seconds:.2f} Hz, {sum(spikes)} spikes, {each} in a simulation")
+    return information(
+        "output-rate", file, f"{sum(spikes) / seconds:.2f} Hz, {sum(spikes)} spikes, {each} in a simulation"
+    )
 
 
 def _soma(file: str, accounts: Sequence[Account]) -> Finding:

@@ -42,7 +42,8 @@ def memory_updates(module: ElmNeuron, windows: Windows) -> torch.Tensor:
 def lag_findings(module: ElmNeuron, windows: Windows, subject: str) -> list[Finding]:
     """|dy[T] / dx[T - lag]| of both outputs at the end of the windows, against the largest over all lags."""
     return [
-        _lag_finding(name, curve, subject) for name, curve in zip(OUTPUTS, input_gradients(module, windows), strict=False)
+        _lag_finding(name, curve, subject)
+        for name, curve in zip(OUTPUTS, input_gradients(module, windows), strict=False)
     ]
 
 

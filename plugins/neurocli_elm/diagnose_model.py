@@ -64,7 +64,9 @@ def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Fin
     tau = module.tau_m.detach().double().cpu().sort().values
     low, high = options.memory_tau_min, options.tau_max
     learned = options.learn_memory_tau
-    quarters = ", ".join(f"{value:.3g}" for value in torch.quantile(tau, torch.tensor([0, 0.25, 0.5, 0.75, 1]).double()))
+    quarters = ", ".join(
+        f"{value:.3g}" for value in torch.quantile(tau, torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
+    )
     at_low, at_high = int((tau <= low * (1 + _AT_BOUND)).sum()), int((tau >= high * (1 - _AT_BOUND)).sum())
     stuck = max(at_low - 1, 0) + max(at_high - 1, 0)
     kind = "learned" if learned else "fixed"
@@ -110,7 +112,9 @@ def synapse_findings(module: ElmNeuron, subject: str) -> list[Finding]:
         advice="share of synapses whose weight is not above 0, which get no gradient any more: lower train.learning_rate",
     )
     if not bool(living.any()):
-        share = Finding("dead-synapses", subject, FAIL, dead, "some weight > 0", "no input reaches the neuron: train again")
+        share = Finding(
+            "dead-synapses", subject, FAIL, dead, "some weight > 0", "no input reaches the neuron: train again"
+        )
     return [
         share,
         unless_none(

@@ -59,7 +59,9 @@ def kernels_of(module: ElmNeuron, data: SimulationData, part: str) -> Kernels:
     return Kernels(branch_weights(module).double().cpu().numpy(), unit.double().cpu().numpy(), sign)
 
 
-def kernel_exhibit(trained: Kernels, untrained: Kernels, module: ElmNeuron, data: SimulationData, figures: Path) -> Exhibit:
+def kernel_exhibit(
+    trained: Kernels, untrained: Kernels, module: ElmNeuron, data: SimulationData, figures: Path
+) -> Exhibit:
     """Weights and responses branch by branch, the untrained neuron's beside."""
     distance = distance_of(data)
     rows = [_row(trained, untrained, module, branch, distance) for branch in range(trained.weights.shape[1])]
@@ -82,15 +84,25 @@ def kernel_exhibit(trained: Kernels, untrained: Kernels, module: ElmNeuron, data
         f"synapse of the branch. An excitatory event raises and an inhibitory one lowers the voltage, by area, for {claims['inputs_of_right_sign']:.0%} of the "
         f"inputs ({claims['inputs_of_right_sign_untrained']:.0%} untrained)"
     )
-    columns = ["branch", "living synapses", "weight E", "weight I", "E peak mV", "at ms", "I peak mV", "I at ms", "untrained E mV"]
+    columns = [
+        "branch",
+        "living synapses",
+        "weight E",
+        "weight I",
+        "E peak mV",
+        "at ms",
+        "I peak mV",
+        "I at ms",
+        "untrained E mV",
+    ]
     if distance is not None:
         columns.append("distance um")
-    return Exhibit("kernels", "What one input of each branch does to the soma", Table(columns, rows, note), path, claims)
+    return Exhibit(
+        "kernels", "What one input of each branch does to the soma", Table(columns, rows, note), path, claims
+    )
 
 
-def _row(
-    trained: Kernels, untrained: Kernels, module: ElmNeuron, branch: int, distance: Array | None
-) -> list[Any]:
+def _row(trained: Kernels, untrained: Kernels, module: ElmNeuron, branch: int, distance: Array | None) -> list[Any]:
     of = module.options.num_synapse_per_branch
     living = int((module.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
     row: list[Any] = [branch, living]

@@ -43,7 +43,14 @@ def spectrum_exhibit(
     shares = here / np.maximum(here.sum(1, keepdims=True), 1e-12)
     order = np.argsort(tau, kind="stable")
     rows: list[list[Any]] = [
-        [int(j), float(tau[j]), float(tau_before[j]), *here[:, j].tolist(), *shares[:, j].tolist(), *before[:, j].tolist()]
+        [
+            int(j),
+            float(tau[j]),
+            float(tau_before[j]),
+            *here[:, j].tolist(),
+            *shares[:, j].tolist(),
+            *before[:, j].tolist(),
+        ]
         for j in order
     ]
     columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]

@@ -114,17 +114,17 @@ def _draw(recording: Recording, pooled: NDArray[np.float64], truth: Mapping[str,
 
 def _draw_raster(axis: Any, recording: Recording, start: int, end: int) -> None:
     assert recording.spikes is not None
-    excitatory = int(recording.labels["num_excitatory"])
+    inputs, excitatory = int(recording.labels["num_inputs"]), int(recording.labels["num_excitatory"])
     time, channel = recording.spikes.step, recording.spikes.channel
     seen = (time >= start) & (time < end)
-    size = float(np.clip(400 / int(recording.labels["num_inputs"]), 0.6, 3.0))
+    size = float(np.clip(400 / inputs, 0.6, 3.0))
     for name, colour, chosen in (
         ("excitatory", _EXCITATION, seen & (channel < excitatory)),
         ("inhibitory", _INHIBITION, seen & (channel >= excitatory)),
     ):
         axis.plot(time[chosen], channel[chosen], ".", ms=size, color=colour, label=name)
     axis.legend(loc="upper right", fontsize=8, markerscale=4, framealpha=0.95)
-    axis.set(xlim=(start, end), xlabel="ms", ylabel="input", title=f"Input of {recording.group}")
+    axis.set(xlim=(start, end), ylim=(-1, inputs), xlabel="ms", ylabel="input", title=f"Input of {recording.group}")
 
 
 def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:

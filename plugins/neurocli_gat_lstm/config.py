@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ class DataConfig(Section):
     """Which worms and neurons are used, at which frame rate, and how worms are split."""
 
     sources: list[str] = Field([], description="laboratories whose worms are used; empty: all")
-    dt: Literal["native"] | float = Field(
+    dt: Literal["native"] | Annotated[float, Field(gt=0)] = Field(
         "native", description="native, or a frame step in ms: worms are resampled to it, which smooths and flatters"
     )
     neurons: Literal["identified", "all"] = Field(
@@ -53,7 +53,7 @@ class GraphConfig(Section):
 class EvaluateConfig(Section):
     """What is scored."""
 
-    horizons: list[int] = Field([1, 5, 10, 25], min_length=1, description="steps ahead, by rollout")
+    horizons: list[Annotated[int, Field(ge=1)]] = Field([1, 5, 10, 25], min_length=1, description="steps ahead, by rollout")
     context: int = Field(50, ge=12, description="frames that every predictor sees before its first forecast")
     stride: int = Field(5, ge=1, description="every so many frames a forecast starts")
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError
+from neurocli.errors import ConfigError, DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
-from neurocli_gat_lstm.linear_path import Fitted, LinearPath, fit_linear_path
+from neurocli_gat_lstm.linear_path import Fitted, LinearPath, fit_linear_path, no_path
 from neurocli_gat_lstm.selection import is_control, scored, usable
-from neurocli_gat_lstm.series import WormSeries
+from neurocli_gat_lstm.series import UNIDENTIFIED, WormSeries
 from neurocli_gat_lstm.wiring import Wiring
 
 FEW = 10
@@ -49,10 +49,12 @@ class WormData(DataModule):
         self.chunk = config.loss.chunk
         self._check()
         fitted_on = list(dict.fromkeys([*split.train, *split.validation, *_tested_by_folds(split)]))
-        self.names = tuple(sorted({n for g in fitted_on or self.worms for n in self.worms[g].names}))
+        named = {n for g in fitted_on or self.worms for n in self.worms[g].names if not n.startswith(UNIDENTIFIED)}
+        self.names = tuple(sorted(named))
         self.members = getattr(config.model, "members", 1)
         self.corrects = hasattr(config.model, "linear")
         steps = [worm.dt_ms for worm in self.worms.values()]
+        self._folds = max(1, len(split.folds))
         self.spec = {
             "names": list(self.names),
             "folds": self.folds,
@@ -60,13 +62,22 @@ class WormData(DataModule):
             "edge_features": 3 if config.model.distance else 2,
         }
         self.forecasts: dict[Any, Any] = {}  # of baselines, by (name, worm, number of origins)
+        _ = self.wiring.graph  # what is wrong with the connectome is said before a run begins
         self._forecasts_of: WeakKeyDictionary[Any, tuple[int, dict[Any, Any]]] = WeakKeyDictionary()
 
     # -- worms and folds ----------------------------------------------------------------------------------------------
 
+    def adopt(self, spec: dict[str, Any], normalisation: Any) -> None:
+        """The names and the number of folds that a run's networks were built for."""
+        if isinstance(spec.get("names"), list) and isinstance(spec.get("folds"), int):
+            self.names, self._folds = tuple(str(name) for name in spec["names"]), spec["folds"]
+            self.spec = spec
+            self._graphs.clear()
+            self.__dict__.pop("wiring", None)
+
     @property
     def folds(self) -> int:
-        return max(1, len(self.split.folds))
+        return self._folds
 
     def training_worms(self, fold: int) -> list[WormSeries]:
         """The worms that a fold is fitted on."""
@@ -101,6 +112,8 @@ class WormData(DataModule):
         """The linear path along the graph's edges, fitted on the training worms of a fold."""
         model = self.config.model
         none = np.zeros((len(self.names), len(self.names)), bool)
+        if model.linear == "none":
+            return no_path(self.names, self.lags, [worm.group for worm in self.training_worms(fold)])
         return self._fitted("graph", fold, self.wiring.allowed(model.hops) if model.linear == "edges" else none)
 
     def full_linear(self, fold: int) -> Fitted:
@@ -136,7 +149,7 @@ class WormData(DataModule):
     def steps(self, part: str) -> int:
         if part == "train":
             return self.config.train.steps_per_epoch or max(ROUNDS * self.folds, FEWEST_ROUNDS) * self.members
-        return len(self.split.groups(part))
+        return len(self.split.groups(part)) * self.members
 
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
         """Chunks of one worm each, the members in turn; worms by their length, chunks anywhere inside a segment.
@@ -171,7 +184,8 @@ class WormData(DataModule):
             starts = starts[:: max(1, len(starts) // 24)]
             shape = (len(starts), len(worm.names))
             path = self.linear(0).path if self.corrects else None
-            yield self._batch(worm, starts, 0, path, np.ones(shape, bool), np.zeros(shape[1], bool))
+            for member in range(self.members):
+                yield self._batch(worm, starts, member, path, np.ones(shape, bool), np.zeros(shape[1], bool))
 
     def _batch(
         self,
@@ -235,6 +249,12 @@ class WormData(DataModule):
     def _check(self) -> None:
         """Refuse worms that are too short before hours go into a training."""
         evaluate = self.config.evaluate
+        if self.lags >= evaluate.context:
+            raise ConfigError(
+                f"{self.lags} frames of own past leave none of a context of {evaluate.context}",
+                where="model.lags",
+                hint="lower it, or raise evaluate.context",
+            )
         for part, needed, what in (
             ("train", self.span, "a training chunk takes"),
             ("validation", self.span, "a validation chunk takes"),

@@ -153,6 +153,13 @@ class Fitted:
     scores: dict[Penalty, float]
 
 
+def no_path(names: Sequence[str], lags: int, groups: Sequence[str]) -> Fitted:
+    """A path that adds nothing: forecasts of it are persistence."""
+    n = len(names)
+    path = LinearPath(tuple(names), np.zeros((n, lags)), np.zeros(lags), np.zeros((n, n)), np.zeros((n, n)))
+    return Fitted(path, dict.fromkeys(groups, path), Penalty(0.0, 0.0, 0.0), {})
+
+
 def fit_linear_path(
     worms: Sequence[WormSeries],
     names: Sequence[str],

@@ -109,10 +109,16 @@ def _resampled(
         grid = np.arange(time_s[start], time_s[stop - 1], step_s)
         if not len(grid):
             continue
-        columns = [np.interp(grid, time_s[start:stop], signal[start:stop, k]) for k in range(signal.shape[1])]
-        nearest = np.clip(np.searchsorted(time_s[start:stop], grid, side="right") - 1, 0, stop - start - 1)
+        at, there = time_s[start:stop], known[start:stop]
+        columns = [
+            np.interp(grid, at[there[:, k]], signal[start:stop, k][there[:, k]]) if there[:, k].any() else 0.0 * grid
+            for k in range(signal.shape[1])
+        ]
+        # A point of the grid is known where the samples around it are.
+        before = np.clip(np.searchsorted(at, grid, side="right") - 1, 0, stop - start - 1)
+        after = np.where(at[before] == grid, before, np.minimum(before + 1, stop - start - 1))
         parts.append(np.stack(columns, axis=1))
-        masks.append(known[start:stop][nearest])
+        masks.append(there[before] & there[after])
         found.append((first, first + len(grid)))
         first += len(grid)
     if not parts:

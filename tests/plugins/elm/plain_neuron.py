@@ -37,7 +37,9 @@ def entries(tensor: torch.Tensor, as_float: bool) -> list[Any]:
     return [entries(row, False) if row.dim() else row for row in tensor.unbind()]
 
 
-def plain_outputs(options: Any, state: dict[str, torch.Tensor], x: list[list[Any]], *, as_float: bool) -> list[list[Any]]:
+def plain_outputs(
+    options: Any, state: dict[str, torch.Tensor], x: list[list[Any]], *, as_float: bool
+) -> list[list[Any]]:
     """Outputs [time][output] of input [time][channel]; state in double precision, by the published names."""
     exp = math.exp if as_float else torch.exp
     tanh = math.tanh if as_float else torch.tanh

@@ -12,6 +12,7 @@ from torch import nn
 from neurocli_elm.cell import ELMCell
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.options import ElmOptions
+from neurocli_elm.stream import ElmStream
 
 TAUS = {
     (1, "uniform"): 5.0,
@@ -105,15 +106,34 @@ def test_a_gradient_reaches_the_state_that_a_piece_follows_on():
             assert (mine - theirs).abs().max() <= 1e-5 * theirs.abs().max()
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+@pytest.mark.parametrize(("version", "kind"), list(TAUS))
+def test_a_stream_and_single_steps_give_the_outputs_of_the_sequence(version, kind, activation, depth):
+    neuron, x = made(version, kind, mlp_activation=activation, mlp_num_layers=depth), spikes(2, 200)
+    stream = ElmStream(neuron, 2)
+    outputs, state, stepped = [], None, []
+    for t in range(200):
+        outputs.append(stream.step(x[:, t]))
+        y, state = neuron.step(x[:, t], state)
+        stepped.append(y)
+    whole = neuron(x)
+    torch.testing.assert_close(torch.stack(outputs, 1), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(torch.stack(stepped, 1), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(stream.state.memory, state.memory, rtol=0, atol=1e-5)
+    with torch.no_grad():
+        neuron._proto_w_s.zero_(), neuron.w_y.weight.zero_()
+    assert stream.step(x[:, 0]).std() > 0  # a stream keeps the parameters that it was made with
+
+
 @torch.no_grad()
 def test_a_minute_of_steps_equals_the_whole_and_takes_no_more_memory():
     steps = 60_000
     neuron, x = made(), spikes(1, steps)
     whole = neuron(x)
-    state, largest = None, 0.0
+    stream, largest = ElmStream(neuron), 0.0
     for t in range(steps):
-        y, state = neuron.step(x[:, t], state)
-        largest = max(largest, float((y - whole[:, t]).abs().max()))
+        largest = max(largest, float((stream.step(x[:, t]) - whole[:, t]).abs().max()))
         if t == 5_000:
             early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert largest <= 1e-5

