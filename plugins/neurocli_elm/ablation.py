@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def score(module: ElmNeuron, on: Tested) -> Score:
     """Of whole simulations, each from a state of zero."""
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
-        y = output_of(module, branch)[on.first :, 0].double().cpu()
+        y = output_of(module, branch)[on.first :, 0].cpu().double()
         guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
         rmse.append(_RMSE.statistics(target, guess, None, None))
         auc.append(_AUC.statistics(target, guess, None, None))
@@ -84,8 +85,8 @@ def without(module: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | No
     if held is not None:
         k, _ = module.memory_decay()
         level = held[columns]
-        first.bias += first.weight[:, branches + columns] @ (k[columns] * level)
-        cut_off.w_y.bias += cut_off.w_y.weight[:, columns] @ level
+        first.bias.add_(first.weight[:, branches + columns] @ (k[columns] * level))
+        cut_off.w_y.bias.add_(cut_off.w_y.weight[:, columns] @ level)
     first.weight[:, branches + columns] = 0
     cut_off.w_y.weight[:, columns] = 0
     return cut_off
@@ -104,7 +105,7 @@ def mean_memory(module: ElmNeuron, on: Tested) -> torch.Tensor:
 def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
     """(name, units) of bands of timescales, then of single units where they are not too many."""
     found = []
-    for low, high in zip(BANDS_MS, BANDS_MS[1:], strict=False):
+    for low, high in pairwise(BANDS_MS):
         units = np.flatnonzero((tau >= low) & (tau < high))
         if len(units):
             name = (
@@ -126,10 +127,10 @@ def ablation_exhibit(
 ) -> Exhibit:
     """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
     on, on_blank = tested(module, data, part), tested(untrained, data, part)
-    tau = module.tau_m.detach().double().cpu().numpy()
+    tau = module.tau_m.detach().cpu().double().numpy()
     whole, blank = score(module, on), score(untrained, on_blank)
     held = mean_memory(module, on)
-    rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 6, *_values(blank)]]
+    rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 8, *_values(blank)]]
     bars = []
     for name, units in parts_of(tau):
         zero, kept = score(without(module, units), on), score(without(module, units, held), on)
@@ -137,9 +138,10 @@ def ablation_exhibit(
         change = paired(_RMSE, zero.rmse, whole.rmse)
         still = paired(_RMSE, kept.rmse, whole.rmse)
         row: list[Any] = [name, *_values(zero), *map(_number, (change.value, change.low, change.high))]
-        row += [_number(still.value), _auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
+        row += map(_number, (still.value, still.low, still.high))
+        row += [_auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
         rows.append(row)
-        bars.append((name, change, still, row[7], row[8], _values(other)[0] - _values(blank)[0]))
+        bars.append((name, change, still, row[9], row[10], _values(other)[0] - _values(blank)[0]))
     path = figures / "ablation.png"
     _draw(bars, path)
     single = [bar for bar in bars if bar[0].startswith("unit")]
@@ -155,7 +157,19 @@ def ablation_exhibit(
         "moves what reads it from its working point; at the mean: it stays at its mean, so that only what it tells is lost. Intervals: "
         "95 % over simulations, the same ones with and without; none for fewer than three"
     )
-    columns = ["without", "RMSE mV", "AUC", "rise mV", "low", "high", "rise at mean", "AUC change", "AUC at mean"]
+    columns = [
+        "without",
+        "RMSE mV",
+        "AUC",
+        "rise mV",
+        "low",
+        "high",
+        "rise at mean",
+        "its low",
+        "its high",
+        "AUC change",
+        "AUC at mean",
+    ]
     columns += ["untrained RMSE", "untrained AUC"]
     return Exhibit("ablation", "What each memory unit is worth", Table(columns, rows, note), path, claims)
 
@@ -180,8 +194,9 @@ def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
             first = place == 0
             rmse.barh(place - 0.2, change.value, 0.38, color=MODEL, label="at zero" if first else None)
             rmse.barh(place + 0.2, still.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
-            if np.isfinite(change.low):
-                rmse.plot([change.low, change.high], [place - 0.2] * 2, color="#E69F00", lw=1.2)
+            for one, at in ((change, place - 0.2), (still, place + 0.2)):
+                if np.isfinite(one.low):
+                    rmse.plot([one.low, one.high], [at] * 2, color="#E69F00", lw=1.2)
             rmse.plot(
                 blank,
                 place,
@@ -199,6 +214,6 @@ def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
             axis.axvline(0, color="k", lw=0.8)
             axis.invert_yaxis()
             axis.set_yticks(places, [bar[0] for bar in bars] if axis is rmse else [], fontsize=8)
-        rmse.set(xlabel="rise of the soma's RMSE (mV)")
+        rmse.set(xlabel="rise of the soma's RMSE (mV); lines: 95 % over simulations")
         auc.set(xlabel="change of AUC")
         rmse.legend(fontsize=8)

@@ -103,7 +103,7 @@ def attribution_of(module: ElmNeuron, data: SimulationData, places: list[Place])
         events = events_before(data, some, LENGTH_MS).to(weights.device)
         branch = branch_traces(module, events)
         gradients = branch_gradients(module, branch, SPIKE, POINTS)
-        parts = event_attribution(events, gradients, weights).double().cpu().numpy()
+        parts = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step
         kind = (channel >= data.excitatory).astype(np.int64)
@@ -118,21 +118,26 @@ def attribution_of(module: ElmNeuron, data: SimulationData, places: list[Place])
 
 
 def attribution_exhibit(
-    data: SimulationData, spikes: Attribution, others: Attribution, blank: Attribution, figures: Path
+    data: SimulationData,
+    trained: tuple[Attribution, Attribution],
+    untrained: tuple[Attribution, Attribution],
+    figures: Path,
 ) -> Exhibit:
-    """By kind, time and place of the input: at spikes, at other moments, and at spikes by the untrained neuron."""
-    three = (spikes, others, blank)
+    """By kind, time and place of the input, at (spikes, other moments): what the neuron makes of it, and the untrained one."""
+    (spikes, others), blank = trained, untrained[0]
+    four = (*trained, *untrained)
     rows: list[list[Any]] = []
     for kind, name in enumerate(("excitatory", "inhibitory")):
         for low, high in _BANDS_MS:
-            values = [float(one.by_lag[kind, low:high].sum()) for one in three]
-            rows.append([name, f"{low} to {high} ms before", *values[:2], values[0] - values[1], values[2]])
+            values = [float(one.by_lag[kind, low:high].sum()) for one in four]
+            rows.append([name, f"{low} to {high} ms before", *_row(values)])
     distance = distance_of(data)
-    edges = None if distance is None else np.quantile(distance, np.linspace(0, 1, _DISTANCE_BINS + 1))
-    if distance is not None and edges is not None:
-        for name, chosen, low, high in _places_of(data, distance, edges):
-            values = [float(one.by_input[chosen].sum()) for one in three]
-            rows.append([name, f"{low:.0f} to {high:.0f} um", *values[:2], values[0] - values[1], values[2]])
+    edges: Array | None = None
+    if distance is not None:
+        edges = np.quantile(distance, np.linspace(0, 1, _DISTANCE_BINS + 1)).astype(np.float64)
+        for name, chosen, near, far in _places_of(data, distance, edges):
+            values = [float(one.by_input[chosen].sum()) for one in four]
+            rows.append([name, f"{near:.0f} to {far:.0f} um", *_row(values)])
     excess = spikes.by_lag - others.by_lag
     size = np.abs(excess).sum()
     late = float(np.abs(excess[:, :50]).sum() / size) if size else None
@@ -144,7 +149,8 @@ def attribution_exhibit(
         "inhibitory_excess": float(excess[1].sum()),
         "share_within_50_ms": late,
         "completeness_gap": spikes.gap,
-        "untrained_logit_difference": blank.logit - blank.silent,
+        "untrained_excitatory_excess": float((blank.by_lag - untrained[1].by_lag)[0].sum()),
+        "untrained_inhibitory_excess": float((blank.by_lag - untrained[1].by_lag)[1].sum()),
     }
     note = (
         f"parts of the spike's logit: {spikes.places} spikes of the cell (mean logit {spikes.logit:.2f}), {others.places} other steps "
@@ -152,9 +158,13 @@ def attribution_exhibit(
         f"Integrated gradients miss {spikes.gap:.1%} of the difference"
     )
     path = figures / "attribution.png"
-    _draw(data, three, distance, edges, path)
-    columns = ["input", "when or where", "at spikes", "elsewhere", "excess", "untrained, at spikes"]
+    _draw(data, four, distance, edges, path)
+    columns = ["input", "when or where", "at spikes", "elsewhere", "excess", "untrained, at spikes", "untrained excess"]
     return Exhibit("attribution", "What a spike is put down to", Table(columns, rows, note), path, claims)
+
+
+def _row(values: list[float]) -> list[float]:
+    return [*values[:2], values[0] - values[1], values[2], values[2] - values[3]]
 
 
 def _places_of(
@@ -171,12 +181,12 @@ def _places_of(
 
 def _draw(
     data: SimulationData,
-    three: tuple[Attribution, Attribution, Attribution],
+    four: tuple[Attribution, ...],
     distance: Array | None,
     edges: Array | None,
     path: Path,
 ) -> None:
-    spikes, others, blank = three
+    spikes, others, blank, blank_others = four
     lags = -np.arange(SHOWN_MS)
     kinds = ((0, EXCITATION, "excitatory"), (1, INHIBITION, "inhibitory"))
     with saved_figure(path, ncols=3, width=13.5, height=4.0) as (_, (by_lag, excess, where)):
@@ -186,11 +196,14 @@ def _draw(
             by_lag.plot(lags, blank.by_lag[kind, :SHOWN_MS], color=UNTRAINED, lw=1.0, ls=("--", "-.")[kind])
             difference = (spikes.by_lag - others.by_lag)[kind, :SHOWN_MS]
             excess.plot(lags, np.cumsum(difference), color=colour, lw=1.8, label=name)
-        by_lag.plot([], [], color=UNTRAINED, ls="--", label="untrained")
+            difference = (blank.by_lag - blank_others.by_lag)[kind, :SHOWN_MS]
+            excess.plot(lags, np.cumsum(difference), color=UNTRAINED, lw=1.0, ls=("--", "-.")[kind])
+        for axis in (by_lag, excess):
+            axis.plot([], [], color=UNTRAINED, ls="--", label="untrained")
         by_lag.set(xlabel="ms from the spike", ylabel="part of the logit per ms", title="before a spike")
         excess.set(
             xlabel="ms from the spike",
-            ylabel="part of the logit, summed from the spike back",
+            ylabel="part of the logit, summed backwards",
             title="more than elsewhere",
         )
         if distance is not None and edges is not None:
@@ -202,7 +215,13 @@ def _draw(
                     for which, chosen, *_ in rows
                     if which == name
                 ]
-                where.bar(np.arange(len(labels)) + 0.4 * kind - 0.2, values, 0.38, color=colour, label=name)
+                at = np.arange(len(labels)) + 0.4 * kind - 0.2
+                where.bar(at, values, 0.38, color=colour, label=name)
+                control = blank.by_input - blank_others.by_input
+                values = [float(control[chosen].sum()) for which, chosen, *_ in rows if which == name]
+                where.plot(
+                    at, values, "s", color=UNTRAINED, mec="k", mew=0.4, ms=4, label=None if kind else "untrained"
+                )
             where.set_xticks(range(len(labels)), labels, rotation=30, fontsize=8)
             where.set(
                 xlabel="distance from soma (um)", ylabel="part of the logit", title="more than elsewhere, by place"

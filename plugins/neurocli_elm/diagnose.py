@@ -53,7 +53,10 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
     if data is not None and data.split.train:
         from neurocli_elm.diagnose_model import untrained_findings
 
-        found += untrained_findings(data, config, version)
+        try:
+            found += untrained_findings(data, config, version)
+        except DataError as error:  # labels that the files do not have
+            found.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
     return found
 
 

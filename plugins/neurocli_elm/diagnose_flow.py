@@ -33,8 +33,8 @@ def saturation_finding(module: ElmNeuron, windows: Windows, subject: str) -> Fin
 def memory_updates(module: ElmNeuron, windows: Windows) -> torch.Tensor:
     """d [sample, time, memory], told from the memory before and after: m = k m + gain d."""
     device = next(module.parameters()).device
-    memory = module.forward_states(windows.input_events().to(device)).memory.double().cpu()
-    k, gain = (part.double().cpu() for part in module.memory_decay())
+    memory = module.forward_states(windows.input_events().to(device)).memory.cpu().double()
+    k, gain = (part.cpu().double() for part in module.memory_decay())
     before = torch.cat((torch.zeros_like(memory[:, :1]), memory[:, :-1]), 1)
     return (memory - k * before) / gain
 
@@ -54,7 +54,7 @@ def input_gradients(module: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
     with torch.enable_grad():
         last = module(x)[:, -1]
         found = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
-    return [gradient.norm(dim=2).mean(0).flip(0).double().cpu() for gradient in found]
+    return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in found]
 
 
 def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:

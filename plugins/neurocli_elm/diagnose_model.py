@@ -61,7 +61,7 @@ def neuron_findings(module: ElmNeuron, data: SimulationData, config: Any, part: 
 def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Finding]:
     """How memory covers its range, what is stuck at a bound, and what a window is too short for."""
     options = module.options
-    tau = module.tau_m.detach().double().cpu().sort().values
+    tau = module.tau_m.detach().cpu().double().sort().values
     low, high = options.memory_tau_min, options.tau_max
     learned = options.learn_memory_tau
     quarters = ", ".join(

@@ -20,6 +20,7 @@ DENSE_ABOVE = 0.15
 _SCATTER_COST, _FILL_COST = 130, 16
 """Without compiled loops: cost of an event per column, and of an entry of a dense array, in multiplications of a product."""
 
+_EVENTS_AT_ONCE = 8192
 _SAMPLED_ROWS = 64
 _COLUMNS = 16
 
@@ -159,7 +160,10 @@ def _send(
 ) -> torch.Tensor:
     out = matrix.new_zeros(rows, matrix.shape[1])
     if not compiled:
-        return out.index_add_(0, target, matrix.index_select(0, source) * value[:, None])
+        for low in range(0, len(value), _EVENTS_AT_ONCE):
+            some = slice(low, low + _EVENTS_AT_ONCE)
+            out.index_add_(0, target[some], matrix.index_select(0, source[some]).mul_(value[some, None]))
+        return out
     from neurocli_elm.event_kernel import send_kernel
 
     rows_to, rows_from, values, table = (t.detach().contiguous().numpy() for t in (target, source, value, matrix))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Trained
@@ -33,20 +34,19 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
     spikes, others = spike_places(data, part)
     at_spikes = before = None
     if spikes and others:
-        at_spikes, elsewhere = attribution_of(module, data, spikes), attribution_of(module, data, others)
-        before = attribution_of(blank, data, spikes)
-        found.append(attribution_exhibit(data, at_spikes, elsewhere, before, figures))
+        at_spikes, before = (attribution_of(m, data, spikes) for m in (module, blank))
+        elsewhere = [attribution_of(m, data, others) for m in (module, blank)]
+        found.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
     else:
         found.append(
             Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
         )
-    scores = [_scores(*both) for both in zip(kernels, (at_spikes, before), strict=True)]
-    found.append(recovery_exhibit(data, *scores, figures))
+    found.append(recovery_exhibit(data, _scores(kernels[0], at_spikes), _scores(kernels[1], before), figures))
     found.append(ablation_exhibit(module, blank, data, part, figures))
     return found
 
 
-def _scores(kernels: Kernels, spikes: Attribution | None) -> dict[str, np.ndarray]:
+def _scores(kernels: Kernels, spikes: Attribution | None) -> dict[str, NDArray[np.float64]]:
     """What each input does, positive where it does as its kind should."""
     response = kernels.of_input.sum(0) * kernels.sign
     unknown = np.full(len(response), np.nan)

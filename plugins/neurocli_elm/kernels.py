@@ -56,7 +56,7 @@ def kernels_of(module: ElmNeuron, data: SimulationData, part: str) -> Kernels:
     branch = branch_traces(module, windows.input_events())
     unit = SOMA_SCALE_MV * branch_gradients(module, branch, SOMA).mean(1).flip(0)
     sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
-    return Kernels(branch_weights(module).double().cpu().numpy(), unit.double().cpu().numpy(), sign)
+    return Kernels(branch_weights(module).cpu().double().numpy(), unit.cpu().double().numpy(), sign)
 
 
 def kernel_exhibit(
@@ -141,7 +141,7 @@ def _draw(trained: Kernels, untrained: Kernels, distance: Array | None, path: Pa
     place = distance if distance is not None else np.arange(len(trained.sign), dtype=np.float64)
     where = np.array([w @ place / w.sum() if w.sum() > 0 else 0.0 for w in trained.weights.T])
     top = max(float(place.max()), 1e-9)
-    with saved_figure(path, ncols=3, width=13.0, height=4.0) as (figure, (excitation, inhibition, weight)):
+    with saved_figure(path, ncols=3, width=14.0, height=4.0) as (figure, (excitation, inhibition, weight)):
         for axis, exciting, name in ((excitation, True, "excitatory"), (inhibition, False, "inhibitory")):
             responses = trained.of_branch(exciting)[:shown]
             for branch in range(responses.shape[1]):

@@ -28,8 +28,8 @@ def moves(module: ElmNeuron, data: SimulationData, part: str) -> Array:
     windows = some_windows(data, part, 16)
     device = next(module.parameters()).device
     memory = module.forward_states(windows.input_events().to(device)).memory
-    kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).double().cpu()
-    weight = module.w_y.weight.detach().double().cpu() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
+    kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
+    weight = module.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
     found: Array = (weight.abs() * kept.std(0)).numpy()
     return found
 
@@ -38,7 +38,7 @@ def spectrum_exhibit(
     trained: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
 ) -> Exhibit:
     """Each unit's timescale and what it moves, the untrained neuron's beside."""
-    tau, tau_before = (m.tau_m.detach().double().cpu().numpy() for m in (trained, untrained))
+    tau, tau_before = (m.tau_m.detach().cpu().double().numpy() for m in (trained, untrained))
     here, before = moves(trained, data, part), moves(untrained, data, part)
     shares = here / np.maximum(here.sum(1, keepdims=True), 1e-12)
     order = np.argsort(tau, kind="stable")

@@ -52,8 +52,8 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
         channel = spikes.channel[inside]
         sign = np.where(channel < data.excitatory, 1.0, -1.0)
         columns.append((spikes.step[inside] - start, channel, sign, np.full(len(channel), sample)))
-    step, channel, sign, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
-    return InputEvents(step.long(), channel.long(), sign.float(), of, length, len(places))
+    at, which, signs, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
+    return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
 
 
 def branch_weights(module: ElmNeuron) -> torch.Tensor:
@@ -86,7 +86,7 @@ def output_of(module: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
         activation=module.options.mlp_activation,
         compiled=module.compiled,
     )
-    return module.w_y(memory)  # type: ignore[no-any-return]
+    return module.w_y(memory)
 
 
 def branch_gradients(module: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:

@@ -124,6 +124,7 @@ def _draw(
 ) -> None:
     truth = EFFECT if EFFECT in truths else DISTANCE if DISTANCE in truths else WEIGHT
     known = truths[truth]
+    names = {EFFECT: "cell: area of the soma's response", DISTANCE: DISTANCE, WEIGHT: WEIGHT}
     units = {EFFECT: "mV ms", DISTANCE: "um", WEIGHT: "nS"}
     labels = {RESPONSE: "model: area of the soma's response (mV ms)", SPIKES: "model: part of the logit per event"}
     with saved_figure(path, ncols=2, width=10.5, height=4.2) as (_, axes):
@@ -137,5 +138,8 @@ def _draw(
                 top = float(known.max())
                 axis.plot([0, top], [0, top], color="0.6", lw=1, ls="--", zorder=0)
             axis.axhline(0, color="0.8", lw=0.8, zorder=0)
-            axis.set(xlabel=f"{truth} ({units[truth]})", ylabel=labels[score])
-            axis.legend(fontsize=8)
+            low, high = axis.get_ylim()
+            axis.set(
+                xlabel=f"{names[truth]} ({units[truth]})", ylabel=labels[score], ylim=(low, high + 0.15 * (high - low))
+            )
+            axis.legend(fontsize=8, loc="upper left")

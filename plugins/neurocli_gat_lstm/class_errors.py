@@ -23,12 +23,14 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
     """S and MSE of sensory, inter- and motor neurons at every horizon, and whether they differ beyond worms."""
     kinds = class_of(names)
     classes = tuple(kind for kind in CLASSES if (kinds == kind).any())
+    if not classes:
+        return Exhibit("classes", "Error by class of neuron: no neuron is identified")
     worms = len(asked[0].groups)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {"worms": worms, "least_p": least_p(worms)}
     for question in asked:
         errors = own[question.name]
-        skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1) if classes else np.zeros((worms, 0))
+        skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
         p = friedman_exact(skill)
         claims[f"p_friedman_h{question.horizon_steps}"] = number(p)
         pairs = {f"{a} - {b}": skill[:, classes.index(a)] - skill[:, classes.index(b)] for a, b in pairs_of(classes)}

@@ -41,7 +41,7 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
         stability_exhibit(scores, figures),
         _controls(data, module),
         *_traces(trained, figures),
-        _against_truth(data, scores, untrained, figures),
+        _against_truth(trained, scores, untrained, figures),
     ]
 
 
@@ -154,11 +154,13 @@ def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
     return [Exhibit("forecasts", "Traces of six neurons, and how far networks agree", table, path, claims)]
 
 
-def _against_truth(data: WormData, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+def _against_truth(trained: Trained, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+    data = trained.data
+    assert isinstance(data, WormData)
     if not has_truth(data):
         return Exhibit(
             "recovery", "Recovery of true edges: not possible, the functional connectome of these worms is unknown"
         )
     if not scores.n_edges:
         return Exhibit("recovery", "Recovery of true edges: not possible, the graph has no edges")
-    return recovery_exhibit(data, scores, untrained, figures)
+    return recovery_exhibit(data, trained.module, scores, untrained, figures)

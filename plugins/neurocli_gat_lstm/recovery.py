@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
@@ -16,6 +17,7 @@ from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.drawing import number
 from neurocli_gat_lstm.edge_scores import ATTENTION, ATTRIBUTION, FOLLOWED, LINEAR, NETWORK, Array, EdgeScores
 from neurocli_gat_lstm.functional_weights import FUNCTIONAL, strengths
+from neurocli_gat_lstm.model_v2 import GatLstm
 from neurocli_gat_lstm.names import canonical
 from neurocli_gat_lstm.network import recorded_names
 from neurocli_gat_lstm.worm_statistics import Estimate, area_over, spearman
@@ -24,6 +26,7 @@ NEEDED = ("name", "pre", "post", "weight", "structural")
 WANTED, WANTED_ADDED = 0.85, 0.75
 SIGNED = (LINEAR, NETWORK, ATTRIBUTION, FOLLOWED)
 CORRELATION, STRUCTURAL = "correlation of traces", "structural weight"
+ALL_PAIRS = "linear path, all pairs"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,20 @@ def correlation_of(data: WormData, scores: EdgeScores, truth: Truth) -> Array:
     return (total / np.maximum(count, 1))[truth.post, truth.pre]
 
 
+def linear_on_pairs(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array | None:
+    """[pair] coefficients of the linear path, mean over folds, also where no edge is: a path of several hops goes there.
+
+    None where the model has no linear path, or one along edges alone.
+    """
+    if not isinstance(module, GatLstm) or data.config.model.linear != "edges" or data.config.model.hops < 2:
+        return None
+    place = {name: k for k, name in enumerate(data.names)}
+    index = np.array([place.get(name, len(data.names)) for name in scores.names], np.int64)
+    matrix = (module.level + module.change).mean(0).detach().cpu().numpy().astype(np.float64)
+    found: Array = matrix[index[truth.post], index[truth.pre]]
+    return found
+
+
 @dataclass(frozen=True)
 class Recovered:
     """auc: functional against silenced edges of the connectome; added: added edges against absent pairs; sign: share of
@@ -117,7 +134,9 @@ def recovered(values: Array, truth: Truth, *, signed: bool, seed: int = 0) -> Re
     )
 
 
-def recovery_exhibit(data: WormData, scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> Exhibit:
+def recovery_exhibit(
+    data: WormData, module: torch.nn.Module, scores: EdgeScores, untrained: EdgeScores | None, figures: Path
+) -> Exhibit:
     """The table of all scores with the untrained network's beside it, and what has no model at all."""
     truth = truth_of(scores, data.recordings.truth)
     full = data.config.model.graph == "full"
@@ -132,12 +151,15 @@ def recovery_exhibit(data: WormData, scores: EdgeScores, untrained: EdgeScores |
         for name, values in blank.items()
         if untrained is not None
     }
+    pairs = linear_on_pairs(data, module, scores, truth)
+    if pairs is not None:
+        found[ALL_PAIRS] = recovered(pairs, truth, signed=True)
     found[STRUCTURAL] = recovered(on_pairs(scores, truth, scores.structural), truth, signed=False)
     found[CORRELATION] = recovered(correlation_of(data, scores, truth), truth, signed=False)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     for name, one in found.items():
-        added = [number(v) for v in one.added] if full or name == CORRELATION else [None] * 3
+        added = [number(v) for v in one.added] if full or name in (CORRELATION, ALL_PAIRS) else [None] * 3
         other = number(controls[name].auc.value) if name in controls else None
         rows.append([name, *(number(v) for v in one.auc), other, number(one.sign), number(one.rho), *added])
         claims[f"auc_{name}"] = number(one.auc.value)
@@ -152,15 +174,20 @@ def recovery_exhibit(data: WormData, scores: EdgeScores, untrained: EdgeScores |
     silenced = int((truth.structural & (truth.weight == 0)).sum())
     note = (
         f"AUC: {int(truth.structural.sum()) - silenced} functional against {silenced} silenced edges of the connectome; a pair that "
-        f"is no edge of the model's graph ({data.config.model.graph}) scores 0, whatever a linear path of several hops holds for it; 95 % by bootstrap over receiving neurons. sign: of "
+        f"is no edge of the model's graph ({data.config.model.graph}) scores 0; 95 % by bootstrap over receiving neurons. sign: of "
         "functional edges that the model has; rho: with |true weight|. untrained: the network before training, its last layer drawn "
         "at random, without a linear path. "
     )
     note += (
         f"added: AUC of {int(truth.added.sum())} edges that the connectome has not against {int(truth.absent.sum())} absent pairs. "
         if full
-        else "Added edges can be found by the full graph only. "
+        else "Added edges can be found by scores of pairs that the graph does not join only. "
     )
+    if pairs is not None:
+        note += (
+            f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which a path of {data.config.model.hops} hops reaches, "
+            "so that a shuffled graph, too, may hold some of the truth there. "
+        )
     note += _sentence(found)
     columns = ["score", "AUC", "low", "high", "untrained", "sign right", "rho", "AUC added", "low", "high"]
     title = f"Recovery of true edges by {FUNCTIONAL}: AUC {main.auc.value:.2f}, wanted {WANTED:g}"

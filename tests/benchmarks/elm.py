@@ -1,6 +1,6 @@
 """The ELM neuron against the plain per-step loop of its published form: `python tests/benchmarks/elm.py`.
 
-One process, one thread, single precision. Ratios are of CPU time, medians; `--quick` takes fewer repeats, `--only NAME` one case.
+One process, one thread, single precision. Ratios are of CPU time, medians; `--quick` takes fewer rounds, `--only NAME` one case.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,15 +34,19 @@ class Case:
     options: ElmOptions
     steps: int
     density: float
-    demanded: str
+    demanded: tuple[str, str]
 
 
 CASES = {
-    "v2 branched d15": Case(ElmOptions(version=2, num_memory=15, **L5PC, **BRANCHED), 500, 0.011, "15/10, 50/30"),
-    "v1 branched d20": Case(ElmOptions(version=1, num_memory=20, **L5PC, **BRANCHED), 500, 0.011, "15/10, 50/30"),
-    "v1 unbranched d20": Case(ElmOptions(version=1, num_memory=20, **L5PC), 500, 0.011, "3/5, 8/15"),
-    "v1 branched d100": Case(ElmOptions(version=1, num_memory=100, **L5PC, **BRANCHED), 500, 0.011, "10/7"),
-    "SHD v1 d100": Case(ElmOptions(version=1, num_memory=100, **SHD), 100, 0.1, "3/4"),
+    "v2 branched d15": Case(
+        ElmOptions(version=2, num_memory=15, **L5PC, **BRANCHED), 500, 0.011, ("15 / 10", "50 / 30")
+    ),
+    "v1 branched d20": Case(
+        ElmOptions(version=1, num_memory=20, **L5PC, **BRANCHED), 500, 0.011, ("15 / 10", "50 / 30")
+    ),
+    "v1 unbranched d20": Case(ElmOptions(version=1, num_memory=20, **L5PC), 500, 0.011, ("3 / 5", "8 / 15")),
+    "v1 branched d100": Case(ElmOptions(version=1, num_memory=100, **L5PC, **BRANCHED), 500, 0.011, ("10 / 7", "")),
+    "SHD v1 d100": Case(ElmOptions(version=1, num_memory=100, **SHD), 100, 0.1, ("3 / 4", "")),
 }
 SAMPLES = 8
 
@@ -84,48 +89,69 @@ def made(case: Case, samples: int = SAMPLES, steps: int | None = None) -> tuple[
     return neuron, x, InputEvents(step, channel, x[sample, step, channel], sample, steps, samples)
 
 
-def cost(run: Callable[[], torch.Tensor], neuron: ElmNeuron, repeats: int) -> tuple[float, float, list[torch.Tensor]]:
-    """CPU-s of forward and of forward and backward; output and gradients."""
+Run = Callable[[], torch.Tensor]
+FORMS = ("torch", "torch, events", "compiled", "compiled, events")
+
+
+def with_gradients(run: Run, neuron: ElmNeuron) -> list[torch.Tensor]:
+    """Output, and the gradients of a fixed sum over it."""
     learned = [p for p in neuron.parameters() if p.requires_grad]
-    aim = torch.randn(run().shape, generator=torch.Generator().manual_seed(1))
-    found: list[torch.Tensor] = []
+    y = run()
+    aim = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+    return [y.detach(), *torch.autograd.grad((y * aim).sum(), learned)]
+
+
+def cost(run: Run, neuron: ElmNeuron, repeats: int) -> tuple[float, float]:
+    """Median CPU-s of forward, and of forward and backward."""
 
     def forward() -> None:
         with torch.no_grad():
             run()
 
-    def both() -> None:
-        y = run()
-        found[:] = [y.detach(), *torch.autograd.grad((y * aim).sum(), learned)]
-
-    forward(), both()
-    return median_cpu(forward, repeats), median_cpu(both, repeats), found
+    return median_cpu(forward, repeats), median_cpu(lambda: with_gradients(run, neuron), repeats)
 
 
-def difference(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> tuple[float, float]:
+def difference(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> str:
     """Largest difference of outputs, and of gradients relative to the largest entry."""
     gradients = (float((a - b).abs().max() / b.abs().max()) for a, b in zip(found[1:], wanted[1:], strict=True))
-    return float((found[0] - wanted[0]).abs().max()), max(gradients)
+    return f"{float((found[0] - wanted[0]).abs().max()):.0e} | {max(gradients):.0e}"
 
 
-def speed(names: list[str], repeats: int) -> None:
-    print(
-        "| neuron | published loop, ms: forward, with backward | form | ms | ratio | outputs | gradients | demanded |"
-    )
+def speed(names: list[str], rounds: int) -> None:
+    """In each round all forms take their turn, so that a busy machine meets them alike; medians over rounds."""
+    print("| neuron | form | forward, ms | with backward, ms | ratio | demanded | outputs differ | gradients |")
     print("|---|---|---|---|---|---|---|---|")
     for name in names:
         case = CASES[name]
         neuron, x, events = made(case)
-        slow_forward, slow_both, wanted = cost(lambda n=neuron, x=x: published_loop(n, x), neuron, max(3, repeats // 5))
-        for form in ("torch", "torch, events", "compiled", "compiled, events"):
-            neuron.compiled = "compiled" in form
-            sparse = "events" in form
-            run = (lambda n=neuron, e=events: n.forward_events(e)) if sparse else (lambda n=neuron, x=x: n(x))
-            forward, both, found = cost(run, neuron, repeats)
-            apart = " | ".join(f"{d:.0e}" for d in difference(found, wanted))
+
+        def loop(neuron: ElmNeuron = neuron, x: torch.Tensor = x) -> torch.Tensor:
+            return published_loop(neuron, x)
+
+        def dense(neuron: ElmNeuron = neuron, x: torch.Tensor = x) -> torch.Tensor:
+            return neuron(x)
+
+        def sparse(neuron: ElmNeuron = neuron, events: InputEvents = events) -> torch.Tensor:
+            return neuron.forward_events(events)
+
+        wanted = with_gradients(loop, neuron)
+        apart, costs = {}, {form: [] for form in ("published loop", *FORMS)}  # type: ignore[var-annotated]
+        for turn in range(rounds):
+            costs["published loop"].append(cost(loop, neuron, 1))
+            for form in FORMS:
+                neuron.compiled = "compiled" in form
+                run = sparse if "events" in form else dense
+                if turn == 0:  # compiles, too
+                    apart[form] = difference(with_gradients(run, neuron), wanted)
+                costs[form].append(cost(run, neuron, 3))
+        slow = costs["published loop"]
+        for form, taken in costs.items():
+            forward, both = (1e3 * statistics.median(part) for part in zip(*taken, strict=True))
+            ratios = [statistics.median(s[i] / t[i] for s, t in zip(slow, taken, strict=True)) for i in (0, 1)]
+            ratio = "" if form == "published loop" else f"{ratios[0]:.1f} / {ratios[1]:.1f}"
+            demanded = case.demanded["compiled" in form] if ratio else ""
             print(
-                f"| {name} | {slow_forward * 1e3:.0f}, {slow_both * 1e3:.0f} | {form} | {forward * 1e3:.1f}, {both * 1e3:.1f} "
-                f"| {slow_forward / forward:.1f} / {slow_both / both:.1f} | {apart} | {case.demanded} |",
+                f"| {name} | {form} | {forward:.1f} | {both:.1f} | {ratio} | {demanded} | {apart.get(form, ' | ')} |",
                 flush=True,
             )
 
@@ -184,7 +210,7 @@ def main() -> None:
         one(*json.loads(given.one))
         return
     torch.set_num_threads(1)
-    speed([given.only] if given.only else list(CASES), 5 if given.quick else 15)
+    speed([given.only] if given.only else list(CASES), 3 if given.quick else 9)
     if not given.no_growth:
         for compiled in (False, True):
             growth(given.only or "v2 branched d15", compiled)

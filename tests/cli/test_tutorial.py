@@ -49,3 +49,12 @@ def test_the_worm_tutorial(tmp_path: Path) -> None:
     assert "attention" in interpreted.lower()
     figures = list(tmp_path.rglob("*.png"))
     assert len(figures) >= 5 and all(f.stat().st_size > 2000 for f in figures)
+
+
+def test_the_elm_tutorial(tmp_path: Path) -> None:
+    simulated, diagnosed, trained, evaluated, interpreted = outputs_of("elm.md", tmp_path)
+    assert "soma" in simulated and "spikes" in diagnosed and "best_epoch" in trained
+    assert "linear filter per branch" in evaluated and "published" in evaluated
+    assert "memory" in interpreted
+    figures = list(tmp_path.rglob("*.png"))
+    assert len(figures) >= 4 and all(f.stat().st_size > 2000 for f in figures)

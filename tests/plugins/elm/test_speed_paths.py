@@ -89,9 +89,9 @@ def test_the_compiled_memory_is_that_of_double_precision_also_where_it_saturates
     hidden, f = 9, torch.float32
     k = torch.linspace(0.1, 0.99, memory, dtype=torch.float64)
     values = [
-        20 * randn(70, 3, hidden),
+        5 * randn(70, 3, hidden),
         0.03 * randn(hidden, memory, seed=1),
-        4 * randn(memory, hidden, seed=2),
+        2 * randn(memory, hidden, seed=2),
         randn(memory, seed=3),
     ]
     values += [k, 5 * (1 - k), randn(3, memory, seed=4)]

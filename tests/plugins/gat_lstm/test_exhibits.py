@@ -9,6 +9,7 @@ import pytest
 
 from neurocli.cli.output import plain
 from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet, Split
 from neurocli_gat_lstm import exhibits
 from neurocli_gat_lstm.baselines import baselines
 from neurocli_gat_lstm.names import neuron_class
@@ -122,8 +123,6 @@ def test_few_worms_are_said_to_be_too_few(shown):
 
 def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
     """One worm gives no interval, and no worm to fit linear models on gives no reference."""
-    from neurocli.recordings import Split
-
     alone = worms.subset(worms.groups[:1])
     trained = make_trained(alone, split=Split((), (), (alone.groups[0],)))
     found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
@@ -132,16 +131,12 @@ def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
     assert column(found[0], "S low") == [None] * 4
 
 
-def test_a_worm_without_identified_neurons_has_no_traces(worm_of, make_trained, tmp_path):
-    from neurocli.recordings import RecordingSet
-
-    rng = np.random.default_rng(0)
-    signal = rng.normal(size=(200, 4)).cumsum(0).astype(np.float32)
-    names = [f"unidentified-{k}" for k in range(1, 5)]
-    made = [
-        worm_of(signal + 0.1 * rng.normal(size=signal.shape).astype(np.float32), names, worm=f"w{k}") for k in range(3)
-    ]
-    trained = make_trained(RecordingSet.of(made, meta={"kind": "worm"}), {"data.neurons": "all"})
+def test_a_worm_without_identified_neurons_has_no_traces(worm_of, walks, make_trained, tmp_path):
+    known = walks(3)
+    signal = np.random.default_rng(0).normal(size=(200, 4)).cumsum(0).astype(np.float32)
+    nameless = worm_of(signal, [f"unidentified-{k}" for k in range(1, 5)], worm="nameless")
+    every = RecordingSet.of([*(known[group] for group in known.groups), nameless], meta={"kind": "worm"})
+    trained = make_trained(every, split=Split(tuple(known.groups), (), (nameless.group,)))
     found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
     whole(found)
     assert found[-1].table is None and "identified" in found[-1].title

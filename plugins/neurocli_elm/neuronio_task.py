@@ -1,0 +1,94 @@
+"""The family's first task: the soma voltage and the output spikes of a simulated cell, from its input spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocli.diagnosis import Finding
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.family import Trained
+from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_elm import baselines, questions
+from neurocli_elm.data import SimulationData
+from neurocli_elm.loss import loss_terms, validation
+from neurocli_elm.model import ElmNeuron
+from neurocli_elm.task import Task
+from neurocli_elm.windows import cut
+
+
+class NeuronioTask(Task):
+    """Whole simulations, each from a state of zero."""
+
+    kind = "neuronio"
+
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> SimulationData:
+        return SimulationData(recordings, config, split)
+
+    def loss(self, module: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+        return loss_terms(module, batch, config.loss)
+
+    def validation(self, module: ElmNeuron, batch: Batch) -> torch.Tensor:
+        return validation(module, batch)
+
+    def questions(self, data: Any, config: Any, part: str) -> list[Question]:
+        return questions.questions(data, config, part)
+
+    @torch.no_grad()
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        data, module = trained.data, trained.module
+        assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+        device = next(module.parameters()).device
+        answers = {}
+        for group in question.groups:
+            recording = data.load(group)
+            windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
+            spike, soma = module.neuronio_output(windows.input_events().to(device))
+            answers[group] = spike[0].cpu().double().numpy(), soma[0].cpu().double().numpy()
+        return questions.prediction(question, answers)
+
+    def metrics(self) -> list[Metric]:
+        return questions.metrics()
+
+    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+        return baselines.baselines(data, config)
+
+    def ceiling(self) -> Bound:
+        def value(question: Question, metric: Metric, subset: str) -> float | None:
+            return {"RMSE": 0.0, "MAE": 0.0, "EV": 100.0}.get(metric.name, 1.0)
+
+        return Bound("the cell itself", value, "a simulated cell answers its input without noise")
+
+    def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
+        from neurocli_elm.diagnose import data_findings
+
+        return data_findings(recordings, config, version)
+
+    def diagnose_model(self, trained: Trained) -> list[Finding]:
+        from neurocli_elm.diagnose_model import trained_findings
+
+        return trained_findings(trained)
+
+    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        from neurocli_elm.exhibits import evaluation_exhibits
+
+        return evaluation_exhibits(trained, answers, figures)
+
+    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        from neurocli_elm.interpret import interpretation_exhibits
+
+        return interpretation_exhibits(trained, figures)
+
+    def notes(self, data: Any, config: Any) -> Sequence[str]:
+        spikes = [len(data.load(group).events[config.data.event]) for group in data.split.test]
+        return [
+            f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; "
+            f"{int(np.sum(spikes))} output spikes in {len(spikes)} test simulations",
+            f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.ignored} ms not scored",
+        ]

@@ -1,0 +1,63 @@
+"""Unpacking a published `.h5.gz` into the cache, once, and never more than such a file can hold."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+from neurocli.errors import DataError
+from neurocli.recordings.hdf5 import REMAKE, check_file
+from neurocli.runs.atomic import replacing
+from neurocli.runs.cache import cache_root
+
+LARGEST_BYTES = 8 * 2**30
+LARGEST_RATIO, SPARE_BYTES = 100, 2**24
+"""Spike times shrink by two or three; HDF5's empty places by more, but those are few."""
+
+_CHUNK = 2**20
+_MAGIC, _HDF5 = b"\x1f\x8b", b"\x89HDF\r\n\x1a\n"
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzip with HDF5 in it, by its content. Never raises for a foreign file."""
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != _MAGIC:
+                return False
+        with gzip.open(path) as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def unpacked(path: Path) -> Path:
+    """The unpacked file in the cache, made now where there is none of this content. Raises DataError or StorageError."""
+    check_file(path)
+    about = path.stat()
+    key = hashlib.sha256(f"{path.resolve()}|{about.st_size}|{about.st_mtime_ns}".encode()).hexdigest()[:16]
+    target = cache_root() / "shd" / f"{path.name.removesuffix('.gz').removesuffix('.h5')}-{key}.h5"
+    if target.is_file():
+        return target
+    limit = min(LARGEST_BYTES, LARGEST_RATIO * about.st_size + SPARE_BYTES)
+    with replacing(target) as temporary, temporary.open("wb") as out, gzip.open(path) as packed:
+        written = 0
+        while chunk := _next(packed, path):
+            written += len(chunk)
+            if written > limit:
+                raise DataError(
+                    f"{about.st_size} bytes unpack to more than {limit / 2**20:.0f} MiB",
+                    where=str(path),
+                    hint="the file is damaged or hostile; unpack it yourself if you trust it",
+                )
+            out.write(chunk)
+    return target
+
+
+def _next(packed: gzip.GzipFile, path: Path) -> bytes:
+    try:
+        return packed.read(_CHUNK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        what = "is truncated" if isinstance(error, EOFError) else "is damaged"
+        raise DataError(f"the compressed file {what}: {error}", where=str(path), hint=REMAKE) from error

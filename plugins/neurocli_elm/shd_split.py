@@ -1,0 +1,81 @@
+"""How utterances are split: the published files where both are there, else by speaker, else one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocli.errors import DataError
+from neurocli.recordings import Split, split_by_group
+
+PUBLISHED = "published: by file"
+FEWEST_TEST_SPEAKERS = 3
+"""With fewer there would be no interval."""
+
+MOST_BUNDLES, BUNDLE_OF_PAIRS = 200, 10
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of an utterance without its spikes."""
+
+    label: int
+    file: str
+    speaker: int | None
+
+
+def split_utterances(about: Mapping[str, About], options: Any) -> Split:
+    """The split of a set. Raises DataError where there is too little to split."""
+    groups = list(about)
+    tested = tuple(group for group in groups if "test" in about[group].file.lower())
+    if tested and len(tested) < len(groups):
+        return _published(groups, tested, options)
+    speakers = sorted({one.speaker for one in about.values() if one.speaker is not None})
+    known = all(one.speaker is not None for one in about.values())
+    if known and len(speakers) >= FEWEST_TEST_SPEAKERS:
+        return _by_speaker(about, [str(s) for s in speakers], options)
+    found = split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)
+    return Split(found.train, found.validation, found.test, protocol="by utterance")
+
+
+def _published(groups: Sequence[str], tested: tuple[str, ...], options: Any) -> Split:
+    """The test file is the test; each training utterance is one to validate on with a given chance, as published."""
+    rest = [group for group in groups if group not in set(tested)]
+    if len(rest) < 2:
+        raise DataError("one training utterance", where="split", hint="name the published training file with --data")
+    held = np.random.default_rng(options.split_seed).binomial(1, options.validation, len(rest)).astype(bool)
+    if held.all() or not held.any():
+        held[:] = np.arange(len(rest)) == 0
+    parts = (tuple(g for g, h in zip(rest, held, strict=True) if h == wanted) for wanted in (False, True))
+    return Split(*parts, tested, protocol=PUBLISHED)
+
+
+def _by_speaker(about: Mapping[str, About], speakers: Sequence[str], options: Any) -> Split:
+    roomy = len(speakers) >= 2 * FEWEST_TEST_SPEAKERS
+    test = max(options.test, FEWEST_TEST_SPEAKERS / len(speakers)) if roomy else options.test
+    found = split_by_group(list(speakers), validation=options.validation, test=test, seed=options.split_seed)
+    train, validation, tested = (
+        tuple(group for group, one in about.items() if str(one.speaker) in chosen)
+        for chosen in (set(found.train), set(found.validation), set(found.test))
+    )
+    return Split(train, validation, tested, protocol="by speaker")
+
+
+def scored_groups(groups: Sequence[str], about: Mapping[str, About], *, pairs: bool) -> dict[str, list[str]]:
+    """What is independent of each other → its utterances: speakers where they are known, else utterances.
+
+    Many utterances go into bundles of neighbours: an interval over these is the same, and takes a fraction of the work.
+    """
+    if groups and all(about[group].speaker is not None for group in groups):
+        found: dict[str, list[str]] = {}
+        for group in sorted(groups, key=lambda g: about[g].speaker or 0):
+            found.setdefault(f"speaker {about[group].speaker}", []).append(group)
+        return found
+    size = max(-(-len(groups) // MOST_BUNDLES), BUNDLE_OF_PAIRS if pairs else 1)
+    if size == 1:
+        return {group: [group] for group in groups}
+    bundles = [list(groups[n : n + size]) for n in range(0, len(groups), size)]
+    return {f"{bundle[0]} to {bundle[-1]}": bundle for bundle in bundles}

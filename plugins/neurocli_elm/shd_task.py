@@ -1,0 +1,98 @@
+"""The family's second task: which digit was spoken, or the sum of two, from the spikes of a cochlea."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurocli.diagnosis import Finding
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.family import NoCeiling, Trained
+from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_elm import shd_scores
+from neurocli_elm.model import ElmNeuron
+from neurocli_elm.shd_answers import class_loss, probabilities
+from neurocli_elm.shd_baselines import baselines
+from neurocli_elm.shd_check import speaker_finding, utterance_findings
+from neurocli_elm.shd_data import ShdData
+from neurocli_elm.shd_exhibits import confusion, evidence
+from neurocli_elm.shd_split import PUBLISHED
+from neurocli_elm.task import Task
+
+
+class ShdTask(Task):
+    """The class is read at the last step of a sample."""
+
+    kind = "shd"
+
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> ShdData:
+        return ShdData(recordings, config, split)
+
+    def loss(self, module: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+        return {"class": class_loss(module, batch)}
+
+    def validation(self, module: ElmNeuron, batch: Batch) -> torch.Tensor:
+        return class_loss(module, batch)
+
+    def questions(self, data: Any, config: Any, part: str) -> list[Question]:
+        return shd_scores.questions(data, part)
+
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        data, module = trained.data, trained.module
+        assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
+        return shd_scores.answered(data, question, lambda rows: probabilities(module, data, rows))
+
+    def metrics(self) -> list[Metric]:
+        return [shd_scores.Accuracy(), shd_scores.LogLoss()]
+
+    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+        return baselines(data)
+
+    def ceiling(self) -> NoCeiling:
+        return NoCeiling("nobody knows how well these spikes tell the digits apart")
+
+    def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
+        return utterance_findings(recordings, config)
+
+    def diagnose_model(self, trained: Trained) -> list[Finding]:
+        from neurocli_elm.diagnose_model import synapse_findings, timescale_findings
+
+        data, module = trained.data, trained.module
+        assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
+        duration_ms = int(data.num_steps * data.spec["delta_t"])
+        return [
+            speaker_finding(data),
+            *timescale_findings(module, duration_ms, "trained"),
+            *synapse_findings(module, "trained"),
+        ]
+
+    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        return [confusion(trained, answers, figures)]
+
+    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        return [evidence(trained, figures)]
+
+    def notes(self, data: Any, config: Any) -> Sequence[str]:
+        sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
+        found = [
+            f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on, in bins of "
+            f"{config.data.bin_ms} ms; spikes after 1 s are left out, as published"
+        ]
+        if data.adding:
+            found.append("pairs of digits are drawn at random with replacement; those tested on are of one speaker")
+        if data.split.protocol == PUBLISHED:
+            heard, tested = (
+                {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "test")
+            )
+            found.append(
+                "the published split is by file: training and validation have the same speakers"
+                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
+            )
+        if not data.speakers_known:
+            found.append("speakers are unknown: intervals take utterances as independent, and are too narrow if they are not")
+        return found

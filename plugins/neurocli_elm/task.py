@@ -1,0 +1,64 @@
+"""A task: what one kind of data asks of a neuron. The family hands its methods on to the task of the data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from neurocli.diagnosis import Finding
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.family import NoCeiling, Trained
+from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+from neurocli_elm.model import ElmNeuron
+
+
+class Task(ABC):
+    """Strategy of one kind of data; the methods are those of `ModelFamily` of the same names."""
+
+    kind: ClassVar[str]
+    """`meta["kind"]` of the recordings."""
+
+    @abstractmethod
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> DataModule: ...
+
+    @abstractmethod
+    def loss(self, module: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]: ...
+
+    @abstractmethod
+    def validation(self, module: ElmNeuron, batch: Batch) -> torch.Tensor: ...
+
+    @abstractmethod
+    def questions(self, data: Any, config: Any, part: str) -> list[Question]: ...
+
+    @abstractmethod
+    def predict(self, trained: Trained, question: Question) -> Prediction: ...
+
+    @abstractmethod
+    def metrics(self) -> list[Metric]: ...
+
+    @abstractmethod
+    def baselines(self, data: Any, config: Any) -> list[Predictor]: ...
+
+    @abstractmethod
+    def ceiling(self) -> Predictor | Bound | NoCeiling: ...
+
+    @abstractmethod
+    def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]: ...
+
+    @abstractmethod
+    def diagnose_model(self, trained: Trained) -> list[Finding]: ...
+
+    @abstractmethod
+    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]: ...
+
+    @abstractmethod
+    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]: ...
+
+    @abstractmethod
+    def notes(self, data: Any, config: Any) -> Sequence[str]: ...

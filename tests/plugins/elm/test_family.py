@@ -1,0 +1,127 @@
+"""The family's questions, answers and baselines, on small simulated cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.evaluation.question import Predictor, Question
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet, Split
+from neurocli_elm import baselines
+from neurocli_elm.example import small_cells
+from neurocli_elm.questions import SOMA, SPIKE
+
+NAMES = ["spike rate, mean voltage", "linear filter", "linear filter per branch"]
+
+
+@pytest.fixture(scope="module")
+def cells() -> RecordingSet:
+    return small_cells(0, simulations=6, duration_ms=2000)
+
+
+@pytest.fixture(scope="module")
+def asked(cells) -> Callable[..., tuple[Any, Any, Any, Question]]:
+    """`asked(train, test)` → (family, config, data, question) with so many simulations in each part."""
+
+    def make(train: int, test: int, lstm_steps: int = 0) -> tuple[Any, Any, Any, Question]:
+        family = registry().family("elm-v2")
+        config = family.Config()
+        config.evaluate.lstm_steps = lstm_steps
+        names = cells.groups
+        split = Split(tuple(names[:train]), (), tuple(names[len(names) - test :]), "given")
+        data = family.adapt(cells, config, split)
+        return family, config, data, family.questions(data, config)[0]
+
+    return make
+
+
+def value(family: Any, data: Any, config: Any, question: Question, predictor: Predictor) -> dict[str, float]:
+    answer = predictor.answer(question)
+    assert answer is not None
+    found = {}
+    for metric in family.metrics(data, config):
+        each = [metric.statistics(question.targets[g], answer.values[g], None, None) for g in question.groups]
+        found[metric.name] = float(metric.value(np.stack(each).sum(0)))
+    return found
+
+
+def test_a_model_answers_every_step_that_is_asked(asked):
+    family, config, data, question = asked(3, 2)
+    torch.manual_seed(0)
+    trained = Trained(family.build(config, data.spec).eval(), config, data, 0, [])
+    answer = family.predict(trained, question)
+    for group in question.groups:
+        assert answer.values[group].shape == question.targets[group].shape == (1500, 2)
+        recording = data.load(group)
+        soma = np.minimum(recording.signal[500:, 0], -55) + 67.7
+        np.testing.assert_allclose(question.targets[group][:, SOMA], soma, atol=1e-4)
+        steps = np.flatnonzero(question.targets[group][:, SPIKE]) + 500
+        assert steps.tolist() == sorted(s for s in recording.events["output_spikes"] if s >= 500)
+        assert ((answer.values[group][:, SPIKE] > 0) & (answer.values[group][:, SPIKE] < 1)).all()
+
+
+def test_filters_are_better_than_a_constant(asked):
+    family, config, data, question = asked(4, 2)
+    found = {p.name: value(family, data, config, question, p) for p in family.baselines(data, config)}
+    assert list(found) == NAMES
+    constant = found[NAMES[0]]
+    assert constant["AUC"] == 0.5 and abs(constant["EV"]) < 1e-6
+    for name in NAMES[1:]:
+        assert found[name]["RMSE"] < 0.8 * constant["RMSE"] and found[name]["AUC"] > 0.7
+
+
+def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(asked, cells):
+    family, config, data, question = asked(0, 6)
+    config.evaluate.lstm_steps = 5
+    found = family.baselines(data, config)
+    assert [p.name for p in found] == NAMES  # no LSTM
+    assert all(p.kind == "baseline" and "leaving out each in turn" in p.note for p in found)
+    names = cells.groups
+    answer = {p.name: p.answer(question) for p in found}
+    assert value(family, data, config, question, found[0])["AUC"] == 0.5
+    left_out = names[2]
+    others = Split(tuple(g for g in names if g != left_out), (), (left_out,), "given")
+    alone = family.adapt(cells, config, others)
+    config.evaluate.lstm_steps = 0
+    for predictor in family.baselines(alone, config):
+        asked_alone = family.questions(alone, config)[0]
+        own = predictor.answer(asked_alone).values[left_out]
+        here = answer[predictor.name].values[left_out]
+        np.testing.assert_allclose(here[:, SOMA], own[:, SOMA], rtol=1e-9)
+        # The odds of a spike are those of the fit, times one number for the simulation.
+        odds = [p[:, SPIKE] / (1 - p[:, SPIKE]) for p in (here, own)]
+        ratio = odds[0] / odds[1]
+        assert np.ptp(ratio) < 1e-6 * ratio.mean()
+
+
+def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
+    family, config, data, question = asked(0, 2)
+    assert family.baselines(data, config) == []
+    monkeypatch.setattr(baselines, "EACH", 3)
+    monkeypatch.setattr(baselines, "FOLDS", 2)
+    family, config, data, question = asked(0, 6)
+    fits = []
+    original = baselines._constant
+    monkeypatch.setattr(baselines, "_constant", lambda train, *rest: fits.append(len(train)) or original(train, *rest))
+    constant = family.baselines(data, config)[0]
+    assert "one in 2 at a time" in constant.note
+    constant.answer(question)
+    assert fits == [3, 3]
+
+
+def test_the_lstm_learns(asked):
+    family, config, data, question = asked(4, 2, lstm_steps=60)
+    config.data.window = 200
+    predictors = {p.name: p for p in family.baselines(data, config)}
+    lstm = value(family, data, config, question, predictors["small LSTM"])
+    assert lstm["RMSE"] < value(family, data, config, question, predictors[NAMES[0]])["RMSE"]
+    state = torch.random.get_rng_state()
+    again = {p.name: p for p in family.baselines(data, config)}["small LSTM"]
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert value(family, data, config, question, again) == lstm

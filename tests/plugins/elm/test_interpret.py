@@ -1,0 +1,370 @@
+"""What `interpret` measures, against plain loops, the simulated cell itself and cases whose answer is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from neurocli.cli.output import plain
+from neurocli.plugin.family import Trained
+from neurocli.recordings import RecordingSet, Split
+from neurocli_elm import ablation, attribution, engine_numba
+from neurocli_elm.ablation import mean_memory, parts_of, score, without
+from neurocli_elm.attribution import attribution_of, spike_places
+from neurocli_elm.build import config_of
+from neurocli_elm.checkpoint import read_checkpoint
+from neurocli_elm.compartments import cell_of
+from neurocli_elm.config import ElmConfig
+from neurocli_elm.control import untrained_neuron
+from neurocli_elm.data import SimulationData
+from neurocli_elm.dendrite_truth import soma_areas
+from neurocli_elm.events import InputEvents
+from neurocli_elm.example import small_cells
+from neurocli_elm.interpret import interpretation_exhibits
+from neurocli_elm.kernels import kernels_of
+from neurocli_elm.memory_spectrum import moves
+from neurocli_elm.model import ElmNeuron
+from neurocli_elm.parameters import DendriteConfig
+from neurocli_elm.probe import (
+    branch_gradients,
+    branch_traces,
+    branch_weights,
+    event_attribution,
+    events_before,
+    output_of,
+    some_windows,
+)
+from neurocli_elm.recovery import (
+    DISTANCE,
+    EFFECT,
+    RESPONSE,
+    SPIKES,
+    WEIGHT,
+    rank_correlation,
+    recovery_exhibit,
+    truths_of,
+)
+
+NAMES = ["kernels", "timescales", "attribution", "dendrite", "ablation"]
+
+
+@pytest.fixture(scope="module")
+def cells() -> RecordingSet:
+    return small_cells(0, simulations=5, duration_ms=2500)
+
+
+def trained_on(cells: RecordingSet, version: int = 2, split: Split | None = None, **options: Any) -> Trained:
+    """A neuron whose every weight is drawn anew, so that no part does nothing."""
+    config = ElmConfig()
+    for key, value in ({"num_memory": 6, "num_branch": 8, "mlp_activation": "silu"} | options).items():
+        setattr(config.model, key, value)
+    names = cells.groups
+    usual = Split(tuple(names[:2]), (names[2],), tuple(names[3:]))
+    data = SimulationData(cells, config, split or usual)
+    module = untrained_neuron(config, data.spec, version, 0)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        module._proto_w_s.copy_(torch.rand(len(module._proto_w_s), generator=generator) - 0.1)
+        for layer in (*module.mlp.linears, module.w_y):
+            layer.weight.mul_(2)
+    return Trained(module, config, data, 0, [])
+
+
+def parts(trained: Trained) -> tuple[ElmNeuron, SimulationData]:
+    assert isinstance(trained.module, ElmNeuron) and isinstance(trained.data, SimulationData)
+    return trained.module, trained.data
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_outputs_of_branch_traces_are_those_of_the_neuron(cells, version, activation):
+    module, data = parts(trained_on(cells, version, mlp_activation=activation))
+    events = some_windows(data, "test", 3, 120).input_events()
+    with torch.no_grad():
+        expected = module.forward_events(events)
+        found = output_of(module, branch_traces(module, events)).transpose(0, 1)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+    x = events.dense(data.channels)
+    sent = (x @ branch_weights(module))[0]
+    torch.testing.assert_close(branch_traces(module, events)[0], sent, atol=1e-5, rtol=1e-4)
+
+
+def test_input_before_a_step_is_the_end_of_the_simulation_until_then(cells):
+    _, data = parts(trained_on(cells))
+    group = data.split.test[0]
+    events = events_before(data, [(group, 700), (group, 30)], 100)
+    dense = events.dense(data.channels).transpose(0, 1).numpy()
+    spikes = data.load(group).spikes
+    expected = np.zeros((2500, data.channels))
+    for step, channel in zip(spikes.step, spikes.channel, strict=True):
+        expected[step, channel] = 1 if channel < data.excitatory else -1
+    np.testing.assert_array_equal(dense[0], expected[601:701])
+    np.testing.assert_array_equal(dense[1], np.concatenate([np.zeros((69, data.channels)), expected[:31]]))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_gradients_of_events_are_those_of_dense_input(cells, version):
+    module, data = parts(trained_on(cells, version))
+    events = some_windows(data, "test", 3, 80).input_events()
+    x = events.dense(data.channels).transpose(0, 1).requires_grad_()
+    for output in (0, 1):
+        (expected,) = torch.autograd.grad(module(x)[:, -1, output].sum(), x)
+        gradients = branch_gradients(module, branch_traces(module, events), output)
+        found = event_attribution(events, gradients, branch_weights(module))
+        want = (expected * x)[events.sample, events.step, events.channel]
+        torch.testing.assert_close(found, want.detach(), atol=1e-5, rtol=1e-3)
+
+
+def test_integrated_gradients_add_up(cells, monkeypatch):
+    module, data = parts(trained_on(cells))
+    spikes, others = spike_places(data, "test")
+    for places in (spikes[:4], others[:4]):
+        rough = attribution_of(module, data, places)
+        monkeypatch.setattr(attribution, "POINTS", 512)
+        found = attribution_of(module, data, places)
+        monkeypatch.undo()
+        difference = found.logit - found.silent
+        assert abs(found.by_lag.sum() - difference) < 0.02
+        assert abs(rough.by_lag.sum() - difference) < 0.3
+        assert found.gap == pytest.approx(abs(found.by_lag.sum() - difference) / abs(difference))
+        assert found.by_lag.sum() == pytest.approx(found.by_input.sum(), rel=1e-4)
+        events = events_before(data, places, 500)
+        assert found.events.sum() == pytest.approx(len(events.sign) / len(places))
+        with torch.no_grad():
+            logits = module.forward_events(events)[:, -1, 0]
+        assert found.logit == pytest.approx(float(logits.mean()), abs=1e-4)
+
+
+def test_places_of_spikes_and_of_none(cells):
+    _, data = parts(trained_on(cells))
+    spikes, others = spike_places(data, "test")
+    known = {(g, int(s)) for g in data.split.test for s in data.load(g).events["output_spikes"] if s >= 500}
+    assert set(spikes) == known and spikes
+    assert all(step >= 500 for _, step in others)
+    for group, step in others:
+        assert np.abs(data.load(group).events["output_spikes"] - step).min(initial=999) > 50
+
+
+def test_kernels_tell_what_one_event_more_does(cells):
+    module, data = parts(trained_on(cells))
+    kernels = kernels_of(module, data, "test")
+    windows = some_windows(data, "test", 48, 400)
+    events = windows.input_events()
+    exact = ElmNeuron(module.options, compiled=False)
+    exact.load_state_dict(module.state_dict())
+    exact.double()
+    x = events.dense(data.channels, torch.float64).transpose(0, 1).contiguous()
+    with torch.no_grad():
+        before = exact(x)[:, -1, 1]
+        for channel, lag in ((3, 0), (40, 9), (data.excitatory + 7, 4), (data.excitatory + 60, 30)):
+            more = x.clone()
+            more[:, 399 - lag, channel] += 1e-4 * kernels.sign[channel]
+            change = 10 * (exact(more)[:, -1, 1] - before).mean() / 1e-4
+            assert kernels.of_input[lag, channel] == pytest.approx(float(change), rel=5e-3, abs=1e-5)
+    exciting = kernels.weights[: data.excitatory, 2]
+    assert kernels.mean_weight(True)[2] == pytest.approx(exciting[exciting > 0].mean())
+    np.testing.assert_allclose(kernels.of_branch(False), -kernels.unit * kernels.mean_weight(False))
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, version, held):
+    module, data = parts(trained_on(cells, version))
+    on = ablation.tested(module, data, "test")
+    mean = mean_memory(module, on)
+    units = np.array([1, 4])
+    cut_off = without(module, units, mean if held else None)
+    windows = some_windows(data, "test", 2, 60)
+    x = torch.from_numpy(windows.dense())
+    state = module.initial_state(2)
+    expected = []
+
+    def fixed(memory: torch.Tensor) -> torch.Tensor:
+        memory = memory.clone()
+        memory[:, units] = mean[units] if held else 0
+        return memory
+
+    with torch.no_grad():
+        for t in range(60):
+            state = module.next_state(x[:, t], state._replace(memory=fixed(state.memory)))
+            expected.append(module.w_y(fixed(state.memory)))
+        found = cut_off(x)
+    torch.testing.assert_close(found, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)
+    states = [module.forward_states(_whole(data, group)).memory[0, 500:].mean(0) for group in data.split.test]
+    torch.testing.assert_close(mean, torch.stack(states).mean(0).detach(), atol=1e-5, rtol=1e-4)
+
+
+def _whole(data: SimulationData, group: str) -> InputEvents:
+    return events_before(data, [(group, data.lengths[group] - 1)], data.lengths[group])
+
+
+def test_ablation_scores_are_rmse_and_auc(cells):
+    module, data = parts(trained_on(cells, split=Split((), (), tuple(cells.groups), "given")))
+    found = score(module, ablation.tested(module, data, "test"))
+    errors, truth, guess = [], [], []
+    for group in data.split.test:
+        with torch.no_grad():
+            spike, soma = module.neuronio_output(_whole(data, group))
+        recording = data.load(group)
+        target = np.minimum(recording.signal[500:, 0], -55) + 67.7
+        errors.append(soma[0, 500:].numpy() - target)
+        truth.append(np.isin(np.arange(500, 2500), recording.events["output_spikes"]))
+        guess.append(spike[0, 500:].numpy())
+    assert float(ablation._RMSE.value(found.rmse.sum(0))) == pytest.approx(
+        np.sqrt(np.mean(np.square(errors))), rel=1e-4
+    )
+    auc = roc_auc_score(np.concatenate(truth), np.concatenate(guess))
+    assert float(ablation._AUC.value(found.auc.sum(0))) == pytest.approx(auc, abs=2e-3)
+
+
+def test_bands_hold_every_unit_once():
+    tau = np.geomspace(1, 1500, 12)
+    every = dict(parts_of(tau))
+    bands = [units for name, units in every.items() if not name.startswith(("unit", "all"))]
+    assert sorted(np.concatenate(bands).tolist()) == list(range(12))
+    assert "1000 ms and more" in every and "unit 0 (1 ms)" in every
+    assert not any(name.startswith("unit") for name, _ in parts_of(np.geomspace(1, 150, 100)))
+
+
+def test_what_a_unit_moves_is_its_readout_times_its_spread(cells):
+    module, data = parts(trained_on(cells))
+    windows = some_windows(data, "test", 16)
+    with torch.no_grad():
+        memory = module.forward_states(windows.input_events()).memory[:, 150:].flatten(0, 1).numpy()
+        weight = module.w_y.weight.abs().numpy()
+    found = moves(module, data, "test")
+    np.testing.assert_allclose(found[0], weight[0] * memory.std(0, ddof=1), rtol=1e-3)
+    np.testing.assert_allclose(found[1], 10 * weight[1] * memory.std(0, ddof=1), rtol=1e-3)
+
+
+# ---- the dendrite
+
+
+def test_effects_on_the_soma_are_those_of_the_simulated_cell():
+    """Weak synapses, nothing else: then the cell is the linear circuit, and a response can be added up."""
+    weak = DendriteConfig(
+        segments=64,
+        duration_ms=700,
+        steps_per_ms=40,
+        sodium_ms_per_cm2=0,
+        potassium_ms_per_cm2=0,
+        slow_potassium_ms_per_cm2=0,
+        excitatory_hz=0,
+        inhibitory_hz=0,
+        ampa_ns=3e-3,
+        nmda_ns=3e-3,
+        gaba_ns=3e-2,
+        gaba_reversal_mv=-60,
+    )
+    cell, expected = cell_of(weak), soma_areas(weak)
+    nothing = np.zeros(0, np.int32)
+    rest = engine_numba.simulate(weak, cell, nothing, nothing).soma.astype(np.float64)
+    for channel in (0, 20, 63, 64 + 5, 64 + 40):
+        one = engine_numba.simulate(weak, cell, np.array([5], np.int32), np.array([channel], np.int32)).soma
+        area = (one.astype(np.float64) - rest).sum() * weak.dt_ms
+        assert area == pytest.approx(expected[channel], rel=0.02)  # a synapse takes a little of its own driving force
+
+
+def test_effects_at_work_are_smaller_than_at_rest_and_fall_with_distance():
+    config = DendriteConfig(segments=64)
+    quiet = config.model_copy(update={"excitatory_hz": 0.0, "inhibitory_hz": 0.0})
+    at_work, at_rest = soma_areas(config), soma_areas(quiet)
+    # Inhibition drives towards -75 mV: away from rest at -77 mV, and down where the cell works.
+    assert (at_work[:64] > 0).all() and (at_work[64:] < 0).all() and (at_rest[64:] > 0).all()
+    assert (at_work[:64] < at_rest[:64]).mean() > 0.9
+    distance = cell_of(config).morphology.distance_um
+    assert stats.spearmanr(at_work[:64], distance)[0] < -0.5
+
+
+def test_rank_correlation_is_scipys():
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 9, 40).astype(float)
+    other = one + rng.normal(0, 3, 40)
+    other[3] = np.nan
+    found = rank_correlation(one, other)
+    keep = np.isfinite(other)
+    assert (found.value, found.n) == (pytest.approx(stats.spearmanr(one[keep], other[keep])[0]), 39)
+    assert found.low < found.value < found.high
+    assert np.isnan(rank_correlation(one, np.ones(40)).value)
+    # The interval holds the true value nineteen times in twenty.
+    inside = 0
+    for _ in range(300):
+        x = rng.normal(size=60)
+        r = rank_correlation(x, 0.75 * x + rng.normal(size=60))
+        inside += r.low < 6 / np.pi * np.arcsin(0.6 / 2) < r.high
+    assert 0.91 < inside / 300 < 0.99
+
+
+def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_path):
+    _, data = parts(trained_on(cells))
+    truths = truths_of(data)
+    assert list(truths) == [EFFECT, WEIGHT, DISTANCE]
+    found = {RESPONSE: 2 * truths[EFFECT], SPIKES: -truths[DISTANCE]}
+    blank = dict.fromkeys(found, np.random.default_rng(0).normal(size=data.channels))
+    claims = recovery_exhibit(data, found, blank, tmp_path).claims
+    for kind in ("excitatory", "inhibitory"):
+        assert claims[f"{RESPONSE}, {kind}, {EFFECT}"] == pytest.approx(1)
+        assert claims[f"{SPIKES}, {kind}, {DISTANCE}"] == pytest.approx(-1)
+        assert claims[f"response over true effect, {kind}"] == pytest.approx(2)
+        assert abs(claims[f"{RESPONSE}, {kind}, {EFFECT}, untrained"]) < 0.3
+
+
+# ---- everything together
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version):
+    trained = trained_on(cells, version)
+    before = {name: tensor.clone() for name, tensor in trained.module.state_dict().items()}
+    exhibits = interpretation_exhibits(trained, tmp_path)
+    assert [exhibit.name for exhibit in exhibits] == NAMES
+    for exhibit in exhibits:
+        assert exhibit.figure is not None and exhibit.figure.stat().st_size > 10_000
+        assert exhibit.table is not None and exhibit.claims
+        assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
+        json.dumps(plain(exhibit.as_dict()), allow_nan=False)
+    assert all(torch.equal(before[name], tensor) for name, tensor in trained.module.state_dict().items())
+
+
+def test_what_cannot_be_shown_is_said(cells, tmp_path):
+    silent = []
+    for group in cells:
+        one = cells[group]
+        events = {name: values[:0] for name, values in one.events.items()}
+        silent.append(dataclasses.replace(one, events=events))
+    exhibits = {e.name: e for e in interpretation_exhibits(trained_on(RecordingSet.of(silent)), tmp_path)}
+    assert "no output spike" in exhibits["attribution"].title and exhibits["attribution"].table is None
+    assert "unknown" in exhibits["dendrite"].title
+    assert exhibits["ablation"].claims["auc"] is None
+    for exhibit in exhibits.values():
+        json.dumps(plain(exhibit.as_dict()), allow_nan=False)
+
+
+def test_a_published_neuron_has_found_the_dendrite(tmp_path):
+    if "NEUROCLI_REAL_DATA" not in os.environ:
+        pytest.skip("NEUROCLI_REAL_DATA is not set")
+    from neurocli_elm.reader import NeuronIoReader
+
+    folder = Path(os.environ["NEUROCLI_REAL_DATA"]) / "elm"
+    recordings = NeuronIoReader().read(sorted(folder.glob("*.p")))
+    found = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
+    config = config_of(found.options)
+    data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
+    trained = Trained(found.neuron(), config, data, 0, [])
+    exhibits = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
+    claims = exhibits["dendrite"].claims
+    assert claims[f"{RESPONSE}, excitatory, {DISTANCE}"] < -0.5
+    assert claims[f"{RESPONSE}, inhibitory, {DISTANCE}"] < -0.5
+    assert abs(claims[f"{RESPONSE}, excitatory, {DISTANCE}, untrained"]) < 0.4
+    assert exhibits["kernels"].claims["inputs_of_right_sign"] > 0.9
+    assert exhibits["attribution"].claims["excitatory_excess"] > 1
+    assert exhibits["ablation"].claims["rmse_mv"] < 0.7
