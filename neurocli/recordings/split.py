@@ -80,7 +80,9 @@ def leave_one_out(groups: Sequence[str], protocol: str) -> Split:
     """One fold per group, trained on all others. Raises DataError for fewer than three groups."""
     if len(groups) < 3:
         raise DataError(
-            f"{len(groups)} independent groups cannot be left out one by one", where="split", hint="bring at least three"
+            f"{len(groups)} independent groups cannot be left out one by one",
+            where="split",
+            hint="bring at least three",
         )
     everything = tuple(groups)
     folds = tuple(Split(tuple(g for g in groups if g != left), (), (left,), protocol=protocol) for left in groups)

@@ -1,6 +1,6 @@
 """elm: the Expressive Leaky Memory neuron, fitted to simulated cells with known input. Cards only; the code loads on demand."""
 
-from neurocli.plugin import ModelCard, ReaderCard, SimulatorCard, hookimpl
+from neurocli.plugin import CommandCard, ModelCard, ReaderCard, SimulatorCard, hookimpl
 
 _SOURCE = "Spieler et al. (2023), arXiv:2306.16922; github.com/AaronSpieler/elmneuron"
 
@@ -48,5 +48,22 @@ def neurocli_register_readers() -> list[ReaderCard]:
             summary="NeuronIO: simulations of a layer-5 pyramidal cell, sim__*.p, read without executing anything in them",
             implementation="neurocli_elm.reader:NeuronIoReader",
             suffixes=(".p",),
+        ),
+        ReaderCard(
+            name="shd",
+            summary="Spiking Heidelberg Digits: spikes of a cochlea for spoken digits, shd_*.h5 or .h5.gz",
+            implementation="neurocli_elm.shd:ShdReader",
+            suffixes=(".h5", ".h5.gz"),
+        ),
+    ]
+
+
+@hookimpl
+def neurocli_register_commands() -> list[CommandCard]:
+    return [
+        CommandCard(
+            name="fetch-shd",
+            summary="Download the Spiking Heidelberg Digits (two files, about 200 MB) into the cache or a folder.",
+            implementation="neurocli_elm.download:fetch_shd",
         )
     ]

@@ -18,20 +18,17 @@ from torch.nn import functional
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.recordings import Recording
 from neurocli_elm.data import SimulationData
+from neurocli_elm.linear_filter import Answer, Array, LinearFilter, summed
 from neurocli_elm.questions import prediction
 from neurocli_elm.windows import SOMA_SCALE_MV, soma_target_mv, spike_target
 
-Array = NDArray[np.float64]
 TAUS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 BRANCH_TAUS_MS = (2.0, 8.0, 30.0, 120.0)
 BRANCHES = 32
-ALPHA = 1e-3
-LARGEST_ROWS = 60_000
-"""Steps that the logistic regressions are fitted on: all with an output spike, and others at random with their weight."""
 SEED = 0
+MOST_SIMULATIONS = 256
+"""Simulations that the constant and the filters are fitted on; of more, evenly chosen ones."""
 
-Answer = Callable[[Recording], tuple[Array, Array]]
-"""Simulation → (spike probability, soma in mV above -67.7), each [time]."""
 Fit = Callable[[Sequence[Recording]], Answer]
 """Simulations to fit on → what answers for others."""
 FEWEST, EACH, FOLDS = 3, 10, 5
@@ -47,18 +44,20 @@ def baselines(data: SimulationData, config: Any) -> list[Predictor]:
         ("spike rate, mean voltage", lambda train: _constant(train, event, first), "what simulations have on average"),
         (
             "linear filter",
-            lambda train: _Linear(every, TAUS_MS).fit(train, event, first),
+            lambda train: LinearFilter(every, TAUS_MS).fit(train, event, first),
             "ridge and logistic regression on leaky sums of all excitatory and all inhibitory input",
         ),
         (
             "linear filter per branch",
-            lambda train: _Linear(by_branch, BRANCH_TAUS_MS).fit(train, event, first),
+            lambda train: LinearFilter(by_branch, BRANCH_TAUS_MS).fit(train, event, first),
             f"the same on the sums of {len(set(by_branch.tolist())) // 2} groups of neighbouring inputs",
         ),
     ]
     if not data.split.train:
         return [_left_out(data, *kind) for kind in kinds] if len(data.split.test) >= FEWEST else []
-    train = [data.load(group) for group in data.split.train]
+    groups = data.split.train
+    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
+    train = [data.load(groups[n]) for n in picked]
     predictors = [_predictor(data, name, fit(train), note) for name, fit, note in kinds]
     if config.evaluate.lstm_steps:
         note = f"{config.evaluate.lstm_hidden} units on the sums of the same groups of inputs"
@@ -125,74 +124,10 @@ def _sums(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
     return np.concatenate([parts[0], parts[1] + min(groups, excitatory)]).astype(np.int64)
 
 
-def summed(recording: Recording, group_of: NDArray[np.int64]) -> Array:
-    """[time, sum] events per step of each group of inputs."""
-    assert recording.spikes is not None
-    groups = int(group_of.max()) + 1
-    flat = recording.spikes.step.astype(np.int64) * groups + group_of[recording.spikes.channel]
-    return np.bincount(flat, minlength=recording.steps * groups).reshape(recording.steps, groups).astype(np.float64)
-
-
 def _constant(train: Sequence[Recording], event: str, first: int) -> Answer:
     rate = float(np.mean([spike_target(r, event)[first:].mean() for r in train]))
     soma = float(np.mean([soma_target_mv(r)[first:].mean() for r in train]))
     return lambda recording: (np.full(recording.steps, rate), np.full(recording.steps, soma))
-
-
-class _Linear:
-    """Ridge (soma) and logistic (spike) regression on leaky traces of sums of inputs."""
-
-    def __init__(self, group_of: NDArray[np.int64], taus_ms: Sequence[float]) -> None:
-        self.group_of, self.taus_ms = group_of, tuple(taus_ms)
-
-    def features(self, recording: Recording) -> Array:
-        """[time, feature]: traces with every time constant of every sum."""
-        from scipy.signal import lfilter
-
-        sums = summed(recording, self.group_of)
-        traces = [lfilter([1 - np.exp(-1 / tau)], [1, -np.exp(-1 / tau)], sums, axis=0) for tau in self.taus_ms]
-        return np.concatenate(traces, axis=1)
-
-    def fit(self, train: Sequence[Recording], event: str, first: int) -> Answer:
-        from sklearn.linear_model import LogisticRegression
-
-        n = 0
-        total, squares = np.zeros((2, len(self.taus_ms) * (int(self.group_of.max()) + 1)))
-        for recording in train:
-            x = self.features(recording)[first:]
-            n, total, squares = n + len(x), total + x.sum(0), squares + (x**2).sum(0)
-        self.mean = total / n
-        self.sd = np.sqrt(np.maximum(squares / n - self.mean**2, 1e-12))
-        size = len(self.mean)
-        gram, moment, target_mean = np.zeros((size, size)), np.zeros(size), 0.0
-        for recording in train:
-            target_mean += soma_target_mv(recording)[first:].sum() / n
-        kept_x, kept_y, weight = [], [], []
-        rng = np.random.default_rng(SEED)
-        share = min(1.0, LARGEST_ROWS / n)
-        for recording in train:
-            x = (self.features(recording)[first:] - self.mean) / self.sd
-            gram += x.T @ x
-            moment += x.T @ (soma_target_mv(recording)[first:] - target_mean)
-            spike = spike_target(recording, event)[first:] > 0
-            chosen = spike | (rng.random(len(spike)) < share)
-            kept_x.append(x[chosen])
-            kept_y.append(spike[chosen])
-            weight.append(np.where(spike[chosen], 1.0, 1 / share))
-        self.coefficients = np.linalg.solve(gram + ALPHA * n * np.eye(size), moment)
-        self.intercept = target_mean
-        labels = np.concatenate(kept_y)
-        self.logistic: Any = None
-        self.rate = float(labels.mean())
-        if labels.any() and not labels.all():
-            self.logistic = LogisticRegression(C=1.0, max_iter=200)
-            self.logistic.fit(np.concatenate(kept_x), labels, sample_weight=np.concatenate(weight))
-        return self.answer
-
-    def answer(self, recording: Recording) -> tuple[Array, Array]:
-        x = (self.features(recording) - self.mean) / self.sd
-        spike = self.logistic.predict_proba(x)[:, 1] if self.logistic is not None else np.full(len(x), self.rate)
-        return spike, x @ self.coefficients + self.intercept
 
 
 class _SmallLstm(nn.Module):

@@ -15,8 +15,10 @@ PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
 """Synapses of a branch, and inputs that it lies over, in the published models of 1,278 inputs and 45 branches."""
 
 
-def options_of(config: Any, num_input: int, version: int) -> ElmOptions:
-    """The options of a neuron with `num_input` inputs. Raises ConfigError for what cannot be."""
+def options_of(
+    config: Any, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
+) -> ElmOptions:
+    """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
     model = config.model
     branches = num_input if model.num_branch is None else min(model.num_branch, num_input)
     synapses = model.num_synapse_per_branch
@@ -27,7 +29,7 @@ def options_of(config: Any, num_input: int, version: int) -> ElmOptions:
     return ElmOptions(
         version=version,
         num_input=num_input,
-        num_output=OUTPUTS,
+        num_output=num_output,
         num_memory=model.num_memory,
         lambda_value=model.lambda_value,
         mlp_num_layers=model.mlp_num_layers,
@@ -43,6 +45,7 @@ def options_of(config: Any, num_input: int, version: int) -> ElmOptions:
         num_synapse_per_branch=synapses,
         input_to_synapse_routing=model.input_to_synapse_routing,
         routing_seed=model.routing_seed,
+        delta_t=delta_t,
     )
 
 
@@ -61,4 +64,6 @@ def config_of(options: ElmOptions) -> ElmConfig:
 def build_neuron(config: Any, spec: dict[str, Any], version: int) -> ElmNeuron:
     """An untrained neuron for the inputs of that `spec`."""
     compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
-    return ElmNeuron(options_of(config, spec["num_input"], version), compiled=compiled)
+    outputs, delta_t = spec.get("num_output", OUTPUTS), spec.get("delta_t", 1.0)
+    options = options_of(config, spec["num_input"], version, num_output=outputs, delta_t=delta_t)
+    return ElmNeuron(options, compiled=compiled)

@@ -10,8 +10,9 @@ from neurocli.config import FamilyConfig, Section, TrainConfig
 
 
 class DataConfig(Section):
-    """Which windows are drawn, and how simulations are split."""
+    """Which windows or spoken digits are drawn, and how simulations or utterances are split."""
 
+    kind: Literal["any", "neuronio", "shd"] = Field("any", description="the data that these options are made for")
     window: int = Field(500, ge=2, description="steps (ms) of a training window")
     ignored: int = Field(500, ge=0, description="first steps of a simulation that are neither trained on nor scored")
     labels: Literal["published", "redetected"] = Field(
@@ -24,6 +25,12 @@ class DataConfig(Section):
     split_seed: int = Field(0, ge=0)
     validation: float = Field(0.15, gt=0, lt=1)
     test: float = Field(0.15, gt=0, lt=1)
+    bin_ms: int = Field(10, ge=1, le=100, description="spoken digits: length of a step")
+    masked: float = Field(
+        0.5, ge=0, lt=1, description="spoken digits: share of the input left out in training, drawn anew for each batch"
+    )
+    adding: bool = Field(False, description="spoken digits: the sum of two that follow on each other")
+    adding_batches: int = Field(500, ge=1, description="with adding: batches of pairs in one pass")
 
     @property
     def event(self) -> str:

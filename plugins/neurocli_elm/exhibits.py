@@ -56,7 +56,8 @@ def published(trained: Trained) -> Exhibit:
     note = (
         f"windows of 500 ms, each from a state of zero; {first.simulations} simulations, {first.excluded} left out for more than 24 "
         f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
-        "and the standard deviation of its own targets, which no user of a model could do" + (f". {reason}" if reason else "")
+        "and the standard deviation of its own targets, which no user of a model could do"
+        + (f". {reason}" if reason else "")
     )
     columns = ["protocol", "AUC", "AP", "TP@0.0025", "TP@0.01", "RMSE mV", "MAE mV", "EV %"]
     claims: dict[str, Any] = {
@@ -101,7 +102,9 @@ def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
             raster.plot(step[chosen], channel[chosen], ",", color=colour, label=label)
         raster.set(ylabel="input", xlim=(first, first + SHOWN_MS))
         raster.legend(loc="upper right", fontsize=8, markerscale=30)
-        soma.plot(time[shown], soma_target_mv(recording)[first:][shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell")
+        soma.plot(
+            time[shown], soma_target_mv(recording)[first:][shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell"
+        )
         soma.plot(time[shown], values[shown, SOMA] + SOMA_BIAS_MV, color="#d35400", lw=1.0, label="model")
         soma.set(ylabel="soma (mV)", xlim=(first, first + SHOWN_MS))
         soma.legend(loc="upper right", fontsize=8)
@@ -112,5 +115,7 @@ def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
         spike.set(ylabel="spike probability", xlabel="time (ms)", xlim=(first, first + SHOWN_MS), ylim=(0, 1))
     error = values[:, SOMA] - soma_target_mv(recording)[first:]
     row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
-    table = Table(["simulation", "output spikes", "RMSE mV"], [row], "grey lines: output spikes; voltage clipped at -55 mV")
+    table = Table(
+        ["simulation", "output spikes", "RMSE mV"], [row], "grey lines: output spikes; voltage clipped at -55 mV"
+    )
     return Exhibit("traces", "One simulation, cell and model", table, path, {})

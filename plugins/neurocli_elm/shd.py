@@ -156,9 +156,7 @@ def _check(seconds: NDArray[np.float32], units: NDArray[Any], path: Path, number
     wrong = np.flatnonzero(~((seconds >= 0) & (seconds <= LONGEST_S)))
     if len(wrong):
         hint = f"times are seconds from 0 to {LONGEST_S:g}: repair the file, or leave it out"
-        raise DataError(
-            f"a spike time is {seconds[wrong[0]]:g} s", where=f"{times_at}, spike {wrong[0]}", hint=hint
-        )
+        raise DataError(f"a spike time is {seconds[wrong[0]]:g} s", where=f"{times_at}, spike {wrong[0]}", hint=hint)
     wrong = np.flatnonzero((units.astype(np.int64) < 0) | (units.astype(np.int64) >= UNITS))
     if len(wrong):
         raise DataError(

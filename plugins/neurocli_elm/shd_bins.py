@@ -17,7 +17,7 @@ DURATION_S = 1.0
 def edges(bin_ms: int) -> NDArray[np.float64]:
     """Left edges of the bins in s; the last one collects what comes later, and is dropped."""
     step = bin_ms / 1000
-    return np.arange(0, DURATION_S + step, step)
+    return np.arange(0, DURATION_S + step, step, dtype=np.float64)
 
 
 def num_bins(bin_ms: int) -> int:

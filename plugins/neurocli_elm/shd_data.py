@@ -90,8 +90,7 @@ class ShdData(DataModule):
                 place, count = self.binned.of(utterance)
                 step, unit = np.divmod(place.astype(np.int64), UNITS)
                 parts.append((np.full(len(place), sample), step + half * offset, unit, count.astype(np.int64)))
-        sample, step, unit, count = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return sample.astype(np.int64), step, unit, count
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
     def batch(self, rows: NDArray[np.int64], masked: float = 0.0, rng: np.random.Generator | None = None) -> Batch:
         """label [sample]; sample, step, channel, sign [entry], where sign is the count; num_steps.

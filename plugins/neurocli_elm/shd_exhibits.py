@@ -48,7 +48,9 @@ def confusion(trained: Trained, answers: dict[str, Prediction], figures: Path) -
     lines = []
     for k in np.flatnonzero(total):
         worst = int(off[k].argmax())
-        lines.append([names[k], int(total[k]), float(share[k, k]), names[worst] if off[k, worst] else "–", int(off[k, worst])])
+        lines.append(
+            [names[k], int(total[k]), float(share[k, k]), names[worst] if off[k, worst] else "–", int(off[k, worst])]
+        )
     columns = ["class", "samples", "right", "most often taken for", "times"]
     return Exhibit("confusion", "Which classes are confused", Table(columns, lines), path, {})
 
@@ -64,9 +66,7 @@ def evidence(trained: Trained, figures: Path) -> Exhibit:
     blank = untrained_neuron(trained.config, data.spec, module.options.version, trained.seed)
     blank = blank.to(next(module.parameters()).device)
     truth = data.classes(rows)
-    right = [
-        (probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (module, blank)
-    ]
+    right = [(probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (module, blank)]
     step_ms = data.spec["delta_t"]
     time_ms = (np.arange(len(right[0])) + 1) * every * step_ms
     path = figures / "evidence.png"

@@ -49,8 +49,8 @@ def _published(groups: Sequence[str], tested: tuple[str, ...], options: Any) -> 
     held = np.random.default_rng(options.split_seed).binomial(1, options.validation, len(rest)).astype(bool)
     if held.all() or not held.any():
         held[:] = np.arange(len(rest)) == 0
-    parts = (tuple(g for g, h in zip(rest, held, strict=True) if h == wanted) for wanted in (False, True))
-    return Split(*parts, tested, protocol=PUBLISHED)
+    train, validation = (tuple(g for g, h in zip(rest, held, strict=True) if h == wanted) for wanted in (False, True))
+    return Split(train, validation, tested, protocol=PUBLISHED)
 
 
 def _by_speaker(about: Mapping[str, About], speakers: Sequence[str], options: Any) -> Split:

@@ -94,5 +94,7 @@ class ShdTask(Task):
                 + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
             )
         if not data.speakers_known:
-            found.append("speakers are unknown: intervals take utterances as independent, and are too narrow if they are not")
+            found.append(
+                "speakers are unknown: intervals take utterances as independent, and are too narrow if they are not"
+            )
         return found

@@ -53,7 +53,9 @@ class GraphConfig(Section):
 class EvaluateConfig(Section):
     """What is scored."""
 
-    horizons: list[Annotated[int, Field(ge=1)]] = Field([1, 5, 10, 25], min_length=1, description="steps ahead, by rollout")
+    horizons: list[Annotated[int, Field(ge=1)]] = Field(
+        [1, 5, 10, 25], min_length=1, description="steps ahead, by rollout"
+    )
     context: int = Field(50, ge=12, description="frames that every predictor sees before its first forecast")
     stride: int = Field(5, ge=1, description="every so many frames a forecast starts")
 

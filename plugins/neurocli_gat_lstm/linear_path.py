@@ -46,6 +46,10 @@ class LinearPath:
 
     def among(self, names: Sequence[str]) -> LinearPath:
         """The same coefficients for other nodes; a name that is unknown has the shared past and no neighbours."""
+        n, lags = len(names), self.own.shape[1]
+        if not self.names:
+            none = np.zeros((n, n))
+            return LinearPath(tuple(names), np.tile(self.shared, (n, 1)).reshape(n, lags), self.shared, none, none)
         place = {name: k for k, name in enumerate(self.names)}
         index = np.array([place.get(name, -1) for name in names], np.int64)
         known = index >= 0

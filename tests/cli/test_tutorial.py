@@ -45,7 +45,9 @@ def test_the_eirnn_tutorial(tmp_path: Path) -> None:
 def test_the_worm_tutorial(tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("worm.md", tmp_path)
     assert "silenced" in simulated and "connectome" in diagnosed and "best_epoch" in trained
-    assert "persistence" in evaluated and "VAR ridge" in evaluated and "leave one worm out" in evaluated.lower() + trained
+    assert (
+        "persistence" in evaluated and "VAR ridge" in evaluated and "leave one worm out" in evaluated.lower() + trained
+    )
     assert "attention" in interpreted.lower()
     figures = list(tmp_path.rglob("*.png"))
     assert len(figures) >= 5 and all(f.stat().st_size > 2000 for f in figures)

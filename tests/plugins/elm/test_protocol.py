@@ -105,8 +105,14 @@ def test_published_checkpoints_score_as_the_published_code_scores_them(num_memor
 @real
 def test_the_neuron_of_the_family_gives_the_same_answers():
     options = ElmOptions(
-        **{"num_input": 1278, "num_output": 2, "version": 1, "num_memory": 15, "memory_tau_max": 150.0},
-        **{"num_branch": 45, "num_synapse_per_branch": 100, "input_to_synapse_routing": "neuronio"},
+        num_input=1278,
+        num_output=2,
+        version=1,
+        num_memory=15,
+        memory_tau_max=150.0,
+        num_branch=45,
+        num_synapse_per_branch=100,
+        input_to_synapse_routing="neuronio",
     )
     neuron = ElmNeuron(options)
     path = REAL / "checkpoints/num_memory_15/neuronio_best_model_state.pt"

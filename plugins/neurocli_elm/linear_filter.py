@@ -1,0 +1,148 @@
+"""The linear baselines: ridge (soma) and logistic (spike) regression on leaky traces of sums of inputs, with chosen penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.recordings import Recording
+from neurocli_elm.windows import soma_target_mv, spike_target
+
+Array = NDArray[np.float64]
+Answer = Callable[[Recording], tuple[Array, Array]]
+"""Simulation → (spike probability, soma in mV above -67.7), each [time]."""
+
+ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Penalties of the ridge, per step, of features with an sd of one."""
+INVERSES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse penalties C of the logistic regression."""
+ROWS, CHOOSING_ROWS = 60_000, 20_000
+"""Steps that a logistic regression is fitted on: all with an output spike, and others at random with their weight."""
+FOLDS = 3
+"""Parts of the simulations that are left out in turn to choose penalties."""
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """Sums over all steps for the ridge, a sample of the steps for the logistic regression."""
+
+    steps: int
+    gram: Array
+    moment: Array
+    level: float
+    x: Array
+    spike: NDArray[np.bool_]
+    weight: Array
+
+
+class LinearFilter:
+    """group_of: [channel] which sum an input belongs to; taus_ms: time constants of each sum's traces."""
+
+    def __init__(self, group_of: NDArray[np.int64], taus_ms: Sequence[float]) -> None:
+        self.group_of, self.taus_ms = group_of, tuple(taus_ms)
+        self.logistic: Any = None
+
+    def features(self, recording: Recording) -> Array:
+        """[time, feature]: traces with every time constant of every sum."""
+        from scipy.signal import lfilter
+
+        sums = summed(recording, self.group_of)
+        traces = [lfilter([1 - np.exp(-1 / tau)], [1, -np.exp(-1 / tau)], sums, axis=0) for tau in self.taus_ms]
+        return np.concatenate(traces, axis=1)
+
+    def fit(self, train: Sequence[Recording], event: str, first: int) -> Answer:
+        """Fitted on all simulations, with the penalties that do best on a third of them after a fit on the others."""
+        alpha, inverse = self._chosen(train, event, first)
+        sums = self._gathered(train, event, first, ROWS)
+        self._ridge(sums, alpha)
+        self._separate(sums, inverse)
+        return self.answer
+
+    def answer(self, recording: Recording) -> tuple[Array, Array]:
+        x = self._scaled(recording)
+        return self._spike(x), x @ self.coefficients + self.intercept
+
+    def _chosen(self, train: Sequence[Recording], event: str, first: int) -> tuple[float, float]:
+        """(ridge's, logistic regression's): each third of the simulations is left out in turn."""
+        if len(train) < FOLDS:
+            return ALPHAS[1], INVERSES[-1]
+        from sklearn.metrics import log_loss
+
+        errors, losses = np.zeros(len(ALPHAS)), np.zeros(len(INVERSES))
+        for fold in range(FOLDS):
+            tested = train[fold::FOLDS]
+            sums = self._gathered([r for n, r in enumerate(train) if n % FOLDS != fold], event, first, CHOOSING_ROWS)
+            x = np.concatenate([self._scaled(recording)[first:] for recording in tested])
+            soma = np.concatenate([soma_target_mv(recording)[first:] for recording in tested])
+            spike = np.concatenate([spike_target(recording, event)[first:] for recording in tested])
+            for n, alpha in enumerate(ALPHAS):
+                self._ridge(sums, alpha)
+                errors[n] += float(np.sum((x @ self.coefficients + self.intercept - soma) ** 2))
+            for n, inverse in enumerate(INVERSES):
+                self._separate(sums, inverse)
+                losses[n] += float(log_loss(spike, self._spike(x), labels=[0, 1], normalize=False))
+        return ALPHAS[int(errors.argmin())], INVERSES[int(losses.argmin())]
+
+    def _gathered(self, train: Sequence[Recording], event: str, first: int, rows: int) -> _Gathered:
+        """Goes through the simulations twice, one at a time: for the scale of the features, then for the sums."""
+        size = len(self.taus_ms) * (int(self.group_of.max()) + 1)
+        n, level, total, squares = 0, 0.0, np.zeros(size), np.zeros(size)
+        for recording in train:
+            x = self.features(recording)[first:]
+            n, total, squares = n + len(x), total + x.sum(0), squares + (x**2).sum(0)
+            level += float(soma_target_mv(recording)[first:].sum())
+        level /= n
+        self.mean = total / n
+        self.sd = np.sqrt(np.maximum(squares / n - self.mean**2, 1e-12))
+        gram, moment = np.zeros((size, size)), np.zeros(size)
+        rng, share = np.random.default_rng(_SEED), min(1.0, rows / n)
+        kept: list[tuple[Array, NDArray[np.bool_], Array]] = []
+        for recording in train:
+            x = self._scaled(recording)[first:]
+            gram += x.T @ x
+            moment += x.T @ (soma_target_mv(recording)[first:] - level)
+            spike = spike_target(recording, event)[first:] > 0
+            chosen = spike | (rng.random(len(spike)) < share)
+            kept.append((x[chosen], spike[chosen], np.where(spike[chosen], 1.0, 1 / share)))
+        sampled, spikes, weight = (np.concatenate(column) for column in _columns(kept))
+        return _Gathered(n, gram, moment, level, sampled, spikes.astype(bool), weight)
+
+    def _ridge(self, sums: _Gathered, alpha: float) -> None:
+        self.coefficients = np.linalg.solve(sums.gram + alpha * sums.steps * np.eye(len(sums.gram)), sums.moment)
+        self.intercept = sums.level
+
+    def _separate(self, sums: _Gathered, inverse: float) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self.rate = float(sums.spike.sum() / sums.steps)
+        self.logistic = None
+        if sums.spike.any() and not sums.spike.all():
+            self.logistic = LogisticRegression(C=inverse, max_iter=200)
+            self.logistic.fit(sums.x, sums.spike, sample_weight=sums.weight)
+
+    def _scaled(self, recording: Recording) -> Array:
+        found: Array = (self.features(recording) - self.mean) / self.sd
+        return found
+
+    def _spike(self, x: Array) -> Array:
+        if self.logistic is None:
+            return np.full(len(x), self.rate)
+        found: Array = self.logistic.predict_proba(x)[:, 1]
+        return found
+
+
+def summed(recording: Recording, group_of: NDArray[np.int64]) -> Array:
+    """[time, sum] events per step of each group of inputs."""
+    assert recording.spikes is not None
+    groups = int(group_of.max()) + 1
+    flat = recording.spikes.step.astype(np.int64) * groups + group_of[recording.spikes.channel]
+    return np.bincount(flat, minlength=recording.steps * groups).reshape(recording.steps, groups).astype(np.float64)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    return zip(*rows, strict=True)
