@@ -144,18 +144,18 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
         better = model > baseline if metric["higher"] else model < baseline
         difference = skill["paired"] or {}
         low, high = difference.get("low"), difference.get("high")
-        sure = low is None or high is None or (low > 0 if metric["higher"] else high < 0)
+        sure = low is None or high is None or not low <= 0 <= high
         findings.append(
             Finding(
                 "better-than-baseline",
                 "test",
-                FAIL if not better else PASS if sure else WARN,
+                WARN if not sure else PASS if better else FAIL,
                 model,
                 f"{'>' if metric['higher'] else '<'} {baseline:.4g} ({skill['best_baseline']})",
                 ""
                 if better and sure
                 else "the difference is within its interval: bring more test groups"
-                if better
+                if not sure
                 else "a trivial predictor does as well: the model has learned nothing of use",
             )
         )

@@ -35,7 +35,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
             summary="A cell like a layer-5 pyramidal one: dendrites with NMDA synapses, an active soma; one run is one simulation",
             implementation="neurocli_elm.simulator:DendriteSimulator",
             source="after Beniaguev, Segev & London (2021), Neuron 109:2727",
-            runs=24,
+            runs=80,
         )
     ]
 

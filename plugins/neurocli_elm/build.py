@@ -21,6 +21,7 @@ def options_of(
     """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
     model = config.model
     branches = num_input if model.num_branch is None else min(model.num_branch, num_input)
+    branches = math.ceil(num_input / math.ceil(num_input / branches))  # none without an input
     synapses = model.num_synapse_per_branch
     if synapses is None:
         on_branch = math.ceil(num_input / branches)

@@ -74,7 +74,7 @@ class EvaluateConfig(Section):
     """What the score is held against."""
 
     lstm_hidden: int = Field(32, ge=1, description="units of the small LSTM that serves as baseline")
-    lstm_steps: int = Field(300, ge=0, description="its optimiser steps; 0 leaves it out")
+    lstm_steps: int = Field(1000, ge=0, description="its optimiser steps; 0 leaves it out")
     published: bool = Field(True, description="also the published protocol: windows, realignment on the test files")
 
 

@@ -75,14 +75,24 @@ def _one(folder: Path, name: str, address: str, md5: str | None) -> Path:
         with storage_errors(folder / name):
             if error.errno is not None:
                 raise
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise NeuroError(
-            f"the file cannot be downloaded: {reason}",
+            f"the file cannot be downloaded: {_reason(error)}",
             where=url,
             hint=f"connect to the network, or bring {' and '.join(FILES)} from elsewhere and name them with --data",
         ) from error
     _say(f"{path}: md5 as published" if md5 else f"{path}: not verified, {SUMS} cannot be had")
     return path
+
+
+def _reason(error: OSError) -> str:
+    """Why a download failed, without what requests adds about itself."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.Timeout):
+        return f"no answer within {_TIMEOUT_S} s"
+    if isinstance(error, exceptions.ConnectionError):
+        return "no connection"
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _retrieve(url: str, known_hash: str | None, folder: Path, name: str, *, quiet: bool = False) -> Path:

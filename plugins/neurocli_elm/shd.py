@@ -29,7 +29,7 @@ META = {"kind": "shd"}
 """The meta of every set of utterances: sets with another cannot be joined to it."""
 
 UNITS, CLASSES = 700, 20
-SHORTEST_MS = 1000
+SHOWN_MS = 1000
 LONGEST_S = 60.0
 """No utterance lasts so long: such times are in another unit."""
 
@@ -143,10 +143,12 @@ def _utterance(file: Path, path: Path, group: str, number: int, header: _Header)
 
 
 def population_counts(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[ms, 1] spikes of all units together in each ms: what tells utterances apart at a glance, and by their fingerprint."""
+    """[1000, 1] spikes of all units together in each ms of the first second: what tells utterances apart at a glance.
+
+    Recordings are known by their signal: were it the label, all utterances of a digit would be taken for copies.
+    """
     step = (seconds.astype(np.float64) * 1000).astype(np.int64)
-    length = max(SHORTEST_MS, int(step.max()) + 1) if len(step) else SHORTEST_MS
-    return np.bincount(step, minlength=length).astype(np.float32)[:, None]
+    return np.bincount(step[step < SHOWN_MS], minlength=SHOWN_MS).astype(np.float32)[:, None]
 
 
 def _check(seconds: NDArray[np.float32], units: NDArray[Any], path: Path, number: int) -> None:

@@ -13,6 +13,7 @@ from neurocli.evaluation.question import Prediction, Question
 from neurocli_elm.shd_data import ShdData
 
 LEAST_PROBABILITY = 1e-12
+PARTS = ("test", "validation", "train")
 HEARD, NEW = "speakers of the training", "new speakers"
 
 
@@ -40,10 +41,15 @@ def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[
 
 def answered(data: ShdData, question: Question, answer: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
     """The prediction of what gives probabilities [sample, class] for samples [sample, utterance]."""
-    rows = {**data.scored_rows("test"), **({} if data.split.test else data.scored_rows("validation"))}
-    if not set(question.groups) <= set(rows):
-        rows = next(r for r in map(data.scored_rows, ("validation", "train")) if set(question.groups) <= set(r))
+    rows = next(rows for rows in map(data.scored_rows, PARTS) if _asks_for(data, question, rows))
     return Prediction({group: answer(rows[group]) for group in question.groups})
+
+
+def _asks_for(data: ShdData, question: Question, rows: dict[str, NDArray[np.int64]]) -> bool:
+    """Whether a question is about these samples: parts may share speakers."""
+    return rows.keys() == question.targets.keys() and all(
+        np.array_equal(data.classes(rows[group]), target.argmax(1)) for group, target in question.targets.items()
+    )
 
 
 class _OfClasses(Metric):

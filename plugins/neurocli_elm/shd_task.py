@@ -18,7 +18,7 @@ from neurocli_elm import shd_scores
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.shd_answers import class_loss, probabilities
 from neurocli_elm.shd_baselines import baselines
-from neurocli_elm.shd_check import speaker_finding, utterance_findings
+from neurocli_elm.shd_check import utterance_findings
 from neurocli_elm.shd_data import ShdData
 from neurocli_elm.shd_exhibits import confusion, evidence
 from neurocli_elm.shd_split import PUBLISHED
@@ -65,11 +65,7 @@ class ShdTask(Task):
         data, module = trained.data, trained.module
         assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
         duration_ms = int(data.num_steps * data.spec["delta_t"])
-        return [
-            speaker_finding(data),
-            *timescale_findings(module, duration_ms, "trained"),
-            *synapse_findings(module, "trained"),
-        ]
+        return [*timescale_findings(module, duration_ms, "trained"), *synapse_findings(module, "trained")]
 
     def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         return [confusion(trained, answers, figures)]

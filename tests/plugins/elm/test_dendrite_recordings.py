@@ -99,7 +99,7 @@ def test_events_are_drawn_with_their_rates_one_at_a_time():
 def test_a_recording_is_laid_out_as_agreed(quick):
     for index, group in enumerate(quick):
         one = quick[group]
-        assert one.signal.shape == (3000, 1) and one.signal.dtype == np.float32 and one.unit == "mV"
+        assert one.signal.shape == (6000, 1) and one.signal.dtype == np.float32 and one.unit == "mV"
         assert one.channels == ["soma"] and one.dt_ms == 1.0 and one.spikes.dt_ms == 1.0
         labels = {"num_inputs": 256, "num_excitatory": 128, "file": "dendrite", "simulation": index, "engine": "numba"}
         assert one.labels == labels

@@ -1,0 +1,197 @@
+"""Spoken digits as samples: bins as published, splits by file and by speaker, batches, pairs."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.errors import LeakError
+from neurocli.recordings import RecordingSet
+from neurocli_elm.config import ElmConfig
+from neurocli_elm.shd import ShdReader
+from neurocli_elm.shd_bins import binned, edges, num_bins
+from neurocli_elm.shd_data import ShdData
+from neurocli_elm.shd_split import PUBLISHED
+
+_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
+assert _spec is not None and _spec.loader is not None
+files = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(files)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("shd")
+    files.write(place / "shd_train.h5", files.utterances(0, 6, list(range(6))))
+    files.write(place / "shd_test.h5", files.utterances(1, 4, [0, 1, 10, 11]))
+    files.write(place / "unknown.h5", files.utterances(2, 3, [0]), speakers=False)
+    return place
+
+
+def read(folder: Path, *names: str) -> RecordingSet:
+    return ShdReader().read([folder / f"{name}.h5" for name in names])
+
+
+def config(**options: Any) -> ElmConfig:
+    found = ElmConfig()
+    for name, value in options.items():
+        setattr(found.train if name == "batch_size" else found.data, name, value)
+    return found
+
+
+def plain_counts(times: np.ndarray, units: np.ndarray, bin_ms: int) -> np.ndarray:
+    """The published binning, spike by spike: [time, unit], one bin more than is kept."""
+    step = bin_ms / 1000
+    lefts = np.arange(0, 1 + step, step)
+    out = np.zeros((len(lefts), 700))
+    for time, unit in zip(times, units, strict=True):
+        out[max(k for k in range(len(lefts)) if lefts[k] <= float(time)), unit] += 1
+    return out[:-1]
+
+
+@pytest.mark.parametrize(
+    ("bin_ms", "steps"),
+    [(1, 1000), (2, 500), (4, 250), (5, 200), (8, 125), (10, 100), (16, 63), (20, 50), (25, 40), (50, 20)],
+)
+def test_samples_are_as_long_as_published(bin_ms, steps):
+    assert num_bins(bin_ms) == steps == len(edges(bin_ms)) - 1
+
+
+@pytest.mark.parametrize("bin_ms", [10, 16, 50])
+def test_bins_are_the_published_ones(bin_ms):
+    rng = np.random.default_rng(bin_ms)
+    on_edge = np.arange(0, 1.3, bin_ms / 1000)  # float16 puts these a little to one side or the other
+    times = np.concatenate([rng.uniform(0, 1.3, 300), on_edge]).astype(np.float16)
+    units = rng.integers(0, 8, len(times)).astype(np.int32)  # few: several spikes in a bin
+    place, count = binned(times.astype(np.float32), units, bin_ms)
+    found = np.zeros((num_bins(bin_ms), 700))
+    found[place // 700, place % 700] = count
+    np.testing.assert_array_equal(found, plain_counts(times, units, bin_ms))
+    assert found.max() > 1
+
+
+def test_the_precision_of_stored_times_decides_the_bin():
+    late = np.array([0.29], np.float16).astype(np.float32)  # 0.29003906: above the edge; .57 becomes .56982422: below
+    early = np.array([0.57], np.float16).astype(np.float32)
+    unit = np.zeros(1, np.int32)
+    assert binned(late, unit, 10)[0] // 700 == 29 and binned(early, unit, 10)[0] // 700 == 56
+
+
+def test_the_published_split_is_by_file(folder):
+    data = ShdData(read(folder, "shd_train", "shd_test"), config(validation=0.2))
+    assert data.split.protocol == PUBLISHED and not data.split.leaky
+    assert all(group.startswith("shd_test") for group in data.split.test) and len(data.split.test) == 80
+    held = np.random.default_rng(0).binomial(1, 0.2, 120).astype(bool)
+    assert data.split.validation == tuple(f"shd_train-{k:05d}" for k in np.flatnonzero(held))
+    assert len(data.split.train) + len(data.split.validation) == 120
+
+
+def test_one_file_is_split_by_speaker(folder):
+    data = ShdData(read(folder, "shd_train"), config())
+    speakers = [
+        {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "validation", "test")
+    ]
+    assert data.split.protocol == "by speaker" and all(speakers)
+    assert sum(map(len, speakers)) == 6 and len(speakers[2]) >= 3
+    assert data.group_name() == "speaker"
+
+
+def test_unknown_speakers_are_said_to_be(folder):
+    data = ShdData(read(folder, "unknown"), config())
+    assert data.split.protocol == "by utterance" and data.group_name() == "utterance"
+    assert set(data.scored_rows("test")) == set(data.split.test)
+
+
+def test_a_given_split_is_kept(folder):
+    recordings = read(folder, "shd_train", "shd_test")
+    first = ShdData(recordings, config(split_seed=3))
+    assert ShdData(recordings, config(), first.split).split == first.split
+
+
+def test_the_same_utterance_in_training_and_test_is_a_leak(folder, tmp_path):
+    given = files.utterances(0, 6, list(range(6)))
+    files.write(tmp_path / "shd_test.h5", [*files.utterances(1, 1, [0]), given[0]])
+    recordings = ShdReader().read([folder / "shd_train.h5", tmp_path / "shd_test.h5"])
+    with pytest.raises(LeakError, match=r"shd_test-00020 .* shd_train-00000"):
+        ShdData(recordings, config())
+
+
+def dense(batch: dict[str, torch.Tensor]) -> np.ndarray:
+    out = np.zeros((len(batch["label"]), int(batch["num_steps"]), 700))
+    np.add.at(out, tuple(batch[name].numpy() for name in ("sample", "step", "channel")), batch["sign"].numpy())
+    return out
+
+
+def test_an_epoch_deals_out_every_training_utterance_once(folder):
+    recordings = read(folder, "shd_train")
+    data = ShdData(recordings, config(masked=0.0, batch_size=8))
+    seen = []
+    for rows, _ in data.rows("train", seed=1, epoch=2):
+        seen += rows[:, 0].tolist()
+        x = dense(data.batch(rows))
+        for k, number in enumerate(rows[:, 0]):
+            recording = recordings[list(data.about)[number]]
+            want = plain_counts(recording.events["spike_s"], recording.events["spike_unit"], 10)
+            np.testing.assert_array_equal(x[k], want)
+            assert data.batch(rows)["label"][k] == recording.labels["label"]
+    assert sorted(seen) == sorted(data.utterances("train").tolist())
+    assert data.steps("train") == -(-len(seen) // 8)
+
+
+def test_batches_depend_on_seed_and_epoch_alone(folder):
+    data = ShdData(read(folder, "shd_train"), config(batch_size=8))
+
+    def first(seed: int, epoch: int) -> dict[str, torch.Tensor]:
+        return next(iter(data.batches("train", seed=seed, epoch=epoch)))
+
+    again = first(1, 2)
+    assert all(torch.equal(values, again[name]) for name, values in first(1, 2).items())
+    for other in (first(2, 2), first(1, 3)):
+        assert not np.array_equal(dense(other), dense(again))
+
+
+def test_half_of_the_input_is_left_out_in_training_alone_and_nothing_makes_up_for_it(folder):
+    masked, whole = (ShdData(read(folder, "shd_train"), config(masked=m, batch_size=64)) for m in (0.5, 0.0))
+    one, other = (dense(next(iter(data.batches("train", seed=0, epoch=0)))) for data in (masked, whole))
+    kept = one[other > 0]
+    assert abs((kept > 0).mean() - 0.5) < 0.03 and set(np.unique(kept / other[other > 0])) == {0.0, 1.0}
+    assert (one[other == 0] == 0).all()
+    for a, b in zip(
+        masked.batches("validation", seed=0, epoch=0), whole.batches("validation", seed=5, epoch=9), strict=True
+    ):
+        assert torch.equal(a["sign"], b["sign"])
+
+
+def test_pairs_follow_on_each_other_and_their_digits_add_up(folder):
+    data = ShdData(read(folder, "shd_train"), config(masked=0.0, adding=True, adding_batches=7, batch_size=5))
+    assert (data.num_steps, data.num_classes, data.steps("train")) == (200, 19, 7)
+    single = ShdData(read(folder, "shd_train"), config(masked=0.0))
+    numbers, rng = data.utterances("train"), np.random.default_rng([4, 1])
+    batches = list(data.batches("train", seed=4, epoch=1))
+    assert len(batches) == 7
+    for batch in batches:
+        drawn = numbers[rng.integers(0, len(numbers), 10)]
+        first, second = drawn[:5], drawn[5:]
+        assert batch["label"].tolist() == [
+            data.label[a] % 10 + data.label[b] % 10 for a, b in zip(first, second, strict=True)
+        ]
+        halves = [dense(single.batch(half[:, None])) for half in (first, second)]
+        np.testing.assert_array_equal(dense(batch), np.concatenate(halves, axis=1))
+    labels = torch.cat([batch["label"] for batch in batches])
+    assert labels.max() <= 18 and len(labels.unique()) > 5
+
+
+def test_pairs_that_are_scored_are_of_one_speaker_and_always_the_same(folder):
+    recordings = read(folder, "shd_train", "shd_test")
+    one, other = (ShdData(recordings, config(adding=True, batch_size=b)).scored_rows("test") for b in (5, 8))
+    data = ShdData(recordings, config(adding=True))
+    names = list(data.about)
+    assert list(one) == ["speaker 0", "speaker 1", "speaker 10", "speaker 11"]
+    for group, rows in one.items():
+        np.testing.assert_array_equal(rows, other[group])
+        assert {f"speaker {data.about[names[n]].speaker}" for n in rows.ravel()} == {group}

@@ -1,0 +1,248 @@
+"""Spoken digits from training to scoreboard: learned in seconds, scored beside baselines, with the published recipe."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+
+from neurocli.cli.main import run
+from neurocli.config.resolve import read_preset, resolve
+from neurocli.errors import DataError
+from neurocli.evaluation.evaluate import evaluate
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet
+from neurocli_elm.example import small_cells
+from neurocli_elm.shd import ShdReader
+from neurocli_elm.shd_answers import events_of, probabilities
+from neurocli_elm.shd_baselines import counts
+from neurocli_elm.shd_scores import HEARD, NEW, Accuracy, LogLoss
+
+_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
+assert _spec is not None and _spec.loader is not None
+files = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(files)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("shd")
+    files.write(place / "shd_train.h5", files.utterances(0, 20, list(range(10))))
+    files.packed(files.write(place / "shd_test.h5", files.utterances(1, 6, [0, 1, 4, 10, 11])))
+    return place
+
+
+@pytest.fixture(scope="module")
+def digits(folder) -> RecordingSet:
+    return ShdReader().read([folder / "shd_train.h5", folder / "shd_test.h5"])
+
+
+def adapted(digits: RecordingSet, model: str = "elm-v2", sets: tuple[str, ...] = ()) -> tuple[Any, Any, Any]:
+    """(family, config, data) with the preset shd."""
+    family = registry().family(model)
+    config = resolve(family.Config, preset=read_preset(family.presets, "shd"), sets=sets).config
+    return family, config, family.adapt(digits, config)
+
+
+@pytest.fixture(scope="module")
+def trained(digits) -> tuple[Any, Trained]:
+    """(family, a small neuron after 200 steps)."""
+    options = ("model.num_memory=20", "data.masked=0.1", "train.batch_size=32")
+    family, config, data = adapted(digits, sets=options)
+    steps = 200
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = family.build(config, data.spec)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for epoch in range(steps // data.steps("train") + 1):
+        for batch in data.batches("train", seed=0, epoch=epoch):
+            optimiser.zero_grad()
+            family.loss(network, batch, config).total.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            steps -= 1
+            if not steps:
+                break
+        if not steps:
+            break
+    return family, Trained(network.eval(), config, data, 0, [])
+
+
+def test_digits_that_their_units_tell_are_learned(trained):
+    family, model = trained
+    found = evaluate(family, model, say=lambda text: None)
+    scores = {(s.name, s.metric, s.subset): s for s in found.scores}
+    best = scores["elm-v2", "accuracy", "all"]
+    assert best.value > 0.9 and best.low > 0.85 and best.n_groups == 5
+    assert scores["most frequent class", "accuracy", "all"].value < 0.1
+    for name in ("spikes of each unit", "spikes in time and unit"):
+        assert scores[name, "accuracy", "all"].value > 0.9 and scores[name, "log loss", "all"].value < 0.5
+    assert {scores["elm-v2", "accuracy", subset].value > 0.8 for subset in (HEARD, NEW)} == {True}
+    assert found.skill["value"] is None and "nobody knows" in found.ceiling_reason
+    assert any("3 of 5 test speakers" in note for note in found.notes)
+    json.dumps(found.as_dict(), allow_nan=False, default=str)
+
+
+def test_scores_are_those_of_scikit_learn(trained):
+    family, model = trained
+    question = family.questions(model.data, model.config)[0]
+    answer = family.predict(model, question)
+    truth = np.concatenate([question.targets[g].argmax(1) for g in question.groups])
+    said = np.concatenate([answer.values[g] for g in question.groups])
+    for metric, want in (
+        (Accuracy(), accuracy_score(truth, said.argmax(1))),
+        (LogLoss(), log_loss(truth, said, labels=range(20))),
+    ):
+        each = [metric.statistics(question.targets[g], answer.values[g], None, None) for g in question.groups]
+        assert float(metric.value(np.stack(each).sum(0))) == pytest.approx(want, rel=1e-9)
+
+
+def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
+    family, model = trained
+    data, question = model.data, family.questions(model.data, model.config)[0]
+    answer = family.predict(model, question)
+    rows = data.scored_rows("test")["speaker 4"]
+    batch = data.batch(rows)
+    x = torch.zeros(len(rows), data.num_steps, 700)
+    x.index_put_((batch["sample"], batch["step"], batch["channel"]), batch["sign"])
+    with torch.no_grad():
+        want = torch.softmax(model.module(x)[:, -1].double(), -1).numpy()
+    np.testing.assert_allclose(answer.values["speaker 4"], want, atol=1e-5)
+    assert [data.label[n] for n in rows[:, 0]] == question.targets["speaker 4"].argmax(1).tolist()
+    every = probabilities(model.module, data, rows, every=20)
+    assert every.shape == (len(rows), 5, 20)
+    np.testing.assert_allclose(every[:, -1], want, atol=1e-5)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_last_step(trained):
+    family, model = trained
+    batch = next(iter(model.data.batches("validation", seed=0, epoch=0)))
+    with torch.no_grad():
+        y = model.module.forward_events(events_of(batch))[:, -1].double()
+        found = float(family.validation_loss(model.module, batch, model.config))
+    want = -torch.log_softmax(y, -1)[torch.arange(len(y)), batch["label"]].mean()
+    assert found == pytest.approx(float(want), rel=1e-5)
+
+
+def test_counts_of_the_baselines_are_those_of_the_spikes(trained):
+    _, model = trained
+    data = model.data
+    rows = data.utterances("test")[:3, None]
+    found = counts(data, rows, 10, 35)
+    for row, number in zip(found, rows[:, 0], strict=True):
+        recording = data.recordings[list(data.about)[number]]
+        want = np.zeros((10, 35))
+        for time, unit in zip(recording.events["spike_s"], recording.events["spike_unit"], strict=True):
+            if time < 0.999:  # none of these lies within a rounding of an edge of 100 ms
+                want[int(time * 10), unit // 20] += 1
+        assert np.abs(row.reshape(10, 35) - want).sum() <= 4
+        assert row.sum() == pytest.approx((recording.events["spike_s"] < 1).sum())
+
+
+def test_exhibits_hold_what_the_model_says(trained, tmp_path):
+    family, model = trained
+    question = family.questions(model.data, model.config)[0]
+    answers = {question.name: family.predict(model, question)}
+    (confused,) = family.evaluate_more(model, answers, tmp_path)
+    assert sum(row[1] for row in confused.table.rows) == 120 and confused.figure.is_file()
+    right = sum(row[1] * row[2] for row in confused.table.rows) / 120
+    assert right > 0.9
+    (when,) = family.interpret(model, tmp_path)
+    assert when.claims["accuracy_at_end"] == pytest.approx(right) and when.figure.is_file()
+    assert when.claims["untrained_at_end"] < 0.3 and 0 < when.claims["half_of_it_at_ms"] < 1000
+
+
+def test_the_diagnosis_counts_what_is_wrong(trained, tmp_path):
+    family, model = trained
+    found = {f.check: f for f in family.diagnose_data(model.data.recordings, model.config)}
+    assert found["readable"].verdict == found["missing-classes"].verdict == found["usable"].verdict == "PASS"
+    assert found["shared-speakers"].verdict == "WARN" and found["shared-speakers"].value == "3 of 5 test speakers"
+    spikes = [recording.events["spike_s"] for recording in model.data.recordings.values()]
+    late = np.concatenate(spikes) >= 1
+    assert found["late-spikes"].value == pytest.approx(late.mean())
+    assert {f.check for f in family.diagnose_model(model)} >= {"timescales", "dead-synapses"}
+    odd = [one for one in files.utterances(0, 3, [0, 1, 2]) if one[2] not in (3, 4)]
+    odd[2] = ([], [], 0, 0)
+    recordings = ShdReader().read([files.write(tmp_path / "shd_train.h5", odd)])
+    found = {f.check: f for f in family.diagnose_data(recordings, model.config)}
+    assert found["missing-classes"].value == "3, 4" and found["empty"].value == "shd_train-00002"
+    broken = [*odd[:5], ([0.5], [800], 1, 0)]
+    recordings = ShdReader().read([files.write(tmp_path / "shd_more.h5", broken)])
+    found = {f.check: f for f in family.diagnose_data(recordings, model.config)}
+    assert found["readable"].verdict == "FAIL" and "shd_more-00005" in found["readable"].value
+
+
+def test_the_published_recipe(digits):
+    family, config, data = adapted(digits, "elm-v1")
+    network = family.build(config, data.spec)
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == 183_020
+    options = network.options
+    assert (options.version, options.num_input, options.branches, options.num_output) == (1, 700, 700, 20)
+    assert (options.delta_t, options.memory_tau_min, options.memory_tau_max, options.tau_value) == (10, 1, 500, 5)
+    train = config.train
+    assert (train.optimizer, train.learning_rate, train.epochs, train.batch_size) == ("adamax", 5e-3, 10, 8)
+    assert (train.schedule, train.warmup, config.data.masked, config.data.bin_ms) == ("cosine", 0, 0.5, 10)
+    assert family.loss(network, next(iter(data.batches("train", seed=0, epoch=0))), config).total.item() < 4
+
+
+@pytest.mark.parametrize(("bins", "adding", "outputs"), [(10, False, 20), (16, True, 19)])
+def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, adding, outputs):
+    sets = (f"data.bin_ms={bins}", f"data.adding={str(adding).lower()}", "model.num_memory=5")
+    family, config, data = adapted(digits, sets=sets)
+    network = family.build(config, data.spec)
+    assert (network.options.delta_t, network.options.num_output) == (bins, outputs)
+    question = family.questions(data, config)[0]
+    answer = family.predict(Trained(network.eval(), config, data, 0, []), question)
+    for group, target in question.targets.items():
+        assert answer.values[group].shape == target.shape and target.shape[1] == outputs
+        np.testing.assert_allclose(answer.values[group].sum(1), 1)
+
+
+def test_options_for_digits_refuse_cells_and_say_where_digits_come_from(digits):
+    family = registry().family("elm-v1")
+    config = resolve(family.Config, preset=read_preset(family.presets, "shd")).config
+    with pytest.raises(DataError, match="options are for the Spiking Heidelberg Digits") as caught:
+        family.adapt(small_cells(0, simulations=3, duration_ms=1100), config)
+    assert "neuro fetch-shd" in caught.value.hint
+    config.data.kind = "neuronio"
+    with pytest.raises(DataError, match="options are for simulations of a cell"):
+        family.adapt(digits, config)
+
+
+def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    root = ["--root", str(tmp_path / "runs"), "--json"]
+    data = ["--data", str(folder / "shd_train.h5"), "--data", str(folder / "shd_test.h5.gz")]
+    options = ["--set", "train.steps_per_epoch=4", "--set", "train.epochs=2", "--set", "model.num_memory=6"]
+    assert run(["train", "elm-v2", "--preset", "shd", *data, *options, *root]) == 0
+    told = json.loads(capsys.readouterr().out)["data"]
+    assert told["protocol"]["split"] == "published: by file" and told["protocol"]["group"] == "speaker"
+    assert run(["evaluate", "latest", *root]) == 0
+    told = json.loads(capsys.readouterr().out)["data"]
+    assert {s["metric"] for s in told["scores"]} == {"accuracy", "log loss"} and told["exhibits"][0][
+        "name"
+    ] == "confusion"
+    # The test file alone, to a run that has been trained on the other.
+    assert run(["train", "elm-v2", "--preset", "shd", *data[:2], *options, *root]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", "latest", "--data", str(folder / "shd_test.h5"), *root]) == 0
+    told = json.loads(capsys.readouterr().out)["data"]
+    assert told["protocol"]["split"] == "new data" and len(told["protocol"]["groups"]["test"]) == 120
+
+
+def test_questions_about_other_parts_are_answered_for_their_own_samples(trained):
+    family, model = trained
+    for part in ("validation", "train"):
+        question = family.questions(model.data, model.config, part)[0]
+        answer = family.predict(model, question)
+        right = [(answer.values[g].argmax(1) == target.argmax(1)).mean() for g, target in question.targets.items()]
+        assert np.mean(right) > 0.9
