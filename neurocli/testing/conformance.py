@@ -154,7 +154,8 @@ def _adapt(made: _Made) -> str:
     made.values["data"] = data
     split = data.split
     _require(not split.leaky, "the default split is leaky")
-    _require(split.train and split.validation and split.test, "a part of the split is empty")
+    # A split with folds may have no groups to choose by: then the last epoch is kept.
+    _require(split.train and split.test and (split.validation or split.folds), "a part of the split is empty")
     _require(data.steps("train") > 0, "there is no training batch")
     json.dumps(data.spec, allow_nan=False)
     fitted = set(data.normalisation.fitted_on) if data.normalisation is not None else set()
@@ -170,7 +171,8 @@ def _batches(made: _Made) -> str:
     _require(first, "batches gives nothing")
     _require(_same(first, again), "batches is not a pure function of (part, seed, epoch)")
     made.values["batch"] = first[0]
-    _require(list(_few(data.batches("validation", seed=made.seed, epoch=0))), "there is no validation batch")
+    if data.split.validation:
+        _require(list(_few(data.batches("validation", seed=made.seed, epoch=0))), "there is no validation batch")
     if _same(first, later):
         raise Doubtful("the batches of two epochs are the same: is the order ever shuffled?")
     return ", ".join(f"{key} {tuple(value.shape)}" for key, value in first[0].items() if hasattr(value, "shape"))
@@ -211,7 +213,8 @@ def _loss(made: _Made) -> str:
 
 def _validation_loss(made: _Made) -> str:
     made.module.eval()
-    batch = next(iter(made.data.batches("validation", seed=made.seed, epoch=0)))
+    part = "validation" if made.data.split.validation else "train"
+    batch = next(iter(made.data.batches(part, seed=made.seed, epoch=0)))
     with torch.no_grad():
         values = [float(made.family.validation_loss(made.module, batch, made.config)) for _ in range(2)]
     _require(math.isfinite(values[0]), f"the validation loss is {values[0]}")

@@ -63,7 +63,7 @@ def neurocli_register_commands() -> list[CommandCard]:
     return [
         CommandCard(
             name="fetch-shd",
-            summary="Download the Spiking Heidelberg Digits (two files, about 200 MB) into the cache or a folder.",
+            summary="Download the Spiking Heidelberg Digits, two files, into the cache or a folder.",
             implementation="neurocli_elm.download:fetch_shd",
         )
     ]

@@ -19,6 +19,8 @@ def notes(data: WormData, config: Any) -> list[str]:
         f"graph: {model.graph}, {model.connectome}, {edges} edges among {len(data.names)} neurons",
         f"frames: {options.dt}, {' to '.join([steps[0], steps[-1]] if len(steps) > 1 else steps)} ms a step; no smoothing of ours",
     ]
+    if data.split.folds and not any(data.split.fold_of(group) is None for group in data.split.test):
+        found.append("one worm is left out at a time: each is forecast by networks that were fitted without it")
     if options.normalisation == "whole":
         found.append("z-scores take mean and sd of each whole recording, as published: they know its future mean")
     else:

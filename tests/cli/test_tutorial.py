@@ -44,7 +44,7 @@ def test_the_eirnn_tutorial(tmp_path: Path) -> None:
 
 def test_the_worm_tutorial(tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("worm.md", tmp_path)
-    assert "silenced" in simulated and "connectome" in diagnosed and "best_epoch" in trained
+    assert "silenced" in simulated and "coverage" in diagnosed and "best_epoch" in trained
     assert (
         "persistence" in evaluated and "VAR ridge" in evaluated and "leave one worm out" in evaluated.lower() + trained
     )
