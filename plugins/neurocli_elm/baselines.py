@@ -143,6 +143,8 @@ class _SmallLstm(nn.Module):
 def _lstm(data: SimulationData, config: Any, group_of: NDArray[np.int64]) -> Answer:
     """A small LSTM on the sums, trained on the same windows as the model with a plain Adam."""
     evaluate, groups = config.evaluate, int(group_of.max()) + 1
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config.train.threads)  # so small a network loses by more than one
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         network = _SmallLstm(groups, evaluate.lstm_hidden)
@@ -169,6 +171,7 @@ def _lstm(data: SimulationData, config: Any, group_of: NDArray[np.int64]) -> Ans
                 if done == evaluate.lstm_steps:
                     break
             epoch += 1
+    torch.set_num_threads(threads)
     network.eval()
 
     @torch.no_grad()
