@@ -31,7 +31,7 @@ def questions(data: WormData, config: Any, part: str) -> list[Question]:
             at = origins[group] + horizon
             truth = np.where(worm.known[at] & worm.known[origins[group]], worm.z[at], np.float32(np.nan))
             targets[group] = spread(data, group, names, truth)
-        ms = horizon * data.spec["dt_ms"]
+        ms = horizon * float(np.median([data.worms[group].dt_ms for group in groups]))
         found.append(
             Question(f"{horizon} step{'s' if horizon > 1 else ''}", horizon, ms, Z, targets, origins, subsets, now=now)
         )
