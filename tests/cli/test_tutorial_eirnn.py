@@ -1,0 +1,12 @@
+"""The tutorial docs/eirnn.md is run as it is written."""
+
+from pathlib import Path
+
+
+def test_the_eirnn_tutorial(outputs_of, tmp_path: Path) -> None:
+    simulated, diagnosed, trained, evaluated, interpreted = outputs_of("eirnn.md", tmp_path)
+    assert "psth_range_hz" in simulated and "event-order" in diagnosed and "best_epoch" in trained
+    assert "true rates" in evaluated and "train PSTH" in evaluated and "target-aligned" in evaluated
+    assert "weights" in interpreted
+    figures = list(tmp_path.rglob("*.png"))
+    assert len(figures) >= 6 and all(f.stat().st_size > 2000 for f in figures)
