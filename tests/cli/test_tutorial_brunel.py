@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.timeout(1800)
 def test_the_brunel_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("brunel.md", tmp_path)
     assert "rate_hz" in simulated and "leak" in diagnosed and "best_epoch" in trained

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.timeout(1800)
 def test_the_elm_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("elm.md", tmp_path)
     assert "soma" in simulated and "spikes" in diagnosed and "best_epoch" in trained
