@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def known_targets(target: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Which targets [time, channel] are scored: those that are numbers and that the mask, which broadcasts, lets through."""
+    known = np.isfinite(target)
+    return known if mask is None else known & np.broadcast_to(mask, target.shape)
+
+
 class Metric(ABC):
     """A score of predictions against targets.
 
@@ -60,7 +66,7 @@ class _Scaled(Metric):
     def statistics(self, target, prediction, mask, variance):
         y = self._scaled(target)
         error = self._scaled(prediction) - y
-        valid = np.isfinite(error) if mask is None else np.broadcast_to(mask, y.shape) & np.isfinite(error)
+        valid = known_targets(y, mask)
         y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
         squared = error**2
         if variance is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.metrics import Metric, known_targets
 from neurocli_eirnn.psth import filled_forward
 
 
@@ -27,9 +27,7 @@ class _Psth(Metric):
         mask: NDArray[np.bool_] | None,
         variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
-        valid = np.isfinite(target)
-        if mask is not None:
-            valid = valid & np.broadcast_to(mask, target.shape)
+        valid = known_targets(target, mask)
         columns = (valid.astype(np.float64), np.where(valid, target, 0.0), np.where(valid, prediction, 0.0))
         return np.concatenate([c.T for c in columns], axis=1).astype(np.float64)
 

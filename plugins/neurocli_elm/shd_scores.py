@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -75,8 +76,9 @@ class _OfClasses(Metric):
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(n > 0, total / n, np.nan)
 
+    @abstractmethod
     def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """What each sample gives [sample], of targets and predictions [sample, class]."""
 
 
 class Accuracy(_OfClasses):

@@ -6,12 +6,13 @@ a score can tell: within one, ranks count as tied.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.metrics import Metric, known_targets
 
 _LOW, _HIGH, _PER_UNIT = -16, 8, 100
 BINS = (_HIGH - _LOW) * _PER_UNIT + 2
@@ -31,9 +32,7 @@ class _OfSpikes(Metric):
         variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
         """[channel, 2 * BINS]: how many steps with, then without a spike fall into each bin, highest probability first."""
-        valid = (
-            np.isfinite(prediction) if mask is None else np.broadcast_to(mask, target.shape) & np.isfinite(prediction)
-        )
+        valid = known_targets(target, mask)
         rows = []
         for channel in range(target.shape[1]):
             keep = valid[:, channel]
@@ -47,8 +46,9 @@ class _OfSpikes(Metric):
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._value(spikes, others)
 
+    @abstractmethod
     def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Scores [...] of counts per bin [..., BINS] of the steps with and without a spike."""
 
 
 class SpikeAUC(_OfSpikes):
@@ -107,7 +107,7 @@ class ExplainedVariance(Metric):
         """[channel, 5]: number of steps, sums of target, its square, error and its square."""
         y = np.asarray(target, np.float64)
         error = np.asarray(prediction, np.float64) - y
-        valid = np.isfinite(error) if mask is None else np.broadcast_to(mask, y.shape) & np.isfinite(error)
+        valid = known_targets(y, mask)
         y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
         columns = (valid.sum(0), y.sum(0), (y**2).sum(0), error.sum(0), (error**2).sum(0))
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)

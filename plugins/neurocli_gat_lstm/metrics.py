@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.metrics import Metric, known_targets
 
 
 class SkillOverPersistence(Metric):
@@ -24,9 +24,7 @@ class SkillOverPersistence(Metric):
         mask: NDArray[np.bool_] | None,
         variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
-        known = np.isfinite(target)
-        if mask is not None:
-            known = known & np.broadcast_to(mask, target.shape)
+        known = known_targets(target, mask)
         change = np.where(known, target, 0.0).astype(np.float64)
         error = np.where(known, target - prediction, 0.0).astype(np.float64)
         columns = np.stack([(error**2).sum(0), (change**2).sum(0)], axis=-1)
@@ -53,9 +51,7 @@ class NeuronMedianR2(Metric):
         mask: NDArray[np.bool_] | None,
         variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
-        known = np.isfinite(target)
-        if mask is not None:
-            known = known & np.broadcast_to(mask, target.shape)
+        known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)
         error = np.where(known, target - prediction, 0.0).astype(np.float64)
         return np.stack([known.sum(0), y.sum(0), (y**2).sum(0), (error**2).sum(0)], axis=-1).astype(np.float64)
@@ -83,9 +79,7 @@ class Correlation(Metric):
         mask: NDArray[np.bool_] | None,
         variance: NDArray[Any] | None,
     ) -> NDArray[np.float64]:
-        known = np.isfinite(target)
-        if mask is not None:
-            known = known & np.broadcast_to(mask, target.shape)
+        known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)
         p = np.where(known, prediction, 0.0).astype(np.float64)
         columns = [known, y, p, y * y, p * p, y * p]
