@@ -39,11 +39,20 @@ def open_files(paths: Sequence[Path]) -> RecordingSet:
     return open_paths(list(paths), load_readers())
 
 
-def recordings_for(card: ModelCard, data: Sequence[Path] | None) -> tuple[RecordingSet, dict[str, Any]]:
-    """(recordings, where they come from) of a model: the files named, or its simulator's small set, kept in the cache."""
-    if data:
-        found = open_files(data)
-        return found, {"paths": [str(Path(p).resolve()) for p in data], "simulator": None}
+def recordings_for(
+    family: ModelFamily, config: Any, data: Sequence[Path] | None
+) -> tuple[RecordingSet, dict[str, Any]]:
+    """(recordings, where they come from) for a model: the files named, the family's own, or its simulator's small set."""
+    files = data or family.own_data(config)
+    if not files:
+        return _simulated(family.card)
+    if not data:
+        say(f"no --data: {', '.join(map(str, files))}")
+    return open_files(files), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
+
+
+def _simulated(card: ModelCard) -> tuple[RecordingSet, dict[str, Any]]:
+    """The small set of a model's simulator, made where the cache does not have it."""
     if card.simulator is None:
         raise DataError(
             f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE"
@@ -67,7 +76,7 @@ def recordings_of_run(info: dict[str, Any], card: ModelCard) -> RecordingSet:
     paths = [Path(p) for p in source.get("paths") or []]
     missing = [p for p in paths if not p.exists()]
     if source.get("simulator") and (missing or not paths):
-        return recordings_for(card, None)[0]  # the cache was emptied: made again, with the same seeds
+        return _simulated(card)[0]  # the cache was emptied: made again, with the same seeds
     if missing:
         raise DataError(
             "the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data"

@@ -94,7 +94,7 @@ def _of_model(
     from neurocli.cli.train import family_config
 
     family, resolved = family_config(name, preset, config, sets, None, context)
-    recordings, _ = recordings_for(family.card, data)
+    recordings, _ = recordings_for(family, resolved.config, data)
     return list(family.diagnose_data(recordings, resolved.config)), None, f"the data of {family.card.name}"
 
 

@@ -38,7 +38,7 @@ def preprocess(
         if there and not overwrite:
             raise UsageError("the file exists", where=str(out), hint="name another with --out, or say --overwrite")
         family, resolved = family_config(model, preset, config, sets)
-        recordings, source = recordings_for(family.card, data)
+        recordings, source = recordings_for(family, resolved.config, data)
         if str(out.resolve()) in source["paths"]:
             raise UsageError("this would overwrite its own input", where=str(out), hint="name another file with --out")
         module = family.adapt(recordings, resolved.config)

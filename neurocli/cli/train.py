@@ -107,7 +107,7 @@ def _begun(
 
     asked = "--device" if flags["train.device"] is not None else "train.device"
     resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
-    recordings, source = recordings_for(family.card, data)
+    recordings, source = recordings_for(family, resolved.config, data)
     module = family.adapt(recordings, resolved.config)
     run = new_run(
         root,

@@ -39,7 +39,7 @@ def evaluate_weights(
     family = registry().family(model)
     where = resolve_device(device or "cpu", where="--device")
     imported = family.import_weights(weights)
-    recordings, _ = recordings_for(family.card, data)
+    recordings, _ = recordings_for(family, imported.config, data)
     split = Split((), (), tuple(recordings.groups), protocol="weights trained elsewhere")
     module = family.adapt(recordings, imported.config, split)
     trained = Trained(imported.module.to(where).eval(), imported.config, module, 0, [])

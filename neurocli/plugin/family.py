@@ -88,6 +88,13 @@ class ModelFamily(ABC):
 
     # -- training ------------------------------------------------------------------------------------------------
 
+    def own_data(self, config: Any) -> Sequence[Path] | None:
+        """Files to use where a user names none; default None: the simulator makes a small set.
+
+        Raises DataError where these options ask for data that are not there.
+        """
+        return None
+
     @abstractmethod
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> DataModule:
         """Dataset adapter: split by group, normalise on training groups, cut windows.

@@ -29,13 +29,30 @@ def fetch_shd(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Download the Spiking Heidelberg Digits: 8,156 utterances to train on and 2,264 to test on."""
-    files = [str(path) for path in fetch(out or cache_root() / "shd", address.rstrip("/"))]
+    files = [str(path) for path in fetch(out or _cache(), address.rstrip("/"))]
     if json:
         print(json_module.dumps({"schema": 1, "command": "fetch-shd", "ok": True, "data": {"files": files}}))
         return
     for file in files:
         print(file)
-    _say("next: neuro train elm-v1 --preset shd " + " ".join(f"--data {file}" for file in files))
+    named = "".join(f" --data {file}" for file in files) if out else ""
+    _say(f"next: neuro train elm-v1 --preset shd{named}")
+
+
+def fetched() -> list[Path]:
+    """Both files in the cache. Raises DataError where they are not there."""
+    files = [_cache() / name for name in FILES]
+    if not all(file.is_file() for file in files):
+        raise DataError(
+            "the Spiking Heidelberg Digits are not in the cache",
+            where=str(_cache()),
+            hint="`neuro fetch-shd` downloads them; or name files with --data FILE --data FILE",
+        )
+    return files
+
+
+def _cache() -> Path:
+    return cache_root() / "shd"
 
 
 def fetch(folder: Path, address: str = ADDRESS) -> list[Path]:

@@ -29,6 +29,14 @@ class _Elm(ModelFamily):
     version: ClassVar[int]
     validation_is_loss = False
 
+    def own_data(self, config: Any) -> Sequence[Path] | None:
+        """Spoken digits are downloaded once and kept; cells are simulated."""
+        if config.data.kind != "shd":
+            return None
+        from neurocli_elm.download import fetched
+
+        return fetched()
+
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> DataModule:
         return task_of_recordings(recordings, config.data.kind).adapt(recordings, config, split)
 

@@ -244,3 +244,17 @@ def test_the_command_prints_the_files(served, tmp_path, capsys):
     assert envelope["ok"] and [Path(f).name for f in envelope["data"]["files"]] == list(FILES)
     assert run(["fetch-shd", "--out", str(tmp_path / "no"), "--address", "http://127.0.0.1:9", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "the file cannot be downloaded: no connection"
+
+
+def test_fetched_files_need_no_naming_and_missing_ones_are_asked_for(served, tmp_path, capsys, monkeypatch):
+    address, _ = served
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    assert run(["diagnose", "elm", "--preset", "shd", "--json"]) == 3
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "not in the cache" in error["message"] and "fetch-shd" in error["hint"]
+    assert not list((tmp_path / "cache").rglob("*.h5"))  # and no cell was simulated in their place
+    assert run(["fetch-shd", "--address", address]) == 0
+    assert "--preset shd\n" in capsys.readouterr().err
+    assert run(["diagnose", "elm", "--preset", "shd", "--json"]) in (0, 4)
+    found = capsys.readouterr()
+    assert "shd_train.h5.gz" in found.err and json.loads(found.out)["data"]["findings"]
