@@ -17,7 +17,7 @@ from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.answers import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
-CONTEXT_PROBES = 400
+CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
 
