@@ -11,7 +11,9 @@ def main() -> None:
         print(f"neurocli {__version__}")
         return
     from neurocli.cli.main import run
+    from neurocli.threads import one_thread_by_default
 
+    one_thread_by_default()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -17,9 +17,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from neurocli.errors import MissingDependency, NeuroError, UsageError
+from neurocli.threads import VARIABLES
 
-# Workers share the cores already; and a sum over threads may differ in its last bit with their number.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ANSWER_WITHIN_S = 10
 
 
@@ -101,7 +100,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
-        with _environment(dict.fromkeys(_ONE_THREAD, "1")):
+        with _environment(dict.fromkeys(VARIABLES, "1")):
             self._process.start()
         theirs.close()
         self.alive = True

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 # A room may import from rooms of a lower rank, and from itself.
 RANK = {
     "errors": 0,
+    "threads": 0,
     "plugin": 1,
     "config": 2,
     "runs": 2,
