@@ -50,7 +50,9 @@ class TrainConfig(Section):
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="by which a plateau lowers the learning rate")
     plateau_patience: int = Field(10, ge=0, description="epochs without a better validation loss that make a plateau")
     minimum_rate: float = Field(0.0, ge=0, description="the schedule never goes below this learning rate")
-    gradient_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; unset or inf: no clipping")
+    gradient_clip: float | None = Field(
+        1.0, gt=0, allow_inf_nan=True, description="largest gradient norm; unset or inf: no clipping"
+    )
     gradient_shares: int | None = Field(
         None, ge=1, description="log every loss term's share of the gradient, every so many epochs; unset: never"
     )

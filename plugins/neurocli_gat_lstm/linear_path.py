@@ -107,22 +107,44 @@ class Moments:
         if not len(at) or not columns:
             return
         self.frames += len(at)
-        everything = np.zeros((len(worm.z), len(self.names)))
-        for column, node in columns:
-            everything[:, node] = worm.z[:, column]
-        level, change = everything[at], everything[at] - everything[at - 1]
-        known = worm.known
-        for column, node in columns:
-            x = everything[:, node]
-            own = np.stack([x[at - lag] for lag in range(self.lags)], axis=1)
-            around = self.neighbours[node]
-            target = (x[at + 1] - x[at])[:, None]
-            design = np.concatenate((own, level[:, around], change[:, around], target), axis=1)
-            if not known[:, column].all():
-                design = design[known[at, column] & known[at + 1, column]]
-            products = design[:, :-1].T @ design
-            self._of[node] = self._of.get(node, 0.0) + products
-            self._shared += np.concatenate((products[: self.lags, : self.lags], products[: self.lags, -1:]), axis=1)
+        z, known = worm.z[:, [column for column, _ in columns]].astype(np.float64), worm.known
+        target, seat = z[at + 1] - z[at], np.full(len(self.names), -1)
+        seat[[node for _, node in columns]] = range(len(columns))
+        around, across, among, towards = z[at, :0], *(np.zeros((0, 0, 0)),) * 3
+        if any(len(self.neighbours[node]) for _, node in columns):
+            # These products serve all neurons that are known throughout.
+            around = np.concatenate((z[at], z[at] - z[at - 1]), axis=1)
+            across = np.stack([z[at - lag].T @ around for lag in range(self.lags)])
+            among, towards = around.T @ around, around.T @ target
+        for k, (column, node) in enumerate(columns):
+            x, y = np.stack([z[at - lag, k] for lag in range(self.lags)], axis=1), target[:, k]
+            seats = seat[self.neighbours[node]]
+            near = np.flatnonzero(seats >= 0)
+            seats = np.concatenate((seats[near], len(columns) + seats[near]))
+            rows = known[at, column] & known[at + 1, column]
+            if not len(near):
+                self._take(node, near, x[rows].T @ x[rows], x[rows].T @ y[rows])
+            elif rows.all():
+                mine = across[:, k, seats], among[np.ix_(seats, seats)], towards[seats, k]
+                self._take(node, near, x.T @ x, x.T @ y, *mine)
+            else:
+                x, y, here = x[rows], y[rows], around[np.ix_(rows, seats)]
+                self._take(node, near, x.T @ x, x.T @ y, x.T @ here, here.T @ here, here.T @ y)
+
+    def _take(self, node: int, near: NDArray[np.intp], own: Array, own_y: Array, *around: Array) -> None:
+        """Add one neuron's products with itself, and with those neighbours (places `near`) that its worm shows."""
+        lags, k = self.lags, len(self.neighbours[node])
+        products = self._of.setdefault(node, np.zeros((lags + 2 * k, lags + 2 * k + 1)))
+        products[:lags, :lags] += own
+        products[:lags, -1] += own_y
+        self._shared += np.concatenate((own, own_y[:, None]), axis=1)
+        if around:
+            across, among, towards = around
+            seats = np.concatenate((lags + near, lags + k + near))
+            products[:lags, seats] += across
+            products[seats, :lags] += across.T
+            products[np.ix_(seats, seats)] += among
+            products[seats, -1] += towards
 
     def solve(self, penalty: Penalty) -> LinearPath:
         """The path of least penalised squared error."""
@@ -135,7 +157,11 @@ class Moments:
             k = len(around)
             weight = np.repeat([penalty.own, penalty.level, penalty.change], [lags, k, k]) * frames
             towards = np.concatenate((shared, np.zeros(2 * k)))
-            solved = np.linalg.solve(products[:, :-1] + np.diag(weight), products[:, -1] + weight * towards)
+            # A neighbour that no worm shows together with this neuron has no products, and a coefficient of zero.
+            seen = np.flatnonzero((np.diag(products) > 0) | (np.arange(len(weight)) < lags))
+            square = products[np.ix_(seen, seen)] + np.diag(weight[seen])
+            solved = np.zeros(len(weight))
+            solved[seen] = np.linalg.solve(square, (products[:, -1] + weight * towards)[seen])
             own[node], level[node, around], change[node, around] = np.split(solved, [lags, lags + k])
         return LinearPath(self.names, own.astype(np.float64), shared.astype(np.float64), level, change)
 
