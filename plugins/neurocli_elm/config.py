@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -76,6 +77,9 @@ class EvaluateConfig(Section):
     lstm_hidden: int = Field(32, ge=1, description="units of the small LSTM that serves as baseline")
     lstm_steps: int = Field(1000, ge=0, description="its optimiser steps; 0 leaves it out")
     published: bool = Field(True, description="also the published protocol: windows, realignment on the test files")
+    checkpoints: tuple[Path, ...] = Field(
+        (), description="published checkpoints (.pt) that are scored beside the model, on the same simulations"
+    )
 
 
 class ElmConfig(FamilyConfig):

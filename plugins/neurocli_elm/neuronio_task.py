@@ -19,8 +19,8 @@ from neurocli_elm import baselines, questions
 from neurocli_elm.data import SimulationData
 from neurocli_elm.loss import loss_terms, validation
 from neurocli_elm.model import ElmNeuron
+from neurocli_elm.references import answer, missing_references, references
 from neurocli_elm.task import Task
-from neurocli_elm.windows import cut
 
 
 class NeuronioTask(Task):
@@ -40,24 +40,16 @@ class NeuronioTask(Task):
     def questions(self, data: Any, config: Any, part: str) -> list[Question]:
         return questions.questions(data, config, part)
 
-    @torch.no_grad()
     def predict(self, trained: Trained, question: Question) -> Prediction:
         data, module = trained.data, trained.module
         assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
-        device = next(module.parameters()).device
-        answers = {}
-        for group in question.groups:
-            recording = data.load(group)
-            windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
-            spike, soma = module.neuronio_output(windows.input_events().to(device))
-            answers[group] = spike[0].cpu().double().numpy(), soma[0].cpu().double().numpy()
-        return questions.prediction(question, answers)
+        return answer(module, data, question)
 
     def metrics(self) -> list[Metric]:
         return questions.metrics()
 
     def baselines(self, data: Any, config: Any) -> list[Predictor]:
-        return baselines.baselines(data, config)
+        return [*baselines.baselines(data, config), *references(data, config)]
 
     def ceiling(self) -> Bound:
         def value(question: Question, metric: Metric, subset: str) -> float | None:
@@ -91,4 +83,5 @@ class NeuronioTask(Task):
             f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; "
             f"{int(np.sum(spikes))} output spikes in {len(spikes)} test simulations",
             f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.ignored} ms not scored",
+            *missing_references(config),
         ]

@@ -1,0 +1,64 @@
+"""Checkpoints that are scored beside a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.errors import DataError
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import Split
+from neurocli_elm.build import options_of
+from neurocli_elm.example import small_cells
+from neurocli_elm.model import ElmNeuron
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return small_cells(0, simulations=4, duration_ms=1500)
+
+
+def asked(cells, *checkpoints):
+    """(family, config, data, main question) of a test of two simulations."""
+    family = registry().family("elm-v2")
+    config = family.Config()
+    config.evaluate.lstm_steps = 0
+    config.evaluate.checkpoints = checkpoints
+    data = family.adapt(cells, config, Split(tuple(cells.groups[:2]), (), tuple(cells.groups[2:]), "given"))
+    return family, config, data, family.questions(data, config)[0]
+
+
+def saved(folder, config, inputs):
+    """(neuron of version 1 with random weights, its checkpoint)."""
+    folder.mkdir()
+    torch.manual_seed(3)
+    neuron = ElmNeuron(options_of(config, inputs, 1)).eval()
+    torch.save(neuron.state_dict(), folder / "weights.pt")
+    return neuron, folder / "weights.pt"
+
+
+def test_a_checkpoint_answers_as_its_neuron_does(cells, tmp_path):
+    family, config, data, _ = asked(cells)
+    neuron, path = saved(tmp_path / "elsewhere", config, data.channels)
+    family, config, data, question = asked(cells, path)
+    [reference] = [p for p in family.baselines(data, config) if p.kind == "control"]
+    assert reference.name == "elsewhere"
+    expected = family.predict(Trained(neuron, config, data, 0, []), question)
+    found = reference.answer(question)
+    for group in question.groups:
+        np.testing.assert_allclose(found.values[group], expected.values[group], atol=1e-6)
+
+
+def test_one_that_is_gone_is_said_and_left_out(cells, tmp_path):
+    family, config, data, _ = asked(cells, tmp_path / "gone.pt")
+    assert {p.kind for p in family.baselines(data, config)} == {"baseline"}
+    assert any("gone.pt is not there" in line for line in family.notes(data, config))
+
+
+def test_one_of_another_cell_is_refused(cells, tmp_path):
+    _, path = saved(tmp_path / "other", asked(cells)[1], 300)
+    family, config, data, _ = asked(cells, path)
+    with pytest.raises(DataError, match="channel 299 of 128"):
+        family.baselines(data, config)
