@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, Root, Sets
-from neurocli.cli.output import Output
+from neurocli.cli.output import Output, plain
+from neurocli.report.words import SEVERITY, count_verdicts, verdicts_in_words
 
 if TYPE_CHECKING:
+    from neurocli.cli.lost import Lost
     from neurocli.diagnosis import Finding
-
-_SEVERITY = {"FAIL": 0, "WARN": 1, "PASS": 2}
+    from neurocli.runs.folder import RunFolder
 
 
 def diagnose(
@@ -40,31 +41,64 @@ def diagnose(
                 from neurocli.training.devices import resolve_device
 
                 resolve_device(device, where="--device")
-            findings, protocol, subject = _of_model(name, data, preset, config, sets, context)
-        else:
-            if preset is not None or config or sets or context.args:
-                raise UsageError(
-                    "a run has its own options",
-                    where=" ".join(context.args) or "--preset, --config, --set",
-                    hint="leave them out, or name a model",
-                )
-            findings, protocol, subject = _of_run(output, name, data, device, root)
-        findings = sorted(findings, key=lambda f: _SEVERITY.get(f.verdict, 0))
-        count = {verdict: sum(f.verdict == verdict for f in findings) for verdict in _SEVERITY}
-        output.data.update(subject=subject, findings=[f.as_dict() for f in findings], count=count, protocol=protocol)
-        rows = [(f.verdict, f.check, f.subject, f.value, f.threshold, f.advice) for f in findings]
-        leaky = bool(protocol and protocol["leaky"])
-        output.table(
-            f"diagnosis of {subject}", ("", "check", "subject", "value", "threshold", "advice"), rows, leaky=leaky
-        )
-        output.text(", ".join(f"{n} {verdict}" for verdict, n in count.items()))
-        if strict and count["FAIL"]:
-            failed = ", ".join(f.check for f in findings if f.verdict == "FAIL")
-            raise CheckFailed(
-                f"{count['FAIL']} of {len(findings)} checks failed: {failed}",
-                where=subject,
-                hint="the table says what to do",
+            _show(output, *_of_model(name, data, preset, config, sets, context), strict=strict)
+            return
+        if preset is not None or config or sets or context.args:
+            raise UsageError(
+                "a run has its own options",
+                where=" ".join(context.args) or "--preset, --config, --set",
+                hint="leave them out, or name a model",
             )
+        from neurocli.cli.lost import Lost
+        from neurocli.runs.folder import RunFolder
+
+        folder, lost = RunFolder.find(root, name), Lost()
+        findings, protocol = _of_run(output, folder, data, device, root, lost)
+        try:
+            _show(output, findings, protocol, folder.name, strict=strict)
+        except CheckFailed:  # its exit code stands
+            for error in lost.errors:
+                output.warn(f"{error.message}: {error.where}")
+            raise
+        lost.report()
+
+
+def _show(
+    output: Output, findings: list[Finding], protocol: dict[str, Any] | None, subject: str, *, strict: bool
+) -> None:
+    """Print findings, the worst first. Raises CheckFailed where one failed and `strict` says so."""
+    from neurocli.errors import CheckFailed
+
+    result = _as_dict(findings, protocol, subject)
+    count = result["count"]
+    output.data.update(result)
+    findings = _sorted(findings)
+    rows = [(f.verdict, f.check, f.subject, f.value, f.threshold, f.advice) for f in findings]
+    leaky = bool(protocol and protocol["leaky"])
+    output.table(f"diagnosis of {subject}", ("", "check", "subject", "value", "threshold", "advice"), rows, leaky=leaky)
+    output.text(verdicts_in_words(count))
+    if strict and count["FAIL"]:
+        failed = ", ".join(f.check for f in findings if f.verdict == "FAIL")
+        raise CheckFailed(
+            f"{count['FAIL']} of {len(findings)} checks failed: {failed}",
+            where=subject,
+            hint="the table says what to do",
+        )
+
+
+def _as_dict(findings: list[Finding], protocol: dict[str, Any] | None, subject: str) -> dict[str, Any]:
+    """What `--json` shows and diagnosis.json keeps."""
+    ordered = _sorted(findings)
+    return {
+        "subject": subject,
+        "findings": [f.as_dict() for f in ordered],
+        "count": count_verdicts(f.verdict for f in ordered),
+        "protocol": protocol,
+    }
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: SEVERITY.get(f.verdict, 0))
 
 
 def _is_model(name: str, root: Path) -> bool:
@@ -99,21 +133,28 @@ def _of_model(
 
 
 def _of_run(
-    output: Output, name: str, data: Any, device: str | None, root: Path
-) -> tuple[list[Finding], dict[str, Any], str]:
+    output: Output, folder: RunFolder, data: Any, device: str | None, root: Path, lost: Lost
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Check a run's data and its model; the findings are kept in the run, or `lost` says why not."""
     from neurocli.cli.data import trained_of_run
     from neurocli.cli.unfinished import unfinished_note
     from neurocli.diagnosis.shared import check_trained
     from neurocli.evaluation.evaluate import evaluate
-    from neurocli.runs.folder import RunFolder
+    from neurocli.runs.atomic import write_json
+    from neurocli.runs.lock import locked
 
-    folder = RunFolder.find(root, name)
     family, trained, _ = trained_of_run(folder, data, device, root)
-    unfinished = unfinished_note(folder)
-    if unfinished:
-        output.warn(unfinished)
-    findings = list(family.diagnose_data(trained.data.recordings, trained.config))
-    evaluation = evaluate(family, trained, say=output.say, only_main=True)
-    findings += check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
-    findings += family.diagnose_model(trained)
-    return findings, evaluation.protocol, folder.name
+    with locked(folder):
+        unfinished = unfinished_note(folder)
+        if unfinished:
+            output.warn(unfinished)
+        findings = list(family.diagnose_data(trained.data.recordings, trained.config))
+        evaluation = evaluate(family, trained, say=output.say, only_main=True)
+        findings += check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
+        findings += family.diagnose_model(trained)
+        kept = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
+        result = {**_as_dict(findings, evaluation.protocol, folder.name), "notes": [unfinished] if unfinished else []}
+        with lost.file():
+            write_json(kept, plain(result))
+    output.data.update(run=str(folder.path), name=folder.name, files=[str(kept)] if kept.is_file() else [])
+    return findings, evaluation.protocol

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from neurocli.cli.options import RUNS, Data, Device, Json, Root
-from neurocli.cli.output import Output, format_value, with_interval
-from neurocli.evaluation.skill import in_words
+from neurocli.cli.output import Output
+from neurocli.report import scores
 
 if TYPE_CHECKING:
     from neurocli.evaluation.evaluate import Evaluation
-
-HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alone"
-_ORDER = {"model": 0, "baseline": 1, "control": 2, "ceiling": 3}
 
 
 def evaluate(
@@ -80,23 +77,14 @@ def evaluate(
 
 def show(output: Output, found: Evaluation, name: str) -> None:
     """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
-    main = found.questions[0]
-    n, group = len(main["groups"]), found.protocol["group"]
-    title = f"{found.model}  {name}: {_asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
-    columns = ["", "kind", *(_heading(m) for m in found.metrics)]
-    board = _by_predictor(found, lambda s: s.subset == "all" and s.question == main["name"])
-    rows = [
-        [who, kind, *(cells.get((m["name"], m["unit"]), "–") for m in found.metrics)]
-        for (who, kind), cells in board.items()
-    ]
-    note = _intervals(found) if n >= 3 else "fewer than three groups: no intervals"
-    output.table(title, columns, rows, leaky=found.leaky, note=note)
-    for line in _skill_lines(found):
+    values = found.as_dict()
+    _show_sheet(output, scores.scoreboard(values, name), found.leaky)
+    for line in scores.skill_lines(values):
         output.text(line)
     output.text()
-    _show_differences(output, found)
-    _show_horizons(output, found)
-    _show_subsets(output, found)
+    for sheet in (scores.differences(values), scores.horizons(values), *scores.subsets(values)):
+        if sheet is not None:
+            _show_sheet(output, sheet, found.leaky)
     output.exhibits(found.exhibits, leaky=found.leaky)
     for line in found.notes:
         output.text(f"note: {line}")
@@ -107,112 +95,5 @@ def show(output: Output, found: Evaluation, name: str) -> None:
         output.text(f"figures: {folder}")
 
 
-def _intervals(found: Evaluation) -> str:
-    """How the intervals were found, as the metrics take them."""
-    methods: dict[str, list[str]] = {}
-    for metric in found.metrics:
-        methods.setdefault(metric["interval"], []).append(_heading(metric))
-    named = " and ".join(
-        one if len(methods) == 1 else f"{one} ({', '.join(metrics)})" for one, metrics in methods.items()
-    )
-    return f"95 % {named} intervals over independent groups"
-
-
-def _asked(question: dict[str, Any]) -> str:
-    """What a question asks for, in words."""
-    if question["horizon_ms"] is None:
-        return str(question["name"])
-    return f"{format_value(question['horizon_ms'])} ms ahead"
-
-
-def _skill_lines(found: Evaluation) -> list[str]:
-    skill = found.skill
-    lines = []
-    words = in_words(skill, higher=found.metrics[0]["higher"])
-    if words == "no room":
-        lines.append(f"skill: no room, {skill['best_baseline']} is as near to the ceiling as these groups can tell")
-    elif words.startswith("worse"):
-        lines.append(f"skill: {words}, by more than the room that it leaves below the ceiling")
-    elif skill["value"] is not None:
-        lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
-    else:
-        reason = found.ceiling_reason or "a reference is missing"
-        lines.append(f"skill unknown: {reason}")
-    test = skill["paired"]
-    if test:
-        sure = f" p = {format_value(test['p'])}" if test["p"] is not None else " too few groups for a test"
-        difference = with_interval(test["value"], test["low"], test["high"])
-        lines.append(
-            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}"
-        )
-    return lines
-
-
-def _show_differences(output: Output, found: Evaluation) -> None:
-    rows = [
-        [d["baseline"], with_interval(d["value"], d["low"], d["high"]), d["p"], d["verdict"] or "too few groups"]
-        for d in found.differences
-    ]
-    if rows:
-        title = f"{found.model} minus each baseline, {_heading(found.metrics[0])}, same groups"
-        output.table(title, ["baseline", "difference", "p", "the model is"], rows, leaky=found.leaky)
-
-
-def _show_horizons(output: Output, found: Evaluation) -> None:
-    if len(found.questions) < 2:
-        return
-    metric = found.metrics[0]
-    asked = [q["name"] for q in found.questions]
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for s in _of_metric(found, metric):
-        if s.subset == "all":
-            cells.setdefault((s.name, s.kind), {})[s.question] = with_interval(s.value, s.low, s.high)
-    rows = [[who, kind, *(values.get(q, "–") for q in asked)] for (who, kind), values in _ordered(cells)]
-    rows.append(["skill", "", *(in_words(s, higher=metric["higher"]) for s in found.skills)])
-    what = "horizon" if found.questions[0]["horizon_ms"] is not None else "alignment"
-    output.table(f"{_heading(metric)} by {what}", ["", "kind", *asked], rows, leaky=found.leaky)
-
-
-def _show_subsets(output: Output, found: Evaluation) -> None:
-    main = found.questions[0]
-    names = main["subsets"]
-    # Targets chosen by what they are vary little among themselves: errors in the data's unit still mean something.
-    own_unit = [m for m in found.metrics if m["unit"] == main["unit"]] or found.metrics
-    for title, chosen, metric, note in (
-        ("by subset", [n for n in names if n not in found.hindsight], found.metrics[0], None),
-        (
-            "by subset of what came after (hindsight)",
-            [n for n in names if n in found.hindsight],
-            own_unit[0],
-            HINDSIGHT,
-        ),
-    ):
-        if not chosen:
-            continue
-        cells: dict[tuple[str, str], dict[str, str]] = {}
-        for s in _of_metric(found, metric):
-            if s.question == main["name"] and s.subset in chosen:
-                cells.setdefault((s.name, s.kind), {})[s.subset] = with_interval(s.value, s.low, s.high)
-        rows = [[who, kind, *(values.get(n, "–") for n in chosen)] for (who, kind), values in _ordered(cells)]
-        output.table(f"{_heading(metric)} {title}", ["", "kind", *chosen], rows, leaky=found.leaky, note=note)
-
-
-def _by_predictor(found: Evaluation, keep: Any) -> dict[tuple[str, str], dict[tuple[str, str], str]]:
-    board: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
-    for s in found.scores:
-        if keep(s):
-            board.setdefault((s.name, s.kind), {})[s.metric, s.unit] = with_interval(s.value, s.low, s.high)
-    return dict(_ordered(board))
-
-
-def _ordered(cells: dict[tuple[str, str], Any]) -> list[tuple[tuple[str, str], Any]]:
-    """The model first, then baselines, controls and the ceiling."""
-    return sorted(cells.items(), key=lambda item: _ORDER.get(item[0][1], 2))
-
-
-def _of_metric(found: Evaluation, metric: dict[str, Any]) -> list[Any]:
-    return [s for s in found.scores if (s.metric, s.unit) == (metric["name"], metric["unit"])]
-
-
-def _heading(metric: dict[str, Any]) -> str:
-    return f"{metric['name']} [{metric['unit']}]" if metric["unit"] else metric["name"]
+def _show_sheet(output: Output, sheet: scores.Sheet, leaky: bool) -> None:
+    output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)

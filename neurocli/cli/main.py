@@ -19,6 +19,7 @@ from neurocli.cli import (
     models,
     plugins,
     preprocess,
+    report,
     runs,
     simulate,
     train,
@@ -42,6 +43,7 @@ _COMMANDS = {
     "evaluate": evaluate.evaluate,
     "interpret": interpret.interpret,
     "compare": compare.compare,
+    "report": report.report,
     "runs": runs.runs,
     "doctor": doctor.doctor,
 }

@@ -24,6 +24,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from neurocli.errors import NeuroError
+from neurocli.report.words import clean as clean
+from neurocli.report.words import format_value as format_value
+from neurocli.report.words import with_interval as with_interval
 from neurocli.runs.atomic import refusal
 
 SCHEMA = 1
@@ -214,37 +217,6 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy and torch, without importing them
         return plain(value.tolist())
     return str(value)
-
-
-def clean(text: object) -> str:
-    """Text without control characters: names out of a file must not steer a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
-
-
-def format_value(value: Any) -> str:
-    """A value for people: four significant digits, a dash for what is not known."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else "–"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(format_value(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {format_value(item)}" for key, item in value.items())
-    return str(value)
-
-
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """`0.912 [0.900, 0.921]`"""
-    if value is None:
-        return "–"
-    if low is None or high is None:
-        return format_value(value)
-    return f"{format_value(value)} [{format_value(low)}, {format_value(high)}]"
 
 
 def as_text(cell: Any) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from neurocli.cli.evaluate import _intervals
-from neurocli.evaluation.evaluate import Evaluation
 from neurocli.evaluation.intervals import method
 from neurocli.evaluation.metrics import R2, RMSE, Metric
+from neurocli.report.scores import intervals
 from neurocli_eirnn.metrics import PsthCorrelation, RateRatio
 
 
 def said(*metrics: Metric) -> str:
     rows = [{"name": m.name, "unit": m.unit, "higher": m.higher, "interval": method(m)} for m in metrics]
-    return _intervals(Evaluation("toy", [], [], rows, [], {}))
+    return f"95 % {intervals(rows)} intervals over independent groups"
 
 
 def test_the_method_is_that_of_the_metrics() -> None:

@@ -1,0 +1,295 @@
+"""What the report of a run says: plain text from the files of the run folder, ready to be laid out."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neurocli.errors import DataError
+from neurocli.report import scores
+from neurocli.report.about import Part, options_of, parts_of, provenance_of, sources_of
+from neurocli.report.pictures import forest, kept_figure, training_curve
+from neurocli.report.scores import Sheet
+from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words, with_interval
+from neurocli.runs.folder import RunFolder, read_json
+from neurocli.training.history import read_history
+
+RESULTS = {"evaluation": "evaluate", "interpretation": "interpret", "diagnosis": "diagnose"}
+"""Results that a run may hold as NAME.json, and the command that makes each."""
+LONGEST_CLAIM = 8
+_NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?( \[.*\])?")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A result that the run does not hold yet, and the command that makes it."""
+
+    name: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table whose cells are text; numeric: which columns hold numbers; kinds: of each row, for its looks."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+    kinds: list[str]
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as an address that holds it, or the reason why there is none."""
+
+    title: str
+    uri: str | None
+    lost: str | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An exhibit."""
+
+    title: str
+    figure: Figure | None
+    grid: Grid | None
+    claims: list[tuple[str, str]]
+
+
+@dataclass
+class Page:
+    """All that a report says. What is not there yet is in `missing`, and its part is None."""
+
+    model: str
+    name: str
+    status: str
+    created: str
+    leaky: bool
+    split: str
+    unfinished: str | None
+    missing: dict[str, Missing] = field(default_factory=dict)
+    answer: list[str] = field(default_factory=list)
+    scores: list[Grid] | None = None
+    skill: list[str] = field(default_factory=list)
+    forest: Figure | None = None
+    training: str = ""
+    curve: Figure | None = None
+    verdicts: str = ""
+    findings: Grid | None = None
+    passed: Grid | None = None
+    evaluated: list[Shown] | None = None
+    interpreted: list[Shown] | None = None
+    sources: Grid | None = None
+    parts: list[Part] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    options: Grid | None = None
+    provenance: Grid | None = None
+
+
+def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str | None = None) -> Page:
+    """What there is to say of a run.
+
+    status and unfinished: as other commands put them in words; called: what the run is called in the commands that the
+    page advises, its name where nothing is said.
+
+    Raises DataError that names the file, where one is damaged.
+    """
+    info = run.read_info()
+    split = info.get("split") or {}
+    page = Page(
+        model=clean(info["model"]),
+        name=clean(run.name),
+        status=clean(status),
+        created=_moment(info.get("created")),
+        leaky=bool(split.get("leaky")),
+        split=clean(split.get("split") or "–"),
+        unfinished=clean(unfinished) if unfinished else None,
+    )
+    name = shlex.quote(called or run.name)
+    advice = {result: f"neuro {command} {name}" for result, command in RESULTS.items()}
+    _add_training(page, run, f"neuro train --resume {name} writes it anew")
+    found = {result: _result(page, run, result, advice[result]) for result in RESULTS}
+
+    def reading(result: str) -> contextlib.AbstractContextManager[None]:
+        return _sound(run.path / f"{result}.json", f"make it anew: {advice[result]}")
+
+    with reading("evaluation"):
+        _add_evaluation(page, run, found["evaluation"])
+    with reading("diagnosis"):
+        _add_diagnosis(page, found["diagnosis"])
+    with reading("interpretation"):
+        _add_interpretation(page, run, found["interpretation"])
+    provenance = read_json(run.provenance) if run.provenance.exists() else {}
+    with _sound(run.info, "the run is damaged: restore the file, or train a new run"):
+        page.parts = parts_of(info)
+        page.options = grid(options_of(run.read_config(), info.get("origins") or {}))
+    with _sound(run.provenance, "restore the file, or remove it"):
+        page.sources = grid(sources_of(info, provenance))
+        page.provenance = grid(provenance_of(provenance)) if provenance else None
+    page.notes = list(dict.fromkeys(page.notes))
+    return page
+
+
+def grid(sheet: Sheet) -> Grid:
+    """A table as text."""
+    rows = [[clean(format_value(cell)) for cell in row] for row in sheet.rows]
+    columns = [clean(column) for column in sheet.columns]
+    cells = [[row[n] for row in rows if n < len(row) and row[n] != "–"] for n in range(len(columns))]
+    numeric = [bool(column) and all(_NUMBER.fullmatch(cell) for cell in column) for column in cells]
+    kind = columns.index("kind") if "kind" in columns else None
+    kinds = ["" if kind is None or kind >= len(row) else row[kind] for row in rows]
+    return Grid(clean(sheet.title), columns, rows, numeric, kinds, clean(sheet.note) if sheet.note else None)
+
+
+# -- the parts ---------------------------------------------------------------------------------------------------
+
+
+def _add_training(page: Page, run: RunFolder, hint: str) -> None:
+    try:
+        rows = read_history(run.metrics_csv)
+    except OSError as error:
+        raise DataError(
+            f"the file cannot be read: {error.strerror}", where=str(run.metrics_csv), hint="restore it"
+        ) from None
+    summary = read_json(run.metrics_json) if run.metrics_json.exists() else {}
+    if not rows:
+        page.training = "No epoch is written down."
+        return
+    with _sound(run.metrics_json, hint):
+        best = summary.get("best_epoch")
+        if best is None:
+            known = [row for row in rows if row.get("validation_loss") is not None]
+            best = min(known, key=lambda row: row["validation_loss"])["epoch"] if known else None
+        best = None if best is None else int(best)
+        told = [f"{len(rows)} epochs" if len(rows) != 1 else "1 epoch"]
+        if best is not None:
+            told.append(f"best epoch {best}")
+        for key, words in (
+            ("best_validation_loss", "validation loss there {}"),
+            ("parameters", "{} parameters"),
+            ("cpu_s", "{} CPU-seconds"),
+        ):
+            if summary.get(key) is not None:
+                told.append(words.format(format_value(summary[key])))
+        page.training = clean(", ".join(told)) + "."
+        uri = training_curve(rows, best)
+    page.curve = Figure(f"Training and validation loss of {page.name} by epoch", uri, None) if uri else None
+
+
+def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
+    if found is None:
+        page.answer.append(f"No score yet: {page.missing['evaluation'].command}")
+        return
+    page.leaky = page.leaky or bool(found["protocol"]["leaky"])
+    page.skill = [clean(line) for line in scores.skill_lines(found)]
+    page.answer += [clean(_score_line(found)), _sentence(page.skill[0])]
+    sheets = [scores.scoreboard(found, page.name), scores.differences(found), scores.horizons(found)]
+    page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
+    title = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['questions'][0])}"
+    uri = forest(scores.main_scores(found), title)
+    page.forest = Figure(f"{clean(title)}: the model beside its references", uri) if uri else None
+    page.evaluated = [_shown(run, exhibit) for exhibit in found["exhibits"]]
+    page.warnings += [clean(line) for line in found["warnings"]]
+    page.notes += [clean(line) for line in found["notes"]]
+
+
+def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
+    if found is None:
+        page.answer.append(f"Not diagnosed yet: {page.missing['diagnosis'].command}")
+        return
+    findings = sorted(found["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
+    page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
+    page.answer.append(f"Diagnosis: {page.verdicts}")
+    columns = ["verdict", "check", "subject", "value", "threshold", "advice"]
+    rows = [[f[column] for column in columns] for f in findings]
+    page.findings = grid(Sheet("", columns, [row for row in rows if row[0] != "PASS"]))
+    # What passed has no advice.
+    page.passed = grid(Sheet("", columns[:-1], [row[:-1] for row in rows if row[0] == "PASS"]))
+    page.notes += [clean(line) for line in found["notes"]]
+
+
+def _add_interpretation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
+    if found is not None:
+        page.interpreted = [_shown(run, exhibit) for exhibit in found["exhibits"]]
+        page.notes += [clean(line) for line in found["notes"]]
+
+
+def _shown(run: RunFolder, exhibit: dict[str, Any]) -> Shown:
+    title, table = clean(exhibit["title"]), exhibit["table"]
+    figure = Figure(title, *kept_figure(run.path, exhibit["figure"])) if exhibit["figure"] else None
+    return Shown(
+        title=title,
+        figure=figure,
+        grid=grid(Sheet(title, table["columns"], table["rows"], table["note"])) if table else None,
+        claims=[(clean(name), _claim(value)) for name, value in exhibit["claims"].items()],
+    )
+
+
+def _claim(value: Any) -> str:
+    if isinstance(value, (list, dict)) and len(value) > LONGEST_CLAIM:
+        return f"{len(value)} values, kept in the run's JSON file"
+    return clean(format_value(value))
+
+
+def _score_line(found: dict[str, Any]) -> str:
+    """The main score beside its two references."""
+    ordered, skill = scores.main_scores(found), found["skill"]
+
+    def said(named: str, kind: str) -> str:
+        for s in ordered:
+            if (s["name"], s["kind"]) == (named, kind) or (kind == "ceiling" == s["kind"]):
+                return f"{s['name']} {with_interval(s['value'], s['low'], s['high'])}"
+        return "unknown"
+
+    asked = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['questions'][0])}"
+    best = said(skill["best_baseline"], "baseline")
+    return f"{asked}: {said(found['model'], 'model')}; best baseline: {best}; ceiling: {said('', 'ceiling')}"
+
+
+def _sentence(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _moment(created: str | None) -> str:
+    """`2026-11-21 13:58 UTC`"""
+    try:
+        moment = datetime.datetime.fromisoformat(created or "")
+    except ValueError:
+        return clean(created or "–")
+    return f"{moment:%Y-%m-%d %H:%M} {moment.tzname() or ''}".strip()
+
+
+# -- files that may be damaged -----------------------------------------------------------------------------------
+
+
+def _result(page: Page, run: RunFolder, name: str, command: str) -> dict[str, Any] | None:
+    """The content of NAME.json; None where there is none, which the page then says."""
+    path = run.path / f"{name}.json"
+    if not path.exists():
+        page.missing[name] = Missing(name, command)
+        return None
+    try:
+        return read_json(path)
+    except DataError as error:
+        error.hint = f"make it anew: {command}"
+        raise
+
+
+@contextlib.contextmanager
+def _sound(path: Path, hint: str) -> Iterator[None]:
+    """Values out of a file that are not what they should be become a DataError that names it."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        message = "the file does not hold what it should: it is damaged, or of another version"
+        raise DataError(message, where=str(path), hint=hint) from error

@@ -1,0 +1,160 @@
+"""The tables and lines that say what an evaluation found, from its plain values as evaluation.json keeps them.
+
+A terminal and the report show the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neurocli.evaluation.skill import in_words
+from neurocli.report.words import format_value, with_interval
+
+HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alone"
+_ORDER = {"model": 0, "baseline": 1, "control": 2, "ceiling": 3}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with its title; how its values are printed is decided by whoever prints them."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    note: str | None = None
+
+
+def scoreboard(found: dict[str, Any], name: str) -> Sheet:
+    """Every predictor by every metric on the main question; `name` is that of the run."""
+    main = found["questions"][0]
+    n, group = len(main["groups"]), found["protocol"]["group"]
+    title = f"{found['model']}  {name}: {asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
+    keys = [(m["name"], m["unit"]) for m in found["metrics"]]
+    cells = _cells(_of(found, question=main["name"]), lambda s: (s["metric"], s["unit"]))
+    note = f"95 % {intervals(found['metrics'])} intervals over independent groups"
+    columns = ["", "kind", *(heading(m) for m in found["metrics"])]
+    return Sheet(title, columns, _rows(cells, keys), note if n >= 3 else "fewer than three groups: no intervals")
+
+
+def skill_lines(found: dict[str, Any]) -> list[str]:
+    """The skill in words, and the difference to the best baseline where there is one."""
+    skill = found["skill"]
+    lines = []
+    words = in_words(skill, higher=found["metrics"][0]["higher"])
+    if words == "no room":
+        lines.append(f"skill: no room, {skill['best_baseline']} is as near to the ceiling as these groups can tell")
+    elif words.startswith("worse"):
+        lines.append(f"skill: {words}, by more than the room that it leaves below the ceiling")
+    elif skill["value"] is not None:
+        lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
+    else:
+        reason = found["ceiling_reason"] or "a reference is missing"
+        lines.append(f"skill unknown: {reason}")
+    test = skill["paired"]
+    if test:
+        sure = f" p = {format_value(test['p'])}" if test["p"] is not None else " too few groups for a test"
+        difference = with_interval(test["value"], test["low"], test["high"])
+        lines.append(
+            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}"
+        )
+    return lines
+
+
+def differences(found: dict[str, Any]) -> Sheet | None:
+    """The model minus each baseline; None where there is none."""
+    rows = [
+        [d["baseline"], with_interval(d["value"], d["low"], d["high"]), d["p"], d["verdict"] or "too few groups"]
+        for d in found["differences"]
+    ]
+    title = f"{found['model']} minus each baseline, {heading(found['metrics'][0])}, same groups"
+    return Sheet(title, ["baseline", "difference", "p", "the model is"], rows) if rows else None
+
+
+def horizons(found: dict[str, Any]) -> Sheet | None:
+    """The main metric question by question, with the skill; None where there is one question."""
+    if len(found["questions"]) < 2:
+        return None
+    metric = found["metrics"][0]
+    names = [q["name"] for q in found["questions"]]
+    rows = _rows(_cells(_of(found, metric), lambda s: s["question"]), names)
+    rows.append(["skill", "", *(in_words(s, higher=metric["higher"]) for s in found["skills"])])
+    what = "horizon" if found["questions"][0]["horizon_ms"] is not None else "alignment"
+    return Sheet(f"{heading(metric)} by {what}", ["", "kind", *names], rows)
+
+
+def subsets(found: dict[str, Any]) -> list[Sheet]:
+    """Scores of parts of the targets; those chosen by what came after are apart."""
+    main, hindsight = found["questions"][0], found["hindsight"]
+    names = main["subsets"]
+    # Targets chosen by what they are vary little among themselves: errors in the data's unit still mean something.
+    own_unit = [m for m in found["metrics"] if m["unit"] == main["unit"]] or found["metrics"]
+    sheets = []
+    for title, chosen, metric, note in (
+        ("by subset", [n for n in names if n not in hindsight], found["metrics"][0], None),
+        ("by subset of what came after (hindsight)", [n for n in names if n in hindsight], own_unit[0], HINDSIGHT),
+    ):
+        if chosen:
+            scores = [s for s in _of(found, metric, main["name"], subset=None) if s["subset"] in chosen]
+            rows = _rows(_cells(scores, lambda s: s["subset"]), chosen)
+            sheets.append(Sheet(f"{heading(metric)} {title}", ["", "kind", *chosen], rows, note))
+    return sheets
+
+
+def main_scores(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scores of the main question by the main metric: the model first, then baselines, controls and the ceiling."""
+    scores = _of(found, found["metrics"][0], found["questions"][0]["name"])
+    return sorted(scores, key=lambda s: _ORDER.get(s["kind"], 2))
+
+
+def intervals(metrics: Sequence[dict[str, Any]]) -> str:
+    """How the intervals were found, as the metrics take them."""
+    methods: dict[str, list[str]] = {}
+    for metric in metrics:
+        methods.setdefault(metric["interval"], []).append(heading(metric))
+    return " and ".join(one if len(methods) == 1 else f"{one} ({', '.join(of)})" for one, of in methods.items())
+
+
+def asked(question: dict[str, Any]) -> str:
+    """What a question asks for, in words."""
+    if question["horizon_ms"] is None:
+        return str(question["name"])
+    return f"{format_value(question['horizon_ms'])} ms ahead"
+
+
+def heading(metric: dict[str, Any]) -> str:
+    """`RMSE [mV]`"""
+    return f"{metric['name']} [{metric['unit']}]" if metric["unit"] else str(metric["name"])
+
+
+def _of(
+    found: dict[str, Any],
+    metric: dict[str, Any] | None = None,
+    question: str | None = None,
+    subset: str | None = "all",
+) -> list[dict[str, Any]]:
+    """Scores by a metric, on a question, of a subset of its targets; None is any."""
+    return [
+        s
+        for s in found["scores"]
+        if (metric is None or (s["metric"], s["unit"]) == (metric["name"], metric["unit"]))
+        and (question is None or s["question"] == question)
+        and (subset is None or s["subset"] == subset)
+    ]
+
+
+def _cells(
+    scores: Sequence[dict[str, Any]], column: Callable[[dict[str, Any]], Any]
+) -> dict[tuple[str, str], dict[Any, str]]:
+    """(predictor, kind) → column → a score with its interval."""
+    cells: dict[tuple[str, str], dict[Any, str]] = {}
+    for s in scores:
+        cells.setdefault((s["name"], s["kind"]), {})[column(s)] = with_interval(s["value"], s["low"], s["high"])
+    return cells
+
+
+def _rows(cells: dict[tuple[str, str], dict[Any, str]], columns: Sequence[Any]) -> list[list[str]]:
+    """One row per predictor: the model first, then baselines, controls and the ceiling."""
+    ordered = sorted(cells.items(), key=lambda item: _ORDER.get(item[0][1], 2))
+    return [[who, kind, *(values.get(c, "–") for c in columns)] for (who, kind), values in ordered]
