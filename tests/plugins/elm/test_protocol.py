@@ -313,3 +313,15 @@ def test_a_perfect_and_a_blind_probability():
         assert spike_scores(spike, probability).auc == pytest.approx(auc)
     blind = replace(made_up(1, 1000), spike=spike, probability=np.full(spike.shape, 0.01))
     assert float(TruePositives(0.01).value(sums(TruePositives(0.01), blind).sum(0))) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("middle", "spread"), [(-60.0, 12.0), (-25.0, 4.0), (12.0, 2.0)])
+def test_probabilities_far_from_a_half_keep_their_order(middle, spread):
+    """A model that knows few simulations by heart gives 1e-30 where it is wrong: its ranks still count."""
+    random = np.random.default_rng(0)
+    spike = random.random((1, 4000)) < 0.02
+    logit = random.normal(middle, spread, spike.shape) + 1.2 * spread * spike
+    probability = 1 / (1 + np.exp(-logit))
+    one = replace(made_up(1, 4000), spike=spike, probability=probability)
+    found = float(SpikeAUC().value(sums(SpikeAUC(), one).sum(0)))
+    assert found == pytest.approx(sklearn.metrics.roc_auc_score(spike[0], probability[0]), abs=1e-3)
