@@ -18,13 +18,13 @@ def simulate(
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs (groups).")] = 12,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The file to write [default: NAME.h5]. What is there already is used."),
+        typer.Option("--out", help="The file to write, NAME.h5 by default. What is there already is used."),
     ] = None,
     preset: Preset = None,
     config: ConfigFile = None,
     sets: Sets = None,
     first: Annotated[int, typer.Option("--first", min=0, help="Number of the first run.")] = 0,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: one per core].")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes, one per core by default.")] = None,
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="Address of a Dask scheduler, tcp://host:port.")
     ] = None,
@@ -32,7 +32,7 @@ def simulate(
         list[str] | None, typer.Option("--format", help="Write this format as well; may be repeated.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", help="Folder of the figures [default: NAME_figures beside the file].")
+        Path | None, typer.Option("--figures", help="Folder of the figures, NAME_figures beside the file by default.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     json: Json = False,

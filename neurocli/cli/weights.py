@@ -22,7 +22,7 @@ def evaluate_weights(
     """Score imported weights on all groups of `data`, or of the model's own simulator, which they have never seen.
 
     There are no training groups, so baselines that must be fitted are left out. Figures and evaluation.json go to
-    `imported/MODEL-NAME` among the runs.
+    `imported/MODEL-WEIGHTS-on-DATA` among the runs.
     """
     from neurocli.cli.data import recordings_for
     from neurocli.cli.evaluate import show
@@ -43,7 +43,8 @@ def evaluate_weights(
     split = Split((), (), tuple(recordings.groups), protocol="weights trained elsewhere")
     module = family.adapt(recordings, imported.config, split)
     trained = Trained(imported.module.to(where).eval(), imported.config, module, 0, [])
-    name = f"{family.card.name}-{weights.resolve().parent.name}-{weights.stem}"
+    scored = "simulated" if not data else data[0].resolve().stem if len(data) == 1 else f"{len(data)}-files"
+    name = f"{family.card.name}-{weights.resolve().parent.name}-{weights.stem}-on-{scored}"[:200]
     folder = root / "imported" / name
     lost = Lost()
     with lost.figures():

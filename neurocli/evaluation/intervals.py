@@ -11,6 +11,7 @@ from scipy import stats
 from neurocli.evaluation.metrics import Metric
 
 RESAMPLES = 2000
+FEWEST_GROUPS = 3
 _CHUNK = 64  # groups at a time, so that metrics with many statistics fit into memory
 
 
@@ -21,7 +22,7 @@ def interval(metric: Metric, groups: NDArray[np.float64], *, seed: int = 0, leve
     and a score of such a mean would lie below its own estimate. NaN for fewer than three groups: an interval over two runs
     would be an invention.
     """
-    if len(groups) < 3:
+    if len(groups) < FEWEST_GROUPS:
         return float("nan"), float("nan")
     if not metric.pooled:
         value = float(metric.value(groups.sum(0)))
@@ -56,7 +57,7 @@ def paired(metric: Metric, one: NDArray[np.float64], other: NDArray[np.float64],
     """
     n = len(one)
     difference = float(metric.value(one.sum(0)) - metric.value(other.sum(0)))
-    if n < 3:
+    if n < FEWEST_GROUPS:
         return Paired(difference, float("nan"), float("nan"), float("nan"), n)
     if not metric.pooled:
         error = _jackknife_error(_left_out(metric, one) - _left_out(metric, other))
@@ -106,7 +107,8 @@ def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
         return float("nan")
     if n <= 16:
         signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-    else:
-        signs = np.random.default_rng(seed).choice([-1, 1], (2**16, n))
+    else:  # of those that are drawn, what was observed is one: no p is 0
+        drawn = np.random.default_rng(seed).choice([-1, 1], (2**16 - 1, n))
+        signs = np.concatenate((np.ones((1, n), drawn.dtype), drawn))
     observed = abs(differences.mean())
     return float(np.mean(np.abs((signs * differences).mean(1)) >= observed * (1 - 1e-12)))

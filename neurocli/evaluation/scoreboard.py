@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import NeuroError
-from neurocli.evaluation.intervals import Paired, interval, paired
+from neurocli.evaluation.intervals import FEWEST_GROUPS, Paired, interval, paired
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Prediction, Question
 
@@ -66,7 +66,11 @@ class Scoreboard:
                 # Side by side as further channels: a metric that is a mean over channels is one over subsets too.
                 by_subset[average] = np.concatenate([by_subset[s] for s in subsets], axis=1)
             for subset, statistics in by_subset.items():
-                value, (low, high) = float(metric.value(statistics.sum(0))), interval(metric, statistics)
+                value = float(metric.value(statistics.sum(0)))
+                # A subset may be in few of the groups, and in the others nothing to resample.
+                within = int((np.abs(statistics).sum((1, 2)) > 0).sum())
+                few = subset in question.subsets and within < FEWEST_GROUPS
+                low, high = (math.nan, math.nan) if few else interval(metric, statistics)
                 self._append(question, name, kind, metric, subset, (value, low, high))
 
     def add_bound(self, question: Question, bound: Bound) -> None:

@@ -19,7 +19,7 @@ from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.metrics import PsthCorrelation
 from neurocli_eirnn.rates import SMOOTHING_MS, Array, mean, model_inputs, number, ratio, test_rows, within
-from neurocli_eirnn.session import INPUT_NAMES
+from neurocli_eirnn.session import CUE_NAME, INPUT_NAMES
 
 RUNAWAY_HZ = 10_000.0
 """Without its inhibition a network may run away; rates are cut off here, so that they stay numbers."""
@@ -32,6 +32,7 @@ INPUT_GROUPS = {
     "eye": ("eye_x", "eye_y"),
     "identity": ("is_face", "is_nonface", "is_bullseye"),
     "salience": ("high_salience", "low_salience"),
+    "reward cue": (CUE_NAME,),
 }
 WEIGHTS, INPUTS = "weights", "inputs"
 
@@ -82,8 +83,8 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
                 rates = run(inputs, weights)
             yield WEIGHTS, name, rates
     for name, channels in INPUT_GROUPS.items():
-        at = [INPUT_NAMES.index(channel) for channel in channels]
-        if bool(inputs[..., at].any()):
+        at = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
+        if at and bool(inputs[..., at].any()):
             silenced = inputs.clone()
             silenced[..., at] = 0
             yield INPUTS, f"{name} input", run(silenced)

@@ -22,6 +22,10 @@ class DataConfig(Section):
     )
     test: float = Field(0.2, gt=0, lt=1, description="share of trials that are scored, within low and high reward")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training trials that choose the epoch")
+    reward_cue: bool = Field(
+        False,
+        description="a further input: 1 while a target that promises a high reward is on, as the trial's label says",
+    )
 
 
 class EvaluateConfig(Section):
@@ -54,15 +58,15 @@ class V2Loss(Section):
     correlation: float = Field(1.0, ge=0, description="1 - r of the PSTHs of whole trials")
     condition: float = Field(1.0, ge=0, description="the same within each target location")
     event: float = Field(1.0, ge=0, description="the same in windows around target, go and reward")
-    rate: float = Field(0.5, ge=0, description="squared log ratio of mean rates")
+    rate: float = Field(4.0, ge=0, description="squared log ratio of mean rates")
     sd: float = Field(0.3, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
-    poisson: float = Field(40.0, ge=0, description="negative log likelihood per bin of the single trials")
+    poisson: float = Field(400.0, ge=0, description="negative log likelihood per bin of the single trials")
 
 
 class V2Config(FamilyConfig):
     """Options of eirnn-v2."""
 
-    data: DataConfig = DataConfig()
+    data: DataConfig = DataConfig(reward_cue=True)
     model: V2Model = V2Model()
     loss: V2Loss = V2Loss()
     train: TrainConfig = TrainConfig(

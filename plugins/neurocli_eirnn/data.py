@@ -14,6 +14,7 @@ from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 from neurocli_eirnn import psth
 from neurocli_eirnn.config import DataConfig
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
+from neurocli_eirnn.session import LOCATIONS as TARGETS
 from neurocli_eirnn.trials import EVENTS, TrialFaults, classify, event_bins, selection
 
 EYE = slice(7, 9)
@@ -23,7 +24,7 @@ LOCATIONS = 4
 class SessionData(DataModule):
     """Trials as dense arrays; rows are found by group name.
 
-    inputs: float32 [trial, time, 14], eye position in z-scores of the training trials; rates: float32 [trial, time, neuron]
+    inputs: float32 [trial, time, 14], eye position in z-scores of the training trials, with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron]
     in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown.
     """
 
@@ -50,6 +51,7 @@ class SessionData(DataModule):
         )
         self.clip: float | None = None
         self.event_bins = np.stack([event_bins(self.session, event) for event in EVENTS], axis=1)
+        self.reward_cue = options.reward_cue
         self.inputs = self._inputs()
         self._targets = self._training_targets(config)
         self.spec = {
@@ -151,7 +153,11 @@ class SessionData(DataModule):
         with np.errstate(invalid="ignore"):
             mean, sd = np.nanmean(train, axis=(0, 1)), np.nanstd(train, axis=(0, 1))
         inputs[..., EYE] = (inputs[..., EYE] - mean) / np.where(sd > 1e-6, sd, np.inf)
-        return np.nan_to_num(inputs, nan=0.0, posinf=0.0, neginf=0.0)
+        inputs = np.nan_to_num(inputs, nan=0.0, posinf=0.0, neginf=0.0)
+        if not self.reward_cue:
+            return inputs
+        cue = inputs[..., TARGETS].max(-1) * (self.label("reward") == 1)[:, None]
+        return np.concatenate((inputs, cue[..., None].astype(np.float32)), axis=-1)
 
     def _training_targets(self, config: Any) -> dict[str, NDArray[Any]]:
         """PSTHs of all training trials, smoothed as the loss says, per location too, and their sd without noise."""

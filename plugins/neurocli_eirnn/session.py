@@ -32,6 +32,8 @@ INPUT_NAMES = (
     "high_salience",
     "low_salience",
 )
+CUE_NAME = "reward_cue"
+"""An input that is made from a label, after the others, where a model is to have it."""
 LABELS = ("reward", "probability", "location", "identity", "salience")
 KIND = "sc-session"
 

@@ -29,6 +29,7 @@ SEED = 0
 MOST_SIMULATIONS = 256
 """Simulations that the constant and the filters are fitted on; of more, evenly chosen ones."""
 
+LEFT_OUT = "no training simulations: linear filters are fitted on the scored ones, each answered by a fit on the others"
 Fit = Callable[[Sequence[Recording]], Answer]
 """Simulations to fit on → what answers for others."""
 FEWEST, EACH, FOLDS = 3, 10, 5

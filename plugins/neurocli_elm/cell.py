@@ -130,7 +130,8 @@ class ELMCell(ElmParameters):
     """One step at a time, called as torch.nn.LSTMCell is: `state = cell(input, state)`, a pair whose first is the output.
 
     input: [sample, channel], or [channel] for one sample; state: `(memory, trace)` or None for zeros. `readout(memory)` gives
-    what the neuron predicts.
+    what the neuron predicts. `ELMCell(ElmOptions(num_input=10, num_memory=20, ...))` is a new one, `ELMCell.of(neuron)` one that
+    shares the parameters of a neuron. Raises ValueError for a shape that does not fit.
     """
 
     @classmethod
@@ -164,6 +165,10 @@ class ELMCell(ElmParameters):
             given = self.initial_state(len(x))
         else:
             given = ElmState(*(part[None] for part in state)) if single else ElmState(*state)
+            traces = (self.options.branches, self.options.synapses)
+            for name, part, units in (("memory", given.memory, (self.hidden_size,)), ("trace", given.trace, traces)):
+                if part.dim() != 2 or len(part) != len(x) or part.shape[1] not in units:
+                    raise ValueError(f"{name} is [{len(x)}, {units[0]}] for this input, not {list(part.shape)}")
         after = self.next_state(x, given)
         return ElmState(after.memory[0], after.trace[0]) if single else after
 

@@ -126,6 +126,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 def _check_archive(path: Path) -> None:
     """That the file is a zip archive as torch writes it, of a bounded size and not compressed."""
+    if path.is_dir():
+        raise DataError("this is a folder, not a checkpoint", where=str(path), hint="name the .pt file in it")
     if not path.is_file():
         raise DataError("there is no such file", where=str(path), hint="correct the path")
     if not zipfile.is_zipfile(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neurocli.config import FamilyConfig, Section, TrainConfig
 
@@ -62,6 +62,14 @@ class NeuronConfig(Section):
     input_to_synapse_routing: Literal["neuronio", "random", "none"] = "neuronio"
     routing_seed: int | None = Field(None, ge=0, description="of random routing; unset: that of the run")
     compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled loops; auto: where they can run")
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> NeuronConfig:
+        if self.memory_tau_max <= self.memory_tau_min:
+            raise ValueError(
+                f"memory_tau_max must be above memory_tau_min = {self.memory_tau_min:g}, not {self.memory_tau_max:g}"
+            )
+        return self
 
 
 class LossConfig(Section):

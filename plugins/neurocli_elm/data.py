@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +47,8 @@ class SimulationData(DataModule):
                 where=recordings.where(other),
                 hint="a model has the inputs of one cell",
             )
+        self._one_length([*self.split.train, *self.split.validation])
+        self._one_length(self.split.test)
         for group in (*self.split.train, *self.split.validation):
             check_length(self.lengths[group], options.window + options.ignored, where=recordings.where(group))
         for group in self.split.test:
@@ -55,6 +57,17 @@ class SimulationData(DataModule):
         self.sampling = Sampling(self.batch_size, options.window, options.ignored, options.per_simulation, options.pool)
         self.spec = {"num_input": self.channels, "num_excitatory": self.excitatory}
         self.answers: dict[Any, Any] = {}
+
+    def _one_length(self, groups: Sequence[str]) -> None:
+        """Raise DataError where simulations that are taken together are of different lengths: scores would be too."""
+        for group in groups[1:]:
+            if self.lengths[group] != self.lengths[groups[0]]:
+                raise DataError(
+                    f"simulations of mixed lengths: {self.lengths[groups[0]]:,} ms in {groups[0]}, "
+                    f"{self.lengths[group]:,} ms in {group}",
+                    where=self.recordings.where(group),
+                    hint="name files of one length with --data; `neuro diagnose elm` lists them all",
+                )
 
     def group_name(self) -> str:
         return "simulation"

@@ -79,7 +79,7 @@ def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Fin
             WARN if stuck else PASS,
             f"{at_low} at {low:g} ms, {at_high} at {high:g} ms",
             "≤ 1 at each",
-            "learned timescales are stuck: widen model.memory_tau_min or model.memory_tau_max" if stuck else "",
+            f"{kind} timescales are stuck: widen model.memory_tau_min or model.memory_tau_max" if stuck else "",
         ),
         judged(
             "longest-timescale",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction
@@ -16,11 +17,13 @@ from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
 from neurocli_elm import protocol
 from neurocli_elm.data import SimulationData
+from neurocli_elm.drawing import EXCITATION, INHIBITION
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.questions import SOMA, SPIKE
 from neurocli_elm.windows import SOMA_BIAS_MV, Windows, soma_target_mv
 
-SHOWN_MS = 2000
+SHOWN_MS, LEAD_MS = 2000, 400
+_MODEL = "black"
 
 
 def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
@@ -54,7 +57,7 @@ def published(trained: Trained) -> Exhibit:
     first = scored["published"]
     reason = first.spikes.undefined
     note = (
-        f"windows of 500 ms, each from a state of zero; {first.simulations} simulations, {first.excluded} left out for more than 24 "
+        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than 24 "
         f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
         "and the standard deviation of its own targets, which no user of a model could do"
         + (f". {reason}" if reason else "")
@@ -85,37 +88,57 @@ def _predictor(module: ElmNeuron) -> Callable[[Windows], Any]:
     return predict
 
 
+def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
+    """Start of the stretch that shows most output spikes, each with what led to it; `first` where there is none."""
+    last = max(first, steps - SHOWN_MS)
+    starts = [min(max(first, int(event) - LEAD_MS), last) for event in events if event >= first] or [first]
+    return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
+
+
 def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
     spikes = {g: len(data.load(g).events[data.options.event]) for g in answer.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
     recording, values, first = data.load(group), answer.values[group], data.options.ignored
+    events = recording.events[data.options.event]
     time = np.arange(first, recording.steps)
-    shown = time < first + SHOWN_MS
+    begin = _busiest(events, first, recording.steps)
+    shown = (time >= begin) & (time < begin + SHOWN_MS)
     inputs = recording.spikes
     assert inputs is not None
-    with saved_figure(path, nrows=3, width=8.0, height=6.0) as (_, (raster, soma, spike)):
-        seen = (inputs.step >= first) & (inputs.step < first + SHOWN_MS)
+    above: dict[str, Any] = {
+        "loc": "lower right",
+        "bbox_to_anchor": (1, 0.97),
+        "ncols": 2,
+        "fontsize": 8,
+        "frameon": False,
+    }
+    with saved_figure(path, nrows=3, width=8.0, height=6.4) as (_, (raster, soma, spike)):
+        seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
         step, channel = inputs.step[seen], inputs.channel[seen]
         exciting = channel < data.excitatory
-        for chosen, colour, label in ((exciting, "#c0392b", "excitatory"), (~exciting, "#2471a3", "inhibitory")):
-            raster.plot(step[chosen], channel[chosen], ",", color=colour, label=label)
-        raster.set(ylabel="input", xlim=(first, first + SHOWN_MS))
-        raster.legend(loc="upper right", fontsize=8, markerscale=30)
+        for chosen, colour, label in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
+            raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
+        raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))
+        raster.legend(**above, markerscale=8)
         soma.plot(
             time[shown], soma_target_mv(recording)[first:][shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell"
         )
-        soma.plot(time[shown], values[shown, SOMA] + SOMA_BIAS_MV, color="#d35400", lw=1.0, label="model")
-        soma.set(ylabel="soma (mV)", xlim=(first, first + SHOWN_MS))
-        soma.legend(loc="upper right", fontsize=8)
-        events = recording.events[data.options.event]
-        for event in events[(events >= first) & (events < first + SHOWN_MS)]:
-            spike.axvline(event, color="0.7", lw=1.5)
-        spike.plot(time[shown], values[shown, SPIKE], color="#d35400", lw=1.0)
-        spike.set(ylabel="spike probability", xlabel="time (ms)", xlim=(first, first + SHOWN_MS), ylim=(0, 1))
+        soma.plot(time[shown], values[shown, SOMA] + SOMA_BIAS_MV, color=_MODEL, lw=1.0, label="model")
+        soma.set(ylabel="soma (mV)", xlim=(begin, begin + SHOWN_MS))
+        soma.legend(**above)
+        for number, event in enumerate(events[(events >= begin) & (events < begin + SHOWN_MS)]):
+            spike.axvline(event, color="0.7", lw=1.5, label="output spike of the cell" if number == 0 else None)
+        spike.plot(time[shown], values[shown, SPIKE], color=_MODEL, lw=1.0, label="model")
+        # Probabilities per ms are small even where the model is right: the axis goes as far as they do.
+        top = min(1.0, 1.1 * float(values[shown, SPIKE].max()) + 1e-6)
+        spike.set(ylabel="spike probability\nper ms", xlabel="time (ms)", xlim=(begin, begin + SHOWN_MS), ylim=(0, top))
+        spike.legend(**above)
     error = values[:, SOMA] - soma_target_mv(recording)[first:]
     row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
     table = Table(
-        ["simulation", "output spikes", "RMSE mV"], [row], "grey lines: output spikes; voltage clipped at -55 mV"
+        ["simulation", "output spikes", "RMSE mV"],
+        [row],
+        "figure: the 2 s with the most output spikes; voltage clipped at -55 mV",
     )
     return Exhibit("traces", "One simulation, cell and model", table, path, {})

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli_elm.checkpoint import read_checkpoint
 from neurocli_elm.data import SimulationData
@@ -17,7 +18,16 @@ from neurocli_elm.windows import cut
 
 @torch.no_grad()
 def answer(neuron: ElmNeuron, data: SimulationData, question: Question) -> Prediction:
-    """Spike probabilities and soma voltages of whole simulations, each from a state of zero."""
+    """Spike probabilities and soma voltages of whole simulations, each from a state of zero.
+
+    Raises DataError where the neuron is one for other inputs.
+    """
+    if neuron.options.num_input != data.channels:
+        raise DataError(
+            f"another size: the neuron is for {neuron.options.num_input} inputs, and the data have {data.channels}",
+            where=data.recordings.where(question.groups[0]),
+            hint="give data of the cell that it was trained for",
+        )
     device = next(neuron.parameters()).device
     answers = {}
     for group in question.groups:

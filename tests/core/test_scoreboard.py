@@ -131,3 +131,24 @@ def test_a_mean_over_channels_takes_the_jackknife() -> None:
     low, high = interval(metric, groups)
     assert high - low == pytest.approx(2 * 2.5706 * error, rel=1e-4)  # t of 5 degrees of freedom
     assert (low + high) / 2 == pytest.approx(metric.value(groups.sum(0)))
+
+
+def test_a_subset_in_two_groups_has_a_score_without_an_interval() -> None:
+    names = list(TARGETS)
+    few = {g: np.full((50, 4), g in names[:2]) for g in names}
+    many = {g: np.full((50, 4), g in names[:4]) for g in names}
+    board = Scoreboard([RMSE("mV")])
+    board.add(question(subsets={"few": few, "many": many}), "model", "model", noisy(2, 1))
+    found = {s.subset: s for s in board.scores}
+    assert found["few"].value is not None and (found["few"].low, found["few"].high) == (None, None)
+    assert found["many"].low < found["many"].value < found["many"].high
+
+
+def test_no_p_is_zero() -> None:
+    metric = RMSE("mV")
+    rng = np.random.default_rng(5)
+    sums = []
+    for sd in (1.0, 9.0):
+        each = [(t := rng.normal(0, 1, (20, 1)), t + rng.normal(0, sd, t.shape)) for _ in range(40)]
+        sums.append(np.stack([metric.statistics(t, p, None, None) for t, p in each]))
+    assert 0 < paired(metric, *sums).p < 1e-3

@@ -145,3 +145,11 @@ def test_a_minute_of_steps_equals_the_whole_and_takes_no_more_memory():
     assert largest <= 1e-5
     assert whole[:, -1000:].std() > 1e-3
     assert tensors() == early
+
+
+def test_a_state_of_another_batch_or_size_is_refused():
+    cell = ELMCell(ElmOptions(num_input=10, num_output=2, num_memory=5))
+    memory, trace = cell(torch.rand(2, 10))
+    for state in ((memory[:1], trace), (memory, trace[:1]), (trace, memory), (memory[0], trace[0])):
+        with pytest.raises(ValueError, match="for this input"):
+            cell(torch.rand(2, 10), state)

@@ -9,7 +9,7 @@ import torch
 from neurocli.errors import DataError
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
-from neurocli.recordings import Split
+from neurocli.recordings import RecordingSet, Split
 from neurocli_elm.build import options_of
 from neurocli_elm.example import small_cells
 from neurocli_elm.model import ElmNeuron
@@ -62,3 +62,31 @@ def test_one_of_another_cell_is_refused(cells, tmp_path):
     family, config, data, _ = asked(cells, path)
     with pytest.raises(DataError, match="channel 299 of 128"):
         family.baselines(data, config)
+
+
+def test_a_neuron_for_other_inputs_is_not_scored(cells, tmp_path):
+    family, config, data, question = asked(cells)
+    neuron, _ = saved(tmp_path / "other", config, 300)
+    with pytest.raises(DataError, match="for 300 inputs, and the data have 128"):
+        family.predict(Trained(neuron, config, data, 0, []), question)
+
+
+def test_a_reference_that_does_not_fit_is_said_before_the_training(cells, tmp_path):
+    _, path = saved(tmp_path / "other", asked(cells)[1], 300)
+    family = registry().family("elm-v2")
+    config = family.Config()
+    config.evaluate.checkpoints = (path,)
+    with pytest.raises(DataError, match="channel 299 of 128"):
+        family.adapt(cells, config)
+
+
+def test_mixed_lengths_are_refused_but_new_data_may_be_of_another(cells):
+    other = small_cells(1, simulations=2, duration_ms=1700)
+    both = RecordingSet(
+        {**{g: lambda g=g: cells[g] for g in cells.groups}, **{f"o{g}": lambda g=g: other[g] for g in other.groups}}
+    )
+    family = registry().family("elm-v2")
+    with pytest.raises(DataError, match=r"mixed lengths: 1,500 ms in .* 1,700 ms"):
+        family.adapt(both, family.Config())
+    split = Split(tuple(cells.groups[:3]), (cells.groups[3],), tuple(f"o{g}" for g in other.groups), "new data")
+    assert family.adapt(both, family.Config(), split).lengths[f"o{other.groups[0]}"] == 1700
