@@ -23,7 +23,7 @@ from neurocli_elm.questions import SOMA, SPIKE
 from neurocli_elm.windows import SOMA_BIAS_MV, Windows, soma_target_mv
 
 SHOWN_MS, LEAD_MS = 2000, 400
-_MODEL = "black"
+_MODEL = "#009E73"
 
 
 def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
