@@ -56,11 +56,11 @@ class V2Loss(Section):
 
     smoothing_ms: float = Field(50.0, ge=0, description="sd of the Gaussian under which PSTHs are compared")
     correlation: float = Field(1.0, ge=0, description="1 - r of the PSTHs of whole trials")
-    condition: float = Field(1.0, ge=0, description="the same within each target location")
+    condition: float = Field(2.0, ge=0, description="the same within each target location")
     event: float = Field(1.0, ge=0, description="the same in windows around target, go and reward")
     rate: float = Field(4.0, ge=0, description="squared log ratio of mean rates")
-    sd: float = Field(0.3, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
-    poisson: float = Field(400.0, ge=0, description="negative log likelihood per bin of the single trials")
+    sd: float = Field(0.0, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
+    poisson: float = Field(300.0, ge=0, description="negative log likelihood per bin of the single trials")
 
 
 class V2Config(FamilyConfig):

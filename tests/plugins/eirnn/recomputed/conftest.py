@@ -33,7 +33,8 @@ CHANNELS = {
 
 
 class Plain:
-    """The arrays of a v7.3 export, trial first, as h5py gives them: rates [trial, time, neuron] in sp/s, inputs [trial, time, 14]."""
+    """The arrays of a v7.3 export, trial first, as h5py gives them: rates [trial, time, neuron] in sp/s, inputs [trial, time, 14],
+    given [trial, time, 15] with a target's promise of a high reward, which eirnn-v2 has too."""
 
     before, after, sd_bins = 8, 20, 2.0
     """Bins of 25 ms: 200 ms before and 500 ms after an event, and 50 ms of smoothing."""
@@ -53,6 +54,8 @@ class Plain:
             self.label: dict[str, Array] = {
                 name: file[f"trial_{name}"][:].ravel() for name in ("location", "reward", "identity", "salience")
             }
+        promised = self.inputs[..., 1:5].sum(axis=2) * (self.label["reward"] == 1)[:, None]
+        self.given: Array = np.concatenate((self.inputs, promised[..., None]), axis=2)
         signals = {
             "fixation": self.inputs[..., 0],
             "target": self.inputs[..., 1:5].sum(axis=2),

@@ -76,8 +76,8 @@ def ridge(newton, which):
     train, held, _ = newton.split(which)
     late = []
     for lag in LAGS:
-        shifted = np.zeros_like(newton.inputs)
-        shifted[:, lag:] = newton.inputs[:, : newton.inputs.shape[1] - lag]
+        shifted = np.zeros_like(newton.given)
+        shifted[:, lag:] = newton.given[:, : newton.given.shape[1] - lag]
         late.append(shifted)
     features = np.concatenate(late, axis=2)
 
