@@ -148,10 +148,13 @@ def _of_run(
         unfinished = unfinished_note(folder)
         if unfinished:
             output.warn(unfinished)
-        findings = list(family.diagnose_data(trained.data.recordings, trained.config))
         evaluation = evaluate(family, trained, say=output.say, only_main=True)
-        findings += check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
-        findings += family.diagnose_model(trained)
+        of_run = check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
+        of_run += family.diagnose_model(trained)
+        # What the run's own split says stands in place of what a fresh split of its data would.
+        said = {(f.check, f.subject) for f in of_run}
+        of_data = family.diagnose_data(trained.data.recordings, trained.config)
+        findings = [*(f for f in of_data if (f.check, f.subject) not in said), *of_run]
         kept = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
         result = {**_as_dict(findings, evaluation.protocol, folder.name), "notes": [unfinished] if unfinished else []}
         with lost.file():

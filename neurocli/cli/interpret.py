@@ -49,4 +49,6 @@ def interpret(run: Run, data: Data = None, device: Device = None, root: Root = R
         output.exhibits(exhibits, leaky=trained.data.split.leaky)
         for line in notes:
             output.text(f"note: {line}")
+        if kept.is_file():
+            output.text(f"written to {kept}; on one page: neuro report {folder.name}")
         lost.report()

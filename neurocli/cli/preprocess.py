@@ -65,12 +65,12 @@ def preprocess(
             counted = Counter(row[1:] for row in rows)
             output.table(
                 title,
-                (f"{module.group_name()}s", *columns),
+                ("recordings", *columns),
                 [(n, *row) for row, n in counted.items()],
                 leaky=split.leaky,
             )
         else:
-            output.table(title, (module.group_name(), *columns), rows, leaky=split.leaky)
+            output.table(title, ("recording", *columns), rows, leaky=split.leaky)
         for line in family.notes(module, resolved.config):
             output.text(f"note: {line}")
         output.text(f"written to {out}")

@@ -76,13 +76,14 @@ class Progress:
 
     def _losses(self, row: dict[str, Any]) -> str:
         """The losses of a row, named apart where they are not the same quantity."""
-        names = {"train_loss": "train", "validation_loss": "validation"}
-        if not self._validation_is_loss:
-            names["train_loss"] = "train loss"
-        words = [f"{name} {format_value(row[key])}" for key, name in names.items() if key in row]
-        if self._validation_is_loss or "validation_loss" not in row:
-            return " ".join(words)
-        return "  ".join(words) + " (another quantity)"
+        same = self._validation_is_loss
+        words = []
+        if "train_loss" in row:
+            words.append(f"{'train' if same else 'train loss'} {format_value(row['train_loss'])}")
+        if "validation_loss" in row:
+            what = "" if same else " (a score, lower is better)"
+            words.append(f"validation {format_value(row['validation_loss'])}{what}")
+        return "  ".join(words)
 
     def _line_due(self, last: bool) -> bool:
         now = time.monotonic()

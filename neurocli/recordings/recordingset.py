@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
+from neurocli.config.differing import differing
 from neurocli.errors import DataError
 from neurocli.recordings import store
 from neurocli.recordings.hdf5 import child, open_hdf5
@@ -85,18 +86,17 @@ class RecordingSet(Mapping[str, Recording]):
     def joined(cls, sets: Sequence[RecordingSet]) -> RecordingSet:
         """Several sets as one. Where two files use the same name, the file's name is put before it.
 
-        Raises DataError where the files are of different making (another simulator or other parameters).
+        Raises DataError where the files are of different making (another simulator or other parameters). Simulations
+        of another `seed` belong together where they are of the same world, that is, of equal truth.
         """
         if len(sets) == 1:
             return sets[0]
         first = sets[0]
         for other in sets[1:]:
-            differing = [
-                k for k in {*first.meta, *other.meta} if first.meta.get(k) != other.meta.get(k) and k != "simulation"
-            ]
-            if differing:
+            differences = _making(first, other)
+            if differences:
                 raise DataError(
-                    f"the files are of different making: {', '.join(sorted(differing))} differ",
+                    f"the files are of different making: {_words(differences)}",
                     where=", ".join([*first.sources, *other.sources]),
                     hint="name only files that were made alike",
                 )
@@ -141,6 +141,19 @@ def _load(path: Path, name: str) -> Recording:
 def _renamed(recording: Recording, group: str) -> Recording:
     recording.group = group
     return recording
+
+
+def _making(one: RecordingSet, other: RecordingSet) -> dict[str, str]:
+    """In what the making of two files differs, but for which of its runs each has."""
+    found = {k: v for k, v in differing(one.meta, other.meta).items() if not k.startswith("simulation.")}
+    if one.truth and _equal(one.truth, other.truth):
+        found.pop("parameters.seed", None)
+    return found
+
+
+def _words(differences: Mapping[str, str], most: int = 6) -> str:
+    words = [f"{key.removeprefix('parameters.')}: {change}" for key, change in differences.items()]
+    return "; ".join(words[:most]) + (f"; and {len(words) - most} more" if len(words) > most else "")
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

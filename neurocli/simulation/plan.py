@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neurocli.config.differing import differing
 from neurocli.errors import UsageError
 
 _MOST_RUNS = 1_000_000
@@ -76,27 +77,4 @@ class Plan:
         """How this plan's parameters differ from an older one's: `g: 4.5 → 5.5`."""
         if self.simulator != old.simulator:
             return [f"simulator: {old.simulator} → {self.simulator}"]
-        before, now = _flat(old.identity), _flat(self.identity)
-        return [
-            f"{key}: {_shown(before, key)} → {_shown(now, key)}"
-            for key in sorted({*before, *now})
-            if before.get(key, _UNSET) != now.get(key, _UNSET)
-        ]
-
-
-_UNSET = object()
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    return json.dumps(values[key], ensure_ascii=False) if key in values else "unset"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters under dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+        return [f"{key}: {change}" for key, change in differing(old.identity, self.identity).items()]

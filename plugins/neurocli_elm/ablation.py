@@ -216,4 +216,4 @@ def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
             axis.set_yticks(places, [bar[0] for bar in bars] if axis is rmse else [], fontsize=8)
         rmse.set(xlabel="rise of the soma's RMSE (mV); lines: 95 % over simulations")
         auc.set(xlabel="change of AUC")
-        rmse.legend(fontsize=8)
+        rmse.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)

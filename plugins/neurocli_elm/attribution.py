@@ -137,7 +137,7 @@ def attribution_exhibit(
         edges = np.quantile(distance, np.linspace(0, 1, _DISTANCE_BINS + 1)).astype(np.float64)
         for name, chosen, near, far in _places_of(data, distance, edges):
             values = [float(one.by_input[chosen].sum()) for one in four]
-            rows.append([name, f"{near:.0f} to {far:.0f} um", *_row(values)])
+            rows.append([name, f"{near:.0f} to {far:.0f} µm", *_row(values)])
     excess = spikes.by_lag - others.by_lag
     size = np.abs(excess).sum()
     late = float(np.abs(excess[:, :50]).sum() / size) if size else None

@@ -96,7 +96,7 @@ def kernel_exhibit(
         "untrained E mV",
     ]
     if distance is not None:
-        columns.append("distance um")
+        columns.append("distance µm")
     return Exhibit(
         "kernels", "What one input of each branch does to the soma", Table(columns, rows, note), path, claims
     )
@@ -152,7 +152,7 @@ def _draw(trained: Kernels, untrained: Kernels, distance: Array | None, path: Pa
             axis.axhline(0, color="0.7", lw=0.8, zorder=0)
             axis.set(xlabel="ms after the event", ylabel="soma (mV)", title=f"one {name} event, branch by branch")
             axis.legend(fontsize=8)
-        what = "mean distance from soma, um" if distance is not None else "mean input number"
+        what = "mean distance from soma (µm)" if distance is not None else "mean input number"
         if distance is None:
             place = place.copy()
             place[trained.sign < 0] -= (trained.sign > 0).sum()
@@ -164,7 +164,7 @@ def _draw(trained: Kernels, untrained: Kernels, distance: Array | None, path: Pa
         mean = float(untrained.weights.sum(1).mean())
         weight.axhline(mean, color=UNTRAINED, lw=1.5, ls="--", label="mean, untrained")
         weight.set(
-            xlabel="distance from soma (um)" if distance is not None else "segment",
+            xlabel="distance from soma (µm)" if distance is not None else "segment",
             ylabel="summed weight of its synapses",
             title="weight of each input",
         )

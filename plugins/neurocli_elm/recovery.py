@@ -125,7 +125,7 @@ def _draw(
     truth = EFFECT if EFFECT in truths else DISTANCE if DISTANCE in truths else WEIGHT
     known = truths[truth]
     names = {EFFECT: "cell: area of the soma's response", DISTANCE: DISTANCE, WEIGHT: WEIGHT}
-    units = {EFFECT: "mV ms", DISTANCE: "um", WEIGHT: "nS"}
+    units = {EFFECT: "mV ms", DISTANCE: "µm", WEIGHT: "nS"}
     labels = {RESPONSE: "model: area of the soma's response (mV ms)", SPIKES: "model: part of the logit per event"}
     with saved_figure(path, ncols=2, width=10.5, height=4.2) as (_, axes):
         for axis, score in zip(axes, (RESPONSE, SPIKES), strict=True):

@@ -83,4 +83,5 @@ def evidence(trained: Trained, figures: Path) -> Exhibit:
     note = f"{len(rows)} {part} samples; the model was trained on the last step alone"
     table = Table(["read at ms", "trained", "untrained"], lines, note)
     claims = {"accuracy_at_end": last, "half_of_it_at_ms": half, "untrained_at_end": float(right[1][-1])}
-    return Exhibit("evidence", "When a digit is known", table, path, claims)
+    what = "the sum" if data.adding else "a digit"
+    return Exhibit("evidence", f"When {what} is known", table, path, claims)

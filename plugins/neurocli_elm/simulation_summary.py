@@ -145,7 +145,7 @@ def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:
     dots = axis.scatter(
         place[1:], height[1:], s=area, c=distance[1:], cmap=matplotlib.colormaps["viridis"], zorder=2, linewidths=0
     )
-    axis.figure.colorbar(dots, ax=axis, label="distance from soma, um")
+    axis.figure.colorbar(dots, ax=axis, label="distance from soma (µm)")
     axis.plot(place[0], 0, "o", ms=SOMA_DIAMETER_UM / 2, color=INHIBITION, zorder=3)
     axis.set_xticks([])
     axis.set(ylabel="um from soma; basal below, apical above", title="Segments; area: excitatory weight")

@@ -28,6 +28,6 @@ def test_progress_names_them_apart(capsys) -> None:
         with Progress("training toy", validation_is_loss=same) as progress:
             progress.epoch(row)
     assert capsys.readouterr().err.splitlines() == [
-        "training toy: epoch 2 of 2  train 23.6 validation 0.57",
-        "training toy: epoch 2 of 2  train loss 23.6  validation 0.57 (another quantity)",
+        "training toy: epoch 2 of 2  train 23.6  validation 0.57",
+        "training toy: epoch 2 of 2  train loss 23.6  validation 0.57 (a score, lower is better)",
     ]

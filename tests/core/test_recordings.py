@@ -73,6 +73,21 @@ def test_two_files_with_the_same_names_are_kept_apart(tmp_path: Path) -> None:
     assert joined["b:run-0"].group == "b:run-0"
 
 
+def test_simulations_of_one_world_with_other_seeds_belong_together(tmp_path: Path) -> None:
+    def saved(name: str, seed: int, world: float, **others: float) -> RecordingSet:
+        meta = {"simulator": "x", "parameters": {"seed": seed, "g": 4.5, **others}, "simulation": {"first": seed}}
+        RecordingSet.of([make(seed=seed)], meta=meta, truth={"w": world * np.eye(3)}).save(tmp_path / name)
+        return RecordingSet.open(tmp_path / name)
+
+    first = saved("a.h5", 0, 1.0)
+    joined = RecordingSet.joined([first, saved("b.h5", 1, 1.0)])
+    assert joined.groups == ["a:run-0", "b:run-0"] and joined.truth
+    with pytest.raises(DataError, match=r"making: seed: 0 → 1$"):
+        RecordingSet.joined([first, saved("c.h5", 1, 2.0)])  # another world by another seed
+    with pytest.raises(DataError, match=r"making: g: 4\.5 → 5\.5; noise: unset → 1$"):
+        RecordingSet.joined([first, saved("d.h5", 1, 1.0, g=5.5, noise=1)])
+
+
 def test_bad_files_are_one_clear_error(tmp_path: Path) -> None:
     good = tmp_path / "good.h5"
     RecordingSet.of([make()]).save(good)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from neurocli.config.resolve import read_preset
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_elm import engine_numba
@@ -35,8 +34,8 @@ def simulator():
 
 @pytest.fixture(scope="module")
 def quick():
-    """Simulations of the preset `quick`, as it stands."""
-    config = DendriteConfig(**read_preset(DendriteSimulator(CARD).presets, "quick")[1])
+    """Simulations of the defaults, as they stand."""
+    config = DendriteConfig()
     made = [simulate_cell(config, index) for index in range(16)]
     meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}
     return RecordingSet.of(made, meta=meta, truth=truth_of(config))

@@ -40,8 +40,8 @@ def simulator():
 
 @pytest.fixture(scope="module")
 def quick():
-    """Simulations of the preset `quick`, as it stands."""
-    config = DendriteConfig(**read_preset(DendriteSimulator(CARD).presets, "quick")[1])
+    """Simulations of the defaults, as they stand."""
+    config = DendriteConfig()
     made = [simulate_cell(config, index) for index in range(16)]
     meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}
     return RecordingSet.of(made, meta=meta, truth=truth_of(config))
@@ -224,7 +224,7 @@ def test_without_a_compiler_brian2_says_what_to_do(monkeypatch, tmp_path):
 
 
 def test_every_preset_resolves(simulator):
-    assert {"quick", "published"} <= set(preset_names(simulator.presets))
+    assert preset_names(simulator.presets) == ["published"]
     assert DendriteConfig(**read_preset(simulator.presets, "published")[1]).segments == 639
 
 
