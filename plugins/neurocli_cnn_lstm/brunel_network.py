@@ -7,7 +7,6 @@ refractory` holds v still and also drops whatever synapses and external inputs w
 from __future__ import annotations
 
 import gc
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError
+from neurocli.simulation.program import load_brian2
 from neurocli_cnn_lstm.parameters import BrunelConfig
 
 EXCITATORY, INHIBITORY = 1, 2
@@ -63,17 +63,6 @@ def connectivity(config: BrunelConfig, network_seed: int) -> Connectivity:
 def neuron_types(config: BrunelConfig) -> NDArray[np.int8]:
     """[neuron]: 1 excitatory, 2 inhibitory."""
     return np.where(np.arange(config.neurons) < config.num_excitatory, EXCITATORY, INHIBITORY).astype(np.int8)
-
-
-def load_brian2() -> Any:
-    """Import Brian2 without what its import does to the process: it replaces the hook for uncaught exceptions."""
-    hook = sys.excepthook
-    try:
-        import brian2
-    finally:
-        sys.excepthook = hook
-    brian2.prefs.logging.file_log = False
-    return brian2
 
 
 def check_rate(config: BrunelConfig) -> None:

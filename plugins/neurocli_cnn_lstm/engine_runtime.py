@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.plugin.quiet import captured_stdout
-from neurocli_cnn_lstm.brunel_network import Connectivity, build, load_brian2
+from neurocli.simulation.program import load_brian2
+from neurocli_cnn_lstm.brunel_network import Connectivity, build
 from neurocli_cnn_lstm.parameters import BrunelConfig
 
 

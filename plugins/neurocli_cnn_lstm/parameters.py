@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from neurocli.errors import DataError
 from neurocli.simulation.simulator import SimulatorConfig
 
 if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
+from neurocli.simulation.made import made_with
 
 
 class BrunelConfig(SimulatorConfig):
@@ -98,15 +98,4 @@ class BrunelConfig(SimulatorConfig):
 
 def parameters_of(recordings: RecordingSet) -> BrunelConfig | None:
     """What our simulator made these recordings with; None where somebody else made them. Raises DataError."""
-    if recordings.meta.get("simulator") != "brunel":
-        return None
-    try:
-        return BrunelConfig.model_validate(recordings.meta.get("parameters"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["parameters", *map(str, first["loc"])])
-        raise DataError(
-            f"the file's parameters of the simulation are damaged: {key}: {first['msg']}",
-            where=f"{', '.join(recordings.sources) or 'data'}: meta",
-            hint="copy or make it again",
-        ) from None
+    return made_with(recordings, "brunel", BrunelConfig)

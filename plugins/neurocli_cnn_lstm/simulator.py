@@ -28,6 +28,7 @@ class BrunelSimulator(Simulator):
 
     def prepare(self, config: BrunelConfig, work: Path, say: Callable[[str], None]) -> None:
         """Compile the standalone program; where that cannot be, note in `work` that the runtime engine takes over."""
+        from neurocli.simulation.program import EngineUnavailable
         from neurocli_cnn_lstm import brunel_network, engine_standalone
 
         brunel_network.check_rate(config)
@@ -35,11 +36,12 @@ class BrunelSimulator(Simulator):
             return
         note = work / _FALLBACK
         try:
-            if not engine_standalone.is_ready(config, work):
+            program = engine_standalone.program_of(config, work)
+            if not program.is_ready:
                 say("compiling the simulation, once")
-            engine_standalone.prepare(config, work)
+            program.prepare()
             note.unlink(missing_ok=True)
-        except engine_standalone.EngineUnavailable as error:
+        except EngineUnavailable as error:
             say(f"{error.message}; the slower runtime engine takes over")
             write_text(note, error.message + "\n")
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli_eirnn.data import EYE
-from neurocli_eirnn.diagnose_words import information, listed, unless_none
 from neurocli_eirnn.session import INPUT_NAMES, LOCATIONS, Session
 
 FEATURES, SALIENCE = slice(9, 12), slice(12, 14)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.plugin.family import Trained
@@ -27,7 +28,7 @@ from neurocli_eirnn.diagnose_references import score
 from neurocli_eirnn.diagnose_rollout import rollout
 from neurocli_eirnn.diagnose_untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
 from neurocli_eirnn.diagnose_weights import unit_finding, weight_findings
-from neurocli_eirnn.diagnose_words import NEURON, information, listed
+from neurocli_eirnn.diagnose_words import NEURON
 from neurocli_eirnn.metrics import PsthCorrelation
 
 SUBJECT = "model"

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli_eirnn import psth
-from neurocli_eirnn.diagnose_words import NEURON, information, listed, unless_none
+from neurocli_eirnn.diagnose_words import NEURON
 from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
 
 SMOOTHING_MS = 50.0

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
-from neurocli_eirnn.diagnose_words import listed, of_trials, unless_none
+from neurocli.diagnosis.words import listed, unless_none
+from neurocli_eirnn.diagnose_words import of_trials
 from neurocli_eirnn.session import Session
 from neurocli_eirnn.tasks import AFTER_MS, BEFORE_MS
 from neurocli_eirnn.trials import SHORT_MS, Event, classify, durations_ms, event_bins

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed
 from neurocli.plugin.family import LossTerms
 from neurocli_eirnn import loss_v1, loss_v2, psth
 from neurocli_eirnn.config import V2Config
@@ -18,7 +19,7 @@ from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnose_weights import unit_finding, weight_findings
-from neurocli_eirnn.diagnose_words import NEURON, information, listed
+from neurocli_eirnn.diagnose_words import NEURON
 from neurocli_eirnn.model_v1 import build_v1
 from neurocli_eirnn.model_v2 import build_v2
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import information
 from neurocli_eirnn.diagnose_rollout import Rollout, rollout_finding
-from neurocli_eirnn.diagnose_words import information
 from neurocli_eirnn.session import EXCITATORY
 
 RADIUS_LOW, RADIUS_HIGH, RADIUS_FAIL = 0.5, 1.2, 2.0

@@ -186,11 +186,15 @@ def selectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
         "r, test trials",
     ]
     windows = ", ".join(f"{event} {low:g} to {high:g} ms" for event, (low, high) in WINDOWS_MS.items())
+    told = (
+        "an input of the model from target onset on (data.reward_cue)"
+        if data.reward_cue
+        else "no input of the model: it can tell it from the timing and the eye alone"
+    )
     note = (
         f"2 (AUC - 0.5) of single-trial rates after {windows}; location: each against the others, the strongest counts; |·|: mean "
         "over neurons; model: counts drawn from its rates, since rates without noise separate trials that differ by a hair; "
-        f"selective: p < {_ALPHA:g} by {PERMUTATIONS} permutations; chance: r with permuted labels, 95 %. The value of the reward is "
-        "no input of the model: it can tell it from the timing and the eye alone"
+        f"selective: p < {_ALPHA:g} by {PERMUTATIONS} permutations; chance: r with permuted labels, 95 %. The value of the reward is {told}"
     )
     if not rows:
         note = f"fewer than {_FEWEST} trials per value of every factor: nothing can be said"

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import counted, listed, unless_none
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_elm.data import SimulationData
 from neurocli_elm.diagnose_account import Account, Survey, survey_of
 from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_files import file_findings
-from neurocli_elm.diagnose_words import counted, listed, unless_none
 from neurocli_elm.protocol import MOST_SPIKES
 
 FEWEST_SPIKES = 30
@@ -28,7 +28,7 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
     wrong = [account for account in survey.accounts if account.fault is not None]
     readable = Finding(
         "readable",
-        counted(len(survey.accounts)),
+        counted(len(survey.accounts), "simulation"),
         FAIL if wrong else PASS,
         listed(f"{account.group}: {account.fault}" for account in wrong) or _inputs_of(survey),
         "input spikes, output spikes, soma voltage",
@@ -70,7 +70,7 @@ def _spikes(accounts: Sequence[Account]) -> list[Finding]:
     total = sum(account.output for account in accounts)
     silent = [account.group for account in accounts if not account.output]
     many = [f"{account.group} ({account.output})" for account in accounts if account.output > MOST_SPIKES]
-    subject = counted(len(accounts))
+    subject = counted(len(accounts), "simulation")
     return [
         judged(
             "output-spikes",
@@ -108,7 +108,7 @@ def _alike(accounts: Sequence[Account], config: Any) -> list[Finding]:
     return [
         Finding(
             "lengths",
-            counted(len(accounts)),
+            counted(len(accounts), "simulation"),
             FAIL if mixed else PASS,
             ", ".join(f"{sum(a.steps == n for a in accounts)} of {n:,} ms" for n in lengths[:6]),
             "one length",

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, listed
 from neurocli.recordings import Recording
-from neurocli_elm.diagnose_words import counted, listed
 
 if TYPE_CHECKING:
     from neurocli_elm.diagnose_account import Account
@@ -92,7 +92,7 @@ def copy_findings(pairs: Iterable[Copy], part_of: Mapping[str, str], total: int)
     }
     twice = Finding(
         "duplicates",
-        counted(total),
+        counted(total, "simulation"),
         WARN if pairs else PASS,
         listed(described.values()) or "none",
         "no input twice",

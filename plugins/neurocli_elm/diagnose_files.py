@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, information, listed, span
 from neurocli_elm.diagnose_account import Account
-from neurocli_elm.diagnose_words import MOST_FILES, counted, information, listed, span
 
+MOST_FILES = 20
+"""Files that get a line of their own for one check."""
 MOST_MOVED = 0.1
 MOST_CLIPPED = 0.1
 """Share of a simulation's steps above -55 mV: a cell that fires 24 times in 6 s stays below it."""
@@ -35,7 +37,7 @@ def file_findings(files: Mapping[str, list[Account]], config: Any) -> list[Findi
 
 def _of_file(file: str, accounts: Sequence[Account], config: Any) -> list[Finding]:
     return [
-        information("simulations", file, f"{counted(len(accounts))} of {_lengths(accounts)}"),
+        information("simulations", file, f"{counted(len(accounts), 'simulation')} of {_lengths(accounts)}"),
         _input(file, accounts),
         _output(file, accounts),
         _soma(file, accounts),

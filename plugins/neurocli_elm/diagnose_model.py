@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import Trained
 from neurocli_elm.control import untrained_neuron
 from neurocli_elm.data import SimulationData
@@ -14,7 +15,6 @@ from neurocli_elm.diagnose import PARTS, positives_finding
 from neurocli_elm.diagnose_account import survey_of
 from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_flow import lag_findings, saturation_finding
-from neurocli_elm.diagnose_words import information, listed, unless_none
 from neurocli_elm.loss import loss_terms
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.probe import some_windows

@@ -5,22 +5,14 @@ The program is generated and compiled once for a cell; the events come to it in 
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.errors import NeuroError
-from neurocli.runs.atomic import storage_errors, write_json
+from neurocli.simulation.program import Program, compiled, generating
 from neurocli_elm.compartments import (
     E_EXCITATORY,
     E_POTASSIUM,
@@ -37,7 +29,6 @@ from neurocli_elm.parameters import DendriteConfig
 
 EVENTS_VARIABLE = "NEUROCLI_EVENTS"
 _VERSION = 1
-_MANIFEST = "program.json"
 
 # In the file: one byte for each ms and input, 1 where there is an event.
 _ARRIVED = f"""
@@ -87,122 +78,34 @@ gaba += weight_gaba*arrived(i - 1 + segments, int(t/ms + 0.5), inputs)
 """
 
 
-class EngineUnavailable(NeuroError):
-    """The program cannot be compiled here: there is no compiler, or it fails."""
-
-    kind = "engine-unavailable"
-
-
-def is_ready(config: DendriteConfig, work: Path) -> bool:
-    """Whether the program is compiled already."""
-    return (_program(config, work) / _MANIFEST).exists()
-
-
-def prepare(config: DendriteConfig, work: Path) -> Path:
-    """The folder of the compiled program, which appears whole or not at all. Raises EngineUnavailable."""
-    from filelock import FileLock
-
-    program = _program(config, work)
-    with storage_errors(work):
-        work.mkdir(parents=True, exist_ok=True)
-        with FileLock(work / f".{program.name}.lock"):
-            if is_ready(config, work):
-                return program
-            _need_compiler()
-            for left in work.glob(f".{program.name}.*.tmp"):  # of a process that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{program.name}.", suffix=".tmp", dir=work))
-            try:
-                _compile(config, temporary)
-                temporary.rename(program)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-    return program
+def program_of(config: DendriteConfig, work: Path) -> Program:
+    """The program of this cell."""
+    left_out = {"seed", "engine"}
+    return Program(__name__, config, work, left_out=left_out, version=_VERSION, otherwise="choose engine = numba")
 
 
 def simulate(
     config: DendriteConfig, cell: Cell, event_ms: NDArray[Any], event_input: NDArray[Any], work: Path
 ) -> Voltages:
     """From rest, with these events, in a process of its own."""
-    program = prepare(config, work)
-    files = json.loads((program / _MANIFEST).read_text(encoding="utf-8"))
+    program = program_of(config, work)
     arrived = np.zeros((config.duration_ms, 2 * cell.morphology.segments), np.uint8)
     arrived[event_ms, event_input] = 1
-    with storage_errors(work), tempfile.TemporaryDirectory(prefix="results-", dir=work) as folder:
-        results = Path(folder).resolve()
+    with program.results() as results:
         events = results / "events.bin"
         arrived.tofile(events)
-        done = subprocess.run(
-            [str((program / "main").resolve()), "--results_dir", f"{results}/"],
-            cwd=program,
-            env={**os.environ, EVENTS_VARIABLE: str(events)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if done.returncode or not (results / "last_run_info.txt").exists():
-            reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it says nothing"]
-            raise NeuroError(
-                f"the compiled simulation ended with code {done.returncode}: {reason[0]}", where=str(program)
-            )
+        files = program.run(results, {EVENTS_VARIABLE: str(events)})
         steps = config.duration_ms * config.steps_per_ms
-        soma, nexus = 1e3 * np.fromfile(results / files["traces"], np.float64).reshape(steps, 2).T
+        soma, nexus = 1e3 * np.fromfile(files["traces"], np.float64).reshape(steps, 2).T
         segments = None
         if config.record_dendrites:
-            segments = 1e3 * np.fromfile(results / files["segments"], np.float64).reshape(config.duration_ms, -1)
+            segments = 1e3 * np.fromfile(files["segments"], np.float64).reshape(config.duration_ms, -1)
     return Voltages(soma, nexus, segments)
-
-
-def _program(config: DendriteConfig, work: Path) -> Path:
-    """Named by everything that is compiled into it."""
-    content = {
-        "config": config.model_dump(mode="json", exclude={"seed", "engine"}),
-        "brian2": importlib.metadata.version("brian2"),
-        "version": _VERSION,
-        "machine": os.uname().machine if hasattr(os, "uname") else sys.platform,
-    }
-    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    return work / f"program-{key}"
-
-
-def _need_compiler() -> None:
-    for tool in (os.environ.get("CXX", "g++").split()[0], "make"):
-        if sys.platform == "win32" or shutil.which(tool) is None:
-            raise EngineUnavailable(
-                f"the engine brian2 needs {tool}, which is not here",
-                where="engine",
-                hint="install a C++ compiler and make, or choose engine = numba",
-            )
-
-
-def _compile(config: DendriteConfig, folder: Path) -> None:
-    """Generate and compile in a child process: Brian2's device is global, and compilers print."""
-    child = subprocess.run(
-        [sys.executable, "-m", "neurocli_elm.engine_brian2", str(folder.resolve())],
-        input=config.model_dump_json(),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if child.returncode or not (folder / _MANIFEST).exists():
-        lines = [line for line in (child.stdout + child.stderr).splitlines() if line.strip()]
-        raise EngineUnavailable(
-            f"the simulation could not be compiled: {' | '.join(lines[-3:])}",
-            where="engine",
-            hint="choose engine = numba",
-        )
 
 
 def _generate(config: DendriteConfig, folder: Path) -> None:
     """In the child: write the program's source into `folder`, compile it, and note where it will put its results."""
-    import brian2 as b2
-
-    b2.prefs.logging.file_log = False
-    # No -march=native: the same source gives the same numbers on every machine of a cluster.
-    b2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-std=c++11"]
-    b2.set_device("cpp_standalone", build_on_run=False)
+    b2 = generating(folder)
     b2.defaultclock.dt = config.dt_ms * b2.ms
     neuron = _neuron(b2, config, cell_of(config))
     nexus = cell_of(config).morphology.nexus + 1
@@ -214,10 +117,7 @@ def _generate(config: DendriteConfig, folder: Path) -> None:
         monitors["segments"] = b2.StateMonitor(neuron, "v", record=everywhere, dt=1 * b2.ms, name="segments")
         network.add(monitors["segments"])
     network.run(config.duration_ms * b2.ms, namespace={})
-    device = b2.get_device()
-    device.build(directory=str(folder), compile=True, run=False, with_output=True)
-    names = {name: device.get_array_filename(monitor.variables["v"]) for name, monitor in monitors.items()}
-    write_json(folder / _MANIFEST, {name: Path(file).name for name, file in names.items()})
+    compiled(b2, folder, config, {name: monitor.variables["v"] for name, monitor in monitors.items()})
 
 
 def _neuron(b2: Any, config: DendriteConfig, cell: Cell) -> Any:

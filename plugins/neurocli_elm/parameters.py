@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from neurocli.errors import DataError
 from neurocli.simulation.simulator import SimulatorConfig
 from neurocli_elm.morphology import SMALLEST
 
 if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
+from neurocli.simulation.made import made_with
 
 PUBLISHED_SEGMENTS = 639
 """Segments of the published cell: with fewer of them, a synapse stands for as many more, see `synapses_per_input`."""
@@ -96,15 +96,4 @@ class DendriteConfig(SimulatorConfig):
 
 def parameters_of(recordings: RecordingSet) -> DendriteConfig | None:
     """What our simulator made these recordings with; None where somebody else made them. Raises DataError."""
-    if recordings.meta.get("simulator") != "dendrite":
-        return None
-    try:
-        return DendriteConfig.model_validate(recordings.meta.get("parameters"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["parameters", *map(str, first["loc"])])
-        raise DataError(
-            f"the file's parameters of the simulation are damaged: {key}: {first['msg']}",
-            where=f"{', '.join(recordings.sources) or 'data'}: meta",
-            hint="copy or make it again",
-        ) from None
+    return made_with(recordings, "dendrite", DendriteConfig)

@@ -30,9 +30,10 @@ class DendriteSimulator(Simulator):
         if config.engine == "brian2":
             from neurocli_elm import engine_brian2
 
-            if not engine_brian2.is_ready(config, work):
+            program = engine_brian2.program_of(config, work)
+            if not program.is_ready:
                 say("compiling the cell, once")
-            engine_brian2.prepare(config, work)
+            program.prepare()
         else:  # the compiled loop is cached: the workers find it
             simulate_cell(config.model_copy(update={"duration_ms": 10}), 0, work)
 

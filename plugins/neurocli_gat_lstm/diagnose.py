@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, information, listed
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.diagnose_account import Account, account_of
@@ -13,7 +14,7 @@ from neurocli_gat_lstm.diagnose_copies import Copy, copies
 from neurocli_gat_lstm.diagnose_graph import graph_findings
 from neurocli_gat_lstm.diagnose_time import time_findings
 from neurocli_gat_lstm.diagnose_traces import indicator_findings, trace_findings
-from neurocli_gat_lstm.diagnose_words import information, listed, shortened, worms
+from neurocli_gat_lstm.diagnose_words import shortened
 from neurocli_gat_lstm.selection import usable
 
 FEWEST = 3
@@ -50,11 +51,11 @@ def _usable(used: Sequence[Account], left_out: Sequence[str], total: int, troubl
     """What a training would take, and what it leaves out for reasons that no other check gives."""
     threshold = f"≥ {FEWEST} worms"
     if trouble is not None:
-        return [Finding("usable", worms(total), FAIL, trouble.message, threshold, trouble.hint or "")]
+        return [Finding("usable", counted(total, "worm"), FAIL, trouble.message, threshold, trouble.hint or "")]
     value = f"{len(used)} of {total}: {listed(account.group for account in used)}"
     advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
     few = len(used) < FEWEST
-    found = [Finding("usable", worms(total), FAIL if few else PASS, value, threshold, advice if few else "")]
+    found = [Finding("usable", counted(total, "worm"), FAIL if few else PASS, value, threshold, advice if few else "")]
     reasons = [line.partition(": ") for line in left_out]
     others = [(group, why) for group, _, why in reasons if not why.startswith(("GFP", "the same worm"))]
     return [*found, *shortened("left-out", [information("left-out", group, why) for group, why in others])]
@@ -70,7 +71,7 @@ def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
         value = f"{what} {copy.of} (r {copy.correlation:.4f})"
         found.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
     if not found:
-        return [Finding("duplicate", worms(total), PASS, "none", "none")]
+        return [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
     return shortened("duplicate", found)
 
 
@@ -95,7 +96,7 @@ def _names(single: Sequence[Account]) -> list[Finding]:
     ]
     shared = [f"{worm} in {len(found)} sources" for worm, found in sources.items() if len(found) > 1]
     text = f"{len(by_key)} keys" + (f"; {listed(shared)}: the key is (source, worm)" if shared else "")
-    return clashes or [Finding("worm-names", worms(len(single)), PASS, text, "(source, worm) is unique")]
+    return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "(source, worm) is unique")]
 
 
 def _indicators(accounts: Sequence[Account], again: Sequence[Copy]) -> dict[str, str]:

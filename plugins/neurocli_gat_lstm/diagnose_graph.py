@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, listed
 from neurocli.errors import DataError
 from neurocli_gat_lstm.connectome import Connectome
 from neurocli_gat_lstm.diagnose_account import Account
-from neurocli_gat_lstm.diagnose_words import listed, shortened, worms
+from neurocli_gat_lstm.diagnose_words import shortened
 
 UNMATCHED_FAIL = 0.05
 """Share of a worm's identified neurons that the connectome may lack."""
@@ -89,7 +90,7 @@ def _unmatched(accounts: Sequence[Account], known: set[str], connectome: str) ->
             verdict = FAIL if share > UNMATCHED_FAIL else WARN
             found.append(Finding("unmatched-names", account.group, verdict, value, threshold, advice))
     clean = len(accounts) - len(found)
-    all_good = [Finding("unmatched-names", worms(clean), PASS, "none", threshold)] if clean else []
+    all_good = [Finding("unmatched-names", counted(clean, "worm"), PASS, "none", threshold)] if clean else []
     return [*shortened("unmatched-names", found), *all_good]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import listed
 from neurocli.plugin.family import Trained
 from neurocli.recordings import Batch
 from neurocli_gat_lstm import folds_v1
@@ -16,7 +17,6 @@ from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.diagnose_forecasts import forecast_findings
 from neurocli_gat_lstm.diagnose_paths import Asked, asked
 from neurocli_gat_lstm.diagnose_wiring import edge_findings, path_findings, split_findings
-from neurocli_gat_lstm.diagnose_words import listed
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.model_v2 import GatLstm

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, information, listed
 from neurocli_gat_lstm.diagnose_account import Account
-from neurocli_gat_lstm.diagnose_words import information, listed, of_worms, per_worm, shortened, worms
+from neurocli_gat_lstm.diagnose_words import of_worms, per_worm, shortened
 
 MISSING_WARN, MISSING_FAIL = 0.02, 0.5
 DRIFT = 1.5
@@ -105,13 +106,15 @@ def _smoothing(accounts: Sequence[Account]) -> list[Finding]:
     )
     if noisy:
         text = f"{min(noisy.values()):.3g} to {max(noisy.values()):.3g} S(1) of AR(10), changes turn back"
-        found.append(Finding(check, worms(len(noisy)), PASS, text, f"WARN ≤ {SKILL_WARN}, FAIL ≤ {SKILL_FAIL}"))
+        found.append(
+            Finding(check, counted(len(noisy), "worm"), PASS, text, f"WARN ≤ {SKILL_WARN}, FAIL ≤ {SKILL_FAIL}")
+        )
     fast = [a.fast for a in accounts if a.fast == a.fast]
     if fast:
         found.append(
             information(
                 "fast-power",
-                worms(len(fast)),
+                counted(len(fast), "worm"),
                 f"{min(fast):.2g} to {max(fast):.2g} above half of the highest frequency",
             )
         )
@@ -177,7 +180,7 @@ def _calcium(accounts: Sequence[Account]) -> list[Finding]:
     found = shortened("calcium-memory", bad)
     if good:
         text = f"half-time {min(good):.3g} to {max(good):.3g} s"
-        found.append(Finding("calcium-memory", worms(len(good)), PASS, text, threshold))
+        found.append(Finding("calcium-memory", counted(len(good), "worm"), PASS, text, threshold))
     return found
 
 
@@ -207,5 +210,9 @@ def indicator_findings(
         )
         found.append(Finding("indicator", account.group, FAIL if inside else WARN, own, "calcium indicator", advice))
     clean = total - len(found)
-    good = [Finding("indicator", worms(clean), PASS, "none is labelled GFP", "calcium indicator")] if clean else []
+    good = (
+        [Finding("indicator", counted(clean, "worm"), PASS, "none is labelled GFP", "calcium indicator")]
+        if clean
+        else []
+    )
     return [*shortened("indicator", found), *good]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import listed
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import PARTS
 from neurocli_gat_lstm import diagnose_paths as paths
 from neurocli_gat_lstm.connectome import Connectome
 from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.diagnose_words import listed
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model_v2 import GatLstm
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import counted, listed, span
 
-_LONGEST = 8
 _MOST = 20
 """Worms that get a line of their own for one check."""
 _SEVERITY = (PASS, WARN, FAIL)
-
-
-def information(check: str, subject: str, value: Any) -> Finding:
-    """A value without threshold."""
-    return Finding(check, subject, PASS, value, "–")
-
-
-def listed(items: Iterable[str]) -> str:
-    """`a, b, c +2 more`: the first few of a list, empty for none."""
-    found = list(items)
-    more = f" +{len(found) - _LONGEST} more" if len(found) > _LONGEST else ""
-    return ", ".join(found[:_LONGEST]) + more
-
-
-def worms(count: int) -> str:
-    """`1 worm`, `3 worms`."""
-    return f"{count} worm{'' if count == 1 else 's'}"
 
 
 def per_worm(
@@ -49,9 +32,14 @@ def per_worm(
     found = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
     if good:
         threshold = next(iter(every.values())).threshold
-        ends = dict.fromkeys((f"{min(good):.3g}", f"{max(good):.3g}"))
         found.append(
-            Finding(check, worms(len(good)), PASS, " to ".join(ends) + (f" {unit}" if unit else ""), threshold)
+            Finding(
+                check,
+                counted(len(good), "worm"),
+                PASS,
+                span(min(good), max(good), ".3g") + (f" {unit}" if unit else ""),
+                threshold,
+            )
         )
     return found
 
@@ -64,7 +52,7 @@ def of_worms(
         check, [Finding(check, group, verdict, text, threshold, advice) for group, text in found.items()]
     )
     clean = total - len(found)
-    return [*findings, Finding(check, worms(clean), PASS, "none", threshold)] if clean else findings
+    return [*findings, Finding(check, counted(clean, "worm"), PASS, "none", threshold)] if clean else findings
 
 
 def shortened(check: str, findings: list[Finding]) -> list[Finding]:
@@ -74,4 +62,7 @@ def shortened(check: str, findings: list[Finding]) -> list[Finding]:
     rest = findings[_MOST - 1 :]
     verdict = max((finding.verdict for finding in rest), key=_SEVERITY.index)
     names = listed(finding.subject for finding in rest)
-    return [*findings[: _MOST - 1], Finding(check, worms(len(rest)), verdict, names, rest[0].threshold, rest[0].advice)]
+    return [
+        *findings[: _MOST - 1],
+        Finding(check, counted(len(rest), "worm"), verdict, names, rest[0].threshold, rest[0].advice),
+    ]

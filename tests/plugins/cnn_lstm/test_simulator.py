@@ -13,6 +13,7 @@ from neurocli.config.resolve import preset_names, read_preset, resolve
 from neurocli.errors import ConfigError, DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
+from neurocli.simulation.program import EngineUnavailable
 from neurocli_cnn_lstm import engine_standalone
 from neurocli_cnn_lstm.brunel_network import connectivity
 from neurocli_cnn_lstm.dat import BrunelDatReader
@@ -34,8 +35,8 @@ def work(tmp_path_factory, simulator):
     """A work folder with the compiled program: the one compilation of this module."""
     folder = tmp_path_factory.mktemp("work")
     try:
-        engine_standalone.prepare(CONFIG, folder)
-    except engine_standalone.EngineUnavailable as error:
+        engine_standalone.program_of(CONFIG, folder).prepare()
+    except EngineUnavailable as error:
         pytest.skip(error.message)
     return folder
 
@@ -130,7 +131,7 @@ def test_connectivity_has_the_probability_and_is_sorted():
 
 
 def test_without_a_compiler_the_runtime_engine_takes_over(simulator, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_standalone.shutil, "which", lambda tool: None)
+    monkeypatch.setattr("neurocli.simulation.program.shutil.which", lambda tool: None)
     said: list[str] = []
     simulator.prepare(CONFIG, tmp_path, said.append)
     assert "runtime engine takes over" in said[-1]

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from neurocli.diagnosis import FAIL, PASS, WARN
+from neurocli.diagnosis.words import listed
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.diagnose import data_findings
 from neurocli_eirnn.diagnose_inputs import input_findings
-from neurocli_eirnn.diagnose_words import listed, of_trials
+from neurocli_eirnn.diagnose_words import of_trials
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.session import FIXATION, GO, LOCATIONS, REWARD, Session, select
 from neurocli_eirnn.trials import event_bins
@@ -243,7 +244,7 @@ def test_shares_are_judged_by_one_and_five_percent(bad, verdict):
 
 def test_lists_stay_short():
     assert listed([]) == ""
-    assert listed("abcdefg", "units") == "units a, b, c, d, e +2 more"
+    assert listed("abcdefghij", "units") == "units a, b, c, d, e, f, g, h +2 more"
 
 
 def test_all_channels_constant_is_a_failure(clean):

@@ -14,6 +14,7 @@ from neurocli.errors import DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import simulate
+from neurocli.simulation.program import EngineUnavailable
 from neurocli.simulation.simulator import seed_of
 from neurocli_elm import engine_brian2, engine_numba
 from neurocli_elm.compartments import cell_of
@@ -191,8 +192,8 @@ def test_dendritic_voltages_are_kept_where_asked_for():
 def test_brian2_finds_the_same_voltages(tmp_path):
     config = DendriteConfig(duration_ms=1000, segments=SMALLEST, engine="brian2", record_dendrites=True)
     try:
-        engine_brian2.prepare(config, tmp_path)
-    except engine_brian2.EngineUnavailable as error:
+        engine_brian2.program_of(config, tmp_path).prepare()
+    except EngineUnavailable as error:
         pytest.skip(error.message)
     cell = cell_of(config)
     step, channel = draw_events(config, cell.morphology, np.random.default_rng(12))
@@ -215,8 +216,8 @@ def test_brian2_finds_the_same_voltages(tmp_path):
 
 def test_without_a_compiler_brian2_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(engine_brian2.EngineUnavailable, match="no-such-compiler") as caught:
-        engine_brian2.prepare(DendriteConfig(engine="brian2"), tmp_path)
+    with pytest.raises(EngineUnavailable, match="no-such-compiler") as caught:
+        engine_brian2.program_of(DendriteConfig(engine="brian2"), tmp_path).prepare()
     assert "numba" in caught.value.hint
 
 

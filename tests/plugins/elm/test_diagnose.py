@@ -15,8 +15,7 @@ from neurocli_elm.config import ElmConfig
 from neurocli_elm.diagnose import data_findings
 from neurocli_elm.diagnose_account import account_of
 from neurocli_elm.diagnose_copies import copies, fingerprints
-from neurocli_elm.diagnose_files import MOST_CLIPPED
-from neurocli_elm.diagnose_words import MOST_FILES
+from neurocli_elm.diagnose_files import MOST_CLIPPED, MOST_FILES
 from neurocli_elm.example import small_cells
 
 INPUTS, EXCITATORY = 40, 24
