@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -112,29 +113,34 @@ def _options(kind: Any, prefix: str = "") -> Any:
                 yield key, inner, type_name, text
         else:
             default = "required" if info.is_required() else info.get_default(call_default_factory=True)
-            yield f"{prefix}{field}", default, _type_name(info), info.description or ""
+            yield f"{prefix}{field}", default, _type_name(info.annotation, info.metadata), info.description or ""
 
 
-def _type_name(info: Any) -> str:
+def _type_name(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """`int, ≥ 1`, `auto | on | off`, `list of float`, `int, ≥ 0, or unset`."""
+    import types
     import typing
 
-    choices = [
-        a
-        for kind in (info.annotation, *typing.get_args(info.annotation))
-        if typing.get_origin(kind) is typing.Literal
-        for a in typing.get_args(kind)
-    ]
-    if choices:
-        return " | ".join(str(choice) for choice in choices)
-    name = (
-        info.annotation.__name__
-        if isinstance(info.annotation, type) and not typing.get_args(info.annotation)
-        else str(info.annotation)
-    )
-    signs = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
-    limits = [
-        f"{signs[type(m).__name__]} {next(iter(vars(m).values())) if hasattr(m, '__dict__') else getattr(m, type(m).__name__.lower())}"
-        for m in info.metadata
-        if type(m).__name__ in signs
-    ]
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    limits = [limit for one in metadata for limit in _limits(one)]
+    if origin is typing.Annotated:
+        return ", ".join([_type_name(inner[0], inner[1:]), *limits])
+    if origin is typing.Literal:
+        name = " | ".join(map(str, inner))
+    elif origin in (typing.Union, types.UnionType):
+        names = [_type_name(one) for one in inner if one is not type(None)]
+        return ", ".join([" | ".join(names), *limits, *(["or unset"] if type(None) in inner else [])])
+    elif origin in (list, tuple):
+        name = f"list of {_type_name(inner[0])}"
+    else:
+        name = getattr(annotation, "__name__", str(annotation))
     return ", ".join([name, *limits])
+
+
+def _limits(constraint: Any) -> list[str]:
+    """`≥ 1` of one constraint; of a field within a list, those that it holds."""
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    held = getattr(constraint, "metadata", None)
+    if held is not None:
+        return [limit for one in held for limit in _limits(one)]
+    return [f"{sign} {getattr(constraint, key):.12g}" for key, sign in signs.items() if hasattr(constraint, key)]

@@ -25,7 +25,7 @@ class DataConfig(Section):
     noise_mv: float = Field(
         0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)"
     )
-    noise_seed: int = Field(0, ge=0)
+    noise_seed: int = Field(0, ge=0, description="of that noise")
     reset_flag: Literal["auto", "on", "off"] = Field(
         "auto", description="mark samples clamped at reset; auto: on for simulated data. Real recordings have no clamp"
     )
@@ -34,7 +34,9 @@ class DataConfig(Section):
 class EvaluateConfig(Section):
     """What is scored."""
 
-    horizons_ms: list[float] = Field([1.0, 2.0, 5.0, 10.0, 20.0], min_length=1)
+    horizons_ms: list[float] = Field(
+        [1.0, 2.0, 5.0, 10.0, 20.0], min_length=1, description="how far ahead is forecast; the first counts"
+    )
     skip: int = Field(
         149, ge=149, description="samples of each run that only serve as context, the same for every model"
     )
@@ -55,9 +57,9 @@ class V1Model(Section):
     """Layout of the published CNN-LSTM."""
 
     window: int = Field(150, ge=8, description="samples that the model sees")
-    lstm_hidden: int = Field(384, ge=1)
-    cnn_dropout: float = Field(0.1, ge=0, lt=1)
-    lstm_dropout: float = Field(0.25, ge=0, lt=1)
+    lstm_hidden: int = Field(384, ge=1, description="units of the LSTM")
+    cnn_dropout: float = Field(0.1, ge=0, lt=1, description="of whole time steps, after each convolution")
+    lstm_dropout: float = Field(0.25, ge=0, lt=1, description="between the layers of the LSTM")
 
 
 class V2Model(Section):
@@ -65,11 +67,11 @@ class V2Model(Section):
 
     window: int = Field(180, ge=2, description="samples of a training window that are scored")
     warmup: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
-    arrival_channels: int = Field(2, ge=1)
-    gate_hidden: int = Field(16, ge=1)
-    conv_channels: int = Field(8, ge=1)
-    lstm_hidden: int = Field(16, ge=1)
-    head_hidden: int = Field(32, ge=1)
+    arrival_channels: int = Field(2, ge=1, description="quantities that spikes deliver to a neuron")
+    gate_hidden: int = Field(16, ge=1, description="hidden units that decide when a spike arrives")
+    conv_channels: int = Field(8, ge=1, description="filters of the last three samples of a neuron")
+    lstm_hidden: int = Field(16, ge=1, description="units of the LSTM, one for each neuron, of shared weights")
+    head_hidden: int = Field(32, ge=1, description="hidden units of the output")
     synapses: Literal["pairs", "senders"] = Field(
         "pairs", description="a weight per pair of neurons, or per sender where every run has a network of its own"
     )

@@ -23,9 +23,9 @@ class DataConfig(Section):
     )
     per_simulation: int = Field(4, ge=1, description="windows of each simulation in one pass")
     pool: int | None = Field(256, ge=1, description="simulations in memory at a time; unset: all")
-    split_seed: int = Field(0, ge=0)
-    validation: float = Field(0.15, gt=0, lt=1)
-    test: float = Field(0.15, gt=0, lt=1)
+    split_seed: int = Field(0, ge=0, description="which are held out; apart from train.seed, so that seeds compare")
+    validation: float = Field(0.15, gt=0, lt=1, description="share that chooses the epoch")
+    test: float = Field(0.15, gt=0, lt=1, description="share that is scored")
     bin_ms: int = Field(10, ge=1, le=100, description="spoken digits: length of a step")
     masked: float = Field(
         0.5, ge=0, lt=1, description="spoken digits: share of the input left out in training, drawn anew for each batch"
@@ -43,23 +43,25 @@ class NeuronConfig(Section):
     """The ELM neuron."""
 
     num_memory: int = Field(20, ge=1, le=10_000, description="memory units")
-    lambda_value: float = Field(5.0, gt=0)
+    lambda_value: float = Field(5.0, gt=0, description="how strongly an update moves the memory")
     mlp_num_layers: int = Field(1, ge=1, le=8, description="hidden layers")
     mlp_hidden_size: int | None = Field(None, ge=0, description="unset or 0: twice num_memory")
-    mlp_activation: Literal["relu", "silu"] = "relu"
+    mlp_activation: Literal["relu", "silu"] = Field("relu", description="of the hidden layers")
     tau_value: float = Field(5.0, ge=0, description="time constant of the synapses (v1) or branches (v2), ms")
-    memory_tau_min: float = Field(1.0, gt=0)
-    memory_tau_max: float = Field(150.0, gt=0)
-    learn_memory_tau: bool = False
+    memory_tau_min: float = Field(1.0, gt=0, description="shortest timescale of the memory, ms")
+    memory_tau_max: float = Field(150.0, gt=0, description="longest timescale of the memory, ms")
+    learn_memory_tau: bool = Field(False, description="timescales are learned, within their bounds")
     w_s_value: float = Field(0.5, description="where the weights of synapses start")
-    learn_w_s: bool = True
+    learn_w_s: bool = Field(True, description="weights of synapses are learned")
     num_branch: int | None = Field(45, ge=1, description="unset: one for each input")
     num_synapse_per_branch: int | None = Field(
         None,
         ge=1,
         description="unset: 3.4 times as many as there are inputs on a branch, as published; 1 without routing",
     )
-    input_to_synapse_routing: Literal["neuronio", "random", "none"] = "neuronio"
+    input_to_synapse_routing: Literal["neuronio", "random", "none"] = Field(
+        "neuronio", description="neuronio: neighbours share a branch; random: drawn; none: in the order of the inputs"
+    )
     routing_seed: int | None = Field(None, ge=0, description="of random routing; unset: that of the run")
     compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled loops; auto: where they can run")
 

@@ -31,21 +31,21 @@ class DendriteConfig(SimulatorConfig):
         "numba",
         description="compiled loop, or the same equations in Brian2's C++ standalone mode (some 20 s to compile)",
     )
-    duration_ms: int = Field(6000, ge=10, le=MOST_STEPS)
+    duration_ms: int = Field(6000, ge=10, le=MOST_STEPS, description="length of a simulation")
     steps_per_ms: int = Field(8, ge=4, le=200, description="integration steps in a millisecond")
     record_dendrites: bool = Field(False, description="keep the voltage of every segment, too")
 
     segments: int = Field(
         128, ge=SMALLEST, le=PUBLISHED_SEGMENTS, description="dendritic compartments; each has two inputs"
     )
-    axial_ohm_cm: float = Field(100.0, gt=0, le=1e4)
-    soma_uf_per_cm2: float = Field(1.0, gt=0, le=100)
-    dendrite_uf_per_cm2: float = Field(2.0, gt=0, le=100, description="with the membrane of the spines")
+    axial_ohm_cm: float = Field(100.0, gt=0, le=1e4, description="resistance inside the dendrite")
+    soma_uf_per_cm2: float = Field(1.0, gt=0, le=100, description="capacitance of the membrane of the soma")
+    dendrite_uf_per_cm2: float = Field(2.0, gt=0, le=100, description="the same of the dendrite, with its spines")
     leak_ms_per_cm2: float = Field(0.1, gt=0, le=100, description="conductance of the membrane at rest, mS/cm2")
-    rest_mv: float = Field(-77.0, ge=-120, le=-40)
+    rest_mv: float = Field(-77.0, ge=-120, le=-40, description="reversal potential of the leak")
 
     sodium_ms_per_cm2: float = Field(300.0, ge=0, le=1e4, description="at the soma, which stands for the axon as well")
-    potassium_ms_per_cm2: float = Field(60.0, ge=0, le=1e4)
+    potassium_ms_per_cm2: float = Field(60.0, ge=0, le=1e4, description="at the soma, too")
     slow_potassium_ms_per_cm2: float = Field(20.0, ge=0, le=1e3, description="opened by spikes, which it keeps apart")
     slow_potassium_tau_ms: float = Field(200.0, gt=0, le=1e4, description="its longest time constant")
     spike_shift_mv: float = Field(
@@ -56,11 +56,11 @@ class DendriteConfig(SimulatorConfig):
     nmda_ns: float = Field(0.35, ge=0, le=100, description="the same, without magnesium")
     gaba_ns: float = Field(2.5, ge=0, le=100, description="peak of one inhibitory synapse of the published cell")
     weight_spread: float = Field(0.3, ge=0, le=2, description="sd of the logarithm of the synapses' weights")
-    ampa_tau_ms: float = Field(1.7, gt=0, le=1e3)
-    nmda_rise_ms: float = Field(2.0, gt=0, le=1e3)
-    nmda_tau_ms: float = Field(43.0, gt=0, le=1e3)
-    gaba_tau_ms: float = Field(5.0, gt=0, le=1e3)
-    gaba_reversal_mv: float = Field(-75.0, ge=-120, le=0)
+    ampa_tau_ms: float = Field(1.7, gt=0, le=1e3, description="decay of AMPA")
+    nmda_rise_ms: float = Field(2.0, gt=0, le=1e3, description="rise of NMDA")
+    nmda_tau_ms: float = Field(43.0, gt=0, le=1e3, description="decay of NMDA")
+    gaba_tau_ms: float = Field(5.0, gt=0, le=1e3, description="decay of GABA")
+    gaba_reversal_mv: float = Field(-75.0, ge=-120, le=0, description="reversal potential of inhibition")
     magnesium_mm: float = Field(1.0, ge=0, le=100, description="0 takes the voltage dependence of NMDA away")
     magnesium_slope: float = Field(0.062, ge=0, le=1, description="of the block, per mV")
 

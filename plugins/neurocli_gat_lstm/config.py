@@ -31,9 +31,11 @@ class DataConfig(Section):
     split: Literal["auto", "leave-one-out", "by-worm"] = Field(
         "auto", description="auto: leave one worm out where there are fewer than ten, else by worm"
     )
-    split_seed: int = Field(0, ge=0)
-    validation: float = Field(0.15, gt=0, lt=1)
-    test: float = Field(0.15, gt=0, lt=1)
+    split_seed: int = Field(
+        0, ge=0, description="which worms are held out; apart from train.seed, so that seeds compare"
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="share of worms that choose the epoch")
+    test: float = Field(0.15, gt=0, lt=1, description="share of worms that are scored, where split by worm")
 
 
 class GraphConfig(Section):
@@ -45,7 +47,9 @@ class GraphConfig(Section):
     connectome: str = Field(
         "cook2019", description="cook2019, witvliet2021-7, witvliet2021-8, cect:READER, or an edge list (CSV, GraphML)"
     )
-    synapses: Literal["both", "chemical", "gap"] = "both"
+    synapses: Literal["both", "chemical", "gap"] = Field(
+        "both", description="which edges: gap junctions go both ways, chemical synapses one way"
+    )
     distance: bool = Field(False, description="distance between somata as a further feature of an edge")
     graph_seed: int = Field(0, ge=0, description="of the shuffle")
 
@@ -77,9 +81,9 @@ class V2Model(GraphConfig):
     lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
     embedding: int = Field(8, ge=0, description="numbers that are learned for every identified neuron")
     attention: list[int] = Field([16], description="width of each graph-attention layer, heads together")
-    heads: int = Field(2, ge=1)
+    heads: int = Field(2, ge=1, description="attention heads of each layer")
     hidden: int = Field(16, ge=1, description="units of the LSTM, shared by all neurons")
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden values left out in training")
     members: int = Field(1, ge=1, description="networks per fold whose forecasts are averaged")
 
 
@@ -89,7 +93,7 @@ class V2Loss(Section):
     burn_in: int = Field(10, ge=0, description="first frames of a chunk that are not scored")
     chunk: int = Field(60, ge=12, description="frames that the network sees before its rollout")
     rollout: int = Field(25, ge=0, description="steps of the rollout; 0: one step only")
-    rollout_weight: float = Field(2.0, ge=0)
+    rollout_weight: float = Field(2.0, ge=0, description="of the rollout beside the one-step loss")
     neuron_dropout: float = Field(0.1, ge=0, lt=1, description="share of the neurons that are hidden in a chunk")
     name_dropout: float = Field(0.05, ge=0, lt=1, description="share of the neurons that lose their name in a chunk")
 

@@ -45,7 +45,7 @@ class CelegansConfig(SimulatorConfig):
     reverse_s: float = Field(12.0, gt=0, description="mean time of reversing")
     switch_s: float = Field(1.5, gt=0, le=60, description="time constant of a switch between the two")
 
-    duration_s: float = Field(600.0, gt=0, le=36_000)
+    duration_s: float = Field(600.0, gt=0, le=36_000, description="length of a recording")
     frame_rate_hz: float = Field(2.9, gt=0, le=100, description="frame rate of the median worm")
     rate_spread: float = Field(0.02, ge=0, le=0.5, description="sd of the logarithm of a worm's frame rate")
     step_ms: float = Field(25.0, gt=0, le=100, description="longest step of integration; a frame is a number of steps")
