@@ -24,7 +24,7 @@ class DataConfig(Section):
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training trials that choose the epoch")
     reward_cue: bool = Field(
         False,
-        description="a further input: 1 while a target that promises a high reward is on, as the trial's label says",
+        description="a further input while a target is on: 0.2 where the trial's label promises a high reward, else -0.2",
     )
 
 

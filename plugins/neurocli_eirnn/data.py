@@ -13,7 +13,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 from neurocli_eirnn import psth
 from neurocli_eirnn.config import DataConfig
-from neurocli_eirnn.session import EXCITATORY, INHIBITORY, Session
+from neurocli_eirnn.session import CUE_SIZE, EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.session import LOCATIONS as TARGETS
 from neurocli_eirnn.trials import EVENTS, TrialFaults, classify, event_bins, selection
 
@@ -156,7 +156,8 @@ class SessionData(DataModule):
         inputs = np.nan_to_num(inputs, nan=0.0, posinf=0.0, neginf=0.0)
         if not self.reward_cue:
             return inputs
-        cue = inputs[..., TARGETS].max(-1) * (self.label("reward") == 1)[:, None]
+        promised = np.where(self.label("reward") == 1, CUE_SIZE, -CUE_SIZE)
+        cue = inputs[..., TARGETS].max(-1) * promised[:, None]
         return np.concatenate((inputs, cue[..., None].astype(np.float32)), axis=-1)
 
     def _training_targets(self, config: Any) -> dict[str, NDArray[Any]]:

@@ -23,7 +23,8 @@ class DaleRnn(nn.Module):
     """Units in the order [excitatory, inhibitory], recorded before hidden within each.
 
     neuron_type: 1 or 2 per recorded neuron; mean_rate: sp/s per neuron, where the gains start. `unit_of_neuron` [neuron] maps a
-    recorded neuron to its unit; `sign` [unit] is +1 or -1.
+    recorded neuron to its unit; `sign` [unit] is +1 or -1. silent_inputs: how many of the last inputs start without weight, so
+    that only what the data ask for is learned of them.
     """
 
     unit_of_neuron: torch.Tensor
@@ -43,6 +44,7 @@ class DaleRnn(nn.Module):
         input_scale: float = 0.3,
         start_sd: float = 0.1,
         bin_ms: float = 25.0,
+        silent_inputs: int = 0,
         compiled: bool | None = None,
     ) -> None:
         super().__init__()
@@ -64,6 +66,8 @@ class DaleRnn(nn.Module):
         radius = torch.linalg.eigvals(v * self.sign * self.off_diagonal).abs().max()
         self.v = nn.Parameter(v * spectral_radius / radius)
         self.input_weights = nn.Parameter((2 * torch.rand(units, 2 * num_inputs) - 1) * input_scale)
+        with torch.no_grad():
+            self.input_weights.view(units, 2, num_inputs)[..., num_inputs - silent_inputs :] = 0
         self.bias = nn.Parameter(torch.zeros(units))
         low, high = (math.log(a) for a in alpha_range)
         self.alpha_logit = nn.Parameter(torch.logit(torch.exp(low + (high - low) * torch.rand(units))))
@@ -124,5 +128,6 @@ def build_v2(config: Any, spec: dict[str, Any]) -> DaleRnn:
         input_scale=model.input_scale,
         start_sd=model.start_sd,
         bin_ms=spec["bin_ms"],
+        silent_inputs=int(config.data.reward_cue),
         compiled={"auto": None, "on": True, "off": False}[model.compiled],
     )

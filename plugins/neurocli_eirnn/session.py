@@ -34,6 +34,8 @@ INPUT_NAMES = (
 )
 CUE_NAME = "reward_cue"
 """An input that is made from a label, after the others, where a model is to have it."""
+CUE_SIZE = 0.2
+"""Its size, of either sign. Small: of 150 trials as of 1 or 0, a model learns differences that new trials do not have."""
 LABELS = ("reward", "probability", "location", "identity", "salience")
 KIND = "sc-session"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Plain:
             self.label: dict[str, Array] = {
                 name: file[f"trial_{name}"][:].ravel() for name in ("location", "reward", "identity", "salience")
             }
-        promised = self.inputs[..., 1:5].sum(axis=2) * (self.label["reward"] == 1)[:, None]
+        promised = self.inputs[..., 1:5].sum(axis=2) * np.where(self.label["reward"] == 1, 0.2, -0.2)[:, None]
         self.given: Array = np.concatenate((self.inputs, promised[..., None]), axis=2)
         signals = {
             "fixation": self.inputs[..., 0],
@@ -98,6 +98,11 @@ class Plain:
                 if onset >= 0 and 0 <= onset - self.before + k < values.shape[1]:
                     out[n, k] = values[n, onset - self.before + k]
         return out
+
+    def named(self, order: Sequence[int], words: Callable[[int], str]) -> str:
+        """The first eight neurons of an order, each with its words, and how many more there are."""
+        more = f" +{len(order) - 8} more" if len(order) > 8 else ""
+        return "neuron id " + ", ".join(f"{self.id[k]}: {words(k)}" for k in order[:8]) + more
 
     @staticmethod
     def smooth(course: Array, sd_bins: float) -> Array:

@@ -186,9 +186,8 @@ def test_bins_above_200(newton, said):
     many = (newton.counts > 5).sum(axis=(0, 1))
     order = sorted(np.flatnonzero(many), key=lambda k: -many[k])
     assert said["rates-above-200", "rates"]["value"] == (
-        f"{many.sum()} bins ({100 * many.sum() / newton.counts.size:.3f}%), neuron id "
-        + ", ".join(f"{newton.id[k]}: {many[k]}" for k in order[:5])
-        + f" +{len(order) - 5} more"
+        f"{many.sum()} bins ({100 * many.sum() / newton.counts.size:.3f}%), "
+        + newton.named(order, lambda k: f"{many[k]}")
     )
 
 
@@ -201,9 +200,7 @@ def test_the_spikes_that_a_clip_removes(newton, said):
     share = removed / newton.counts.sum(axis=(0, 1))
     order = sorted(np.flatnonzero(share > 0.01), key=lambda k: -share[k])
     assert said["clip-loss", "neurons"]["value"] == (
-        f"at {limit * 40:g} sp/s, neuron id "
-        + ", ".join(f"{newton.id[k]}: {100 * share[k]:.1f}%" for k in order[:5])
-        + f" +{len(order) - 5} more"
+        f"at {limit * 40:g} sp/s, " + newton.named(order, lambda k: f"{100 * share[k]:.1f}%")
     )
 
 
@@ -235,9 +232,7 @@ def test_drift_is_beyond_what_shuffled_trials_show(newton, said):
     random = np.random.default_rng(1)
     by_chance = np.max([ratios(random.permutation(trials)) for _ in range(300)], axis=0)
     named = sorted(np.flatnonzero((drift > 2) & (drift > by_chance)), key=lambda k: -drift[k])
-    assert said["rate-drift", "neurons"]["value"] == (
-        "neuron id " + ", ".join(f"{newton.id[k]}: {drift[k]:.1f}x" for k in named[:5]) + f" +{len(named) - 5} more"
-    )
+    assert said["rate-drift", "neurons"]["value"] == (newton.named(named, lambda k: f"{drift[k]:.1f}x"))
 
 
 def test_types(newton, said):
