@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from neurocli.cli.options import RUNS, Data, Device, Json, Root
 from neurocli.cli.output import Output
-from neurocli.report import scores
-
-if TYPE_CHECKING:
-    from neurocli.evaluation.evaluate import Evaluation
+from neurocli.cli.show_evaluation import show
 
 
 def evaluate(
@@ -73,27 +70,3 @@ def evaluate(
             from neurocli.cli.controls import show_controls
 
             show_controls(output, folder, family, trained, data, device, root)
-
-
-def show(output: Output, found: Evaluation, name: str) -> None:
-    """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
-    values = found.as_dict()
-    _show_sheet(output, scores.scoreboard(values, name), found.leaky)
-    for line in scores.skill_lines(values):
-        output.text(line)
-    output.text()
-    for sheet in (scores.differences(values), scores.horizons(values), *scores.subsets(values)):
-        if sheet is not None:
-            _show_sheet(output, sheet, found.leaky)
-    output.exhibits(found.exhibits, leaky=found.leaky)
-    for line in found.notes:
-        output.text(f"note: {line}")
-    if output.json:
-        return
-    figures = {str(e.figure.parent) for e in found.exhibits if e.figure}
-    for folder in sorted(figures):
-        output.text(f"figures: {folder}")
-
-
-def _show_sheet(output: Output, sheet: scores.Sheet, leaky: bool) -> None:
-    output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurocli.cli.output import Output, plain
+from neurocli.cli.show_evaluation import show
 from neurocli.errors import UsageError
 
 
@@ -25,7 +26,6 @@ def evaluate_weights(
     `imported/MODEL-WEIGHTS-on-DATA` among the runs.
     """
     from neurocli.cli.data import recordings_for
-    from neurocli.cli.evaluate import show
     from neurocli.cli.lost import Lost
     from neurocli.evaluation.evaluate import evaluate
     from neurocli.plugin.family import Trained

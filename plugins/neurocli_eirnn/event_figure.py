@@ -25,7 +25,7 @@ from neurocli_eirnn.rates import (
 )
 
 if TYPE_CHECKING:
-    from neurocli_eirnn.exhibits import Compared
+    from neurocli_eirnn.compared import Compared
 
 _ROOM = 1.25
 """Room above the curves for the legends."""

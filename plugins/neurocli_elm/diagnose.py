@@ -15,11 +15,8 @@ from neurocli_elm.data import SimulationData
 from neurocli_elm.diagnose_account import Account, Survey, survey_of
 from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_files import file_findings
+from neurocli_elm.diagnose_split import part_of_group, usable_findings
 from neurocli_elm.protocol import MOST_SPIKES
-
-FEWEST_SPIKES = 30
-"""Output spikes of the test simulations below which an AUC says little: its interval is as wide as models differ."""
-PARTS = ("train", "validation", "test")
 
 
 def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> list[Finding]:
@@ -40,7 +37,7 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
         data, trouble = SimulationData(recordings, config), None
     except DataError as error:
         data, trouble = None, error
-    part_of = {} if data is None else {group: part for part in PARTS for group in data.split.groups(part)}
+    part_of = {} if data is None else part_of_group(data)
     found = [
         readable,
         *file_findings(survey.by_file(), config),
@@ -48,7 +45,7 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
         *_alike(survey.sound, config),
         _silent_inputs(survey),
         *copy_findings(copies(survey.sound), part_of, len(survey.sound)),
-        *_usable(survey.sound, data, trouble, config),
+        *usable_findings(data, trouble, config),
     ]
     if data is not None and data.split.train:
         from neurocli_elm.diagnose_model import untrained_findings
@@ -155,26 +152,3 @@ def _silent_inputs(survey: Survey) -> Finding:
         verdict=WARN,
         advice="no simulation tells what these inputs do: their weights stay where they began",
     )
-
-
-def _usable(
-    accounts: Sequence[Account], data: SimulationData | None, trouble: DataError | None, config: Any
-) -> list[Finding]:
-    """Whether a training takes the set as it is, and how many output spikes would be tested on."""
-    threshold = "can be split into training, validation and test"
-    if data is None:
-        assert trouble is not None
-        return [Finding("usable", "data", FAIL, trouble.message, threshold, trouble.hint or "")]
-    sizes = [len(data.split.groups(part)) for part in PARTS]
-    text = f"{sizes[0]} simulations to train on, {sizes[1]} to choose by, {sizes[2]} to test on"
-    return [Finding("usable", "data", PASS, text, threshold), positives_finding(data, config)]
-
-
-def positives_finding(data: SimulationData, config: Any) -> Finding:
-    """How many steps with a spike the test simulations have: what AUC rests on."""
-    events = [data.load(group).events.get(data.options.event, ()) for group in data.split.test]
-    scored = sum(int((np.asarray(steps) >= config.data.ignored).sum()) for steps in events)
-    advice = "AUC is undefined: bring more simulations, or another data.split_seed"
-    if scored:
-        advice = "AUC rests on few spikes, so that models cannot be told apart by it: bring more or longer simulations"
-    return judged("test-spikes", "test simulations", scored, warn=FEWEST_SPIKES, fail=1, low=True, advice=advice)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_elm.diagnose_copies import fingerprints
+from neurocli_elm.input_fingerprints import fingerprints
 from neurocli_elm.spiketimes import Moved, moved_labels
 from neurocli_elm.windows import SOMA_CLIP_MV
 

@@ -1,57 +1,17 @@
-"""The same simulation twice, or a part of it, told from the input alone, whatever file or name it comes with.
-
-A stretch of 20 ms of input spikes is as good as unique. A hash is made of every one; of these the ones that end in six zero
-bits are kept, so that a stretch is kept wherever it stands, and a simulation takes a hundred numbers.
-"""
+"""The same simulation twice, or a part of it, told from the input alone, whatever file or name it comes with."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, listed
-from neurocli.recordings import Recording
+from neurocli_elm.diagnose_account import Account
 
-if TYPE_CHECKING:
-    from neurocli_elm.diagnose_account import Account
-
-_STRETCH, _FEWEST_EVENTS = 20, 8
-_KEPT_BITS = np.uint64(63)
-_FACTOR, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 _SAME = 2
 """Stretches that two simulations must share: chance gives none."""
-
-
-def fingerprints(recording: Recording) -> NDArray[np.uint64]:
-    """Hashes [stretch] of a selection of the stretches of input spikes, each once."""
-    spikes = recording.spikes
-    assert spikes is not None
-    inside = spikes.step < recording.steps
-    step, channel = spikes.step[inside], spikes.channel[inside].astype(np.uint64)
-    code = _mixed((channel + np.uint64(1)) * _FACTOR)
-    of_step = np.zeros(recording.steps, np.uint64)
-    np.add.at(of_step, step, code)  # unsigned: wraps around
-    count = np.bincount(step, minlength=recording.steps)
-    places = recording.steps - _STRETCH + 1
-    if places < 1:
-        return np.zeros(0, np.uint64)
-    found, events = np.zeros(places, np.uint64), np.zeros(places, np.int64)
-    for offset in range(_STRETCH):
-        found = found * _FACTOR + of_step[offset : offset + places]
-        events += count[offset : offset + places]
-    found = _mixed(found)
-    return np.unique(found[((found & _KEPT_BITS) == 0) & (events >= _FEWEST_EVENTS)])
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    values = (values ^ (values >> np.uint64(31))) * _MIX
-    return values ^ (values >> np.uint64(29))
 
 
 @dataclass(frozen=True)

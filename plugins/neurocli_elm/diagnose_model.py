@@ -11,10 +11,10 @@ from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import Trained
 from neurocli_elm.control import untrained_neuron
 from neurocli_elm.data import SimulationData
-from neurocli_elm.diagnose import PARTS, positives_finding
 from neurocli_elm.diagnose_account import survey_of
 from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_flow import lag_findings, saturation_finding
+from neurocli_elm.diagnose_split import part_of_group, positives_finding
 from neurocli_elm.loss import loss_terms
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.probe import some_windows
@@ -35,7 +35,7 @@ def trained_findings(trained: Trained) -> list[Finding]:
     """Checks of a trained neuron, and of the split that it was trained with."""
     data, module = trained.data, trained.module
     assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
-    part_of = {group: part for part in PARTS for group in data.split.groups(part)}
+    part_of = part_of_group(data)
     survey = survey_of(data.recordings, list(part_of))
     _, overlap = copy_findings(copies(survey.sound), part_of, len(part_of))
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))

@@ -10,8 +10,9 @@ import pytest
 from neurocli.cli.output import plain
 from neurocli.plugin.registry import registry
 from neurocli_eirnn.ceiling import aligned_rates
+from neurocli_eirnn.compared import compared
 from neurocli_eirnn.example import small_session
-from neurocli_eirnn.exhibits import compared, evaluation_exhibits
+from neurocli_eirnn.exhibits import evaluation_exhibits
 from neurocli_eirnn.metrics import PsthCorrelation
 from neurocli_eirnn.psth import noise_ceiling, standard_error
 from neurocli_eirnn.questions import questions

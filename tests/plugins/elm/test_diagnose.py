@@ -14,9 +14,10 @@ from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.diagnose import data_findings
 from neurocli_elm.diagnose_account import account_of
-from neurocli_elm.diagnose_copies import copies, fingerprints
+from neurocli_elm.diagnose_copies import copies
 from neurocli_elm.diagnose_files import MOST_CLIPPED, MOST_FILES
 from neurocli_elm.example import small_cells
+from neurocli_elm.input_fingerprints import fingerprints
 
 INPUTS, EXCITATORY = 40, 24
 

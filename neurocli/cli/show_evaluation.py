@@ -1,0 +1,35 @@
+"""How an evaluation is printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neurocli.cli.output import Output
+from neurocli.report import scores
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.evaluate import Evaluation
+
+
+def show(output: Output, found: Evaluation, name: str) -> None:
+    """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
+    values = found.as_dict()
+    _show_sheet(output, scores.scoreboard(values, name), found.leaky)
+    for line in scores.skill_lines(values):
+        output.text(line)
+    output.text()
+    for sheet in (scores.differences(values), scores.horizons(values), *scores.subsets(values)):
+        if sheet is not None:
+            _show_sheet(output, sheet, found.leaky)
+    output.exhibits(found.exhibits, leaky=found.leaky)
+    for line in found.notes:
+        output.text(f"note: {line}")
+    if output.json:
+        return
+    figures = {str(e.figure.parent) for e in found.exhibits if e.figure}
+    for folder in sorted(figures):
+        output.text(f"figures: {folder}")
+
+
+def _show_sheet(output: Output, sheet: scores.Sheet, leaky: bool) -> None:
+    output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)
