@@ -20,6 +20,7 @@ def compare(
     with Output("compare", json=json) as output:
         from neurocli.cli.data import trained_of_run
         from neurocli.cli.unfinished import unfinished_note
+        from neurocli.config.differing import differing
         from neurocli.errors import UsageError
         from neurocli.evaluation.compare import Contestant
         from neurocli.evaluation.compare import compare as held_against
@@ -54,8 +55,12 @@ def compare(
         output.data["notes"] = notes
         for question in found.questions:
             _show(output, found, question.name, names, leaky)
+        by_name = {c.name: c.trained.config.model_dump(mode="json") for c in contestants}
         for letter, name in _letters(names).items():
-            output.text(f"{letter}: {name}")
+            changed = differing(by_name[names[0]], by_name[name])
+            told = "; ".join(f"{key}: {change}" for key, change in list(changed.items())[:6])
+            more = f"; and {len(changed) - 6} more" if len(changed) > 6 else ""
+            output.text(f"{letter}: {name}" + (f" ({told}{more})" if changed else ""))
         for line in notes:
             output.text(f"note: {line}")
 

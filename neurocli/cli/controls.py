@@ -64,7 +64,8 @@ def show_controls(
         ("question", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
         rows,
         leaky=trained.data.split.leaky,
-        note=f"paired by {group}; an interval that holds zero says that the model does not need what the control lacks",
+        note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "
+        f"{group}s, which is no evidence that it does not use what the control lacks",
     )
 
 
@@ -87,7 +88,7 @@ def _run_of(
             return run
     output.say(f"{name}: training it")
     module = family.adapt(recordings_of_run(info, family.card), config)
-    about = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name}
+    about = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
     run = new_run(root, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), module, about)
     fit_run(family, config, module, run)
     return run

@@ -28,7 +28,7 @@ def evaluate(
     root: Root = RUNS,
     json: Json = False,
 ) -> None:
-    """Score a run's best checkpoint (chosen on validation) on its test groups, or on new data."""
+    """Score a run's best checkpoint (chosen on validation groups; without any, the last) on its test groups, or on new data."""
     with Output("evaluate", json=json) as output:
         if weights is not None:
             from neurocli.cli.weights import evaluate_weights

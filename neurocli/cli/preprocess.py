@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from neurocli.cli.options import ConfigFile, Data, Json, Preset, Sets
 from neurocli.cli.output import Output
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily
+    from neurocli.recordings import DataModule, RecordingSet
 
 LONGEST_TABLE = 60
 
@@ -41,7 +45,7 @@ def preprocess(
         recordings, source = recordings_for(family, resolved.config, data)
         if str(out.resolve()) in source["paths"]:
             raise UsageError("this would overwrite its own input", where=str(out), hint="name another file with --out")
-        module = family.adapt(recordings, resolved.config)
+        module, unsplit = _adapted(family, recordings, resolved.config)
         recordings.save(out)
         split = module.split
         rows = []
@@ -71,6 +75,23 @@ def preprocess(
             )
         else:
             output.table(title, ("recording", *columns), rows, leaky=split.leaky)
+        if unsplit:
+            output.text(f"note: not split: {unsplit}")
         for line in family.notes(module, resolved.config):
             output.text(f"note: {line}")
         output.text(f"written to {out}")
+
+
+def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[DataModule, str]:
+    """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
+    from neurocli.errors import DataError
+    from neurocli.recordings import Split
+
+    try:
+        return family.adapt(recordings, config), ""
+    except DataError as error:
+        if error.where != "split":
+            raise
+        return family.adapt(
+            recordings, config, Split((), (), tuple(recordings.groups), protocol="not split")
+        ), error.message

@@ -45,7 +45,7 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
     except DataError as error:
         status = f"damaged: {error.message}"
         return {
-            "name": run.name, "path": str(run.path), "model": run.path.parent.name, "status": status, "created": None,
+            "name": run.name, "path": str(run.path), "model": run.path.parent.name, "control_of": None, "status": status, "created": None,
             "split": None, "leaky": False, "epochs": None, "best_validation_loss": None, "skill": None,
         }, status, "–"  # fmt: skip
     metrics, evaluation = _optional(run.metrics_json), _optional(run.path / "evaluation.json")
@@ -56,6 +56,7 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
         "name": run.name,
         "path": str(run.path),
         "model": info.get("model"),
+        "control_of": info.get("control_of"),
         "status": state.status,
         "created": info.get("created"),
         "split": split.get("split"),
@@ -64,7 +65,8 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
         "best_validation_loss": metrics.get("best_validation_loss"),
         "skill": skill.get("value") if isinstance(skill, dict) else None,
     }
-    return row, state.words, _skill_words(evaluation)
+    words = f"{state.words}, control: {info['control']}" if info.get("control") else state.words
+    return row, words, _skill_words(evaluation)
 
 
 def _skill_words(evaluation: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def leave_one_out(groups: Sequence[str], protocol: str) -> Split:
     """One fold per group, trained on all others. Raises DataError for fewer than three groups."""
     if len(groups) < 3:
         raise DataError(
-            f"{len(groups)} independent groups cannot be left out one by one",
+            f"{len(groups)} independent group{'s' if len(groups) != 1 else ''} cannot be left out one by one",
             where="split",
             hint="bring at least three",
         )

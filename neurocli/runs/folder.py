@@ -124,7 +124,7 @@ class RunFolder:
 
     @classmethod
     def find(cls, root: Path, name: str) -> RunFolder:
-        """The run called `name`: a path, `model/timestamp-hash`, its last part, or `latest`.
+        """The run called `name`: a path, `model/timestamp-hash`, its last part, or `latest`, which is no control of a run.
 
         Raises UnknownName with the nearest names, or UsageError for a folder that is not a run.
         """
@@ -132,7 +132,7 @@ class RunFolder:
         if name == "latest":
             if not runs:
                 raise UnknownName("there is no run yet", where=str(root), hint="neuro train MODEL makes one")
-            return runs[0]
+            return next((run for run in runs if not run.is_control), runs[0])
         for run in runs:
             if name in (run.name, run.path.name):
                 return run
@@ -147,6 +147,14 @@ class RunFolder:
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
         return _checked_info(read_json(self.info), self.info)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it was trained to hold another run against it. False where that cannot be read."""
+        try:
+            return "control_of" in read_json(self.info)
+        except DataError:
+            return False
 
     def update_info(self, **changes: Any) -> dict[str, Any]:
         """Set keys of run.json, all at once; returns the new content."""

@@ -31,6 +31,7 @@ class Progress:
     step: int = 0
     best_epoch: int = 0
     best_validation_loss: float = math.inf
+    validated: bool = True
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -133,6 +134,7 @@ class EpochEnd(Callback):
         row["learning_rate"] = pl_module.optimizer.param_groups[0]["lr"]
         pl_module.schedule.epoch_ended(score, progress.step)
 
+        progress.validated = validation is not None
         better = validation is None or score < progress.best_validation_loss
         if better:
             progress.best_epoch, progress.best_validation_loss = progress.epoch, score

@@ -126,7 +126,7 @@ def _train(
         result = {
             "epochs": reached.epoch,
             "best_epoch": reached.best_epoch,
-            "best_validation_loss": reached.best_validation_loss,
+            "best_validation_loss": reached.best_validation_loss if reached.validated else None,
             "cpu_s": round(cpu_s, 3),
             "wall_s": round(wall_s, 3),
             "parameters": parameters,

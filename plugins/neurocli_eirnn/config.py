@@ -59,7 +59,7 @@ class V2Loss(Section):
     condition: float = Field(2.0, ge=0, description="the same within each target location")
     event: float = Field(1.0, ge=0, description="the same in windows around target, go and reward")
     rate: float = Field(4.0, ge=0, description="squared log ratio of mean rates")
-    sd: float = Field(0.2, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
+    sd: float = Field(0.0, ge=0, description="squared log ratio of the PSTH's standard deviation, data's without noise")
     poisson: float = Field(300.0, ge=0, description="negative log likelihood per bin of the single trials")
 
 

@@ -40,7 +40,12 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
             mse = over_worms(errors.mse(kinds == kind)).value
             estimate = over_worms(column)
             claims[f"S_{kind}_h{question.horizon_steps}"] = number(estimate.value)
-            what = [question.name, kind, float(there.mean()), int(np.isfinite(column).sum())]
+            what = [
+                question.name,
+                kind,
+                number(there[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
+                int(np.isfinite(column).sum()),
+            ]
             rows.append([*what, *(number(v) for v in estimate), number(mse), number(p)])
         for pair, difference in pairs.items():
             what = [question.name, pair, None, int(np.isfinite(difference).sum())]

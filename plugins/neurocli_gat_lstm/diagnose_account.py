@@ -16,6 +16,8 @@ from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.series import GAP, UNIDENTIFIED
 
 Array = NDArray[np.floating[Any]]
+FORGOTTEN_S, SMOOTHNESS_RATIO = 5.0, 1.9
+"""Traces whose half-time is below the first, and below so many times what smoothing explains, have no memory of calcium."""
 COARSE = 32
 """Parts of a recording whose means are its coarse picture."""
 _STATED = ("", "none", "unknown")
@@ -57,6 +59,11 @@ class Account:
     memory_ratio: float
     persistence: tuple[float, float]
     coarse: NDArray[np.float32]
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the traces remember no more than their smoothing makes them: GFP, or another strain than named."""
+        return self.half_time < FORGOTTEN_S and self.memory_ratio < SMOOTHNESS_RATIO
 
     @property
     def key(self) -> tuple[str, str]:

@@ -38,16 +38,22 @@ def copies(recordings: RecordingSet, accounts: Sequence[Account]) -> list[Copy]:
     first: list[Account] = []
     found = []
     for account in accounts:
-        for other in first:
-            if not _similar(account, other):
-                continue
+        copy = copy_of(recordings, account, first)
+        if copy is None:
+            first.append(account)
+        else:
+            found.append(copy)
+    return found
+
+
+def copy_of(recordings: RecordingSet, account: Account, others: Sequence[Account]) -> Copy | None:
+    """The first of `others` that is the same worm."""
+    for other in others:
+        if _similar(account, other):
             correlation = _correlation(recordings, other.group, account.group)
             if correlation > LIKE:
-                found.append(Copy(account.group, other.group, correlation))
-                break
-        else:
-            first.append(account)
-    return found
+                return Copy(account.group, other.group, correlation)
+    return None
 
 
 def _similar(one: Account, other: Account) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
-from neurocli_gat_lstm.diagnose_account import Account
+from neurocli_gat_lstm.diagnose_account import FORGOTTEN_S, SMOOTHNESS_RATIO, Account
 from neurocli_gat_lstm.diagnose_words import of_worms, per_worm, shortened
 
 MISSING_WARN, MISSING_FAIL = 0.02, 0.5
@@ -16,7 +16,6 @@ SKILL_WARN, SKILL_FAIL = 0.2, 0.4
 UPSAMPLED = 0.05
 LINE = 150.0
 """Height of a line of resampling; native recordings stay below 60, interpolated ones reach 700 and more."""
-FORGOTTEN_S, SMOOTHNESS_RATIO = 5.0, 1.9
 """Calcium remembers longer: half-times of 7 s and more, 4 times the smoothness, in Kato et al. and in Atanas, Kim et al.; in
 worms with GFP 3 to 4 s, and 1.5 times."""
 SCORED = 0.95
@@ -168,7 +167,7 @@ def _calcium(accounts: Sequence[Account]) -> list[Finding]:
     for a in accounts:
         if a.half_time != a.half_time:
             continue
-        if a.half_time < FORGOTTEN_S and a.memory_ratio < SMOOTHNESS_RATIO:
+        if a.forgets:
             value = f"half-time {a.half_time:.2f} s, {a.memory_ratio:.2f} x smoothness"
             advice = (
                 "no calcium indicator or heavy smoothing suspected: half of the signal is forgotten as fast as smoothed noise"

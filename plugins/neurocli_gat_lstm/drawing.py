@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 # Okabe and Ito's colours, which those who are colour-blind can tell apart.
 CLASS_COLOURS = {"sensory": "#E69F00", "inter": "#0072B2", "motor": "#009E73", "other": "#7f7f7f"}
 CLASS_MARKERS = {"sensory": "^", "inter": "o", "motor": "s", "other": "D"}
-EXCITING, INHIBITING = "#D55E00", "#0072B2"
+POSITIVE, NEGATIVE = "#AA3377", "#333333"  # no colours of classes
 MODEL, DATA = "#D55E00", "black"
 _NOSE, _HEAD = -3.15, 0.25
 """Where the body axis of the atlas begins, and the length behind which it is drawn ever shorter, in its unit."""
@@ -89,7 +89,7 @@ def draw_neurons(axis: Any, names: Sequence[str], at: Array, anatomical: bool, s
     low, high = np.nanmin(at[:, 0]) - 0.05, np.nanmax(at[:, 0]) + 0.05
     shown = [tick for tick in _TICKS if low <= _along(np.array(tick)) <= high]
     axis.set_xticks([float(_along(np.array(tick))) for tick in shown], [f"{tick:g}" for tick in shown])
-    axis.set_xlabel("body axis, nose to tail (atlas unit, log)", fontsize=8)
+    axis.set_xlabel("body axis, nose to tail (atlas unit, logarithmic away from 0)", fontsize=8)
     axis.set_ylabel("ventral to dorsal (atlas unit)", fontsize=8)
     axis.tick_params(labelsize=7)
 

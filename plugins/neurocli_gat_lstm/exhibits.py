@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.diagnosis.words import counted
 from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.exhibit import Exhibit, Table
@@ -107,8 +108,8 @@ def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
     columns = ["horizon", "s", "S", "S low", "S high", "best linear", "over it", "low", "high", "worms better", "p"]
     note = (
         "S: 1 - MSE / MSE of persistence; over it: 1 - MSE / MSE of the linear model that is best at this horizon on these "
-        f"worms; means over {worms} worms with 95 % t intervals; p: exact exchange of the worms' signs, at least "
-        f"{least_p(worms):.3g} with {worms} worms"
+        f"worms; means over {counted(worms, 'worm')} with 95 % t intervals; p: exact exchange of the worms' signs, at least "
+        f"{least_p(worms):.3g} with {counted(worms, 'worm')}"
     )
     table = Table([*columns, *(f"S {name}" for name in others)], rows, note)
     return Exhibit("skill", "Skill at every horizon", table, path, claims)

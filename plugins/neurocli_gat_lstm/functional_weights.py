@@ -12,8 +12,8 @@ from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.atlas import MISSING_POSITIONS, positions, signal_propagation
 from neurocli_gat_lstm.drawing import (
-    EXCITING,
-    INHIBITING,
+    NEGATIVE,
+    POSITIVE,
     draw_edges,
     draw_neurons,
     label_points,
@@ -116,14 +116,14 @@ def _two(value: float) -> str:
 def _draw(scores: EdgeScores, weight: Array, rho: Estimate, more: Any, less: Any, path: Path) -> None:
     at, anatomical = places(scores.names)
     size = np.abs(weight)
-    colours = np.where(weight >= 0, EXCITING, INHIBITING)
+    colours = np.where(weight >= 0, POSITIVE, NEGATIVE)
     with saved_figure(path, ncols=2, width=12.5, height=5.2) as (figure, axes):
         shown = np.isfinite(weight) & (size > 0)
         jitter = np.random.default_rng(0).uniform(-0.02, 0.02, len(weight))  # structural weights are few whole numbers
         across = scores.structural + jitter
-        for sign, colour, marker in ((1, EXCITING, "o"), (-1, INHIBITING, "v")):
+        for sign, colour, marker in ((1, POSITIVE, "o"), (-1, NEGATIVE, "v")):
             chosen = shown & (np.sign(weight) == sign)
-            label = "excites (> 0)" if sign > 0 else "inhibits (< 0)"
+            label = "positive" if sign > 0 else "negative"
             axes[0].scatter(across[chosen], size[chosen], s=12, c=colour, marker=marker, alpha=0.6, lw=0, label=label)
         if shown.any():
             floor = float(np.percentile(size[shown], 1)) / 2
@@ -134,7 +134,9 @@ def _draw(scores: EdgeScores, weight: Array, rho: Estimate, more: Any, less: Any
         axes[0].legend(fontsize=8, loc="lower right")
         draw_edges(axes[1], at, scores.pre, scores.post, size, list(colours), DRAWN)
         draw_neurons(axes[1], scores.names, at, anatomical)
-        axes[1].set_title(f"the {min(DRAWN, len(weight))} strongest edges; wide at the sender", fontsize=9)
+        axes[1].set_title(
+            f"the {min(DRAWN, len(weight))} strongest edges, by sign as on the left; wide at the sender", fontsize=9
+        )
         axes[1].legend(fontsize=7, loc="best")
         named = [k for pair in zip(more[:6], less[:6], strict=False) for k in pair if shown[k]]
         points = np.stack([across[named], size[named]], axis=1) if named else np.zeros((0, 2))

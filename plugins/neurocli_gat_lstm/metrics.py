@@ -16,6 +16,7 @@ class SkillOverPersistence(Metric):
     name = "S"
     unit = "1 - MSE/MSE of persistence"
     of_change = True
+    pooled = False  # worms are few: t intervals, as everywhere in the family, and not a bootstrap over four worms
 
     def statistics(
         self,

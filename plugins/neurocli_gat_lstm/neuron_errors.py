@@ -11,6 +11,7 @@ from neurocli.evaluation.question import Question
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number
+from neurocli_gat_lstm.series import UNIDENTIFIED
 from neurocli_gat_lstm.worm_errors import WormErrors
 
 SHOWN = 10
@@ -22,7 +23,9 @@ OUTSIDE = 0.4
 def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
     """The ten best and the ten worst neurons at the first horizon, over all worms that have them."""
     first = own[asked[0].name]
-    skill = np.where(first.count.sum(0) >= FEWEST_TARGETS, first.neuron_skill(), np.nan)
+    # The unidentified neurons of two worms are not the same cell, whatever their number.
+    named = np.array([not name.startswith(UNIDENTIFIED) for name in names], bool)
+    skill = np.where(named & (first.count.sum(0) >= FEWEST_TARGETS), first.neuron_skill(), np.nan)
     order = np.argsort(-np.nan_to_num(skill, nan=-np.inf), kind="stable")[: int(np.isfinite(skill).sum())]
     best = order[:SHOWN]
     worst = order[len(best) :][-SHOWN:]
@@ -33,8 +36,17 @@ def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: lis
     for what, chosen in (("best", best), ("worst", worst)):
         for k in chosen:
             seen = int((first.count[:, k] > 0).sum())
+            lowest = np.nanmin(_one(first, k).skill(), initial=np.inf)
             rows.append(
-                [what, names[k], str(kinds[k]), seen, *(number(each[q.name][k]) for q in asked), number(mse[k])]
+                [
+                    what,
+                    names[k],
+                    str(kinds[k]),
+                    seen,
+                    number(lowest),
+                    *(number(each[q.name][k]) for q in asked),
+                    number(mse[k]),
+                ]
             )
     known = skill[np.isfinite(skill)]
     claims = {
@@ -43,7 +55,8 @@ def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: lis
         "median_S": number(np.median(known)) if len(known) else None,
     }
     note = (
-        f"sorted by S {asked[0].name} ahead, over all targets of all worms that have the neuron; {len(known)} neurons with "
+        f"sorted by S {asked[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "
+        f"lowest: that of the worm where it is lowest; {len(known)} identified neurons with "
         f"at least {FEWEST_TARGETS} targets"
     )
     columns = [
@@ -51,12 +64,18 @@ def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: lis
         "neuron",
         "class",
         "worms",
+        f"lowest S h{asked[0].horizon_steps}",
         *(f"S h{q.horizon_steps}" for q in asked),
         f"MSE h{asked[0].horizon_steps} [z2]",
     ]
     path = figures / "neurons.png"
     _draw(asked[0], first, names, kinds, [*best, *worst], len(best), path)
     return Exhibit("neurons", "Best and worst neurons", Table(columns, rows, note), path, claims)
+
+
+def _one(errors: WormErrors, k: int) -> WormErrors:
+    """The errors of one neuron."""
+    return WormErrors(errors.error[:, [k]], errors.change[:, [k]], errors.count[:, [k]])
 
 
 def _draw(
@@ -71,7 +90,7 @@ def _draw(
         for place, k in enumerate(shown):
             kind = str(kinds[k])
             used.append(kind)
-            single = WormErrors(errors.error[:, [k]], errors.change[:, [k]], errors.count[:, [k]]).skill()
+            single = _one(errors, k).skill()
             inside = single[single >= low]
             axis.plot(
                 inside, np.full(len(inside), place), CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=4, alpha=0.5

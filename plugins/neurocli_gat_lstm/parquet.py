@@ -91,7 +91,7 @@ class _Rows:
                 f"neuron {name!r:.40} of {self.source} {self.name} has {len(trace)} values, {what} "
                 f"{len(time_s) if len(trace) != len(time_s) else len(self.time_s)}",
                 where=where,
-                hint="rows of one worm must have lists of one length",
+                hint="rows of one worm must have lists of one length; two worms of one name need names of their own",
             )
         if not np.array_equal(time_s, self.time_s):
             raise DataError(

@@ -25,7 +25,7 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
     found: dict[str, WormSeries] = {}
     left_out: list[str] = []
     keys: dict[tuple[str, str], str] = {}
-    controls = _controls(recordings, options) if options.controls == "leave-out" else {}
+    controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
     for group in recordings:
         recording = recordings[group]
         source = str(recording.labels.get("source", ""))
@@ -72,7 +72,7 @@ def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig)
     return found
 
 
-def _controls(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
+def controls_in(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
     """Worms without a calcium indicator, and copies of them in files that do not say so: group → why."""
     everything = options.model_copy(update={"neurons": "all"})
     found = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}

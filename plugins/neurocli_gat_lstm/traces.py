@@ -73,7 +73,7 @@ def answer_traces(
                 at = origins + question.horizon_steps
                 seen = (at >= first) & (at < last)
                 forecast = np.asarray(answers[question.name].values[group])[seen, c]
-                axis.plot((at[seen] - first) * seconds, forecast, "-", color=colour, lw=1.1, alpha=0.9)
+                axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
             inside = np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))
             picked = inside[np.unique(np.linspace(0, len(inside) - 1, min(FANS, len(inside))).astype(int))]
             for k in picked:

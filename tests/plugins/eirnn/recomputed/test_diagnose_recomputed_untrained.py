@@ -233,10 +233,6 @@ def loss_terms(rates: torch.Tensor, batch: np.ndarray, newton, rows) -> dict[str
 
         windows.append(one_minus_r(mean_around(rates, batch), mean_around(observed[rows], rows)))
 
-    true = torch.from_numpy(true_sd(newton, newton.rates[rows]))
-    spread = (mean - mean.mean(0)).square().mean(0).sqrt()
-    heard = true > 0
-
     floor = 0.05
     expected, count = rates / 40, observed[batch] / 40
     return {
@@ -244,7 +240,6 @@ def loss_terms(rates: torch.Tensor, batch: np.ndarray, newton, rows) -> dict[str
         "condition": 2 * torch.stack(places).mean(),
         "event": torch.stack(windows).mean(),
         "rate": 4 * torch.log((mean.mean(0) + floor) / (target.mean(0) + floor)).square().mean(),
-        "sd": 0.2 * torch.log((spread[heard] + floor) / (true[heard] + floor)).square().mean(),
         "poisson": 300 * (expected - count * torch.log(expected)).mean(),
     }
 
