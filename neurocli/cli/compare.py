@@ -53,16 +53,22 @@ def compare(
         )
         output.data["best_baselines"] = found.best_baselines
         output.data["notes"] = notes
+        configs = [c.trained.config.model_dump(mode="json") for c in contestants]
+        options = {name: differing(configs[0], config) for name, config in zip(names[1:], configs[1:], strict=True)}
+        output.data["options"] = options
         for question in found.questions:
             _show(output, found, question.name, names, leaky)
-        by_name = {c.name: c.trained.config.model_dump(mode="json") for c in contestants}
         for letter, name in _letters(names).items():
-            changed = differing(by_name[names[0]], by_name[name])
-            told = "; ".join(f"{key}: {change}" for key, change in list(changed.items())[:6])
-            more = f"; and {len(changed) - 6} more" if len(changed) > 6 else ""
-            output.text(f"{letter}: {name}" + (f" ({told}{more})" if changed else ""))
+            output.text(f"{letter}: {name}" + _words(options.get(name, {})))
         for line in notes:
             output.text(f"note: {line}")
+
+
+def _words(options: dict[str, str], most: int = 6) -> str:
+    """In what a run's options differ from those of the first."""
+    told = [f"{key}: {change}" for key, change in options.items()]
+    more = f"; and {len(told) - most} more" if len(told) > most else ""
+    return f" ({'; '.join(told[:most])}{more})" if told else ""
 
 
 def _letters(names: list[str]) -> dict[str, str]:

@@ -84,13 +84,13 @@ def preprocess(
 
 def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[DataModule, str]:
     """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
-    from neurocli.errors import DataError
+    from neurocli.errors import DataError, LeakError
     from neurocli.recordings import Split
 
     try:
         return family.adapt(recordings, config), ""
     except DataError as error:
-        if error.where != "split":
+        if error.where != "split" or isinstance(error, LeakError):
             raise
         return family.adapt(
             recordings, config, Split((), (), tuple(recordings.groups), protocol="not split")

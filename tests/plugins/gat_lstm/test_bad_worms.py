@@ -93,7 +93,7 @@ def test_nothing_but_numbers_that_are_none(walks, refused):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_fewer_than_three_worms(walks, refused, count):
-    assert f"{count} independent groups cannot be left out" in refused(walks(count))
+    assert f"{count} independent group{'s' * (count > 1)} cannot be left out" in refused(walks(count))
 
 
 def test_copies_do_not_make_three_worms(walks, refused):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from neurocli.cli.controls import show_controls
 from neurocli.cli.data import trained_of_run
@@ -58,6 +59,21 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
         assert info["control_of"] == run.name and info["status"] == "finished"
         assert info["split"] == run.read_info()["split"] and info["data"] == run.read_info()["data"]
     assert {row["run"] for row in answer["controls"]} == {str(r.path) for r in others}
+    assert {other.read_info()["control"] for other in others} == {"none graph", "shuffled graph", "full graph"}
+
+
+def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
+    run, _, root = evaluated
+    assert RunFolder.find(root, "latest").name == run.name != list_runs(root)[0].name
+    rows = neuro("runs", "--root", root).answer["data"]["runs"]
+    assert [row["control_of"] for row in rows].count(run.name) == 3
+
+
+def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
+    run, answer, root = evaluated
+    none = next(row["run"] for row in answer["controls"] if row["control"] == "none graph")
+    options = neuro("compare", run.path, none, "--root", root).answer["data"]["options"]
+    assert options == {RunFolder(none).name: {"model.graph": '"real" → "none"'}}
 
 
 def test_differences_are_paired_by_worm(evaluated, tmp_path):
@@ -85,7 +101,10 @@ def test_differences_are_paired_by_worm(evaluated, tmp_path):
         difference = skills(control, question) - skills(trained, question)
         assert row["value"] == pytest.approx(difference.mean(), abs=1e-6)
         assert row["n_groups"] == 3 and row["low"] <= row["value"] <= row["high"]
-        assert difference.min() - 1e-6 <= row["low"] and row["high"] <= difference.max() + 1e-6
+        half = stats.t.ppf(0.975, 2) * difference.std(ddof=1) / np.sqrt(3)
+        assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=1e-4, abs=1e-6)
+        if half > 1e-6:  # a control that differs in nothing has no p
+            assert row["p"] == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, rel=1e-2)
 
 
 def test_finished_controls_are_found_again(evaluated, neuro):

@@ -178,6 +178,52 @@ def test_a_worm_that_the_run_was_trained_on_is_no_new_worm(finished, walks, tmp_
         trained_of_run(run, [path], "cpu", tmp_path)
 
 
+def in_another_file(recording):
+    """The same worm as somebody else would write it: other units, order and names of neurons."""
+    order = np.arange(len(recording.channels))[::-1]
+    return dataclasses.replace(
+        recording,
+        group="theirs",
+        signal=(7 * recording.signal[:, order] + 1).astype(np.float32),
+        channels=[f"unidentified-{k}" for k in order],
+        labels={**recording.labels, "source": "theirs", "worm": "their worm"},
+    )
+
+
+def test_a_worm_of_the_training_is_known_in_another_file_too(finished, walks, worm_of, tmp_path):
+    run, _ = finished
+    path = tmp_path / "copy.h5"
+    copy = in_another_file(walks(4)["lab-w2"])
+    RecordingSet.of([copy], meta={"kind": "worm"}).save(path)
+    with pytest.raises(LeakError, match="theirs: the same worm as lab-w2"):
+        trained_of_run(run, [path], "cpu", tmp_path)
+    RecordingSet.of([copy, new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
+    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    assert trained.data.split.test == ("elsewhere-new",)
+    assert "left out: theirs: the same worm as lab-w2, which the run was trained on" in family.notes(
+        trained.data, trained.config
+    )
+
+
+def test_a_control_does_not_enter_the_mean_of_other_worms(finished, walks, worm_of, tmp_path):
+    run, _ = finished
+    path = tmp_path / "mixed.h5"
+    gfp = dataclasses.replace(new_worm(walks, worm_of, indicator="gfp"), group="gfp")
+    gfp.signal = gfp.signal[:, ::-1].copy()
+    RecordingSet.of([new_worm(walks, worm_of), gfp], meta={"kind": "worm"}).save(path)
+    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    assert trained.data.split.test == ("elsewhere-new",)
+    assert any("gfp: GFP" in line for line in family.notes(trained.data, trained.config))
+
+
+def test_a_single_worm_can_be_prepared(walks, neuro, tmp_path):
+    path, out = tmp_path / "one.h5", tmp_path / "prepared.h5"
+    RecordingSet.of([walks(1)["lab-w0"]], meta={"kind": "worm"}).save(path)
+    done = neuro("preprocess", "gat-lstm", "--data", path, "--out", out)
+    assert done.code == 0 and RecordingSet.open(out).groups == ["lab-w0"]
+    assert done.answer["data"]["protocol"]["split"] == "not split"
+
+
 def named(files):
     return [word for path in sorted(files) for word in ("--data", path)]
 
