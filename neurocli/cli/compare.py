@@ -20,7 +20,7 @@ def compare(
     with Output("compare", json=json) as output:
         from neurocli.cli.data import trained_of_run
         from neurocli.cli.unfinished import unfinished_note
-        from neurocli.config.differing import differing
+        from neurocli.config.differing import differing, in_words
         from neurocli.errors import UsageError
         from neurocli.evaluation.compare import Contestant
         from neurocli.evaluation.compare import compare as held_against
@@ -59,16 +59,10 @@ def compare(
         for question in found.questions:
             _show(output, found, question.name, names, leaky)
         for letter, name in _letters(names).items():
-            output.text(f"{letter}: {name}" + _words(options.get(name, {})))
+            changed = options.get(name)  # against the first
+            output.text(f"{letter}: {name}" + (f" ({in_words(changed)})" if changed else ""))
         for line in notes:
             output.text(f"note: {line}")
-
-
-def _words(options: dict[str, str], most: int = 6) -> str:
-    """In what a run's options differ from those of the first."""
-    told = [f"{key}: {change}" for key, change in options.items()]
-    more = f"; and {len(told) - most} more" if len(told) > most else ""
-    return f" ({'; '.join(told[:most])}{more})" if told else ""
 
 
 def _letters(names: list[str]) -> dict[str, str]:

@@ -158,6 +158,7 @@ def _new_data(
     import dataclasses
 
     from neurocli.recordings import RecordingSet, Split
+    from neurocli.recordings.split import NEW_DATA
 
     seen = {value: group for group, value in ((info.get("data") or {}).get("fingerprints") or {}).items()}
     prints = fingerprints(new)
@@ -174,7 +175,7 @@ def _new_data(
                     hint="leave it out, or evaluate the run without --data",
                 )
     if split is None or known is None:
-        return new, Split((), (), tuple(new.groups), protocol="new data")
+        return new, Split((), (), tuple(new.groups), protocol=NEW_DATA)
 
     def loader(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
         return lambda: dataclasses.replace(source[group], group=name)
@@ -185,6 +186,4 @@ def _new_data(
     loaders |= {name: loader(new, group, name) for group, name in names.items()}
     whole = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
     tested = tuple(names.values())
-    return whole, Split(
-        split.train, split.validation, tested, protocol="new data", leaky=split.leaky, folds=split.folds
-    )
+    return whole, Split(split.train, split.validation, tested, protocol=NEW_DATA, leaky=split.leaky, folds=split.folds)

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from neurocli.config.differing import differing
+from neurocli.config.differing import differing, in_words
 from neurocli.errors import DataError
 from neurocli.recordings import store
 from neurocli.recordings.hdf5 import child, open_hdf5
@@ -96,7 +96,7 @@ class RecordingSet(Mapping[str, Recording]):
             differences = _making(first, other)
             if differences:
                 raise DataError(
-                    f"the files are of different making: {_words(differences)}",
+                    f"the files are of different making: {in_words(differences)}",
                     where=", ".join([*first.sources, *other.sources]),
                     hint="name only files that were made alike",
                 )
@@ -148,12 +148,7 @@ def _making(one: RecordingSet, other: RecordingSet) -> dict[str, str]:
     found = {k: v for k, v in differing(one.meta, other.meta).items() if not k.startswith("simulation.")}
     if one.truth and _equal(one.truth, other.truth):
         found.pop("parameters.seed", None)
-    return found
-
-
-def _words(differences: Mapping[str, str], most: int = 6) -> str:
-    words = [f"{key.removeprefix('parameters.')}: {change}" for key, change in differences.items()]
-    return "; ".join(words[:most]) + (f"; and {len(words) - most} more" if len(words) > most else "")
+    return {key.removeprefix("parameters."): change for key, change in found.items()}
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

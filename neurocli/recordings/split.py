@@ -11,6 +11,8 @@ import numpy as np
 from neurocli.errors import DataError, LeakError
 
 PARTS = ("train", "validation", "test")
+NEW_DATA = "new data"
+"""The protocol of a split whose test groups came after the training."""
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ class _Worker:
         """What came of the task; where the process has died, an error that says how."""
         with contextlib.suppress(EOFError, ConnectionError):
             if self._connection.poll():
+                # Our own child's answer, through a pipe that nobody else holds: no file, no network.
                 return pickle.loads(self._connection.recv_bytes())
         self.alive = False
         self._process.join(5)
@@ -153,7 +154,7 @@ def _work(connection: Connection) -> None:
         while True:
             message = connection.recv_bytes()
             try:
-                result = attempt(pickle.loads(message))
+                result = attempt(pickle.loads(message))  # of our parent, through the same pipe
             except Exception as error:  # the job's code cannot be imported here
                 result = NeuroError(
                     f"a worker cannot load the simulator: {type(error).__name__}: {error}",

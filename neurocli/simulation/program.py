@@ -87,7 +87,8 @@ class Program:
     @contextlib.contextmanager
     def results(self) -> Iterator[Path]:
         """A folder for what one run reads and writes, gone after the block."""
-        self.prepare()
+        if not self.is_ready:
+            self.prepare()
         prefix = f"{_results_prefix()}{os.getpid()}-"
         with storage_errors(self.work), tempfile.TemporaryDirectory(prefix=prefix, dir=self.work) as folder:
             yield Path(folder).resolve()

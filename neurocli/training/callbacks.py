@@ -25,13 +25,12 @@ log = logging.getLogger("neurocli.training")
 
 @dataclass
 class Progress:
-    """How far a training is; kept in its checkpoints. cpu_s and wall_s add up over resumes."""
+    """How far a training is; kept in its checkpoints. cpu_s and wall_s add up over resumes; no validation, infinite loss."""
 
     epoch: int = 0
     step: int = 0
     best_epoch: int = 0
     best_validation_loss: float = math.inf
-    validated: bool = True
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -134,10 +133,10 @@ class EpochEnd(Callback):
         row["learning_rate"] = pl_module.optimizer.param_groups[0]["lr"]
         pl_module.schedule.epoch_ended(score, progress.step)
 
-        progress.validated = validation is not None
         better = validation is None or score < progress.best_validation_loss
         if better:
-            progress.best_epoch, progress.best_validation_loss = progress.epoch, score
+            progress.best_epoch = progress.epoch
+            progress.best_validation_loss = math.inf if validation is None else validation
         progress.cpu_s, progress.wall_s = self.clock.read()
         checkpoint = Checkpoint(
             dict(pl_module.network.state_dict()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -126,7 +127,9 @@ def _train(
         result = {
             "epochs": reached.epoch,
             "best_epoch": reached.best_epoch,
-            "best_validation_loss": reached.best_validation_loss if reached.validated else None,
+            "best_validation_loss": reached.best_validation_loss
+            if math.isfinite(reached.best_validation_loss)
+            else None,
             "cpu_s": round(cpu_s, 3),
             "wall_s": round(wall_s, 3),
             "parameters": parameters,

@@ -8,9 +8,9 @@ import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.errors import DataError
+from neurocli.recordings.split import PARTS
 from neurocli_elm.data import SimulationData
 
-PARTS = ("train", "validation", "test")
 FEWEST_SPIKES = 30
 """Output spikes of the test simulations below which an AUC says little: its interval is as wide as models differ."""
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError, DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
+from neurocli.recordings.split import NEW_DATA
 from neurocli_gat_lstm.linear_path import Fitted, LinearPath, fit_linear_path, no_path
-from neurocli_gat_lstm.new_worms import NEW, without_known
+from neurocli_gat_lstm.new_worms import without_known
 from neurocli_gat_lstm.selection import is_control, scored, usable
 from neurocli_gat_lstm.series import UNIDENTIFIED, WormSeries
 from neurocli_gat_lstm.wiring import Wiring
@@ -43,7 +44,7 @@ class WormData(DataModule):
             self.worms, self.left_out = usable(recordings, options)
             split = _split(list(self.worms), options)
         else:
-            if split.protocol == NEW:
+            if split.protocol == NEW_DATA:
                 split, self.left_out, self.doubts = without_known(recordings, split, options)
             known = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
             self.worms = scored(recordings, known, options) | scored(recordings, split.test, options)

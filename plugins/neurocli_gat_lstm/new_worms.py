@@ -11,9 +11,6 @@ from neurocli_gat_lstm.diagnose_account import account_of
 from neurocli_gat_lstm.diagnose_copies import copy_of
 from neurocli_gat_lstm.selection import controls_in
 
-NEW = "new data"
-"""The protocol of a split whose test groups came after the training."""
-
 
 def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -> tuple[Split, list[str], list[str]]:
     """(the split with the worms that may be scored, why others are left out, what to doubt in those that stay).

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.words import listed
+from neurocli.recordings.split import NEW_DATA
 from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.new_worms import NEW
 
 
 def notes(data: WormData, config: Any) -> list[str]:
@@ -46,7 +46,7 @@ def notes(data: WormData, config: Any) -> list[str]:
     if smooth:
         found.append(f"{', '.join(smooth)}: smoothed before it came here; persistence and all scores are too good")
     strangers = [f"{w.group} {n} of {len(w.names)}" for w in tested if (n := len(set(w.names) - set(data.names)))]
-    if strangers and data.split.protocol == NEW:
+    if strangers and data.split.protocol == NEW_DATA:
         found.append(f"neurons that no worm of the training has, forecast without edges: {listed(strangers)}")
     found += data.doubts
     found += [f"left out: {line}" for line in data.left_out]
