@@ -72,6 +72,8 @@ def _letters(names: list[str]) -> dict[str, str]:
 
 def _show(output: Output, found: Any, question: str, names: list[str], leaky: bool) -> None:
     """The runs, the best baseline and the ceiling; then what each run is better by than the first."""
+    from neurocli.evaluation.intervals import FEWEST_FOR_P, why_no_p
+
     scores = [s for s in found.scores if s.question == question]
     headings = list(dict.fromkeys((s.metric, s.unit) for s in scores if s.kind == "model"))
     best = found.best_baselines.get(question)
@@ -88,8 +90,11 @@ def _show(output: Output, found: Any, question: str, names: list[str], leaky: bo
         mine = [d.as_dict() for d in found.differences if (d.name, d.question) == (name, question)]
         cells = {(d["metric"], d["unit"]): with_interval(d["value"], d["low"], d["high"]) for d in mine}
         ps = {(d["metric"], d["unit"]): format_value(d["p"]) for d in mine}
+        verdicts = {(d["metric"], d["unit"]): d["verdict"] or "–" for d in mine}
         rows.append([f"{letter} - {first[0]}", *(cells[h] for h in headings)])
+        rows.append([f"  {letter} is", *(verdicts[h] for h in headings)])
         rows.append(["  p", *(ps[h] for h in headings)])
     n = scores[0].n_groups
     columns = ["", *(f"{metric} [{unit}]" if unit else metric for metric, unit in headings)]
-    output.table(f"{question}, the same {n} test groups", columns, rows, leaky=leaky)
+    note = why_no_p(n) if others and n < FEWEST_FOR_P else None
+    output.table(f"{question}, the same {n} test groups", columns, rows, leaky=leaky, note=note)

@@ -21,6 +21,7 @@ def show_controls(
     """
     from neurocli.cli.data import trained_of_run
     from neurocli.evaluation.compare import Contestant, compare
+    from neurocli.evaluation.intervals import why_no_p
 
     wanted = family.controls(trained.config)
     if not wanted:
@@ -52,7 +53,8 @@ def show_controls(
             if difference is not None:  # of the control to the model; shown the other way round
                 values = difference.as_dict()
                 value, low, high = (None if values[k] is None else -values[k] for k in ("value", "high", "low"))
-                row[3:] = [with_interval(value, low, high), format_value(values["p"])]
+                p = why_no_p(values["n_groups"]) if values["p"] is None else format_value(values["p"])
+                row[3:] = [with_interval(value, low, high), p]
             rows.append(row)
     group = trained.data.group_name()
     output.data["controls"] = [

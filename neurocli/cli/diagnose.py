@@ -75,7 +75,7 @@ def _show(
     findings = _sorted(findings)
     rows = [(f.verdict, f.check, f.subject, f.value, f.threshold, f.advice) for f in findings]
     leaky = bool(protocol and protocol["leaky"])
-    output.table(f"diagnosis of {subject}", ("", "check", "subject", "value", "threshold", "advice"), rows, leaky=leaky)
+    output.table(f"diagnosis of {subject}", ("", "check", "subject", "value", "to pass", "advice"), rows, leaky=leaky)
     output.text(verdicts_in_words(count))
     if strict and count["FAIL"]:
         failed = ", ".join(f.check for f in findings if f.verdict == "FAIL")

@@ -72,11 +72,11 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
 def _skill_words(evaluation: dict[str, Any]) -> str:
     from neurocli.evaluation.skill import in_words
 
-    skill, metrics = evaluation.get("skill"), evaluation.get("metrics")
+    skill = evaluation.get("skill")
     try:
-        assert isinstance(skill, dict) and isinstance(metrics, list)
-        return in_words(skill, higher=bool(metrics[0]["higher"]))
-    except (AssertionError, LookupError, TypeError):  # a damaged file, or one of an earlier version
+        assert isinstance(skill, dict)
+        return in_words(skill)
+    except (AssertionError, LookupError, TypeError, AttributeError):  # a damaged file, or one of an earlier version
         return "–"
 
 

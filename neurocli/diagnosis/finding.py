@@ -1,4 +1,4 @@
-"""One diagnostic result: what was checked, the verdict, the value against its threshold, and what to do."""
+"""One diagnostic result: what was checked, the verdict, the value, what is needed to pass, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
 
 @dataclass(frozen=True)
 class Finding:
-    """check: name in kebab-case; subject: data or the part it is about; value and threshold: numbers or short text."""
+    """check: name in kebab-case; subject: data or the part it is about; value: a number or short text; threshold: what is
+    needed to pass, in the value's own terms, or a dash for what is said and not judged; advice: what to do, for all but PASS.
+
+    Raises ValueError for a verdict other than PASS without advice: who is told of a fault is told what to do about it.
+    """
 
     check: str
     subject: str
@@ -18,6 +22,10 @@ class Finding:
     value: Any
     threshold: Any
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verdict != PASS and not self.advice:
+            raise ValueError(f"{self.check}: {self.verdict} without advice")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -33,13 +41,15 @@ def judged(
     advice: str = "",
     low: bool = False,
 ) -> Finding:
-    """A finding from a number: WARN beyond `warn`, FAIL beyond `fail` (below them when `low`); NaN fails."""
+    """A finding from a number: WARN beyond `warn`, FAIL beyond `fail` (below them when `low`); NaN fails.
+
+    The threshold shown is the one that has to be met to pass.
+    """
 
     def beyond(limit: float | None) -> bool:
         return limit is not None and (value < limit if low else value > limit)
 
     verdict = FAIL if value != value or beyond(fail) else WARN if beyond(warn) else PASS
     sign = "≥" if low else "≤"
-    limits = [f"{sign} {limit:g}" for limit in (warn, fail) if limit is not None]
-    threshold = limits[0] if len(limits) == 1 else f"WARN {limits[0]}, FAIL {limits[1]}"
-    return Finding(check, subject, verdict, value, threshold, "" if verdict == PASS else advice)
+    limit = next(limit for limit in (warn, fail) if limit is not None)
+    return Finding(check, subject, verdict, value, f"{sign} {limit:g}", "" if verdict == PASS else advice)

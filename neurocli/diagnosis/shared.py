@@ -133,30 +133,32 @@ def check_split(trained: Trained) -> list[Finding]:
     ]
 
 
+_ADVICE = {
+    "worse": "a baseline does better: train longer, on more groups, or use the baseline",
+    "within the interval": "these test groups do not tell the model from the baseline: bring more of them",
+    None: "fewer than three test groups tell nothing: bring more of them",
+}
+
+
 def check_scores(evaluation: Evaluation) -> list[Finding]:
-    """The model is better than its best baseline, and not better than it can be."""
+    """The model is better than its best baseline by more than the interval of the difference, and not better than it can be."""
     findings = []
     metric, skill = evaluation.metrics[0], evaluation.skill
     model, baseline = skill["model"], skill["baseline"]
     if model is None:
-        findings.append(Finding("score", "test", FAIL, None, "a number", "the model's answers cannot be scored"))
+        findings.append(Finding("score", "test", FAIL, None, "a number", "the model's predictions cannot be scored"))
     elif baseline is not None:
-        better = model > baseline if metric["higher"] else model < baseline
-        difference = skill["paired"] or {}
-        low, high = difference.get("low"), difference.get("high")
-        sure = low is None or high is None or not low <= 0 <= high
+        difference = skill["paired"]
+        verdict = {"better": PASS, "worse": FAIL}.get(difference["verdict"], WARN)
+        sign = ">" if metric["higher"] else "<"
         findings.append(
             Finding(
                 "better-than-baseline",
                 "test",
-                WARN if not sure else PASS if better else FAIL,
-                model,
-                f"{'>' if metric['higher'] else '<'} {baseline:.4g} ({skill['best_baseline']})",
-                ""
-                if better and sure
-                else "the difference is within its interval: bring more test groups"
-                if not sure
-                else "a trivial predictor does as well: the model has learned nothing of use",
+                verdict,
+                difference["value"] if difference["low"] is None else _in_words(difference),
+                f"difference to {skill['best_baseline']} {sign} 0 by more than its interval",
+                _ADVICE.get(difference["verdict"], ""),
             )
         )
     if evaluation.suspicious is not None and model is not None:
@@ -174,6 +176,11 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
             )
         )
     return findings
+
+
+def _in_words(difference: dict[str, float]) -> str:
+    """`0.012 [0.003, 0.021]`"""
+    return f"{difference['value']:.3g} [{difference['low']:.3g}, {difference['high']:.3g}]"
 
 
 def _is_watched(key: str) -> bool:

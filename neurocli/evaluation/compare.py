@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurocli.errors import DataError
-from neurocli.evaluation.intervals import paired
+from neurocli.evaluation.intervals import paired, verdict
 from neurocli.evaluation.question import Bound, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
 
@@ -28,7 +28,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Difference:
-    """`name` minus `against` on the same groups, with its 95 % interval and p value."""
+    """`name` minus `against` on the same groups, with its 95 % interval, exact p and verdict."""
 
     name: str
     against: str
@@ -40,6 +40,7 @@ class Difference:
     high: float
     p: float
     n_groups: int
+    verdict: str | None
 
     def as_dict(self) -> dict[str, Any]:
         found = asdict(self)
@@ -95,8 +96,11 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
             base = board.statistics(question, first.name, metric)
             for c in contestants[1:]:
                 test = paired(metric, board.statistics(question, c.name, metric), base)
+                judged = verdict(test, metric.higher)
                 differences.append(
-                    Difference(c.name, first.name, question.name, metric.name, metric.unit, **asdict(test))
+                    Difference(
+                        c.name, first.name, question.name, metric.name, metric.unit, **asdict(test), verdict=judged
+                    )
                 )
     return Comparison([s for s in board.scores if s.subset == ALL], differences, common, best)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocli.evaluation.intervals import method
-from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
+from neurocli.evaluation.intervals import FEWEST_GROUPS
+from neurocli.evaluation.scoreboard import Score, Scoreboard
 from neurocli.plugin.exhibit import Exhibit
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def evaluate(
         model=name,
         scores=board.scores,
         skills=skills,
-        metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher, "interval": method(m)} for m in board.metrics],
+        metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher} for m in board.metrics],
         questions=[
             {
                 "name": q.name,
@@ -138,6 +138,8 @@ def evaluate(
             **data.split.as_dict(),
             "group": data.group_name(),
             "scored": "test",
+            "test": list(data.split.test),
+            "scope": data.scope(),
             "fingerprint": data.test_fingerprint(),
         },
         differences=board.differences(questions[0], name),
@@ -158,24 +160,23 @@ def _warnings(found: Evaluation) -> list[str]:
     warnings = []
     if found.leaky:
         warnings.append(
-            f"the split {found.protocol['split']!r} lets test data into training: these scores are too good"
+            f"the protocol {found.protocol['split']!r} lets forecasts know what they could not: these scores are too good"
         )
     if found.suspected_leak:
         limit = f"{found.suspicious:g}"
         warnings.append(
             f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})"
         )
-    baseline, model = found.skill["baseline"], found.skill["model"]
-    if not any(s.kind == "baseline" and s.subset == ALL for s in found.scores):
+    if not any(s.kind == "baseline" for s in found.scores):
         warnings.append("no baseline could be fitted: there is nothing to hold the score against")
-    elif (
-        baseline is not None
-        and model is not None
-        and (model <= baseline if found.metrics[0]["higher"] else model >= baseline)
-    ):
-        warnings.append(f"the model is not better than the baseline {found.skill['best_baseline']}")
+    elif found.skill["paired"] is not None:
+        against, verdict = found.skill["best_baseline"], found.skill["paired"]["verdict"]
+        if verdict == "worse":
+            warnings.append(f"the model is worse than the baseline {against}")
+        elif verdict == "within the interval":
+            warnings.append(f"these groups do not tell the model from the baseline {against}")
     groups = found.questions[0]["groups"]
-    if len(groups) < 3:
+    if len(groups) < FEWEST_GROUPS:
         warnings.append(
             f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval"
         )

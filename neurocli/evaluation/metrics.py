@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Link = Literal["identity", "log", "log1m", "logit", "fisher"]
 
 
 def known_targets(target: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -20,7 +22,10 @@ class Metric(ABC):
 
     name and unit are what tables show; `higher` says which way is better. `statistics` gives, per channel, numbers
     [channel, k] that may be added over groups; `value` turns added numbers into the score. `pooled`: statistics may be added
-    over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score). `of_change`: targets and predictions are given as changes from the last value seen.
+    over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score). `of_change`:
+    targets and predictions are given as changes from the last value seen. `link`: the scale on which the score's errors are
+    nearly symmetric, on which intervals are made: `identity`, `log` for what is positive (RMSE), `log1m` for what is at most 1
+    (R2: the log of 1 - score), `logit` for what lies between 0 and 1 (AUC), `fisher` for correlations.
     """
 
     name: str
@@ -28,20 +33,29 @@ class Metric(ABC):
     higher: bool = True
     pooled: bool = True
     of_change: bool = False
+    link: Link = "identity"
 
     @abstractmethod
     def statistics(
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """Statistics [channel, k] of one group; arrays are [time, channel], `mask` broadcasts against them."""
 
     @abstractmethod
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores [...] of statistics [..., channel, k], over all channels; NaN where there is nothing to score."""
+
+    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much each group counts [group], of statistics [group, channel, k]. Default: the sums of the first column, which
+        holds the number of targets in most metrics. Uneven weights leave an interval fewer degrees of freedom."""
+        return groups[..., 0].sum(-1)
+
+    def fewest(self, groups: NDArray[np.float64]) -> str | None:
+        """Why statistics [group, channel, k] are too few for an interval (too few positives for an AUC); None: they are not."""
+        return None
 
     def per_channel(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores [channel] of statistics [channel, k], each channel alone."""
@@ -59,19 +73,12 @@ class _Scaled(Metric):
         values = np.asarray(values, np.float64)
         return values if self._sd is None else (values - self._mean) / self._sd
 
-    def _scaled_variance(self, variance: NDArray[Any]) -> NDArray[np.float64]:
-        variance = np.asarray(variance, np.float64)
-        return variance if self._sd is None else variance / np.square(self._sd)
-
-    def statistics(self, target, prediction, mask, variance):
+    def statistics(self, target, prediction, mask=None):
         y = self._scaled(target)
         error = self._scaled(prediction) - y
         valid = known_targets(y, mask)
         y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
-        squared = error**2
-        if variance is not None:
-            squared = squared - np.where(valid, self._scaled_variance(variance), 0.0)
-        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), squared.sum(0), np.abs(error).sum(0))
+        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), (error**2).sum(0), np.abs(error).sum(0))
         return np.stack([np.asarray(c, np.float64) for c in columns], axis=-1)
 
 
@@ -79,6 +86,7 @@ class R2(_Scaled):
     """1 - SSE/SST around the grand mean of all targets (pooled over channels)."""
 
     name = "R2"
+    link = "log1m"
 
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         n, y, y2, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
@@ -92,11 +100,12 @@ class RMSE(_Scaled):
 
     name = "RMSE"
     higher = False
+    link = "log"
 
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         n, _, _, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(np.where(n > 0, np.maximum(sse, 0) / n, np.nan))
+            return np.sqrt(np.where(n > 0, sse / n, np.nan))
 
 
 class MAE(_Scaled):
@@ -104,6 +113,7 @@ class MAE(_Scaled):
 
     name = "MAE"
     higher = False
+    link = "log"
 
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         n, _, _, _, absolute = np.moveaxis(statistics.sum(-2), -1, 0)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Question:
     """Targets at one horizon, group by group.
 
-    targets: group → [time, channel] in the recording's unit; origins: group → sample index [time] of the last sample
-    that a predictor may see; horizon_steps: the target lies that many samples later;
+    targets: group → [time, channel] in the recording's unit; origins: group → sample index [time], in the recording as it was
+    given to `adapt`, of the last sample that a predictor may see; horizon_steps: the target lies that many samples later;
     horizon_ms: that in ms, None where nothing is forecast (a model that answers from its inputs alone);
     subsets: name → group → bool mask that broadcasts against the targets;
     now: group → [time, channel] the last value that a predictor sees, for metrics that score changes;
@@ -47,12 +47,11 @@ class Question:
 class Prediction:
     """An answer: group → [time, channel] like the targets, in the recording's unit.
 
-    variance: group → Monte Carlo variance of the answer, which is subtracted from its squared error; extra: whatever else
-    the model says at the same places (a spike probability), by name and group.
+    extra: whatever else the model says at the same places (a spike probability), by name and group. What is given is what is
+    scored: a mean of few sampled paths is scored with the error that few paths leave.
     """
 
     values: Mapping[str, NDArray[Any]]
-    variance: Mapping[str, NDArray[Any]] | None = None
     extra: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 
 
@@ -74,9 +73,11 @@ class Bound:
     """A ceiling that is known as a number only, from the reliability of the data.
 
     `value` takes a question, a metric and the name of a subset, and gives the score that a perfect model would get on so
-    many targets, None where that is not known.
+    many targets, None where that is not known. `left_out` takes the same and gives the ceiling [group] without each of the
+    question's groups in turn, from which its interval is made; None where that is not known.
     """
 
     name: str
     value: Callable[[Question, Metric, str], float | None]
     note: str = ""
+    left_out: Callable[[Question, Metric, str], NDArray[np.float64] | None] = lambda question, metric, subset: None

@@ -11,16 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import NeuroError
-from neurocli.evaluation.intervals import FEWEST_GROUPS, Paired, interval, paired
+from neurocli.evaluation.intervals import (
+    FEWEST_GROUPS,
+    Paired,
+    interval,
+    interval_from_left_out,
+    left_out,
+    paired,
+    verdict,
+    why_no_interval,
+)
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Prediction, Question
+from neurocli.evaluation.skill import Room, skill
 
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number of one predictor, with its interval over groups."""
+    """One number of one predictor, with its interval over groups; `no_interval` says why there is none."""
 
     name: str
     kind: str
@@ -33,6 +43,7 @@ class Score:
     low: float | None
     high: float | None
     n_groups: int
+    no_interval: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,6 +56,8 @@ class Scoreboard:
         self.metrics = list(metrics)
         self.scores: list[Score] = []
         self._statistics: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+        self._bounds: dict[tuple[str, str, str], NDArray[np.float64] | None] = {}
+        self._differences: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def add(self, question: Question, name: str, kind: str, prediction: Prediction) -> None:
         """Score a prediction on a question and on each of its subsets. Raises NeuroError where an answer is not a number."""
@@ -67,19 +80,25 @@ class Scoreboard:
                 by_subset[average] = np.concatenate([by_subset[s] for s in subsets], axis=1)
             for subset, statistics in by_subset.items():
                 value = float(metric.value(statistics.sum(0)))
-                # A subset may be in few of the groups, and in the others nothing to resample.
-                within = int((np.abs(statistics).sum((1, 2)) > 0).sum())
-                few = subset in question.subsets and within < FEWEST_GROUPS
-                low, high = (math.nan, math.nan) if few else interval(metric, statistics)
-                self._append(question, name, kind, metric, subset, (value, low, high))
+                values = (value, *interval(metric, statistics))
+                why = why_no_interval(metric, statistics) if math.isnan(values[1]) else None
+                self._append(question, name, kind, metric, subset, values, why)
 
     def add_bound(self, question: Question, bound: Bound) -> None:
-        """Enter a ceiling that is known as a number only."""
+        """Enter a ceiling that is known as a number only, after at least one predictor of the question."""
         for metric in self.metrics:
             for subset in (ALL, *question.subsets, *question.averages):
                 value = bound.value(question, metric, subset)
-                if value is not None:
-                    self._append(question, bound.name, "ceiling", metric, subset, (value, math.nan, math.nan))
+                if value is None:
+                    continue
+                without = bound.left_out(question, metric, subset)
+                if subset == ALL:
+                    self._bounds[question.name, bound.name, _key(metric)] = without
+                low, high = math.nan, math.nan
+                if without is not None:
+                    low, high = interval_from_left_out(value, without, link=metric.link)
+                why = None if math.isfinite(low) else "a number without interval"
+                self._append(question, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
     def _append(
         self,
@@ -89,23 +108,23 @@ class Scoreboard:
         metric: Metric,
         subset: str,
         values: tuple[float, float, float],
+        why: str | None,
     ) -> None:
         value, low, high = (_number(v) for v in values)
         n = len(question.groups)
         asked = question.name, question.horizon_ms
-        self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n))
+        self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n, why))
 
     @staticmethod
     def _of_group(
         metric: Metric, question: Question, prediction: Prediction, subset: str, group: str
     ) -> NDArray[np.float64]:
         mask = None if subset == ALL else question.subsets[subset][group]
-        variance = prediction.variance[group] if prediction.variance is not None else None
         target, answer = question.targets[group], prediction.values[group]
         if metric.of_change:
             assert question.now is not None, f"{question.name} does not say what the last value was"
             target, answer = target - question.now[group], answer - question.now[group]
-        return metric.statistics(target, answer, mask, variance)
+        return metric.statistics(target, answer, mask)
 
     def statistics(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64]:
         """Statistics [group, channel, k] of a predictor on a whole question."""
@@ -114,63 +133,56 @@ class Scoreboard:
     def skill(self, question: Question, model: str = "model") -> dict[str, Any]:
         """Skill of the model on a question by the main metric: (score - best baseline) / (ceiling - best baseline).
 
-        Also the paired difference to the best baseline on the same groups. None where a part is missing.
+        Keys: value, low, high (95 % interval), or value None with `reason`; model, best_baseline, baseline, ceiling; paired:
+        the difference to the best baseline on the same groups, with its verdict. A skill is given only where the room
+        between best baseline and ceiling is above its own noise: else it would be a ratio of two noises.
         """
         metric = self.metrics[0]
-        rows = [s for s in self.scores if (s.metric, s.unit, s.subset) == (metric.name, metric.unit, ALL)]
-        rows = [s for s in rows if s.question == question.name and s.value is not None]
+        rows = [s for s in self._rows(question, metric) if s.value is not None]
         score = next((s for s in rows if s.name == model), None)
-        baselines = [s for s in rows if s.kind == "baseline"]
         ceiling = next((s for s in rows if s.kind == "ceiling"), None)
+        baselines = (s for s in rows if s.kind == "baseline")
         best = max(baselines, key=lambda s: (s.value or 0.0) * (1 if metric.higher else -1), default=None)
-        found: dict[str, Any] = {
-            "metric": metric.name,
-            "horizon_ms": question.horizon_ms,
-            "model": score.value if score else None,
-            "best_baseline": best.name if best else None,
-            "baseline": best.value if best else None,
-            "ceiling": ceiling.value if ceiling else None,
-            "value": None,
-            "paired": None,
-        }
-        if score and best:
-            difference = paired(
-                metric, self.statistics(question, model, metric), self.statistics(question, best.name, metric)
-            )
-            found["paired"] = _as_dict(difference)
-            if ceiling and score.value is not None and best.value is not None and ceiling.value is not None:
-                room = ceiling.value - best.value
-                found["value"] = (score.value - best.value) / room if abs(room) > 1e-9 else None
+        room = Room(
+            score.value if score else None,
+            best.value if best else None,
+            ceiling.value if ceiling else None,
+            best.name if best else None,
+            metric.higher,
+        )
+        found: dict[str, Any] = {"metric": metric.name, "horizon_ms": question.horizon_ms, **room.as_dict()}
+        names = (s.name if s else None for s in (score, best, ceiling))
+        without = [None if name is None else self._left_out(question, name, metric) for name in names]
+        weights = metric.weights(self.statistics(question, model, metric)) if score else None
+        found |= skill(room, *without, weights=weights)
+        found["paired"] = self._difference(question, metric, model, best.name) if score and best else None
         return found
 
     def differences(self, question: Question, model: str) -> list[dict[str, Any]]:
-        """The model minus every baseline on the same groups, by the main metric: baseline, value, low, high, p, verdict.
-
-        verdict: `better`, `worse`, or `within the interval` where the interval holds zero; None without an interval.
-        """
+        """The model minus every baseline on the same groups, by the main metric: baseline, value, low, high, p, verdict."""
         metric = self.metrics[0]
-        rows = [
-            s for s in self.scores if (s.question, s.metric, s.unit, s.subset) == (question.name, *_of(metric), ALL)
-        ]
-        found = []
-        for baseline in (s.name for s in rows if s.kind == "baseline"):
-            one, other = (self.statistics(question, name, metric) for name in (model, baseline))
-            difference = _as_dict(paired(metric, one, other))
-            found.append({"baseline": baseline, **difference, "verdict": _verdict(difference, metric.higher)})
-        return found
+        baselines = [s.name for s in self._rows(question, metric) if s.kind == "baseline"]
+        return [{"baseline": b, **self._difference(question, metric, model, b)} for b in baselines]
 
+    def _rows(self, question: Question, metric: Metric) -> list[Score]:
+        wanted = (question.name, metric.name, metric.unit, ALL)
+        return [s for s in self.scores if (s.question, s.metric, s.unit, s.subset) == wanted]
 
-def _of(metric: Metric) -> tuple[str, str]:
-    return metric.name, metric.unit
+    def _difference(self, question: Question, metric: Metric, model: str, baseline: str) -> dict[str, Any]:
+        key = (question.name, model, baseline)
+        if key not in self._differences:  # the exact p is the costly part of a table
+            first, second = (self.statistics(question, name, metric) for name in (model, baseline))
+            difference = paired(metric, first, second)
+            self._differences[key] = {**_as_dict(difference), "verdict": verdict(difference, metric.higher)}
+        return self._differences[key]
 
-
-def _verdict(difference: dict[str, Any], higher: bool) -> str | None:
-    low, high = difference["low"], difference["high"]
-    if low is None or high is None:
-        return None
-    if low <= 0 <= high:
-        return "within the interval"
-    return "better" if (low > 0) == higher else "worse"
+    def _left_out(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64] | None:
+        """The score [group] of a predictor or of a bound without each group in turn; None where that is not known."""
+        key = (question.name, name, _key(metric))
+        if key in self._statistics:
+            groups = self._statistics[key]
+            return left_out(metric, groups) if len(groups) >= FEWEST_GROUPS else None
+        return self._bounds.get(key)
 
 
 def _key(metric: Metric) -> str:

@@ -1,28 +1,86 @@
-"""Skill in words where a number would mislead: (score - best baseline) / (ceiling - best baseline) with hardly any denominator."""
+"""Skill: where a model stands between the best baseline and the ceiling, given only where there is room between them."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.intervals import interval_from_left_out
 
 WORST = -1.0
 """Below this, how many times the room to the ceiling a model lies under the baseline says nothing any more."""
 
 
-def in_words(skill: dict[str, Any], *, higher: bool = True) -> str:
-    """A skill as `Scoreboard.skill` gives it: its number, `worse than NAME`, `no room`, or a dash.
+@dataclass(frozen=True)
+class Room:
+    """The scores between which a skill lies, None where there is none; `higher`: whether the metric is better when higher."""
 
-    No room: best baseline and ceiling are no further apart than the interval of the model's difference to the baseline
-    reaches to either side, so that the ratio is one of two noises. higher: whether the metric is better when higher.
+    model: float | None
+    baseline: float | None
+    ceiling: float | None
+    best_baseline: str | None
+    higher: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "best_baseline": self.best_baseline,
+            "baseline": self.baseline,
+            "ceiling": self.ceiling,
+        }
+
+
+def skill(
+    room: Room,
+    model: NDArray[np.float64] | None,
+    baseline: NDArray[np.float64] | None,
+    ceiling: NDArray[np.float64] | None,
+    *,
+    weights: NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
+    """value, low, high of (score - baseline) / (ceiling - baseline), or None for all three with a `reason`.
+
+    model, baseline, ceiling: the scores [group] without each group in turn, None where not known. The room is above its noise
+    where its 95 % interval excludes zero.
     """
-    value, model, baseline, ceiling = (skill[key] for key in ("value", "model", "baseline", "ceiling"))
+
+    def none(reason: str) -> dict[str, Any]:
+        return {"value": None, "low": None, "high": None, "reason": reason}
+
+    if room.model is None:
+        return none("the model has no score")
+    if room.baseline is None:
+        return none("no baseline has a score")
+    if room.ceiling is None:
+        return none("no ceiling is known")
+    sign = 1 if room.higher else -1
+    gap = sign * (room.ceiling - room.baseline)
+    if gap <= 0:
+        return none(f"{room.best_baseline} is at or beyond the ceiling: there is no room above it")
     if model is None or baseline is None or ceiling is None:
-        return "–"
-    room = (ceiling - baseline) * (1 if higher else -1)
-    low, high = ((skill["paired"] or {}).get(key) for key in ("low", "high"))
-    if low is None or high is None:
-        known, worse = 0.0, False
-    else:
-        known, worse = (high - low) / 2, (high < 0 if higher else low > 0)
-    if value is None or room <= known:
+        return none("with so few groups the room below the ceiling cannot be told from noise")
+    room_low, _ = interval_from_left_out(gap, sign * (ceiling - baseline), weights=weights)
+    if not room_low > 0:
+        return none(f"{room.best_baseline} is as near to the ceiling as these groups can tell")
+    ends = interval_from_left_out(
+        value := (room.model - room.baseline) / (room.ceiling - room.baseline),
+        (model - baseline) / (ceiling - baseline),
+        weights=weights,
+    )
+    low, high = (end if math.isfinite(end) else None for end in ends)
+    return {"value": value, "low": low, "high": high, "reason": None}
+
+
+def in_words(skill: dict[str, Any]) -> str:
+    """A skill as `Scoreboard.skill` gives it: its number, `worse than NAME`, `no room`, or a dash where a part is missing."""
+    worse = (skill["paired"] or {}).get("verdict") == "worse"
+    value = skill["value"]
+    if value is None:
+        if any(skill[key] is None for key in ("model", "baseline", "ceiling")):
+            return "–"
         return f"worse than {skill['best_baseline']}" if worse else "no room"
-    return f"worse than {skill['best_baseline']}" if value < WORST else f"{value:.4g}"
+    return f"worse than {skill['best_baseline']}" if value < WORST else f"{value:.3g}"

@@ -44,6 +44,10 @@ class DataModule(ABC):
         """What one group is, for tables: run, worm, trial."""
         return "group"
 
+    def scope(self) -> str:
+        """What intervals over these groups speak for, where that is less than one would think: `runs of one network`."""
+        return ""
+
     def test_fingerprint(self) -> str:
         """sha256 over the test groups' content: runs with the same fingerprint were scored on the same data."""
         digest = hashlib.sha256()

@@ -210,7 +210,7 @@ def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
     findings = sorted(found["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
     page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
     page.answer.append(f"Diagnosis: {page.verdicts}")
-    columns = ["verdict", "check", "subject", "value", "threshold", "advice"]
+    columns = ["verdict", "check", "subject", "value", "to pass", "advice"]
     rows = [[f[column] for column in columns] for f in findings]
     page.findings = grid(Sheet("", columns, [row for row in rows if row[0] != "PASS"]))
     # What passed has no advice.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurocli.evaluation.intervals import why_no_p
 from neurocli.evaluation.skill import in_words
 from neurocli.report.words import format_value, with_interval
 
@@ -33,43 +34,71 @@ def scoreboard(found: dict[str, Any], name: str) -> Sheet:
     title = f"{found['model']}  {name}: {asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
     keys = [(m["name"], m["unit"]) for m in found["metrics"]]
     cells = _cells(_of(found, question=main["name"]), lambda s: (s["metric"], s["unit"]))
-    note = f"95 % {intervals(found['metrics'])} intervals over independent groups"
     columns = ["", "kind", *(heading(m) for m in found["metrics"])]
-    return Sheet(title, columns, _rows(cells, keys), note if n >= 3 else "fewer than three groups: no intervals")
+    return Sheet(title, columns, _rows(cells, keys), _about_intervals(found, main["name"]))
+
+
+def _about_intervals(found: dict[str, Any], question: str) -> str:
+    """What the intervals are, what they speak for, and why scores have none."""
+    scores = _of(found, question=question)
+    scope = found["protocol"].get("scope")
+    said = (
+        f"95 % jackknife intervals over {found['protocol']['group']}s" if any(_has_interval(s) for s in scores) else ""
+    )
+    lines = [f"{said}; {scope}" if said and scope else said or scope or ""]
+    reasons: dict[str, list[str]] = {}
+    for s in scores:
+        if s.get("no_interval"):
+            reasons.setdefault(s["no_interval"], []).append(heading({"name": s["metric"], "unit": s["unit"]}))
+    for reason, metrics in reasons.items():
+        named = list(dict.fromkeys(metrics))
+        of = f" of {', '.join(named)}" if len(named) < len(found["metrics"]) else ""
+        lines.append(f"no interval{of}: {reason}")
+    return "; ".join(line for line in lines if line)
+
+
+def _has_interval(score: dict[str, Any]) -> bool:
+    return score["low"] is not None and score["high"] is not None
 
 
 def skill_lines(found: dict[str, Any]) -> list[str]:
     """The skill in words, and the difference to the best baseline where there is one."""
     skill = found["skill"]
     lines = []
-    words = in_words(skill, higher=found["metrics"][0]["higher"])
-    if words == "no room":
-        lines.append(f"skill: no room, {skill['best_baseline']} is as near to the ceiling as these groups can tell")
-    elif words.startswith("worse"):
-        lines.append(f"skill: {words}, by more than the room that it leaves below the ceiling")
-    elif skill["value"] is not None:
+    if skill["value"] is not None:
+        words = with_interval(skill["value"], skill["low"], skill["high"])
         lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
     else:
-        reason = found["ceiling_reason"] or "a reference is missing"
-        lines.append(f"skill unknown: {reason}")
+        reason = found["ceiling_reason"] if skill["ceiling"] is None else None
+        lines.append(f"no skill: {reason or skill['reason']}")
     test = skill["paired"]
     if test:
-        sure = f" p = {format_value(test['p'])}" if test["p"] is not None else " too few groups for a test"
         difference = with_interval(test["value"], test["low"], test["high"])
         lines.append(
-            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference},{sure}"
+            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference}, "
+            f"{p_in_words(test)}"
         )
     return lines
+
+
+def p_in_words(test: dict[str, Any]) -> str:
+    """`p = .012`, or why there is none."""
+    return why_no_p(test["n_groups"]) if test["p"] is None else f"p = {format_value(test['p'])}"
 
 
 def differences(found: dict[str, Any]) -> Sheet | None:
     """The model minus each baseline; None where there is none."""
     rows = [
-        [d["baseline"], with_interval(d["value"], d["low"], d["high"]), d["p"], d["verdict"] or "too few groups"]
+        [d["baseline"], with_interval(d["value"], d["low"], d["high"]), d["p"], d["verdict"] or "no interval"]
         for d in found["differences"]
     ]
+    if not rows:
+        return None
     title = f"{found['model']} minus each baseline, {heading(found['metrics'][0])}, same groups"
-    return Sheet(title, ["baseline", "difference", "p", "the model is"], rows) if rows else None
+    note = (
+        None if any(d["p"] is not None for d in found["differences"]) else why_no_p(found["differences"][0]["n_groups"])
+    )
+    return Sheet(title, ["baseline", "difference", "p", "the model is"], rows, note)
 
 
 def horizons(found: dict[str, Any]) -> Sheet | None:
@@ -79,7 +108,7 @@ def horizons(found: dict[str, Any]) -> Sheet | None:
     metric = found["metrics"][0]
     names = [q["name"] for q in found["questions"]]
     rows = _rows(_cells(_of(found, metric), lambda s: s["question"]), names)
-    rows.append(["skill", "", *(in_words(s, higher=metric["higher"]) for s in found["skills"])])
+    rows.append(["skill", "", *(in_words(s) for s in found["skills"])])
     what = "horizon" if found["questions"][0]["horizon_ms"] is not None else "alignment"
     return Sheet(f"{heading(metric)} by {what}", ["", "kind", *names], rows)
 
@@ -106,14 +135,6 @@ def main_scores(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The scores of the main question by the main metric: the model first, then baselines, controls and the ceiling."""
     scores = _of(found, found["metrics"][0], found["questions"][0]["name"])
     return sorted(scores, key=lambda s: _ORDER.get(s["kind"], 2))
-
-
-def intervals(metrics: Sequence[dict[str, Any]]) -> str:
-    """How the intervals were found, as the metrics take them."""
-    methods: dict[str, list[str]] = {}
-    for metric in metrics:
-        methods.setdefault(metric["interval"], []).append(heading(metric))
-    return " and ".join(one if len(methods) == 1 else f"{one} ({', '.join(of)})" for one, of in methods.items())
 
 
 def asked(question: dict[str, Any]) -> str:

@@ -40,9 +40,9 @@ def evaluation_exhibits(
 def _per_neuron(family: Any, trained: Trained, question: Any, prediction: Prediction, figures: Path) -> Exhibit:
     r2, _, rmse_mv, _, _ = family.metrics(trained.data, trained.config)
     groups = question.groups
-    each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g], None, None) for g in groups))
+    each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in groups))
     each_mv = rmse_mv.per_channel(
-        sum(rmse_mv.statistics(question.targets[g], prediction.values[g], None, None) for g in groups)
+        sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups)
     )
     types = neuron_types(trained.data)  # type: ignore[arg-type]
     letters = [
@@ -136,7 +136,7 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
             else:
                 z = trained.module(batch["v"], batch.get("flag")).mean[:, -1]
             total = total + r2.statistics(
-                data.volts(group)[origins + 1], data.normalisation.restore(z.numpy()), None, None
+                data.volts(group)[origins + 1], data.normalisation.restore(z.numpy())
             )
         rows.append([context, context * data.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):

@@ -141,7 +141,7 @@ def _ablation(family: Any, trained: Trained, figures: Path) -> Exhibit:
 
     def score(prediction: Prediction) -> float:
         return float(
-            r2.value(sum(r2.statistics(question.targets[g], prediction.values[g], None, None) for g in question.groups))
+            r2.value(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in question.groups))
         )
 
     rows: list[list[Any]] = [["nothing", score(family.predict(trained, question)), 0.0]]

@@ -114,7 +114,7 @@ def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
     runaways: list[str] = []
     whole: Array | None = None
     for kind, name, rates in ablated_rates(trained, rows_tested):
-        statistics = np.stack([metric.statistics(t, m, None, None) for t, m in zip(target, rates, strict=True)])
+        statistics = np.stack([metric.statistics(t, m) for t, m in zip(target, rates, strict=True)])
         value = number(metric.value(statistics.sum(0)))
         rate: float | str | None = number(mean(ratio(np.nanmean(rates, axis=(0, 1)), np.nanmean(target, axis=(0, 1)))))
         if bool((rates >= RUNAWAY_HZ).any()):

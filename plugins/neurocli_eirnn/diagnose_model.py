@@ -137,7 +137,7 @@ def _gap(data: SessionData, question: Question, rates: NDArray[Any]) -> Finding:
 
 
 def _r(observed: NDArray[Any], model: NDArray[Any], metric: PsthCorrelation) -> float:
-    total = np.sum([metric.statistics(a, b, None, None) for a, b in zip(observed, model, strict=True)], axis=0)
+    total = np.sum([metric.statistics(a, b) for a, b in zip(observed, model, strict=True)], axis=0)
     return float(metric.value(total))
 
 

@@ -71,5 +71,5 @@ def _of_subset(question: Question, prediction: Prediction, metric: PsthCorrelati
     total: NDArray[np.float64] | float = 0.0
     for group, target in question.targets.items():
         mask = None if masks is None else masks[group]
-        total = total + metric.statistics(target, prediction.values[group], mask, None)
+        total = total + metric.statistics(target, prediction.values[group], mask)
     return float(metric.value(np.asarray(total)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from neurocli.evaluation.metrics import Metric, known_targets
+from neurocli.evaluation.metrics import Link, Metric, known_targets
 from neurocli_eirnn.psth import filled_forward
 
 
@@ -16,6 +16,7 @@ class _Psth(Metric):
     """Statistics [neuron, 3 x time]: per bin the number of valid trials, the sum of the data, the sum of the model."""
 
     pooled = False
+    link: Link = "log"
 
     def __init__(self, sd_ms: float, bin_ms: float) -> None:
         self.sd_bins = sd_ms / bin_ms
@@ -24,8 +25,7 @@ class _Psth(Metric):
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         valid = known_targets(target, mask)
         columns = (valid.astype(np.float64), np.where(valid, target, 0.0), np.where(valid, prediction, 0.0))
@@ -55,6 +55,7 @@ class PsthCorrelation(_Psth):
     """Mean over neurons of the correlation over time of trial means; neurons that are silent in the data are left out."""
 
     name = "r"
+    link = "fisher"
 
     def __init__(self, sd_ms: float, bin_ms: float) -> None:
         super().__init__(sd_ms, bin_ms)

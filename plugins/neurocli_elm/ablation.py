@@ -71,8 +71,8 @@ def score(module: ElmNeuron, on: Tested) -> Score:
     for branch, target in zip(on.branch, on.targets, strict=True):
         y = output_of(module, branch)[on.first :, 0].cpu().double()
         guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
-        rmse.append(_RMSE.statistics(target, guess, None, None))
-        auc.append(_AUC.statistics(target, guess, None, None))
+        rmse.append(_RMSE.statistics(target, guess))
+        auc.append(_AUC.statistics(target, guess))
     return Score(np.stack(rmse), np.stack(auc))
 
 

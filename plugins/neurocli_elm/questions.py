@@ -42,17 +42,23 @@ class OfChannel(Metric):
     def __init__(self, metric: Metric, channel: int) -> None:
         self.metric, self.channel = metric, channel
         self.name, self.unit, self.higher, self.pooled = metric.name, metric.unit, metric.higher, metric.pooled
+        self.link = metric.link
+
+    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.metric.weights(groups)
+
+    def fewest(self, groups: NDArray[np.float64]) -> str | None:
+        return self.metric.fewest(groups)
 
     def statistics(
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         one = slice(self.channel, self.channel + 1)
         chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, one]
-        return self.metric.statistics(target[:, one], prediction[:, one], chosen, None)
+        return self.metric.statistics(target[:, one], prediction[:, one], chosen)
 
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.metric.value(statistics)

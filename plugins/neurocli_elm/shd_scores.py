@@ -62,8 +62,7 @@ class _OfClasses(Metric):
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """[1, 2]."""
         given = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))

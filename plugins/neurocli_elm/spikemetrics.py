@@ -30,8 +30,7 @@ class _OfSpikes(Metric):
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """[channel, 2 * BINS]: how many steps with, then without a spike fall into each bin, highest probability first."""
         valid = known_targets(target, mask)
@@ -48,6 +47,10 @@ class _OfSpikes(Metric):
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._value(spikes, others)
 
+    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[group]: the number of spikes, the rarer of the two kinds of steps."""
+        return groups[..., :BINS].sum((-2, -1))
+
     @abstractmethod
     def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores [...] of counts per bin [..., BINS] of the steps with and without a spike."""
@@ -57,6 +60,7 @@ class SpikeAUC(_OfSpikes):
     """Area under the ROC curve of all steps."""
 
     name = "AUC"
+    link = "logit"
 
     def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
         below = others.sum(-1, keepdims=True) - np.cumsum(others, -1)
@@ -69,6 +73,7 @@ class AveragePrecision(_OfSpikes):
     """Precision at each spike, averaged: what share of the steps rated as high or higher have a spike."""
 
     name = "AP"
+    link = "logit"
 
     def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
         found, total = np.cumsum(spikes, -1), spikes.sum(-1)
@@ -103,8 +108,7 @@ class ExplainedVariance(Metric):
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """[channel, 5]: number of steps, sums of target, its square, error and its square."""
         y = np.asarray(target, np.float64)

@@ -205,7 +205,7 @@ def _persistence(asked: list[Question]) -> Exhibit:
     for question in asked:
         assert question.now is not None
         metric = R2("pooled")
-        found = [metric.statistics(question.targets[g], question.now[g], None, None) for g in question.groups]
+        found = [metric.statistics(question.targets[g], question.now[g]) for g in question.groups]
         rows.append([question.name, number(metric.value(np.sum(found, axis=0)))])
     first = rows[0][1]
     title = (

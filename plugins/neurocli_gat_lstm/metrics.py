@@ -16,14 +16,13 @@ class SkillOverPersistence(Metric):
     name = "S"
     unit = "1 - MSE/MSE of persistence"
     of_change = True
-    pooled = False  # worms are few: t intervals, as everywhere in the family, and not a bootstrap over four worms
+    link = "log1m"
 
     def statistics(
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         known = known_targets(target, mask)
         change = np.where(known, target, 0.0).astype(np.float64)
@@ -31,6 +30,10 @@ class SkillOverPersistence(Metric):
         columns = np.stack([(error**2).sum(0), (change**2).sum(0)], axis=-1)
         total = columns[:, 1].sum()
         return columns / total if total > 0 else columns
+
+    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[group]: every worm counts the same."""
+        return np.ones(len(groups))
 
     def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         error, change = np.moveaxis(statistics.sum(-2), -1, 0)
@@ -43,14 +46,14 @@ class NeuronMedianR2(Metric):
 
     name = "R2"
     unit = "median neuron"
+    link = "log1m"
     pooled = False
 
     def statistics(
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)
@@ -72,13 +75,13 @@ class Correlation(Metric):
 
     name = "r"
     unit = ""
+    link = "fisher"
 
     def statistics(
         self,
         target: NDArray[Any],
         prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None,
-        variance: NDArray[Any] | None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)

@@ -49,7 +49,7 @@ def test_neurons_average_to_the_score(trained, answers, shown):
     for sd_ms, key in ((0.0, "r_raw"), (50.0, "r_50ms")):
         metric = PsthCorrelation(sd_ms, trained.data.bin_ms)
         statistics = [
-            metric.statistics(question.targets[g], answers[question.name].values[g], None, None)
+            metric.statistics(question.targets[g], answers[question.name].values[g])
             for g in question.groups
         ]
         assert shown["per-neuron"].claims[key] == pytest.approx(float(metric.value(sum(statistics))), abs=1e-6)

@@ -22,7 +22,7 @@ def trials():
 
 
 def scored(metric, data, model, mask=None):
-    statistics = sum(metric.statistics(d, m, mask, None) for d, m in zip(data, model, strict=True))
+    statistics = sum(metric.statistics(d, m, mask) for d, m in zip(data, model, strict=True))
     return float(metric.value(statistics))
 
 
@@ -73,7 +73,7 @@ def test_a_subset_of_neurons_or_of_trials(trials):
     expected = np.mean([pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in (0, 2)])
     assert scored(metric, data, model, neurons) == pytest.approx(expected, rel=1e-9)
     some = sum(
-        metric.statistics(d, m, np.full((1, 1), n < 6), None) for n, (d, m) in enumerate(zip(data, model, strict=True))
+        metric.statistics(d, m, np.full((1, 1), n < 6)) for n, (d, m) in enumerate(zip(data, model, strict=True))
     )
     assert float(metric.value(some)) == pytest.approx(scored(metric, data[:6], model[:6]), rel=1e-12)
 
@@ -96,7 +96,7 @@ def test_many_resamplings_at_once_are_those_one_by_one(trials):
     data, model = trials
     rng = np.random.default_rng(1)
     for metric in (PsthCorrelation(50.0, BIN), RateRatio(BIN), MedianRateRatio(BIN), SdRatio(50.0, BIN)):
-        each = np.stack([metric.statistics(d, m, None, None) for d, m in zip(data, model, strict=True)])
+        each = np.stack([metric.statistics(d, m) for d, m in zip(data, model, strict=True)])
         counts = rng.multinomial(12, np.full(12, 1 / 12), size=6)
         together = metric.value(np.einsum("bn,nkc->bkc", counts, each))
         alone = [

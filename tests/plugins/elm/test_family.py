@@ -48,7 +48,7 @@ def value(family: Any, data: Any, config: Any, question: Question, predictor: Pr
     assert answer is not None
     found = {}
     for metric in family.metrics(data, config):
-        each = [metric.statistics(question.targets[g], answer.values[g], None, None) for g in question.groups]
+        each = [metric.statistics(question.targets[g], answer.values[g]) for g in question.groups]
         found[metric.name] = float(metric.value(np.stack(each).sum(0)))
     return found
 

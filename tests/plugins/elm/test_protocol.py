@@ -98,7 +98,7 @@ def test_published_checkpoints_score_as_the_published_code_scores_them(num_memor
         (SpikeAUC(), scores.spikes.auc, 1e-4),
         (AveragePrecision(), scores.spikes.average_precision, 1e-3),
     ):
-        sums = [metric.statistics(s[:, None], p[:, None], None, None) for s, p in zip(of_all.spike, of_all.probability, strict=True)]  # fmt: skip
+        sums = [metric.statistics(s[:, None], p[:, None]) for s, p in zip(of_all.spike, of_all.probability, strict=True)]  # fmt: skip
         assert float(metric.value(np.sum(sums, axis=0))) == pytest.approx(expected, abs=tolerance)
 
 
@@ -276,7 +276,7 @@ METRICS = [SpikeAUC(), AveragePrecision(), TruePositives(0.0025), TruePositives(
 def sums(metric: Any, one: Answers) -> np.ndarray:
     """[simulation, channel, k]"""
     pairs = (one.target_mv, one.soma_mv) if metric.unit else (one.spike, one.probability)
-    return np.array([metric.statistics(y[:, None], p[:, None], None, None) for y, p in zip(*pairs, strict=True)])
+    return np.array([metric.statistics(y[:, None], p[:, None]) for y, p in zip(*pairs, strict=True)])
 
 
 def test_sums_over_simulations_give_the_scores_of_all_steps():

@@ -102,7 +102,7 @@ def test_scores_are_those_of_scikit_learn(trained):
         (Accuracy(), accuracy_score(truth, said.argmax(1))),
         (LogLoss(), log_loss(truth, said, labels=range(20))),
     ):
-        each = [metric.statistics(question.targets[g], answer.values[g], None, None) for g in question.groups]
+        each = [metric.statistics(question.targets[g], answer.values[g]) for g in question.groups]
         assert float(metric.value(np.stack(each).sum(0))) == pytest.approx(want, rel=1e-9)
 
 
