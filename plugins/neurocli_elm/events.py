@@ -6,6 +6,7 @@ Both kinds offer `project(matrix)`: [time, sample, column] of input [time, sampl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +14,14 @@ import torch
 from torch.nn import functional
 
 from neurocli_elm.compiled import can_compile
+from neurocli_elm.derivatives import first_only
 
 DENSE_ABOVE = 0.15
 """Share of non-zero entries above which one matrix product beats sending events one by one."""
 
-_SCATTER_COST, _FILL_COST = 130, 16
-"""Without compiled loops: cost of an event per column, and of an entry of a dense array, in multiplications of a product."""
+_ROWS_AT_ONCE = 8192
+"""Without compiled loops events are filled into so many dense rows at a time, which then take one product."""
 
-_EVENTS_AT_ONCE = 8192
 _SAMPLED_ROWS = 64
 _COLUMNS = 4
 
@@ -60,13 +61,17 @@ class InputEvents:
         return out.view(self.num_steps, self.num_samples, num_input)
 
     def project(self, matrix: torch.Tensor, *, compiled: bool | None = None) -> torch.Tensor:
+        """How it is computed depends on sizes alone, never on the events: a row has the same bits whatever stands in others."""
         _check_range("channel", self.channel, len(matrix))
         sign = self.sign.to(matrix.dtype)
-        compiled = can_compile(compiled, matrix, sign)
-        rows, (channels, columns) = self.num_steps * self.num_samples, matrix.shape
-        if not compiled and _SCATTER_COST * len(sign) * columns > rows * channels * (_FILL_COST + columns):
-            return self.dense(channels, matrix.dtype) @ matrix
-        sent = _Send.apply(self._row(), self.channel.long(), sign, matrix, rows, compiled)
+        row, channel, rows = self._row(), self.channel.long(), self.num_steps * self.num_samples
+        if not can_compile(compiled, matrix, sign):
+            if rows > _ROWS_AT_ONCE:
+                order = torch.argsort(row, stable=True)
+                row, channel, sign = row[order], channel[order], sign[order]
+            sent = _Fill.apply(row, channel, sign, matrix, rows)
+        else:
+            sent = _Send.apply(row, channel, sign, matrix, rows)
         return sent.view(self.num_steps, self.num_samples, matrix.shape[1])
 
     def _row(self) -> torch.Tensor:
@@ -89,7 +94,7 @@ class DenseInput:
         if can_compile(compiled, rows, matrix) and not self.x.requires_grad:
             found = _find(rows, samples)
             if found is not None:
-                sent = _Send.apply(*found, matrix, samples * steps, True)
+                sent = _Send.apply(*found, matrix, samples * steps)
                 return sent.view(steps, samples, -1)
         return _Product.apply(rows, matrix).view(samples, steps, -1).transpose(0, 1).contiguous()
 
@@ -120,55 +125,93 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(rows, matrix)
-        columns = matrix.shape[1]
-        # Kernels work on small blocks of columns: with 30 a product takes longer than with 32, with 200 shorter than with 208.
-        return (rows @ functional.pad(matrix, (0, -columns % _COLUMNS)))[:, :columns]
+        return _product(rows, matrix)
 
     @staticmethod
+    @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, matrix = ctx.saved_tensors
         d_rows = gradient @ matrix.t() if ctx.needs_input_grad[0] else None
         return d_rows, (gradient.t() @ rows).t() if ctx.needs_input_grad[1] else None
 
 
+def _product(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    columns = matrix.shape[1]
+    # Kernels work on small blocks of columns: with 30 a product takes longer than with 32, with 200 shorter than with 208.
+    return (rows @ functional.pad(matrix, (0, -columns % _COLUMNS)))[:, :columns]
+
+
 class _Send(torch.autograd.Function):
-    """[row, column]: each event adds its value times the matrix row of its channel. No gradient to the events."""
+    """[row, column], compiled: each event adds its value times the matrix row of its channel. No gradient to the events."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        row: torch.Tensor,
-        channel: torch.Tensor,
-        value: torch.Tensor,
-        matrix: torch.Tensor,
-        rows: int,
-        compiled: bool,
+        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
     ) -> torch.Tensor:
         ctx.save_for_backward(row, channel, value)
-        ctx.compiled, ctx.channels = compiled, len(matrix)
-        return _send(row, channel, value, matrix, rows, compiled)
+        ctx.channels = len(matrix)
+        return _send(row, channel, value, matrix, rows)
 
     @staticmethod
+    @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         row, channel, value = ctx.saved_tensors
-        back = _send(channel, row, value, gradient, ctx.channels, ctx.compiled)
-        return None, None, None, back, None, None
+        return None, None, None, _send(channel, row, value, gradient, ctx.channels), None
 
 
 def _send(
-    target: torch.Tensor, source: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int, compiled: bool
+    target: torch.Tensor, source: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
 ) -> torch.Tensor:
-    out = matrix.new_zeros(rows, matrix.shape[1])
-    if not compiled:
-        for low in range(0, len(value), _EVENTS_AT_ONCE):
-            some = slice(low, low + _EVENTS_AT_ONCE)
-            out.index_add_(0, target[some], matrix.index_select(0, source[some]).mul_(value[some, None]))
-        return out
     from neurocli_elm.event_kernel import send_kernel
 
+    out = matrix.new_zeros(rows, matrix.shape[1])
     rows_to, rows_from, values, table = (t.detach().contiguous().numpy() for t in (target, source, value, matrix))
     send_kernel(rows_to, rows_from, values, table, out.numpy())
     return out
+
+
+class _Fill(torch.autograd.Function):
+    """The same in torch: events, ordered by row where there are many rows, become dense rows, a block at a time.
+
+    Only the events are kept for the backward pass, which fills the rows again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
+    ) -> torch.Tensor:
+        ctx.save_for_backward(row, channel, value)
+        ctx.rows, ctx.channels = rows, len(matrix)
+        filled = _filled(row, channel, value, rows, len(matrix))
+        parts = [_product(block, matrix) for block in filled]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @staticmethod
+    @first_only
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        row, channel, value = ctx.saved_tensors
+        back = gradient.new_zeros(gradient.shape[1], ctx.channels)
+        low = 0
+        for block in _filled(row, channel, value, ctx.rows, ctx.channels):
+            back.addmm_(gradient[low : low + len(block)].t(), block)
+            low += len(block)
+        return None, None, None, back.t(), None
+
+
+def _filled(
+    row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, rows: int, channels: int
+) -> Iterator[torch.Tensor]:
+    """Dense [row, channel] blocks of the events; several events at one place add up."""
+    lows = range(0, max(rows, 1), _ROWS_AT_ONCE)
+    first = [0, len(row)]
+    if len(lows) > 1:
+        edges = torch.tensor([*lows, rows], device=row.device)
+        first = torch.searchsorted(row, edges).tolist()
+    for low, start, end in zip(lows, first[:-1], first[1:], strict=True):
+        size = min(_ROWS_AT_ONCE, rows - low)
+        block = value.new_zeros(size * channels)
+        block.index_add_(0, (row[start:end] - low) * channels + channel[start:end], value[start:end])
+        yield block.view(size, channels)
 
 
 def _check_range(name: str, values: torch.Tensor, limit: int) -> None:

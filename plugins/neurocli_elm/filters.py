@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from neurocli_elm.derivatives import first_only
+
 _BLOCK = 64
 
 
@@ -33,6 +35,7 @@ class _Filter(torch.autograd.Function):
         return _run(x.contiguous(), k, start, compiled, reverse=False)
 
     @staticmethod
+    @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (k,) = ctx.saved_tensors
         given = _run(gradient.contiguous(), k, None, ctx.compiled, reverse=True)
@@ -52,7 +55,18 @@ def _run(
         decays = k.expand(x.shape[2]).contiguous()
         filter_kernel(x.detach().numpy(), decays.detach().numpy(), first.detach().numpy(), reverse, out.numpy())
         return out
-    return _toeplitz(x, k, start, reverse) if k.dim() == 0 else _stepwise(x, k, start, reverse)
+    return _stepwise(x, k, start, reverse) if k.dim() else _blockwise(x, k, start, reverse)
+
+
+def _blockwise(x: torch.Tensor, k: torch.Tensor, start: torch.Tensor | None, reverse: bool) -> torch.Tensor:
+    """Block by block. What is not finite goes step by step: in a product it would reach the whole block, for 0 x NaN is NaN."""
+    finite = x.isfinite()
+    if finite.all():
+        return _toeplitz(x, k, start, reverse)
+    # Before the first such entry nothing is added but zeros: earlier steps keep their bits.
+    zero = x.new_zeros(())
+    broken = _stepwise(torch.where(finite, zero, x), k, None, reverse)
+    return _toeplitz(torch.where(finite, x, zero), k, start, reverse) + broken
 
 
 def _toeplitz(x: torch.Tensor, k: torch.Tensor, start: torch.Tensor | None, reverse: bool) -> torch.Tensor:
@@ -99,8 +113,7 @@ def synapse_traces(
     """Branch sums of traces kept per synapse: ([time, sample, branch], the last traces [sample, synapse]).
 
     x: [time, sample, channel]; indices, weights, k: [synapse], synapses branch by branch; start: [sample, synapse] or zero.
-    Goes step by step, so that no [time, synapse] array is ever held; the backward pass repeats that. The last traces carry no
-    gradient.
+    Goes step by step, so that no [time, synapse] array is ever held; the backward pass repeats that. Both results carry gradient.
     """
     first = x.new_zeros(x.shape[1], len(weights)) if start is None else start
     return _SynapseTraces.apply(x, indices, weights, k, num_branch, first)
@@ -126,24 +139,24 @@ class _SynapseTraces(torch.autograd.Function):
             trace.mul_(k).addcmul_(routed, weights)
             torch.sum(trace.view(samples, num_branch, -1), 2, out=out)
         ctx.save_for_backward(x, indices, weights, k)
-        ctx.mark_non_differentiable(trace)
         return branches, trace
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    @first_only
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        gradient, of_last = gradients
         x, indices, weights, k = ctx.saved_tensors
         steps, samples, channels = x.shape
         num_branch = gradient.shape[2]
-        back = x.new_zeros(samples, len(weights))
+        back = of_last.clone()  # by the traces of the step at hand, later steps included
         routed, summed = torch.empty_like(back), torch.zeros_like(back)
         d_x = x.new_zeros(steps, samples, channels) if ctx.needs_input_grad[0] else None
         by_branch = back.view(samples, num_branch, -1)
         for t in range(steps - 1, -1, -1):
-            back.mul_(k)
             by_branch.add_(gradient[t, :, :, None])
             torch.index_select(x[t], 1, indices, out=routed)
             summed.addcmul_(routed, back)
             if d_x is not None:
                 d_x[t].index_add_(1, indices, back * weights)
-        start = back * k if ctx.needs_input_grad[5] else None
-        return d_x, None, summed.sum(0), None, None, start
+            back.mul_(k)
+        return d_x, None, summed.sum(0), None, None, back if ctx.needs_input_grad[5] else None

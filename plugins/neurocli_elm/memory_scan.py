@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 
 from neurocli_elm.compiled import can_compile
+from neurocli_elm.derivatives import first_only
 from neurocli_elm.mlp import TANH_HEIGHT, TANH_SLOPE
 
 LARGEST_COMPILED = 40_000
@@ -98,7 +99,7 @@ class _Scan(torch.autograd.Function):
         return kept.memory * scale
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         kept = _Kept(*ctx.saved_tensors[:4])
         gain, memory_weight, scale, k, start, *weights = ctx.saved_tensors[4:]
