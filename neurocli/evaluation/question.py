@@ -22,6 +22,8 @@ class Question:
     horizon_ms: that in ms, None where nothing is forecast (a model that answers from its inputs alone);
     subsets: name → group → bool mask that broadcasts against the targets;
     now: group → [time, channel] the last value that a predictor sees, for metrics that score changes;
+    scoring: group → (offset, scale), broadcast against the targets: all values are scored as (value - offset) / scale. It is part
+    of the score and never of a forecast, so that it may come from the whole recording;
     averages: name → subsets over which the score is averaged, each with the same weight where the metric is a mean over
     channels;
     hindsight: names of subsets that depend on the targets themselves; they must never be reported alone.
@@ -37,6 +39,14 @@ class Question:
     hindsight: frozenset[str] = frozenset()
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     now: Mapping[str, NDArray[Any]] | None = None
+    scoring: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] | None = None
+
+    def as_scored(self, group: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Values [time, channel] of a group in the unit that they are scored in."""
+        if self.scoring is None:
+            return values
+        offset, scale = self.scoring[group]
+        return (values - offset) / scale
 
     @property
     def groups(self) -> list[str]:

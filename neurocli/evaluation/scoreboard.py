@@ -120,10 +120,11 @@ class Scoreboard:
         metric: Metric, question: Question, prediction: Prediction, subset: str, group: str
     ) -> NDArray[np.float64]:
         mask = None if subset == ALL else question.subsets[subset][group]
-        target, answer = question.targets[group], prediction.values[group]
+        target, answer = (question.as_scored(group, v[group]) for v in (question.targets, prediction.values))
         if metric.of_change:
             assert question.now is not None, f"{question.name} does not say what the last value was"
-            target, answer = target - question.now[group], answer - question.now[group]
+            now = question.as_scored(group, question.now[group])
+            target, answer = target - now, answer - now
         return metric.statistics(target, answer, mask)
 
     def statistics(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64]:
