@@ -35,6 +35,8 @@ Fit = Callable[[Sequence[Recording]], Answer]
 FEWEST, EACH, FOLDS = 3, 10, 5
 """Without training simulations: the fewest test simulations that baselines are fitted on, up to how many each one is left out by
 itself, and into how many parts more of them go."""
+RATE = 1e-3
+"""Output spikes per ms to which answers of different fits are moved."""
 
 
 def baselines(data: SimulationData, config: Any) -> list[Predictor]:
@@ -77,7 +79,8 @@ def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor
     """Answers for each test simulation as fitted on the other ones; many of them are left out several at a time.
 
     A fold that is left out for its many spikes leaves a low rate behind, and would be ranked below the others for that alone:
-    every fold's logits are moved to the rate of all simulations, which a ROC curve of one fit does not depend on.
+    every fold's logits are moved to one rate, which a ROC curve of one fit does not depend on. That rate is a constant: the
+    rate of all simulations would know the one that is answered for.
     """
     groups = list(data.split.test)
     count = len(groups) if len(groups) <= EACH else FOLDS
@@ -90,8 +93,8 @@ def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor
         number = next(n for n, fold in enumerate(folds) if group in fold)
         if number not in fitted:
             others = [g for g in groups if g not in folds[number]]
-            odds = [_odds(float(np.mean([rate[g] for g in some]))) for some in (groups, others)]
-            ratio = odds[0] / odds[1] if odds[1] > 0 else 1.0
+            odds = _odds(float(np.mean([rate[g] for g in others])))
+            ratio = _odds(RATE) / odds if odds > 0 else 1.0
             fitted[number] = _at_rate(fit([data.load(g) for g in others]), ratio)
         return fitted[number]
 

@@ -1,7 +1,8 @@
 """Published checkpoints: a torch state dict, with the options in a `model_config.json` beside it.
 
 Loaded weights-only, so that nothing in the file can run; the sizes that it declares are checked before anything is read.
-Where the JSON is missing the options are taken from the tensors, and what tensors cannot tell is assumed and said.
+What the tensors tell is taken from them, and a JSON that says something else is an error. What they cannot tell, and no JSON
+does, is asked for: with another activation or gain the same weights answer wrongly, and nothing would show it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from typing import Any
 import torch
 
 from neurocli.errors import ConfigError, DataError
+from neurocli_elm.checkpoint_tensors import check_agreement, told_by_tensors
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.options import ElmOptions
-from neurocli_elm.routing import neuronio_routing
-from neurocli_elm.timescales import initial_proto_tau
 
 CONFIG_NAME = "model_config.json"
 LARGEST_FILE_BYTES = 1 << 28
 _LARGEST_JSON_BYTES = 1 << 20
-_BOUNDS_MS = ((1.0, 150.0), (1.0, 1000.0), (1.0, 500.0))
-"""Memory timescales of the published models, in which those of a file without a JSON are looked for."""
+UNTOLD = {"mlp_activation": "relu", "lambda_value": 5.0, "delta_t": 1.0}
+"""Options that no tensor tells, with the defaults of the published code."""
+_RECORD = "num_input"
+"""An option that every JSON of the published code holds: what such a record leaves out has the published default."""
 
 _HINT = "give a published ELM checkpoint, a state dict written by torch.save"
 _RENAMED = {"tau_s_value": "tau_value", "tau_b_value": "tau_value"}
@@ -43,12 +45,11 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: options, state, and those options that neither the file nor a JSON told."""
+    """What a file holds: options and state."""
 
     path: Path
     options: ElmOptions
     state: dict[str, torch.Tensor]
-    assumed: tuple[str, ...]
 
     def neuron(self, *, compiled: bool | None = None) -> ElmNeuron:
         """The neuron with these weights, in eval mode."""
@@ -65,7 +66,7 @@ def read_checkpoint(
 
     version: the one wanted, None for either; num_input: needed where routing is random and there is no JSON; overrides:
     options to set over what the JSON says. Raises DataError for a file of another version or size than said, with missing
-    tensors, that is no checkpoint, or that would execute code.
+    tensors, that is no checkpoint, that would execute code, that its JSON does not fit, or of which too little is known.
     """
     state = read_state(path)
     found = _version(state, path)
@@ -86,11 +87,12 @@ def read_checkpoint(
                 where=str(path),
                 hint=f"leave {name} to the checkpoint, or put its own {CONFIG_NAME} beside it",
             )
-    assumed: list[str] = []
-    if not beside.is_file():
-        given = {**_from_tensors(state, sizes, given, num_input, assumed, path), **given}
+    record = _RECORD in given and beside.is_file()
+    told = {} if record else told_by_tensors(state, sizes, given, num_input, path)
+    if not record:
+        _ask_for([name for name in UNTOLD if name not in given], path)
     try:
-        options = ElmOptions(**{**given, **sizes, "version": found})
+        options = ElmOptions(**{**told, **given, **sizes, "version": found})
     except (ConfigError, TypeError) as error:
         raise DataError(f"the options cannot be: {error}", where=str(beside), hint=_HINT) from None
     if num_input not in (None, options.num_input):
@@ -100,7 +102,19 @@ def read_checkpoint(
             hint="give data of the cell that it was trained for",
         )
     _check_channels(state, options, path)
-    return Checkpoint(path, options, state, tuple(assumed))
+    return Checkpoint(path, check_agreement(state, options, given, path), state)
+
+
+def _ask_for(names: list[str], path: Path) -> None:
+    """Raise DataError where options are needed that nobody has given."""
+    if not names:
+        return
+    example = json.dumps({name: UNTOLD[name] for name in names})
+    raise DataError(
+        f"the weights do not tell {', '.join(names)}, and the same weights answer differently with another value",
+        where=str(path),
+        hint=f"put the checkpoint's {CONFIG_NAME} beside it, or one that says what you know, such as {example}",
+    )
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -219,6 +233,8 @@ class _Tensors:
         types = whole if name.startswith(("input_to", "valid")) and routed else {torch.float32}
         if tensor.dtype not in types:
             raise self._error(f"{name} has the type {tensor.dtype}, not {' or '.join(sorted(str(t) for t in types))}")
+        if name == "valid_indices_mask" and routed and not bool(((tensor == 0) | (tensor == 1)).all()):
+            raise self._error(f"{name} has values other than 0 and 1, and would weigh the synapses")
         # A timescale at its upper bound has an infinite parameter in the published code.
         if bool(tensor.isnan().any() if name == "_proto_tau_m" else not tensor.isfinite().all()):
             raise self._error(f"{name} has values that are not finite")
@@ -262,66 +278,6 @@ def _fits(value: Any, kind: str) -> bool:
     if isinstance(value, int):
         return "int" in kind or "float" in kind
     return ("float" in kind) if isinstance(value, float) else isinstance(value, str) and "str" in kind
-
-
-def _from_tensors(
-    state: dict[str, torch.Tensor],
-    sizes: dict[str, int],
-    given: dict[str, Any],
-    num_input: int | None,
-    assumed: list[str],
-    path: Path,
-) -> dict[str, Any]:
-    """Options that no JSON tells, from the tensors; what they leave open is noted in `assumed`."""
-    found = _routing(state, sizes, given.get("num_input", num_input), path)
-    if "memory_tau_max" not in given:
-        found["memory_tau_min"], found["memory_tau_max"] = _bounds(state, given, assumed, path)
-    open_ones = [name for name in ("mlp_activation", "lambda_value", "delta_t") if name not in given]
-    assumed += [f"{name} = {getattr(ElmOptions, name)}" for name in open_ones]
-    return found
-
-
-def _routing(
-    state: dict[str, torch.Tensor], sizes: dict[str, int], num_input: int | None, path: Path
-) -> dict[str, Any]:
-    """Routing and number of inputs, as far as the stored indices tell."""
-    indices = state["input_to_synapse_indices"]
-    if not len(indices):
-        return {"input_to_synapse_routing": "none", "num_input": len(state["_proto_w_s"])}
-    if state["valid_indices_mask"].dtype == torch.bool:
-        highest = int(indices.max()) + 1
-        # With an odd number the last one is never read. A channel beyond the synapses cannot be.
-        for inputs in (highest, highest + 1) if 0 < highest <= len(indices) else ():
-            made = neuronio_routing(inputs, sizes["num_branch"], sizes["num_synapse_per_branch"])
-            if torch.equal(made.indices, indices) and num_input in (None, inputs):
-                return {"input_to_synapse_routing": "neuronio", "num_input": inputs}
-    if num_input is None:
-        raise DataError(
-            "the number of inputs is not known: random routing does not tell it",
-            where=str(path),
-            hint=f"put the checkpoint's {CONFIG_NAME} beside it",
-        )
-    return {"input_to_synapse_routing": "random", "num_input": num_input}
-
-
-def _bounds(
-    state: dict[str, torch.Tensor], given: dict[str, Any], assumed: list[str], path: Path
-) -> tuple[float, float]:
-    """Bounds of the memory timescales: those published whose untrained parameters the file has."""
-    proto = state["_proto_tau_m"]
-    if len(proto) > 1:
-        for low, high in _BOUNDS_MS:
-            made = initial_proto_tau(low, high, len(proto))
-            if torch.allclose(made, proto.clamp_max(made.max()), rtol=1e-5, atol=1e-5):
-                return low, high
-    elif not given.get("learn_memory_tau", False):
-        assumed.append("memory_tau_max = 150.0")
-        return _BOUNDS_MS[0]
-    raise DataError(
-        "the bounds of the memory timescales are not known: the tensors do not tell them",
-        where=str(path),
-        hint=f"put the checkpoint's {CONFIG_NAME} beside it",
-    )
 
 
 def _check_channels(state: dict[str, torch.Tensor], options: ElmOptions, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,10 +43,10 @@ class _Elm(ModelFamily):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_neuron(config, spec, self.version)
 
-    def import_weights(self, path: Path) -> Imported:
-        """A published checkpoint, with the model_config.json beside it."""
-        found = read_checkpoint(path, version=self.version)
-        return Imported(found.neuron(), config_of(found.options), list(found.assumed))
+    def import_weights(self, path: Path, options: Mapping[str, Any] | None = None) -> Imported:
+        """A published checkpoint, with the model_config.json beside it; `options` stand over what that says."""
+        found = read_checkpoint(path, version=self.version, overrides=options)
+        return Imported(found.neuron(), config_of(found.options), [])
 
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, ElmNeuron)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +38,8 @@ def saved(folder, config, inputs):
     torch.manual_seed(3)
     neuron = ElmNeuron(options_of(config, inputs, 1)).eval()
     torch.save(neuron.state_dict(), folder / "weights.pt")
+    known = {"mlp_activation": "relu", "lambda_value": 5.0, "delta_t": 1.0}
+    (folder / "model_config.json").write_text(json.dumps(known))
     return neuron, folder / "weights.pt"
 
 
