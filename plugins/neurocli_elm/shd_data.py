@@ -107,16 +107,24 @@ class ShdData(DataModule):
         return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
     def rows(self, part: str, *, seed: int, epoch: int) -> Iterator[tuple[NDArray[np.int64], np.random.Generator]]:
-        """The training samples of an epoch batch by batch, and the generator to draw their masks from."""
-        numbers, rng = self.utterances(part), np.random.default_rng([seed, epoch])
+        """The training samples of an epoch batch by batch, in the published order, and the generator to draw their masks from.
+
+        Published is one generator of the seed for all epochs: it shuffles the same list again and again, or draws pairs. An
+        epoch is found by going through those before it. What does not fill a batch waits for another epoch, as published.
+        """
+        numbers, rng = self.utterances(part), np.random.default_rng(seed)
+        masks = np.random.default_rng([seed, epoch])
         if self.adding:  # the first half of a draw are the first digits, as published
+            size = 2 * self.batch_size
+            rng.integers(0, len(numbers), epoch * self.steps(part) * size)
             for _ in range(self.steps(part)):
-                drawn = numbers[rng.integers(0, len(numbers), 2 * self.batch_size)]
-                yield drawn.reshape(2, -1).T, rng
+                yield numbers[rng.integers(0, len(numbers), size)].reshape(2, -1).T, masks
             return
-        order = rng.permutation(numbers)
-        for first in range(0, len(order), self.batch_size):
-            yield order[first : first + self.batch_size, None], rng
+        order = np.arange(len(numbers))
+        for _ in range(epoch + 1):
+            rng.shuffle(order)
+        for batch in range(self.steps(part)):
+            yield numbers[order[batch * self.batch_size : (batch + 1) * self.batch_size], None], masks
 
     @cached_property
     def _validation_rows(self) -> NDArray[np.int64]:
@@ -142,7 +150,7 @@ class ShdData(DataModule):
             return -(-len(self._validation_rows) // VALIDATION_BATCH)
         if self.adding:
             return int(self.options.adding_batches) if self.split.train else 0
-        return -(-len(self.split.train) // self.batch_size)
+        return max(len(self.split.train) // self.batch_size, min(len(self.split.train), 1))
 
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
         """Batches as `batch` gives them: masked for `train`, the same in each epoch and unmasked for `validation`."""

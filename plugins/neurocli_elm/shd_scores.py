@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Prediction, Question
+from neurocli_elm.shd import SHOWN_MS
 from neurocli_elm.shd_data import ShdData
 
 LEAST_PROBABILITY = 1e-12
@@ -19,10 +20,10 @@ HEARD, NEW = "speakers of the training", "new speakers"
 
 
 def questions(data: ShdData, part: str) -> list[Question]:
-    """One question: the class of each sample, one-hot [sample, class], group by group."""
+    """One question: the class of each sample, one-hot [sample, class], group by group; all of an utterance's first second is seen."""
     rows = data.scored_rows(part)
     targets = {group: np.eye(data.num_classes)[data.classes(some)] for group, some in rows.items()}
-    origins = {group: np.full(len(some), data.num_steps - 1) for group, some in rows.items()}
+    origins = {group: np.full(len(some), SHOWN_MS - 1) for group, some in rows.items()}
     name = "sum of two digits" if data.adding else "spoken digit"
     return [Question(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
 

@@ -126,7 +126,7 @@ def test_bounds_that_are_a_little_off_are_told_by_the_units_between_them(tmp_pat
 def test_a_json_without_the_bounds_means_the_published_defaults_and_is_held_to_them(tmp_path):
     config = config_of(15)
     del config["memory_tau_max"]
-    with pytest.raises(DataError, match="1 to 1000 ms.*1 to 150 ms"):
+    with pytest.raises(DataError, match=r"1 to 1000 ms.*1 to 150 ms"):
         read_checkpoint(saved(tmp_path, neuron_of(15).state_dict(), config))
 
 

@@ -16,7 +16,7 @@ from neurocli_elm.config import ElmConfig
 from neurocli_elm.shd import ShdReader
 from neurocli_elm.shd_bins import binned, edges, num_bins
 from neurocli_elm.shd_data import ShdData
-from neurocli_elm.shd_split import PUBLISHED
+from neurocli_elm.shd_split import PUBLISHED, is_test_file
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
 assert _spec is not None and _spec.loader is not None
@@ -52,6 +52,59 @@ def plain_counts(times: np.ndarray, units: np.ndarray, bin_ms: int) -> np.ndarra
     for time, unit in zip(times, units, strict=True):
         out[max(k for k in range(len(lefts)) if lefts[k] <= float(time)), unit] += 1
     return out[:-1]
+
+
+def published_batches(labels, batch_size, seed, epochs):
+    """The order of the published loader of single digits: one generator, one list that stays shuffled, whole batches alone."""
+    rng, index = np.random.default_rng(seed), np.arange(labels)
+    for _ in range(epochs):
+        rng.shuffle(index)
+        found = [index[batch_size * n : batch_size * (n + 1)].copy() for n in range(labels // batch_size)]
+    return found
+
+
+@pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (0, 1), (3, 4)])
+def test_utterances_come_in_the_published_order(folder, seed, epoch):
+    data = ShdData(read(folder, "shd_train", "shd_test"), config(masked=0.0, batch_size=9))
+    numbers = data.utterances("train")
+    wanted = published_batches(len(numbers), 9, seed, epoch + 1)
+    found = [rows[:, 0] for rows, _ in data.rows("train", seed=seed, epoch=epoch)]
+    assert len(found) == len(wanted) == data.steps("train")
+    for mine, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(mine, numbers[theirs])
+
+
+def test_masks_have_a_generator_of_their_own(folder):
+    """With and without them the order is the published one."""
+    recordings = read(folder, "shd_train", "shd_test")
+    masked, whole = (ShdData(recordings, config(masked=m, batch_size=9)) for m in (0.5, 0.0))
+    labels = [[b["label"].tolist() for b in data.batches("train", seed=2, epoch=1)] for data in (masked, whole)]
+    assert labels[0] == labels[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_test"),
+    [
+        ("shd_test.h5", True),
+        ("shd_test.h5.gz", True),
+        ("SHD-Test.h5", True),
+        ("test.h5", True),
+        ("fastest_speakers.h5", False),
+        ("contest.h5", False),
+        ("latest_train.h5", False),
+        ("shd_train.h5", False),
+    ],
+)
+def test_the_test_file_is_one_that_says_so_in_a_word(name, is_test):
+    assert is_test_file(name) == is_test
+
+
+def test_a_file_whose_name_merely_holds_the_letters_is_no_test_set(tmp_path):
+    files.write(tmp_path / "shd_train.h5", files.utterances(0, 3, list(range(6))))
+    files.write(tmp_path / "fastest_speakers.h5", files.utterances(1, 3, list(range(6))))
+    data = ShdData(read(tmp_path, "shd_train", "fastest_speakers"), config())
+    assert data.split.protocol == "by speaker"
+    assert {group.split("-")[0] for group in data.split.test} == {"shd_train", "fastest_speakers"}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +180,7 @@ def dense(batch: dict[str, torch.Tensor]) -> np.ndarray:
     return out
 
 
-def test_an_epoch_deals_out_every_training_utterance_once(folder):
+def test_an_epoch_deals_out_training_utterances_once_in_whole_batches(folder):
     recordings = read(folder, "shd_train")
     data = ShdData(recordings, config(masked=0.0, batch_size=8))
     seen = []
@@ -139,8 +192,9 @@ def test_an_epoch_deals_out_every_training_utterance_once(folder):
             want = plain_counts(recording.events["spike_s"], recording.events["spike_unit"], 10)
             np.testing.assert_array_equal(x[k], want)
             assert data.batch(rows)["label"][k] == recording.labels["label"]
-    assert sorted(seen) == sorted(data.utterances("train").tolist())
-    assert data.steps("train") == -(-len(seen) // 8)
+    numbers = data.utterances("train").tolist()
+    assert len(set(seen)) == len(seen) == 8 * data.steps("train") == len(numbers) - len(numbers) % 8
+    assert set(seen) <= set(numbers)
 
 
 def test_batches_depend_on_seed_and_epoch_alone(folder):
@@ -171,7 +225,9 @@ def test_pairs_follow_on_each_other_and_their_digits_add_up(folder):
     data = ShdData(read(folder, "shd_train"), config(masked=0.0, adding=True, adding_batches=7, batch_size=5))
     assert (data.num_steps, data.num_classes, data.steps("train")) == (200, 19, 7)
     single = ShdData(read(folder, "shd_train"), config(masked=0.0))
-    numbers, rng = data.utterances("train"), np.random.default_rng([4, 1])
+    numbers, rng = data.utterances("train"), np.random.default_rng(4)
+    for _ in range(7):  # the epoch before
+        rng.integers(0, len(numbers), 10)
     batches = list(data.batches("train", seed=4, epoch=1))
     assert len(batches) == 7
     for batch in batches:

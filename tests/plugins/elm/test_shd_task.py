@@ -53,10 +53,10 @@ def adapted(digits: RecordingSet, model: str = "elm-v2", sets: tuple[str, ...] =
 
 @pytest.fixture(scope="module")
 def trained(digits) -> tuple[Any, Trained]:
-    """(family, a small neuron after 200 steps)."""
+    """(family, a small neuron after 300 steps)."""
     options = ("model.num_memory=20", "data.masked=0.1", "train.batch_size=32")
     family, config, data = adapted(digits, sets=options)
-    steps = 200
+    steps = 300
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = family.build(config, data.spec)
