@@ -1,0 +1,157 @@
+"""The same numbers in two recordings, or in a part of them: no split may have them on both sides.
+
+Two recordings of independent groups share no noise. Where short stretches of them are alike beyond chance, one is a copy:
+shifted, cut, scaled, with a little noise, with its channels in another order, or in another file and format. A copy of a
+single channel counts. Another sampling of the same traces is not recognised here. What was recorded is compared, signals
+and spikes; task inputs are not, because honest trials share them by design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocli.errors import LeakError
+from neurocli.recordings.alike import Alike, alike_intervals, alike_stretches
+from neurocli.recordings.recording import Recording
+from neurocli.recordings.split import PARTS, Split
+from neurocli.recordings.stretches import scale_for, signal_of, stretches_of
+from neurocli.recordings.trains import intervals_of
+
+FEWEST = 3
+"""Stretches that must be alike at one lag."""
+SURE_BITS = 50.0
+"""Evidence beyond the number of comparisons: chance alone gives so much once in 10^15 sets."""
+DENSE = 0.2
+"""Share of the stretches of the shared part that must be alike: events of one shape are alike here and there only."""
+_SAMPLED = 12
+
+
+@dataclass(frozen=True)
+class Copy:
+    """group holds numbers of `of`, an earlier recording of the set.
+
+    what: signal or spikes; channel, of_channel: those that share most; start_ms, stop_ms: where the shared part lies in
+    `group`; shift_ms: how much later it lies in `of`; bits: the evidence.
+    """
+
+    group: str
+    of: str
+    what: str
+    channel: str
+    of_channel: str
+    start_ms: float
+    stop_ms: float
+    shift_ms: float
+    bits: float
+
+    @property
+    def in_words(self) -> str:
+        """What is shared: channel, times, how much."""
+        there = "" if self.channel == self.of_channel else f" (there {self.of_channel})"
+        later = "later" if self.shift_ms > 0 else "earlier"
+        shift = f", there {abs(self.shift_ms):.5g} ms {later}" if self.shift_ms else ""
+        return f"{self.what} of channel {self.channel}{there} from {self.start_ms:.6g} to {self.stop_ms:.6g} ms{shift}"
+
+
+def refuse_copies(recordings: Mapping[str, Recording], split: Split) -> None:
+    """Raise LeakError where two parts of a split, or two sides of a fold, hold the same numbers.
+
+    A protocol that is marked as leaky is not looked at: what it lets through is its name.
+    """
+    if split.leaky:
+        return
+    part = {group: part for part in reversed(PARTS) for group in split.groups(part)}
+    found = copies(recordings, [group for group in part if group in recordings], apart=_apart(split))
+    if not found:
+        return
+    worst = max(found, key=lambda copy: copy.bits)
+    others = f"; so do {len(found) - 1} more pairs" if len(found) > 1 else ""
+    raise LeakError(
+        f"{worst.group} ({part[worst.group]}) and {worst.of} ({part[worst.of]}) hold the same data: "
+        f"{worst.in_words}{others}",
+        where=f"split, recordings {worst.of} and {worst.group}",
+        hint="was a seed repeated, or a file copied? Leave one of each pair out",
+    )
+
+
+def _apart(split: Split) -> Callable[[str, str], bool]:
+    """Whether two groups must not know each other."""
+    sides = [{g: part for part in PARTS for g in side.groups(part)} for side in split.folds or (split,)]
+    return lambda one, other: any(one in side and other in side and side[one] != side[other] for side in sides)
+
+
+def copies(
+    recordings: Mapping[str, Recording],
+    groups: Sequence[str] | None = None,
+    apart: Callable[[str, str], bool] = lambda one, other: True,
+) -> list[Copy]:
+    """Each pair of `groups` that shares numbers and is kept `apart`, once.
+
+    Recordings are read one at a time, twice at most. Time and memory grow with the number of samples, not of pairs.
+    """
+    names = list(dict.fromkeys(recordings if groups is None else groups))
+    if len(names) < 2:
+        return []
+    sampled = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, _SAMPLED).astype(int))]
+    scale = scale_for([signal_of(recordings[group]) for group in sampled])
+    stretches, intervals, clocks, channels = [], [], [], []
+    for group in names:
+        recording = recordings[group]
+        stretches.append(stretches_of(signal_of(recording), scale))
+        intervals.append(intervals_of(recording.spikes))
+        clocks.append({"signal": recording.dt_ms, "spikes": recording.spikes.dt_ms if recording.spikes else 1.0})
+        channels.append(list(recording.channels or map(str, range(recording.num_channels))))
+    best: dict[tuple[int, int], Copy] = {}
+    for alike, what in ((alike_stretches(stretches, scale), "signal"), (alike_intervals(intervals), "spikes")):
+        span = scale.span if what == "signal" else 0
+        needed = SURE_BITS + alike.comparison_bits
+        for pairs in alike.by_lag():
+            pair = _recordings_of(pairs)
+            sure = _beyond_chance(pairs, needed, scale.span)
+            if sure is None or not apart(names[pair[0]], names[pair[1]]):
+                continue
+            copy = _copy(sure, [(names[k], clocks[k][what], channels[k]) for k in pair], what, span)
+            if pair not in best or best[pair].bits < copy.bits:
+                best[pair] = copy
+    return [best[pair] for pair in sorted(best)]
+
+
+def _beyond_chance(pairs: Alike, needed: float, margin: int) -> Alike | None:
+    """Those of the pairs at one lag that cannot be by chance, nor by events of one shape: of all channels, or of two."""
+    for some, one_channel in ((pairs, False), (pairs.of_best_channels(), True)):
+        enough = len(some.bits) >= FEWEST and some.bits.sum() >= needed
+        if enough and some.density(margin, one_channel=one_channel) >= DENSE:
+            return some
+    return None
+
+
+def _recordings_of(pairs: Alike) -> tuple[int, int]:
+    return int(pairs.places.recording[pairs.first[0]]), int(pairs.places.recording[pairs.second[0]])
+
+
+def _copy(pairs: Alike, both: Sequence[tuple[str, float, list[str]]], what: str, span: int) -> Copy:
+    """both: (name, step in ms, names of channels) of the earlier and of the later recording."""
+    (of, _, of_channels), (group, dt_ms, channels) = both
+    places, main = pairs.places, pairs.of_best_channels()
+    start = places.start[pairs.second]
+    shift = int(places.start[pairs.first[0]]) - int(places.start[pairs.second[0]])
+    names = [
+        labels[k] if what == "signal" else str(k)
+        for labels, k in (
+            (channels, places.channel[main.second[0]]),
+            (of_channels, places.channel[main.first[0]]),
+        )
+    ]
+    return Copy(
+        group,
+        of,
+        what,
+        *names,
+        start_ms=float(start.min() * dt_ms),
+        stop_ms=float((start.max() + span) * dt_ms),
+        shift_ms=float(shift * dt_ms),
+        bits=float(pairs.bits.sum()),
+    )
