@@ -72,7 +72,8 @@ def _letters(names: list[str]) -> dict[str, str]:
 
 def _show(output: Output, found: Any, question: str, names: list[str], leaky: bool) -> None:
     """The runs, the best baseline and the ceiling; then what each run is better by than the first."""
-    from neurocli.evaluation.intervals import FEWEST_FOR_P, why_no_p
+    from neurocli.evaluation.intervals import FEWEST_FOR_P
+    from neurocli.evaluation.wording import why_no_p
 
     scores = [s for s in found.scores if s.question == question]
     headings = list(dict.fromkeys((s.metric, s.unit) for s in scores if s.kind == "model"))

@@ -21,7 +21,7 @@ def show_controls(
     """
     from neurocli.cli.data import trained_of_run
     from neurocli.evaluation.compare import Contestant, compare
-    from neurocli.evaluation.intervals import why_no_p
+    from neurocli.evaluation.wording import why_no_p
 
     wanted = family.controls(trained.config)
     if not wanted:

@@ -70,7 +70,7 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
 
 
 def _skill_words(evaluation: dict[str, Any]) -> str:
-    from neurocli.evaluation.skill import in_words
+    from neurocli.evaluation.wording import in_words
 
     skill = evaluation.get("skill")
     try:

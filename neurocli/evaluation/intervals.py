@@ -18,6 +18,7 @@ from scipy import special, stats
 
 from neurocli.evaluation.exchange import exchange_p
 from neurocli.evaluation.metrics import Link, Metric
+from neurocli.evaluation.wording import why_no_p as why_no_p
 
 FEWEST_GROUPS = 3
 """An interval over two groups would be an invention."""
@@ -140,16 +141,6 @@ def verdict(difference: Paired, higher: bool) -> str | None:
     if difference.low <= 0 <= difference.high or unsure:
         return "within the interval"
     return "better" if (difference.low > 0) == higher else "worse"
-
-
-def why_no_p(n_groups: int, group: str = "group") -> str:
-    """Why so few groups have no p."""
-    if n_groups < 1:
-        return "no p: there is nothing to compare"
-    least = 2 / 2**n_groups
-    return f"no p: with {n_groups} {group}{'s' if n_groups != 1 else ''} none could be below {least:.2g}".replace(
-        "0.", "."
-    )
 
 
 def left_out(metric: Metric, groups: NDArray[np.float64]) -> NDArray[np.float64]:

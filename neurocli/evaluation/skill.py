@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.intervals import interval_from_left_out
 
-WORST = -1.0
-"""Below this, how many times the room to the ceiling a model lies under the baseline says nothing any more."""
-
 
 @dataclass(frozen=True)
 class Room:
@@ -73,14 +70,3 @@ def skill(
     )
     low, high = (end if math.isfinite(end) else None for end in ends)
     return {"value": value, "low": low, "high": high, "reason": None}
-
-
-def in_words(skill: dict[str, Any]) -> str:
-    """A skill as `Scoreboard.skill` gives it: its number, `worse than NAME`, `no room`, or a dash where a part is missing."""
-    worse = (skill["paired"] or {}).get("verdict") == "worse"
-    value = skill["value"]
-    if value is None:
-        if any(skill[key] is None for key in ("model", "baseline", "ceiling")):
-            return "–"
-        return f"worse than {skill['best_baseline']}" if worse else "no room"
-    return f"worse than {skill['best_baseline']}" if value < WORST else f"{value:.3g}"

@@ -211,7 +211,8 @@ def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
     page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
     page.answer.append(f"Diagnosis: {page.verdicts}")
     columns = ["verdict", "check", "subject", "value", "to pass", "advice"]
-    rows = [[f[column] for column in columns] for f in findings]
+    keys = ["verdict", "check", "subject", "value", "threshold", "advice"]
+    rows = [[f[key] for key in keys] for f in findings]
     page.findings = grid(Sheet("", columns, [row for row in rows if row[0] != "PASS"]))
     # What passed has no advice.
     page.passed = grid(Sheet("", columns[:-1], [row[:-1] for row in rows if row[0] == "PASS"]))

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neurocli.evaluation.intervals import why_no_p
-from neurocli.evaluation.skill import in_words
+from neurocli.evaluation.wording import in_words, why_no_p
 from neurocli.report.words import format_value, with_interval
 
 HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alone"

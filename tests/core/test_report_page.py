@@ -45,10 +45,10 @@ def exhibit(run: RunFolder, **other: Any) -> dict[str, Any]:
 
 
 def evaluation(run: RunFolder, **other: Any) -> dict[str, Any]:
-    paired = {"value": 0.1, "low": 0.09, "high": 0.11, "p": 0.25, "n_groups": 3}
+    paired = {"value": 0.1, "low": 0.09, "high": 0.11, "p": None, "n_groups": 3, "verdict": "better"}
     skill = {
         "metric": "R2", "horizon_ms": 1.0, "model": 0.6, "best_baseline": "ridge", "baseline": 0.5, "ceiling": 0.7,
-        "value": 0.5, "paired": paired,
+        "value": 0.5, "low": 0.4, "high": 0.6, "reason": None, "paired": paired,
     }  # fmt: skip
     question = {"name": "1 ms", "horizon_ms": 1.0, "unit": "mV", "subsets": ["E", "spike"], "groups": ["a", "b", "c"]}
     scores = [
@@ -62,8 +62,8 @@ def evaluation(run: RunFolder, **other: Any) -> dict[str, Any]:
     ]
     return {
         "model": "toy-v1", "scores": scores, "skill": skill, "skills": [skill, skill],
-        "differences": [{"baseline": "ridge", **paired, "verdict": "better"}],
-        "metrics": [{"name": "R2", "unit": "z", "higher": True, "interval": "bootstrap"}],
+        "differences": [{"baseline": "ridge", **paired}],
+        "metrics": [{"name": "R2", "unit": "z", "higher": True}],
         "questions": [question, {**question, "name": "5 ms", "horizon_ms": 5.0}],
         "protocol": {"split": "by-group", "leaky": False, "groups": {}, "group": "worm"}, "ceiling_reason": None,
         "hindsight": ["spike"], "exhibits": [exhibit(run)], "notes": ["the flag is on"],
@@ -196,7 +196,7 @@ def test_scores_stand_beside_their_references(run: RunFolder) -> None:
     assert (
         board.rows[0][2] == "0.6 [0.59, 0.61]" and board.rows[3][2] == "0.7" and board.numeric == [False, False, True]
     )
-    assert differences.rows == [["ridge", "0.1 [0.09, 0.11]", "0.25", "better"]]
+    assert differences.rows == [["ridge", "0.1 [0.09, 0.11]", "–", "better"]]
     assert horizons.rows[-1] == ["skill", "", "0.5", "0.5"] and subset.columns == ["", "kind", "E"]
     assert "never quote" in (hindsight.note or "")
 

@@ -7,10 +7,11 @@ import pytest
 from sklearn import metrics as reference
 
 from neurocli.errors import NeuroError
-from neurocli.evaluation.intervals import Paired, interval, paired, verdict, why_no_p
+from neurocli.evaluation.intervals import Paired, interval, paired, verdict
 from neurocli.evaluation.metrics import MAE, R2, RMSE
 from neurocli.evaluation.question import Bound, Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
+from neurocli.evaluation.wording import why_no_p
 
 RNG = np.random.default_rng(0)
 TARGETS = {f"g{k}": RNG.normal(-60, 5, (50, 4)) for k in range(6)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neurocli.evaluation.skill import in_words
+from neurocli.evaluation.wording import in_words
 
 
 def skill(value: float | None, verdict: str | None = None, ceiling: float | None = 0.9) -> dict:
