@@ -33,9 +33,15 @@ def usable_findings(data: SimulationData | None, trouble: DataError | None, conf
 
 def positives_finding(data: SimulationData, config: Any) -> Finding:
     """How many steps with a spike the test simulations have: what AUC rests on."""
-    events = [data.load(group).events.get(data.options.event, ()) for group in data.split.test]
-    scored = sum(int((np.asarray(steps) >= config.data.ignored).sum()) for steps in events)
+    _, scored = spike_counts(data, config)
     advice = "AUC is undefined: bring more simulations, or another data.split_seed"
     if scored:
         advice = "AUC rests on few spikes, so that models cannot be told apart by it: bring more or longer simulations"
     return judged("test-spikes", "test simulations", scored, warn=FEWEST_SPIKES, fail=1, low=True, advice=advice)
+
+
+def spike_counts(data: SimulationData, config: Any) -> tuple[int, int]:
+    """Output spikes of the test simulations: how many there are, and at how many of the scored steps."""
+    events = [np.asarray(data.load(group).events.get(data.options.event, ()), np.int64) for group in data.split.test]
+    first = config.data.ignored
+    return sum(len(steps) for steps in events), sum(len(np.unique(steps[steps >= first])) for steps in events)

@@ -20,6 +20,7 @@ from neurocli_elm.data import SimulationData
 from neurocli_elm.drawing import EXCITATION, INHIBITION
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.questions import SOMA, SPIKE
+from neurocli_elm.spikescores import FALSE_POSITIVES
 from neurocli_elm.windows import SOMA_BIAS_MV, Windows, soma_target_mv
 
 SHOWN_MS, LEAD_MS = 2000, 400
@@ -59,21 +60,26 @@ def published(trained: Trained) -> Exhibit:
     note = (
         f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than 24 "
         f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
-        "and the standard deviation of its own targets, which no user of a model could do"
-        + (f". {reason}" if reason else "")
+        "and the standard deviation of its own targets, which no user of a model could do. TP@: true positives at that rate of "
+        "false ones; AUC@: their mean below it" + (f". {reason}" if reason else "")
     )
-    columns = ["protocol", "AUC", "AP", "TP@0.0025", "TP@0.01", "RMSE mV", "MAE mV", "EV %"]
+    columns = ["protocol", "AUC", "AP", *(f"TP@{rate:g}" for rate in FALSE_POSITIVES)]
+    columns += [*(f"AUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE mV", "MAE mV", "EV %"]
     claims: dict[str, Any] = {
         f"{name.split()[0]}_{key}": value
         for name, scores in scored.items()
-        for key, value in (("auc", scores.spikes.auc), ("rmse_mv", scores.soma.rmse_mv))
+        for key, value in (
+            ("auc", scores.spikes.auc),
+            ("rmse_mv", scores.soma.rmse_mv),
+            *((f"auc_at_{rate:g}", scores.spikes.partial_auc.get(rate)) for rate in FALSE_POSITIVES),
+        )
     }
     return Exhibit("published-protocol", "The published protocol", Table(columns, rows, note), None, claims)
 
 
 def _row(scores: protocol.Scores) -> list[Any]:
     spikes, soma = scores.spikes, scores.soma
-    at = [spikes.true_positives.get(rate) for rate in (0.0025, 0.01)]
+    at = [part.get(rate) for part in (spikes.true_positives, spikes.partial_auc) for rate in FALSE_POSITIVES]
     return [spikes.auc, spikes.average_precision, *at, soma.rmse_mv, soma.mae_mv, soma.explained_percent]
 
 

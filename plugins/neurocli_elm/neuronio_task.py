@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from neurocli.diagnosis import Finding
+from neurocli.diagnosis.words import counted
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
@@ -17,6 +18,7 @@ from neurocli.plugin.family import Trained
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_elm import baselines, questions
 from neurocli_elm.data import SimulationData
+from neurocli_elm.diagnose_split import spike_counts
 from neurocli_elm.loss import loss_terms, validation
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.references import answer, missing_references, references
@@ -85,11 +87,13 @@ class NeuronioTask(Task):
         return interpretation_exhibits(trained, figures)
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:
-        spikes = [len(data.load(group).events[config.data.event]) for group in data.split.test]
+        every, scored = spike_counts(data, config)
+        left_out = not data.split.train and len(data.split.test) >= baselines.FEWEST
         return [
-            f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; "
-            f"{int(np.sum(spikes))} output spikes in {len(spikes)} test simulation{'s' if len(spikes) != 1 else ''}",
+            f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; scores of spikes rest on "
+            f"{scored} steps with an output spike in {counted(len(data.split.test), 'test simulation')} "
+            f"({every} output spikes with those of the first {config.data.ignored} ms)",
             f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.ignored} ms not scored",
-            *([] if data.split.train else [baselines.LEFT_OUT]),
+            *([baselines.LEFT_OUT] if left_out else []),
             *missing_references(config),
         ]

@@ -1,0 +1,69 @@
+"""What an evaluation says of itself: on how many spikes it rests, what was fitted, and every number that was computed."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import Split
+from neurocli_elm.baselines import FEWEST, LEFT_OUT
+from neurocli_elm.control import untrained_neuron
+from neurocli_elm.example import small_cells
+from neurocli_elm.exhibits import published
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return small_cells(0, simulations=6, duration_ms=2500)
+
+
+def asked(cells, train, test):
+    family = registry().family("elm-v2")
+    config = family.Config()
+    config.model.num_memory, config.model.num_branch = 3, 8
+    names = cells.groups
+    data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train : train + test]), "given"))
+    return family, config, data
+
+
+def test_the_number_of_spikes_is_the_one_that_the_score_rests_on(cells):
+    family, config, data = asked(cells, 2, 4)
+    question = family.questions(data, config)[0]
+    scored = int(sum(target[:, 1].sum() for target in question.targets.values()))
+    every = sum(len(cells[group].events["output_spikes"]) for group in data.split.test)
+    assert scored < every
+    told = family.notes(data, config)[0]
+    assert re.search(rf"rest on {scored} steps with an output spike", told) and f"({every} output spikes" in told
+    (finding,) = [f for f in _findings(family, data, config) if f.check == "test-spikes"]
+    assert finding.value == scored
+
+
+def _findings(family, data, config):
+    from neurocli_elm.diagnose_split import positives_finding
+
+    return [positives_finding(data, config)]
+
+
+@pytest.mark.parametrize("test", [1, FEWEST - 1, FEWEST, 5])
+def test_filters_are_said_to_be_fitted_only_where_they_are(cells, test):
+    family, config, data = asked(cells, 0, test)
+    fitted = [p for p in family.baselines(data, config) if p.kind == "baseline"]
+    assert (LEFT_OUT in family.notes(data, config)) == bool(fitted) == (test >= FEWEST)
+
+
+def test_the_published_table_shows_every_score_of_its_protocol(cells):
+    family, config, data = asked(cells, 0, 5)
+    trained = Trained(untrained_neuron(config, data.spec, 2, 0), config, data, 0, [])
+    exhibit = published(trained)
+    columns = exhibit.table.columns
+    for rate in ("0.0025", "0.01"):
+        assert f"AUC@{rate}" in columns and f"TP@{rate}" in columns
+        value = exhibit.table.rows[0][columns.index(f"AUC@{rate}")]
+        assert value == exhibit.claims[f"published_auc_at_{rate}"] and 0 <= value <= 1
+        # A mean below a rate is at most the true positive rate there.
+        assert value <= exhibit.table.rows[0][columns.index(f"TP@{rate}")] + 1e-9
+    assert np.all([len(row) == len(columns) for row in exhibit.table.rows])
