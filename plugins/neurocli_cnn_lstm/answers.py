@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.family import Trained
 from neurocli_cnn_lstm.data import VoltageData
+from neurocli_cnn_lstm.paths import rollout
 
 _CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
 _BATCH = 16
+_PATHS = 256  # paths that are sampled together
 LONGEST_LAG = 20
 """Samples that the linear baselines look back."""
 
@@ -32,10 +35,22 @@ def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
         subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
         asked.append(
             Question(
-                f"{steps * data.dt_ms:g} ms", steps, steps * data.dt_ms, data.unit, targets, origins, subsets, hindsight
+                f"{steps * data.dt_ms:g} ms",
+                steps,
+                steps * data.dt_ms,
+                data.unit,
+                targets,
+                {g: o + data.drop for g, o in origins.items()},
+                subsets,
+                hindsight,
             )
         )
     return asked
+
+
+def local_origins(data: VoltageData, question: Question) -> dict[str, NDArray[np.int64]]:
+    """A question's origins counted in `data.volts`, from which the start of every run has been dropped."""
+    return {group: origins - data.drop for group, origins in question.origins.items()}
 
 
 def horizon_steps(data: VoltageData, config: Any) -> list[int]:
@@ -90,7 +105,7 @@ def answer_v1(trained: Trained, question: Question) -> Prediction:
     data, module = trained.data, trained.module
     assert isinstance(data, VoltageData)
     values = {}
-    for group, origins in question.origins.items():
+    for group, origins in local_origins(data, question).items():
         parts = []
         for some in np.array_split(origins, max(1, len(origins) // 512)):
             window = data.contexts(group, some, trained.config.model.window)["v"]
@@ -111,7 +126,7 @@ def answer_v2(trained: Trained, question: Question) -> Prediction:
     data, module, warmup = trained.data, trained.module, trained.config.model.warmup
     assert isinstance(data, VoltageData)
     values, spike = {}, {}
-    for group, origins in question.origins.items():
+    for group, origins in local_origins(data, question).items():
         _, offset, steps = data.place[group]
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
         mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
@@ -132,33 +147,30 @@ def answer_v2(trained: Trained, question: Question) -> Prediction:
 
 
 def _free_run(trained: Trained, question: Question) -> Prediction:
-    """The mean of sampled paths, with the Monte Carlo variance of that mean; every horizon reads the same paths."""
+    """The mean of sampled paths; every horizon reads the same paths."""
     data = trained.data
     assert isinstance(data, VoltageData)
-    values, variance = {}, {}
-    for group, origins in question.origins.items():
-        mean, mc = _paths(trained, group, origins)
-        values[group] = data.normalisation.restore(mean[:, question.horizon_steps - 1])
-        variance[group] = mc[:, question.horizon_steps - 1] * data.normalisation.sd**2
-    return Prediction(values, variance if data.flag_on else None)
+    return Prediction(
+        {
+            group: data.normalisation.restore(_means(trained, group, origins)[:, question.horizon_steps - 1])
+            for group, origins in local_origins(data, question).items()
+        }
+    )
 
 
-def _paths(trained: Trained, group: str, origins: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and Monte Carlo variance of the mean [k, step, neuron], in z, out to the longest horizon; kept per group."""
+def _means(trained: Trained, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
     data, config = trained.data, trained.config
-    module: Any = trained.module
     assert isinstance(data, VoltageData)
     kept = trained.__dict__.setdefault("_free_runs", {})
-    if group in kept and np.array_equal(kept[group][0], origins):
-        return kept[group][1], kept[group][2]
+    if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
+        return kept[group][2]
     steps = horizon_steps(data, config)[-1]
-    samples = config.evaluate.rollout_samples if data.flag_on else 1
-    generator = torch.Generator().manual_seed(trained.seed)
-    means, variances = [], []
-    for some in np.array_split(origins, max(1, len(origins) // 32)):
+    samples = config.evaluate.rollout_samples
+    generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
+    means = []
+    for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
         batch = data.contexts(group, some, config.model.warmup + 20)
-        paths = module.rollout(batch["v"], batch.get("flag"), steps, samples, generator, return_paths=True)
-        means.append(paths.mean(0).numpy())
-        variances.append(paths.var(0).numpy() / samples if samples > 1 else np.zeros_like(means[-1]))
-    kept[group] = (origins, np.concatenate(means), np.concatenate(variances))
-    return kept[group][1], kept[group][2]
+        means.append(rollout(trained.module, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
+    kept[group] = data, origins, np.concatenate(means)
+    return kept[group][2]

@@ -11,7 +11,7 @@ from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.family import NoCeiling
-from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps
+from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps, local_origins
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.table import TableForecast
 
@@ -22,7 +22,7 @@ def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
     """Persistence, AR(20), VAR(10) and the table of the own last voltage, fitted on training runs for each horizon."""
 
     def persistence(question: Question) -> Prediction:
-        return Prediction({g: data.volts(g)[o] for g, o in question.origins.items()})
+        return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, question).items()})
 
     found = [
         Predictor("persistence", "baseline", persistence, "the last voltage again"),
@@ -66,7 +66,7 @@ def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge) -> Any:
             fitted.update(zip(horizons, models, strict=True))
         forecast = fitted[question.horizon_steps].predict
         return Prediction(
-            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in question.origins.items()}
+            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in local_origins(data, question).items()}
         )
 
     return answer
@@ -78,14 +78,15 @@ def _table(data: VoltageData, *, flags: bool) -> Any:
             return None
         table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
         table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
-        return Prediction({g: table.predict(data.volts(g))[o] for g, o in question.origins.items()})
+        return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, question).items()})
 
     return answer
 
 
 def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
-    """The mean over simulated branches from the full state: what a model that knew everything but the noise would say."""
+    """The mean over simulated branches from the full state: an upper bound, since no voltage at 1 ms tells that state."""
     from neurocli_cnn_lstm.oracle import forecast
+    from neurocli_cnn_lstm.oracle_exact import applies, exact_forecast
     from neurocli_cnn_lstm.parameters import parameters_of
 
     parameters = parameters_of(data.recordings)
@@ -96,34 +97,43 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
         return NoCeiling(f"only {first.num_channels} of {parameters.neurons} neurons are recorded")
     if first.spikes is None:
         return NoCeiling("the spikes are not recorded")
+    horizons = horizon_steps(data, config)
+
+    def means(number: int, group: str, origins: NDArray[np.int64], steps: list[int], branches: int) -> NDArray[Any]:
+        recording = data.recordings[group]
+        # Compiled code reads the spikes, and does not look whether a neuron is one of the network's.
+        if recording.spikes is None or recording.spikes.channel.max(initial=0) >= parameters.neurons:
+            raise DataError(
+                f"the spikes are not those of {parameters.neurons} neurons",
+                where=data.recordings.where(group),
+                hint="simulate it again",
+            )
+        weights = wiring(data, group, parameters.neurons)
+        known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel, origins
+        ahead = [step * data.dt_ms for step in steps]
+        if len(steps) == 1 and applies(parameters, ahead[0]):
+            return exact_forecast(*known, ahead[0])[None]
+        return forecast(*known, ahead, branches, ORACLE_SEED + number)[0]
+
+    kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
 
     def answer(question: Question) -> Prediction:
-        values, variance = {}, {}
-        branches = config.evaluate.oracle_branches if question.horizon_steps == 1 else config.evaluate.probe_branches
+        values = {}
         for number, (group, origins) in enumerate(question.origins.items()):
-            recording = data.recordings[group]
-            # Compiled code reads the spikes, and does not look whether a neuron is one of the network's.
-            if recording.spikes is None or recording.spikes.channel.max(initial=0) >= parameters.neurons:
-                raise DataError(
-                    f"the spikes are not those of {parameters.neurons} neurons",
-                    where=data.recordings.where(group),
-                    hint="simulate it again",
-                )
-            mean, mc = forecast(
-                parameters,
-                wiring(data, group, parameters.neurons),
-                recording.signal,
-                recording.spikes.step,
-                recording.spikes.channel,
-                origins + data.drop,
-                [question.horizon_steps * data.dt_ms],
-                branches,
-                ORACLE_SEED + number,
-            )
-            values[group], variance[group] = mean[0], mc[0]
-        return Prediction(values, variance)
+            if question.horizon_steps == horizons[0]:
+                values[group] = means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0]
+                continue
+            if group not in kept or not np.array_equal(kept[group][0], origins):
+                kept[group] = origins, means(number, group, origins, horizons[1:], config.evaluate.probe_branches)
+            values[group] = kept[group][1][horizons[1:].index(question.horizon_steps)]
+        return Prediction(values)
 
-    return Predictor("full-state oracle", "ceiling", answer, "exact state and wiring, mean over simulated branches")
+    return Predictor(
+        "full-state oracle",
+        "ceiling",
+        answer,
+        "upper bound: knows the spikes to 0.1 ms and the weights, which no voltage at 1 ms tells",
+    )
 
 
 def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:

@@ -40,10 +40,12 @@ class EvaluateConfig(Section):
     skip: int = Field(
         149, ge=149, description="samples of each run that only serve as context, the same for every model"
     )
-    probe_stride: int = Field(50, ge=1, description="samples between the origins of horizons beyond the first")
-    oracle_branches: int = Field(24, ge=2, description="Monte Carlo branches of the ceiling at the first horizon")
-    probe_branches: int = Field(64, ge=2, description="the same at longer horizons")
-    rollout_samples: int = Field(8, ge=2, description="sampled paths of the model at longer horizons")
+    probe_stride: int = Field(200, ge=1, description="samples between the origins of horizons beyond the first")
+    oracle_branches: int = Field(
+        256, ge=2, description="Monte Carlo branches of the ceiling at the first horizon, where it has no exact form"
+    )
+    probe_branches: int = Field(512, ge=2, description="Monte Carlo branches of the ceiling at longer horizons")
+    rollout_samples: int = Field(64, ge=2, description="sampled paths of the model at longer horizons")
 
     @field_validator("horizons_ms")
     @classmethod

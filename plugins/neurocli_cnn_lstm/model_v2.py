@@ -19,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurocli_cnn_lstm.stages_v2 import MembraneStage, OnsetDetector, SynapseStage, fold_neurons, unfold_neurons
+from neurocli_cnn_lstm.stages_v2 import EVERY, MembraneStage, OnsetDetector, SynapseStage, fold_neurons, unfold_neurons
 
 PARTS = ("synapse", "echo", "lstm", "residual")  # what `forward` can leave out
-DEAD_SAMPLES = 2  # samples at reset after a spike: 2 ms of refractoriness at 1 ms per sample
 MEMORY_SAMPLES = 8  # how far back everything but the LSTM can see
 
 
@@ -108,13 +107,13 @@ class StructuredCnnLstm(nn.Module):
         unknown = set(ablate) - set(PARTS)
         if unknown:
             raise ValueError(f"cannot ablate {sorted(unknown)}; the parts are {list(PARTS)}")
-        at_reset, x = self._membrane_input(v, flag, onset, ablate)
+        at_reset, x = self.membrane_input(v, flag, onset, ablate)
         output, _ = self.membrane(x, use_lstm="lstm" not in ablate)
         if "residual" in ablate:
             v = torch.zeros_like(v)
-        return self._mixture(v, None if flag is None else at_reset, output)
+        return self.mixture(v, None if flag is None else at_reset, output)
 
-    def _mixture(self, v: Tensor, flag: Tensor | None, output: Tensor) -> Forecast:
+    def mixture(self, v: Tensor, flag: Tensor | None, output: Tensor) -> Forecast:
         """Turn the membrane's output into the two cases and their mean; ``v`` is what a free sample moves from."""
         change, reset_logit, free_log_sd = output.unbind(-1)
         reset_logit = reset_logit - 3.0  # about one sample in twenty is at reset: start there
@@ -126,17 +125,23 @@ class StructuredCnnLstm(nn.Module):
             spike_logit = torch.where(flag > 0, torch.full_like(reset_logit, -20.0), reset_logit)
         return Forecast(mean, spike_logit, reset_logit, free_mean, free_log_sd.clamp(-4.0, 1.0))
 
-    def _membrane_input(
-        self, v: Tensor, flag: Tensor | None, onset: Tensor | None, ablate: Collection[str]
+    def membrane_input(
+        self,
+        v: Tensor,
+        flag: Tensor | None,
+        onset: Tensor | None = None,
+        ablate: Collection[str] = (),
+        tail: slice = EVERY,
     ) -> tuple[Tensor, Tensor]:
+        """Return the flag ``[batch, time, neuron]`` and what the LSTM receives, the latter at the steps of ``tail`` alone."""
         if v.dim() != 3 or v.shape[2] != self.num_neurons:
             raise ValueError(f"expected [batch, time, {self.num_neurons}], got {list(v.shape)}")
         flag, found = self.events(v, flag)
         onset = found if onset is None else onset
-        drive, own = self.synapse(v, flag, onset, use_echo="echo" not in ablate)
+        drive, own = self.synapse(v, flag, onset, use_echo="echo" not in ablate, tail=tail)
         if "synapse" in ablate:
             drive = torch.zeros_like(drive)
-        return flag, self.membrane.lstm_input(v, flag, onset, torch.cat((drive, own), dim=-1))
+        return flag, self.membrane.lstm_input(v, flag, onset, torch.cat((drive, own), dim=-1), tail)
 
     # ---- looking inside ---------------------------------------------------------------------------------------
 
@@ -144,7 +149,7 @@ class StructuredCnnLstm(nn.Module):
     def lstm_trace(self, v: Tensor, flag: Tensor | None = None) -> LstmTrace:
         """Run the LSTM step by step with its own weights and return its real gates and states."""
         lstm = self.membrane.lstm
-        _, x = self._membrane_input(v, flag, None, ())
+        _, x = self.membrane_input(v, flag)
         folded = fold_neurons(x)
         h = c = folded.new_zeros(folded.shape[1], lstm.hidden_size)
         steps = []
@@ -178,62 +183,6 @@ class StructuredCnnLstm(nn.Module):
             for lag in range(lags):
                 result[lag, j] = grad[:, -1 - lag].sum(0) / counted[:, j].sum().clamp(min=1)
         return result
-
-    # ---- beyond the next sample -------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def rollout(
-        self,
-        v: Tensor,
-        flag: Tensor | None,
-        steps: int,
-        samples: int = 32,
-        generator: torch.Generator | None = None,
-        return_paths: bool = False,
-    ) -> Tensor:
-        """Forecast ``steps`` samples ahead of the end of ``v [batch, time, neuron]``; ``[batch, step, neuron]`` in z.
-
-        With a flag, ``samples`` paths are drawn (a reset by its probability, held for the dead time, else a free move
-        with its noise) and their mean is returned, or all paths ``[sample, batch, step, neuron]``. Without one the
-        mean is iterated, which flattens out. Give some 20 samples of context, as in training.
-        """
-        batch, stochastic = v.shape[0], flag is not None
-        samples = samples if stochastic else 1
-        at_reset, x = self._membrane_input(v, flag, None, ())
-        output, state = self.membrane(x)
-        forecast = self._mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output[:, -1:])
-        forecast = Forecast(*(None if field is None else field.repeat(samples, 1, 1) for field in forecast))
-        state = tuple(part.repeat(1, samples, 1) for part in state)
-        v = v[:, -MEMORY_SAMPLES:].repeat(samples, 1, 1)
-        if stochastic:
-            flag = flag[:, -MEMORY_SAMPLES:].to(v.dtype).repeat(samples, 1, 1)
-        path = []
-        for _ in range(steps):
-            following = forecast.mean
-            if stochastic:
-                following, reset = self._draw(forecast, flag, generator)
-                flag = torch.cat((flag, reset), dim=1)[:, -MEMORY_SAMPLES:]
-            v = torch.cat((v, following), dim=1)[:, -MEMORY_SAMPLES:]
-            path.append(following)
-            at_reset, x = self._membrane_input(v, flag, None, ())
-            output, state = self.membrane(x[:, -1:], state)
-            forecast = self._mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output)
-        paths = torch.cat(path, dim=1).unflatten(0, (samples, batch))
-        return paths if return_paths else paths.mean(0)
-
-    def _draw(self, forecast: Forecast, flag: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Draw the next sample and its flag, both ``[batch, 1, neuron]``."""
-        free = forecast.free_mean + forecast.free_log_sd.exp() * _normal_like(forecast.free_mean, generator)
-        chance = torch.rand(free.shape, generator=generator, dtype=free.dtype, device=free.device)
-        fired = chance < forecast.spike_logit.sigmoid()
-        recent = flag[:, -DEAD_SAMPLES:]
-        held = (recent[:, -1:] > 0) & (recent.sum(1, keepdim=True) < DEAD_SAMPLES)  # the dead time is not over
-        reset = fired | held
-        return torch.where(reset, self.reset_z.expand_as(free), free), reset.to(free.dtype)
-
-
-def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
 
 
 def forecast_loss(

@@ -1,10 +1,12 @@
-"""The full-state oracle: the best forecast that anyone could make, by simulating on from the exact state.
+"""The full-state oracle: no forecast is better than one that simulates on from the exact state.
 
-At an origin everything is known that the future depends on: the voltages, the remaining refractory times, the spikes
-in flight and the weights. Only the noise to come is not. The oracle draws that noise afresh in many branches; their
-mean is the conditional expectation, and its squared error the least that any forecast can reach (the ceiling of R2).
-A mean over B branches carries a Monte Carlo error of variance/B, which is returned so that the scorer can take it off
-the squared error.
+At an origin it knows everything that the future depends on: the voltages, the remaining refractory times, the spikes in
+flight and the weights. Only the noise to come is not known. The oracle draws that noise afresh in many branches; their mean
+is the conditional expectation. That is an *upper bound* of what a model can reach which sees voltages at 1 ms: it knows the
+spikes to 0.1 ms and the weights, and how much of that could be told from the voltages is not known.
+
+A mean over B branches misses the expectation by variance/B, which lowers the R2 of the oracle: by .0008 at 2 ms and .0014
+at 5 ms for 512 branches. Where the forecast is due before a spike can act on another neuron, `oracle_exact` needs none.
 
 A step of 100 neurons takes about half a microsecond. Four things make it so: float32 arrays that LLVM can vectorise;
 one sfc32 generator per neuron (adds, shifts and rotations only); one 32-bit word per neuron and step, of which 12 bits
@@ -49,7 +51,7 @@ def forecast(
     t * record_ms / dt_ms, before that step's threshold: the spikes strictly before it are the past.
 
     Gives (mean [horizon, origin, neuron] in mV, variance of that mean [horizon, origin, neuron] in mV^2; NaN for a
-    single branch). Subtract the second from the squared error of the first.
+    single branch). The second says how many branches are enough.
     """
     n = config.neurons
     if voltage.ndim != 2 or voltage.shape[1] != n or weights.shape != (n, n):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 # Adam moves every parameter by about the learning rate, but a synapse has far less data than a shared weight:
 # stored in this unit, it takes smaller steps under the one learning rate of the model.
 WEIGHT_UNIT = 0.4
+EVERY = slice(None)
 
 
 def delay(x: Tensor, steps: int) -> Tensor:
@@ -94,8 +95,13 @@ class SynapseStage(nn.Module):
         """Effective synaptic weights ``[post, pre]``, signed, up to a common factor that the head undoes."""
         return WEIGHT_UNIT * self.raw_weight.expand(self.num_neurons, -1)
 
-    def forward(self, v: Tensor, flag: Tensor, onset: Tensor, use_echo: bool = True) -> tuple[Tensor, Tensor]:
-        """Return the drive ``[batch, time, neuron, channel]`` and each neuron's own gated onsets, twice as many."""
+    def forward(
+        self, v: Tensor, flag: Tensor, onset: Tensor, use_echo: bool = True, tail: slice = EVERY
+    ) -> tuple[Tensor, Tensor]:
+        """Return the drive ``[batch, time, neuron, channel]`` and each neuron's own gated onsets, twice as many.
+
+        ``tail``: the steps to return, all by default; a sampled path needs its last one alone.
+        """
         weight = self.weight
         onset_1 = delay(onset, 1)
         from_voltage = self.release_conv(v[..., None])
@@ -104,12 +110,12 @@ class SynapseStage(nn.Module):
 
         echo = self._echo(v, flag, guess, weight) if use_echo else torch.zeros_like(v)
         strength = (weight.square().sum(0) + 1e-4).sqrt().expand_as(v)  # how loud this neuron's echo can be
-        evidence = torch.stack((delay(v, 2), delay(v, 3), echo, strength, delay(guess, 2)), dim=-1)
+        evidence = torch.stack((delay(v, 2), delay(v, 3), echo, strength, delay(guess, 2)), dim=-1)[:, tail]
         late = torch.sigmoid(self.echo_out(torch.tanh(self.echo_in(evidence))))
-        with_drive = from_voltage + delay(guess, 1)[..., None] * self.release_drive
+        with_drive = from_voltage[:, tail] + delay(guess, 1)[:, tail, :, None] * self.release_drive
         early = torch.sigmoid(self.release_out(torch.tanh(with_drive)))
 
-        own_early, own_late = onset[..., None] * early, onset_1[..., None] * late
+        own_early, own_late = onset[:, tail, :, None] * early, onset_1[:, tail, :, None] * late
         arriving = own_early + own_late
         drive = torch.stack([F.linear(arriving[..., k], weight) for k in range(self.channels)], dim=-1)
         return drive, torch.cat((own_late, own_early), dim=-1)
@@ -145,9 +151,9 @@ class MembraneStage(nn.Module):
             nn.Linear(head_hidden, 3),
         )
 
-    def lstm_input(self, v: Tensor, flag: Tensor, onset: Tensor, side: Tensor) -> Tensor:
-        """Return what the LSTM receives, ``[batch, time, neuron, feature]``."""
-        return torch.cat((self.conv(torch.stack((v, flag, onset), dim=-1)), side), dim=-1)
+    def lstm_input(self, v: Tensor, flag: Tensor, onset: Tensor, side: Tensor, tail: slice = EVERY) -> Tensor:
+        """Return what the LSTM receives, ``[batch, time, neuron, feature]``, at the steps of ``tail`` (those of ``side``)."""
+        return torch.cat((self.conv(torch.stack((v, flag, onset), dim=-1))[:, tail], side), dim=-1)
 
     def forward(
         self, x: Tensor, state: tuple[Tensor, Tensor] | None = None, use_lstm: bool = True

@@ -7,6 +7,7 @@ import torch
 from neurocli_cnn_lstm.gates import layer_trace
 from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model_v2 import PARTS, StructuredCnnLstm, forecast_loss
+from neurocli_cnn_lstm.paths import rollout
 
 
 def small(n: int = 7, seed: int = 0, **kwargs: object) -> StructuredCnnLstm:
@@ -109,7 +110,7 @@ def test_v2_sampled_paths_keep_the_dead_time() -> None:
     with torch.no_grad():
         model.membrane.head[-1].bias[1] += 3  # many resets
     generator = torch.Generator().manual_seed(0)
-    paths = model.rollout(v, flag, 12, samples=5, generator=generator, return_paths=True)
+    paths = rollout(model, v, flag, 13, samples=5, generator=generator).paths
     assert paths.shape == (5, 2, 12, 7)
     at_reset = paths[:, :, 3:] == model.reset_z
     runs = at_reset.double()
