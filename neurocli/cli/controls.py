@@ -78,6 +78,7 @@ def _run_of(
     from neurocli.cli.data import recordings_of_run
     from neurocli.cli.train import fit_run, new_run
     from neurocli.config.resolve import resolve
+    from neurocli.recordings.adapting import adapted
     from neurocli.runs.folder import list_runs
 
     values = {**trained.config.model_dump(mode="json")}
@@ -89,7 +90,7 @@ def _run_of(
             output.say(f"{name}: {run.name}")
             return run
     output.say(f"{name}: training it")
-    module = family.adapt(recordings_of_run(info, family.card), config)
+    module = adapted(family, recordings_of_run(info, family.card), config)
     about = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
     run = new_run(root, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), module, about)
     fit_run(family, config, module, run)

@@ -111,6 +111,7 @@ def trained_of_run(
 ) -> tuple[ModelFamily, Trained, dict[str, Any]]:
     """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead."""
     from neurocli.plugin.registry import registry
+    from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of, load_trained
 
     info = run.read_info()
@@ -130,7 +131,8 @@ def trained_of_run(
     if data:
         recordings, split = _new_data(info, known, split, open_files(data))
     assert recordings is not None
-    module = family.adapt(recordings, config, split)
+    # The data of the run were audited before it was trained.
+    module = adapted(family, recordings, config, split) if data else family.adapt(recordings, config, split)
     if known is None:
         from neurocli.recordings import Normalisation
 

@@ -86,9 +86,10 @@ def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tupl
     """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
     from neurocli.errors import DataError, LeakError
     from neurocli.recordings import Split
+    from neurocli.recordings.adapting import adapted
 
     try:
-        return family.adapt(recordings, config), ""
+        return adapted(family, recordings, config), ""
     except DataError as error:
         if error.where != "split" or isinstance(error, LeakError):
             raise

@@ -97,6 +97,7 @@ def _begun(
 ) -> tuple[ModelFamily, Any, Any, Any]:
     from neurocli.cli.data import fingerprints, recordings_for
     from neurocli.errors import UsageError
+    from neurocli.recordings.adapting import adapted
 
     if model is None:
         raise UsageError(
@@ -108,7 +109,7 @@ def _begun(
     asked = "--device" if flags["train.device"] is not None else "train.device"
     resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
     recordings, source = recordings_for(family, resolved.config, data)
-    module = family.adapt(recordings, resolved.config)
+    module = adapted(family, recordings, resolved.config)
     run = new_run(
         root,
         family,
@@ -148,6 +149,7 @@ def _resumed(
     from neurocli.config.resolve import flatten
     from neurocli.errors import ConfigError, UsageError
     from neurocli.plugin.registry import registry
+    from neurocli.recordings.adapting import adapted
     from neurocli.runs.folder import RunFolder
 
     run = RunFolder.find(root, name)
@@ -173,7 +175,7 @@ def _resumed(
                     hint="a run keeps its options; train a new one",
                 )
     recordings = open_files(data) if data else recordings_of_run(info, family.card)
-    return family, config, family.adapt(recordings, config), run
+    return family, config, adapted(family, recordings, config), run
 
 
 def fit_run(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: bool = False) -> dict[str, Any]:

@@ -55,17 +55,20 @@ class Alike:
         """log2 of the number of pairs that there might be."""
         return 2 * float(np.log2(max(len(self.places.start), 2))) - 1
 
-    def by_lag(self) -> Iterator[Alike]:
-        """The pairs of two recordings at one lag, together; those with the most evidence first for each two recordings."""
+    def by_lag(self, fewest: int, least_bits: float) -> Iterator[Alike]:
+        """The pairs of two recordings at one lag, where they are not fewer, and tell as much together."""
+        if not len(self.bits):
+            return
         places = self.places
-        one, other = places.recording[self.first], places.recording[self.second]
         lag = places.start[self.second] - places.start[self.first]
-        order = np.lexsort((lag, other, one))
-        key = np.stack([one, other, lag])[:, order]
-        edges = np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0)) + 1
-        for some in np.split(order, edges):
-            if some.size:
-                yield self.only(some)
+        key = np.stack([places.recording[self.first], places.recording[self.second], lag])
+        order = np.lexsort(key[::-1])
+        changes = (key[:, order[1:]] != key[:, order[:-1]]).any(axis=0)
+        edges = np.concatenate([[0], np.flatnonzero(changes) + 1])
+        size = np.diff(np.append(edges, len(order)))
+        enough = (np.add.reduceat(self.bits[order], edges) >= least_bits) & (size >= fewest)
+        for start, count in zip(edges[enough], size[enough], strict=True):
+            yield self.only(order[start : start + count])
 
     def only(self, some: NDArray[np.int64]) -> Alike:
         """Some of the pairs."""

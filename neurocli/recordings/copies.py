@@ -108,7 +108,7 @@ def copies(
     for alike, what in ((alike_stretches(stretches, scale), "signal"), (alike_intervals(intervals), "spikes")):
         span = scale.span if what == "signal" else 0
         needed = SURE_BITS + alike.comparison_bits
-        for pairs in alike.by_lag():
+        for pairs in alike.by_lag(FEWEST, needed):
             pair = _recordings_of(pairs)
             sure = _beyond_chance(pairs, needed, scale.span)
             if sure is None or not apart(names[pair[0]], names[pair[1]]):
@@ -138,18 +138,14 @@ def _copy(pairs: Alike, both: Sequence[tuple[str, float, list[str]]], what: str,
     places, main = pairs.places, pairs.of_best_channels()
     start = places.start[pairs.second]
     shift = int(places.start[pairs.first[0]]) - int(places.start[pairs.second[0]])
-    names = [
-        labels[k] if what == "signal" else str(k)
-        for labels, k in (
-            (channels, places.channel[main.second[0]]),
-            (of_channels, places.channel[main.first[0]]),
-        )
-    ]
+    channel, of_channel = int(places.channel[main.second[0]]), int(places.channel[main.first[0]])
+    named = what == "signal"
     return Copy(
         group,
         of,
         what,
-        *names,
+        channels[channel] if named else str(channel),
+        of_channels[of_channel] if named else str(of_channel),
         start_ms=float(start.min() * dt_ms),
         stop_ms=float((start.max() + span) * dt_ms),
         shift_ms=float(shift * dt_ms),

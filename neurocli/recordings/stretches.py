@@ -165,6 +165,6 @@ def _most_bits(values: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
     level = np.rint((values - low) / np.maximum(high - low, 1e-30) * _LEVELS).astype(np.int64)
     row = np.arange(len(values))[:, None] * (_LEVELS + 1)
-    count = np.bincount((row + level).ravel(), minlength=len(values) * (_LEVELS + 1)).reshape(len(values), -1)
+    count = np.bincount((row + level).ravel(), minlength=len(values) * (_LEVELS + 1)).reshape(len(values), _LEVELS + 1)
     information = np.log2(values.shape[1] / np.maximum(count, 1)) * count
     return information.sum(axis=1).astype(np.float32)

@@ -41,7 +41,8 @@ class Intervals:
 def intervals_of(spikes: Spikes | None) -> Intervals:
     """Every stretch of every channel; none without spikes."""
     if spikes is None or len(spikes.step) <= INTERVALS:
-        return Intervals(np.zeros(0, np.uint64), *np.zeros((2, 0), np.int32), np.zeros(0, np.float32))
+        nothing = np.zeros(0, np.int32)
+        return Intervals(np.zeros(0, np.uint64), nothing, nothing, np.zeros(0, np.float32))
     order = np.lexsort((spikes.step, spikes.channel))
     step, channel = spikes.step[order].astype(np.int64), spikes.channel[order].astype(np.int64)
     gap = np.diff(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,25 +14,29 @@ from neurocli.errors import DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 from neurocli_eirnn import psth
 from neurocli_eirnn.config import DataConfig
+from neurocli_eirnn.overlaps import without_overlaps
 from neurocli_eirnn.session import CUE_SIZE, EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.session import LOCATIONS as TARGETS
 from neurocli_eirnn.trials import EVENTS, TrialFaults, classify, event_bins, selection
 
 EYE = slice(7, 9)
 LOCATIONS = 4
+EVERY = 4
+"""One trial in so many is kept for confirmation."""
 
 
 class SessionData(DataModule):
     """Trials as dense arrays; rows are found by group name.
 
     inputs: float32 [trial, time, 14], eye position in z-scores of the training trials, with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron]
-    in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown.
+    in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown. kept, held_back: bool [trial], those
+    in any part of the split, and those that would be used but are kept for confirmation.
     """
 
     def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
         options: DataConfig = config.data
-        self.recordings = recordings
-        self.session = Session.of(recordings)
+        self.recordings, self.overlapping = without_overlaps(recordings)
+        self.session = Session.of(self.recordings)
         self.batch_size = config.train.batch_size
         self.window_bins = (
             round(config.evaluate.before_ms / self.bin_ms),
@@ -42,7 +47,10 @@ class SessionData(DataModule):
         self.faults: TrialFaults = classify(self.session)
         self.kept = selection(self.session, options.trials)
         _check(self.session, self.kept, options.trials)
+        self.held_back = np.zeros(len(self.kept), bool)
         self.split = self._split(options, split)
+        used = {*self.split.train, *self.split.validation, *self.split.test}
+        self.kept &= np.array([group in used for group in recordings.groups])
         self.rates = self.session.rates
         self.location = self.label("location")
         known = np.isfinite(self.session.duration_ms)
@@ -86,6 +94,9 @@ class SessionData(DataModule):
 
     def group_name(self) -> str:
         return "trial"
+
+    def scope(self) -> str:
+        return "trials of one session: the intervals say nothing of other sessions or animals"
 
     def steps(self, part: str) -> int:
         n = len(self.split.groups(part))
@@ -138,13 +149,27 @@ class SessionData(DataModule):
                     hint="choose plausible or all, or look at the trials with `neuro diagnose`",
                 )
             return Split(train, validation, test, protocol=given.protocol, leaky=given.leaky)
-        return split_trials(
-            [name for name, kept in zip(names, self.kept, strict=True) if kept],
-            self.label("reward")[self.kept],
-            test=options.test,
+        part = options.part if self.session.true_rates is None else "all"
+        confirming = confirmation(names) & (part != "all")
+        self.held_back = self.kept & confirming & (part == "development")
+        dealt = self.kept & ~confirming
+        found = split_trials(
+            [name for name, here in zip(names, dealt, strict=True) if here],
+            self.label("reward")[dealt],
+            test=options.test if part != "confirmation" else 0.0,
             validation=options.validation,
             seed=options.split_seed,
         )
+        if part != "confirmation":
+            return found
+        tested = tuple(name for name, here in zip(names, self.kept & confirming, strict=True) if here)
+        if not tested:
+            raise DataError(
+                f"none of the {int(self.kept.sum())} {options.trials} trials is one for confirmation",
+                where="data.part",
+                hint="use data.part=all for a session of so few trials",
+            )
+        return Split(found.train, found.validation, tested, protocol=found.protocol)
 
     def _inputs(self) -> NDArray[np.float32]:
         """Inputs with the eye in z-scores; NaN, which only eye traces beyond the trial's end may have, becomes 0."""
@@ -196,8 +221,18 @@ class SessionData(DataModule):
         return found
 
 
+def confirmation(groups: list[str]) -> NDArray[np.bool_]:
+    """[trial] which trials are kept for confirmation: every fourth by its number in the file, with which its name ends.
+
+    By number and not by a seed: whatever the options, the same trials of a file are never seen before they are asked for.
+    """
+    numbers = [re.search(r"(\d+)$", group) for group in groups]
+    return np.array([(int(n.group(1)) if n else k) % EVERY == EVERY - 1 for k, n in enumerate(numbers)], bool)
+
+
 def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, validation: float, seed: int) -> Split:
-    """The published split: trials shuffled within low and within high reward, int(share) of each held out for the test.
+    """The published split: trials shuffled within low and within high reward, int(share) of each held out for the test; test = 0
+    holds out none.
 
     The trials that choose the epoch come out of the others, so that no scored trial ever chooses anything. Raises DataError
     for too few trials.
@@ -213,7 +248,7 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
         rest += rows[n:].tolist()
     chosen = random.permutation(np.sort(rest))
     n_validation = max(1, int(validation * len(rest)))
-    if not tested or len(rest) - n_validation < 2:
+    if (not tested and test) or len(rest) - n_validation < 2:
         raise DataError(
             f"{len(groups)} trials are too few to be split into training, validation and test",
             where="data.trials",

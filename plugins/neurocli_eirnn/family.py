@@ -16,6 +16,7 @@ from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn import baselines, loss_v1, metrics, questions
 from neurocli_eirnn.ceiling import ceiling
 from neurocli_eirnn.config import V2Config
@@ -24,6 +25,19 @@ from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.loss_v2 import loss_terms, poisson
 from neurocli_eirnn.model_v1 import PublishedEiRnn, build_v1
 from neurocli_eirnn.model_v2 import DaleRnn, build_v2
+
+
+def protocol_notes(data: SessionData, config: Any) -> list[str]:
+    """Which trials are scored, where some are kept for confirmation; and by which rule bins count."""
+    lines = ["each bin counts by its number of trials, for model, baselines and ceiling alike"]
+    held = int(data.held_back.sum())
+    if held:
+        lines.append(
+            f"{held} trials are kept for confirmation (every fourth by its number in the file; data.part=confirmation scores them)"
+        )
+    elif config.data.part == "confirmation" and data.session.true_rates is None and data.split.protocol != NEW_DATA:
+        lines.append("the test trials are those kept for confirmation: choices made after seeing this need other trials")
+    return lines
 
 
 class _Eirnn(ModelFamily):
@@ -94,6 +108,11 @@ class _Eirnn(ModelFamily):
             if placed:
                 kinds.append(f"{placed} {'more have' if broken else 'have'} target and go placed at the reward")
             lines.append(f"of the trials used, {', '.join(kinds)}")
+        if data.overlapping:
+            lines.append(
+                f"{len(data.overlapping)} trials go on into a later one, and end where that begins (their spikes count once)"
+            )
+        lines += protocol_notes(data, config)
         if data.session.missing:
             lines.append(f"absent in the data, zeros instead: {', '.join(data.session.missing)}")
         return lines
