@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 
@@ -161,6 +161,8 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 _ADVICE.get(difference["verdict"], ""),
             )
         )
+    if baseline is not None and skill["ceiling"] is not None:
+        findings.append(_ceiling(skill, metric["higher"]))
     if evaluation.suspicious is not None and model is not None:
         suspected = evaluation.suspected_leak
         findings.append(
@@ -176,6 +178,19 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
             )
         )
     return findings
+
+
+def _ceiling(skill: dict[str, Any], higher: bool) -> Finding:
+    """The ceiling lies above the best baseline: no baseline can be better than what a perfect model reaches."""
+    above = skill["ceiling"] > skill["baseline"] if higher else skill["ceiling"] < skill["baseline"]
+    return Finding(
+        "ceiling-above-baselines",
+        "test",
+        PASS if above else WARN,
+        skill["ceiling"],
+        f"{'>' if higher else '<'} {skill['baseline']:.4g} ({skill['best_baseline']})",
+        "" if above else "these test groups are too few or too noisy for this ceiling: bring more, and do not quote it",
+    )
 
 
 def _in_words(difference: dict[str, float]) -> str:
