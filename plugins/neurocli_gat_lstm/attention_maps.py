@@ -78,7 +78,7 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
             "to_itself": number(own),
             "relative_5_to_95_percent": [number(low), number(high)],
             "rho_with_structural_weight": number(structure.value),
-            "rho_with_untrained": blank,
+            "rho_with_random": blank,
         }
     path = figures / "attention_on_connectome.png"
     anatomical = _draw_heads(scores, path)
@@ -91,14 +91,14 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         "rho structural",
         "low",
         "high",
-        "rho untrained",
+        "rho random",
     ]
     note = (
         f"mean over time and over {_worms(scores)} worms, each seen by networks that were not fitted on it. to itself: attention "
         "of a neuron to itself, mean over neurons; relative: attention over the equal share 1 / (1 + neighbours): 1 says "
         "nothing; rho equal share: rank correlation of attention itself with it. The other rho are of relative attention; "
-        "structural: log1p of both synapse weights, 95 % by bootstrap over receiving neurons; untrained: the same network "
-        "before training"
+        "structural: log1p of both synapse weights, 95 % by the jackknife over receiving neurons; random: the same network "
+        "with its weights dealt out anew"
     )
     if not anatomical:
         note += f". Drawn as a circle: {MISSING_POSITIONS}"

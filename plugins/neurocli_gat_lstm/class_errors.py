@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, why_no_p
 from neurocli.evaluation.question import Question
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number
 from neurocli_gat_lstm.questions import CLASSES
 from neurocli_gat_lstm.worm_errors import WormErrors
-from neurocli_gat_lstm.worm_statistics import friedman_exact, holm, least_p, over_worms, pairs_of, sign_flip
-
-FEWEST = 6
-"""With fewer worms no exchange of signs reaches 0.05."""
+from neurocli_gat_lstm.worm_statistics import friedman_exact, holm, over_worms, pairs_of
 
 
 def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
@@ -27,18 +25,19 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
         return Exhibit("classes", "Error by class of neuron: no neuron is identified")
     worms = len(asked[0].groups)
     rows: list[list[Any]] = []
-    claims: dict[str, Any] = {"worms": worms, "least_p": least_p(worms)}
+    claims: dict[str, Any] = {"worms": worms}
     for question in asked:
         errors = own[question.name]
         skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
         p = friedman_exact(skill)
         claims[f"p_friedman_h{question.horizon_steps}"] = number(p)
-        pairs = {f"{a} - {b}": skill[:, classes.index(a)] - skill[:, classes.index(b)] for a, b in pairs_of(classes)}
-        tested = holm({pair: sign_flip(d) for pair, d in pairs.items()})
+        columns_of = dict(zip(classes, skill.T, strict=True))
+        pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in pairs_of(classes)}
+        tested = holm({pair: test.p for pair, test in pairs.items()})
         for kind, column in zip(classes, skill.T, strict=True):
             there = (errors.count[:, kinds == kind] > 0).sum(1)
             mse = over_worms(errors.mse(kinds == kind)).value
-            estimate = over_worms(column)
+            estimate = over_worms(column, "log1m")
             claims[f"S_{kind}_h{question.horizon_steps}"] = number(estimate.value)
             what = [
                 question.name,
@@ -47,18 +46,18 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
                 int(np.isfinite(column).sum()),
             ]
             rows.append([*what, *(number(v) for v in estimate), number(mse), number(p)])
-        for pair, difference in pairs.items():
-            what = [question.name, pair, None, int(np.isfinite(difference).sum())]
-            rows.append([*what, *(number(v) for v in over_worms(difference)), None, number(tested[pair])])
-    few = (
-        f"{worms} worms are too few to tell two classes apart at 0.05: exchange of signs cannot go below {least_p(worms):.3g}; "
-        if worms < FEWEST
-        else ""
+        for pair, test in pairs.items():
+            what = [question.name, pair, None, test.n_groups]
+            rows.append([*what, *map(number, (test.value, test.low, test.high)), None, number(tested[pair])])
+    tests = (
+        why_no_p(worms, "worm")
+        if worms < FEWEST_FOR_P
+        else "p of a class: Friedman's test of all classes, by exchange within worms; p of a difference: exchange of the worms' "
+        "signs, Holm-corrected within a horizon"
     )
     note = (
-        f"{few}S of a class: over its neurons of a worm, then mean and 95 % t interval over worms; p of a class: Friedman's "
-        "test of all classes, by exchange within worms; p of a difference: exchange of the worms' signs, Holm-corrected within "
-        "a horizon. Classes differ in how fast their neurons change, too, which is why MSE is beside S"
+        "S of a class: over its neurons of a worm, then mean and 95 % interval over worms (jackknife); "
+        f"{tests}. Classes differ in how fast their neurons change, too, which is why MSE is beside S"
     )
     columns = ["horizon", "class", "neurons per worm", "worms", "S", "low", "high", "MSE [z2]", "p"]
     path = figures / "classes.png"
@@ -76,7 +75,7 @@ def _draw(asked: list[Question], own: dict[str, WormErrors], kinds: Any, classes
                 axis.plot(
                     np.full(len(skill), k), skill[:, k], CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=5, alpha=0.6
                 )
-                mean, low, high = over_worms(skill[:, k])
+                mean, low, high = over_worms(skill[:, k], "log1m")
                 axis.plot(k + 0.2, mean, CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=8, mec="k")
                 if np.isfinite(low):
                     axis.plot([k + 0.2, k + 0.2], [low, high], color="k", lw=1.2, zorder=1)

@@ -14,17 +14,23 @@ class DataConfig(Section):
 
     sources: list[str] = Field([], description="laboratories whose worms are used; empty: all")
     dt: Literal["native"] | Annotated[float, Field(gt=0)] = Field(
-        "native", description="native, or a frame step in ms: worms are resampled to it, which smooths and flatters"
+        "native",
+        description="native, or a frame step in ms: each frame holds the sample before it (under `whole` it is interpolated, which"
+        " smooths, flatters and looks one sample ahead)",
     )
     neurons: Literal["identified", "all"] = Field(
         "identified", description="all: unidentified neurons too, as isolated nodes without an embedding of their own"
     )
-    normalisation: Literal["whole", "start"] = Field(
-        "whole",
-        description="z-scores per neuron and worm with the mean and sd of the whole recording, as published, or of its start,"
-        " which knows nothing of the future",
+    normalisation: Literal["causal", "start", "whole"] = Field(
+        "causal",
+        description="units of each neuron and worm. causal: running mean and sd, over all frames up to now; start: those of the"
+        " burn-in; whole: those of the whole recording, as published, which leak: a forecast then knows the future's mean",
     )
-    start_s: float = Field(120.0, gt=0, description="how much of a recording `start` takes")
+    start_s: float = Field(
+        120.0,
+        gt=0,
+        description="burn-in: how much of a recording goes by before the first forecast, a quarter at most; what `start` takes",
+    )
     controls: Literal["leave-out", "use"] = Field(
         "leave-out", description="worms without a calcium indicator (GFP): never trained on unless asked for"
     )

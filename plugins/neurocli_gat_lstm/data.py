@@ -1,9 +1,11 @@
-"""Dataset adapter: worms as z-scores, split by worm, dealt out as chunks with the linear path that the network corrects."""
+"""Dataset adapter: worms in units that know no future, split by worm, dealt out as chunks with the linear path that is corrected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+import dataclasses
+from collections.abc import Iterator, Sequence
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,14 +16,20 @@ from numpy.typing import NDArray
 from neurocli.errors import ConfigError, DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
 from neurocli.recordings.split import NEW_DATA
-from neurocli_gat_lstm.linear_path import Fitted, LinearPath, fit_linear_path, no_path
+from neurocli_gat_lstm.linear_path import LinearPath, direct
+from neurocli_gat_lstm.moments import Moments
 from neurocli_gat_lstm.new_worms import without_known
+from neurocli_gat_lstm.penalties import Fitted, fit, fit_shared, no_paths
 from neurocli_gat_lstm.selection import is_control, scored, usable
 from neurocli_gat_lstm.series import UNIDENTIFIED, WormSeries
 from neurocli_gat_lstm.wiring import Wiring
 
 FEW = 10
 """With fewer worms each is left out in turn."""
+INNER_FOLDS = 5
+"""Parts of the training worms that are left out in turn to choose penalties."""
+LAGS = 10
+"""Own past of the linear models that no option belongs to."""
 ROUNDS, FEWEST_ROUNDS = 10, 40
 """Batches of each network in an epoch, and of all folds together: one fold alone has more worms to learn from."""
 
@@ -48,6 +56,8 @@ class WormData(DataModule):
                 split, self.left_out, self.doubts = without_known(recordings, split, options)
             known = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
             self.worms = scored(recordings, known, options) | scored(recordings, split.test, options)
+        if options.normalisation == "whole":
+            split = dataclasses.replace(split, leaky=True)
         self.split = split
         self.rollout_steps = getattr(config.loss, "rollout", 0)
         self.lags = getattr(config.model, "lags", 2)
@@ -113,36 +123,75 @@ class WormData(DataModule):
         """The edges among the names of the run."""
         return Wiring(self.config.model, self.names)
 
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Those that are scored, and one frame, from which a network's rollout goes on."""
+        return tuple(sorted({1, *self.config.evaluate.horizons}))
+
     def linear(self, fold: int) -> Fitted:
         """The linear path along the graph's edges, fitted on the training worms of a fold."""
         model = self.config.model
-        none = np.zeros((len(self.names), len(self.names)), bool)
         if model.linear == "none":
-            return no_path(self.names, self.lags, [worm.group for worm in self.training_worms(fold)])
-        return self._fitted("graph", fold, self.wiring.allowed(model.hops) if model.linear == "edges" else none)
+            return no_paths(self.names, self.lags, self.horizons, [worm.group for worm in self.training_worms(fold)])
+        if model.linear == "own":
+            none = np.zeros((len(self.names), len(self.names)), bool)
+            return self._fitted("own", fold, none, self.lags, (True, False, False))
+        return self._fitted("graph", fold, self.wiring.allowed(model.hops), self.lags)
 
     def full_linear(self, fold: int) -> Fitted:
         """The same regression over all pairs of neurons: what linear models can do without any graph."""
-        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool))
+        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), LAGS)
 
-    def _fitted(self, name: str, fold: int, allowed: NDArray[np.bool_]) -> Fitted:
-        key = (name, fold)
+    def shared_linear(self, fold: int, lags: int) -> tuple[dict[int, LinearPath], bool]:
+        """(one autoregression for all neurons at each horizon, whether its penalties lie inside of their grid)."""
+        key = (f"shared {lags}", fold)
         if key not in self._fits:
-            evaluate = self.config.evaluate
-            lags = self.lags if name == "graph" else 10
-            self._fits[key] = fit_linear_path(
-                self.training_worms(fold),
-                self.names,
-                allowed,
-                lags=lags,
-                horizons=evaluate.horizons,
-                context=evaluate.context,
-            )
+            none = np.zeros((len(self.names), len(self.names)), bool)
+            self._fits[key] = fit_shared(self._parts(f"shared {lags}", fold, none, lags))
         return self._fits[key]
 
+    def _fitted(
+        self,
+        name: str,
+        fold: int,
+        allowed: NDArray[np.bool_],
+        lags: int,
+        free: tuple[bool, bool, bool] = (True, True, True),
+    ) -> Fitted:
+        key = (name, fold)
+        if key not in self._fits:
+            self._fits[key] = fit(self._parts(name, fold, allowed, lags), free)
+        return self._fits[key]
+
+    def _parts(self, name: str, fold: int, allowed: NDArray[np.bool_], lags: int) -> list[tuple[list[str], Moments]]:
+        """The training worms of a fold in at most INNER_FOLDS parts, with the products of each."""
+        worms = self.training_worms(fold)
+        count = min(INNER_FOLDS, len(worms))
+        found = []
+        for part in (worms[k::count] for k in range(count)):
+            key = (name, *(worm.group for worm in part))
+            if key not in self._products:
+                each = (Moments.of(worm, self.names, allowed, lags, self.horizons) for worm in part)
+                self._products[key] = reduce(add, each)
+            found.append(([worm.group for worm in part], self._products[key]))
+        return found
+
     @cached_property
-    def _fits(self) -> dict[tuple[str, int], Fitted]:
+    def _products(self) -> dict[tuple[str, ...], Moments]:
         return {}
+
+    @cached_property
+    def _fits(self) -> dict[tuple[str, int], Any]:
+        return {}
+
+    def frames_of(self, group: str, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The frames of a worm at which forecasts are made, from the samples of its recording that a question names."""
+        worm, evaluate = self.worms[group], self.config.evaluate
+        if self.config.data.dt == "native":
+            return samples
+        frames = worm.origins(evaluate.context, max(evaluate.horizons), evaluate.stride)
+        assert np.array_equal(worm.sample[frames], samples), "a question that these options do not ask"
+        return frames
 
     # -- batches ------------------------------------------------------------------------------------------------------
 
@@ -159,9 +208,12 @@ class WormData(DataModule):
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
         """Chunks of one worm each, the members in turn; worms by their length, chunks anywhere inside a segment.
 
-        member: which network; x [chunk, span, neuron] z-scores, 0 where hidden; known like x; present bool [chunk, neuron];
-        nodes [neuron] index in `names`, len(names) for an unknown name; edge_index, edge_attr; own, level, change: the linear
-        path, fitted without this worm; scale [step]: persistence's squared error.
+        member: which network; x [chunk, span, neuron] in units of each frame's own time, 0 where hidden; next like x: what
+        comes one frame after, in the units of the frame; ahead [chunk, step, neuron]: what comes 1, 2, ... frames after the
+        last frame that is known, in its units; known like x, weight like x: how much an error in the units of a frame counts;
+        present bool [chunk, neuron]; nodes [neuron] index in `names`, len(names) for an unknown name; edge_index, edge_attr;
+        own, level, change: the linear path of one frame, fitted without this worm; direct [chunk, step, neuron]: what the
+        paths of longer horizons add to its rollout; scale [step]: persistence's squared error.
         """
         if part != "train":
             yield from self._validation()
@@ -179,8 +231,8 @@ class WormData(DataModule):
             present = rng.random((len(starts), n)) >= getattr(loss, "neuron_dropout", 0.0)
             present[~present.any(axis=1)] = True
             nameless = rng.random(n) < getattr(loss, "name_dropout", 0.0)
-            path = self.linear(fold).without[worm.group] if self.corrects else None
-            yield self._batch(worm, starts, member, path, present, nameless)
+            paths = self.linear(fold).without[worm.group] if self.corrects else None
+            yield self._batch(worm, starts, member, paths, present, nameless)
 
     def _validation(self) -> Iterator[Batch]:
         for group in self.split.validation:
@@ -188,16 +240,16 @@ class WormData(DataModule):
             starts = worm.windows(self.span)
             starts = starts[:: max(1, len(starts) // 24)]
             shape = (len(starts), len(worm.names))
-            path = self.linear(0).path if self.corrects else None
+            paths = self.linear(0).paths if self.corrects else None
             for member in range(self.members):
-                yield self._batch(worm, starts, member, path, np.ones(shape, bool), np.zeros(shape[1], bool))
+                yield self._batch(worm, starts, member, paths, np.ones(shape, bool), np.zeros(shape[1], bool))
 
     def _batch(
         self,
         worm: WormSeries,
         starts: NDArray[np.int64],
         member: int,
-        path: LinearPath | None,
+        paths: dict[int, LinearPath] | None,
         present: NDArray[np.bool_],
         nameless: NDArray[np.bool_],
     ) -> Batch:
@@ -207,14 +259,39 @@ class WormData(DataModule):
         return {
             "member": torch.tensor(member),
             "x": torch.from_numpy(np.where(present[:, None, :], worm.z[frames], np.float32(0))),
+            **self.targets(worm, starts),
             "known": torch.from_numpy(known),
             "present": torch.from_numpy(present),
             "nodes": torch.from_numpy(np.where(nameless, len(self.names), self.nodes_of(worm))),
             "edge_index": graph.edge_index,
             "edge_attr": graph.edge_attr,
-            **(linear_tensors(path, worm.names) if path is not None else {}),
+            **(self.linear_part(paths, worm, starts) if paths is not None else {}),
             "scale": self.scale(member // self.members),
         }
+
+    @property
+    def known_frames(self) -> int:
+        """Frames of a chunk that the network is given, before its rollout."""
+        return self.span - max(1, self.rollout_steps)
+
+    def targets(self, worm: WormSeries, starts: NDArray[np.int64]) -> Batch:
+        """next, weight [chunk, span, neuron] and ahead [chunk, step, neuron] of chunks that begin at `starts`."""
+        frames = starts[:, None] + np.arange(self.span)
+        last = starts + self.known_frames - 1
+        ahead = [worm.ahead(last, step) for step in range(1, max(1, self.rollout_steps) + 1)]
+        following = worm.ahead(np.minimum(frames, worm.frames - 2), 1)  # that of the last frame is never asked for
+        found = {"next": following, "weight": worm.weight(frames), "ahead": np.stack(ahead, axis=1)}
+        return {name: torch.from_numpy(values.astype(np.float32)) for name, values in found.items()}
+
+    def linear_part(self, paths: dict[int, LinearPath], worm: WormSeries, starts: NDArray[np.int64]) -> Batch:
+        """own, level, change of the path of one frame, and what the others add to its rollout [chunk, step, neuron]."""
+        steps = max(1, self.rollout_steps)
+        asked = [h for h in self.horizons if h <= steps]
+        added = beyond_rollout(paths, worm, starts + self.known_frames - 1, asked)
+        found = np.zeros((len(starts), steps, len(worm.names)), np.float32)
+        for horizon, values in added.items():
+            found[:, horizon - 1] = values
+        return {**linear_tensors(paths[1], worm.names), "direct": torch.from_numpy(found)}
 
     def nodes_of(self, worm: WormSeries) -> NDArray[np.int64]:
         """[neuron] index of each name, len(names) where it is unknown."""
@@ -232,17 +309,11 @@ class WormData(DataModule):
         return {}
 
     def scale(self, fold: int) -> torch.Tensor:
-        """[step] mean squared change of training worms after 1, 2, ... steps: what persistence gets wrong."""
+        """[step] mean squared change of training worms after 1, 2, ... steps, as it is scored: what persistence gets wrong."""
         if fold not in self._scales:
-            worms = self.training_worms(fold)
             changes = []
             for step in range(1, max(1, self.rollout_steps) + 1):
-                each = []
-                for worm in worms:
-                    at = worm.origins(1, step)
-                    each.append(
-                        np.square(worm.z[at + step] - worm.z[at])[worm.known[at + step]].mean() if len(at) else np.nan
-                    )
+                each = [_change(worm, worm.origins(1, step), step) for worm in self.training_worms(fold)]
                 changes.append(float(np.nanmean(each)))
             self._scales[fold] = torch.tensor(changes, dtype=torch.float32).clamp_min(1e-6)
         return self._scales[fold]
@@ -260,19 +331,43 @@ class WormData(DataModule):
                 where="model.lags",
                 hint="lower it, or raise evaluate.context",
             )
-        for part, needed, what in (
-            ("train", self.span, "a training chunk takes"),
-            ("validation", self.span, "a validation chunk takes"),
-            ("test", evaluate.context + max(evaluate.horizons), "context and the longest horizon take"),
+        for part, needed, before, what in (
+            ("train", self.span, 1, "a training chunk takes"),
+            ("validation", self.span, 1, "a validation chunk takes"),
+            (
+                "test",
+                evaluate.context + max(evaluate.horizons),
+                evaluate.context,
+                "context and the longest horizon take",
+            ),
         ):
             for group in self.split.groups(part):
-                longest = max(stop - start for start, stop in self.worms[group].segments)
+                worm = self.worms[group]
+                # What a first forecast looks back on may lie in the burn-in.
+                longest = max(stop - max(start, worm.burn_in - before) for start, stop in worm.segments)
                 if longest < needed:
                     raise DataError(
-                        f"{longest} frames without a gap in time, and {what} {needed}",
+                        f"{longest} frames without a gap in time after the burn-in, and {what} {needed}",
                         where=self.recordings.where(group),
                         hint="leave this worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
                     )
+
+
+def beyond_rollout(
+    paths: dict[int, LinearPath], worm: WormSeries, origins: NDArray[np.int64], horizons: Sequence[int]
+) -> dict[int, NDArray[np.float64]]:
+    """Horizon → [origin, neuron] forecasts of the path of each horizon, less the rollout of the path of one frame."""
+    of = {h: path.among(worm.names) for h, path in paths.items()}
+    each, rolled = direct(of, worm.z, origins, horizons), of[1].rolled_out(worm.z, origins, horizons)
+    return {h: each[h] - rolled[h] for h in horizons}
+
+
+def _change(worm: WormSeries, at: NDArray[np.int64], step: int) -> float:
+    """Mean squared change after `step` frames, as it is scored."""
+    if not len(at):
+        return float("nan")
+    change = np.square(worm.ahead(at, step) - worm.z[at]) * worm.weight(at)
+    return float(change[worm.known[at + step]].mean())
 
 
 def linear_tensors(path: LinearPath, names: tuple[str, ...]) -> dict[str, torch.Tensor]:

@@ -124,9 +124,13 @@ def _told_apart(
 
 
 def _normalisation(config: Any) -> Finding:
-    """What the z-scores of a training know; the published choice is no fault, and is said all the same."""
+    """Whether the units of a training know the future: the published choice does."""
+    known = "nothing of what comes after a forecast's origin"
     if config.data.normalisation == "whole":
         value = "mean and sd of each whole recording, which know its future"
-    else:
-        value = f"mean and sd of the first {config.data.start_s:g} s"
-    return Finding("normalisation", "data", PASS, value, "–")
+        advice = (
+            "every score is marked LEAKY: take data.normalisation=causal, unless the published protocol is replayed"
+        )
+        return Finding("normalisation", "data", FAIL, value, known, advice)
+    value = "running mean and sd" if config.data.normalisation == "causal" else "mean and sd of the burn-in"
+    return Finding("normalisation", "data", PASS, value, known)

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.evaluation.intervals import Paired, paired_means, verdict
 from neurocli.evaluation.question import Question
 from neurocli.plugin.family import Trained
 from neurocli_gat_lstm import baselines, folds_v1, questions
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
-from neurocli_gat_lstm.linear_path import LinearPath
+from neurocli_gat_lstm.forecasts_v2 import corrected, linear_only
 from neurocli_gat_lstm.model_v2 import GatLstm
-from neurocli_gat_lstm.rollout import BOUND, rolled_out
+from neurocli_gat_lstm.rollout import BOUND
 from neurocli_gat_lstm.series import WormSeries
 
 SMALLEST_SHARE = 0.02
@@ -32,23 +31,14 @@ ByHorizon = dict[int, Array]
 
 
 def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: Array) -> float:
-    """S = 1 - squared error over that of "nothing changes", over samples that are known at both ends."""
-    now, truth = worm.z[origins].astype(np.float64), worm.z[origins + horizon].astype(np.float64)
+    """S = 1 - squared error over that of "nothing changes", as it is scored, over samples that are known at both ends.
+
+    forecast: [origin, neuron] in the units of the origins.
+    """
+    truth, weight = worm.ahead(origins, horizon), worm.weight(origins)
     known = worm.known[origins] & worm.known[origins + horizon]
-    change = np.square(truth - now)[known].sum()
-    return float(1 - np.square(truth - forecast)[known].sum() / change) if change > 0 else float("nan")
-
-
-def linear_only(module: GatLstm, data: WormData, group: str, origins: NDArray[np.int64], horizons: Any) -> ByHorizon:
-    """What the model would forecast if its networks said nothing: the mean over folds that have not seen the worm."""
-    worm = data.worms[group]
-    nodes = torch.from_numpy(data.nodes_of(worm)).to(module.own.device)
-    each = []
-    for fold in data.folds_for(group):
-        linear = {name: value.cpu().numpy().astype(np.float64) for name, value in module.linear_of(fold, nodes).items()}
-        path = LinearPath(worm.names, linear["own"], linear["own"].mean(axis=0), linear["level"], linear["change"])
-        each.append(path.forecasts(worm.z, origins, horizons))
-    return {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
+    change = (weight * np.square(truth - worm.z[origins]))[known].sum()
+    return float(1 - (weight * np.square(truth - forecast))[known].sum() / change) if change > 0 else float("nan")
 
 
 def forecast_findings(trained: Trained) -> list[Finding]:
@@ -56,14 +46,16 @@ def forecast_findings(trained: Trained) -> list[Finding]:
     data, module, config = trained.data, trained.module, trained.config
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
     asked = questions.questions(data, config, "test")
-    origins = {group: found for group, found in (asked[0].origins or {}).items() if len(found)}
+    origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
     if not origins:
         return []
     horizons = config.evaluate.horizons
     full = {group: _forecasts(trained, group, at) for group, at in origins.items()}
     found = []
     if isinstance(module, GatLstm):
-        linear = {group: linear_only(module, data, group, at, horizons) for group, at in origins.items()}
+        linear: dict[str, ByHorizon] = {
+            group: dict(linear_only(module, data, group, at, horizons)) for group, at in origins.items()
+        }
         found += _correction(data, origins, horizons, full, linear)
     found += [
         *_runaway(data, full),
@@ -100,11 +92,7 @@ def networks_say(
     if isinstance(module, PlannedFolds):
         return [folds_v1.rolled_out(module.member(fold), worm.z, graph, origins, context, horizons)]
     assert isinstance(module, GatLstm)
-    nodes = data.nodes_of(worm)
-    linear = module.linear_of(fold, torch.from_numpy(nodes).to(module.own.device))
-    return [
-        rolled_out(one, linear, worm.z, nodes, graph, origins, context, horizons) for one in module.members_of(fold)
-    ]
+    return corrected(module, data, worm, fold, origins, context, horizons)
 
 
 def _correction(
@@ -123,35 +111,29 @@ def _correction(
             np.array([skill(data.worms[g], at, h, part[g][h]) for g, at in origins.items()]) for part in (full, linear)
         )
         share = float(added / max(added + moved, 1e-12))
-        low, high = interval(both - alone)
-        worse = bool(np.mean(both - alone) < 0)
+        difference = paired_means(both, alone)
+        said = verdict(difference, higher=True)
+        worse = said == "worse"
+        bad = worse or share < SMALLEST_SHARE
         advice = (
             "the linear path alone does better: train longer, on more worms, or with a longer loss.rollout"
-            if high < 0
-            else "what the network adds cannot be told from nothing: train longer, or on more worms"
+            if worse
+            else "the network hardly says anything: train longer, or on more worms"
         )
-        bad = worse or share < SMALLEST_SHARE
         value = (
             f"{share:.1%} of the change; S {np.mean(both):.3f}, linear path alone {np.mean(alone):.3f}"
-            f" ({np.mean(both - alone):+.3f}{_words(low, high)})"
+            f" ({_words(difference)})"
         )
-        threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not below the linear path's"
+        threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not worse than the linear path's"
         subject = f"{h} step{'s' if h > 1 else ''}, {len(both)} worm{'s' if len(both) > 1 else ''}"
         found.append(Finding("correction", subject, WARN if bad else PASS, value, threshold, advice if bad else ""))
     return found
 
 
-def interval(differences: Array) -> tuple[float, float]:
-    """95 % interval of a mean over worms (t); NaN for fewer than two."""
-    n = len(differences)
-    if n < 2:
-        return float("nan"), float("nan")
-    half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(differences, ddof=1)) / np.sqrt(n)
-    return float(np.mean(differences) - half), float(np.mean(differences) + half)
-
-
-def _words(low: float, high: float) -> str:
-    return f", 95 % {low:+.3f} to {high:+.3f}" if low == low else ""
+def _words(difference: Paired) -> str:
+    """A difference over worms with its interval."""
+    known = difference.low == difference.low
+    return f"{difference.value:+.3f}" + (f", 95 % {difference.low:+.3f} to {difference.high:+.3f}" if known else "")
 
 
 def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
@@ -164,7 +146,7 @@ def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
     value = f"|z| ≤ {largest[worst]:.3g} where {recorded[worst]:.3g} was recorded ({worst})"
     advice = "rollouts run away: a longer loss.rollout damps them, or a smaller learning rate"
     verdict = FAIL if stopped else WARN if far else PASS
-    threshold = f"WARN > {BEYOND:g} x recorded, FAIL at {BOUND:g}"
+    threshold = f"≤ {BEYOND:g} x recorded"
     return [
         Finding("runaway-rollout", f"{len(full)} worms", verdict, value, threshold, advice if verdict != PASS else "")
     ]
@@ -192,21 +174,23 @@ def _against_linear(
             continue
         best = max(scores, key=lambda name: float(np.mean(scores[name])))
         own = np.array([skill(data.worms[g], at, h, full[g][h]) for g, at in origins.items()])
-        difference = own - scores[best]
-        low, high = interval(difference)
-        verdict = PASS if np.mean(difference) >= 0 else FAIL if high < 0 else WARN
-        value = (
-            f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({np.mean(difference):+.3f}{_words(low, high)})"
+        difference = paired_means(own, scores[best])
+        worse = verdict(difference, higher=True) == "worse"
+        value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
+        advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
+        subject = f"{question.name}, {best}"
+        found.append(
+            Finding("S-against-linear", subject, FAIL if worse else PASS, value, "not worse", advice if worse else "")
         )
-        advice = "a linear model forecasts these worms better" if verdict != PASS else ""
-        found.append(Finding("S-against-linear", f"{question.name}, {best}", verdict, value, "not below", advice))
     return found
 
 
 def _skill_of(question: Question, group: str, answer: Array) -> float:
     """S of an answer [origin, channel] to a question, over its known targets."""
     assert question.now is not None
-    target, now = question.targets[group].astype(np.float64), question.now[group].astype(np.float64)
+    target, now, answer = (
+        question.as_scored(group, v.astype(np.float64)) for v in (question.targets[group], question.now[group], answer)
+    )
     known = np.isfinite(target)
     change = np.square(target - now)[known].sum()
     return float(1 - np.square(target - answer)[known].sum() / change) if change > 0 else float("nan")

@@ -79,7 +79,7 @@ def _neurons(account: Account, known: set[str], edges: int) -> Finding:
 
 
 def _unmatched(accounts: Sequence[Account], known: set[str], connectome: str) -> list[Finding]:
-    threshold = f"WARN > 0, FAIL > {UNMATCHED_FAIL:.0%}"
+    threshold = "none"
     advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
     found = []
     for account in accounts:

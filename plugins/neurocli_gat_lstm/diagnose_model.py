@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
@@ -20,6 +21,7 @@ from neurocli_gat_lstm.diagnose_wiring import edge_findings, path_findings, spli
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.series import WormSeries
 
 DEAD = 1e-3
 """A unit of the LSTM whose output varies by less, over a whole worm, takes no part."""
@@ -135,5 +137,16 @@ def training_batch(data: WormData, module: GatLstm | PlannedFolds, fold: int) ->
         "edge_index": graph.edge_index,
         "edge_attr": graph.edge_attr,
         "scale": data.scale(fold).to(device),
-        **(module.linear_of(fold, nodes) if isinstance(module, GatLstm) else {}),
+        **{name: values.to(device) for name, values in _rest(data, module, fold, worm, starts).items()},
     }
+
+
+def _rest(
+    data: WormData, module: GatLstm | PlannedFolds, fold: int, worm: WormSeries, starts: NDArray[np.int64]
+) -> Batch:
+    """Targets, and the linear part of a model that has one."""
+    targets = data.targets(worm, starts)
+    if not isinstance(module, GatLstm):
+        return targets
+    place = torch.from_numpy(data.nodes_of(worm)).to(module.own.device)
+    return {**targets, **data.linear_part(module.paths_of(fold, worm.names, place), worm, starts)}

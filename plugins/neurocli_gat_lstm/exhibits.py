@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.words import counted
+from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict, why_no_p
 from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.exhibit import Exhibit, Table
@@ -21,7 +22,7 @@ from neurocli_gat_lstm.neuron_errors import neuron_exhibit
 from neurocli_gat_lstm.questions import channels, questions
 from neurocli_gat_lstm.traces import answer_traces
 from neurocli_gat_lstm.worm_errors import WormErrors, errors_of
-from neurocli_gat_lstm.worm_statistics import least_p, over_worms, sign_flip
+from neurocli_gat_lstm.worm_statistics import over_worms
 
 TRIVIAL = ("persistence", "mean")
 MODEL = "model"
@@ -90,26 +91,29 @@ def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
     for question in asked:
         of = errors[question.name]
         best = best_linear(of)
-        skill = over_worms(of[MODEL].skill())
+        skill = over_worms(of[MODEL].skill(), "log1m")
         row: list[Any] = [question.name, _seconds(question), *(number(v) for v in skill)]
         claims[f"S_h{question.horizon_steps}"] = number(skill.value)
         if best is None:
-            row += [None] * 6
+            row += [None] * 7
         else:
             gain = over_linear(of, best)
-            estimate = over_worms(gain)
+            test = paired_means(gain, np.zeros_like(gain))
             better = int((gain > 0).sum())
-            row += [best, *(number(v) for v in estimate), f"{better} of {worms}", number(sign_flip(gain))]
-            claims[f"skill_over_best_linear_h{question.horizon_steps}"] = number(estimate.value)
+            said = verdict(test, higher=True)
+            row += [best, *map(number, (test.value, test.low, test.high)), f"{better} of {worms}", number(test.p), said]
+            claims[f"skill_over_best_linear_h{question.horizon_steps}"] = number(test.value)
+            claims[f"verdict_h{question.horizon_steps}"] = said
             claims[f"worms_better_than_best_linear_h{question.horizon_steps}"] = better
         rows.append([*row, *(number(over_worms(of[name].skill()).value) for name in others)])
     path = figures / "skill_by_horizon.png"
     _draw_skill(asked, errors, path)
-    columns = ["horizon", "s", "S", "S low", "S high", "best linear", "over it", "low", "high", "worms better", "p"]
+    columns = ["horizon", "s", "S", "S low", "S high", "best linear"]
+    columns += ["over it", "low", "high", "worms better", "p", "verdict"]
     note = (
         "S: 1 - MSE / MSE of persistence; over it: 1 - MSE / MSE of the linear model that is best at this horizon on these "
-        f"worms; means over {counted(worms, 'worm')} with 95 % t intervals; p: exact exchange of the worms' signs, at least "
-        f"{least_p(worms):.3g} with {counted(worms, 'worm')}"
+        f"worms; means over {counted(worms, 'worm')} with 95 % intervals of the jackknife; "
+        + (why_no_p(worms, "worm") if worms < FEWEST_FOR_P else "p: exact exchange of the worms' signs")
     )
     table = Table([*columns, *(f"S {name}" for name in others)], rows, note)
     return Exhibit("skill", "Skill at every horizon", table, path, claims)
@@ -138,7 +142,8 @@ def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
             if gain is None:
                 continue
             axes[1].plot(x + np.linspace(-0.12, 0.12, len(gain)), gain, "o", color="0.55", ms=4)
-            mean, low, high = over_worms(gain)
+            test = paired_means(gain, np.zeros_like(gain))
+            mean, low, high = test.value, test.low, test.high
             axes[1].plot(x, mean, "D", color=_STYLES[MODEL][0], ms=8, zorder=4)
             if np.isfinite(low):
                 axes[1].plot([x, x], [low, high], color=_STYLES[MODEL][0], lw=2, zorder=3)
@@ -205,7 +210,10 @@ def _persistence(asked: list[Question]) -> Exhibit:
     for question in asked:
         assert question.now is not None
         metric = R2("pooled")
-        found = [metric.statistics(question.targets[g], question.now[g]) for g in question.groups]
+        found = [
+            metric.statistics(*(question.as_scored(g, values[g]) for values in (question.targets, question.now)))
+            for g in question.groups
+        ]
         rows.append([question.name, number(metric.value(np.sum(found, axis=0)))])
     first = rows[0][1]
     title = (

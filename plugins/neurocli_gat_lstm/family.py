@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -24,10 +23,10 @@ from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
+from neurocli_gat_lstm.forecasts_v2 import corrected
 from neurocli_gat_lstm.graph import KINDS
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
-from neurocli_gat_lstm.rollout import rolled_out
 
 Array = NDArray[np.int64]
 
@@ -43,7 +42,7 @@ class _GatLstm(ModelFamily):
 
     @abstractmethod
     def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        """What each network of a fold says of a worm: horizon → [origin, neuron] z-scores."""
+        """What each network of a fold says of a worm: horizon → [origin, neuron], in the units of the origins (frames)."""
 
     def predict(self, trained: Trained, question: Question) -> Prediction:
         """The mean over the networks of all folds that have not seen a worm."""
@@ -60,7 +59,8 @@ class _GatLstm(ModelFamily):
         for group, origins in question.origins.items():
             key = (group, len(origins))
             if key not in known:
-                each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, origins)]
+                at = data.frames_of(group, origins)
+                each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, at)]
                 known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
             answers[group] = known[key][question.horizon_steps]
         return questions.prediction(data, question, answers)
@@ -158,20 +158,17 @@ class GatLstmV2(_GatLstm):
         if config.model.linear == "none":
             return
         for fold in range(data.folds):
-            module.set_linear(fold, data.linear(fold).path)
+            module.set_linear(fold, data.linear(fold).paths)
 
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, GatLstm)
         return LossTerms(loss_terms(module, batch, config.loss))
 
     def fits(self, module: nn.Module, data: WormData) -> bool:
-        return isinstance(module, GatLstm) and module.own.shape[:2] == (data.folds, len(data.names) + 1)
+        built_for = (data.folds, len(data.horizons), len(data.names) + 1)
+        return isinstance(module, GatLstm) and module.own.shape[:3] == built_for
 
     def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
         data, module, evaluate = trained.data, trained.module, trained.config.evaluate
         assert isinstance(data, WormData) and isinstance(module, GatLstm)
-        worm, nodes = data.worms[group], data.nodes_of(data.worms[group])
-        linear = module.linear_of(fold, torch.from_numpy(nodes).to(module.own.device))
-        asked = (origins, evaluate.context, evaluate.horizons)
-        graph = data.graph_of(worm)
-        return [rolled_out(one, linear, worm.z, nodes, graph, *asked) for one in module.members_of(fold)]
+        return corrected(module, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)

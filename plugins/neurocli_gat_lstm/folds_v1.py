@@ -37,17 +37,18 @@ def build_v1(config: Any, spec: dict[str, Any]) -> PlannedFolds:
 
 
 def loss_terms(module: PlannedFolds, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
-    """mse: mean squared error of recorded neurons' next values, in z-scores, after every step or after the last one."""
+    """mse: mean squared error of recorded neurons' next values, in units of the frame before, after every step or the last one."""
     network = module.member(int(batch["member"]))
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x, known, first = batch["x"], batch["known"].to(batch["x"].dtype), batch["x"].shape[1] - loss.chunk - 1
     window = x[:, first : first + loss.chunk]
     if loss.scored == "last":
-        forecast, target, there = network(window, graph, batch["present"]), x[:, -1], known[:, -1]
+        forecast, target = network(window, graph, batch["present"]), batch["next"][:, -2]
+        there = known[:, -1]
     else:
         start = min(loss.burn_in, loss.chunk - 1)
         forecast = network.forward_all(window, graph, batch["present"])[:, start:]
-        target, there = x[:, first + start + 1 :], known[:, first + start + 1 :]
+        target, there = batch["next"][:, first + start : -1], known[:, first + start + 1 :]
     return {"mse": ((forecast - target).square() * there).sum() / there.sum().clamp_min(1)}
 
 

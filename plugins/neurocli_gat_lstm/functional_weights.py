@@ -194,13 +194,13 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
         claims[name] = dict(zip(keys, (row[2], *row[7:]), strict=True))
     claims["edges_with_measured_propagation"] = tested
     columns = [
-        *("score", "mean size", "rho structural", "low", "high", "untrained's", "rho untrained", "rho distance"),
+        *("score", "mean size", "rho structural", "low", "high", "random's", "rho random", "rho distance"),
         *("rho |dF/F0|", f"AUC q < {SIGNIFICANT:g}", "low", "high"),
     ]
     note = "; ".join(f"{name}: {what}" for name, what in WHAT.items() if name in own) + (
         "; attention x edge weight: the published plan's product. All without sign, mean over independent worms; rho: rank "
-        "correlation over edges, with 95 % by bootstrap over receiving neurons; untrained: the network before training, its last "
-        "layer drawn at random and without a linear path"
+        "correlation over edges, with 95 % by the jackknife over receiving neurons; random: a network with random weights of the trained scale, "
+        "beside the same linear path"
     )
     if measured is None or distance is None:
         note += f". {MISSING_POSITIONS}, and so do distances and measured propagation (Randi et al. 2023)"

@@ -6,24 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli_gat_lstm.attention_maps import attention_exhibits
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.edge_scores import EdgeScores, edge_scores
-from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
+from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.folds_v1 import rolled_out as rolled_out_v1
 from neurocli_gat_lstm.functional_weights import weight_exhibits
 from neurocli_gat_lstm.graph import graph_among
-from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
+from neurocli_gat_lstm.model_v2 import GatLstm
 from neurocli_gat_lstm.planned_view import PlannedCorrection
 from neurocli_gat_lstm.recovery import has_truth, recovery_exhibit
+from neurocli_gat_lstm.recovery_controls import scrambled
 from neurocli_gat_lstm.rollout import rolled_out
 from neurocli_gat_lstm.stability import stability_exhibit
 from neurocli_gat_lstm.traces import shown_neurons, shown_worm, spread_traces, stretch
 from neurocli_gat_lstm.views import views
+from neurocli_gat_lstm.wiring import reach
 
 SHUFFLES = 20
 
@@ -46,38 +47,28 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
 
 
 def untrained_scores(trained: Trained) -> EdgeScores:
-    """The scores of the network before training, seen with the same worms.
-
-    It has no linear path. Its last layer starts at zero, where no edge would do anything: it is drawn at random instead.
-    """
+    """The scores of a network with random weights of the trained scale, seen with the same worms, beside the same linear path."""
     data = trained.data
     assert isinstance(data, WormData)
-    device = next(trained.module.parameters()).device
-    blank: GatLstm | PlannedFolds
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(trained.seed)
-        if isinstance(trained.module, PlannedFolds):
-            blank = build_v1(trained.config, data.spec)
-        else:
-            blank = build_v2(trained.config, data.spec)
-        for layer in blank.modules():
-            if isinstance(layer, torch.nn.Linear) and layer.out_features == 1:
-                layer.reset_parameters()
-    return edge_scores(views(data, blank.to(device).eval(), independent=True), trained.seed)
+    blank = scrambled(trained.module, trained.seed)
+    assert isinstance(blank, GatLstm | PlannedFolds)
+    return edge_scores(views(data, blank, independent=True), trained.seed)
 
 
 def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
     """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
     wiring = data.wiring
     model = data.config.model
-    overlaps = [
-        graph_among(wiring.connectome, data.names, "shuffled", weights=model.synapses, seed=seed).overlap
+    shuffles = [
+        graph_among(wiring.connectome, data.names, "shuffled", weights=model.synapses, seed=seed)
         for seed in range(SHUFFLES)
     ]
+    overlaps = [shuffle.overlap for shuffle in shuffles]
     low, high = float(np.min(overlaps)), float(np.max(overlaps))
     mean = float(np.mean(overlaps))
     n = len(data.names)
-    density = wiring.graph.n_edges / max(n * (n - 1), 1)
+    pairs = max(n * (n - 1), 1)
+    density = wiring.graph.n_edges / pairs
     isolated = wiring.graph.isolated()
     rows: list[list[Any]] = [
         ["edges of the model", wiring.graph.n_edges, None, None],
@@ -86,13 +77,21 @@ def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
         ["a degree-preserving shuffle keeps", mean, low, high],
         ["neurons without an edge", len(isolated), None, None],
     ]
-    claims = {"graph": model.graph, "overlap": wiring.graph.overlap, "shuffle_overlap": mean, "density": density}
+    claims: dict[str, Any] = {}
+    for hops in (1, 2):
+        own = float(wiring.allowed(hops).sum() / pairs)
+        other = [float(reach(shuffle, hops).sum() / pairs) for shuffle in shuffles]
+        rows.append([f"of all pairs within {hops} edge{'s' * (hops > 1)}", own, None, None])
+        rows.append(["the same in a shuffle", float(np.mean(other)), min(other), max(other)])
+        claims[f"pairs_within_{hops}"], claims[f"pairs_within_{hops}_shuffled"] = own, float(np.mean(other))
+    claims |= {"graph": model.graph, "overlap": wiring.graph.overlap, "shuffle_overlap": mean, "density": density}
     note = (
         f"lowest and highest of {SHUFFLES} shuffles: edges that a shuffled graph has in common with the real one; the more, the less "
-        "the two can differ. What the untrained network scores stands beside every score above"
+        "the two can differ. Where a path may follow two edges, most pairs are within its reach in either graph, and no effect of the "
+        "wiring can be seen: model.hops=1 asks about single edges. Scores of a network with random weights stand beside those above"
     )
     if isinstance(module, GatLstm):
-        size = (module.level + module.change).abs().sum(0)[:n, :n].detach().cpu().numpy()
+        size = (module.level + module.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
         edge = wiring.allowed()
         along = float(size[edge].sum() / size.sum()) if size.sum() else None
         rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]
@@ -123,13 +122,15 @@ def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
     if not len(origins):
         return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
     horizons = list(range(1, longest + 1))
-    each = []
+    each: list[dict[int, Any]] = []
     for view in views(data, module, [group], independent=True):
         z, asked = worm.z, (origins, evaluate.context, horizons)
         if isinstance(view.correction, PlannedCorrection):
             each.append(rolled_out_v1(view.correction.network, z, view.graph, *asked))
         else:
             each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *asked))
+    each = [{h: worm.scored(worm.in_signal(origins, values)) for h, values in one.items()} for one in each]
+    recorded = worm.scored(worm.signal)
     path = figures / "forecasts.png"
     spread_traces(worm, columns, first, last, origins, each, path)
     rows: list[list[Any]] = []
@@ -137,7 +138,7 @@ def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
         row: list[Any] = [worm.names[column]]
         for horizon in evaluate.horizons:
             values = np.stack([network[horizon][:, column] for network in each])
-            error = worm.z[origins + horizon, column] - values.mean(0)
+            error = recorded[origins + horizon, column] - values.mean(0)
             spread = values.std(0, ddof=1).mean() if len(each) > 1 else None
             row += [float(np.sqrt(np.mean(error**2))), None if spread is None else float(spread)]
         rows.append(row)

@@ -2,12 +2,15 @@
 
     x[t+1] = x[t] + linear(x[t], x[t-1], ...) + head(LSTM(attention(x[t], x[t] - x[t-1], name)))
 
-The head starts at zero, so training starts from the linear path. The attention sees one time step at a time: it is
-computed once per step and never once per window.
+Forecasts of several frames are rollouts of this equation. A linear path of one frame, rolled out, is not the best linear
+forecast of many: what a path fitted to that horizon says beyond the rollout of the path of one frame is added. The head
+starts at zero, so training starts from the linear paths. The attention sees one time step at a time: it is computed once
+per step and never once per window.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,39 +72,56 @@ class Correction(nn.Module):
 
 
 class GatLstm(nn.Module):
-    """The corrections of all folds and members, and each fold's linear path.
+    """The corrections of all folds and members, and each fold's linear paths, one for each of `horizons`, the first of them 1.
 
-    own [fold, name + 1, lag]: the last row is for unknown names; level, change [fold, name + 1, name + 1].
+    own [fold, horizon, name + 1, lag]: the last row is for unknown names; level, change [fold, horizon, name + 1, name + 1].
     """
 
     own: torch.Tensor
     level: torch.Tensor
     change: torch.Tensor
 
-    def __init__(self, names: int, folds: int, members: int, lags: int, **correction: Any) -> None:
+    def __init__(
+        self, names: int, folds: int, members: int, lags: int, horizons: tuple[int, ...], **correction: Any
+    ) -> None:
         super().__init__()
         self.members_per_fold = members
+        self.horizons = horizons
         self.members = nn.ModuleList([Correction(names, **correction) for _ in range(folds * members)])
-        self.register_buffer("own", torch.zeros(folds, names + 1, lags))
-        self.register_buffer("level", torch.zeros(folds, names + 1, names + 1))
-        self.register_buffer("change", torch.zeros(folds, names + 1, names + 1))
+        self.register_buffer("own", torch.zeros(folds, len(horizons), names + 1, lags))
+        self.register_buffer("level", torch.zeros(folds, len(horizons), names + 1, names + 1))
+        self.register_buffer("change", torch.zeros(folds, len(horizons), names + 1, names + 1))
 
     @property
     def lags(self) -> int:
         return self.own.shape[-1]
 
-    def set_linear(self, fold: int, path: LinearPath) -> None:
-        """Take over a fitted path over all names."""
-        n = len(path.names)
-        self.own[fold, :n] = torch.from_numpy(path.own.astype(np.float32))
-        self.own[fold, n] = torch.from_numpy(path.shared.astype(np.float32))
-        self.level[fold, :n, :n] = torch.from_numpy(path.level.astype(np.float32))
-        self.change[fold, :n, :n] = torch.from_numpy(path.change.astype(np.float32))
+    def set_linear(self, fold: int, paths: Mapping[int, LinearPath]) -> None:
+        """Take over fitted paths over all names, by horizon."""
+        for k, horizon in enumerate(self.horizons):
+            path, n = paths[horizon], len(paths[horizon].names)
+            self.own[fold, k, :n] = torch.from_numpy(path.own.astype(np.float32))
+            self.own[fold, k, n] = torch.from_numpy(path.shared.astype(np.float32))
+            self.level[fold, k, :n, :n] = torch.from_numpy(path.level.astype(np.float32))
+            self.change[fold, k, :n, :n] = torch.from_numpy(path.change.astype(np.float32))
 
-    def linear_of(self, fold: int, nodes: torch.Tensor) -> dict[str, torch.Tensor]:
+    def linear_of(self, fold: int, nodes: torch.Tensor, horizon: int = 1) -> dict[str, torch.Tensor]:
         """own [node, lag], level and change [post, pre] of a fold for nodes [node]."""
-        pairs = nodes[:, None], nodes[None, :]
-        return {"own": self.own[fold][nodes], "level": self.level[fold][pairs], "change": self.change[fold][pairs]}
+        k, pairs = self.horizons.index(horizon), (nodes[:, None], nodes[None, :])
+        return {
+            "own": self.own[fold, k][nodes],
+            "level": self.level[fold, k][pairs],
+            "change": self.change[fold, k][pairs],
+        }
+
+    def paths_of(self, fold: int, names: Sequence[str], nodes: torch.Tensor) -> dict[int, LinearPath]:
+        """Horizon → the path of a fold for nodes [node] of these names."""
+        found = {}
+        for horizon in self.horizons:
+            of = {k: v.cpu().numpy().astype(np.float64) for k, v in self.linear_of(fold, nodes, horizon).items()}
+            shared = self.own[fold, self.horizons.index(horizon), -1].cpu().numpy().astype(np.float64)
+            found[horizon] = LinearPath(tuple(names), of["own"], shared, of["level"], of["change"])
+        return found
 
     def members_of(self, fold: int) -> list[Correction]:
         first = fold * self.members_per_fold
@@ -115,13 +135,14 @@ def linear_change(past: torch.Tensor, linear: dict[str, torch.Tensor]) -> torch.
 
 
 def build_v2(config: Any, spec: dict[str, Any]) -> GatLstm:
-    """An untrained model for the names and folds of that `spec`; its linear path is set by `prepare`."""
+    """An untrained model for the names and folds of that `spec`; its linear paths are set by `prepare`."""
     model = config.model
     return GatLstm(
         len(spec["names"]),
         spec["folds"],
         model.members,
         model.lags,
+        tuple(sorted({1, *config.evaluate.horizons})),
         embedding=model.embedding,
         widths=model.attention,
         heads=model.heads,

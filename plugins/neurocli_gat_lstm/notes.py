@@ -18,15 +18,12 @@ def notes(data: WormData, config: Any) -> list[str]:
     steps = sorted({f"{worm.dt_ms:.0f}" for worm in tested}, key=float)
     edges = data.wiring.graph.n_edges
     found = [
-        f"graph: {model.graph}, {model.connectome}, {edges} edges among {len(data.names)} neurons",
+        f"graph: {model.graph}, {model.connectome}, {edges} edges among {len(data.names)} neurons{_reach(data, model)}",
         f"frames: {options.dt}, {' to '.join([steps[0], steps[-1]] if len(steps) > 1 else steps)} ms a step; no smoothing of ours",
     ]
     if data.split.folds and not any(data.split.fold_of(group) is None for group in data.split.test):
         found.append("one worm is left out at a time: each is forecast by networks that were fitted without it")
-    if options.normalisation == "whole":
-        found.append("z-scores take mean and sd of each whole recording, as published: they know its future mean")
-    else:
-        found.append(f"z-scores take mean and sd of the first {options.start_s:g} s of each recording")
+    found.append(_units(data, options))
     trained_at = data.spec["dt_ms"]
     other = [w.group for w in tested if abs(np.log(w.dt_ms / trained_at)) > np.log(1.25)]
     if other:
@@ -51,3 +48,27 @@ def notes(data: WormData, config: Any) -> list[str]:
     found += data.doubts
     found += [f"left out: {line}" for line in data.left_out]
     return found
+
+
+def _units(data: WormData, options: Any) -> str:
+    """What forecasts know of each neuron's mean and sd, and what errors are weighted by."""
+    said = {
+        "causal": "running mean and sd of each neuron, over all frames up to now",
+        "start": "mean and sd of each neuron in the burn-in",
+        "whole": "mean and sd of each whole recording, as published: forecasts know its future",
+    }[options.normalisation]
+    frames = sorted(data.worms[group].burn_in for group in data.split.test)
+    span = f"{frames[0]}" if frames[0] == frames[-1] else f"{frames[0]} to {frames[-1]}"
+    return (
+        f"units: {said}; first forecast after {span} frames ({options.start_s:g} s, or a quarter). Scores alone weight errors by "
+        "each neuron's sd of the whole recording (z)"
+    )
+
+
+def _reach(data: WormData, model: Any) -> str:
+    """How many of all pairs the linear path may use: where these are most, no effect of the wiring can be seen."""
+    if getattr(model, "linear", "") != "edges" or not data.wiring.graph.n_edges:
+        return ""
+    pairs = max(len(data.names) * (len(data.names) - 1), 1)
+    share = float(data.wiring.allowed(model.hops).sum() / pairs)
+    return f"; the linear path follows {model.hops} edge{'s' * (model.hops > 1)} a frame, {share:.0%} of all pairs"

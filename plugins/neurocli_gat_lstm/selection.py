@@ -117,7 +117,7 @@ def _same(one: WormSeries, other: WormSeries) -> bool:
     if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(one.names), len(other.names)):
         return False
     frames = min(one.frames, other.frames)
-    a, b = (_resampled(w.z[:, [w.names.index(name) for name in both]], frames) for w in (one, other))
+    a, b = (_resampled(w.scored(w.signal)[:, [w.names.index(n) for n in both]], frames) for w in (one, other))
     a, b = a - a.mean(0), b - b.mean(0)
     scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
     r = np.where(scale > 0, (a * b).sum(0) / np.where(scale > 0, scale, 1.0), 0.0)

@@ -1,10 +1,8 @@
-"""A worm as the models see it: z-scores of its neurons at one frame step, cut where frames are missing."""
+"""A worm as the models see it: its neurons in units that know no future, at one frame step, cut where frames are missing."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,138 +10,147 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Recording
 from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.frames import GAP, Frames, native, resampled
+from neurocli_gat_lstm.running import of_frames, running
 
-GAP = 1.5
-"""A step longer than this many median steps is a gap in time."""
+__all__ = ["GAP", "UNIDENTIFIED", "WormSeries", "burn_in_of", "series_of"]
+
 UNIDENTIFIED = "unidentified-"
 FEWEST_NEURONS = 2
+SHORT = 4
+"""Of a recording shorter than so many times the burn-in, this part is the burn-in."""
 
 
 @dataclass(frozen=True)
 class WormSeries:
-    """z: float32 [time, neuron]; known: bool like it, False where the recording has no number (z holds the last one).
+    """z: float32 [time, neuron], each frame in the units of its own time: (signal - mean) / sd.
 
-    names: of the neurons; segments: [start, stop) without gaps in time; dt_ms: median step; mean, sd [neuron]: in the
-    recording's unit.
+    signal: float32 like z, in the recording's unit; mean, sd: like z, what is known of each neuron at each frame (under
+    `whole` those of all frames, and the forecast knows the future); known: bool like z, False where the recording has no
+    number (z and signal hold the last one; 0 before the first); names: of the neurons; segments: [start, stop) without gaps in time; dt_ms: median
+    step; sample: int64 [time], the last sample of the recording in each frame; burn_in: first frames, of which no forecast is
+    made; score_mean, score_sd [neuron]: of the whole recording, by which errors are weighted when they are scored, and
+    which no forecast may use.
     """
 
     group: str
     names: tuple[str, ...]
     z: NDArray[np.float32]
+    signal: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
     known: NDArray[np.bool_]
     segments: tuple[tuple[int, int], ...]
     dt_ms: float
-    mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
+    sample: NDArray[np.int64]
+    burn_in: int
+    score_mean: NDArray[np.float64]
+    score_sd: NDArray[np.float64]
 
     @property
     def frames(self) -> int:
         return len(self.z)
 
     def origins(self, context: int, ahead: int, stride: int = 1) -> NDArray[np.int64]:
-        """Frames [origin] that have `context` frames up to themselves and `ahead` after, all in one segment."""
-        found = [np.arange(start + context - 1, stop - ahead, stride) for start, stop in self.segments]
+        """Frames [origin] that end the burn-in or come after it, have `context` frames up to themselves and `ahead` after,
+        all in one segment."""
+        found = [
+            np.arange(max(start + context, self.burn_in) - 1, stop - ahead, stride) for start, stop in self.segments
+        ]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def windows(self, length: int) -> NDArray[np.int64]:
-        """First frames [window] of all windows of that length inside a segment."""
+        """First frames [window] of all windows of that length inside a segment and after the burn-in."""
         return self.origins(1, length - 1)
+
+    def ahead(self, at: NDArray[np.int64], steps: int) -> NDArray[np.float64]:
+        """What comes `steps` frames after each frame `at` [...], in the units of `at`: [..., neuron]."""
+        return (self.signal[at + steps].astype(np.float64) - self.mean[at]) / self.sd[at]
+
+    def in_signal(self, at: NDArray[np.int64], z: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Forecasts z [origin, neuron] in the units of their origins `at` [origin], as values of the recording."""
+        return (self.mean[at] + self.sd[at] * np.asarray(z, np.float64)).astype(np.float32)
+
+    def scored(self, signal: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Values of the recording [..., neuron] in the unit of scores: z-scores of the whole recording."""
+        return (np.asarray(signal, np.float64) - self.score_mean) / self.score_sd
+
+    def weight(self, at: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How much a squared error in the units of frame `at` [...] counts in a score: [..., neuron]."""
+        return np.square(self.sd[at] / self.score_sd)
 
 
 def series_of(recording: Recording, options: DataConfig) -> WormSeries:
-    """A recording's neurons as z-scores. Raises DataError where nothing is left of it."""
-    where = f"recording {recording.group}"
+    """A recording's neurons in the units that `data.normalisation` allows. Raises DataError where nothing is left of it.
+
+    Which neurons are taken is decided by the burn-in: those that are known for half of it and vary in it.
+    """
     names = recording.channels or [f"{UNIDENTIFIED}{k + 1}" for k in range(recording.num_channels)]
     signal = np.asarray(recording.signal, np.float64)
     known: NDArray[np.bool_] = np.isfinite(signal)
     if recording.mask is not None:
         known &= recording.mask
-    chosen = np.array([options.neurons == "all" or not name.startswith(UNIDENTIFIED) for name in names])
-    chosen &= known.mean(axis=0) > 0.5
+    named = np.array([options.neurons == "all" or not name.startswith(UNIDENTIFIED) for name in names])
     time_s = np.asarray(recording.events.get("time_s", np.arange(len(signal)) * recording.dt_ms / 1e3), np.float64)
-    segments = _segments(time_s)
-    signal, known = signal[:, chosen], known[:, chosen]
+    frames, dt_ms = native(time_s, signal, known), recording.dt_ms
     if options.dt != "native" and signal.size:
-        signal, known, segments = _resampled(time_s, signal, known, segments, float(options.dt) / 1e3)
-    z, mean, sd = _z_scores(signal, known, options, recording.dt_ms if options.dt == "native" else float(options.dt))
-    varying = sd > 0
-    if varying.sum() < FEWEST_NEURONS:
+        dt_ms = float(options.dt)
+        frames = resampled(frames, time_s, dt_ms / 1e3, interpolated=options.normalisation == "whole")
+    burn_in = burn_in_of(len(frames.signal), dt_ms, options)
+    there = frames.known[:burn_in].mean(axis=0) > 0.5
+    varies = running(frames.signal[:burn_in], frames.known[:burn_in])[1][-1] > 0
+    chosen = named & there & varies
+    if chosen.sum() < FEWEST_NEURONS:
         kind = "identified neurons" if options.neurons == "identified" else "neurons"
         raise DataError(
-            f"{int(varying.sum())} {kind} have a signal: nothing can be forecast from another",
-            where=where,
+            f"{int(chosen.sum())} {kind} have a signal: nothing can be forecast from another",
+            where=f"recording {recording.group}",
             hint="--set data.neurons=all takes unidentified neurons too"
             if options.neurons == "identified"
             else "leave this worm out",
         )
-    kept = [name for name, used in zip(names, chosen, strict=True) if used]
+    frames = frames.of(chosen)
+    mean, sd = _statistics(frames, burn_in, options)
+    score_mean, score_sd = of_frames(frames.signal, frames.known, len(frames.signal))
+    filled = _filled(frames)
+    z = np.where(np.isfinite(filled) & (sd > 0), filled - mean, 0.0) / np.where(sd > 0, sd, 1.0)
     return WormSeries(
         group=recording.group,
-        names=tuple(name for name, used in zip(kept, varying, strict=True) if used),
-        z=z[:, varying],
-        known=known[:, varying],
-        segments=segments,
-        dt_ms=recording.dt_ms if options.dt == "native" else float(options.dt),
-        mean=mean[varying],
-        sd=sd[varying],
+        names=tuple(name for name, used in zip(names, chosen, strict=True) if used),
+        z=z.astype(np.float32),
+        signal=np.nan_to_num(filled).astype(np.float32),
+        mean=mean,
+        sd=sd,
+        known=frames.known,
+        segments=frames.segments,
+        dt_ms=dt_ms,
+        sample=frames.sample,
+        burn_in=burn_in,
+        score_mean=score_mean,
+        score_sd=score_sd,
     )
 
 
-def _segments(time_s: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
-    steps = np.diff(time_s)
-    cuts = np.flatnonzero(steps > GAP * np.median(steps)) + 1
-    edges = [0, *cuts.tolist(), len(time_s)]
-    return tuple(itertools.pairwise(edges))
+def burn_in_of(frames: int, dt_ms: float, options: DataConfig) -> int:
+    """First frames of which no forecast is made: `data.start_s`, or a quarter of a recording that is shorter than four of it."""
+    return max(2, min(round(options.start_s * 1e3 / dt_ms), frames // SHORT))
 
 
-def _resampled(
-    time_s: NDArray[np.float64],
-    signal: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    segments: tuple[tuple[int, int], ...],
-    step_s: float,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[tuple[int, int], ...]]:
-    """Linear interpolation inside each segment; never across a gap."""
-    parts, masks, found, first = [], [], [], 0
-    for start, stop in segments:
-        grid = np.arange(time_s[start], time_s[stop - 1], step_s)
-        if not len(grid):
-            continue
-        at, there = time_s[start:stop], known[start:stop]
-        columns = [
-            np.interp(grid, at[there[:, k]], signal[start:stop, k][there[:, k]]) if there[:, k].any() else 0.0 * grid
-            for k in range(signal.shape[1])
-        ]
-        # A point of the grid is known where the samples around it are.
-        before = np.clip(np.searchsorted(at, grid, side="right") - 1, 0, stop - start - 1)
-        after = np.where(at[before] == grid, before, np.minimum(before + 1, stop - start - 1))
-        parts.append(np.stack(columns, axis=1))
-        masks.append(there[before] & there[after])
-        found.append((first, first + len(grid)))
-        first += len(grid)
-    if not parts:
-        raise DataError(
-            f"a step of {step_s * 1e3:g} ms is longer than the recording", where="data.dt", hint="use native"
-        )
-    return np.concatenate(parts), np.concatenate(masks), tuple(found)
+def _statistics(frames: Frames, burn_in: int, options: DataConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(mean, sd) [time, neuron]: what a forecast from each frame may know."""
+    if options.normalisation == "causal":
+        return running(frames.signal, frames.known)
+    used = burn_in if options.normalisation == "start" else len(frames.signal)
+    mean, sd = of_frames(frames.signal, frames.known, used)
+    shape = frames.signal.shape
+    return np.broadcast_to(mean, shape), np.broadcast_to(sd, shape)
 
 
-def _z_scores(
-    signal: NDArray[np.float64], known: NDArray[np.bool_], options: DataConfig, dt_ms: float
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    frames = len(signal) if options.normalisation == "whole" else max(2, round(options.start_s * 1e3 / dt_ms))
-    used, there = signal[:frames], known[:frames]
-    count = np.maximum(there.sum(axis=0), 1)
-    mean = np.where(there, used, 0.0).sum(axis=0) / count
-    sd = np.sqrt(np.where(there, np.square(np.where(there, used, mean) - mean), 0.0).sum(axis=0) / count)
-    sd = np.where(sd > 1e-9 * np.maximum(np.abs(mean), 1e-12), sd, 0.0)
-    z: NDArray[Any] = np.where(known, signal - mean, np.nan) / np.where(sd > 0, sd, 1.0)
-    return _filled(z.astype(np.float32), known), mean, sd
-
-
-def _filled(z: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The last known value where there is none; 0, the mean, before the first."""
-    if known.all():
-        return z
-    last = np.maximum.accumulate(np.where(known, np.arange(len(z))[:, None], -1), axis=0)
-    return np.where(last >= 0, np.take_along_axis(z, np.maximum(last, 0), axis=0), np.float32(0))
+def _filled(frames: Frames) -> NDArray[np.float64]:
+    """The last known value where there is none; NaN before the first."""
+    if frames.known.all():
+        return frames.signal
+    at = np.where(frames.known, np.arange(len(frames.signal))[:, None], -1)
+    last = np.maximum.accumulate(at, axis=0)
+    held = np.take_along_axis(frames.signal, np.maximum(last, 0), axis=0)
+    return np.where(last >= 0, held, np.nan)

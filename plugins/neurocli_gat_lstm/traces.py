@@ -31,7 +31,7 @@ def shown_neurons(worm: WormSeries) -> list[int]:
     """Columns of six neurons: of every class those that vary most in the recording's unit, two of each where there are."""
     kinds = class_of(worm.names)
     # Only the recording's own unit tells strong neurons from weak ones; z-scores all vary by one.
-    order = [int(k) for k in np.argsort(-worm.sd, kind="stable") if not worm.names[k].startswith(UNIDENTIFIED)]
+    order = [int(k) for k in np.argsort(-worm.score_sd, kind="stable") if not worm.names[k].startswith(UNIDENTIFIED)]
     chosen = [k for kind in CLASSES for k in [k for k in order if kinds[k] == kind][: NEURONS // len(CLASSES)]]
     chosen += [k for k in order if k not in chosen]
     return chosen[:NEURONS]
@@ -42,7 +42,8 @@ def stretch(worm: WormSeries, columns: list[int], seconds: float = SECONDS) -> t
     start, stop = max(worm.segments, key=lambda segment: segment[1] - segment[0])
     length = min(stop - start, max(2, round(seconds * 1e3 / worm.dt_ms)))
     starts = np.arange(start, stop - length + 1, max(1, length // 4))
-    spread = [float(worm.z[s : s + length][:, columns].var(0).mean()) for s in starts]
+    z = worm.scored(worm.signal)[:, columns]
+    spread = [float(z[s : s + length].var(0).mean()) for s in starts]
     best = int(starts[int(np.argmax(spread))])
     return best, best + length
 
@@ -60,7 +61,9 @@ def answer_traces(
     place = {name: k for k, name in enumerate(names)}
     channel = [place[worm.names[k]] for k in columns]
     near, far = asked[0], _tenth(asked)
-    origins = asked[0].origins[group]
+    origins = data.frames_of(group, asked[0].origins[group])
+    said = {q.name: q.as_scored(group, np.asarray(answers[q.name].values[group], np.float64)) for q in asked}
+    z = worm.scored(worm.signal)
     rows: list[list[Any]] = []
     path = figures / "traces.png"
     seconds = worm.dt_ms / 1e3
@@ -72,13 +75,13 @@ def answer_traces(
             for question, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
                 at = origins + question.horizon_steps
                 seen = (at >= first) & (at < last)
-                forecast = np.asarray(answers[question.name].values[group])[seen, c]
+                forecast = said[question.name][seen, c]
                 axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
             inside = np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))
             picked = inside[np.unique(np.linspace(0, len(inside) - 1, min(FANS, len(inside))).astype(int))]
             for k in picked:
                 steps = np.array([0, *(q.horizon_steps for q in ordered)])
-                values = [worm.z[origins[k], column], *(answers[q.name].values[group][k, c] for q in ordered)]
+                values = [z[origins[k], column], *(said[q.name][k, c] for q in ordered)]
                 axis.plot((origins[k] + steps - first) * seconds, values, ".-", color=FAN, lw=1.1, ms=4)
         panels[-1].set_xlabel(f"time from frame {first} [s]")
         figure.supylabel("activity [z]", fontsize=9)
@@ -89,7 +92,7 @@ def answer_traces(
         figure.legend(handles=handles, fontsize=8, ncols=4, loc="outside lower center")
         figure.suptitle(f"{group}: of each class the neurons that vary most", fontsize=9)
     for column, c in zip(columns, channel, strict=True):
-        row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.sd[column])]
+        row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
         for question in asked:
             row.append(number(_skill(question, answers[question.name], group, c)))
         rows.append(row)
@@ -113,7 +116,8 @@ def _skill(question: Question, answer: Prediction, group: str, channel: int) -> 
 def _recorded(axis: Any, worm: WormSeries, column: int, first: int, last: int) -> None:
     kind = str(class_of([worm.names[column]])[0])
     time = np.arange(last - first) * worm.dt_ms / 1e3
-    axis.plot(time, np.where(worm.known[first:last, column], worm.z[first:last, column], np.nan), color=DATA, lw=0.9)
+    recorded = np.where(worm.known[first:last], worm.scored(worm.signal[first:last]), np.nan)
+    axis.plot(time, recorded[:, column], color=DATA, lw=0.9)
     axis.set_title(f"{worm.names[column]} ({kind})", fontsize=8, loc="left", color=CLASS_COLOURS[kind], pad=2)
     axis.set_xlim(0, time[-1])
     axis.tick_params(labelsize=7)
@@ -137,7 +141,7 @@ def spread_traces(
 ) -> None:
     """Recorded traces and forecasts one and ten steps ahead of several networks: their mean, and lowest to highest.
 
-    each: network → horizon → [origin, neuron] for origins, with all horizons up to the longest for the fans.
+    each: network → horizon → [origin, neuron] in the unit of scores, with all horizons up to the longest for the fans.
     """
     horizons = sorted(each[0])
     near, far = horizons[0], min(horizons, key=lambda h: abs(h - 10))

@@ -37,15 +37,7 @@ class Wiring:
 
     def allowed(self, hops: int = 1) -> NDArray[np.bool_]:
         """[post, pre] among all names: where a path of at most `hops` edges leads from pre to another neuron, post."""
-        size = len(self.names)
-        edges = csr_array((np.ones(self.graph.n_edges, np.int32), (self.graph.post, self.graph.pre)), (size, size))
-        reached, step = edges, edges
-        for _ in range(hops - 1):
-            step = (step @ edges).minimum(1)
-            reached = (reached + step).minimum(1)
-        found = reached.toarray() > 0
-        np.fill_diagonal(found, False)
-        return found
+        return reach(self.graph, hops)
 
     def among(self, names: Sequence[str]) -> GraphTensors:
         """The edges among some neurons, numbered as in `names`."""
@@ -69,3 +61,16 @@ class Wiring:
             distance=options.distance,
             seed=options.graph_seed,
         )
+
+
+def reach(graph: Graph, hops: int) -> NDArray[np.bool_]:
+    """[post, pre] among the names of a graph: where a path of at most `hops` edges leads from pre to another neuron, post."""
+    size = len(graph.names)
+    edges = csr_array((np.ones(graph.n_edges, np.int32), (graph.post, graph.pre)), (size, size))
+    reached, step = edges, edges
+    for _ in range(hops - 1):
+        step = (step @ edges).minimum(1)
+        reached = (reached + step).minimum(1)
+    found: NDArray[np.bool_] = reached.toarray() > 0
+    np.fill_diagonal(found, False)
+    return found

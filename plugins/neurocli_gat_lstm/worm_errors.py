@@ -41,9 +41,11 @@ def errors_of(question: Question, prediction: Prediction, groups: Sequence[str])
     assert question.now is not None
     sums = []
     for group in groups:
-        target = np.asarray(question.targets[group], np.float64)
+        target, *parts = (
+            question.as_scored(group, np.asarray(values[group], np.float64))
+            for values in (question.targets, prediction.values, question.now)
+        )
         known = np.isfinite(target)
-        parts = (np.asarray(values[group], np.float64) for values in (prediction.values, question.now))
         sums.append([*(np.where(known, target - part, 0.0) ** 2 for part in parts), known])
     error, change, count = (
         np.stack([part.sum(0) for part in parts]).astype(np.float64) for parts in zip(*sums, strict=True)
