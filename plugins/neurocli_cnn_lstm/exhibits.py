@@ -41,9 +41,7 @@ def _per_neuron(family: Any, trained: Trained, question: Any, prediction: Predic
     r2, _, rmse_mv, _, _ = family.metrics(trained.data, trained.config)
     groups = question.groups
     each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in groups))
-    each_mv = rmse_mv.per_channel(
-        sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups)
-    )
+    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups))
     types = neuron_types(trained.data)  # type: ignore[arg-type]
     letters = [
         "?" if types is None else "E" if t == 1 else "I"
@@ -135,9 +133,7 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
                 z = trained.module(batch["v"])
             else:
                 z = trained.module(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(
-                data.volts(group)[origins + 1], data.normalisation.restore(z.numpy())
-            )
+            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.numpy()))
         rows.append([context, context * data.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")

@@ -140,9 +140,7 @@ def _ablation(family: Any, trained: Trained, figures: Path) -> Exhibit:
     question = family.questions(trained.data, trained.config)[0]
 
     def score(prediction: Prediction) -> float:
-        return float(
-            r2.value(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in question.groups))
-        )
+        return float(r2.value(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in question.groups)))
 
     rows: list[list[Any]] = [["nothing", score(family.predict(trained, question)), 0.0]]
     module = trained.module

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from neurocli_cnn_lstm.oracle import forecast
+from neurocli_cnn_lstm.oracle_exact import applies, exact_forecast
 from neurocli_cnn_lstm.parameters import BrunelConfig
 from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference, weights_from
 
@@ -131,3 +132,51 @@ def test_what_cannot_be_forecast_is_refused() -> None:
         forecast(config, weights, voltage, step, channel, np.array([100]), [1.0], 2, 0)
     with pytest.raises(ValueError, match="increase"):
         forecast(config, weights, voltage, step, channel, np.array([5]), [2.0, 1.0], 2, 0)
+
+
+def test_without_branches_the_oracle_says_what_plain_monte_carlo_says() -> None:
+    config = BrunelConfig(duration_ms=500)
+    weights = draw_weights(config, 1)
+    voltage, step, channel = simulate_reference(config, weights, seed=2)
+    origin, rng = 433, np.random.default_rng(0)
+    plain = np.array([_plain_branch(config, weights, voltage, step, channel, origin, 1, rng) for _ in range(2500)])
+    exact = exact_forecast(config, weights, voltage, step, channel, np.array([origin]), 1.0)[0]
+    error = np.sqrt(plain.var(0, ddof=1) / len(plain))
+    free = error > 0
+    z = (plain.mean(0) - exact)[free] / error[free]
+    assert np.abs(z).max() < 4.5 and 0.7 < z.std() < 1.3
+    np.testing.assert_allclose(exact[~free], plain[0][~free], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "horizon"),
+    [
+        ({}, 1.0),
+        ({}, 1.5),
+        ({"delay_ms": 3.0, "refractory_ms": 3.0}, 3.0),
+        ({"record_ms": 0.5, "g": 3.3, "noise_mv": 1.0}, 1.0),
+        ({"external_inputs": 20, "j_mv": 0.3}, 1.0),
+    ],
+)
+def test_without_branches_the_oracle_says_what_branches_say(changes: dict[str, float], horizon: float) -> None:
+    """Over voltages and spikes of every kind, origins in any order and closer together than the horizon."""
+    config = BrunelConfig(duration_ms=400, **changes)
+    weights = draw_weights(config, 1)
+    run = simulate_reference(config, weights, seed=2)
+    origins = np.concatenate([np.arange(150, 190), np.arange(300, 260, -1)])
+    assert applies(config, horizon)
+    exact = exact_forecast(config, weights, *run, origins, horizon)
+    mean, variance = forecast(config, weights, *run, origins, [horizon], 1500, seed=1)
+    unsure = variance[0] > 1e-6
+    z = (mean[0] - exact)[unsure] / np.sqrt(variance[0][unsure])
+    assert np.abs(z).max() < 5.5 and abs(z.mean()) < 0.05 and 0.93 < z.std() < 1.07
+    np.testing.assert_allclose(mean[0][~unsure], exact[~unsure], atol=0.05)
+
+
+def test_where_spikes_answer_spikes_branches_are_needed() -> None:
+    config = BrunelConfig(duration_ms=100)
+    assert not applies(config, 1.6)  # a spike arrives after 1.5 ms
+    assert not applies(config.model_copy(update={"refractory_ms": 0.5}), 1.0)
+    run = simulate_reference(config, draw_weights(config, 1), seed=2)
+    with pytest.raises(ValueError, match="too far ahead"):
+        exact_forecast(config, draw_weights(config, 1), *run, np.array([5]), 2.0)
