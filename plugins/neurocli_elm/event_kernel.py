@@ -1,4 +1,4 @@
-"""Compiled loops around sparse input: events found in a dense array, sent through a matrix, and leaky traces."""
+"""Compiled loops around sparse input: events found in a dense array, and leaky traces."""
 
 from __future__ import annotations
 
@@ -12,25 +12,12 @@ _NOT_SIGN = np.int32(0x7FFFFFFF)
 
 
 @njit(cache=True, nogil=True)
-def count_kernel(x: Any) -> int:
-    """Number of entries of x [row, channel] that are not zero."""
-    found = 0
-    for r in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            if x[r, c] != 0:
-                found += 1
-    return found
-
-
-@njit(cache=True, nogil=True)
-def find_kernel(bits: Any, values: Any, channels: int, samples: int, row: Any, channel: Any, value: Any) -> int:
-    """Write the non-zero entries of an array [sample, time, channel] as events; their number, or -1 where there is no room.
+def find_kernel(bits: Any, values: Any, channels: int, row: Any, channel: Any, value: Any) -> int:
+    """Write the non-zero entries of an array [row, channel] as events; their number, or -1 where there is no room.
 
     bits, values: the array, flat, as int32 and as float32: whole blocks of zeros are told by their bits, in vector code.
-    row: time * samples + sample, the row of the entry in the order [time, sample].
     """
     size, room, found = len(bits), len(row), 0
-    steps = size // (samples * channels)
     r, start_of_row = 0, 0
     for low in range(0, size, _LANES):
         high, some = low + _LANES, np.int32(0)
@@ -47,19 +34,10 @@ def find_kernel(bits: Any, values: Any, channels: int, samples: int, row: Any, c
             if values[i] != 0:
                 while i >= start_of_row + channels:
                     r, start_of_row = r + 1, start_of_row + channels
-                row[found], channel[found] = (r % steps) * samples + r // steps, i - start_of_row
+                row[found], channel[found] = r, i - start_of_row
                 value[found] = values[i]
                 found += 1
     return found
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def send_kernel(row: Any, channel: Any, value: Any, matrix: Any, out: Any) -> None:
-    """out[row] += value * matrix[channel] for every event."""
-    for e in range(len(row)):
-        v, source, target = value[e], matrix[channel[e]], out[row[e]]
-        for j in range(matrix.shape[1]):
-            target[j] += v * source[j]
 
 
 @njit(cache=True, nogil=True)

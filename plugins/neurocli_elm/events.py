@@ -6,7 +6,6 @@ Both kinds offer `project(matrix)`: [time, sample, column] of input [time, sampl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +18,8 @@ from neurocli_elm.derivatives import first_only
 DENSE_ABOVE = 0.15
 """Share of non-zero entries above which one matrix product beats sending events one by one."""
 
-_ROWS_AT_ONCE = 8192
-"""Without compiled loops events are filled into so many dense rows at a time, which then take one product."""
-
+_WITH_BAGS = ("cpu", "cuda")
+"""Devices with a fast sum over rows of a table, which is what an event does."""
 _SAMPLED_ROWS = 64
 _COLUMNS = 4
 
@@ -57,25 +55,22 @@ class InputEvents:
         """[time, sample, channel]."""
         _check_range("channel", self.channel, num_input)
         out = torch.zeros(self.num_steps * self.num_samples * num_input, dtype=dtype, device=self.sign.device)
-        out.index_add_(0, self._row() * num_input + self.channel, self.sign.to(dtype))
+        row = self.step.long() * self.num_samples + self.sample
+        out.index_add_(0, row * num_input + self.channel, self.sign.to(dtype))
         return out.view(self.num_steps, self.num_samples, num_input)
 
     def project(self, matrix: torch.Tensor, *, compiled: bool | None = None) -> torch.Tensor:
-        """How it is computed depends on sizes alone, never on the events: a row has the same bits whatever stands in others."""
-        _check_range("channel", self.channel, len(matrix))
-        sign = self.sign.to(matrix.dtype)
-        row, channel, rows = self._row(), self.channel.long(), self.num_steps * self.num_samples
-        if not can_compile(compiled, matrix, sign):
-            if rows > _ROWS_AT_ONCE:
-                order = torch.argsort(row, stable=True)
-                row, channel, sign = row[order], channel[order], sign[order]
-            sent = _Fill.apply(row, channel, sign, matrix, rows)
-        else:
-            sent = _Send.apply(row, channel, sign, matrix, rows)
-        return sent.view(self.num_steps, self.num_samples, matrix.shape[1])
-
-    def _row(self) -> torch.Tensor:
-        return self.step.long() * self.num_samples + self.sample.long()
+        """Never depends on the events in how it is computed: a row has the same bits whatever stands in the others."""
+        channels = len(matrix)
+        _check_range("channel", self.channel, channels)
+        if matrix.device.type not in _WITH_BAGS:
+            return self.dense(channels, matrix.dtype) @ matrix
+        row, channel, sign = self.sample.long() * self.num_steps + self.step, self.channel.long(), self.sign
+        if not bool((row[1:] >= row[:-1]).all()):
+            order = torch.argsort(row, stable=True)
+            row, channel, sign = row[order], channel[order], sign[order]
+        sent = _Send.apply(row, channel, sign.to(matrix.dtype), matrix, self.num_samples * self.num_steps)
+        return sent.view(self.num_samples, self.num_steps, -1).transpose(0, 1).contiguous()
 
 
 @dataclass(frozen=True)
@@ -89,34 +84,43 @@ class DenseInput:
         return self.x.transpose(0, 1)
 
     def project(self, matrix: torch.Tensor, *, compiled: bool | None = None) -> torch.Tensor:
+        """Where few entries of some rows are not zero, those are sent as events; else one product."""
         samples, steps, channels = self.x.shape
         rows = self.x.reshape(samples * steps, channels)
-        if can_compile(compiled, rows, matrix) and not self.x.requires_grad:
-            found = _find(rows, samples)
-            if found is not None:
-                sent = _Send.apply(*found, matrix, samples * steps)
-                return sent.view(steps, samples, -1)
-        return _Product.apply(rows, matrix).view(samples, steps, -1).transpose(0, 1).contiguous()
+        found = None
+        if not self.x.requires_grad and rows.dtype == matrix.dtype and rows.device.type == "cpu":
+            found = _find(rows, can_compile(compiled, rows, matrix))
+        sent = _Product.apply(rows, matrix) if found is None else _Send.apply(*found, matrix, samples * steps)
+        return sent.view(samples, steps, -1).transpose(0, 1).contiguous()
 
 
 Input = InputEvents | DenseInput
 
 
-def _find(rows: torch.Tensor, samples: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
-    """Row (in the order [time, sample]), channel and value of each non-zero entry; None where there are many."""
-    from neurocli_elm.event_kernel import count_kernel, find_kernel
-
-    array = rows.numpy()
-    some = array[:: max(1, len(array) // _SAMPLED_ROWS)]
-    if array.size == 0 or count_kernel(some) > DENSE_ABOVE * some.size:
+def _find(rows: torch.Tensor, compiled: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """Row, channel and value of each non-zero entry, row by row; None where there are many."""
+    some = rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
+    if rows.numel() == 0 or int(torch.count_nonzero(some)) > DENSE_ABOVE * some.numel():
         return None
-    room = int(2 * DENSE_ABOVE * array.size) + 64
-    row, channel = torch.empty(room, dtype=torch.int64), torch.empty(room, dtype=torch.int64)
-    value = torch.empty(room)
-    flat = array.reshape(-1)
-    arrays = (row.numpy(), channel.numpy(), value.numpy())
-    found = find_kernel(flat.view("int32"), flat, array.shape[1], samples, *arrays)
+    if not compiled:
+        place = _places(rows.reshape(-1))
+        return place // rows.shape[1], place % rows.shape[1], rows.reshape(-1)[place]
+    from neurocli_elm.event_kernel import find_kernel
+
+    flat = rows.numpy().reshape(-1)
+    room = int(2 * DENSE_ABOVE * flat.size) + 64
+    row, channel, value = torch.empty(room, dtype=torch.int64), torch.empty(room, dtype=torch.int64), torch.empty(room)
+    found = find_kernel(flat.view("int32"), flat, rows.shape[1], row.numpy(), channel.numpy(), value.numpy())
     return None if found < 0 else (row[:found], channel[:found], value[:found])
+
+
+def _places(flat: torch.Tensor) -> torch.Tensor:
+    """Where a flat array is not zero; looks at two single-precision numbers at a time."""
+    if flat.dtype != torch.float32 or len(flat) % 2 or flat.storage_offset() % 2:
+        return flat.nonzero()[:, 0]
+    pairs = flat.view(torch.int64).nonzero()[:, 0]
+    place = (2 * pairs[:, None] + torch.arange(2)).flatten()
+    return place[flat[place] != 0]
 
 
 class _Product(torch.autograd.Function):
@@ -125,7 +129,9 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(rows, matrix)
-        return _product(rows, matrix)
+        columns = matrix.shape[1]
+        # Kernels work on small blocks of columns: with 30 a product takes longer than with 32, with 200 shorter than with 208.
+        return (rows @ functional.pad(matrix, (0, -columns % _COLUMNS)))[:, :columns]
 
     @staticmethod
     @first_only
@@ -135,14 +141,8 @@ class _Product(torch.autograd.Function):
         return d_rows, (gradient.t() @ rows).t() if ctx.needs_input_grad[1] else None
 
 
-def _product(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    columns = matrix.shape[1]
-    # Kernels work on small blocks of columns: with 30 a product takes longer than with 32, with 200 shorter than with 208.
-    return (rows @ functional.pad(matrix, (0, -columns % _COLUMNS)))[:, :columns]
-
-
 class _Send(torch.autograd.Function):
-    """[row, column], compiled: each event adds its value times the matrix row of its channel. No gradient to the events."""
+    """[row, column]: each event adds its value times the matrix row of its channel. Events by row; no gradient to them."""
 
     @staticmethod
     def forward(
@@ -150,68 +150,24 @@ class _Send(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.save_for_backward(row, channel, value)
         ctx.channels = len(matrix)
-        return _send(row, channel, value, matrix, rows)
+        return _bags(row, channel, value, matrix, rows)
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         row, channel, value = ctx.saved_tensors
-        return None, None, None, _send(channel, row, value, gradient, ctx.channels), None
+        order = torch.argsort(channel, stable=True)
+        back = _bags(channel[order], row[order], value[order], gradient, ctx.channels)
+        return None, None, None, back, None
 
 
-def _send(
+def _bags(
     target: torch.Tensor, source: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
 ) -> torch.Tensor:
-    from neurocli_elm.event_kernel import send_kernel
-
-    out = matrix.new_zeros(rows, matrix.shape[1])
-    rows_to, rows_from, values, table = (t.detach().contiguous().numpy() for t in (target, source, value, matrix))
-    send_kernel(rows_to, rows_from, values, table, out.numpy())
-    return out
-
-
-class _Fill(torch.autograd.Function):
-    """The same in torch: events, ordered by row where there are many rows, become dense rows, a block at a time.
-
-    Only the events are kept for the backward pass, which fills the rows again.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
-    ) -> torch.Tensor:
-        ctx.save_for_backward(row, channel, value)
-        ctx.rows, ctx.channels = rows, len(matrix)
-        filled = _filled(row, channel, value, rows, len(matrix))
-        parts = [_product(block, matrix) for block in filled]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    @staticmethod
-    @first_only
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        row, channel, value = ctx.saved_tensors
-        back = gradient.new_zeros(gradient.shape[1], ctx.channels)
-        low = 0
-        for block in _filled(row, channel, value, ctx.rows, ctx.channels):
-            back.addmm_(gradient[low : low + len(block)].t(), block)
-            low += len(block)
-        return None, None, None, back.t(), None
-
-
-def _filled(
-    row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, rows: int, channels: int
-) -> Iterator[torch.Tensor]:
-    """Dense [row, channel] blocks of the events; several events at one place add up."""
-    lows = range(0, max(rows, 1), _ROWS_AT_ONCE)
-    first = [0, len(row)]
-    if len(lows) > 1:
-        edges = torch.tensor([*lows, rows], device=row.device)
-        first = torch.searchsorted(row, edges).tolist()
-    for low, start, end in zip(lows, first[:-1], first[1:], strict=True):
-        size = min(_ROWS_AT_ONCE, rows - low)
-        block = value.new_zeros(size * channels)
-        block.index_add_(0, (row[start:end] - low) * channels + channel[start:end], value[start:end])
-        yield block.view(size, channels)
+    """[rows, column]: sums of value * matrix[source] over the events of each target, which are in its order."""
+    first = torch.searchsorted(target.contiguous(), torch.arange(rows, device=target.device))
+    table = matrix.contiguous()
+    return functional.embedding_bag(source, table, first, mode="sum", per_sample_weights=value)
 
 
 def _check_range(name: str, values: torch.Tensor, limit: int) -> None:

@@ -60,9 +60,9 @@ def _run(
 
 def _blockwise(x: torch.Tensor, k: torch.Tensor, start: torch.Tensor | None, reverse: bool) -> torch.Tensor:
     """Block by block. What is not finite goes step by step: in a product it would reach the whole block, for 0 x NaN is NaN."""
-    finite = x.isfinite()
-    if finite.all():
+    if bool(x.sum().isfinite()):
         return _toeplitz(x, k, start, reverse)
+    finite = x.isfinite()
     # Before the first such entry nothing is added but zeros: earlier steps keep their bits.
     zero = x.new_zeros(())
     broken = _stepwise(torch.where(finite, zero, x), k, None, reverse)

@@ -1,6 +1,7 @@
-"""The ELM neuron against the plain per-step loop of its published form: `python tests/benchmarks/elm.py`.
+"""The ELM neuron against the published one, in the scripted form that its authors ship: `python tests/benchmarks/elm.py`.
 
-One process, one thread, single precision. Ratios are of CPU time, medians; `--quick` takes fewer rounds, `--only NAME` one case.
+One process, one thread, single precision; every form is warm before it is timed. Ratios are medians over rounds of ratios of CPU
+time within a round. `--quick` takes fewer rounds, `--only NAME` one case, `--markdown` prints the table of docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from clock import median_cpu
@@ -29,51 +31,92 @@ SHD = {"num_input": 700, "num_output": 20, "memory_tau_max": 500.0, "delta_t": 1
 
 @dataclass(frozen=True)
 class Case:
-    """A neuron, its input, and the ratios demanded: pure torch and compiled, forward and with backward."""
+    """A neuron and its input."""
 
     options: ElmOptions
     steps: int
     density: float
-    demanded: tuple[str, str]
 
 
 CASES = {
-    "v2 branched d15": Case(
-        ElmOptions(version=2, num_memory=15, **L5PC, **BRANCHED), 500, 0.011, ("15 / 10", "50 / 30")
-    ),
-    "v1 branched d20": Case(
-        ElmOptions(version=1, num_memory=20, **L5PC, **BRANCHED), 500, 0.011, ("15 / 10", "50 / 30")
-    ),
-    "v1 unbranched d20": Case(ElmOptions(version=1, num_memory=20, **L5PC), 500, 0.011, ("3 / 5", "8 / 15")),
-    "v1 branched d100": Case(ElmOptions(version=1, num_memory=100, **L5PC, **BRANCHED), 500, 0.011, ("10 / 7", "")),
-    "SHD v1 d100": Case(ElmOptions(version=1, num_memory=100, **SHD), 100, 0.1, ("3 / 4", "")),
+    "v2, 45 branches, 15 memory units": Case(ElmOptions(version=2, num_memory=15, **L5PC, **BRANCHED), 500, 0.011),
+    "v1, 45 branches, 20": Case(ElmOptions(version=1, num_memory=20, **L5PC, **BRANCHED), 500, 0.011),
+    "v1, no branches, 20": Case(ElmOptions(version=1, num_memory=20, **L5PC), 500, 0.011),
+    "v1, 45 branches, 100": Case(ElmOptions(version=1, num_memory=100, **L5PC, **BRANCHED), 500, 0.011),
+    "v1 on SHD, 700 inputs, 100": Case(ElmOptions(version=1, num_memory=100, **SHD), 100, 0.1),
 }
 SAMPLES = 8
 
 
-def published_loop(neuron: ElmNeuron, x: torch.Tensor) -> torch.Tensor:
-    """Routing for all steps, then trace, perceptron, memory and readout step by step: as published."""
+@torch.jit.script
+def scripted(
+    x: torch.Tensor,
+    w_s: torch.Tensor,
+    k_trace: torch.Tensor,
+    k: torch.Tensor,
+    gain: torch.Tensor,
+    layers: list[tuple[torch.Tensor, torch.Tensor]],
+    readout: tuple[torch.Tensor, torch.Tensor],
+    branches: int,
+    by_branch: bool,
+) -> torch.Tensor:
+    """Trace, perceptron, memory and readout step by step, of routed input [sample, time, synapse]."""
+    samples = x.size(0)
+    trace = torch.zeros(samples, k_trace.size(0))
+    m = torch.zeros(samples, k.size(0))
+    outputs: list[torch.Tensor] = []
+    for t in range(x.size(1)):
+        if by_branch:
+            trace = k_trace * trace + (w_s * x[:, t]).view(samples, branches, -1).sum(-1)
+            h = torch.cat([trace, k * m], -1)
+        else:
+            trace = k_trace * trace + w_s * x[:, t]
+            h = torch.cat([trace.view(samples, branches, -1).sum(-1), k * m], -1)
+        for n in range(len(layers)):
+            h = torch.nn.functional.linear(h, layers[n][0], layers[n][1])
+            if n + 1 < len(layers):
+                h = torch.relu(h)
+        m = k * m + gain * (torch.tanh(h * 2 / 3) * 1.7159)
+        outputs.append(torch.nn.functional.linear(m, readout[0], readout[1]))
+    return torch.stack(outputs, -2)
+
+
+def published_loop(neuron: ElmNeuron, x: torch.Tensor, *, script: bool = True) -> torch.Tensor:
+    """The form that the authors ship: routing for all steps at once, then the scripted loop. script: False runs the loop in Python."""
     options = neuron.options
     indices, valid = neuron.input_to_synapse_indices, neuron.valid_indices_mask
     routed = torch.index_select(x, 2, indices) * valid if len(indices) else x
-    w_s = torch.relu(neuron._proto_w_s)
     k_trace = torch.exp(-options.delta_t / getattr(neuron, options.trace_name).clamp_min(1e-6))
-    k, gain = neuron.memory_decay()
-    branches = options.branches
-    traces = branches if options.version == 2 else options.synapses
-    trace, m = x.new_zeros(len(x), traces), x.new_zeros(len(x), options.num_memory)
+    layers = [(layer.weight, layer.bias) for layer in neuron.mlp.linears]
+    loop: Any = scripted if script else _in_python
+    weights = torch.relu(neuron._proto_w_s), k_trace, *neuron.memory_decay(), layers
+    return loop(routed, *weights, (neuron.w_y.weight, neuron.w_y.bias), options.branches, options.version == 2)
+
+
+def _in_python(
+    x: torch.Tensor,
+    w_s: torch.Tensor,
+    k_trace: torch.Tensor,
+    k: torch.Tensor,
+    gain: torch.Tensor,
+    layers: list[tuple[torch.Tensor, torch.Tensor]],
+    readout: tuple[torch.Tensor, torch.Tensor],
+    branches: int,
+    by_branch: bool,
+) -> torch.Tensor:
+    trace, m = torch.zeros(len(x), len(k_trace)), torch.zeros(len(x), len(k))
     outputs = []
-    for t in range(x.shape[1]):
-        current = w_s * routed[:, t]
-        if options.version == 2:
-            trace = k_trace * trace + current.view(len(x), branches, -1).sum(-1)
-            branch = trace
-        else:
-            trace = k_trace * trace + current
-            branch = trace.view(len(x), branches, -1).sum(-1)
-        update = 1.7159 * torch.tanh(2 / 3 * neuron.mlp(torch.cat((branch, k * m), -1)))
-        m = k * m + gain * update
-        outputs.append(neuron.w_y(m))
+    for row in x.unbind(1):
+        current = w_s * row
+        if by_branch:
+            current = current.view(len(x), branches, -1).sum(-1)
+        trace = k_trace * trace + current
+        branch = trace if by_branch else trace.view(len(x), branches, -1).sum(-1)
+        h = torch.cat((branch, k * m), -1)
+        for weight, bias in layers[:-1]:
+            h = torch.relu(torch.nn.functional.linear(h, weight, bias))
+        m = k * m + gain * 1.7159 * torch.tanh(2 / 3 * torch.nn.functional.linear(h, *layers[-1]))
+        outputs.append(torch.nn.functional.linear(m, *readout))
     return torch.stack(outputs, -2)
 
 
@@ -90,7 +133,8 @@ def made(case: Case, samples: int = SAMPLES, steps: int | None = None) -> tuple[
 
 
 Run = Callable[[], torch.Tensor]
-FORMS = ("torch", "torch, events", "compiled", "compiled, events")
+REFERENCE, PYTHON = "published, scripted", "the same loop in Python"
+FORMS = (PYTHON, "torch", "torch, events", "compiled", "compiled, events")
 
 
 def with_gradients(run: Run, neuron: ElmNeuron) -> list[torch.Tensor]:
@@ -117,43 +161,72 @@ def difference(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> str:
     return f"{float((found[0] - wanted[0]).abs().max()):.0e} | {max(gradients):.0e}"
 
 
-def speed(names: list[str], rounds: int) -> None:
-    """In each round all forms take their turn, so that a busy machine meets them alike; medians over rounds."""
-    print("| neuron | form | forward, ms | with backward, ms | ratio | demanded | outputs differ | gradients |")
-    print("|---|---|---|---|---|---|---|---|")
+def runs_of(neuron: ElmNeuron, x: torch.Tensor, events: InputEvents) -> dict[str, Run]:
+    """Every form by name."""
+
+    def own(compiled: bool, sparse: bool) -> Run:
+        def run() -> torch.Tensor:
+            neuron.compiled = compiled
+            return neuron.forward_events(events) if sparse else neuron(x)
+
+        return run
+
+    return {
+        REFERENCE: lambda: published_loop(neuron, x),
+        PYTHON: lambda: published_loop(neuron, x, script=False),
+        **{form: own("compiled" in form, "events" in form) for form in FORMS[1:]},
+    }
+
+
+def measured(case: Case, rounds: int) -> tuple[dict[str, list[tuple[float, float]]], dict[str, str]]:
+    """(CPU-s of each form in each round, forward and with backward; how far outputs and gradients are from the reference's).
+
+    In each round all forms take their turn, so that a busy machine meets them alike.
+    """
+    neuron, x, events = made(case)
+    runs = runs_of(neuron, x, events)
+    for run in runs.values():  # compiles, and lets the script be optimised, which takes it three calls
+        for _ in range(3):
+            cost(run, neuron, 1)
+    wanted = with_gradients(runs[REFERENCE], neuron)
+    apart = {form: difference(with_gradients(run, neuron), wanted) for form, run in runs.items()}
+    costs: dict[str, list[tuple[float, float]]] = {form: [] for form in runs}
+    for _ in range(rounds):
+        for form, run in runs.items():
+            slow = form in (REFERENCE, PYTHON)
+            costs[form].append(cost(run, neuron, 1 if slow else 3))
+    return costs, apart
+
+
+def speed(names: list[str], rounds: int, markdown: bool) -> None:
+    """Prints the table: medians over rounds, and of the ratios within each."""
+    wide = "| neuron | form | forward, ms | with backward, ms | times the reference | outputs differ | gradients |"
+    short = "| neuron | published, scripted [ms] | torch | compiled | compiled, input as events |"
+    print(short if markdown else wide)
+    print("|---" * ((short if markdown else wide).count("|") - 1) + "|")
     for name in names:
-        case = CASES[name]
-        neuron, x, events = made(case)
+        costs, apart = measured(CASES[name], rounds)
+        reference = costs[REFERENCE]
 
-        def loop(neuron: ElmNeuron = neuron, x: torch.Tensor = x) -> torch.Tensor:
-            return published_loop(neuron, x)
+        def ratios(form: str, reference: Any = reference, costs: Any = costs) -> list[float]:
+            return [statistics.median(r[i] / c[i] for r, c in zip(reference, costs[form], strict=True)) for i in (0, 1)]
 
-        def dense(neuron: ElmNeuron = neuron, x: torch.Tensor = x) -> torch.Tensor:
-            return neuron(x)
+        def ms(form: str, costs: Any = costs) -> list[float]:
+            return [1e3 * statistics.median(column) for column in zip(*costs[form], strict=True)]
 
-        def sparse(neuron: ElmNeuron = neuron, events: InputEvents = events) -> torch.Tensor:
-            return neuron.forward_events(events)
-
-        wanted = with_gradients(loop, neuron)
-        apart, costs = {}, {form: [] for form in ("published loop", *FORMS)}  # type: ignore[var-annotated]
-        for turn in range(rounds):
-            costs["published loop"].append(cost(loop, neuron, 1))
-            for form in FORMS:
-                neuron.compiled = "compiled" in form
-                run = sparse if "events" in form else dense
-                if turn == 0:  # compiles, too
-                    apart[form] = difference(with_gradients(run, neuron), wanted)
-                costs[form].append(cost(run, neuron, 3))
-        slow = costs["published loop"]
-        for form, taken in costs.items():
-            forward, both = (1e3 * statistics.median(part) for part in zip(*taken, strict=True))
-            ratios = [statistics.median(s[i] / t[i] for s, t in zip(slow, taken, strict=True)) for i in (0, 1)]
-            ratio = "" if form == "published loop" else f"{ratios[0]:.1f} / {ratios[1]:.1f}"
-            demanded = case.demanded["compiled" in form] if ratio else ""
+        if markdown:
+            cells = [" / ".join(f"{r:.{1 if r < 9.95 else 0}f}" for r in ratios(f)) + " x" for f in MARKDOWN]
+            print(f"| {name} | {' / '.join(f'{v:.0f}' for v in ms(REFERENCE))} | {' | '.join(cells)} |", flush=True)
+            continue
+        for form in costs:
+            forward, both = ms(form)
             print(
-                f"| {name} | {form} | {forward:.1f} | {both:.1f} | {ratio} | {demanded} | {apart.get(form, ' | ')} |",
+                f"| {name} | {form} | {forward:.1f} | {both:.1f} | {' / '.join(f'{r:.2f}' for r in ratios(form))} | {apart[form]} |",
                 flush=True,
             )
+
+
+MARKDOWN = ("torch", "compiled", "compiled, events")
 
 
 def growth(name: str, compiled: bool) -> None:
@@ -205,15 +278,16 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(CASES))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--no-growth", action="store_true")
+    parser.add_argument("--markdown", action="store_true")
     given = parser.parse_args()
     if given.one:
         one(*json.loads(given.one))
         return
     torch.set_num_threads(1)
-    speed([given.only] if given.only else list(CASES), 3 if given.quick else 9)
+    speed([given.only] if given.only else list(CASES), 3 if given.quick else 9, given.markdown)
     if not given.no_growth:
         for compiled in (False, True):
-            growth(given.only or "v2 branched d15", compiled)
+            growth(given.only or next(iter(CASES)), compiled)
 
 
 if __name__ == "__main__":

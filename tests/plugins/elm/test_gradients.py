@@ -221,13 +221,12 @@ def test_outputs_keep_their_bits_whatever_input_comes_later(version, kind, compi
     assert torch.equal(one[:, :120], other[:, :120])
 
 
-def test_many_rows_are_filled_block_by_block_with_the_same_result(monkeypatch):
-    from neurocli_elm import events as module
-
+def test_events_in_any_order_give_the_same_projection():
     x, matrix = spikes(50), torch.rand(INPUTS, 3, requires_grad=True)
-    wanted = events_of(x).project(matrix, compiled=False)
-    (gradient,) = torch.autograd.grad(wanted.square().sum(), matrix)
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 7)
-    found = events_of(x).project(matrix, compiled=False)
-    torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(torch.autograd.grad(found.square().sum(), matrix)[0], gradient)
+    events = events_of(x)
+    order = torch.randperm(len(events.sign), generator=torch.Generator().manual_seed(2))
+    mixed = InputEvents(*(t[order] for t in (events.step, events.channel, events.sign, events.sample)), 50, 3)
+    (one, other) = (given.project(matrix) for given in (events, mixed))
+    torch.testing.assert_close(one, other)
+    gradients = [torch.autograd.grad(y.square().sum(), matrix)[0] for y in (one, other)]
+    torch.testing.assert_close(*gradients)

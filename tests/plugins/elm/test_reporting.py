@@ -56,7 +56,7 @@ def test_filters_are_said_to_be_fitted_only_where_they_are(cells, test):
 
 
 def test_the_published_table_shows_every_score_of_its_protocol(cells):
-    family, config, data = asked(cells, 0, 5)
+    _, config, data = asked(cells, 0, 5)
     trained = Trained(untrained_neuron(config, data.spec, 2, 0), config, data, 0, [])
     exhibit = published(trained)
     columns = exhibit.table.columns

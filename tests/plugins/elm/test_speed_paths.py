@@ -134,16 +134,20 @@ def test_input_is_projected_alike_dense_and_as_events(share, compiled):
 
 
 @pytest.mark.skipif(not has_compiler(), reason="numba is not there")
-def test_the_compiled_search_is_taken_for_sparse_input_and_left_for_dense_input():
-    x = torch.zeros(2, 50, 40)
-    x[0, 3, 39], x[1, 49, 39], x[1, 0, 0] = 1.0, -2.0, 3.0
-    row, channel, value = events_module._find(x.view(100, 40), 2)
-    assert (row.tolist(), channel.tolist(), value.tolist()) == ([6, 1, 99], [39, 0, 39], [1.0, 3.0, -2.0])
-    assert events_module._find(torch.ones(100, 40), 2) is None
+def test_events_are_found_in_sparse_input_and_dense_input_is_left():
+    x = torch.zeros(100, 40)
+    x[3, 39], x[50, 0], x[99, 39] = 1.0, 3.0, -2.0
     uneven = torch.zeros(1000, 40)
     uneven[1:15] = 1.0  # rows that the sample of rows does not see
-    found = events_module._find(uneven, 1)
-    assert found is not None and len(found[0]) == 14 * 40
+    for compiled in (True, False):
+        row, channel, value = events_module._find(x, compiled)
+        assert (row.tolist(), channel.tolist(), value.tolist()) == ([3, 50, 99], [39, 0, 39], [1.0, 3.0, -2.0])
+        assert events_module._find(torch.ones(100, 40), compiled) is None
+        found = events_module._find(uneven, compiled)
+        assert found is not None and len(found[0]) == 14 * 40
+    odd = torch.zeros(11)
+    odd[4], odd[5] = -0.0, 2.0
+    assert events_module._places(odd).tolist() == [5] and events_module._places(odd[1:]).tolist() == [4]
     assert 2 * DENSE_ABOVE < 1
 
 

@@ -1,0 +1,77 @@
+"""Nothing that comes after a step moves an answer at it, by a single bit: from recordings through fits to predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from neurocli.plugin.family import Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet, Split
+from neurocli_elm.control import untrained_neuron
+from neurocli_elm.example import small_cells
+
+STEPS, CUT = 1800, 1200
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return small_cells(0, simulations=5, duration_ms=STEPS)
+
+
+def changed_after(cells, group, step):
+    """The set with a recording of which everything after a step is another: denser input, other voltages and output spikes."""
+    random = np.random.default_rng(1)
+    one = cells[group]
+    keep = one.spikes.step <= step
+    count = 40 * (STEPS - step)
+    later = np.sort(random.integers(step + 1, STEPS, count)).astype(one.spikes.step.dtype)
+    channels = random.integers(0, one.labels["num_inputs"], count).astype(one.spikes.channel.dtype)
+    spikes = dataclasses.replace(
+        one.spikes,
+        step=np.concatenate([one.spikes.step[keep], later]),
+        channel=np.concatenate([one.spikes.channel[keep], channels]),
+    )
+    signal = one.signal.copy()
+    signal[step + 1 :] = -40 + 10 * random.random((STEPS - step - 1, 1))
+    events = dict(one.events)
+    own = events["output_spikes"]
+    events["output_spikes"] = np.concatenate([own[own <= step], np.arange(step + 1, STEPS, 3, dtype=own.dtype)])
+    other = dataclasses.replace(one, signal=signal, spikes=spikes, events=events)
+    return RecordingSet.of(
+        [other if g == group else cells[g] for g in cells.groups], meta=cells.meta, truth=cells.truth
+    )
+
+
+def answers(cells, version, compiled, train):
+    family = registry().family(f"elm-v{version}")
+    config = family.Config()
+    config.model.num_memory, config.model.num_branch, config.model.compiled = 5, 8, compiled
+    config.evaluate.lstm_steps, config.data.window, config.data.ignored = 3, 200, 100
+    names = cells.groups
+    data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
+    question = family.questions(data, config)[0]
+    trained = Trained(untrained_neuron(config, data.spec, version, 0), config, data, 0, [])
+    found = {"model": family.predict(trained, question)}
+    found |= {p.name: p.answer(question) for p in family.baselines(data, config)}
+    return question, found
+
+
+@pytest.mark.parametrize("train", [3, 0], ids=["trained", "left out in turn"])
+@pytest.mark.parametrize("compiled", ["on", "off"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_answers_keep_their_bits_whatever_comes_later(cells, version, compiled, train):
+    group = cells.groups[-1]
+    changed = changed_after(cells, group, CUT)
+    (question, before), (_, after) = (answers(some, version, compiled, train) for some in (cells, changed))
+    origins = question.origins[group]
+    assert origins[0] == 100 and origins[-1] == STEPS - 1, "steps of the recording as it was given"
+    seen = origins <= CUT
+    assert len(before) == (5 if train else 4)
+    for name, answer in before.items():
+        one, other = answer.values[group], after[name].values[group]
+        np.testing.assert_array_equal(one[seen], other[seen], err_msg=name)
+        if name != "spike rate, mean voltage":
+            assert not np.array_equal(one[~seen], other[~seen]), f"{name} does not listen to its input"
