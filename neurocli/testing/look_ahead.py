@@ -1,0 +1,206 @@
+"""No forecast knows what follows its origin: asked of the whole path from recording to prediction.
+
+What a test recording holds after an origin is changed, the recordings are adapted again by the same split, and the model and
+every baseline answer again. All that they say of targets whose origin is at or before the change must be the same bits,
+whatever is done on the way: normalisation, smoothing, interpolation, summaries. A model that answers from its inputs alone
+must not look at the recorded signal of a test group at all, nor at inputs that come later.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.plugin.family import ModelFamily, Trained
+from neurocli.recordings import Recording, RecordingSet, Split
+from neurocli.testing.altered import Alter, another_last_sample, another_signal, other_inputs, with_altered
+
+_CUTS = (0.35, 0.8)
+"""Where in a question's origins the future begins."""
+_SHAKE = 0.05
+
+
+@dataclass(frozen=True)
+class Seen:
+    """who: the model, or a baseline; what it looked at; of which group, from which origin on."""
+
+    who: str
+    what: str
+    question: str
+    group: str
+    origin: int
+
+    def __str__(self) -> str:
+        return f"{self.who} sees {self.what}: {self.question} of {self.group}, origin {self.origin}"
+
+
+@dataclass
+class Report:
+    """What was looked at by whom, and how many predictions were compared."""
+
+    seen: list[Seen] = dataclasses.field(default_factory=list)
+    compared: int = 0
+
+
+Experiment = tuple[str, dict[str, tuple[Alter, int]], bool]
+Answers = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
+
+
+def look_ahead(family: ModelFamily, trained: Trained, recordings: RecordingSet) -> Report:
+    """Who sees the future of which test group. The weights are shaken, so that no part of a new model keeps silent."""
+    trained = dataclasses.replace(trained, module=_awake(family, trained))
+    split, config = trained.data.split, trained.config
+    questions, answers = _asked(family, trained, recordings)
+    report = Report()
+    for what, alter, blind in _experiments(recordings, questions, split):
+        data = family.adapt(with_altered(recordings, {group: one for group, (one, _) in alter.items()}), config, split)
+        again, later = _asked(family, dataclasses.replace(trained, data=data), recordings, data)
+        cuts = {group: cut for group, (_, cut) in alter.items()}
+        for name, question in questions.items():
+            if blind == (question.horizon_ms is not None):
+                continue
+            for group in question.groups:
+                if group in cuts:
+                    _compare(report, what, question, again.get(name), answers, later, group, cuts[group])
+    return report
+
+
+def _awake(family: ModelFamily, trained: Trained) -> torch.nn.Module:
+    """The model with what it takes from training groups, every weight a little off its start."""
+    module = copy.deepcopy(trained.module)
+    family.prepare(module, trained.data, trained.config)
+    generator = torch.Generator().manual_seed(trained.seed)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(_SHAKE * torch.randn(weight.shape, generator=generator).to(weight))
+    return module.eval()
+
+
+def _asked(
+    family: ModelFamily, trained: Trained, recordings: RecordingSet, data: Any = None
+) -> tuple[dict[str, Question], Answers]:
+    """(questions by name, who → question → group → values), on the data as given or as they were."""
+    if data is None:
+        data = family.adapt(recordings, trained.config, trained.data.split)
+        trained = dataclasses.replace(trained, data=data)
+    questions = {question.name: question for question in family.questions(data, trained.config)}
+    answers: Answers = {"the model": {}}
+    with torch.no_grad():
+        for name, question in questions.items():
+            answers["the model"].update(_values(name, family.predict(trained, question)))
+    for predictor in family.baselines(data, trained.config):  # some of them are trained
+        of_predictor = answers.setdefault(f"the baseline {predictor.name}", {})
+        for name, question in questions.items():
+            prediction = predictor.answer(question)
+            if prediction is not None:
+                of_predictor.update(_values(name, prediction))
+    for name, question in questions.items():
+        if question.now is not None:
+            answers.setdefault("the last value seen", {})[name] = question.now
+    return questions, answers
+
+
+def _values(name: str, prediction: Prediction) -> dict[str, Mapping[str, NDArray[Any]]]:
+    return {name: prediction.values, **{f"{name}: {key}": values for key, values in prediction.extra.items()}}
+
+
+def _experiments(recordings: RecordingSet, questions: Mapping[str, Question], split: Split) -> Iterator[Experiment]:
+    """(what is changed, group → (change, last sample that stays), whether it is for models without forecasts).
+
+    All test groups are changed together, but for folds: there each group is trained on for the others.
+    """
+    origins: dict[str, NDArray[np.int64]] = {}
+    for question in questions.values():
+        for group in question.groups:
+            if group in recordings and np.size(question.origins[group]):
+                origins.setdefault(group, np.unique(question.origins[group]))
+    together = [[next(iter(origins))], [next(reversed(origins))]] if split.folds else [list(origins)]
+    forecasts = [question.horizon_ms is not None for question in questions.values()]
+    for groups in together:
+        cuts = {group: _cuts(recordings[group], origins[group]) for group in groups}
+        if any(forecasts):
+            yield from _for_forecasts(recordings, cuts)
+        if not all(forecasts):
+            yield from _for_inputs(recordings, cuts)
+
+
+def _for_forecasts(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[Experiment]:
+    for here in _one_by_one(cuts):
+        for what, large in (("later samples", False), ("how large later samples are", True)):
+            yield what, {g: (partial(_all_later, cut=c, large=large), c) for g, c in here.items()}, False
+    yield "the last sample", {g: (another_last_sample, recordings[g].steps - 2) for g in cuts}, False
+
+
+def _for_inputs(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[Experiment]:
+    for what, large in (("the recorded signal", False), ("how large the recorded signal is", True)):
+        change = partial(another_signal, cut=-1, large=large)
+        yield what, {group: (change, recordings[group].steps) for group in cuts}, True
+    for here in _one_by_one(cuts):
+        yield "later inputs", {g: (partial(other_inputs, cut=c), c) for g, c in here.items()}, True
+
+
+def _one_by_one(cuts: Mapping[str, list[int]]) -> Iterator[dict[str, int]]:
+    for number in range(max(map(len, cuts.values()), default=0)):
+        yield {group: places[min(number, len(places) - 1)] for group, places in cuts.items()}
+
+
+def _all_later(recording: Recording, cut: int, large: bool) -> Recording:
+    return other_inputs(another_signal(recording, cut, large=large), cut)
+
+
+def _cuts(recording: Recording, origins: NDArray[np.int64]) -> list[int]:
+    """The last samples that stay: some origins, and one at which a value is missing that the next sample has."""
+    cuts = [int(origins[int(share * (len(origins) - 1))]) for share in _CUTS]
+    there = np.isfinite(recording.signal)
+    if recording.mask is not None:
+        there &= recording.mask
+    before_return = np.flatnonzero((~there[:-1] & there[1:]).any(axis=1))
+    inside = before_return[(before_return >= origins[0]) & (before_return < origins[-1])]
+    return [*cuts, *inside[len(inside) // 2 :][:1].tolist()]
+
+
+def _compare(
+    report: Report,
+    what: str,
+    question: Question,
+    again: Question | None,
+    answers: Answers,
+    later: Answers,
+    group: str,
+    cut: int,
+) -> None:
+    """Predictions of origins up to `cut`, those of the altered recordings beside those of the recordings as they were."""
+    before = np.asarray(question.origins[group])
+    after = np.asarray(again.origins[group]) if again is not None and group in again.targets else before[:0]
+    early, still = before <= cut, after <= cut
+    # Windows around events of the inputs may move with these; what is forecast may not.
+    if question.horizon_ms is not None and not np.array_equal(before[early], after[still]):
+        report.seen.append(Seen("the question", what, question.name, group, cut))
+        return
+    common = np.intersect1d(before[early], after[still])
+    rows, rows_again = (np.flatnonzero(np.isin(places, common) & (places <= cut)) for places in (before, after))
+    if len(rows) != len(rows_again):
+        return
+    for who, named in answers.items():
+        for name, values in named.items():
+            if name != question.name and not name.startswith(f"{question.name}: "):
+                continue
+            one, other = np.asarray(values[group]), np.asarray(later[who][name][group])
+            if len(one) != len(before) or len(other) != len(after):
+                continue
+            differs = [
+                not np.array_equal(a, b, equal_nan=True) for a, b in zip(one[rows], other[rows_again], strict=True)
+            ]
+            report.compared += len(differs)
+            if any(differs):
+                origin = int(before[rows[differs.index(True)]])
+                report.seen.append(Seen(who, what, name, group, origin))
