@@ -150,7 +150,9 @@ def _example(made: _Made) -> str:
 def _adapt(made: _Made) -> str:
     import json
 
-    data = made.family.adapt(made.recordings, made.config)
+    from neurocli.recordings.adapting import adapted
+
+    data = adapted(made.family, made.recordings, made.config)
     made.values["data"] = data
     split = data.split
     _require(not split.leaky, "the default split is leaky")
@@ -246,42 +248,15 @@ def _predict(made: _Made) -> str:
 
 
 def _looks_ahead(made: _Made) -> str:
-    """Changes what comes after the last origin of the main question; no answer before may change."""
-    import dataclasses
+    from neurocli.testing.look_ahead import look_ahead
 
-    from neurocli.recordings import RecordingSet
-
-    question = made.questions[0]
-    group = question.groups[0]
-    origins = question.origins[group]
-    changed = made.recordings[group]
-    offset = _offset(changed.signal, np.asarray(question.targets[group]), origins + question.horizon_steps)
-    if offset is None:
-        raise Doubtful("the targets are not samples of the recording, so that this cannot be checked")
-    middle = int(origins[len(origins) // 2]) + 1
-    cut = middle + offset
-    signal = changed.signal.copy()
-    signal[cut:] += signal.std() + 1
-    others = {g: (lambda g=g: made.recordings[g]) for g in made.recordings}
-    altered = RecordingSet(
-        {**others, group: lambda: dataclasses.replace(changed, signal=signal)},
-        meta=made.recordings.meta,
-        truth=made.recordings.truth,
-        sources=made.recordings.sources,
-    )
-    data = made.family.adapt(altered, made.config, made.data.split)
-    asked = next(q for q in made.family.questions(data, made.config) if q.name == question.name)
-    with torch.no_grad():
-        answer = made.family.predict(dataclasses.replace(made.trained, data=data), asked)
-    if not np.array_equal(asked.origins[group], origins):
-        raise Doubtful("the origins depend on the data, so that this cannot be checked")
-    early = origins < middle
-    one, two = np.asarray(made.answers[question.name].values[group])[early], np.asarray(answer.values[group])[early]
-    _require(
-        np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True),
-        "a prediction changes with samples after its origin: the model sees the future",
-    )
-    return f"{int(early.sum())} answers do not know what follows"
+    report = look_ahead(made.family, made.trained, made.recordings)
+    if report.seen:
+        more = f" (and {len(report.seen) - 1} more)" if len(report.seen) > 1 else ""
+        raise Broken(f"{report.seen[0]}{more}")
+    if not report.compared:
+        raise Doubtful("no question has an origin inside of a recording, so that this cannot be checked")
+    return f"{report.compared} predictions know nothing of what follows"
 
 
 def _scores(made: _Made) -> str:
@@ -368,18 +343,6 @@ def _aligned(answer: Any, question: Any, who: str) -> None:
         _require(given == wanted, f"{who} gives {given} for targets {wanted}")
         finite = np.isfinite(np.asarray(answer.values[group]))[np.isfinite(np.asarray(question.targets[group]))]
         _require(finite.all(), f"{who} is not finite everywhere")
-
-
-def _offset(signal: Any, targets: Any, places: Any) -> int | None:
-    """How many samples a family drops at the start of a recording: where its targets are found in the signal."""
-    if targets.shape[1:] != signal.shape[1:]:
-        return None
-    for offset in range(max(0, len(signal) - int(places.max()))):
-        if np.allclose(signal[places[0] + offset], targets[0], atol=1e-4, equal_nan=True) and np.allclose(
-            signal[places + offset], targets, atol=1e-4, equal_nan=True
-        ):
-            return offset
-    return None
 
 
 def _few(batches: Iterator[Any], n: int = 3) -> Iterator[Any]:

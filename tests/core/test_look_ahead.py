@@ -1,0 +1,212 @@
+"""Looking ahead, planted in a toy family, is caught; none of the eight models does it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.config.resolve import resolve
+from neurocli.config.sections import FamilyConfig
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.plugin.cards import ModelCard
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.registry import registry
+from neurocli.recordings import DataModule, Recording, RecordingSet, Split
+from neurocli.testing.look_ahead import Report, look_ahead
+
+MODELS = [
+    "cnn-lstm-v1",
+    "cnn-lstm-v2",
+    "eirnn-v1",
+    "eirnn-v2",
+    "elm-v1",
+    "elm-v2",
+    "gat-lstm-v1",
+    "gat-lstm-v2",
+]
+STEPS, START = 120, 10
+
+
+def report_of(family: ModelFamily, sets: tuple[str, ...] = ()) -> Report:
+    recordings = family.example(0)
+    config = resolve(family.Config, sets=list(sets), flags={"train.device": "cpu", "train.seed": 0}).config
+    data = family.adapt(recordings, config)
+    torch.manual_seed(0)
+    module = family.build(config, data.spec).eval()
+    return look_ahead(family, Trained(module, config, data, 0, []), recordings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_no_model_and_no_baseline_sees_the_future(model: str) -> None:
+    report = report_of(registry().family(model))
+    assert report.compared > 100
+    assert [str(seen) for seen in report.seen] == []
+
+
+# -- a family that looks ahead on request ----------------------------------------------------------------------------
+
+
+class Data(DataModule):
+    normalisation = None
+
+    def __init__(self, recordings: RecordingSet, split: Split, how: str) -> None:
+        self.recordings, self.split, self.spec = recordings, split, {}
+        self.signal = {group: self._prepared(recordings[group], how) for group in recordings}
+
+    @staticmethod
+    def _prepared(recording: Recording, how: str) -> np.ndarray:
+        signal = np.array(recording.signal, np.float64)
+        missing = ~recording.mask[:, 0]
+        filled = signal.copy()
+        if how == "interpolation":
+            places = np.arange(len(signal))
+            filled[:, 0] = np.interp(places, places[~missing], signal[~missing, 0])
+        else:
+            last = np.maximum.accumulate(np.where(missing, 0, np.arange(len(signal))))
+            filled = signal[last]
+        if how == "normalisation":
+            return (filled - filled.mean()) / filled.std()
+        if how == "smoothing":
+            return np.apply_along_axis(lambda x: np.convolve(x, np.ones(3) / 3, "same"), 0, filled)
+        return filled
+
+    def steps(self, part):
+        return 1
+
+    def batches(self, part, *, seed, epoch):
+        yield {"x": torch.zeros(1)}
+
+
+class Toy(ModelFamily):
+    """Forecasts the next sample, or answers from inputs alone. how: which look-ahead it has."""
+
+    Config = FamilyConfig
+
+    def __init__(self, how: str = "none", blind: bool = False) -> None:
+        super().__init__(ModelCard("toy-v1", "a toy", "toy:Toy", family="toy"))
+        self.how, self.blind = how, blind
+
+    def example(self, seed):
+        made = []
+        for group in range(5):
+            rng = np.random.default_rng((seed, group))
+            mask = np.ones((STEPS, 1), bool)
+            mask[[37, 60, 61, 90]] = False
+            signal, inputs = rng.normal(size=(STEPS, 1)), rng.normal(size=(STEPS, 1))
+            made.append(Recording(f"g{group}", signal, 1.0, "a.u.", mask=mask, inputs=inputs))
+        return RecordingSet.of(made)
+
+    def adapt(self, recordings, config, split=None):
+        groups = recordings.groups
+        split = split or Split(tuple(groups[:2]), (groups[2],), tuple(groups[3:]))
+        return Data(recordings, split, self.how)
+
+    def build(self, config, spec):
+        return torch.nn.Linear(1, 1)
+
+    def questions(self, data, config, part="test"):
+        at = np.arange(START, STEPS - 1)
+        groups = data.split.groups(part)
+        targets = {g: data.recordings[g].signal[at + 1] for g in groups}
+        horizon = None if self.blind else 1.0
+        return [Question("next", 1, horizon, "a.u.", targets, dict.fromkeys(groups, at))]
+
+    def predict(self, trained: Trained, question: Question) -> Prediction:
+        values = {}
+        for group, at in question.origins.items():
+            recording = trained.data.recordings[group]
+            seen = trained.data.signal[group][at]
+            if self.blind:
+                ahead = 1 if self.how == "inputs" else 0
+                seen = recording.inputs[at + ahead]
+                if self.how == "signal":
+                    seen = seen + recording.signal[0]
+            values[group] = trained.module(torch.tensor(seen, dtype=torch.float32)).numpy()
+        return Prediction(values)
+
+    def baselines(self, data, config):
+        def persistence(question: Question) -> Prediction:
+            ahead = 1 if self.how == "baseline" else 0
+            return Prediction({g: data.recordings[g].signal[at + ahead] for g, at in question.origins.items()})
+
+        return [] if self.blind else [Predictor("persistence", "baseline", persistence)]
+
+    def loss(self, module, batch, config):
+        return LossTerms({"none": batch["x"].sum()})
+
+    def metrics(self, data, config):
+        return []
+
+    def ceiling(self, data, config):
+        return NoCeiling("a toy")
+
+    def diagnose_data(self, recordings, config):
+        return []
+
+    def interpret(self, trained, figures):
+        return []
+
+
+def seen_by(report: Report) -> set[str]:
+    return {seen.who for seen in report.seen}
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_an_honest_family_passes(blind: bool) -> None:
+    report = report_of(Toy(blind=blind))
+    assert report.seen == [] and report.compared > 100
+
+
+@pytest.mark.parametrize("how", ["normalisation", "smoothing", "interpolation"])
+def test_a_planted_look_ahead_of_the_data_is_caught(how: str) -> None:
+    report = report_of(Toy(how))
+    assert seen_by(report) == {"the model"}
+    assert {seen.group for seen in report.seen} == {"g3", "g4"}
+
+
+def test_a_planted_look_ahead_of_a_baseline_is_caught() -> None:
+    assert seen_by(report_of(Toy("baseline"))) == {"the baseline persistence"}
+
+
+@pytest.mark.parametrize(("how", "what"), [("signal", "the recorded signal"), ("inputs", "later inputs")])
+def test_a_model_of_inputs_may_see_neither_the_recording_nor_later_inputs(how: str, what: str) -> None:
+    assert what in {seen.what for seen in report_of(Toy(how, blind=True)).seen}
+
+
+def test_a_normalisation_that_sees_single_large_values_is_caught() -> None:
+    """One sample at the very end is enough."""
+    report = report_of(Toy("normalisation"))
+    assert "the last sample" in {seen.what for seen in report.seen}
+
+
+def test_questions_that_depend_on_later_samples_are_caught() -> None:
+    class Choosy(Toy):
+        def questions(self, data, config, part="test"):
+            (question,) = super().questions(data, config, part)
+            last = {g: at[np.abs(data.recordings[g].signal[at + 1, 0]) < 3] for g, at in question.origins.items()}
+            targets = {g: data.recordings[g].signal[at + 1] for g, at in last.items()}
+            return [dataclasses.replace(question, origins=last, targets=targets)]
+
+    assert "the question" in seen_by(report_of(Choosy()))
+
+
+def test_the_contract_kit_asks_it_of_every_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurocli.testing import conformance
+
+    made: Any = conformance._Made("toy-v1", None)
+    family = Toy("smoothing")
+    recordings = family.example(0)
+    data = family.adapt(recordings, FamilyConfig())
+    trained = Trained(family.build(None, {}), FamilyConfig(), data, 0, [])
+    made.values.update(family=family, recordings=recordings, trained=trained)
+    with pytest.raises(conformance.Broken, match="sees"):
+        conformance._looks_ahead(made)
+    made.values["family"] = Toy()
+    made.values["trained"] = dataclasses.replace(trained, data=Toy().adapt(recordings, FamilyConfig()))
+    assert "predictions" in conformance._looks_ahead(made)
+    assert conformance._looks_ahead in [step for step, _ in conformance._STEPS]
