@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -115,12 +116,8 @@ def _find(rows: torch.Tensor, compiled: bool) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _places(flat: torch.Tensor) -> torch.Tensor:
-    """Where a flat array is not zero; looks at two single-precision numbers at a time."""
-    if flat.dtype != torch.float32 or len(flat) % 2 or flat.storage_offset() % 2:
-        return flat.nonzero()[:, 0]
-    pairs = flat.view(torch.int64).nonzero()[:, 0]
-    place = (2 * pairs[:, None] + torch.arange(2)).flatten()
-    return place[flat[place] != 0]
+    """Where a flat array on the CPU is not zero: numpy finds truths several times faster than torch finds numbers."""
+    return torch.from_numpy(np.flatnonzero(flat.numpy().astype(bool)))
 
 
 class _Product(torch.autograd.Function):
