@@ -61,8 +61,7 @@ class VoltageData(DataModule):
         self.renormalise(Normalisation.fit((g, volts[g]) for g in fit_on))
         if self.split.train and not self.published:
             windows = {part: self._planned(part) for part in ("train", "validation", "test")}
-            prints = {g: recordings[g].fingerprint() for g in recordings}
-            audit(self.split, windows, {g: len(v) for g, v in volts.items()}, self.normalisation, prints)
+            audit(self.split, windows, {g: len(v) for g, v in volts.items()}, self.normalisation)
 
     def _check_horizons(self, config: Any, samples: dict[str, int]) -> None:
         """Refuse what cannot be scored, before hours go into a training. samples: of each test run."""
@@ -206,6 +205,13 @@ class VoltageData(DataModule):
 
     def group_name(self) -> str:
         return "run"
+
+    def scope(self) -> str:
+        if self._parameters is None:
+            return "intervals over these runs: what differs between networks or cells is not in them"
+        if self._parameters.network == "redraw":
+            return "intervals over runs with a network of their own: they speak for networks drawn alike"
+        return "intervals over runs of one network: they say nothing of other networks"
 
 
 def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[str, NDArray[np.int64]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information
 from neurocli.errors import NeuroError
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
@@ -14,6 +16,8 @@ from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
 # Sheet of the published network: 50 runs of 10 s.
 REFERENCE = {"rate_hz": 29.95, "v_mean_mv": -57.74, "v_sd_mv": 5.79}
 CV_RANGE = (0.38, 0.44)
+FURTHEST_P = 0.001
+"""A run is called apart where so few sets of runs would hold one as far from the others."""
 
 
 def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
@@ -85,8 +89,9 @@ def _units(runs: list[dict[str, Any]]) -> list[Finding]:
     z_scored = bool(np.all(np.abs(means) < 1) and np.all(np.abs(sds - 1) < 0.3))
     if claims_mv and z_scored:
         advice = "these look like z-scores: set the unit to z, and never report them as mV"
-        return [Finding("unit", "data", FAIL, f"mean {means.mean():.2f}, sd {sds.mean():.2f} called mV", "mV", advice)]
-    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "as labelled")]
+        said = f"mean {means.mean():.2f}, sd {sds.mean():.2f} called mV"
+        return [Finding("unit", "data", FAIL, said, "mV are no z-scores", advice)]
+    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "mV are no z-scores")]
 
 
 def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -120,18 +125,26 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
 
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
-    """A run that stands apart: more than 5 robust standard deviations of the runs from their median."""
+    """A run that stands apart: p of the furthest one among the others, as a draw of the same normal law, times their number."""
     found = []
     for what, key, floor in (("rate", "rate", 0.1), ("mean-voltage", "mean", 0.01)):
-        values = [r[key] for r in runs if r[key] is not None]
-        if len(values) < 5:
+        values = np.array([r[key] for r in runs if r[key] is not None])
+        n = len(values)
+        if n < 5:
             continue
-        array = np.array(values)
-        spread = max(1.4826 * float(np.median(np.abs(array - np.median(array)))), floor)
-        apart = np.abs(array - np.median(array)) / spread
-        worst = int(apart.argmax())
-        advice = f"{runs[worst]['group']} stands apart: was it made with other parameters?"
-        found.append(judged(f"run-drift-{what}", "data", float(apart.max()), warn=5, advice=advice))
+        chances = np.empty(n)
+        for k, value in enumerate(values):
+            others = np.delete(values, k)
+            spread = max(float(others.std(ddof=1)), floor) * np.sqrt(1 + 1 / (n - 1))
+            chances[k] = min(1.0, 2 * n * stats.t.sf(abs(value - others.mean()) / spread, n - 2))
+        worst = int(chances.argmin())
+        advice = (
+            f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {np.delete(values, worst).mean():.4g}): "
+            "was it made with other parameters? leave it out if so"
+        )
+        found.append(
+            judged(f"run-drift-{what}", "data", float(chances[worst]), warn=FURTHEST_P, advice=advice, low=True)
+        )
     return found
 
 
@@ -142,12 +155,15 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         return []
     free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
     if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
-        return [Finding("published-statistics", "data", PASS, "other parameters", "not comparable")]
+        return [information("published-statistics", "data", "other parameters: not comparable")]
     found = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
         off = abs(rate / REFERENCE["rate_hz"] - 1)
-        advice = f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz"
+        advice = (
+            f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
+            "look for spikes that are missing or doubled, or simulate again"
+        )
         found.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
         verdict = PASS if CV_RANGE[0] <= cv <= CV_RANGE[1] else WARN
@@ -158,18 +174,22 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
                 verdict,
                 cv,
                 f"{CV_RANGE[0]} to {CV_RANGE[1]}",
-                "" if verdict == PASS else "firing is not as irregular as published",
+                "" if verdict == PASS else "firing is not as irregular as published: look for spikes that are missing",
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
     apart = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
-    advice = f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV"
+    advice = (
+        f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
+        "look at the unit and for an offset, or simulate again"
+    )
     found.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
     return found
 
 
 def _split(recordings: RecordingSet, config: Any) -> Finding:
     """The adapter audits every split; this runs it, and counts what the published protocol lets through."""
+    from neurocli.recordings.copies import refuse_copies
     from neurocli.recordings.windows import Window, count_seen_targets
     from neurocli_cnn_lstm.data import VoltageData, published_starts
 
@@ -181,9 +201,14 @@ def _split(recordings: RecordingSet, config: Any) -> Finding:
         }
         share = count_seen_targets(parts["train"], parts["test"]) / max(len(parts["test"]), 1)
         advice = "published protocol: LEAKY. Split by run (data.split=by-run) for any score you want to believe"
-        return Finding("leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", 0, advice)
+        return Finding(
+            "leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", "no leak", advice
+        )
     try:
-        VoltageData(recordings, config, 120, None, None)
+        data = VoltageData(recordings, config, 120, None, None)
+        refuse_copies(data.recordings, data.split)
     except NeuroError as error:
-        return Finding("leak", "split", FAIL, error.message, "no leak", error.hint or "")
-    return Finding("leak", "split", PASS, "whole runs, audited", "no leak")
+        return Finding(
+            "leak", "split", FAIL, error.message, "no leak", error.hint or "repair the recordings, and diagnose again"
+        )
+    return Finding("leak", "split", PASS, "whole runs, none holds data of another", "no leak")

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import counted, listed, unless_none
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
+from neurocli.recordings.copies import copies
 from neurocli_elm.data import SimulationData
 from neurocli_elm.diagnose_account import Account, Survey, survey_of
-from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_files import file_findings
 from neurocli_elm.diagnose_split import part_of_group, usable_findings
 from neurocli_elm.protocol import MOST_SPIKES
@@ -44,7 +45,11 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
         *_spikes(survey.sound),
         *_alike(survey.sound, config),
         _silent_inputs(survey),
-        *copy_findings(copies(survey.sound), part_of, len(survey.sound)),
+        *copy_findings(
+            copies(recordings, [account.group for account in survey.sound]),
+            part_of,
+            counted(len(survey.sound), "simulation"),
+        ),
         *usable_findings(data, trouble, config),
     ]
     if data is not None and data.split.train:

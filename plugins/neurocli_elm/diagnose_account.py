@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_elm.input_fingerprints import fingerprints
 from neurocli_elm.spiketimes import Moved, moved_labels
 from neurocli_elm.windows import SOMA_CLIP_MV
 
@@ -21,7 +20,7 @@ class Account:
     """excitatory, inhibitory: input events; soma: lowest, median and highest mV; clipped: share of steps above -55 mV.
 
     moved: what float16 has done to the labels, None where the times are finer than float16 tells, or are not known.
-    pieces: fingerprints of stretches of the input. fault: what is missing for a simulation of a cell with known input.
+    fault: what is missing for a simulation of a cell with known input.
     """
 
     group: str
@@ -38,7 +37,6 @@ class Account:
     soma: tuple[float, float, float] = (0.0, 0.0, 0.0)
     clipped: float = 0.0
     moved: Moved | None = None
-    pieces: NDArray[np.uint64] | None = None
 
     @property
     def seconds(self) -> float:
@@ -103,7 +101,6 @@ def account_of(recording: Recording) -> Account:
         soma=(low, median, high),
         clipped=float((soma > SOMA_CLIP_MV).mean()),
         moved=moved_labels(recording) if times is not None and _rounded(times) else None,
-        pieces=fingerprints(recording),
     )
 
 

