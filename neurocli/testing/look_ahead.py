@@ -55,15 +55,23 @@ Experiment = tuple[str, dict[str, tuple[Alter, int]], bool]
 Answers = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
 
 
-def look_ahead(family: ModelFamily, trained: Trained, recordings: RecordingSet) -> Report:
-    """Who sees the future of which test group. The weights are shaken, so that no part of a new model keeps silent."""
+def look_ahead(
+    family: ModelFamily, trained: Trained, recordings: RecordingSet, *, baselines_each_time: bool = True
+) -> Report:
+    """Who sees the future of which test group. The weights are shaken, so that no part of a new model keeps silent.
+
+    baselines_each_time: False asks the baselines once for each kind of change, where fitting them takes long.
+    """
     trained = dataclasses.replace(trained, module=_awake(family, trained))
     split, config = trained.data.split, trained.config
     questions, answers = _asked(family, trained, recordings)
     report = Report()
+    baselines_asked: set[str] = set()
     for what, alter, blind in _experiments(recordings, questions, split):
         data = family.adapt(with_altered(recordings, {group: one for group, (one, _) in alter.items()}), config, split)
-        again, later = _asked(family, dataclasses.replace(trained, data=data), recordings, data)
+        fit = baselines_each_time or what not in baselines_asked
+        baselines_asked.add(what)
+        again, later = _asked(family, dataclasses.replace(trained, data=data), recordings, data, baselines=fit)
         cuts = {group: cut for group, (_, cut) in alter.items()}
         for name, question in questions.items():
             if blind == (question.horizon_ms is not None):
@@ -86,7 +94,7 @@ def _awake(family: ModelFamily, trained: Trained) -> torch.nn.Module:
 
 
 def _asked(
-    family: ModelFamily, trained: Trained, recordings: RecordingSet, data: Any = None
+    family: ModelFamily, trained: Trained, recordings: RecordingSet, data: Any = None, *, baselines: bool = True
 ) -> tuple[dict[str, Question], Answers]:
     """(questions by name, who → question → group → values), on the data as given or as they were."""
     if data is None:
@@ -97,7 +105,7 @@ def _asked(
     with torch.no_grad():
         for name, question in questions.items():
             answers["the model"].update(_values(name, family.predict(trained, question)))
-    for predictor in family.baselines(data, trained.config):  # some of them are trained
+    for predictor in family.baselines(data, trained.config) if baselines else ():  # some of them are trained
         of_predictor = answers.setdefault(f"the baseline {predictor.name}", {})
         for name, question in questions.items():
             prediction = predictor.answer(question)
@@ -191,6 +199,8 @@ def _compare(
     if len(rows) != len(rows_again):
         return
     for who, named in answers.items():
+        if who not in later:
+            continue
         for name, values in named.items():
             if name != question.name and not name.startswith(f"{question.name}: "):
                 continue
