@@ -75,8 +75,7 @@ def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Ques
 
 
 def _smoothed_mean(data: SessionData, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    mean = psth.trial_mean(aligned_rates(data, name, rows))
-    smooth = psth.smoothed(mean, SMOOTHING_MS / data.bin_ms)
+    smooth = psth.smoothed_mean(aligned_rates(data, name, rows), SMOOTHING_MS / data.bin_ms)
     # Bins that no training trial reaches: the last known value, or a test trial that does would be left out.
     return psth.filled_forward(smooth, np.isfinite(smooth), axis=0)
 

@@ -36,7 +36,7 @@ def by_location(data: SessionData, rates: Array, rows: NDArray[np.int64]) -> tup
         members = [(data.location[rows] == place) & (onset >= 0) for place in places]
         if not members or not all(m.any() for m in members):
             continue
-        each = [psth.smoothed(psth.trial_mean(psth.aligned(rates[m], onset[m], window)), sd_bins) for m in members]
+        each = [psth.smoothed_mean(psth.aligned(rates[m], onset[m], window), sd_bins) for m in members]
         found.append([psth.filled_forward(one, np.isfinite(one), axis=0) for one in each])
         events.append(str(event))
     return np.asarray(found, np.float64), places, events

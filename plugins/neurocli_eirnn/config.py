@@ -20,6 +20,11 @@ class DataConfig(Section):
     split_seed: int = Field(
         42, ge=0, description="which trials are held out; apart from train.seed, so that seeds compare"
     )
+    part: Literal["development", "confirmation", "all"] = Field(
+        "development",
+        description="development: without the trials kept for confirmation (every fourth by its number in the file);"
+        " confirmation: trained on all others, scored on these; all: no cut, as for sessions of known rates",
+    )
     test: float = Field(0.2, gt=0, lt=1, description="share of trials that are scored, within low and high reward")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training trials that choose the epoch")
     reward_cue: bool = Field(

@@ -93,7 +93,7 @@ class V1Loss(Section):
 class V1Config(FamilyConfig):
     """Options of eirnn-v1."""
 
-    data: DataConfig = DataConfig(trials="all")
+    data: DataConfig = DataConfig(trials="all", part="all")
     model: V1Model = V1Model()
     loss: V1Loss = V1Loss()
     train: TrainConfig = TrainConfig(

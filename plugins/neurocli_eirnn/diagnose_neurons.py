@@ -20,7 +20,6 @@ CLIP_PERCENTILE, CLIP_WARN, CLIP_FAIL = 99.5, 0.01, 0.05
 HIGH_RATE = 200.0
 LARGEST_DRIFT = 2.0
 _PARTS, _FEWEST_PER_PART = 4, 5
-_REACHED = 0.25
 _STANDARD_ERRORS = 4.0
 _FALSE_ALARMS = 0.01
 _UNITS_PER_INTERNEURON = 4
@@ -120,11 +119,9 @@ def _rates(session: Session) -> Finding:
 def reliability_finding(session: Session, rates: NDArray[np.floating], which: str) -> Finding:
     """Neurons whose PSTHs (50 ms) from two halves of the trials do not resemble each other; silent ones left out.
 
-    rates: [trial, time, neuron] of the session's neurons; bins that fewer than a quarter of the trials reach take no part.
+    rates: [trial, time, neuron] of the session's neurons.
     """
-    # The few trials that reach the last bins would decide alone what a neuron's time course looks like there.
-    reached = np.isfinite(rates).any(axis=2).mean(axis=0) >= _REACHED
-    found = psth.reliability(np.where(reached[None, :, None], rates, np.nan), SMOOTHING_MS / session.bin_ms)
+    found = psth.reliability(rates, SMOOTHING_MS / session.bin_ms)
     low = np.flatnonzero((found < LOWEST_RELIABILITY) & ~silent_neurons(rates))
     low = low[np.argsort(found[low], kind="stable")]
     return unless_none(
@@ -174,7 +171,7 @@ def _isolated(session: Session) -> Finding:
     neighbours = np.zeros_like(counts)
     neighbours[:, 1:] = counts[:, :-1]
     neighbours[:, :-1] = np.maximum(neighbours[:, :-1], counts[:, 1:])
-    around = psth.smoothed(psth.trial_mean(session.rates), SMOOTHING_MS / session.bin_ms)
+    around = psth.smoothed_mean(session.rates, SMOOTHING_MS / session.bin_ms)
     usual = np.maximum(np.nan_to_num(around), mean_rates(session.rates)) * session.bin_ms / 1000
     high = np.argwhere(counts > neighbours)
     trial, bin_, neuron = high.T
@@ -251,7 +248,7 @@ def _statistics(session: Session) -> list[Finding]:
     per_neuron = high.sum(axis=(0, 1))
     order = [k for k in np.argsort(-per_neuron, kind="stable") if per_neuron[k]]
     sd_bins = SMOOTHING_MS / session.bin_ms
-    sd = psth.temporal_sd(psth.smoothed(psth.trial_mean(session.rates), sd_bins))
+    sd = psth.temporal_sd(psth.smoothed_mean(session.rates, sd_bins), psth.sums(session.rates)[1])
     true = np.sqrt(psth.signal_variance(session.rates, sd_bins))
     summary = f"mean {rates.mean():.2f}, sd {rates.std():.2f}, 99% below {np.percentile(rates, 99):g}, max {rates.max():g} sp/s"
     counted = f"{int(high.sum())} bins ({high.sum() / len(rates):.3%})"

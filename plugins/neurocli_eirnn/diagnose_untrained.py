@@ -123,7 +123,7 @@ def sd_ratio(model: NDArray[np.floating], observed: NDArray[np.floating], bin_ms
     """
     sd_bins = SMOOTHING_MS / bin_ms
     true = np.sqrt(np.nan_to_num(psth.signal_variance(observed, sd_bins)))
-    spread = psth.temporal_sd(psth.smoothed(psth.trial_mean(model), sd_bins))
+    spread = psth.temporal_sd(psth.smoothed_mean(model, sd_bins), psth.sums(model)[1])
     return float(spread[true > 0].sum() / true[true > 0].sum()) if (true > 0).any() else 1.0
 
 

@@ -78,10 +78,10 @@ def draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> Non
 def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array, colour: str, label: str) -> None:
     """A PSTH of data [trial, time, 1] with its standard error, and the model's."""
     sd_bins = SMOOTHING_MS / data.bin_ms
-    middle, band = psth.smoothed(psth.trial_mean(rates), sd_bins)[:, 0], psth.standard_error(rates, sd_bins)[:, 0]
+    middle, band = psth.smoothed_mean(rates, sd_bins)[:, 0], psth.standard_error(rates, sd_bins)[:, 0]
     axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.2, lw=0)
     axis.plot(time, middle, color=colour, lw=1.3, label=label)
-    axis.plot(time, psth.smoothed(psth.trial_mean(model), sd_bins)[:, 0], color=colour, lw=1.3, ls=(0, (4, 1.5)))
+    axis.plot(time, psth.smoothed_mean(model, sd_bins)[:, 0], color=colour, lw=1.3, ls=(0, (4, 1.5)))
 
 
 def _locations_of(data: SessionData, name: str) -> NDArray[np.int64]:
@@ -104,8 +104,8 @@ def _most_tuned(data: SessionData, events: list[str]) -> tuple[int, bool]:
     spread = np.zeros(data.session.neurons)
     for event in events:
         by_place = [
-            psth.smoothed(
-                psth.trial_mean(aligned_rates(data, f"{event}-aligned", rows[data.location[rows] == place])),
+            psth.smoothed_mean(
+                aligned_rates(data, f"{event}-aligned", rows[data.location[rows] == place]),
                 SMOOTHING_MS / data.bin_ms,
             )
             for place in places

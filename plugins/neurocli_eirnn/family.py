@@ -36,7 +36,9 @@ def protocol_notes(data: SessionData, config: Any) -> list[str]:
             f"{held} trials are kept for confirmation (every fourth by its number in the file; data.part=confirmation scores them)"
         )
     elif config.data.part == "confirmation" and data.session.true_rates is None and data.split.protocol != NEW_DATA:
-        lines.append("the test trials are those kept for confirmation: choices made after seeing this need other trials")
+        lines.append(
+            "the test trials are those kept for confirmation: choices made after seeing this need other trials"
+        )
     return lines
 
 

@@ -62,10 +62,10 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
     each: dict[str, Array] = {}
     for question in questions(data, trained.config, "test"):
         member = conditions[data.rows(question.groups)]
-        wanted, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
-        signal = carries_signal(wanted)
+        wanted, count, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
+        signal = carries_signal(wanted, count)
         found = {name: answer(question) for name, answer in answers.items()}
-        r = {name: correlation(by_condition(question, f, member)[0], wanted) for name, f in found.items()}
+        r = {name: psth.correlation(wanted, by_condition(question, f, member)[0], count) for name, f in found.items()}
         table.append([question.name, kept, int(signal.sum()), *(number(mean(v[signal])) for v in r.values())])
         if not each:
             each = {name: np.where(signal, values, np.nan) for name, values in r.items()}
@@ -74,7 +74,7 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
     main = dict(zip(answers, table[0][3:], strict=True))
     note = (
         f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them; r over conditions and time of the "
-        "means over a condition's trials, mean over neurons whose true means vary by a tenth of their rate or more; the trial's "
+        "means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means vary by a tenth of their rate or more; the trial's "
         "gain is taken out of the true rates. Condition PSTHs have the noise of few trials, the train PSTH none of the conditions"
     )
     claims: dict[str, Any] = {f"r_{name.replace(' ', '_')}": value for name, value in main.items()}
@@ -84,8 +84,10 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
 
 
-def by_condition(question: Question, prediction: Prediction, member: NDArray[np.int64]) -> tuple[Array, int]:
-    """([condition x time, neuron] means over trials, number of conditions) of those with enough trials.
+def by_condition(
+    question: Question, prediction: Prediction, member: NDArray[np.int64]
+) -> tuple[Array, NDArray[np.int64], int]:
+    """(means over trials, numbers of trials, each [condition x time, neuron], number of conditions) of those with enough trials.
 
     member: [trial, label] what a trial's condition is; bins beyond a trial's end take no part.
     """
@@ -94,18 +96,16 @@ def by_condition(question: Question, prediction: Prediction, member: NDArray[np.
     names, which, count = np.unique(member, axis=0, return_inverse=True, return_counts=True)
     kept = [k for k in range(len(names)) if count[k] >= FEWEST]
     if not kept:  # too few trials for any condition: all of them are one
-        return psth.trial_mean(rates), 1
-    return np.concatenate([psth.trial_mean(rates[which.reshape(-1) == k]) for k in kept]), len(kept)
+        return psth.trial_mean(rates), psth.sums(rates)[1], 1
+    parts = [rates[which.reshape(-1) == k] for k in kept]
+    means, counts = [psth.trial_mean(part) for part in parts], [psth.sums(part)[1] for part in parts]
+    return np.concatenate(means), np.concatenate(counts), len(kept)
 
 
-def carries_signal(means: Array) -> NDArray[np.bool_]:
-    """[neuron] whether true means [sample, neuron] vary enough to be worth fitting."""
-    return np.nanstd(means, axis=0) >= SIGNAL * np.nanmean(means, axis=0)
-
-
-def correlation(one: Array, truth: Array) -> Array:
-    """[neuron] r over samples of [sample, neuron]; 0 where `one` is constant."""
-    return psth.correlation(truth, one)
+def carries_signal(means: Array, count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[neuron] whether true means [sample, neuron] of `count` trials vary enough to be worth fitting."""
+    mean = np.where(count > 0, means * count, 0.0).sum(0) / np.maximum(count.sum(0), 1)
+    return psth.temporal_sd(means, count) >= SIGNAL * mean
 
 
 def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from neurocli.cli.output import plain
+from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.registry import registry
-from neurocli_eirnn.ceiling import aligned_rates
+from neurocli.recordings import RecordingSet
+from neurocli_eirnn.ceiling import bound
 from neurocli_eirnn.compared import compared
+from neurocli_eirnn.diagnose_references import reference_findings
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.exhibits import evaluation_exhibits
 from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.psth import noise_ceiling, standard_error
-from neurocli_eirnn.questions import questions
-from neurocli_eirnn.rates import used_rows
+from neurocli_eirnn.psth import standard_error
+from neurocli_eirnn.questions import BY_LOCATION, FIXATION, questions
 from neurocli_eirnn.residuals import dispersion, fano, in_windows
 
 
@@ -48,11 +50,58 @@ def test_neurons_average_to_the_score(trained, answers, shown):
     question = questions(trained.data, trained.config, "test")[0]
     for sd_ms, key in ((0.0, "r_raw"), (50.0, "r_50ms")):
         metric = PsthCorrelation(sd_ms, trained.data.bin_ms)
-        statistics = [
-            metric.statistics(question.targets[g], answers[question.name].values[g])
-            for g in question.groups
-        ]
+        statistics = [metric.statistics(question.targets[g], answers[question.name].values[g]) for g in question.groups]
         assert shown["per-neuron"].claims[key] == pytest.approx(float(metric.value(sum(statistics))), abs=1e-6)
+
+
+def test_one_quantity_has_one_value_on_a_page(trained, answers, shown, tmp_path):
+    """r of model, train PSTH and ceiling: the scoreboard's numbers are those of every table, whole and around events."""
+    family = registry().family("eirnn-v2")
+    trained.config.evaluate.gru_epochs = 0
+    board = {
+        (s.question, s.name, s.unit): s.value
+        for s in evaluate(family, trained, say=lambda _: None).scores
+        if s.metric == "r" and s.subset == "all"
+    }
+    table = shown["event-aligned"].table
+    for row in (dict(zip(table.columns, row, strict=True)) for row in table.rows):
+        if row["type"] != "all":
+            continue
+        for column, name, unit in (
+            ("r raw", "eirnn-v2", "raw"),
+            ("r 50 ms", "eirnn-v2", "50 ms"),
+            ("train PSTH's r", "train PSTH", "50 ms"),
+            ("true rates' r", "true rates", "50 ms"),
+        ):
+            assert row[column] == pytest.approx(board[row["alignment"], name, unit], abs=1e-9), (column, row)
+    whole = next(row for row in shown["per-type"].table.rows if row[0] == "all")
+    columns = shown["per-type"].table.columns
+    assert whole[columns.index("train PSTH's r")] == pytest.approx(board[FIXATION, "train PSTH", "50 ms"], abs=1e-9)
+
+
+def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
+    """The same where a session's rates are not known: scoreboard, tables and the diagnosis."""
+    recordings = small_session(0)
+    known = {name: recordings[name] for name in recordings}
+    for recording in known.values():
+        recording.truth = {}
+    shared = {k: v for k, v in recordings.truth.items() if k in ("neuron_type", "time_ms")}
+    trained = make_trained(RecordingSet.of(list(known.values()), meta={"kind": "sc-session"}, truth=shared))
+    trained.config.evaluate.gru_epochs = 0
+    found = evaluate(registry().family("eirnn-v2"), trained, say=lambda _: None, figures=tmp_path)
+    board = {(s.question, s.unit, s.subset): s for s in found.scores if s.kind == "ceiling" and s.metric == "r"}
+    table = next(e for e in found.exhibits if e.name == "event-aligned").table
+    for row in (dict(zip(table.columns, row, strict=True)) for row in table.rows):
+        subset = row["type"] if row["type"] != "all" else "all"
+        if row["alignment"] == FIXATION or subset == "all":
+            assert row["noise ceiling"] == pytest.approx(board[row["alignment"], "50 ms", subset].value, abs=1e-9)
+    every = board[FIXATION, "50 ms", "all"]
+    assert every.low < every.value < every.high
+    findings = reference_findings(trained.data, trained.config, "all trials")
+    said = next(f for f in findings if f.subject == "all trials: 50 ms").value
+    assert said.startswith(f"{every.value:.3f} ")
+    by_location = board[FIXATION, "50 ms", BY_LOCATION]
+    assert next(f for f in findings if "locations" in f.subject).value.startswith(f"{by_location.value:.3f} ")
 
 
 def test_neurons_are_listed_best_first(trained, shown):
@@ -71,8 +120,7 @@ def test_a_perfect_model_is_at_its_ceiling(make_trained):
     question = questions(trained.data, trained.config, "test")[0]
     found = compared(trained.data, question, ceiling(trained.data).answer(question))
     assert found.share[found.has_signal] == pytest.approx(1.0)
-    estimated = noise_ceiling(aligned_rates(trained.data, question.name, used_rows(trained.data)), len(found.data), 2.0)
-    assert estimated.mean() == pytest.approx(found.ceiling.mean(), abs=0.1)
+    assert bound(trained.data, question, "all", 2.0) == pytest.approx(found.ceiling.mean(), abs=0.1)
     assert np.nanmedian(found.sd_ratio_corrected) == pytest.approx(1.0, abs=0.25)
     assert np.nanmedian(found.sd_ratio) < np.nanmedian(found.sd_ratio_corrected)
 

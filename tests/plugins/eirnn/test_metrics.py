@@ -49,20 +49,57 @@ def test_sd_ratio(trials):
     assert scored(SdRatio(50.0, BIN), data, model) == pytest.approx(sd[1] / sd[0], rel=1e-9)
 
 
-def test_bins_beyond_a_trial_count_in_neither(trials):
+def weighted(one, other, weight):
+    """Pearson correlation of [time] with weights [time], from its definition."""
+    mean = [np.average(x, weights=weight) for x in (one, other)]
+    both, *alone = (
+        np.average((x - a) * (y - b), weights=weight)
+        for x, a, y, b in (
+            (one, mean[0], other, mean[1]),
+            (one, mean[0], one, mean[0]),
+            (other, mean[1], other, mean[1]),
+        )
+    )
+    return both / np.sqrt(alone[0] * alone[1])
+
+
+def test_bins_count_by_their_number_of_trials(trials):
     data, model = trials
     ends = [40, 38, 25, 30, 20, 36, 40, 33, 38, 22, 28, 38]
     cut = [np.where(np.arange(40)[:, None] < end, x, np.nan) for x, end in zip(data, ends, strict=True)]
     seen = [np.where(np.isnan(d), np.nan, m) for d, m in zip(cut, model, strict=True)]
+    number = np.isfinite(cut).sum(0)[:, 0].astype(float)
     psths = [np.nanmean(x, axis=0) for x in (cut, seen)]
-    expected = np.mean([pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in range(5)])
+    expected = np.mean([weighted(psths[0][:, k], psths[1][:, k], number) for k in range(5)])
     assert scored(PsthCorrelation(0.0, BIN), cut, model) == pytest.approx(expected, rel=1e-9)
     total = [np.nansum(x) for x in (cut, seen)]
     assert scored(RateRatio(BIN), cut, model) == pytest.approx(total[1] / total[0])
-    short = [np.where(np.arange(40)[:, None] < 30, x, np.nan) for x in data]
-    smooth = [gaussian_filter1d(np.mean(x, axis=0)[:30], 2.0, axis=0, mode="nearest") for x in trials]
-    expected = np.mean([pearsonr(smooth[0][:, k], smooth[1][:, k]).statistic for k in range(5)])
-    assert scored(PsthCorrelation(50.0, BIN), short, model) == pytest.approx(expected, rel=1e-9)
+
+    def smooth(values):
+        return gaussian_filter1d(values, 2.0, axis=0, mode="nearest")
+
+    psths = [smooth(np.nansum(x, axis=0)) / smooth(number)[:, None] for x in (cut, seen)]
+    expected = np.mean([weighted(psths[0][:, k], psths[1][:, k], number) for k in range(5)])
+    assert scored(PsthCorrelation(50.0, BIN), cut, model) == pytest.approx(expected, rel=1e-9)
+    sd = [
+        [np.sqrt(np.average((p[:, k] - np.average(p[:, k], weights=number)) ** 2, weights=number)) for k in range(5)]
+        for p in psths
+    ]
+    assert scored(SdRatio(50.0, BIN), cut, model) == pytest.approx(np.sum(sd[1]) / np.sum(sd[0]), rel=1e-9)
+
+
+def test_bins_of_few_trials_hardly_move_a_score(trials):
+    """One trial in forty goes on for as long again: what it holds alone is noise, and decides nothing."""
+    rng = np.random.default_rng(3)
+    true = np.tile(10 + 8 * np.sin(np.linspace(0, 9, 40))[:, None], (2, 1))
+    data = [rng.poisson(true * BIN / 1000) * 1000 / BIN for _ in range(40)]
+    short = [x[:40] for x in data]
+    uneven = [x if n == 0 else np.where(np.arange(80)[:, None] < 40, x, np.nan) for n, x in enumerate(data)]
+    metric = PsthCorrelation(50.0, BIN)
+    r, alike = scored(metric, uneven, [true] * 40), scored(metric, short, [true[:40]] * 40)
+    assert abs(r - alike) < 0.06
+    means = np.nanmean(uneven, axis=0)
+    assert np.corrcoef(gaussian_filter1d(means[:, 0], 2.0), true[:, 0])[0, 1] < r - 0.1
 
 
 def test_a_subset_of_neurons_or_of_trials(trials):
@@ -92,7 +129,7 @@ def test_silent_neurons_are_left_out_and_a_flat_model_scores_zero(trials):
 
 
 def test_many_resamplings_at_once_are_those_one_by_one(trials):
-    """The bootstrap hands over statistics with a leading axis."""
+    """Exchanges of groups hand over statistics with a leading axis."""
     data, model = trials
     rng = np.random.default_rng(1)
     for metric in (PsthCorrelation(50.0, BIN), RateRatio(BIN), MedianRateRatio(BIN), SdRatio(50.0, BIN)):

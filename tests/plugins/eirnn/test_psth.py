@@ -51,7 +51,17 @@ def test_trial_mean_counts_valid_trials_only(padded):
             assert np.isnan(mean[t, k]) if not there else mean[t, k] == pytest.approx(np.mean(there))
 
 
-def test_bins_without_data_take_no_part_in_smoothing(padded):
+def test_sums_and_numbers_of_trials_are_smoothed_alike(padded):
+    smooth = psth.smoothed_mean(padded, 2.0)
+    assert np.isnan(smooth[28:]).all()
+    number = np.isfinite(padded).sum(0)
+    for k in range(4):
+        expected = gaussian(np.nansum(padded[:, :, k], axis=0), 2.0) / gaussian(number[:, k].astype(float), 2.0)
+        np.testing.assert_allclose(smooth[:28, k], expected[:28], rtol=1e-9)
+    np.testing.assert_allclose(psth.smoothed_mean(padded, 0.0), psth.trial_mean(padded))
+
+
+def test_bins_without_data_take_no_part_in_the_smoothing_of_targets(padded):
     mean = psth.trial_mean(padded)
     smooth = psth.smoothed(mean, 2.0)
     assert np.isnan(smooth[28:]).all()
@@ -86,18 +96,24 @@ def test_correlation_is_pearson_over_common_bins(rng):
     one, other = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
     one[:5, 0] = np.nan
     other[45:, 0] = np.nan
-    found = psth.correlation(one, other)
+    even = np.full((50, 3), 7)
+    found = psth.correlation(one, other, even)
     assert found[0] == pytest.approx(pearsonr(one[5:45, 0], other[5:45, 0]).statistic)
     assert found[1] == pytest.approx(pearsonr(one[:, 1], other[:, 1]).statistic)
+    # A bin of three trials counts as three bins of one.
+    count = rng.integers(1, 4, (50, 3))
+    repeated = [np.repeat(values[:, 1], count[:, 1]) for values in (one, other)]
+    assert psth.correlation(one, other, count)[1] == pytest.approx(pearsonr(*repeated).statistic)
+    assert psth.temporal_sd(one, count)[1] == pytest.approx(repeated[0].std())
     flat = np.ones((50, 1))
-    assert np.isnan(psth.correlation(flat, one[:, 1:2])[0])
-    assert psth.correlation(one[:, 1:2], flat)[0] == 0
+    assert np.isnan(psth.correlation(flat, one[:, 1:2], flat)[0])
+    assert psth.correlation(one[:, 1:2], flat, flat)[0] == 0
 
 
 def test_temporal_sd_leaves_out_missing_bins(rng):
     values = rng.normal(size=(50, 2))
     values[40:, 0] = np.nan
-    np.testing.assert_allclose(psth.temporal_sd(values), [values[:40, 0].std(), values[:, 1].std()])
+    np.testing.assert_allclose(psth.temporal_sd(values, np.ones((50, 2))), [values[:40, 0].std(), values[:, 1].std()])
 
 
 def drawn(rng, trials, signal, noise):
@@ -105,36 +121,22 @@ def drawn(rng, trials, signal, noise):
     return signal + noise * rng.normal(size=(trials, *signal.shape))
 
 
-def test_signal_and_noise_variance_are_recovered(rng):
+def test_signal_variance_is_recovered(rng):
     time = np.linspace(0, 6 * np.pi, 200)
     signal = np.stack([3 * np.sin(time), np.zeros(200)], axis=1)
-    rates = drawn(rng, 400, signal, 5.0)
-    found = psth.signal_variance(rates, 0.0)
+    found = psth.signal_variance(drawn(rng, 400, signal, 5.0), 0.0)
     assert found[0] == pytest.approx(signal[:, 0].var(), rel=0.05)
     assert found[1] == pytest.approx(0, abs=0.05) and found[1] >= 0
-    np.testing.assert_allclose(psth.noise_variance(rates, 0.0), 25.0, rtol=0.03)
-    assert np.isnan(psth.signal_variance(rates[:1], 0.0)).all()
+    assert np.isnan(psth.signal_variance(drawn(rng, 1, signal, 5.0), 0.0)).all()
 
 
-def test_noise_variance_is_that_of_numpy(padded):
+def test_standard_error_is_that_of_smoothed_trials(padded):
     full = np.nan_to_num(padded, nan=40.0)
     smooth = np.stack([[gaussian(full[n, :, k], 2.0) for k in range(4)] for n in range(10)]).transpose(0, 2, 1)
-    np.testing.assert_allclose(psth.noise_variance(full, 2.0), smooth.var(axis=0, ddof=1).mean(axis=0), rtol=1e-9)
-    counts = np.isfinite(padded).sum(axis=0)[:, 0]
-    raw = np.nanvar(padded[:, counts > 1], axis=0, ddof=1).mean(axis=0)
-    np.testing.assert_allclose(psth.noise_variance(padded, 0.0), raw, rtol=1e-9)
-
-
-@pytest.mark.parametrize("test_trials", [5, 40])
-def test_the_ceiling_is_what_the_true_psth_reaches(rng, test_trials):
-    """Mean correlation of the truth with means of so many fresh trials."""
-    time = np.linspace(0, 6 * np.pi, 200)
-    signal = np.stack([2 * np.sin(time), 0.5 * np.cos(time)], axis=1)
-    ceiling = psth.noise_ceiling(drawn(rng, 400, signal, 6.0), test_trials, 0.0)
-    reached = np.mean(
-        [psth.correlation(drawn(rng, test_trials, signal, 6.0).mean(0), signal) for _ in range(200)], axis=0
-    )
-    np.testing.assert_allclose(ceiling, reached, atol=0.03)
+    np.testing.assert_allclose(psth.standard_error(full, 2.0), smooth.std(axis=0, ddof=1) / np.sqrt(10), rtol=1e-9)
+    counts = np.isfinite(padded).sum(axis=0)
+    raw = np.nanstd(padded[:, (counts > 1).all(1)], axis=0, ddof=1) / np.sqrt(counts[(counts > 1).all(1)])
+    np.testing.assert_allclose(psth.standard_error(padded, 0.0)[(counts > 1).all(1)], raw, rtol=1e-9)
 
 
 def test_reliability_is_that_of_random_halves(rng):
