@@ -12,10 +12,7 @@ from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
-from neurocli_cnn_lstm import recovery
-from neurocli_cnn_lstm.answers import neuron_types
-from neurocli_cnn_lstm.baselines import wiring
-from neurocli_cnn_lstm.data import VoltageData
+from neurocli_cnn_lstm.connectivity import connectivity_exhibit
 from neurocli_cnn_lstm.gates import gate_exhibit
 from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model_v2 import PARTS, StructuredCnnLstm
@@ -29,7 +26,7 @@ def interpretation_exhibits(family: Any, trained: Trained, figures: Path) -> lis
         _attribution(trained, figures),
         _ablation(family, trained, figures),
         _membrane(trained, figures),
-        _recovery(family, trained, figures),
+        connectivity_exhibit(trained, figures),
     ]
 
 
@@ -227,50 +224,6 @@ def _membrane(trained: Trained, figures: Path) -> Exhibit:
         "membrane",
         "The learned membrane",
         Table(["v now", "model", "data", "samples"], rows[:: max(1, len(rows) // 10)]),
-        path,
-        claims,
-    )
-
-
-def _recovery(family: Any, trained: Trained, figures: Path) -> Exhibit:
-    from neurocli.training.load import untrained
-
-    data = trained.data
-    assert isinstance(data, VoltageData)
-    types = neuron_types(data)
-    known = data.recordings.truth or data.recordings[data.split.test[0]].truth
-    if types is None or "pre" not in known:
-        return Exhibit(
-            "connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown"
-        )
-    weights = wiring(data, data.split.test[0], len(types))
-    excitatory = types == 1
-    measure = recovery.influence_v2 if isinstance(trained.module, StructuredCnnLstm) else recovery.influence_v1
-    learned = measure(trained.module, data, trained.seed)
-    blank = measure(untrained(family, trained.config, data.spec, trained.seed), data, trained.seed)
-    rows: list[list[Any]] = []
-    claims: dict[str, Any] = {}
-    for name, matrix in (("model", learned), ("permuted neurons", recovery.permuted(learned, 0)), ("untrained", blank)):
-        found = recovery.scores(matrix, weights, excitatory)
-        rows.append([name, found["auc_E"], found["auc_I"], found["correlation"]])
-        claims |= {f"{key}_{name.replace(' ', '_')}": value for key, value in found.items()}
-    path = figures / "connectivity.png"
-    with saved_figure(path, ncols=2, width=8.5, height=3.8) as (figure, axes):
-        for axis, matrix, title in (
-            (axes[0], weights, "true weights [mV]"),
-            (axes[1], learned.sum(0), "influence on the forecast [z]"),
-        ):
-            limit = np.percentile(np.abs(matrix), 99.5) or 1
-            image = axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
-            axis.set(title=title, xlabel="from neuron", ylabel="to neuron")
-            figure.colorbar(image, ax=axis)
-    note = None
-    if not data.recordings.truth:
-        note = "every run has a network of its own: no model can know this one, one half is what is expected"
-    return Exhibit(
-        "connectivity",
-        "Recovery of the connectivity from the model",
-        Table(["", "AUC E", "AUC I", "correlation"], rows, note),
         path,
         claims,
     )

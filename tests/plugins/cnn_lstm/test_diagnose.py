@@ -72,3 +72,32 @@ def test_a_fault_is_found(clean: RecordingSet, fault: str, check: str) -> None:
 
 def test_the_published_split_fails_as_a_leak(clean: RecordingSet) -> None:
     assert verdicts(clean, "data.split=published")["leak"] == FAIL
+
+
+def test_findings_say_what_passes_and_what_to_do(clean: RecordingSet) -> None:
+    from neurocli.config import resolve
+
+    family = registry().family("cnn-lstm")
+    config = resolve(family.Config).config
+    passed = {f.check: f for f in family.diagnose_data(clean, config)}
+    for fault in ("nan", "constant", "clipped", "silent", "z-score", "repeated", "shifted"):
+        for finding in family.diagnose_data(faulty(clean, fault), config):
+            if finding.verdict != PASS:
+                assert finding.advice
+                assert finding.threshold == passed[finding.check].threshold, finding.check
+
+
+@pytest.mark.parametrize("runs", [5, 6, 10, 50])
+def test_honest_runs_seldom_stand_apart_and_a_shifted_one_does(runs: int) -> None:
+    from neurocli_cnn_lstm.diagnose import _drift
+
+    rng = np.random.default_rng(runs)
+    alarms, missed = 0, 0
+    for _ in range(1000):
+        made = [
+            {"group": f"run-{k}", "rate": rng.normal(30, 0.5), "mean": rng.normal(-57.7, 0.05)} for k in range(runs)
+        ]
+        alarms += any(f.verdict != PASS for f in _drift(made))
+        made[1]["mean"] += 3
+        missed += all(f.verdict == PASS for f in _drift(made))
+    assert alarms <= 8 and missed == 0
