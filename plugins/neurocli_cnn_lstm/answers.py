@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.family import Trained
 from neurocli_cnn_lstm.data import VoltageData
+from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm
 from neurocli_cnn_lstm.paths import rollout
 
 _CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
@@ -161,7 +162,7 @@ def _free_run(trained: Trained, question: Question) -> Prediction:
 def _means(trained: Trained, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
     data, config = trained.data, trained.config
-    assert isinstance(data, VoltageData)
+    assert isinstance(data, VoltageData) and isinstance(trained.module, StructuredCnnLstm)
     kept = trained.__dict__.setdefault("_free_runs", {})
     if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
         return kept[group][2]

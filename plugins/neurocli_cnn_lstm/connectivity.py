@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.intervals import mean_interval
+from neurocli.evaluation.metrics import Link
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
@@ -42,7 +43,8 @@ def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
     rng = np.random.default_rng(trained.seed)
     learned = recovery.influence(trained.module, data, trained.seed)
     elsewhere = _elsewhere(trained, data, excitatory, rng)
-    rows, claims = [], {}
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
     for name, matrix, nulls in _matrices(data, learned, elsewhere, excitatory, rng):
         found = scored(matrix, networks, excitatory)
         bands = _bands(found, nulls, networks, excitatory)
@@ -70,7 +72,7 @@ def scored(
     found = {}
     for key in KEYS:
         values = np.array([scores[key] for scores in each])
-        link = "fisher" if key == "correlation" else "logit"
+        link: Link = "fisher" if key == "correlation" else "logit"
         found[key] = float(values.mean()), *mean_interval(values, link=link)
     return found
 

@@ -65,7 +65,7 @@ def _state(
     weights: NDArray[np.float64],
     spike_step: NDArray[np.integer],
     spike_channel: NDArray[np.integer],
-    first: NDArray[np.int64],
+    first: NDArray[np.integer],
     steps: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """What is known at the ascending steps `first` [origin]: weights arriving [origin, step, neuron], steps held [origin, neuron]."""

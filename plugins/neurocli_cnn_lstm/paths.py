@@ -13,7 +13,7 @@ make a few dozen enough, and leave the expectation what it is:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,7 +82,7 @@ def _evenly(place: Tensor, generator: torch.Generator | None) -> Tensor:
     A lattice of the golden ratio over the rank of each path, shifted as a whole by a uniform number. Equal places, as in the
     first step, are ranked at random: the paths of one neuron must not go in step with those of another.
     """
-    options = {"generator": generator, "dtype": place.dtype, "device": place.device}
+    options: dict[str, Any] = {"generator": generator, "dtype": place.dtype, "device": place.device}
     rank = (place + 1e-5 * torch.rand(place.shape, **options)).argsort(0).argsort(0)
     shift = torch.rand(place.shape[1:], **options)
     return (rank * _GOLDEN + shift).frac()

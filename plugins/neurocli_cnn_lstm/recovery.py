@@ -56,7 +56,7 @@ def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64
 
     Changes from and to a clamped sample are left out; summed over lags.
     """
-    total, count = 0.0, 0.0
+    total = count = np.zeros((LAGS, 1, 1))
     for group in groups:
         v = data.volts(group).astype(np.float64)
         onset, clamped = _onsets(data, group)
@@ -71,7 +71,7 @@ def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64
 
 def spike_correlation(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
     """Correlation of spikes of `post` with spikes of `pre` one to three samples before, summed: [post, pre]."""
-    total = 0.0
+    total = np.zeros((1, 1))
     for group in groups:
         onset, _ = _onsets(data, group)
         z = (onset - onset.mean(0)) / np.maximum(onset.std(0), 1e-9)

@@ -1,4 +1,8 @@
-"""Cost of the Brunel engines, compile excluded, and how it grows: `python tests/benchmarks/brunel.py [--quick]`."""
+"""Cost of the Brunel engines, compile excluded, and how it grows: `python tests/benchmarks/brunel.py [--quick]`.
+
+`python tests/benchmarks/brunel.py --paths RUN`, with the folder of a trained cnn-lstm-v2: what a mean over so many sampled paths
+loses of R2, and how much of the wiring the training runs show without any model.
+"""
 
 from __future__ import annotations
 
@@ -53,4 +57,50 @@ def _cost(config: BrunelConfig, work: Path) -> float:
     return median_cpu(lambda: simulator.simulate(config, 1, work), repeats=3)
 
 
-main()
+def paths(run: Path) -> None:
+    """Loss of R2 (in units of the targets' variance) by the number of paths and the horizon, from repeats; rival AUCs."""
+    import numpy as np
+    import torch
+
+    from neurocli.cli.data import trained_of_run
+    from neurocli.runs.folder import RunFolder
+    from neurocli_cnn_lstm import recovery
+    from neurocli_cnn_lstm.answers import local_origins, neuron_types
+    from neurocli_cnn_lstm.baselines import wiring
+    from neurocli_cnn_lstm.paths import rollout
+
+    family, trained, _ = trained_of_run(RunFolder(run), None, "cpu", run.parent)
+    data = trained.data
+    questions = family.questions(data, trained.config)[1:]
+    origins = local_origins(data, questions[0])
+    batches = [data.contexts(g, o, trained.config.model.warmup + 20) for g, o in origins.items()]
+    print("| paths | " + " | ".join(f"R² lost at {q.name}" for q in questions) + " |")
+    print("|---" * (1 + len(questions)) + "|")
+    for samples in (8, 16, 32, 64, 128):
+        repeats = []
+        for seed in range(4):
+            generator = torch.Generator().manual_seed(seed)
+            steps = questions[-1].horizon_steps
+            said = [
+                rollout(trained.module, v, f, steps, samples, generator).mean
+                for b in batches
+                for v, f in zip(b["v"].split(4), b["flag"].split(4), strict=True)
+            ]
+            repeats.append(torch.cat(said))
+        variance = torch.stack(repeats).var(0).mean((0, 2)).numpy()
+        targets = [np.concatenate([data.normalisation.z(t) for t in q.targets.values()]).var() for q in questions]
+        lost = (variance[q.horizon_steps - 1] / t for q, t in zip(questions, targets, strict=True))
+        print(f"| {samples} | " + " | ".join(f"{value:.4f}" for value in lost) + " |")
+    print("\n| without a model | runs | AUC E | AUC I |\n|---|---|---|---|")
+    types, training = neuron_types(data), list(data.split.train)
+    true = wiring(data, data.split.test[0], len(types))
+    for measure in (recovery.triggered_change, recovery.spike_correlation):
+        for groups in (training, training[:1]):
+            found = recovery.scores(measure(data, groups), true, types == 1)
+            print(f"| {measure.__name__} | {len(groups)} | {found['auc_E']:.3f} | {found['auc_I']:.3f} |")
+
+
+if "--paths" in sys.argv:
+    paths(Path(sys.argv[sys.argv.index("--paths") + 1]))
+else:
+    main()
