@@ -93,6 +93,8 @@ def stretches_of(signal: NDArray[np.float32], scale: Scale) -> Stretches:
     missing = np.isnan(signal)
     some_missing = bool(missing.any())
     filled = np.where(missing, np.float32(0), signal) if some_missing else signal
+    largest = np.maximum(filled.max(axis=1), -filled.min(axis=1))[:, None]
+    filled = filled / np.where(largest > 0, largest, np.float32(1))  # so that no square overflows
     response = np.zeros((len(signal), starts), np.float32)
     for tap, weight in _TAPS.items():  # weights of changes: the offset drops out
         if tap >= scale.changes:

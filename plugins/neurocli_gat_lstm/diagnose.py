@@ -9,6 +9,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
+from neurocli.recordings.copies import copies as shared_numbers
 from neurocli_gat_lstm.diagnose_account import Account, account_of
 from neurocli_gat_lstm.diagnose_copies import Copy, copies
 from neurocli_gat_lstm.diagnose_graph import graph_findings
@@ -36,6 +37,7 @@ def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     return [
         *_usable(used, left_out, len(accounts), trouble),
         *_copies(again, set(kept), len(accounts)),
+        *_shared(recordings, again, set(kept)),
         *_names(single),
         *indicator_findings(
             _told_apart(single, accounts, again, set(kept)), _indicators(accounts, again), list(kept), len(single)
@@ -73,6 +75,25 @@ def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
     if not found:
         return [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
     return shortened("duplicate", found)
+
+
+def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> list[Finding]:
+    """Other worms that hold the same numbers in part, or in some neurons: what a training refuses on two sides of a split."""
+    first = {copy.group: copy.of for copy in again}
+    found = [
+        Finding(
+            "shared-part",
+            copy.group,
+            FAIL if {copy.group, copy.of} <= kept else WARN,
+            f"{copy.of}: {copy.in_words}",
+            "none",
+            "different worms cannot share numbers: leave one of them out",
+        )
+        for copy in shared_numbers(recordings)
+        if first.get(copy.group, copy.group) != first.get(copy.of, copy.of)
+    ]
+    clean = Finding("shared-part", counted(len(recordings), "worm"), PASS, "none", "none")
+    return shortened("shared-part", found) or [clean]
 
 
 def _names(single: Sequence[Account]) -> list[Finding]:

@@ -1,4 +1,8 @@
-"""The same worm twice: told from its traces, whatever file, name, unit or frame rate it comes with."""
+"""The same worm again: told from its traces, whatever file, name, unit or frame rate it comes with.
+
+Worms come in several formats, smoothed or resampled, and one of each is used. What two worms may not share, numbers of any
+part, is refused by the core (`neurocli.recordings.copies`).
+"""
 
 from __future__ import annotations
 
