@@ -131,8 +131,9 @@ class WormData(DataModule):
     def linear(self, fold: int) -> Fitted:
         """The linear path along the graph's edges, fitted on the training worms of a fold."""
         model = self.config.model
-        if model.linear == "none":
-            return no_paths(self.names, self.lags, self.horizons, [worm.group for worm in self.training_worms(fold)])
+        teachers = [worm.group for worm in self.training_worms(fold)]
+        if model.linear == "none" or not teachers:
+            return no_paths(self.names, self.lags, self.horizons, teachers)
         if model.linear == "own":
             none = np.zeros((len(self.names), len(self.names)), bool)
             return self._fitted("own", fold, none, self.lags, (True, False, False))

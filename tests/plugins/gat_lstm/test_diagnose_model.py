@@ -43,7 +43,7 @@ def model(recordings: RecordingSet, **options) -> Trained:
     module = build_v2(config, data.spec)
     for fold in range(data.folds):
         if options.get("linear") != "none":
-            module.set_linear(fold, data.linear(fold).path)
+            module.set_linear(fold, data.linear(fold).paths)
         for member in module.members_of(fold):
             torch.nn.init.normal_(member.head.weight, std=0.02)
     return Trained(module.eval(), config, data, 0, [])
@@ -225,7 +225,8 @@ def test_a_worm_in_two_parts(recordings):
 
 def test_runaway_rollouts(trained):
     with torch.no_grad():
-        trained.module.own[:, :, 0] = 3.0
+        trained.module.own[:, 0, :, 0] = 3.0
+        trained.module.own[:, 1, :, 0] = 100.0
     (finding,) = of(trained_findings(trained), "runaway-rollout")
     assert finding.verdict == "FAIL" and "≤ 50" in finding.value
 
@@ -260,16 +261,16 @@ def test_the_network_s_share_of_a_forecast(trained):
     each, alone, added, moved = [], [], [], []
     for fold, (group, worm) in enumerate(worms.items()):
         at = worm.origins(50, 5, 10)
-        path = data.linear(fold).path.among(worm.names)
+        path = data.linear(fold).paths[1].among(worm.names)
         assert fold == data.folds_for(group)[0]
         # One step by hand: own past, levels and changes of others.
         linear = worm.z[at] + sum(worm.z[at - lag] * path.own[:, lag] for lag in range(10))
         linear = linear + worm.z[at] @ path.level.T + (worm.z[at] - worm.z[at - 1]) @ path.change.T
         forecast = data.forecasts_by(trained.module)[(group, len(at))][1]
-        truth = worm.z[at + 1]
-        change = ((truth - worm.z[at]) ** 2).sum()
-        each.append(1 - ((truth - forecast) ** 2).sum() / change)
-        alone.append(1 - ((truth - linear) ** 2).sum() / change)
+        truth, weight = (worm.signal[at + 1] - worm.mean[at]) / worm.sd[at], (worm.sd[at] / worm.score_sd) ** 2
+        change = (weight * (truth - worm.z[at]) ** 2).sum()
+        each.append(1 - (weight * (truth - forecast) ** 2).sum() / change)
+        alone.append(1 - (weight * (truth - linear) ** 2).sum() / change)
         added.append(((forecast - linear) ** 2).mean())
         moved.append(((linear - worm.z[at]) ** 2).mean())
     share = np.sqrt(np.mean(added)) / (np.sqrt(np.mean(added)) + np.sqrt(np.mean(moved)))
@@ -288,11 +289,24 @@ def test_the_network_s_share_of_a_forecast(trained):
     )
 
 
-def test_interval_is_student_s():
-    values = np.array([0.1, 0.3, 0.2, 0.6])
-    half = 3.182446 * values.std(ddof=1) / 2
-    assert diagnose_forecasts.interval(values) == pytest.approx((0.3 - half, 0.3 + half), rel=1e-5)
-    assert all(np.isnan(diagnose_forecasts.interval(values[:1])))
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [
+        ((0.10, 0.30, 0.18, 0.24), "PASS"),  # lower on average, and the interval holds 0
+        ((0.10, 0.20, 0.15, 0.18), "FAIL"),
+        ((0.25, 0.35, 0.30, 0.33), "PASS"),
+    ],
+)
+def test_a_linear_model_is_said_to_be_better_only_where_the_interval_says_so(trained, monkeypatch, own, verdict):
+    """Verdict, threshold and advice follow from one number: no FAIL where nothing need be done."""
+    worms = list(trained.data.worms)
+    by_worm = dict(zip(worms, own, strict=True))
+    best = dict(zip(worms, (0.20, 0.30, 0.25, 0.28), strict=True))
+    monkeypatch.setattr(diagnose_forecasts, "skill", lambda worm, *_: by_worm[worm.group])
+    monkeypatch.setattr(diagnose_forecasts, "_skill_of", lambda _, group, __: best[group])
+    for finding in of(trained_findings(trained), "S-against-linear"):
+        assert finding.verdict == verdict and finding.threshold == "not worse"
+        assert bool(finding.advice) == (verdict == "FAIL")
 
 
 def test_against_the_best_linear_model(trained):

@@ -49,6 +49,11 @@ def whole(found) -> None:
         json.dumps(plain(exhibit), allow_nan=False)
 
 
+def scored(question, group, values):
+    """Values in the unit that they are scored in."""
+    return question.as_scored(group, np.asarray(values[group], np.float64))
+
+
 def column(exhibit, name):
     return [row[list(exhibit.table.columns).index(name)] for row in exhibit.table.rows]
 
@@ -68,7 +73,10 @@ def test_skill_is_that_of_plain_sums(trained, answers, shown):
         each["model"] = answers[question.name]
         mse = {}
         for name, answer in each.items():
-            mse[name] = [float(np.nanmean((question.targets[g] - answer.values[g]) ** 2)) for g in question.groups]
+            mse[name] = [
+                float(np.nanmean((scored(question, g, question.targets) - scored(question, g, answer.values)) ** 2))
+                for g in question.groups
+            ]
         own = 1 - np.array(mse["model"]) / np.array(mse["persistence"])
         assert column(shown["skill"], "S")[number] == pytest.approx(own.mean(), rel=1e-4)
         best = column(shown["skill"], "best linear")[number]
@@ -82,8 +90,8 @@ def test_skill_is_that_of_plain_sums(trained, answers, shown):
 
 def test_persistence_has_a_high_pooled_r2(trained, shown):
     question = questions(trained.data, trained.config, "test")[0]
-    y = np.concatenate([question.targets[g].ravel() for g in question.groups])
-    p = np.concatenate([question.now[g].ravel() for g in question.groups])
+    y = np.concatenate([scored(question, g, question.targets).ravel() for g in question.groups])
+    p = np.concatenate([scored(question, g, question.now).ravel() for g in question.groups])
     known = np.isfinite(y)
     r2 = 1 - ((y - p)[known] ** 2).sum() / ((y[known] - y[known].mean()) ** 2).sum()
     assert column(shown["persistence"], "pooled R2 of persistence")[0] == pytest.approx(r2, rel=1e-4)
@@ -96,9 +104,11 @@ def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
     inter = np.array([neuron_class(name) == "inter" for name in names])
 
     def skill(group, chosen):
-        target = question.targets[group][:, chosen]
-        error = np.nansum((target - answers[question.name].values[group][:, chosen]) ** 2)
-        return 1 - error / np.nansum((target - question.now[group][:, chosen]) ** 2)
+        target, answer, now = (
+            scored(question, group, values)[:, chosen]
+            for values in (question.targets, answers[question.name].values, question.now)
+        )
+        return 1 - np.nansum((target - answer) ** 2) / np.nansum((target - now) ** 2)
 
     wanted = np.mean([skill(group, inter) for group in question.groups])
     assert shown["classes"].claims["S_inter_h1"] == pytest.approx(wanted, rel=1e-4)
@@ -109,17 +119,26 @@ def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
     assert values == sorted(values, reverse=True)
     name = next(iter(rows))
     k = names.index(name)
-    error = sum(
-        np.nansum((question.targets[g][:, k] - answers[question.name].values[g][:, k]) ** 2) for g in question.groups
+    error, change = (
+        sum(
+            np.nansum((scored(question, g, question.targets)[:, k] - scored(question, g, values)[:, k]) ** 2)
+            for g in question.groups
+        )
+        for values in (answers[question.name].values, question.now)
     )
-    change = sum(np.nansum((question.targets[g][:, k] - question.now[g][:, k]) ** 2) for g in question.groups)
     assert rows[name][first] == pytest.approx(1 - error / change, rel=1e-4)
     assert rows[name][3] == sum(name in trained.data.worms[g].names for g in question.groups)
 
 
 def test_few_worms_are_said_to_be_too_few(shown):
-    assert "5 worms are too few" in shown["classes"].table.note
-    assert shown["classes"].claims["least_p"] == 2 / 32
+    """Below six worms there is no p in any table, and why is said."""
+    for name in ("classes", "skill"):
+        assert "no p: with 5 worms" in shown[name].table.note
+        assert set(column(shown[name], "p")) == {None}
+    verdicts = column(shown["skill"], "verdict")
+    low, high = column(shown["skill"], "low"), column(shown["skill"], "high")
+    for said, *ends in zip(verdicts, low, high, strict=True):
+        assert (said == "within the interval") == (ends[0] <= 0 <= ends[1])
 
 
 def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
@@ -160,7 +179,7 @@ def test_traces_are_chosen_by_rule(trained):
     for kind in ("sensory", "inter", "motor"):
         of_kind = [k for k, name in enumerate(worm.names) if neuron_class(name) == kind]
         if of_kind:
-            assert max(of_kind, key=lambda k: worm.sd[k]) in columns
+            assert max(of_kind, key=lambda k: worm.score_sd[k]) in columns
     first, last = stretch(worm, columns)
     assert any(start <= first < last <= stop for start, stop in worm.segments)
 

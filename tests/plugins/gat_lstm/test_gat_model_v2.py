@@ -19,7 +19,7 @@ EDGES = [(0, 1), (1, 0), (1, 2), (3, 2), (4, 2), (2, 5), (5, 4)]  # node 3 hears
 def made(widths=(8,), heads=2, names=9, seed=0):
     torch.manual_seed(seed)
     module = GatLstm(
-        names, 2, 1, LAGS, embedding=3, widths=list(widths), heads=heads, edge_features=2, hidden=5, dropout=0.5
+        names, 2, 1, LAGS, (1,), embedding=3, widths=list(widths), heads=heads, edge_features=2, hidden=5, dropout=0.5
     )
     with torch.no_grad():
         for parameter in module.parameters():
@@ -141,14 +141,17 @@ def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shar
         ("A", "B", "C", "D"),
         *(np.random.default_rng(k).normal(size=s) for k, s in enumerate(((4, LAGS), (LAGS,), (4, 4), (4, 4)))),
     )
-    module.set_linear(0, path)
+    module.set_linear(0, {1: path})
     nodes = torch.tensor([0, 4, 2, 4, 1, 3])
     linear = module.linear_of(0, nodes)
     np.testing.assert_allclose(linear["own"][[1, 3]], np.tile(path.shared, (2, 1)), rtol=1e-6)
     known = nodes < 4
     # What the other weights of unknown names hold came from `made`: a new model has zeros there.
-    fresh = build_v2(V2Config(model={"lags": LAGS}), {"names": list("ABCD"), "folds": 1, "edge_features": 2})
-    fresh.set_linear(0, path)
+    fresh = build_v2(
+        V2Config(model={"lags": LAGS}, evaluate={"horizons": [1]}),
+        {"names": list("ABCD"), "folds": 1, "edge_features": 2},
+    )
+    fresh.set_linear(0, {1: path})
     level = fresh.linear_of(0, nodes)["level"]
     assert not level[~known].any() and not level[:, ~known].any()
     expected = path.among(("A", "?", "C", "?", "B", "D"))
@@ -176,7 +179,7 @@ def test_linear_change_is_the_sum_that_it_stands_for():
 
 
 def test_training_starts_from_the_linear_path(worms):
-    """An untrained network, prepared, is the linear baseline along the graph's edges."""
+    """An untrained network, prepared, is the linear baseline along the graph's edges, at every horizon."""
     from neurocli.plugin.family import Trained
     from neurocli.plugin.registry import registry
 
@@ -197,7 +200,7 @@ def test_training_starts_from_the_linear_path(worms):
 def test_a_fold_has_networks_of_its_own(worms):
     module = made()
     assert [module.members_of(f)[0] is module.members[f] for f in (0, 1)] == [True, True]
-    three = GatLstm(4, 2, 3, 2, embedding=1, widths=[4], heads=1, edge_features=2, hidden=2, dropout=0.0)
+    three = GatLstm(4, 2, 3, 2, (1,), embedding=1, widths=[4], heads=1, edge_features=2, hidden=2, dropout=0.0)
     assert [m for f in (0, 1) for m in three.members_of(f)] == list(three.members)
     weights = [member.lstm.weight_ih_l0 for member in three.members]
     assert all(not torch.equal(weights[0], other) for other in weights[1:])

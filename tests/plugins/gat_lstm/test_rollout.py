@@ -80,6 +80,7 @@ def test_a_rollout_that_runs_away_stays_a_number(parts):
 
 
 def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, make_trained):
+    """Each is a rollout, and what the path of its horizon says beyond the rollout of the path of one frame."""
     from neurocli.plugin.registry import registry
 
     family = registry().family("gat-lstm-v2")
@@ -89,15 +90,19 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
     answer = family.predict(trained, question)
     names = sorted({n for w in data.worms.values() for n in w.names})
     for fold, group in enumerate(question.groups):
-        worm, nodes = data.worms[group], data.nodes_of(data.worms[group])
+        worm, nodes, at = data.worms[group], data.nodes_of(data.worms[group]), question.origins[group]
         linear = module.linear_of(fold, torch.from_numpy(nodes))
         each = [
-            rolled_out(m, linear, worm.z, nodes, data.graph_of(worm), question.origins[group], 50, [5])[5]
+            rolled_out(m, linear, worm.z, nodes, data.graph_of(worm), at, 50, [5])[5]
             for m in (module.members[2 * fold], module.members[2 * fold + 1])
         ]
-        np.testing.assert_allclose(
-            answer.values[group][:, [names.index(n) for n in worm.names]], np.mean(each, 0), atol=1e-5
-        )
+        paths = {h: path.among(worm.names) for h, path in data.linear(fold).paths.items()}
+        z = worm.z.astype(np.float64)
+        five = z[at] + sum(z[at - lag] * paths[5].own[:, lag] for lag in range(10))
+        five = five + z[at] @ paths[5].level.T + (z[at] - z[at - 1]) @ paths[5].change.T
+        beyond = five - paths[1].rolled_out(worm.z, at, [5])[5]
+        forecast = worm.mean[at] + worm.sd[at] * (np.mean(each, 0) + beyond)
+        np.testing.assert_allclose(answer.values[group][:, [names.index(n) for n in worm.names]], forecast, atol=1e-4)
         absent = [k for k, n in enumerate(names) if n not in worm.names]
         assert np.isnan(answer.values[group][:, absent]).all()
 
@@ -113,16 +118,28 @@ def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
 
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x, known = batch["x"].numpy().astype(np.float64), batch["known"].numpy()
+    following, after_last, weight, direct = (
+        batch[name].numpy().astype(np.float64) for name in ("next", "ahead", "weight", "direct")
+    )
     one_step, rollout = [], [[] for _ in range(4)]
     for chunk in range(len(x)):
         plain = plain_v2(module.members[member], linear, batch["nodes"], graph, batch["present"][chunk].numpy())
         after, ahead = plain.forecasts(x[chunk, : 4 + 15], 4)
         for t in range(6, 15):
             at = 4 + t + 1
-            one_step += [(after[t, i] - x[chunk, at, i]) ** 2 for i in range(x.shape[2]) if known[chunk, at, i]]
+            one_step += [
+                weight[chunk, at - 1, i] * (after[t, i] - following[chunk, at - 1, i]) ** 2
+                for i in range(x.shape[2])
+                if known[chunk, at, i]
+            ]
         for step in range(4):
             at = 4 + 15 + step
-            rollout[step] += [(ahead[step, i] - x[chunk, at, i]) ** 2 for i in range(x.shape[2]) if known[chunk, at, i]]
+            rollout[step] += [
+                weight[chunk, 4 + 15 - 1, i]
+                * (ahead[step, i] + direct[chunk, step, i] - after_last[chunk, step, i]) ** 2
+                for i in range(x.shape[2])
+                if known[chunk, at, i]
+            ]
     scale = batch["scale"].numpy()
     assert terms["one_step"].item() == pytest.approx(np.mean(one_step) / scale[0], rel=1e-4)
     expected = loss.rollout_weight * np.mean([np.mean(rollout[s]) / scale[s] for s in (1, 2, 3)])

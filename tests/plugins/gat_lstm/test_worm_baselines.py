@@ -53,8 +53,9 @@ def test_persistence_is_zero_at_every_horizon_and_the_mean_is_as_bad_as_worms_di
         each = []
         for worm in data.worms.values():
             at = worm.origins(50, 25, 5)
-            truth = worm.z[at + horizon].astype(np.float64)
-            each.append(1 - np.sum(truth**2) / np.sum((truth - worm.z[at]) ** 2))
+            signal = worm.signal.astype(np.float64) / worm.score_sd
+            error, change = signal[at + horizon] - worm.mean[at] / worm.score_sd, signal[at + horizon] - signal[at]
+            each.append(1 - np.sum(error**2) / np.sum(change**2))
         assert found == pytest.approx(np.mean(each), rel=1e-5)
 
 
@@ -84,10 +85,10 @@ def test_every_predictor_answers_every_target(walks, make_trained):
 def test_a_baseline_knows_no_more_than_the_context(walks):
     """What comes after the last origin, and what is fitted on the scored worm, changes nothing."""
     family = registry().family("gat-lstm-v2")
-    config = family.Config(evaluate={"stride": 60})
+    config = family.Config(evaluate={"stride": 40})
     data, other = (family.adapt(walks(3), config) for _ in range(2))
     group = data.split.test[2]
-    origins = data.worms[group].origins(50, 25, 60)
+    origins = data.worms[group].origins(50, 25, 40)
     other.worms[group].z[origins[0] + 1 :] = 5.0
     question = family.questions(data, config)[2]
     for one, two in zip(family.baselines(data, config), family.baselines(other, config), strict=True):
@@ -100,97 +101,63 @@ def real(kato):
     family = registry().family("gat-lstm-v2")
     config = family.Config()
     data = family.adapt(kato, config)
-    return data, *scored(data, config, ["persistence", "AR(10)", "VAR ridge"])
+    return data, *scored(data, config, ["persistence", "AR(10)", "AR(50)", "VAR ridge", "VAR ridge, graph"])
 
 
-def skill(data, forecasts):
-    """S by horizon: group → [horizon, origin, neuron] forecasts."""
+@pytest.mark.realdata
+def test_linear_models_on_real_worms_reach_the_bars_that_need_no_future(real):
+    """S at 1, 5, 10 and 25 frames with running statistics: what an independent ridge reached, with one of six penalties.
+
+    Own history .118 .069 .099 .202, all pairs of neurons .176 .236 .264 .321.
+    """
+    data, values, _ = real
+    assert not data.split.leaky and values["persistence"] == [0.0] * 4
+    np.testing.assert_allclose(values["AR(50)"], (0.118, 0.069, 0.099, 0.202), atol=0.015)
+    for name in ("VAR ridge", "VAR ridge, graph"):
+        assert (np.array(values[name]) > np.array((0.176, 0.236, 0.264, 0.321)) - 0.005).all(), values[name]
+        assert (np.array(values[name]) < np.array((0.176, 0.236, 0.264, 0.321)) + 0.04).all(), values[name]
+    for fold in range(data.folds):
+        assert data.full_linear(fold).inside and data.linear(fold).inside
+
+
+@pytest.mark.realdata
+def test_ar10_on_real_worms_is_one_least_squares_on_the_other_three(kato, real):
+    """From the recordings on: running statistics by a loop, one weighted regression per horizon, every fifth origin."""
+    data, values, _ = real
+    seen = {}
+    for group in data.split.test:
+        names, signal = kato[group].channels, kato[group].signal.astype(np.float64)
+        x = signal[:, [names.index(name) for name in data.worms[group].names]]
+        count = np.arange(1, len(x) + 1)[:, None]
+        mean = np.cumsum(x, 0) / count
+        sd = np.sqrt(np.cumsum((x - x[0]) ** 2, 0) / count - (mean - x[0]) ** 2)
+        first = round(120e3 / kato[group].dt_ms) - 1
+        seen[group] = x, mean, sd, (x - mean) / np.where(sd > 0, sd, 1), x.std(0), first
     found = []
-    for k, horizon in enumerate(HORIZONS):
+    for horizon in HORIZONS:
         each = []
-        for group, values in forecasts.items():
-            z, at = data.worms[group].z.astype(np.float64), np.arange(49, data.worms[group].frames - 25, 5)
-            each.append(1 - np.sum((values[k] - z[at + horizon]) ** 2) / np.sum((z[at] - z[at + horizon]) ** 2))
+        for left in data.split.test:
+            square, moment, frames = np.zeros((10, 10)), np.zeros(10), 0
+            for group in data.split.test:
+                x, mean, sd, z, whole, first = seen[group]
+                at = np.arange(first, len(x) - 25)
+                lags = np.stack([z[at], *(z[at] - z[at - lag] for lag in range(1, 10))], -1)
+                if group == left:
+                    test = x, sd, whole, first, z
+                    continue
+                weight = (sd[at] / whole) ** 2
+                square += np.einsum("tnl,tn,tnk->lk", lags, weight, lags)
+                moment += np.einsum("tnl,tn,tn->l", lags, weight, (x[at + horizon] - x[at]) / sd[at])
+                frames += len(at)
+            own = np.linalg.solve(square + 1e-3 * frames * np.eye(10), moment)
+            x, sd, whole, first, z = test
+            at = np.arange(first, len(x) - 25, 5)
+            lags = np.stack([z[at], *(z[at] - z[at - lag] for lag in range(1, 10))], -1)
+            change = (x[at + horizon] - x[at]) / whole
+            error = change - lags @ own * sd[at] / whole
+            each.append(1 - np.sum(error**2) / np.sum(change**2))
         found.append(np.mean(each))
-    return found
-
-
-def rolled(z, own, cross=None):
-    """Forecasts [horizon, origin, neuron]: own [neuron, lag], cross [neuron, 2 * neuron] of values and of changes."""
-    at = np.arange(49, len(z) - 25, 5)
-    past = [z[at - lag] for lag in range(own.shape[1])]
-    found = {}
-    for step in range(1, 26):
-        following = past[0] + np.einsum("lon,nl->on", np.stack(past), own)
-        if cross is not None:
-            following = following + np.hstack([past[0], past[0] - past[1]]) @ cross.T
-        past = [following, *past[:-1]]
-        found[step] = following
-    return np.stack([found[h] for h in HORIZONS])
-
-
-@pytest.mark.realdata
-def test_linear_models_on_real_worms_reach_what_is_known_of_them(real):
-    _, values, _ = real
-    assert values["persistence"] == [0.0] * 4
-    for name, known in (("AR(10)", (0.115, 0.075, 0.117, 0.239)), ("VAR ridge", (0.192, 0.276, 0.305, 0.355))):
-        np.testing.assert_allclose(values[name], known, atol=0.01, err_msg=name)
-
-
-@pytest.mark.realdata
-def test_ar10_on_real_worms_is_one_least_squares_on_the_other_three(real):
-    data, values, _ = real
-    forecasts = {}
-    for left in data.split.test:
-        design, target, frames = [], [], 0
-        for group in data.split.test:
-            if group != left:
-                z = data.worms[group].z.astype(np.float64)
-                lagged = np.lib.stride_tricks.sliding_window_view(z[:-1], 10, axis=0)[..., ::-1]
-                design.append(lagged.reshape(-1, 10))
-                target.append((z[10:] - z[9:-1]).ravel())
-                frames += len(lagged)
-        design.append(np.sqrt(1e-3 * frames) * np.eye(10))
-        target.append(np.zeros(10))
-        own = np.linalg.lstsq(np.concatenate(design), np.concatenate(target), rcond=None)[0]
-        z = data.worms[left].z.astype(np.float64)
-        forecasts[left] = rolled(z, np.tile(own, (z.shape[1], 1)))
-    np.testing.assert_allclose(values["AR(10)"], skill(data, forecasts), atol=1e-5)
-
-
-@pytest.mark.realdata
-def test_var_on_real_worms_is_a_ridge_regression_on_the_other_three(real):
-    data, values, _ = real
-    names = list(data.names)
-    wide = {}
-    for group, worm in data.worms.items():
-        wide[group] = np.zeros((worm.frames, 50))
-        wide[group][:, [names.index(n) for n in worm.names]] = worm.z
-    forecasts = {}
-    for fold, left in enumerate(data.split.test):
-        fitted = data.full_linear(fold)
-        others = [g for g in data.split.test if g != left]
-        frames = sum(len(wide[g]) - 10 for g in others)
-        own, cross = np.zeros((50, 10)), np.zeros((50, 100))
-        for i, name in enumerate(names):
-            around = [j for j in range(50) if j != i]
-            gram, moment = np.zeros((108, 108)), np.zeros(108)
-            for x in (wide[g] for g in others if name in data.worms[g].names):
-                lags = np.column_stack([x[9 - lag : len(x) - 1 - lag, i] for lag in range(10)])
-                rows = np.hstack([lags, x[9:-1][:, around], (x[9:-1] - x[8:-2])[:, around]])
-                gram += rows.T @ rows
-                moment += rows.T @ (x[10:, i] - x[9:-1, i])
-            weight = np.repeat([fitted.penalty.own, fitted.penalty.level, fitted.penalty.change], [10, 49, 49]) * frames
-            towards = np.r_[fitted.path.shared, np.zeros(98)]
-            if not gram.any():
-                own[i] = fitted.path.shared
-                continue
-            found = np.linalg.solve(gram + np.diag(weight), moment + weight * towards)
-            own[i], cross[i, around], cross[i, [50 + j for j in around]] = np.split(found, [10, 59])
-        at = [names.index(n) for n in data.worms[left].names]
-        mine = cross[np.ix_(at, [*at, *(50 + k for k in at)])]
-        forecasts[left] = rolled(wide[left][:, at], own[at], mine)
-    np.testing.assert_allclose(values["VAR ridge"], skill(data, forecasts), atol=1e-5)
+    np.testing.assert_allclose(values["AR(10)"], found, atol=2e-3)  # its penalty is chosen, and hardly matters
 
 
 @pytest.mark.realdata

@@ -14,7 +14,6 @@ from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import EvaluateConfig, V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.linear_path import Moments
 from neurocli_gat_lstm.notes import notes
 
 SMALL = {"evaluate": {"horizons": [1, 5], "context": 20}, "loss": {"chunk": 20, "rollout": 5}}
@@ -36,11 +35,11 @@ def found_in(data, columns):
 
 
 def test_few_worms_are_left_out_in_turn_and_many_are_dealt_out(walks):
-    few = WormData(walks(9, frames=60), V2Config(**SMALL)).split
+    few = WormData(walks(9, frames=80), V2Config(**SMALL)).split
     assert few.protocol == "leave one worm out" and len(few.folds) == 9 and not few.validation
-    many = WormData(walks(10, frames=60), V2Config(**SMALL)).split
+    many = WormData(walks(10, frames=80), V2Config(**SMALL)).split
     assert not many.folds and [len(many.groups(p)) for p in ("train", "validation", "test")] == [7, 1, 2]
-    asked = WormData(walks(10, frames=60), V2Config(**SMALL, data={"split": "leave-one-out"})).split
+    asked = WormData(walks(10, frames=80), V2Config(**SMALL, data={"split": "leave-one-out"})).split
     assert len(asked.folds) == 10
     with pytest.raises(DataError, match="2 independent groups"):
         WormData(walks(2), V2Config())
@@ -99,10 +98,7 @@ def test_a_batch_is_chunks_of_a_worm_of_its_fold_with_a_path_that_has_not_seen_t
         assert torch.equal(batch["scale"], data.scale(member))
         if number >= 5:
             continue
-        others = [data.worms[g] for g in data.split.folds[member].train if g != group]
-        path = (
-            Moments(others, data.names, data.wiring.allowed(2), 10).solve(data.linear(member).penalty).among(worm.names)
-        )
+        path = data.linear(member).without[group][1].among(worm.names)
         for name in ("own", "level", "change"):
             np.testing.assert_allclose(batch[name], getattr(path, name), atol=1e-6)
 
@@ -119,8 +115,9 @@ def test_scale_is_what_persistence_gets_wrong_in_training_worms(data):
     for step in (1, 2, 25):
         each = []
         for group in data.split.folds[3].train:
-            z = data.worms[group].z.astype(np.float64)
-            each.append(np.mean((z[step:] - z[:-step]) ** 2))
+            worm = data.worms[group]
+            change = (worm.signal[step:].astype(np.float64) - worm.signal[:-step]) / worm.score_sd
+            each.append(np.mean(change[worm.burn_in - 1 :] ** 2))
         assert float(data.scale(3)[step - 1]) == pytest.approx(np.mean(each), rel=1e-5)
     assert len(data.scale(3)) == 25
 
@@ -154,13 +151,13 @@ def test_the_published_model_has_chunks_and_no_linear_path(worms):
     assert bool(batch["present"].all()) and (batch["nodes"] < len(data.names)).all()
 
 
-@pytest.mark.parametrize("frames", [24, 40, 44])
+@pytest.mark.parametrize("frames", [24, 40, 57])
 def test_a_recording_shorter_than_what_is_asked_of_it_is_refused(walks, frames):
-    """24 is less than context and horizon, 44 one less than a chunk with its history and rollout takes."""
+    """24 is less than context and horizon, 57 one less than a chunk with its history and rollout takes after a quarter."""
     config = V2Config(**{**SMALL, "loss": {"chunk": 30, "rollout": 5}})
-    assert WormData(walks(4, frames=45), config).span == 45
-    mixed = [*walks(3, frames=60).values(), dataclasses.replace(walks(4, frames=frames)["lab-w3"])]
-    with pytest.raises(DataError, match=f"{frames} frames without a gap in time") as error:
+    assert WormData(walks(4, frames=60), config).span == 45
+    mixed = [*walks(3, frames=80).values(), dataclasses.replace(walks(4, frames=frames)["lab-w3"])]
+    with pytest.raises(DataError, match="frames without a gap in time after the burn-in") as error:
         WormData(RecordingSet.of(mixed), config)
     assert "lab-w3" in error.value.where and error.value.hint
 
@@ -182,13 +179,17 @@ def test_a_past_that_is_longer_than_the_context_is_refused_before_training(walks
 def test_notes_say_which_graph_frames_worms_and_what_the_z_scores_know(worms, walks):
     config = V2Config()
     said = " | ".join(notes(WormData(worms, config), config))
-    assert "graph: real, cook2019, 26 edges among 12 neurons" in said
+    assert "graph: real, cook2019, 26 edges among 12 neurons; the linear path follows 2 edges a frame, " in said
     assert "frames: native, 334 to 356 ms a step" in said
-    assert "mean and sd of each whole recording" in said
+    assert "running mean and sd of each neuron" in said and "(120 s, or a quarter)" in said
+    assert "Scores alone weight errors" in said
     started = V2Config(**SMALL, data={"normalisation": "start", "start_s": 30})
     base = walks(4)
     smooth = dataclasses.replace(base["lab-w1"], labels={**base["lab-w1"].labels, "smooth_method": "moving"})
     said = " | ".join(
         notes(WormData(RecordingSet.of([smooth if g == "lab-w1" else base[g] for g in base]), started), started)
     )
-    assert "first 30 s" in said and "lab-w1: smoothed before it came here" in said
+    assert (
+        "in the burn-in; first forecast after 50 frames (30 s, or a quarter)" in said
+        and "lab-w1: smoothed before it came here" in said
+    )

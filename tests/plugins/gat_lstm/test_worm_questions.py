@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from neurocli.errors import NeuroError
-from neurocli.evaluation.intervals import interval, method, paired
+from neurocli.evaluation.intervals import interval, interval_from_left_out, paired
 from neurocli.evaluation.metrics import RMSE
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
@@ -50,7 +50,7 @@ def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
             segment = np.searchsorted([stop for _, stop in worm.segments], origins, side="right")
             for origin, s in zip(origins, segment, strict=True):
                 start, stop = worm.segments[s]
-                assert start <= origin - 49 and origin + 25 < stop
+                assert start <= origin - 49 and origin + 25 < stop and origin >= worm.burn_in - 1
             assert set(np.diff(origins[segment == 0])) == {5}
             for k, name in enumerate(names):
                 target, now = q.targets[group][:, k], q.now[group][:, k]
@@ -60,8 +60,8 @@ def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
                 column = worm.names.index(name)
                 there = worm.known[origins, column] & worm.known[origins + q.horizon_steps, column]
                 assert (np.isfinite(target) == there).all()
-                assert (target[there] == worm.z[origins + q.horizon_steps, column][there]).all()
-                assert (now == worm.z[origins, column]).all()
+                assert (target[there] == worm.signal[origins + q.horizon_steps, column][there]).all()
+                assert (now == worm.signal[origins, column]).all()
     first = asked[0].targets[holed.split.test[0]]
     assert np.isnan(first[:, np.isfinite(first).any(0)]).any()
 
@@ -161,23 +161,21 @@ def test_median_r2_and_correlation_are_those_of_numpy_and_scipy():
 
 
 def test_intervals_over_worms():
-    """S: a t interval over worms. Median R2: the jackknife of all worms together."""
+    """The core's one method, by the score without each worm in turn, on the scale of log(1 - score)."""
     made = worms_of()
     question, answer = asked_of(made)
     metrics = SkillOverPersistence(), NeuronMedianR2()
     board = Scoreboard(metrics)
     board.add(question, "m", "model", answer)
-    each = [skill_of(*m) for m in made]
-    low, high = interval(metrics[0], board.statistics(question, "m", metrics[0]))
-    half = stats.t.ppf(0.975, 2) * np.std(each, ddof=1) / np.sqrt(3)
-    assert method(metrics[0]) == "jackknife"
-    assert (low, high) == pytest.approx((np.mean(each) - half, np.mean(each) + half), rel=1e-9)
-    left = [median_r2([m for m in made if m is not out]) for out in made]
-    error = np.sqrt(2 / 3 * np.sum((np.array(left) - np.mean(left)) ** 2))
-    half = error * stats.t.ppf(0.975, 2)
-    value = median_r2(made)
-    found = interval(metrics[1], board.statistics(question, "m", metrics[1]))
-    assert method(metrics[1]) == "jackknife" and found == pytest.approx((value - half, value + half), rel=1e-6)
+    for metric, of in zip(metrics, (lambda some: np.mean([skill_of(*m) for m in some]), median_r2), strict=True):
+        statistics = board.statistics(question, "m", metric)
+        left = np.array([of([m for m in made if m is not out]) for out in made])
+        found = interval(metric, statistics)
+        wanted = interval_from_left_out(of(made), left, link="log1m", weights=metric.weights(statistics))
+        assert found == pytest.approx(wanted, rel=1e-6)
+        (row,) = [r for r in board.scores if (r.metric, r.unit, r.subset) == (metric.name, metric.unit, "all")]
+        assert (row.low, row.high) == found and row.low < row.value < row.high
+    assert metrics[0].weights(board.statistics(question, "m", metrics[0])).tolist() == [1, 1, 1]
 
 
 def test_changes_are_scored_only_by_metrics_that_ask_for_them():
