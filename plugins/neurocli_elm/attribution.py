@@ -93,8 +93,10 @@ def _thinned(places: list[Place]) -> list[Place]:
     return [places[n] for n in picked]
 
 
-def attribution_of(module: ElmNeuron, data: SimulationData, places: list[Place]) -> Attribution:
-    """Integrated gradients of the spike's logit at each place, over the 500 ms before it."""
+def attribution_of(
+    module: ElmNeuron, data: SimulationData, places: list[Place], points: int | None = None
+) -> Attribution:
+    """Integrated gradients of the spike's logit at each place, over the 500 ms before it; points: of the way from silence."""
     weights = branch_weights(module)
     by_lag, by_input, counts = np.zeros((2, LENGTH_MS)), np.zeros(data.channels), np.zeros(data.channels)
     logit = silent = 0.0
@@ -102,7 +104,7 @@ def attribution_of(module: ElmNeuron, data: SimulationData, places: list[Place])
         some = places[first : first + 16]
         events = events_before(data, some, LENGTH_MS).to(weights.device)
         branch = branch_traces(module, events)
-        gradients = branch_gradients(module, branch, SPIKE, POINTS)
+        gradients = branch_gradients(module, branch, SPIKE, points or POINTS)
         parts = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step

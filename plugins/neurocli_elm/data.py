@@ -72,6 +72,10 @@ class SimulationData(DataModule):
     def group_name(self) -> str:
         return "simulation"
 
+    def scope(self) -> str:
+        """What intervals over simulations speak for."""
+        return "simulations of one cell: nothing is said of other cells"
+
     def steps(self, part: str) -> int:
         groups = self.split.groups(part)
         return self.sampling.steps(len(groups)) if part == "train" else -(-len(self._validation_places()) // 16)

@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.evaluation.nulls import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Trained
 from neurocli_elm.ablation import ablation_exhibit
 from neurocli_elm.attribution import Attribution, attribution_exhibit, attribution_of, spike_places
-from neurocli_elm.control import untrained_neuron
+from neurocli_elm.control import random_neuron, untrained_neuron
 from neurocli_elm.data import SimulationData
 from neurocli_elm.kernels import Kernels, kernel_exhibit, kernels_of
 from neurocli_elm.memory_spectrum import spectrum_exhibit
 from neurocli_elm.model import ElmNeuron
+from neurocli_elm.probe import Place
 from neurocli_elm.recovery import RESPONSE, SPIKES, recovery_exhibit
+
+Array = NDArray[np.float64]
+NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
 
 
 def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
@@ -32,7 +37,7 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
         spectrum_exhibit(module, blank, data, part, figures),
     ]
     spikes, others = spike_places(data, part)
-    at_spikes = before = None
+    at_spikes = None
     if spikes and others:
         at_spikes, before = (attribution_of(m, data, spikes) for m in (module, blank))
         elsewhere = [attribution_of(m, data, others) for m in (module, blank)]
@@ -41,13 +46,35 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
         found.append(
             Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
         )
-    found.append(recovery_exhibit(data, _scores(kernels[0], at_spikes), _scores(kernels[1], before), figures))
+    nulls = random_scores(module, data, part, spikes)
+    found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures))
     found.append(ablation_exhibit(module, blank, data, part, figures))
     return found
 
 
-def _scores(kernels: Kernels, spikes: Attribution | None) -> dict[str, NDArray[np.float64]]:
+def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
     """What each input does, positive where it does as its kind should."""
     response = kernels.of_input.sum(0) * kernels.sign
     unknown = np.full(len(response), np.nan)
     return {RESPONSE: response, SPIKES: unknown if spikes is None else spikes.per_event * kernels.sign}
+
+
+def random_scores(module: ElmNeuron, data: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
+    """The same of neurons with random weights of the trained scale, [neuron, input]; from fewer windows, spikes and points.
+
+    Half of them answer upside down, which says nothing of how they rank their inputs: each is turned so that inputs do, on
+    average, what their kind should.
+    """
+    some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
+    found = []
+    for seed in range(CHEAP_NULLS):
+        dealt = random_neuron(module, data.excitatory, seed)
+        kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
+        scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
+        found.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})
+    return {name: np.stack([scores[name] for scores in found]) for name in (RESPONSE, SPIKES)}
+
+
+def _mean(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else 0.0

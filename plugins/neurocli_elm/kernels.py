@@ -50,9 +50,9 @@ class Kernels:
         return self.unit * self.mean_weight(exciting) * (1 if exciting else -1)
 
 
-def kernels_of(module: ElmNeuron, data: SimulationData, part: str) -> Kernels:
-    """Gradients at the end of windows of the simulations of a part."""
-    windows = some_windows(data, part, WINDOWS, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
+def kernels_of(module: ElmNeuron, data: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
+    """Gradients at the end of `count` windows of the simulations of a part."""
+    windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
     branch = branch_traces(module, windows.input_events())
     unit = SOMA_SCALE_MV * branch_gradients(module, branch, SOMA).mean(1).flip(0)
     sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)

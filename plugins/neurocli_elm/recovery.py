@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.evaluation.nulls import NullBand
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data import SimulationData
@@ -19,6 +20,7 @@ from neurocli_elm.parameters import parameters_of
 Array = NDArray[np.float64]
 EFFECT, WEIGHT, DISTANCE = "effect on the soma", "synapse's conductance", "distance from soma"
 RESPONSE, SPIKES = "soma response", "attribution per event"
+RIVAL = "nearness to the soma alone"
 KINDS = ("excitatory", "inhibitory")
 _FEWEST = 5
 
@@ -68,33 +70,67 @@ def truths_of(data: SimulationData) -> dict[str, Array]:
     return found
 
 
-def recovery_exhibit(
-    data: SimulationData, scores: Mapping[str, Array], untrained: Mapping[str, Array], figures: Path
-) -> Exhibit:
-    """Rank correlations of each score [input] with what is known, for the trained and the untrained neuron.
+def partial_rank_correlation(one: Array, other: Array, given: Array) -> float:
+    """Spearman's between what is left of both ranks once a linear function of the ranks of `given` is taken away."""
+    from scipy.stats import rankdata
 
-    Scores are positive where an input does what its kind should: excitatory ones raise, inhibitory ones lower.
+    known = np.isfinite(one) & np.isfinite(other) & np.isfinite(given)
+    if int(known.sum()) < _FEWEST + 1:
+        return float("nan")
+    a, b, c = (rankdata(values[known]) for values in (one, other, given))
+    if min(a.std(), b.std(), c.std()) == 0:
+        return float("nan")
+    ab, ac, bc = (float(np.corrcoef(x, y)[0, 1]) for x, y in ((a, b), (a, c), (b, c)))
+    room = (1 - ac**2) * (1 - bc**2)
+    return (ab - ac * bc) / float(np.sqrt(room)) if room > 1e-12 else float("nan")
+
+
+def recovery_exhibit(
+    data: SimulationData, scores: Mapping[str, Array], nulls: Mapping[str, Array], figures: Path
+) -> Exhibit:
+    """Rank correlations of each score [input] with what is known, beside those of neurons with random weights [neuron, input].
+
+    Scores are positive where an input does what its kind should: excitatory ones raise, inhibitory ones lower. Distance along
+    the tree, which needs no model, stands beside as a rival.
     """
     truths = truths_of(data)
     if not truths:
         return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
     exciting = np.arange(data.channels) < data.excitatory
+    distance = truths.get(DISTANCE)
+    rivals = {} if distance is None else {RIVAL: -distance}
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    for score in scores:
+    for score, values in {**scores, **rivals}.items():
         for kind, chosen in zip(KINDS, (exciting, ~exciting), strict=True):
             for truth, known in truths.items():
-                own = rank_correlation(scores[score][chosen], known[chosen])
-                blank = rank_correlation(untrained[score][chosen], known[chosen])
-                rows.append([score, kind, truth, *map(_number, (own.value, own.low, own.high)), own.n])
-                rows[-1] += [_number(v) for v in (blank.value, blank.low, blank.high)]
+                if score == RIVAL and truth == DISTANCE:
+                    continue
+                own = rank_correlation(values[chosen], known[chosen])
+                row: list[Any] = [score, kind, truth, *map(_number, (own.value, own.low, own.high)), own.n]
                 key = f"{score}, {kind}, {truth}"
                 claims[key] = _number(own.value)
-                claims[f"{key}, untrained"] = _number(blank.value)
+                if score == RIVAL or distance is None or truth == DISTANCE:
+                    row.append(None)
+                else:
+                    given = partial_rank_correlation(values[chosen], known[chosen], distance[chosen])
+                    claims[f"{key}, given distance"] = _number(given)
+                    row.append(_number(given))
+                if score in nulls:
+                    # Near the soma an input does more: with distance a good neuron's correlation is low.
+                    drawn = [rank_correlation(null[chosen], known[chosen]).value for null in nulls[score]]
+                    band = NullBand.of(own.value, np.array(drawn), higher=truth != DISTANCE)
+                    row += map(_number, (band.mean, band.low, band.high, band.p))
+                    claims |= {f"{key}, random weights": _number(band.mean), f"{key}, p": _number(band.p)}
+                else:
+                    row += [None] * 4
+                rows.append(row)
+    count = len(next(iter(nulls.values()))) if nulls else 0
     note = (
         "Spearman's rank correlation over inputs, 95 % interval as if inputs were independent. A neuron that has found the dendrite "
-        "ranks its inputs as the cell does: by conductance and, the other way round, by distance. Untrained: the same weight at "
-        "every synapse"
+        f"ranks its inputs as the cell does: by conductance and, the other way round, by distance. Random: mean and 95 % of {count} "
+        "neurons with the same weights dealt out anew, those of synapses among inputs of their kind; p: how many of them are as "
+        "good. Given distance: what is left of the correlation once distance along the tree is taken out of both sides"
     )
     if EFFECT in truths:
         for kind, chosen in zip(KINDS, (exciting, ~exciting), strict=True):
@@ -106,8 +142,21 @@ def recovery_exhibit(
             f"{claims['response over true effect, inhibitory']:.2f} for inhibitory inputs"
         )
     path = figures / "dendrite.png"
-    _draw(scores, untrained, truths, exciting, path)
-    columns = ["score", "inputs", "known", "r", "low", "high", "n", "untrained r", "untrained low", "untrained high"]
+    _draw(scores, nulls, truths, exciting, path)
+    columns = [
+        "score",
+        "inputs",
+        "known",
+        "r",
+        "low",
+        "high",
+        "n",
+        "r given distance",
+        "random r",
+        "its low",
+        "its high",
+        "p",
+    ]
     return Exhibit("dendrite", "Against the dendrite", Table(columns, rows, note), path, claims)
 
 
@@ -117,7 +166,7 @@ def _number(value: float) -> float | None:
 
 def _draw(
     scores: Mapping[str, Array],
-    untrained: Mapping[str, Array],
+    nulls: Mapping[str, Array],
     truths: Mapping[str, Array],
     exciting: NDArray[np.bool_],
     path: Path,
@@ -131,8 +180,9 @@ def _draw(
         for axis, score in zip(axes, (RESPONSE, SPIKES), strict=True):
             for chosen, colour, name in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
                 r = rank_correlation(scores[score][chosen], known[chosen])
-                blank = rank_correlation(untrained[score][chosen], known[chosen])
-                label = f"{name}: r {r.value:.2f} [{r.low:.2f}, {r.high:.2f}], untrained {blank.value:.2f}"
+                drawn = [rank_correlation(null[chosen], known[chosen]).value for null in nulls.get(score, ())]
+                random = f", random weights {np.mean(drawn):.2f}" if len(drawn) else ""
+                label = f"{name}: r {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]{random}"
                 axis.plot(known[chosen], scores[score][chosen], "o", color=colour, ms=3.5, alpha=0.7, label=label)
             if score == RESPONSE and truth == EFFECT:
                 top = float(known.max())

@@ -65,6 +65,13 @@ class ShdData(DataModule):
         """What scores are resampled over."""
         return "speaker" if self.speakers_known else "utterance"
 
+    def scope(self) -> str:
+        """What intervals over speakers or utterances speak for."""
+        if self.speakers_known:
+            count = len({self.about[group].speaker for group in self.split.test})
+            return f"{count} speaker{'s' if count != 1 else ''} of one data set"
+        return "utterances of unknown speakers: nothing is said of other speakers"
+
     def test_fingerprint(self) -> str:
         digest = hashlib.sha256(super().test_fingerprint().encode())
         digest.update(f"adding {self.adding}".encode())

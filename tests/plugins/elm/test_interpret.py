@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from neurocli.cli.output import plain
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm import ablation, attribution, engine_numba
+from neurocli_elm import ablation, attribution, engine_numba, interpret
 from neurocli_elm.ablation import mean_memory, parts_of, score, without
 from neurocli_elm.attribution import attribution_of, spike_places
 from neurocli_elm.build import config_of
@@ -47,6 +47,7 @@ from neurocli_elm.recovery import (
     DISTANCE,
     EFFECT,
     RESPONSE,
+    RIVAL,
     SPIKES,
     WEIGHT,
     rank_correlation,
@@ -309,20 +310,25 @@ def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_pa
     truths = truths_of(data)
     assert list(truths) == [EFFECT, WEIGHT, DISTANCE]
     found = {RESPONSE: 2 * truths[EFFECT], SPIKES: -truths[DISTANCE]}
-    blank = dict.fromkeys(found, np.random.default_rng(0).normal(size=data.channels))
-    claims = recovery_exhibit(data, found, blank, tmp_path).claims
+    nulls = dict.fromkeys(found, np.random.default_rng(0).normal(size=(99, data.channels)))
+    claims = recovery_exhibit(data, found, nulls, tmp_path).claims
     for kind in ("excitatory", "inhibitory"):
         assert claims[f"{RESPONSE}, {kind}, {EFFECT}"] == pytest.approx(1)
         assert claims[f"{SPIKES}, {kind}, {DISTANCE}"] == pytest.approx(-1)
         assert claims[f"response over true effect, {kind}"] == pytest.approx(2)
-        assert abs(claims[f"{RESPONSE}, {kind}, {EFFECT}, untrained"]) < 0.3
+        assert abs(claims[f"{RESPONSE}, {kind}, {EFFECT}, random weights"]) < 0.05
+        assert claims[f"{RESPONSE}, {kind}, {EFFECT}, p"] == claims[f"{SPIKES}, {kind}, {DISTANCE}, p"] == 0.01
+        assert claims[f"{RESPONSE}, {kind}, {EFFECT}, given distance"] == pytest.approx(1)
+        rival = claims[f"{RIVAL}, {kind}, {EFFECT}"]
+        assert rival == pytest.approx(claims[f"{SPIKES}, {kind}, {EFFECT}"]) and 0.3 < rival < 1
 
 
 # ---- everything together
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version):
+def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version, monkeypatch):
+    monkeypatch.setattr(interpret, "CHEAP_NULLS", 4)
     trained = trained_on(cells, version)
     before = {name: tensor.clone() for name, tensor in trained.module.state_dict().items()}
     exhibits = interpretation_exhibits(trained, tmp_path)
@@ -335,7 +341,8 @@ def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version):
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.module.state_dict().items())
 
 
-def test_what_cannot_be_shown_is_said(cells, tmp_path):
+def test_what_cannot_be_shown_is_said(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(interpret, "CHEAP_NULLS", 4)
     silent = []
     for group in cells:
         one = cells[group]
@@ -349,6 +356,7 @@ def test_what_cannot_be_shown_is_said(cells, tmp_path):
         json.dumps(plain(exhibit.as_dict()), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_published_neuron_has_found_the_dendrite(tmp_path):
     if "NEUROCLI_REAL_DATA" not in os.environ:
         pytest.skip("NEUROCLI_REAL_DATA is not set")
@@ -364,7 +372,8 @@ def test_a_published_neuron_has_found_the_dendrite(tmp_path):
     claims = exhibits["dendrite"].claims
     assert claims[f"{RESPONSE}, excitatory, {DISTANCE}"] < -0.5
     assert claims[f"{RESPONSE}, inhibitory, {DISTANCE}"] < -0.5
-    assert abs(claims[f"{RESPONSE}, excitatory, {DISTANCE}, untrained"]) < 0.4
+    assert abs(claims[f"{RESPONSE}, excitatory, {DISTANCE}, random weights"]) < 0.2
+    assert claims[f"{RESPONSE}, excitatory, {DISTANCE}, p"] == 0.01
     assert exhibits["kernels"].claims["inputs_of_right_sign"] > 0.9
     assert exhibits["attribution"].claims["excitatory_excess"] > 1
     assert exhibits["ablation"].claims["rmse_mv"] < 0.7

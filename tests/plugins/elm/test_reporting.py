@@ -67,3 +67,8 @@ def test_the_published_table_shows_every_score_of_its_protocol(cells):
         # A mean below a rate is at most the true positive rate there.
         assert value <= exhibit.table.rows[0][columns.index(f"TP@{rate}")] + 1e-9
     assert np.all([len(row) == len(columns) for row in exhibit.table.rows])
+
+
+def test_what_intervals_speak_for_is_said(cells):
+    _, _, data = asked(cells, 2, 4)
+    assert data.scope() == "simulations of one cell: nothing is said of other cells"
