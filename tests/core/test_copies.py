@@ -231,3 +231,27 @@ def test_the_cost_grows_with_the_samples_and_not_with_the_pairs() -> None:
 
     seconds(2)
     assert seconds(32) < 3 * 4 * seconds(8)
+
+
+@pytest.mark.slow
+def test_new_data_are_held_against_the_training_groups_of_a_run(tmp_path, capsys) -> None:
+    """A shifted copy of a trial that a run was trained on is not scored as new; other trials are."""
+    from neurocli.cli.main import run
+
+    recordings = honest("eirnn-v2")
+    recordings.save(tmp_path / "session.h5")
+    runs = ["--device", "cpu", "--out", str(tmp_path / "runs")]
+    short = ["--set", "train.epochs=1", "--set", "data.trials=all"]
+    assert run(["train", "eirnn-v2", "--data", str(tmp_path / "session.h5"), *short, *runs]) == 0
+    from neurocli.runs.folder import RunFolder
+
+    split = RunFolder.find(tmp_path / "runs", "latest").read_info()["split"]["groups"]
+    trained, tested = recordings[split["train"][0]], [recordings[group] for group in split["test"]]
+    shifted = dataclasses.replace(KINDS["shifted by a sample"](trained), group="again")
+    for name, trials in (("new", tested), ("known", [*tested, shifted])):
+        RecordingSet.of(trials, meta=recordings.meta, truth=recordings.truth).save(tmp_path / f"{name}.h5")
+    capsys.readouterr()
+    asked = ["evaluate", "latest", "--out", str(tmp_path / "runs"), "--data"]
+    assert run([*asked, str(tmp_path / "known.h5")]) == LeakError.exit_code
+    assert f"{trained.group} (train)" in capsys.readouterr().err
+    assert run([*asked, str(tmp_path / "new.h5")]) == 0

@@ -55,7 +55,7 @@ def digits(seed: int) -> RecordingSet:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("simulate", "sets"), [(session, 200), (digits, 200), (worms, 60), (dendrite, 60), (brunel, 30)]
+    ("simulate", "sets"), [(session, 200), (digits, 200), (worms, 200), (dendrite, 200), (brunel, 200)]
 )
 def test_honest_sets_raise_no_alarm(simulate: Callable[[int], RecordingSet], sets: int) -> None:
     alarms = {seed: found for seed in range(sets) if (found := copies(dict(simulate(seed))))}
