@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information, listed
+from neurocli.evaluation.intervals import paired, verdict
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.plugin.family import Trained
@@ -85,37 +86,73 @@ def _scores(trained: Trained, data: SessionData, rates: NDArray[Any]) -> list[Fi
     question = questions.questions(data, trained.config, "test")[0]
     found = []
     limit = ceiling(data)
+    answer = _answer(data, question, rates)
     for smoothing_ms in (0.0, SMOOTHING_MS):
         metric = PsthCorrelation(smoothing_ms, data.bin_ms)
         subject = f"test, {metric.unit}"
-        r = score(question, _answer(data, question, rates), metric)
+        r = score(question, answer, metric)
         best = (
             score(question, _known(limit, question), metric)
             if isinstance(limit, Predictor)
             else bound(data, question, ALL, metric.sd_bins)
         )
+        worse, against = _against_average(data, question, answer, metric)
         if best:
-            advice = (
-                f"r is {r:.3f}, {best:.3f} could be reached: train longer, add hidden units, or look at the FAILs above"
+            advice = f"r is {r:.3f}, {best:.3f} could be reached: " + (
+                "train longer, add hidden units, or look at the FAILs above"
+                if worse
+                else "no average or fit of the training trials is shown to be nearer; what is left may be changes from "
+                "trial to trial that no model of the task can know"
             )
+            share = r / best
             found.append(
                 judged(
                     "r-over-ceiling",
                     subject,
-                    r / best,
+                    share,
                     warn=OF_CEILING_WARN,
-                    fail=OF_CEILING_FAIL,
+                    fail=OF_CEILING_FAIL if worse else None,
                     low=True,
                     advice=advice,
                 )
             )
-        if data.split.train:
-            oracle = score(question, train_psth(data)(question), metric)
-            advice = f"r is {r:.3f}: the mean of the training trials alone ({oracle:.3f}) predicts these trials better"
-            found.append(judged("r-minus-oracle", subject, r - oracle, warn=BELOW_ORACLE, low=True, advice=advice))
+        found += against
     if data.split.train:
         found.append(_gap(data, question, rates))
     return found
+
+
+def _against_average(
+    data: SessionData, question: Question, answer: Prediction, metric: PsthCorrelation
+) -> tuple[bool, list[Finding]]:
+    """(whether the mean of the training trials predicts the test trials better than the model, the finding that says so).
+
+    Better is what an interval without zero says; without training trials there is nothing to say, and a model is to be bettered.
+    """
+    if not data.split.train:
+        return True, []
+    average = train_psth(data)(question)
+    model, other = (
+        np.stack([metric.statistics(question.targets[g], one.values[g]) for g in question.groups])
+        for one in (answer, average)
+    )
+    difference = paired(metric, model, other)
+    said = verdict(difference, metric.higher)
+    worse = said == "worse" and difference.value < BELOW_ORACLE
+    advice = (
+        f"the mean of the training trials alone predicts these trials better (by {-difference.high:.3f} to {-difference.low:.3f}):"
+        " train longer, or add hidden units"
+    )
+    threshold = f"≥ {BELOW_ORACLE:g}, or 0 within the interval"
+    finding = Finding(
+        "r-minus-oracle",
+        f"test, {metric.unit}",
+        WARN if worse else PASS,
+        difference.value,
+        threshold,
+        advice if worse else "",
+    )
+    return worse, [finding]
 
 
 def _known(limit: Predictor, question: Question) -> Prediction:

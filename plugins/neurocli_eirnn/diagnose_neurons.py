@@ -70,7 +70,7 @@ def _finite(session: Session) -> Finding:
         "rates",
         FAIL if holes.any() else PASS,  # bins beyond a trial's end take part in nothing
         value,
-        "FAIL in trials",
+        "finite in trials",
         "export these trials again, or leave them out" if holes.any() else "",
     )
 
@@ -111,7 +111,7 @@ def _rates(session: Session) -> Finding:
         "neurons",
         FAIL if silent.any() else WARN if len(low) else PASS,
         listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
-        f"WARN < {LOWEST_RATE:g}, FAIL 0 sp/s",
+        f"≥ {LOWEST_RATE:g} sp/s",
         "leave these neurons out: there is nothing to fit" if words else "",
     )
 
@@ -151,7 +151,7 @@ def _clip(session: Session, clipped_at: float | None) -> Finding:
             " would be lost"
         )
     else:
-        threshold = f"WARN > {CLIP_WARN:.0%}, FAIL > {CLIP_FAIL:.0%} of spikes"
+        threshold = f"≤ {CLIP_WARN:.0%} of spikes"
         advice = "this model's loss clips them: loss.clip_percentile unset keeps the bursts"
     return unless_none(
         "clip-loss",

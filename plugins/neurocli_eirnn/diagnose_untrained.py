@@ -102,7 +102,7 @@ def rate_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.i
             SUBJECT,
             FAIL if lost.any() else WARN if len(far) else PASS,
             words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
-            "WARN outside 0.5 to 2, FAIL 0.1 to 10",
+            "0.5 to 2",
             "training must first find these rates: start at the data's, with a gain per neuron" if len(far) else "",
         ),
         judged(

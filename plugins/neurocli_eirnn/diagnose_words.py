@@ -17,5 +17,5 @@ def of_trials(check: str, subject: str, bad: int, total: int, *, kinds: str = ""
     value = (
         f"{bad} of {total} trials ({share:.1%})" + (f": {kinds}" if kinds else "") if bad else f"none of {total} trials"
     )
-    threshold = f"WARN > {SHARE_WARN:.0%}, FAIL > {SHARE_FAIL:.0%}"
+    threshold = f"≤ {SHARE_WARN:.0%}"
     return Finding(check, subject, verdict, value, threshold, advice if verdict != PASS else "")

@@ -136,6 +136,12 @@ class Session:
         for trial in trials:
             if trial.signal.shape[1] != first.signal.shape[1] or trial.dt_ms != first.dt_ms:
                 raise DataError("trials differ in neurons or bin width", where=f"recording {trial.group}")
+            if trial.channels and first.channels and list(trial.channels) != list(first.channels):
+                raise DataError(
+                    "trials differ in neurons: they have other names",
+                    where=f"recording {trial.group}",
+                    hint="a model can be asked about other trials of its own neurons only",
+                )
         bins = max(trial.steps for trial in trials)
         labels = {name for trial in trials for name in trial.labels if name in LABELS}
         has_truth = all("rates" in trial.truth for trial in trials)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from neurocli.diagnosis import FAIL, PASS, WARN
+from neurocli.evaluation.intervals import paired
 from neurocli.plugin.family import Trained
 from neurocli_eirnn import loss_v1, loss_v2, psth
 from neurocli_eirnn.config import V2Config
@@ -19,11 +20,14 @@ from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_flow import state_gradients
 from neurocli_eirnn.diagnose_model import trained_findings, without_recurrence
-from neurocli_eirnn.diagnose_rollout import rollout
+from neurocli_eirnn.diagnose_rollout import Rollout, rollout
 from neurocli_eirnn.diagnose_untrained import gradient_findings, parts_of
+from neurocli_eirnn.diagnose_weights import weight_findings
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.model_v1 import build_v1
+from neurocli_eirnn.metrics import PsthCorrelation
 from neurocli_eirnn.model_v2 import build_v2
+from neurocli_eirnn.questions import questions
 
 
 def configured(kind: type, **model: Any) -> Any:
@@ -182,7 +186,7 @@ def fixed(data: SessionData, rates: np.ndarray, **changes: Any) -> dict[tuple[st
 
 @pytest.fixture(scope="module")
 def averages(data) -> np.ndarray:
-    mean = psth.smoothed(psth.trial_mean(data.rates[data.fitted_rows()]), 2.0)
+    mean = psth.smoothed_mean(data.rates[data.fitted_rows()], 2.0)
     return psth.filled_forward(mean, np.isfinite(mean), axis=0)
 
 
@@ -224,19 +228,43 @@ def test_each_violation_of_the_constraints_is_counted(data, averages):
 
 @pytest.mark.parametrize(("radius", "verdict"), [(0.4, WARN), (1.0, PASS), (1.5, WARN), (2.5, FAIL)])
 def test_the_spectral_radius_is_judged(radius, verdict, data, averages):
+    """Before training nothing is known but the weights; after it, what rollouts do."""
+    module = Fixed(averages, data.session.neuron_type)
+    module.weights = module.weights * radius / float(torch.linalg.eigvals(module.weights).abs().max())
+    alone = {f.check: f for f in weight_findings(module, "model")}["spectral-radius"]
+    assert alone.verdict == verdict and alone.threshold == "0.5 to 1.2"
+    runs_away = Rollout(step=1.5, peak=1.0, held=50.0)
+    assert {f.check: f for f in weight_findings(module, "model", runs_away)}["spectral-radius"].verdict == verdict
+
+
+@pytest.mark.parametrize("radius", [1.5, 2.5])
+def test_a_large_radius_of_a_network_that_stays_bounded_passes(radius, data, averages):
+    """Rates that nothing moves stay bounded whatever the weights are: nothing need be done, and nothing is asked for."""
     weights = Fixed(averages, data.session.neuron_type).weights
     weights = weights * radius / float(torch.linalg.eigvals(weights).abs().max())
-    assert fixed(data, averages, weights=weights)["spectral-radius", "model"].verdict == verdict
-
-
-def test_a_large_radius_of_a_network_that_stays_bounded_needs_nothing(data, averages):
-    """Rates that nothing moves stay bounded whatever the weights are; the advice says so, and the warning stays."""
-    weights = Fixed(averages, data.session.neuron_type).weights
-    weights = weights * 1.5 / float(torch.linalg.eigvals(weights).abs().max())
     found = fixed(data, averages, weights=weights)
     assert found["rollouts", "model"].verdict == PASS
-    assert found["spectral-radius", "model"].verdict == WARN
-    assert "rollouts stay bounded" in found["spectral-radius", "model"].advice
+    judged = found["spectral-radius", "model"]
+    assert (judged.verdict, judged.advice) == (PASS, "") and "bounded" in judged.threshold
+
+
+def test_an_average_is_called_better_only_where_the_interval_says_so(data, averages):
+    """A model a little below the average of few trials: within the interval, whatever its point estimate."""
+    rng = np.random.default_rng(0)
+    for spread in (2.0, 60.0):
+        rates = averages + spread * rng.normal(size=averages.shape)
+        found = fixed(data, rates)["r-minus-oracle", "test, raw"]
+        question = questions(data, configured(V2Config), "test")[0]
+        metric = PsthCorrelation(0.0, data.bin_ms)
+        pair = [
+            np.stack([metric.statistics(question.targets[g], r[: len(question.targets[g])]) for g in question.groups])
+            for r in (rates, averages)
+        ]
+        difference = paired(metric, *pair)
+        assert found.value == pytest.approx(difference.value, abs=5e-3)
+        assert (found.verdict == WARN) == (difference.high < 0 and difference.value < -0.03 and difference.p <= 0.05)
+        assert "0 within the interval" in found.threshold
+    assert found.verdict == WARN
 
 
 def test_rollouts_against_plain_torch(trained, data):

@@ -1,0 +1,152 @@
+"""What choices may see of a session, what is kept for confirmation, and other files of the same session."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from neurocli.errors import DataError
+from neurocli.plugin.registry import registry
+from neurocli.recordings import RecordingSet, Split
+from neurocli.recordings.split import NEW_DATA
+from neurocli_eirnn.baselines import train_psth
+from neurocli_eirnn.ceiling import ceiling
+from neurocli_eirnn.data import confirmation
+from neurocli_eirnn.example import small_session
+from neurocli_eirnn.metrics import PsthCorrelation
+from neurocli_eirnn.questions import questions
+
+TRIALS = 80
+
+
+def without_truth(recordings: RecordingSet, rename=lambda name: name) -> RecordingSet:
+    """The same trials as an export has them: nobody knows their rates."""
+    trials = [dataclasses.replace(recordings[g], truth={}, group=rename(g)) for g in recordings]
+    shared = {k: v for k, v in recordings.truth.items() if k in ("neuron_type", "time_ms")}
+    return RecordingSet.of(trials, meta={"kind": "sc-session"}, truth=shared)
+
+
+@pytest.fixture(scope="module")
+def session() -> RecordingSet:
+    return without_truth(small_session(0, trials=TRIALS))
+
+
+def adapted(recordings: RecordingSet, model: str = "eirnn-v2", split: Split | None = None, **options):
+    family = registry().family(model)
+    config = family.Config()
+    config.evaluate.gru_epochs = 0
+    for name, value in options.items():
+        setattr(config.data, name, value)
+    return family, config, family.adapt(recordings, config, split)
+
+
+def numbers(groups) -> list[int]:
+    return [int(group[-4:]) for group in groups]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42])
+def test_development_never_touches_the_trials_kept_for_confirmation(session, seed):
+    _, _, data = adapted(session, split_seed=seed)
+    used = [*data.split.train, *data.split.validation, *data.split.test]
+    assert all(number % 4 != 3 for number in numbers(used))
+    assert sorted(np.flatnonzero(data.kept)) == sorted(numbers(used))
+    assert data.held_back.sum() == TRIALS // 4
+    ceiling_rows = data.session.rates[data.kept]
+    assert len(ceiling_rows) == len(used)
+
+
+def test_confirmation_scores_exactly_the_trials_that_development_left(session):
+    tested = set()
+    for seed in (0, 42):
+        _, _, data = adapted(session, part="confirmation", split_seed=seed)
+        assert all(number % 4 == 3 for number in numbers(data.split.test))
+        assert all(number % 4 != 3 for number in numbers([*data.split.train, *data.split.validation]))
+        assert len(data.split.train) + len(data.split.validation) == TRIALS - TRIALS // 4
+        tested.add(data.split.test)
+    assert len(tested) == 1
+
+
+def test_the_cut_is_by_the_number_in_the_file_whatever_is_chosen():
+    names = [f"trial-{n:04d}" for n in (3, 8, 11, 12)]
+    assert confirmation(names).tolist() == [True, False, True, False]
+    assert confirmation(["a", "b", "c", "d"]).tolist() == [False, False, False, True]
+
+
+def test_published_and_simulated_sessions_are_not_cut(session):
+    _, _, data = adapted(session, "eirnn-v1")
+    assert len(data.split.train) + len(data.split.validation) + len(data.split.test) == TRIALS
+    _, _, known = adapted(small_session(0))
+    assert known.kept.all() and not known.held_back.any()
+
+
+def test_notes_say_what_was_kept(session):
+    family, config, data = adapted(session)
+    assert any("20 trials are kept for confirmation" in line for line in family.notes(data, config))
+    family, config, data = adapted(session, part="confirmation")
+    assert any("kept for confirmation" in line for line in family.notes(data, config))
+    assert "session" in data.scope()
+
+
+def test_a_session_without_a_trial_for_confirmation_says_so(session):
+    few = session.subset([group for group in session.groups if int(group[-4:]) % 4 != 3])
+    with pytest.raises(DataError, match="confirmation"):
+        adapted(few, part="confirmation")
+
+
+def test_another_file_of_a_session_is_scored_by_the_same_rules(session):
+    """Its trials beside the run's training trials: same PSTHs as references, a ceiling, bins by their number of trials."""
+    family, config, data = adapted(session)
+    other = without_truth(small_session(0, trials=2 * TRIALS))
+    other = without_truth(other.subset(other.groups[TRIALS:]), lambda name: f"new:{name}")
+    kept = [*data.split.train, *data.split.validation]
+    both = RecordingSet.of(
+        [*(session[g] for g in kept), *(other[g] for g in other)], meta=session.meta, truth=session.truth
+    )
+    split = Split(data.split.train, data.split.validation, tuple(other.groups), protocol=NEW_DATA)
+    _, _, asked = adapted(both, split=split)
+    assert asked.split.test == tuple(other.groups)
+    question, own = questions(asked, config, "test")[0], questions(data, config, "test")[0]
+    mine, theirs = (train_psth(d)(q).values[q.groups[0]] for d, q in ((asked, question), (data, own)))
+    bins = min(len(mine), len(theirs))
+    np.testing.assert_allclose(mine[:bins], theirs[:bins], rtol=1e-6)
+    metric = PsthCorrelation(50.0, asked.bin_ms)
+    limit = ceiling(asked)
+    value, without = limit.value(question, metric, "all"), limit.left_out(question, metric, "all")
+    assert 0 < value < 1 and without.shape == (TRIALS,)
+
+
+def test_neurons_of_another_session_are_refused(session):
+    group = session.groups[1]
+    changed = dataclasses.replace(session[group], channels=[f"x{c}" for c in session[group].channels])
+    mixed = RecordingSet.of(
+        [changed if g == group else session[g] for g in session], meta=session.meta, truth=session.truth
+    )
+    with pytest.raises(DataError, match="neurons"):
+        adapted(mixed)
+
+
+@pytest.mark.parametrize("model", ["eirnn-v1", "eirnn-v2"])
+def test_answers_depend_on_inputs_up_to_now_alone(session, model):
+    """Spikes of a test trial change no answer; inputs after a bin change none at or before it."""
+    family, config, data = adapted(session, model, trials="ordered")
+    torch.manual_seed(0)
+    module = family.build(config, data.spec).eval()
+    group, at = data.split.test[0], 40
+    before = module(torch.from_numpy(data.inputs[[data.row[group]]])).detach()
+    trial = session[group]
+    signal, inputs = np.array(trial.signal), np.array(trial.inputs)
+    signal[np.isfinite(signal)] = 40.0
+    inputs[at + 1 :] = 0.5
+    for change in ({"signal": signal}, {"inputs": inputs}):
+        changed = dataclasses.replace(trial, **change)
+        other = RecordingSet.of(
+            [changed if g == group else session[g] for g in session], meta=session.meta, truth=session.truth
+        )
+        again = family.adapt(other, config, data.split)
+        assert again.spec == data.spec
+        after = module(torch.from_numpy(again.inputs[[again.row[group]]])).detach()
+        until = at + 1 if "inputs" in change else before.shape[1]
+        assert torch.equal(after[:, :until], before[:, :until])
