@@ -1,0 +1,76 @@
+"""From the JSON of `neuro evaluate` to rows of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+Column = tuple[str, str, str]  # metric, unit, question ("" is the main one)
+
+
+def keep_scores(evaluation: dict[str, Any], columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """The scores of whole questions in `columns`, as rows: name, kind, and values [column] of (value, low, high)."""
+    main = evaluation["questions"][0]["name"]
+    rows: dict[str, dict[str, Any]] = {}
+    for score in evaluation["scores"]:
+        if score["subset"] != "all":
+            continue
+        for n, (metric, unit, question) in enumerate(columns):
+            if (score["metric"], score["unit"], score["question"]) == (metric, unit, question or main):
+                row = rows.setdefault(score["name"], {"name": score["name"], "kind": score["kind"]})
+                row.setdefault("values", [None] * len(columns))[n] = [score["value"], score["low"], score["high"]]
+    return list(rows.values())
+
+
+def mean_of_seeds(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of several seeds on the same test groups as one: mean value, widest interval."""
+    merged = []
+    for rows in zip(*tables, strict=True):
+        values = []
+        for cells in zip(*(row["values"] for row in rows), strict=True):
+            if any(cell is None or cell[0] is None for cell in cells):
+                values.append(None)
+                continue
+            lows, highs = ([cell[k] for cell in cells] for k in (1, 2))
+            known = all(v is not None for v in (*lows, *highs))
+            values.append([fmean(c[0] for c in cells), min(lows) if known else None, max(highs) if known else None])
+        merged.append({**rows[0], "values": values})
+    return merged
+
+
+def markdown(
+    headings: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    form: str | Sequence[str] = ".3f",
+    *,
+    intervals: bool = True,
+    named: Callable[[dict[str, Any]], str] = lambda row: row["name"],
+) -> str:
+    """A table of rows as `keep_scores` gives them, the model in bold, the ceiling last."""
+    order = {"baseline": 0, "model": 1, "control": 2, "ceiling": 3}
+    lines = [f"| | {' | '.join(headings)} |", "|---" * (len(headings) + 1) + "|"]
+    forms = [form] * len(headings) if isinstance(form, str) else form
+    for row in sorted(rows, key=lambda row: order[row["kind"]]):
+        cells = [named(row), *(cell(v, f, intervals=intervals) for v, f in zip(row["values"], forms, strict=True))]
+        if row["kind"] == "model":
+            cells = [f"**{c}**" for c in cells]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cell(value: Sequence[float | None] | None, form: str, *, intervals: bool = True) -> str:
+    """`0.782 [0.780, 0.784]`; a dash where there is no score."""
+    if value is None or value[0] is None:
+        return "–"
+    text = format(value[0], form)
+    low, high = value[1:]
+    return f"{text} [{low:{form}}, {high:{form}}]" if intervals and low is not None and high is not None else text
+
+
+def difference(paired: dict[str, Any], form: str = ".3f") -> str:
+    """`+0.004 [0.001, 0.007]`, with its p where there is one."""
+    text = format(paired["value"], f"+{form}")
+    if paired["low"] is not None:
+        text += f" [{paired['low']:{form}}, {paired['high']:{form}}]"
+    return text + (f", p = {paired['p']:.2g}" if paired["p"] is not None else "")

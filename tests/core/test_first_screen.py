@@ -1,0 +1,68 @@
+"""Every promise on README's first screen is checked by a test that exists, and no promise is added without one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from neurocli.config.resolve import read_preset, resolve
+from neurocli.plugin.cards import ModelCard
+from neurocli.plugin.registry import load_implementation, registry
+
+ROOT = Path(__file__).parents[2]
+CHECKED_BY = {
+    "Every score stands beside its references": [
+        "core/test_scoreboard.py::test_skill_needs_room_above_its_noise",
+        "core/test_coverage.py::test_intervals_hold_the_true_score",
+        "core/test_tables.py::test_blocks_are_what_the_recipes_write",
+    ],
+    "No leak by accident": [
+        "core/test_split_and_leaks.py::test_statistics_from_test_runs_are_refused",
+        "core/test_report_page.py::test_a_leaky_split_is_marked_in_every_table",
+        "core/test_look_ahead.py::",
+        "core/test_copies.py::",
+    ],
+    "Known truth": ["core/test_first_screen.py::test_every_family_brings_a_simulator"],
+    "A run survives anything": [
+        "core/test_training.py::test_sigkill_at_random_moments_leaves_the_same_bits",
+        "core/test_simulation.py::test_killed_and_carried_on",
+    ],
+    "A file cannot hurt you": [
+        "faults/test_hdf5_files.py::test_a_damaged_or_hostile_file_is_refused",
+        "plugins/elm/test_unpickle.py::test_nothing_is_executed",
+        "core/test_training.py::test_a_pickle_in_a_checkpoint_is_not_run",
+    ],
+}
+
+
+def test_every_promise_has_its_tests() -> None:
+    first = (ROOT / "README.md").read_text(encoding="utf-8").split("## ", 1)[0]
+    promises = re.findall(r"^\* \*\*(.+?)\.?\*\*", first, re.M)
+    assert promises == list(CHECKED_BY)
+    for tests in CHECKED_BY.values():
+        for test in tests:
+            path, name = test.split("::")
+            tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+            names = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
+            assert names and (not name or name in names), test
+
+
+@pytest.mark.parametrize("card", list(registry().cards(ModelCard)), ids=lambda card: card.name)
+def test_every_family_brings_a_simulator(card: ModelCard) -> None:
+    """With a truth that is not empty: weights, true rates or working edges."""
+    assert card.simulator is not None
+    simulator = load_implementation(registry().simulator(card.simulator))(registry().simulator(card.simulator))
+    recordings = load_implementation(card)(card).example(0)
+    known = [*recordings.truth, *(key for group in recordings for key in recordings[group].truth)]
+    assert simulator is not None and known
+
+
+def test_the_presets_that_the_readme_names_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for model, preset in re.findall(r"neuro train ([\w-]+)[^\n`]*--preset ([\w-]+)", text):
+        card = registry().model(model)
+        family = load_implementation(card)(card)
+        resolve(family.Config, preset=read_preset(family.presets, preset))
