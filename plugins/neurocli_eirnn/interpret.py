@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from neurocli.evaluation.nulls import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import ModelFamily, Trained
 from neurocli_eirnn.ablation import ablation_exhibit
@@ -44,12 +45,15 @@ def _against_truth(trained: Trained, figures: Path) -> list[Exhibit]:
     return found
 
 
-def _untrained(trained: Trained) -> torch.nn.Module | None:
-    """The module before training, None where its family cannot be told from its configuration."""
+def _untrained(trained: Trained) -> list[torch.nn.Module]:
+    """Modules before training, each of a seed of its own; none where the family cannot be told from the configuration."""
     from neurocli.training.load import untrained
 
     family = _family_of(trained.config)
-    return None if family is None else untrained(family, trained.config, trained.data.spec, trained.seed)
+    if family is None:
+        return []
+    seeds = range(trained.seed, trained.seed + CHEAP_NULLS)
+    return [untrained(family, trained.config, trained.data.spec, seed) for seed in seeds]
 
 
 def _family_of(config: Any) -> ModelFamily | None:

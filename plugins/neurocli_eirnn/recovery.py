@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
@@ -162,8 +164,12 @@ def type_recovery(trained: Trained) -> Exhibit:
     return Exhibit("types", "Recovery of neuron types", Table(["", "value"], rows, note), None, claims)
 
 
-def weight_recovery(trained: Trained, blank: torch.nn.Module | None, figures: Path) -> Exhibit:
-    """Learned against true strengths between recorded neurons; `blank` is the untrained model, where it can be made."""
+def weight_recovery(trained: Trained, blanks: Sequence[torch.nn.Module], figures: Path) -> Exhibit:
+    """Learned against true strengths between recorded neurons, among two nulls.
+
+    blanks: untrained models, each of a seed of its own: random weights as training finds them. The other null keeps the learned
+    weights, with neurons exchanged within their types.
+    """
     data = trained.data
     assert isinstance(data, SessionData)
     recorded = data.session.truth["recorded_unit"]
@@ -172,27 +178,31 @@ def weight_recovery(trained: Trained, blank: torch.nn.Module | None, figures: Pa
     learned = _between_recorded(trained.module)
     own = weight_scores(learned, truth, excitatory)
     rng = np.random.default_rng(trained.seed)
-    chance = [weight_scores(renamed(learned, excitatory, rng), truth, excitatory) for _ in range(PERMUTATIONS)]
-    controls = {} if blank is None else {"untrained": weight_scores(_between_recorded(blank), truth, excitatory)}
+    nulls = {
+        "exchanged": [weight_scores(renamed(learned, excitatory, rng), truth, excitatory) for _ in range(PERMUTATIONS)],
+        "untrained": [weight_scores(_between_recorded(blank), truth, excitatory) for blank in blanks],
+    }
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     for key, value in own.items():
-        spread = [one[key] for one in chance if np.isfinite(one[key])]
-        low, high = np.percentile(spread, [2.5, 97.5]) if spread else (np.nan, np.nan)
-        untrained = controls["untrained"][key] if controls else None
-        rows.append([key, number(value), number(low), number(high), number(untrained)])
+        bands = {name: NullBand.of(value, np.array([one[key] for one in each])) for name, each in nulls.items()}
+        rows.append([key, number(value), *(number(v) for b in bands.values() for v in (b.low, b.high, b.p))])
         claims[key] = number(value)
-        claims[f"{key}, chance"] = [number(low), number(high)]
-        claims[f"{key}, untrained"] = number(untrained)
+        claims[f"{key}, chance"] = [number(bands["exchanged"].low), number(bands["exchanged"].high)]
+        claims[f"{key}, p"] = number(bands["exchanged"].p)
+        claims[f"{key}, untrained"] = number(bands["untrained"].mean)
+        claims[f"{key}, p untrained"] = number(bands["untrained"].p)
     path = figures / "weight_recovery.png"
     _draw_weights(learned, truth, excitatory, path)
     note = (
-        f"|w| between recorded neurons; strong: the largest {STRONG * 100:.0f} % of true |w| of each type of sender; chance: neurons "
-        f"exchanged within their types, 95 % of {PERMUTATIONS}; the row 'signed, all' is high by Dale's law alone, as its chance "
-        "shows. Rates can be fitted with other weights than the true ones, and the teacher's other units are not recorded: "
-        "what lies within chance is not recovered"
+        f"|w| between recorded neurons; strong: the largest {STRONG * 100:.0f} % of true |w| of each type of sender; exchanged: "
+        f"neurons exchanged within their types, 95 % of {PERMUTATIONS}; untrained: 95 % of {len(blanks)} networks before training, "
+        "whose weights are random and of one sign per sender; p: share of a null at least as high. The row 'signed, all' is high by "
+        "Dale's law alone, as both nulls show. Rates can be fitted with other weights than the true ones, and the teacher's other "
+        "units are not recorded: what lies within chance is not recovered"
     )
-    columns = ["", "model", "chance low", "chance high", "untrained"]
+    columns = ["", "model"]
+    columns += [f"{name} {part}" for name in nulls for part in ("low", "high", "p")]
     return Exhibit(
         "true-weights", "Recovery of weights between recorded neurons", Table(columns, rows, note), path, claims
     )

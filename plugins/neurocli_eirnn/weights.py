@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
@@ -174,27 +175,41 @@ def _draw(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], path:
         axes[1].legend(fontsize=8, loc="upper left")
 
 
-def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
-    """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
-    rng = np.random.default_rng(trained.seed)
-    own = np.linalg.eigvals(weights)
+def _exchanged(
+    weights: Array, excitatory: NDArray[np.bool_], off: NDArray[np.bool_], rng: np.random.Generator
+) -> Array:
+    """Each row's weights exchanged among senders of one type; `off`: not of a unit to itself."""
     mixed = weights.copy()
-    off = ~np.eye(len(weights), dtype=bool)
     for row in range(len(weights)):
         for kind in (excitatory, ~excitatory):
             places = np.where(kind & off[row])[0]
             mixed[row, places] = rng.permutation(weights[row, places])
-    shuffled = np.linalg.eigvals(mixed)
+    return mixed
+
+
+def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
+    """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
+    rng = np.random.default_rng(trained.seed)
+    own = np.linalg.eigvals(weights)
+    off = ~np.eye(len(weights), dtype=bool)
+    drawn = [np.linalg.eigvals(_exchanged(weights, excitatory, off, rng)) for _ in range(CHEAP_NULLS)]
+    shuffled = drawn[0]
+    radius = NullBand.of(float(np.abs(own).max()), np.array([np.abs(one).max() for one in drawn]))
+    real = NullBand.of(float(own.real.max()), np.array([one.real.max() for one in drawn]))
     inhibition = np.maximum(-weights, 0).sum()
     balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
     module: Any = trained.module
     alpha = np.broadcast_to(np.asarray(module.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
     tau = float(trained.data.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
     rows: list[list[Any]] = [
-        ["spectral radius", float(np.abs(own).max())],
-        ["  of shuffled rows", float(np.abs(shuffled).max())],
-        ["largest real part", float(own.real.max())],
-        ["  of shuffled rows", float(shuffled.real.max())],
+        ["spectral radius", radius.value],
+        ["  of shuffled rows: mean", radius.mean],
+        ["  of shuffled rows: 2.5 %", radius.low],
+        ["  of shuffled rows: 97.5 %", radius.high],
+        ["largest real part", real.value],
+        ["  of shuffled rows: mean", real.mean],
+        ["  of shuffled rows: 2.5 %", real.low],
+        ["  of shuffled rows: 97.5 %", real.high],
         ["excitation / inhibition received", number(balance)],
         ["median time constant [ms]", float(np.median(tau))],
         ["  5 %", float(np.percentile(tau, 5))],
@@ -220,13 +235,15 @@ def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], f
         axes[1].minorticks_off()
         axes[1].legend(fontsize=8)
     claims = {
-        "spectral_radius": rows[0][1],
-        "spectral_radius_shuffled": rows[1][1],
-        "excitation_over_inhibition": rows[4][1],
-        "median_time_constant_ms": rows[5][1],
+        "spectral_radius": radius.value,
+        "spectral_radius_shuffled": radius.mean,
+        "spectral_radius_p": radius.p,
+        "excitation_over_inhibition": number(balance),
+        "median_time_constant_ms": float(np.median(tau)),
     }
     note = (
         "of W itself; the network adds the leak and the slope of softplus, which is below 1, so that a radius above 1 need not be "
-        "unstable; shuffled: each row's weights exchanged among senders of one type; time constant: the bin over a"
+        "unstable; shuffled: each row's weights exchanged among "
+        f"senders of one type, {CHEAP_NULLS} times (the figure shows one of them); time constant: the bin over a"
     )
     return Exhibit("spectrum", "Spectrum of the weights", Table(["", "value"], rows, note), path, claims)

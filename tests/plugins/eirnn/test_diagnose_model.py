@@ -24,8 +24,8 @@ from neurocli_eirnn.diagnose_rollout import Rollout, rollout
 from neurocli_eirnn.diagnose_untrained import gradient_findings, parts_of
 from neurocli_eirnn.diagnose_weights import weight_findings
 from neurocli_eirnn.example import small_session
-from neurocli_eirnn.model_v1 import build_v1
 from neurocli_eirnn.metrics import PsthCorrelation
+from neurocli_eirnn.model_v1 import build_v1
 from neurocli_eirnn.model_v2 import build_v2
 from neurocli_eirnn.questions import questions
 

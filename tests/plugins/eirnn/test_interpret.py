@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -15,6 +17,7 @@ from neurocli_eirnn import ablation, components, interpret, recovery, selectivit
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.rates import test_rows as rows_tested
 from neurocli_eirnn.rates import used_rows
+from neurocli_eirnn.recovery import weight_recovery
 
 ALWAYS = ["weights", "spectrum", "selectivity", "ablation", "components"]
 
@@ -243,3 +246,34 @@ def test_controls_stand_beside_the_weights(shown):
     assert claims["r signed, all, untrained"] is not None
     low, high = claims["r |w| from E, chance"]
     assert low < 0 < high
+
+
+def test_weight_recovery_is_high_where_weights_are_the_true_ones_and_chance_where_they_are_random(trained, tmp_path):
+    """Both nulls on a world where recovery must be perfect, and on weights that have nothing of the teacher."""
+    data = trained.data
+    recorded = data.session.truth["recorded_unit"]
+    truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
+    blanks = interpret._untrained(trained)
+    assert len(blanks) >= 99
+    seeds = np.stack([blank.v.detach().numpy() for blank in blanks])
+    assert len(np.unique(seeds.round(6), axis=0)) == len(blanks)  # no two alike, and none without spread
+    assert seeds.std(axis=0).min() > 0
+
+    def recovered(weights):
+        module = copy.deepcopy(trained.module)
+        units = module.unit_of_neuron.numpy()
+        with torch.no_grad():
+            module.v[np.ix_(units, units)] = torch.tensor(np.abs(weights), dtype=module.v.dtype)
+        return weight_recovery(dataclasses.replace(trained, module=module), blanks, tmp_path).claims
+
+    true = recovered(truth)
+    rng = np.random.default_rng(0)
+    lows = [recovered(rng.gamma(2.0, 0.05, truth.shape)) for _ in range(10)]
+    for key in ("r |w| from E", "AUC strong from E"):
+        assert true[key] == pytest.approx(1.0, abs=1e-6)
+        assert true[f"{key}, p"] <= 0.02 and true[f"{key}, p untrained"] == pytest.approx(0.01)
+        for null in (", p", ", p untrained"):
+            assert 0.2 < np.mean([low[f"{key}{null}"] for low in lows]) < 0.8
+    # Signs come from Dale's law: every network has them, and no p is small for it.
+    assert true["r signed, all, untrained"] > 0.2
+    assert np.mean([low["r signed, all, p untrained"] for low in lows]) > 0.1

@@ -98,7 +98,7 @@ def test_a_session_without_a_trial_for_confirmation_says_so(session):
 
 def test_another_file_of_a_session_is_scored_by_the_same_rules(session):
     """Its trials beside the run's training trials: same PSTHs as references, a ceiling, bins by their number of trials."""
-    family, config, data = adapted(session)
+    _, config, data = adapted(session)
     other = without_truth(small_session(0, trials=2 * TRIALS))
     other = without_truth(other.subset(other.groups[TRIALS:]), lambda name: f"new:{name}")
     kept = [*data.split.train, *data.split.validation]
