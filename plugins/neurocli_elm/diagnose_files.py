@@ -61,10 +61,11 @@ def _input(file: str, accounts: Sequence[Account]) -> Finding:
         f"density {sum(events) / max(room, 1):.2%}, {sum(events) / len(accounts):,.0f} events in a simulation"
     )
     empty = [a.group for a in accounts if not a.excitatory + a.inhibitory]
+    condition = "input in all"
     if not empty:
-        return information("input-rate", file, text)
+        return Finding("input-rate", file, PASS, text, condition)
     advice = "nothing goes in: the voltage cannot be told from the input"
-    return Finding("input-rate", file, WARN, f"{text}; none in {listed(empty)}", "input in all", advice)
+    return Finding("input-rate", file, WARN, f"{text}; none in {listed(empty)}", condition, advice)
 
 
 def _output(file: str, accounts: Sequence[Account]) -> Finding:
@@ -81,13 +82,14 @@ def _soma(file: str, accounts: Sequence[Account]) -> Finding:
     middle = float(np.median([a.soma[1] for a in accounts]))
     text = f"{low:.1f} to {high:.1f} mV, median {middle:.1f} mV"
     flat = [a.group for a in accounts if a.soma[2] - a.soma[0] < _FLAT_MV]
+    condition = f"{_PLAUSIBLE_MV[0]:g} to {_PLAUSIBLE_MV[1]:g} mV, ends ≥ {_FLAT_MV:g} mV apart"
     if low < _PLAUSIBLE_MV[0] or high > _PLAUSIBLE_MV[1]:
         advice = "no membrane has such a voltage: is it in mV?"
-        return Finding("soma-range", file, FAIL, text, f"{_PLAUSIBLE_MV[0]:g} to {_PLAUSIBLE_MV[1]:g} mV", advice)
+        return Finding("soma-range", file, FAIL, text, condition, advice)
     if flat:
         advice = "the voltage hardly changes: is it in mV, and does the input reach the cell?"
-        return Finding("soma-range", file, WARN, f"{text}; flat in {listed(flat)}", f"≥ {_FLAT_MV:g} mV apart", advice)
-    return information("soma-range", file, text)
+        return Finding("soma-range", file, WARN, f"{text}; flat in {listed(flat)}", condition, advice)
+    return Finding("soma-range", file, PASS, text, condition)
 
 
 def _clipped(file: str, accounts: Sequence[Account]) -> Finding:

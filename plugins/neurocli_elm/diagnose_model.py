@@ -112,7 +112,7 @@ def synapse_findings(module: ElmNeuron, subject: str) -> list[Finding]:
     )
     if not bool(living.any()):
         share = Finding(
-            "dead-synapses", subject, FAIL, dead, "some weight > 0", "no input reaches the neuron: train again"
+            "dead-synapses", subject, FAIL, dead, f"≤ {MOST_DEAD:g}", "no input reaches the neuron: train again"
         )
     return [
         share,

@@ -10,9 +10,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.errors import DataError
 from neurocli.recordings.split import PARTS
 from neurocli_elm.data import SimulationData
-
-FEWEST_SPIKES = 30
-"""Output spikes of the test simulations below which an AUC says little: its interval is as wide as models differ."""
+from neurocli_elm.spikemetrics import fewest_positives
 
 
 def part_of_group(data: SimulationData) -> dict[str, str]:
@@ -32,12 +30,13 @@ def usable_findings(data: SimulationData | None, trouble: DataError | None, conf
 
 
 def positives_finding(data: SimulationData, config: Any) -> Finding:
-    """How many steps with a spike the test simulations have: what AUC rests on."""
+    """How many steps with a spike the test simulations have: what AUC rests on, and what its interval needs."""
     _, scored = spike_counts(data, config)
     advice = "AUC is undefined: bring more simulations, or another data.split_seed"
     if scored:
-        advice = "AUC rests on few spikes, so that models cannot be told apart by it: bring more or longer simulations"
-    return judged("test-spikes", "test simulations", scored, warn=FEWEST_SPIKES, fail=1, low=True, advice=advice)
+        advice = "AUC rests on few spikes, too few for an interval: bring more or longer simulations"
+    needed = fewest_positives(len(data.split.test))
+    return judged("test-spikes", "test simulations", scored, warn=needed, fail=1, low=True, advice=advice)
 
 
 def spike_counts(data: SimulationData, config: Any) -> tuple[int, int]:

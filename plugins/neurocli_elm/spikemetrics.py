@@ -27,6 +27,11 @@ simulations. With fewer an interval of an AUC of .99 holds the true one in .89 o
 wrong, often none in most simulations. tests/plugins/elm/test_auc_coverage.py simulates it."""
 
 
+def fewest_positives(simulations: int) -> int:
+    """Steps with a spike that so many simulations must have for an interval."""
+    return max(FEWEST_POSITIVES, FEWEST_EACH * simulations)
+
+
 class _OfSpikes(Metric):
     """Targets are 0 or 1, predictions probabilities; one channel. NaN where there is no spike, or no step without one."""
 
@@ -59,7 +64,7 @@ class _OfSpikes(Metric):
         return groups[..., :BINS].sum((-2, -1))
 
     def fewest(self, groups: NDArray[np.float64]) -> str | None:
-        needed = max(FEWEST_POSITIVES, FEWEST_EACH * len(groups))
+        needed = fewest_positives(len(groups))
         for what, some in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
             found = int(some.sum())
             if found < needed:

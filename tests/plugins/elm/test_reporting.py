@@ -72,3 +72,33 @@ def test_the_published_table_shows_every_score_of_its_protocol(cells):
 def test_what_intervals_speak_for_is_said(cells):
     _, _, data = asked(cells, 2, 4)
     assert data.scope() == "simulations of one cell: nothing is said of other cells"
+
+
+def test_a_condition_is_what_passes_whatever_the_verdict():
+    from neurocli_elm.diagnose_account import Account
+    from neurocli_elm.diagnose_files import _input, _soma
+
+    def of(**changes):
+        kept = {"inputs": 4, "num_excitatory": 2, "excitatory": 5, "inhibitory": 5, "soma": (-80.0, -70.0, 10.0)}
+        return [Account("one", "file", 100, 1.0, **{**kept, **changes})]
+
+    soma = [_soma("file", of(soma=ends)) for ends in ((-80.0, -70.0, 10.0), (-70.2, -70.1, -70.0), (-900.0, 0.0, 9.0))]
+    given = [_input("file", of(**counts)) for counts in ({}, {"excitatory": 0, "inhibitory": 0})]
+    assert [f.verdict for f in (*soma, *given)] == ["PASS", "WARN", "FAIL", "PASS", "WARN"]
+    assert len({f.threshold for f in soma}) == len({f.threshold for f in given}) == 1
+    assert all(f.advice for f in (*soma, *given) if f.verdict != "PASS")
+
+
+def test_dead_synapses_are_held_to_one_condition(cells):
+    import torch
+
+    from neurocli_elm.diagnose_model import synapse_findings
+
+    _, config, data = asked(cells, 2, 4)
+    module = untrained_neuron(config, data.spec, 2, 0)
+    found = [synapse_findings(module, "x")[0]]
+    with torch.no_grad():
+        module._proto_w_s.fill_(-1)
+    found.append(synapse_findings(module, "x")[0])
+    assert [f.verdict for f in found] == ["PASS", "FAIL"] and found[0].threshold == found[1].threshold
+    assert found[1].advice
