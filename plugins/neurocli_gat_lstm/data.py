@@ -115,6 +115,12 @@ class WormData(DataModule):
     def group_name(self) -> str:
         return "worm"
 
+    def scope(self) -> str:
+        """What intervals over worms speak for."""
+        from neurocli_gat_lstm.notes import scope
+
+        return scope(self)
+
     def is_control(self, group: str) -> bool:
         return is_control(self.recordings[group])
 

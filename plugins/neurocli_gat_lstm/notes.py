@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.words import counted, listed
 from neurocli.recordings.split import NEW_DATA
 from neurocli_gat_lstm.data import WormData
 
@@ -72,3 +72,13 @@ def _reach(data: WormData, model: Any) -> str:
     pairs = max(len(data.names) * (len(data.names) - 1), 1)
     share = float(data.wiring.allowed(model.hops).sum() / pairs)
     return f"; the linear path follows {model.hops} edge{'s' * (model.hops > 1)} a frame, {share:.0%} of all pairs"
+
+
+def scope(data: WormData) -> str:
+    """What intervals over the test worms speak for, and what they do not."""
+    tested = data.split.test
+    if data.recordings.meta.get("simulator") == "celegans":
+        return f"{counted(len(tested), 'worm')} of one simulated network, which others do not resemble, with one training seed"
+    sources = sorted({str(data.recordings[g].labels.get("source", "")) for g in tested} - {""})
+    said = f"{counted(len(tested), 'worm')} of {listed(sources)}" if sources else counted(len(tested), "worm")
+    return f"{said}, recorded and identified alike, with one training seed: not other laboratories, strains or states"

@@ -106,12 +106,16 @@ def v2_step(rollout: int) -> tuple[Callable[[], None], int]:
     options, loss = config.model, config.loss.model_copy(update={"rollout": rollout})
     torch.manual_seed(0)
     widths = {"widths": options.attention, "heads": options.heads, "edge_features": 2, "hidden": options.hidden}
-    module = GatLstm(NODES, 1, 1, options.lags, embedding=options.embedding, dropout=options.dropout, **widths)
+    module = GatLstm(NODES, 1, 1, options.lags, (1,), embedding=options.embedding, dropout=options.dropout, **widths)
     optimiser = torch.optim.AdamW(module.parameters(), 3e-3)
     graph, chunks = random_graph(NODES, EDGES), config.train.batch_size
     nodes, time = torch.arange(NODES), options.lags + loss.chunk + max(1, rollout)
     batch = {
         "x": torch.randn(chunks, time, NODES),
+        "next": torch.randn(chunks, time, NODES),
+        "weight": torch.ones(chunks, time, NODES),
+        "ahead": torch.randn(chunks, max(1, rollout), NODES),
+        "direct": torch.zeros(chunks, max(1, rollout), NODES),
         "known": torch.ones(chunks, time, NODES, dtype=torch.bool),
         "present": torch.ones(chunks, NODES, dtype=torch.bool),
         "nodes": nodes,

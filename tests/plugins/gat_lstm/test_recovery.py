@@ -53,7 +53,7 @@ def test_the_truth_itself_is_recovered_and_noise_is_not(trained, scores):
     truth = recovery.truth_of(scores, trained.data.recordings.truth)
     found = recovery.recovered(truth.weight, truth, signed=True)
     assert (found.auc.value, found.sign) == (1, 1)
-    assert found.chance.p == 1 / 1000 and found.chance.mean < 0.9
+    assert found.chance.p < 0.01 and found.chance.mean < 0.7
     everywhere = recovery.recovered(truth.weight, truth, signed=True, beyond=~truth.structural)
     assert everywhere.added.value == 1 and np.isnan(found.added.value)  # the real graph has no pair to find them on
     assert recovery.recovered(-truth.weight, truth, signed=True).sign == 0
@@ -95,7 +95,7 @@ def test_a_random_network_can_score_high(trained):
     truth = recovery.truth_of(found, trained.data.recordings.truth)
     size = np.abs(recovery.on_pairs(found, truth, found.mean(NETWORK)))
     asked = size[truth.asked]
-    assert len(np.unique(asked)) == len(asked)
+    assert len(np.unique(asked)) > 0.9 * len(asked)
     strong = dataclasses.replace(truth, weight=np.where(size > np.median(asked), 1.0, 0.0))
     assert recovery.recovered(size, strong, signed=False).auc.value == 1
     assert recovery.recovered(size, strong, signed=False).chance.p < 0.01

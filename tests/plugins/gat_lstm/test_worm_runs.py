@@ -123,24 +123,15 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     assert worm.names == ("AVAR", "ASEL", "AVBL", "AVAL") and data.nodes_of(worm).tolist() == [1, 4, 2, 0]
     assert data.folds_for(group) == [0, 1, 2, 3]
     question = family.questions(data, trained.config)[1]
-    from neurocli_gat_lstm.rollout import rolled_out
+    from neurocli_gat_lstm.forecasts_v2 import corrected
 
-    nodes = data.nodes_of(worm)
-    each = [
-        rolled_out(
-            module.members[f],
-            module.linear_of(f, torch.from_numpy(nodes)),
-            worm.z,
-            nodes,
-            data.graph_of(worm),
-            question.origins[group],
-            50,
-            [5],
-        )[5]
-        for f in range(4)
-    ]
+    at = question.origins[group]
+    each = [one[5] for f in range(4) for one in corrected(module, data, worm, f, at, 50, [5])]
+    assert not np.allclose(each[0], each[1])
     order = [sorted(worm.names).index(n) for n in worm.names]
-    np.testing.assert_allclose(family.predict(trained, question).values[group][:, order], np.mean(each, 0), atol=1e-6)
+    np.testing.assert_allclose(
+        family.predict(trained, question).values[group][:, order], worm.in_signal(at, np.mean(each, 0)), atol=1e-5
+    )
     said = " | ".join(notes(data, trained.config))
     assert "elsewhere-new: another frame rate than in training (300 ms)" in said
     for baseline in family.baselines(data, trained.config):
