@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn import psth
 from neurocli_eirnn.config import DataConfig
 from neurocli_eirnn.overlaps import without_overlaps
@@ -148,6 +149,10 @@ class SessionData(DataModule):
                     where="data.trials",
                     hint="choose plausible or all, or look at the trials with `neuro diagnose`",
                 )
+            used = {*train, *validation, *test}
+            left = np.array([name not in used for name in names], bool)
+            cut = options.part == "development" and self.session.true_rates is None and given.protocol != NEW_DATA
+            self.held_back = self.kept & confirmation(names) & left & cut
             return Split(train, validation, test, protocol=given.protocol, leaky=given.leaky)
         part = options.part if self.session.true_rates is None else "all"
         confirming = confirmation(names) & (part != "all")

@@ -84,7 +84,9 @@ def test_published_and_simulated_sessions_are_not_cut(session):
 
 def test_notes_say_what_was_kept(session):
     family, config, data = adapted(session)
-    assert any("20 trials are kept for confirmation" in line for line in family.notes(data, config))
+    _, _, again = adapted(session, split=data.split)
+    for known in (data, again):
+        assert any("20 trials are kept for confirmation" in line for line in family.notes(known, config))
     family, config, data = adapted(session, part="confirmation")
     assert any("kept for confirmation" in line for line in family.notes(data, config))
     assert "session" in data.scope()
