@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import listed, unless_none
+from neurocli.recordings.copies import copies
 from neurocli_eirnn.diagnose_words import of_trials
+from neurocli_eirnn.overlaps import without_overlaps
 from neurocli_eirnn.session import Session
 from neurocli_eirnn.tasks import AFTER_MS, BEFORE_MS
 from neurocli_eirnn.trials import SHORT_MS, Event, classify, durations_ms, event_bins
@@ -18,8 +20,6 @@ SIGNALS: tuple[Event, ...] = ("fixation", "target", "go", "reward")
 CONDITION = ("location", "reward", "salience")
 FEWEST_PER_CONDITION = 5
 LEAST_CORRELATION = 0.99
-_FEWEST_SPIKES = 20
-"""Two trials with fewer spikes than this may be the same by chance."""
 
 
 def trial_findings(session: Session) -> list[Finding]:
@@ -30,7 +30,7 @@ def trial_findings(session: Session) -> list[Finding]:
         *_missing_signals(session),
         _duration_against_reward(session),
         _window(session),
-        _duplicates(session),
+        *_shared(session),
     ]
 
 
@@ -108,23 +108,26 @@ def _window(session: Session) -> Finding:
     )
 
 
-def _duplicates(session: Session) -> Finding:
-    known = np.where(np.isfinite(session.rates), session.rates, 0.0)
-    spikes = known.sum(axis=(1, 2)) * session.bin_ms / 1000
-    first: dict[bytes, int] = {}
-    twins = []
-    for trial in np.flatnonzero(spikes >= _FEWEST_SPIKES):
-        key = session.rates[trial].tobytes()
-        if key in first:
-            twins.append(f"{trial} = {first[key]}")
-        first.setdefault(key, int(trial))
-    return unless_none(
-        "duplicate-trials",
-        "rates",
-        listed(twins, f"{len(twins)}:"),
-        verdict=WARN,
-        advice="leave one of each out: a split would put the same spikes into training and test",
-    )
+def _shared(session: Session) -> list[Finding]:
+    """Spikes that are in two trials: at the end of one and the start of the next, or otherwise."""
+    kept, ending = without_overlaps(session.recordings())
+    twins = [f"{copy.group} and {copy.of} ({copy.in_words})" for copy in copies(kept)]
+    return [
+        unless_none(
+            "overlapping-trials",
+            "rates",
+            f"{len(ending)} of {session.trials} go on into a later one" if ending else "",
+            verdict=WARN,
+            advice="these end where the later begins, so that no spike counts twice: export each trial up to its own end",
+        ),
+        unless_none(
+            "duplicate-trials",
+            "rates",
+            listed(twins, f"{len(twins)}:"),
+            verdict=WARN,
+            advice="leave one of each out: a split would put the same spikes into training and test",
+        ),
+    ]
 
 
 def condition_finding(session: Session, trials: NDArray[np.bool_], which: str) -> Finding:
