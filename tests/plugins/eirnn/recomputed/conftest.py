@@ -67,18 +67,24 @@ class Plain:
             for name, signal in signals.items()
         }
 
-    def chosen(self, which: str) -> Array:
-        """Rows of all trials, or of those with fixation on, over 500 ms, and target before go before reward."""
+    def chosen(self, which: str, *, development: bool = False) -> Array:
+        """Rows of all trials, or of those with fixation on, over 500 ms, and target before go before reward.
+
+        development: without every fourth trial of the file.
+        """
         on = self.onset
         rows = np.arange(len(self.rates))
+        if development:
+            rows = self.chosen(which)
+            return rows[rows % 4 != 3]
         if which == "all":
             return rows
         good = (on["fixation"] >= 0) & (on["target"] >= 0) & (self.duration > 500)
         return rows[good & (on["target"] < on["go"]) & (on["go"] < on["reward"])]
 
-    def split(self, which: str) -> tuple[Array, Array, Array]:
+    def split(self, which: str, *, development: bool = False) -> tuple[Array, Array, Array]:
         """Rows (train, validation, test): seed 42, shuffled within reward, a fifth held out; a tenth of the rest chooses."""
-        rows = self.chosen(which)
+        rows = self.chosen(which, development=development)
         random = np.random.RandomState(42)
         test, rest = [], []
         for value in (0, 1):

@@ -1,79 +1,78 @@
-"""Reliability, ceilings, oracle average and ridge of the diagnosis, computed once more from the file's arrays."""
+"""Reliability, oracle average and ridge of the diagnosis, computed once more from the file's arrays.
+
+The ceilings beside them have tests of their own, against teachers of known rates.
+"""
 
 from __future__ import annotations
 
+import copy
 import re
-import warnings
 
 import numpy as np
 import pytest
 from numpy.linalg import eigh
+from scipy.ndimage import gaussian_filter1d
+
+from neurocli_eirnn.matfile import read_session
+from neurocli_eirnn.overlaps import without_overlaps
+from neurocli_eirnn.session import Session
 
 pytestmark = [pytest.mark.realdata, pytest.mark.filterwarnings("ignore:Mean of empty slice")]
 EVENTS = ("target", "go", "reward")
 LAGS = (0, 1, 2, 4, 8, 16, 32)
 
 
+@pytest.fixture(scope="module")
+def whole(path, newton):
+    """The file's trials, each ended where a later one begins."""
+    found = copy.copy(newton)
+    found.rates = Session.of(without_overlaps(read_session(path).recordings())[0]).rates.astype(float)
+    return found
+
+
 def numbers(finding) -> list[float]:
     return [float(word) for word in re.findall(r"-?\d+\.\d+", finding["value"])]
 
 
-def half_means(newton, rates, sd_bins):
-    """Twenty times the smoothed means [time, neuron] of two random halves."""
-    random = np.random.default_rng(0)
-    for _ in range(20):
-        order = random.permutation(len(rates))
-        middle = len(order) // 2
-        yield tuple(
-            newton.smooth(np.nanmean(rates[part], axis=0), sd_bins) for part in (order[:middle], order[middle:])
-        )
+def psth(rates, sd_bins):
+    """(smoothed mean [time, neuron], number of trials [time]): smoothed sums over smoothed numbers of trials."""
 
+    def smooth(values):
+        return gaussian_filter1d(values, sd_bins, axis=0, mode="nearest") if sd_bins else values
 
-def signal(newton, rates, sd_bins):
-    """[neuron] covariance over time of the means of two halves; never below zero."""
-    found = []
-    for a, b in half_means(newton, rates, sd_bins):
-        known = np.isfinite(a).all(axis=1)
-        found.append([np.cov(a[known, k], b[known, k], bias=True)[0, 1] for k in range(rates.shape[2])])
-    return np.maximum(np.mean(found, axis=0), 0)
-
-
-def noise(newton, rates, sd_bins):
-    """[neuron] variance over trials, mean over time."""
-    smooth = np.stack([newton.smooth(trial, sd_bins) for trial in rates])
-    several = np.isfinite(smooth[..., 0]).sum(axis=0) > 1
-    return np.nanvar(smooth[:, several], axis=0, ddof=1).mean(axis=0)
-
-
-def ceiling(newton, rates, test_trials, sd_bins):
-    """Mean over neurons that fire at all of sqrt(S / (S + N / n))."""
-    s, n = signal(newton, rates, sd_bins), noise(newton, rates, sd_bins)
-    heard = np.nansum(rates, axis=(0, 1)) > 0
-    return np.sqrt(s[heard] / (s[heard] + n[heard] / test_trials)).mean()
-
-
-def correlation(newton, data, model, sd_bins):
-    """Mean over neurons of r between trial means [trial, time, neuron]; the model answers where there are data."""
-    model = np.where(np.isfinite(data), model, np.nan)
-    a, b = (newton.smooth(np.nanmean(x, axis=0), sd_bins) for x in (data, model))
-    known = np.isfinite(a).all(axis=1)
-    a, b = a[known], b[known]
-    fires = np.ptp(a, axis=0) > 0
+    number = np.isfinite(rates[..., 0]).sum(axis=0)
+    total, below = smooth(np.nansum(rates, axis=0)), smooth(number.astype(float))
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = [np.corrcoef(x, y)[0, 1] if np.ptp(y) > 0 else 0.0 for x, y in zip(a.T[fires], b.T[fires], strict=True)]
-    return float(np.mean(r))
+        return np.where(number[:, None] > 0, total / below[:, None], np.nan), number
+
+
+def weighted(a, b, number):
+    """[neuron] Pearson correlation over bins [time, neuron], each as often as it has trials."""
+    found = []
+    for x, y in zip(a.T, b.T, strict=True):
+        known = (number > 0) & np.isfinite(x) & np.isfinite(y)
+        c = np.cov(x[known], y[known], fweights=number[known])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append(np.nan if c[0, 0] < 1e-9 else 0.0 if c[1, 1] < 1e-9 else c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]))
+    return np.array(found)
+
+
+def correlations(data, model, sd_bins):
+    """[neuron] r between trial means [trial, time, neuron]; the model answers where there are data."""
+    (a, number), (b, _) = (psth(x, sd_bins) for x in (data, np.where(np.isfinite(data), model, np.nan)))
+    return weighted(a, b, number)
 
 
 def average(newton, rates):
-    """The smoothed mean [time, neuron] of trials; beyond them its first and last values go on."""
-    course = newton.smooth(np.nanmean(rates, axis=0), newton.sd_bins)
-    known = np.flatnonzero(np.isfinite(course).all(axis=1))
-    return course[np.clip(np.arange(len(course)), known[0], known[-1])]
+    """The smoothed mean [time, neuron] of trials; beyond them its last values go on."""
+    course, number = psth(rates, newton.sd_bins)
+    last = np.flatnonzero(number)
+    return course[np.clip(np.arange(len(course)), last[0], last[-1])]
 
 
 def ridge(newton, which):
     """Rates [trial, time, neuron] by ridge on the inputs now and up to 32 bins ago; the penalty that does best on trials held back."""
-    train, held, _ = newton.split(which)
+    train, held, _ = newton.split(which, development=True)
     late = []
     for lag in LAGS:
         shifted = np.zeros_like(newton.given)
@@ -84,131 +83,96 @@ def ridge(newton, which):
     def flat(values, rows):
         return values[rows].reshape(-1, values.shape[2])
 
-    x, y = flat(features, train), flat(newton.rates, train)
+    def known(rows):
+        x, y = flat(features, rows), flat(newton.rates, rows)
+        there = np.isfinite(y).all(axis=1)
+        return x[there], y[there]
+
+    x, y = known(train)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     values, vectors = eigh((x - mean_x).T @ (x - mean_x))
     projected = vectors.T @ ((x - mean_x).T @ (y - mean_y))
 
-    def predict(rows, penalty):
-        return (flat(features, rows) - mean_x) @ (vectors @ (projected / (values + penalty)[:, None])) + mean_y
+    def predict(x, penalty):
+        return (x - mean_x) @ (vectors @ (projected / (values + penalty)[:, None])) + mean_y
 
-    errors = {p: ((predict(held, p) - flat(newton.rates, held)) ** 2).mean() for p in 10.0 ** np.arange(7)}
+    x_held, y_held = known(held)
+    errors = {p: ((predict(x_held, p) - y_held) ** 2).mean() for p in 10.0 ** np.arange(7)}
     best = min(errors, key=errors.get)
-    return np.maximum(predict(np.arange(len(features)), best), 0).reshape(newton.rates.shape)
+    return np.maximum(predict(features.reshape(-1, features.shape[2]), best), 0).reshape(newton.rates.shape)
 
 
 @pytest.fixture(scope="module")
-def by_ridge(newton):
-    return {which: ridge(newton, which) for which in ("all", "ordered")}
+def by_ridge(whole):
+    return {which: ridge(whole, which) for which in ("all", "ordered")}
 
 
 def check(finding, *expected):
-    """To the last digit that is printed."""
-    assert numbers(finding) == pytest.approx(list(expected), abs=0.00051)
-    assert finding["verdict"] == ("PASS" if expected[0] >= 0.3 else "WARN")
+    """To the last digit that is printed; the ceiling is first, and passes where it is high enough and above them."""
+    ceiling, *references = numbers(finding)
+    assert references == pytest.approx(list(expected), abs=0.00051)
+    if abs(ceiling - 0.3) > 1e-3 and min(abs(ceiling - r) for r in references) > 1e-3:
+        assert finding["verdict"] == ("PASS" if ceiling >= 0.3 and ceiling > max(references) else "WARN")
+    assert finding["threshold"] == "≥ 0.3, above references"
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
 @pytest.mark.parametrize(("name", "sd_bins"), [("raw", 0.0), ("50 ms", 2.0)])
-def test_whole_trials(which, name, sd_bins, newton, by_ridge, said):
-    train, held, test = newton.split(which)
-    used, fitted = newton.chosen(which), np.concatenate([train, held])
-    assert sorted([*fitted, *test]) == used.tolist()
-    data, oracle = newton.rates[test], average(newton, newton.rates[fitted])
+def test_whole_trials(which, name, sd_bins, whole, by_ridge, said):
+    train, held, test = whole.split(which, development=True)
+    fitted = np.concatenate([train, held])
+    assert sorted([*fitted, *test]) == whole.chosen(which, development=True).tolist()
+    data, oracle = whole.rates[test], average(whole, whole.rates[fitted])
     check(
         said["noise-ceiling", f"{which} trials: {name}"],
-        ceiling(newton, newton.rates[used], len(test), sd_bins),
-        correlation(newton, data, np.broadcast_to(oracle, data.shape), sd_bins),
-        correlation(newton, data, by_ridge[which][test], sd_bins),
+        np.nanmean(correlations(data, oracle, sd_bins)),
+        np.nanmean(correlations(data, by_ridge[which][test], sd_bins)),
     )
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
-def test_locations(which, newton, by_ridge, said):
-    """Each location's test trials against the same grand average; then the mean over locations."""
-    train, held, test = newton.split(which)
-    used, location = newton.chosen(which), newton.label["location"]
-    oracle = average(newton, newton.rates[np.concatenate([train, held])])
-    rows = []
-    for place in (1, 2, 3, 4):
-        here = test[location[test] == place]
-        data = newton.rates[here]
-        rows.append(
-            [
-                ceiling(newton, newton.rates[used[location[used] == place]], len(here), 2.0),
-                correlation(newton, data, np.broadcast_to(oracle, data.shape), 2.0),
-                correlation(newton, data, by_ridge[which][here], 2.0),
-            ]
-        )
-    check(said["noise-ceiling", f"{which} trials: locations, 50 ms"], *np.mean(rows, axis=0))
+def test_locations(which, whole, by_ridge, said):
+    """Each location's test trials against the same grand average; then the mean over locations and neurons."""
+    train, held, test = whole.split(which, development=True)
+    location = whole.label["location"]
+    oracle = average(whole, whole.rates[np.concatenate([train, held])])
+    members = [test[location[test] == place] for place in (1, 2, 3, 4)]
+    each = [
+        (correlations(whole.rates[rows], oracle, 2.0), correlations(whole.rates[rows], by_ridge[which][rows], 2.0))
+        for rows in members
+    ]
+    check(said["noise-ceiling", f"{which} trials: locations, 50 ms"], *(np.nanmean(r) for r in zip(*each, strict=True)))
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
-def test_windows_around_events(which, newton, by_ridge, said):
+def test_windows_around_events(which, whole, by_ridge, said):
     """Trials without the event are left out; the mean over target, go and reward."""
-    train, held, test = newton.split(which)
-    used = newton.chosen(which)
+    train, held, test = whole.split(which, development=True)
     rows = []
     for event in EVENTS:
-        there = newton.onset[event] >= 0
-        windows, answers = newton.around(newton.rates, event), newton.around(by_ridge[which], event)
+        there = whole.onset[event] >= 0
+        windows, answers = whole.around(whole.rates, event), whole.around(by_ridge[which], event)
         fitted = np.concatenate([train, held])
-        oracle = average(newton, windows[fitted[there[fitted]]])
+        oracle = average(whole, windows[fitted[there[fitted]]])
         here = test[there[test]]
-        rows.append(
-            [
-                ceiling(newton, windows[used[there[used]]], len(here), 2.0),
-                correlation(newton, windows[here], np.broadcast_to(oracle, windows[here].shape), 2.0),
-                correlation(newton, windows[here], answers[here], 2.0),
-            ]
-        )
+        pair = correlations(windows[here], oracle, 2.0), correlations(windows[here], answers[here], 2.0)
+        rows.append([np.nanmean(r) for r in pair])
     check(said["noise-ceiling", f"{which} trials: events, 50 ms"], *np.mean(rows, axis=0))
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
 def test_reliability(which, newton, said):
+    """Of all trials of the file: all have the same bins there, so that every bin counts alike."""
     rates = newton.rates[newton.chosen(which)]
-    r = np.mean(
-        [
-            [np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(rates.shape[2])]
-            for a, b in half_means(newton, rates, newton.sd_bins)
-        ],
-        axis=0,
-    )
+    random = np.random.default_rng(0)
+    each = []
+    for _ in range(20):
+        order = random.permutation(len(rates))
+        halves = (order[: len(order) // 2], order[len(order) // 2 :])
+        a, b = (newton.smooth(rates[half].mean(axis=0), newton.sd_bins) for half in halves)
+        each.append([np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(rates.shape[2])])
+    r = np.mean(each, axis=0)
     low = sorted(np.flatnonzero(r < 0.1), key=lambda k: r[k])
     found = said["psth-reliability", f"{which} trials"]
     assert found["value"] == "no PSTH signal in neuron id " + ", ".join(f"{newton.id[k]}: {r[k]:.2f}" for k in low)
     assert found["verdict"] == "WARN"
-
-
-def pairs_of_trials(newton, rates, sd_bins):
-    """[neuron] covariance over time of two different trials, mean over all pairs: what random halves estimate."""
-    smooth = np.stack([newton.smooth(trial, sd_bins) for trial in rates])
-    centred = smooth - smooth.mean(axis=1, keepdims=True)
-    n, bins = centred.shape[:2]
-    together, alone = (centred.sum(axis=0) ** 2).sum(axis=0), (centred**2).sum(axis=(0, 1))
-    return (together - alone) / (n * (n - 1) * bins)
-
-
-def test_the_spread_of_psths(newton, said):
-    course = newton.smooth(newton.rates.mean(axis=0), 2.0)
-    spread = np.sqrt(signal(newton, newton.rates, 2.0))
-    assert numbers(said["psth-sd", "50 ms, mean of neurons"]) == pytest.approx(
-        [course.std(axis=0).mean(), spread.mean()], abs=0.0051
-    )
-
-
-@pytest.mark.parametrize("which", ["all", "ordered"])
-def test_random_halves_find_what_all_pairs_of_trials_have(which, newton):
-    rates = newton.rates[newton.chosen(which)]
-    exact, drawn = (f(newton, rates, 2.0) for f in (pairs_of_trials, signal))
-    strong = exact > 0.1
-    assert strong.sum() >= 6
-    assert drawn[strong] == pytest.approx(exact[strong], rel=0.2)
-    assert np.abs(drawn - np.maximum(exact, 0))[~strong].max() < 0.05
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        n = noise(newton, rates, 2.0) / (len(rates) // 5)
-    assert np.sqrt(np.maximum(exact, 0) / (np.maximum(exact, 0) + n)).mean() == pytest.approx(
-        np.sqrt(drawn / (drawn + n)).mean(), abs=0.03
-    )
