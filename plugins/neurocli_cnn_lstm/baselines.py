@@ -13,8 +13,10 @@ from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.family import NoCeiling
 from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps, local_origins
 from neurocli_cnn_lstm.data import VoltageData
+from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
 from neurocli_cnn_lstm.table import TableForecast
 
+UPPER_BOUND = "full-state oracle: an upper bound; it knows the weights and the spikes to 0.1 ms, which voltages at 1 ms do not tell"
 ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
@@ -87,16 +89,10 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
     """The mean over simulated branches from the full state: an upper bound, since no voltage at 1 ms tells that state."""
     from neurocli_cnn_lstm.oracle import forecast
     from neurocli_cnn_lstm.oracle_exact import applies, exact_forecast
-    from neurocli_cnn_lstm.parameters import parameters_of
 
-    parameters = parameters_of(data.recordings)
+    parameters, reason = full_state(data)
     if parameters is None:
-        return NoCeiling("the data do not come from our simulator, so their full state and wiring are unknown")
-    first = data.recordings[data.recordings.groups[0]]
-    if first.num_channels != parameters.neurons:
-        return NoCeiling(f"only {first.num_channels} of {parameters.neurons} neurons are recorded")
-    if first.spikes is None:
-        return NoCeiling("the spikes are not recorded")
+        return NoCeiling(reason)
     horizons = horizon_steps(data, config)
 
     def means(number: int, group: str, origins: NDArray[np.int64], steps: list[int], branches: int) -> NDArray[Any]:
@@ -128,12 +124,20 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
             values[group] = kept[group][1][horizons[1:].index(question.horizon_steps)]
         return Prediction(values)
 
-    return Predictor(
-        "full-state oracle",
-        "ceiling",
-        answer,
-        "upper bound: knows the spikes to 0.1 ms and the weights, which no voltage at 1 ms tells",
-    )
+    return Predictor("full-state oracle", "ceiling", answer, UPPER_BOUND)
+
+
+def full_state(data: VoltageData) -> tuple[BrunelConfig | None, str]:
+    """The parameters of the network where its full state is known, else None and why it is not."""
+    parameters = parameters_of(data.recordings)
+    if parameters is None:
+        return None, "the data do not come from our simulator, so their full state and wiring are unknown"
+    first = data.recordings[data.recordings.groups[0]]
+    if first.num_channels != parameters.neurons:
+        return None, f"only {first.num_channels} of {parameters.neurons} neurons are recorded"
+    if first.spikes is None:
+        return None, "the spikes are not recorded"
+    return parameters, ""
 
 
 def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:

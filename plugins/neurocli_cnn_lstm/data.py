@@ -208,10 +208,10 @@ class VoltageData(DataModule):
 
     def scope(self) -> str:
         if self._parameters is None:
-            return "intervals over these runs: what differs between networks or cells is not in them"
+            return "runs of these recordings: what differs between networks or cells is not in them"
         if self._parameters.network == "redraw":
-            return "intervals over runs with a network of their own: they speak for networks drawn alike"
-        return "intervals over runs of one network: they say nothing of other networks"
+            return "every run has a network of its own: they speak for networks drawn alike"
+        return "runs of one network: they say nothing of other networks"
 
 
 def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[str, NDArray[np.int64]]:

@@ -132,14 +132,15 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
         n = len(values)
         if n < 5:
             continue
-        chances = np.empty(n)
-        for k, value in enumerate(values):
-            others = np.delete(values, k)
-            spread = max(float(others.std(ddof=1)), floor) * np.sqrt(1 + 1 / (n - 1))
-            chances[k] = min(1.0, 2 * n * stats.t.sf(abs(value - others.mean()) / spread, n - 2))
+        others = (values.sum() - values) / (n - 1)  # mean, then sum of squares, without each run in turn
+        squares = np.maximum(
+            (np.square(values - values.mean()).sum() - (values - values.mean()) * (values - others)), 0
+        )
+        spread = np.maximum(np.sqrt(squares / (n - 2)), floor) * np.sqrt(1 + 1 / (n - 1))
+        chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others) / spread, n - 2), 1.0)
         worst = int(chances.argmin())
         advice = (
-            f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {np.delete(values, worst).mean():.4g}): "
+            f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {others[worst]:.4g}): "
             "was it made with other parameters? leave it out if so"
         )
         found.append(

@@ -140,7 +140,7 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
         axis.set(xscale="log", xlabel="context [ms]", ylabel="R² at 1 step")
     return Exhibit(
         "context-length",
-        "Score against the length of context",
+        f"Score against the length of context, at every {stride}th sample",
         Table(["samples", "ms", "R2"], rows),
         figures / "context.png",
         {"r2_by_ms": {str(r[1]): r[2] for r in rows}},

@@ -8,6 +8,7 @@ from neurocli.config.resolve import read_preset
 from neurocli.errors import DataError, LeakError
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet
+from neurocli.recordings.adapting import adapted as audited
 from neurocli.recordings.windows import Window, count_seen_targets
 from neurocli_cnn_lstm.data import published_starts
 from neurocli_cnn_lstm.example import small_network
@@ -101,8 +102,9 @@ def test_the_same_run_twice_is_a_leak(recordings: RecordingSet) -> None:
     twins = {g: (lambda g=g: recordings[g]) for g in groups[:3]} | {
         f"copy-{k}": (lambda k=k: recordings[groups[k]]) for k in range(3)
     }
-    with pytest.raises(LeakError, match="hold the same data"):
-        adapted(RecordingSet(twins, meta=recordings.meta))
+    family = registry().family("cnn-lstm-v2")
+    with pytest.raises(LeakError, match="copy-"):
+        audited(family, RecordingSet(twins, meta=recordings.meta), family.Config())
 
 
 def test_bad_voltages_are_named() -> None:
@@ -152,3 +154,11 @@ def test_the_published_preset_is_the_published_recipe() -> None:
         "published",
         0.2,
     )
+
+
+def test_the_oracle_is_called_what_it_is(recordings: RecordingSet) -> None:
+    family = registry().family("cnn-lstm")
+    data = adapted(recordings)
+    assert any("oracle" in note and "upper bound" in note for note in family.notes(data, family.Config()))
+    plain = RecordingSet({g: (lambda g=g: recordings[g]) for g in recordings}, meta={})
+    assert not any("oracle" in note for note in family.notes(adapted(plain), family.Config()))
