@@ -53,9 +53,9 @@ class Laboratory:
         self.cpu_s += data.get("cpu_s") or 0.0
         return data
 
-    def script(self, name: str) -> str:
+    def script(self, name: str, *options: str) -> str:
         """What the benchmark `tests/benchmarks/NAME.py` prints."""
-        command = ["python", f"tests/benchmarks/{name}.py"]
+        command = ["python", f"tests/benchmarks/{name}.py", *options]
         kept = self._kept(command)
         self.commands.append(" ".join(command))
         if not kept.exists():

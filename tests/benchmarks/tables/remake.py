@@ -27,7 +27,9 @@ KEPT = ROOT / "docs" / "tables"
 def texts(name: str) -> dict[str, str]:
     """Block → Markdown of a recipe, from the values that are kept."""
     kept = json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8"))
-    return {block: f"{text.strip()}\n\n{source(name, kept['made'])}" for block, text in RECIPES[name].show(kept).items()}
+    return {
+        block: f"{text.strip()}\n\n{source(name, kept['made'])}" for block, text in RECIPES[name].show(kept).items()
+    }
 
 
 def source(name: str, made: dict[str, Any]) -> str:
@@ -56,7 +58,9 @@ def run(name: str, work: Path) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", nargs="*", choices=[[], *RECIPES], help="default: all")
-    parser.add_argument("--write", action="store_true", help="run nothing, write the blocks from the values that are kept")
+    parser.add_argument(
+        "--write", action="store_true", help="run nothing, write the blocks from the values that are kept"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "tables", help="where commands run and are kept")
     given = parser.parse_args()
     for name in given.recipe or RECIPES:

@@ -6,21 +6,51 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-Column = tuple[str, str, str]  # metric, unit, question ("" is the main one)
+Column = tuple[str, str, str, str]
+"""Metric, unit, question (empty is the main one), subset."""
+ALL = "all"
 
 
 def keep_scores(evaluation: dict[str, Any], columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The scores of whole questions in `columns`, as rows: name, kind, and values [column] of (value, low, high)."""
+    """The scores in `columns`, as rows: name, kind, and values [column] of (value, low, high)."""
     main = evaluation["questions"][0]["name"]
     rows: dict[str, dict[str, Any]] = {}
     for score in evaluation["scores"]:
-        if score["subset"] != "all":
-            continue
-        for n, (metric, unit, question) in enumerate(columns):
-            if (score["metric"], score["unit"], score["question"]) == (metric, unit, question or main):
+        for n, (metric, unit, question, subset) in enumerate(columns):
+            wanted = (metric, unit, question or main, subset)
+            if (score["metric"], score["unit"], score["question"], score["subset"]) == wanted:
                 row = rows.setdefault(score["name"], {"name": score["name"], "kind": score["kind"]})
                 row.setdefault("values", [None] * len(columns))[n] = [score["value"], score["low"], score["high"]]
+    for n, column in enumerate(columns):
+        if not any(row["values"][n] for row in rows.values()):
+            raise KeyError(f"no score of {column}")
     return list(rows.values())
+
+
+def by_question(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The main metric on every question: `names` of the questions, and `rows`."""
+    metric = evaluation["metrics"][0]
+    names = [q["name"] for q in evaluation["questions"]]
+    return {"names": names, "rows": keep_scores(evaluation, [(metric["name"], metric["unit"], n, ALL) for n in names])}
+
+
+def of_exhibits(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """Table and claims of the exhibit `name` in what `neuro interpret` or `evaluate` gave."""
+    found = next(e for e in data["exhibits"] if e["name"] == name)
+    return {"table": found["table"], "claims": found["claims"]}
+
+
+def exhibit_markdown(table: dict[str, Any], columns: Sequence[str] | None = None, form: str = ".3f") -> str:
+    """An exhibit's table, or some of its columns."""
+    chosen = [table["columns"].index(c) for c in columns or table["columns"]]
+    lines = [f"| {' | '.join(table['columns'][k] for k in chosen)} |", "|---" * len(chosen) + "|"]
+    for row in table["rows"]:
+        cells = (
+            "–" if row[k] is None else format(row[k], form) if isinstance(row[k], float) else str(row[k])
+            for k in chosen
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def mean_of_seeds(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ FAMILY = "cnn_lstm"
 CONFIRMATION = [101, 102, 103, 104, 105]
 SEEDS = [0, *CONFIRMATION]
 REAL_DATA = False
-COLUMNS: list[scores.Column] = [("R2", "z", ""), ("RMSE", "mV", "")]
+COLUMNS: list[scores.Column] = [("R2", "z", "", scores.ALL), ("RMSE", "mV", "", scores.ALL)]
 
 
 def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
@@ -23,34 +23,28 @@ def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
     trained = lab.neuro("train", "cnn-lstm", "--data", "brunel.h5", "--preset", "demo")
     found = lab.neuro("evaluate", trained["run"])
     interpreted = lab.neuro("interpret", trained["run"])
-    exhibits = {e["name"]: e for e in interpreted["exhibits"]}
     return {
         "demo": scores.keep_scores(found, COLUMNS),
         "skill": found["skill"],
-        "horizons": _horizons(found),
-        "connectivity": exhibits["connectivity"]["table"],
+        "horizons": scores.by_question(found),
+        "connectivity": scores.of_exhibits(interpreted, "connectivity"),
         "networks": [_network(lab, seed) for seed in CONFIRMATION],
     }
 
 
 def _network(lab: Laboratory, seed: int) -> dict[str, Any]:
     file = f"network{seed}.h5"
-    lab.neuro("simulate", "brunel", "--runs", 20, "--set", f"seed={seed}", "--set", f"network_seed={seed}", "--out", file)
+    lab.neuro(
+        "simulate", "brunel", "--runs", 20, "--set", f"seed={seed}", "--set", f"network_seed={seed}", "--out", file
+    )
     trained = lab.neuro("train", "cnn-lstm", "--data", file, "--preset", "demo", "--seed", seed)
     found = lab.neuro("evaluate", trained["run"])
     return {"seed": seed, "scores": scores.keep_scores(found, COLUMNS), "skill": found["skill"]}
 
 
-def _horizons(found: dict[str, Any]) -> dict[str, Any]:
-    """R2 of model, table and oracle at every horizon."""
-    names = [q["name"] for q in found["questions"]]
-    return {"names": names, "rows": scores.keep_scores(found, [("R2", "z", name) for name in names])}
-
-
 def show(kept: dict[str, Any]) -> dict[str, str]:
     skill = kept["skill"]
-    rows = [row for row in kept["demo"]]
-    demo = scores.markdown(["R² (z)", "RMSE (mV)"], rows, [".4f", ".2f"])
+    demo = scores.markdown(["R² (z)", "RMSE (mV)"], kept["demo"], [".4f", ".2f"])
     closes = (
         f"The model closes {skill['value']:.0%} [{skill['low']:.0%}, {skill['high']:.0%}] of the gap between the best baseline "
         f"({skill['best_baseline']}) and the full-state oracle, an upper bound: it sees spikes to 0.1 ms and the weights."
@@ -68,17 +62,9 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
     )
     horizons = kept["horizons"]
     ahead = scores.markdown([f"R², {name}" for name in horizons["names"]], horizons["rows"], ".3f", intervals=False)
-    table = kept["connectivity"]
-    wiring = "\n".join(
-        [f"| {' | '.join(table['columns'])} |", "|---" * len(table["columns"]) + "|"]
-        + [f"| {' | '.join(_plain(v) for v in row)} |" for row in table["rows"]]
-    )
+    wiring = scores.exhibit_markdown(kept["connectivity"]["table"])
     return {
         "brunel-demo": f"{demo}\n\n95 % intervals over the held-out runs of one network. {closes}\n\n{other}",
         "brunel-horizons": ahead,
         "brunel-wiring": wiring,
     }
-
-
-def _plain(value: Any) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

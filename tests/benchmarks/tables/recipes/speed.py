@@ -10,11 +10,11 @@ from laboratory import Laboratory
 FAMILY = ""
 SEEDS: list[int] = []
 REAL_DATA = False
-SCRIPTS = ("brunel", "startup", "eirnn", "worm", "elm")
+SCRIPTS = {"brunel": [], "startup": [], "eirnn": [], "worm": [], "elm": ["--markdown"]}
 
 
 def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
-    return {"printed": {name: lab.script(name) for name in SCRIPTS}}
+    return {"printed": {name: lab.script(name, *options) for name, options in SCRIPTS.items()}}
 
 
 def show(kept: dict[str, Any]) -> dict[str, str]:
