@@ -82,7 +82,8 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
     path = figures / "psth_per_neuron.png"
     _draw_neurons(data, whole, kinds, order, path)
     note = (
-        f"{len(whole.data)} test trials, neurons by their id, best first; r over time of trial means, all but 'raw' and the sd ratio under 50 ms; "
+        f"{len(whole.data)} test trials, neurons by their id, best first; r over time of trial means, each bin "
+        "by its number of trials; all but 'raw' and the sd ratio under 50 ms; "
         "sd ratio: sd over time of the model's PSTH over the data's, whose noise the corrected one leaves out; "
         f"a dash: the PSTH carries no signal (ceiling below {NO_SIGNAL:g}), or the neuron is silent"
         + ("; ceiling: r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
@@ -216,7 +217,7 @@ def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> E
     ceiling_column = _ceiling_column(next(iter(each.values())))
     columns = ["alignment", "type", "trials", "r raw", "r 50 ms", ceiling_column, "r/ceiling", "train PSTH's r"]
     before, after = (bins * data.bin_ms for bins in data.window_bins)
-    note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons"
+    note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons, bins by their number of trials"
     path = figures / "event_aligned.png"
     draw_events(data, each, path)
     return Exhibit("event-aligned", "Responses around events", Table(columns, rows, note), path, claims)

@@ -45,7 +45,7 @@ def expected_r(rates: Array, test: NDArray[np.bool_], sd_bins: float, seed: int 
     gives `without` its pattern; its size is such that a jackknife finds the error of theory: by how much what the true rates
     reach on these very trials may differ from `value`.
     """
-    valid = np.isfinite(rates).all(2)
+    valid: NDArray[np.bool_] = np.asarray(np.isfinite(rates).all(2))
     filled = np.where(valid[..., None], rates, 0.0).astype(np.float64)
     noise = bin_noise(rates)
     smoother = smoothing_matrix(rates.shape[1], sd_bins)
@@ -105,7 +105,7 @@ def _sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(sum of rates [set, time, neuron], number of trials [set, time]) of sets `members` [set, trial]."""
     chosen = members.astype(np.float64)
-    return np.tensordot(chosen, filled, axes=1), chosen @ valid
+    return np.asarray(np.tensordot(chosen, filled, axes=1), np.float64), chosen @ valid
 
 
 def _powers(

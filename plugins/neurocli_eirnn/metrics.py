@@ -41,8 +41,10 @@ class _Psth(Metric):
         """(number of trials, data, model), each [..., neuron, time]: smoothed trial means; NaN where there is no trial."""
         count, data, model = np.split(statistics, 3, axis=-1)
         number = count.swapaxes(-1, -2)
-        means = (of_sums(total.swapaxes(-1, -2), number, self.sd_bins).swapaxes(-1, -2) for total in (data, model))
-        return count, *means
+        data, model = (
+            of_sums(total.swapaxes(-1, -2), number, self.sd_bins).swapaxes(-1, -2) for total in (data, model)
+        )
+        return count, data, model
 
 
 class PsthCorrelation(_Psth):
