@@ -31,7 +31,7 @@ def test_trials_are_counted_by_what_is_wrong_with_them(real, which: str, used: i
     recordings = read_session(real / "rnn_export_Newton_08_13_2025_SC.mat").recordings()
     family = registry().family("eirnn-v2")
     config = V2Config()
-    config.data.trials = which
+    config.data.trials, config.data.part = which, "all"
     notes = family.notes(family.adapt(recordings, config), config)
     assert notes[: 1 + len(more)] == [FIRST.format(which, used), *more]
     assert all("BROKEN" not in line and "placed" not in line for line in notes[1 + len(more) :])

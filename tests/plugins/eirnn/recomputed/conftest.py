@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from neurocli.cli.main import run
+from neurocli.recordings.copies import copies
+from neurocli_eirnn.matfile import read_session
+from neurocli_eirnn.overlaps import without_overlaps
+from neurocli_eirnn.session import select
+from neurocli_eirnn.writing import write_mat
 
 Array = NDArray[Any]
 CHANNELS = {
@@ -123,8 +128,14 @@ class Plain:
 
 
 @pytest.fixture(scope="session")
-def path(real: Path) -> Path:
-    return real / "rnn_export_Newton_08_13_2025_SC.mat"
+def path(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real session without the trials that share spikes with others: what is left is used as it is."""
+    session = read_session(real / "rnn_export_Newton_08_13_2025_SC.mat")
+    kept, ended = without_overlaps(session.recordings())
+    shared = {*ended, *(name for copy in copies(kept) for name in (copy.group, copy.of))}
+    alone = np.array([group not in shared for group in session.groups])
+    assert 300 < alone.sum() < len(alone)
+    return write_mat(select(session, alone), tmp_path_factory.mktemp("session") / "rnn_export_Newton.mat")
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ class Network:
 @pytest.fixture(scope="module")
 def rows(newton) -> np.ndarray:
     """The trials that are trained on."""
-    return newton.split("ordered")[0]
+    return newton.split("ordered", development=True)[0]
 
 
 @pytest.fixture(scope="module")
