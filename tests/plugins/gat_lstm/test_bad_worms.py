@@ -64,7 +64,7 @@ def test_a_recording_shorter_than_the_window(walks, refused):
     said = refused(
         RecordingSet.of([*walks(3).values(), dataclasses.replace(walks(4, frames=40)["lab-w3"])], meta={"kind": "worm"})
     )
-    assert "40 frames" in said and "lab-w3" in said and "loss.chunk" in said
+    assert "31 frames" in said and "after the burn-in" in said and "lab-w3" in said and "loss.chunk" in said
 
 
 @pytest.mark.parametrize("what", ["worms", "connectome"])
