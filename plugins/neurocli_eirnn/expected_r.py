@@ -64,8 +64,7 @@ def expected_r(rates: Array, test: NDArray[np.bool_], sd_bins: float, seed: int 
     value = np.where(heard, spread.expected(observed, of_means), np.nan)
     slope, variance = spread.moves(observed, of_means)
     # Which trials a set happens to hold moves all neurons together; noise moves each one alone.
-    of_sets = np.sqrt(np.clip(1 - of_means / np.maximum(each, _TINY), 0, 1))
-    together = of_sets[:, heard].mean(1).var() if heard.any() else 0.0
+    together = ((each - observed) * slope)[:, heard].mean(1).var() if heard.any() else 0.0
     error = np.sqrt(together + variance[heard].sum() / max(heard.sum(), 1) ** 2)
     alone = _powers(total - filled[test], count - valid[test], noise, smoother)[0]
     return ExpectedR(value, np.clip(value + _pattern(alone * slope, heard, float(error)), -1, 1))

@@ -250,29 +250,13 @@ def test_reliability(file, by_name):
         assert value == "no PSTH signal in neuron id " + ", ".join(f"{file.id[k]}: {r[k]:.2f}" for k in low)
 
 
-def test_ceilings_and_the_average_of_training_trials(file, by_name):
-    for which, rows in (("all", np.ones(TRIALS, bool)), ("ordered", file.ordered)):
-        rates, reward = file.rates[rows], file.reward[rows]
-        random = np.random.RandomState(42)
-        test: list[int] = []
-        for value in (0, 1):
-            members = np.flatnonzero(reward == value)
-            random.shuffle(members)
-            test += members[: int(0.2 * len(members))].tolist()
-        rest = np.setdiff1d(np.arange(len(rates)), test)
-        oracle = gaussian_filter1d(rates[rest].mean(axis=0), SD_BINS, axis=0, mode="nearest")
-        for name, sd in (("raw", 0.0), ("50 ms", SD_BINS)):
-            signal = np.mean(
-                [((a - a.mean(axis=0)) * (b - b.mean(axis=0))).mean(axis=0) for a, b in halves(rates, sd)], axis=0
-            ).clip(0)
-            smooth = gaussian_filter1d(rates, sd, axis=1, mode="nearest") if sd else rates
-            noise = smooth.var(axis=0, ddof=1).mean(axis=0)
-            ceiling = np.sqrt(signal / (signal + noise / len(test))).mean()
-            tested = smooth[test].mean(axis=0)
-            seen = gaussian_filter1d(oracle, sd, axis=0, mode="nearest") if sd else oracle
-            r = np.mean([np.corrcoef(seen[:, k], tested[:, k])[0, 1] for k in range(NEURONS)])
-            found = numbers(by_name["noise-ceiling", f"{which} trials: {name}"].value)
-            assert found[:2] == pytest.approx([ceiling, r], abs=0.00051)
+def test_ceilings_lie_above_the_averages_of_training_trials(by_name):
+    """Whole trials and windows around events; the figures themselves are recomputed elsewhere."""
+    for name in ("raw", "50 ms", "events, 50 ms"):
+        finding = by_name["noise-ceiling", f"ordered trials: {name}"]
+        ceiling, average, _ = numbers(finding.value.replace("50 ms", ""))
+        assert 0.3 < average < ceiling < 0.9
+        assert finding.verdict == PASS
 
 
 def test_the_simulated_sessions_have_no_failure(real):
