@@ -23,8 +23,11 @@ def evaluate_weights(
     """Score imported weights on all groups of `data`, or of the model's own simulator, which they have never seen.
 
     There are no training groups, so baselines that must be fitted are left out. Figures and evaluation.json go to
-    `imported/MODEL-WEIGHTS-on-DATA` among the runs.
+    `imported/MODEL-WEIGHTS-on-DATA-SUM` among the runs; the sum is of what is in the weights and in the data, so that other files
+    of the same name do not overwrite it.
     """
+    import hashlib
+
     from neurocli.cli.data import recordings_for
     from neurocli.cli.lost import Lost
     from neurocli.evaluation.evaluate import evaluate
@@ -44,7 +47,8 @@ def evaluate_weights(
     module = family.adapt(recordings, imported.config, split)
     trained = Trained(imported.module.to(where).eval(), imported.config, module, 0, [])
     scored = "simulated" if not data else data[0].resolve().stem if len(data) == 1 else f"{len(data)}-files"
-    name = f"{family.card.name}-{weights.resolve().parent.name}-{weights.stem}-on-{scored}"[:200]
+    content = hashlib.sha256(weights.read_bytes() + module.test_fingerprint().encode()).hexdigest()[:8]
+    name = f"{family.card.name}-{weights.resolve().parent.name}-{weights.stem}-on-{scored}"[:190] + f"-{content}"
     folder = root / "imported" / name
     lost = Lost()
     with lost.figures():

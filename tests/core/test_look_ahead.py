@@ -49,6 +49,12 @@ def test_no_model_and_no_baseline_sees_the_future(model: str) -> None:
     assert [str(seen) for seen in report.seen] == []
 
 
+@pytest.mark.slow
+def test_statistics_of_the_whole_recording_are_seen_in_a_real_family() -> None:
+    report = report_of(registry().family("gat-lstm-v2"), ("data.normalisation=whole",))
+    assert report.seen
+
+
 # -- a family that looks ahead on request ----------------------------------------------------------------------------
 
 
