@@ -20,7 +20,6 @@ from scipy import special, stats
 
 from neurocli.evaluation.exchange import exchange_p
 from neurocli.evaluation.metrics import Link, Metric
-from neurocli.evaluation.wording import why_no_p as why_no_p
 
 FEWEST_GROUPS = 3
 """An interval over two groups would be an invention."""
@@ -35,6 +34,7 @@ _LINKS: dict[Link, tuple[Callable[..., NDArray[np.float64]], Callable[..., NDArr
     "identity": (lambda v: v, lambda v: v),
     "log": (np.log, np.exp),
     "log1m": (lambda v: -np.log1p(-v), lambda v: -np.expm1(-v)),
+    "percent": (lambda v: -np.log1p(-v / 100), lambda v: -100 * np.expm1(-v)),
     "logit": (special.logit, special.expit),
     "fisher": (np.arctanh, np.tanh),
 }
@@ -88,9 +88,9 @@ def interval_from_left_out(
     forward, back = _LINKS[link]
     with np.errstate(divide="ignore", invalid="ignore"):
         centre, without = float(forward(np.float64(value))), forward(without)
-    below, above = _reach(without, weights)
-    if not math.isfinite(centre + below + above):
+    if not (math.isfinite(centre) and np.isfinite(without).all()):  # a perfect score has no scale to err on
         return _NONE
+    below, above = _reach(without, weights)
     low, high = (float(back(np.float64(end))) for end in (centre - below, centre + above))
     return low, high
 

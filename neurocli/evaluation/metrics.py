@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Link = Literal["identity", "log", "log1m", "logit", "fisher"]
+Link = Literal["identity", "log", "log1m", "percent", "logit", "fisher"]
 
 
 def known_targets(target: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -25,7 +25,7 @@ class Metric(ABC):
     over channels too, and a single group has a score (neither is so for a mean over channels of a nonlinear score). `of_change`:
     targets and predictions are given as changes from the last value seen. `link`: the scale on which the score's errors are
     nearly symmetric, on which intervals are made: `identity`, `log` for what is positive (RMSE), `log1m` for what is at most 1
-    (R2: the log of 1 - score), `logit` for what lies between 0 and 1 (AUC), `fisher` for correlations.
+    (R2: the log of 1 - score; `percent` the same of a score in percent), `logit` for what lies between 0 and 1 (AUC), `fisher` for correlations.
     """
 
     name: str

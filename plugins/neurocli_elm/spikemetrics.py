@@ -125,6 +125,7 @@ class ExplainedVariance(Metric):
 
     name = "EV"
     unit = "%"
+    link = "percent"
 
     def statistics(
         self,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, why_no_p
+from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means
 from neurocli.evaluation.question import Question
+from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.words import counted
-from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict, why_no_p
+from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict
 from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure

@@ -68,7 +68,9 @@ def test_from_a_training_to_the_page(trained: RunFolder) -> None:
     text = (trained.path / "report.html").read_text(encoding="utf-8")
     assert "Not there yet" not in text and "No picture" not in text and text.count("<img") > 6
     shown = neuro("evaluate", "latest")[1]
-    assert next(line for line in shown.splitlines() if line.startswith(("skill", "no skill"))) in text.replace("&#39;", "'")
+    assert next(line for line in shown.splitlines() if line.startswith(("skill", "no skill"))) in text.replace(
+        "&#39;", "'"
+    )
 
 
 def test_diagnose_keeps_what_it_found(trained: RunFolder) -> None:
