@@ -100,9 +100,13 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
-        with _environment(dict.fromkeys(VARIABLES, "1")):
-            self._process.start()
-        theirs.close()
+        try:
+            with _environment(dict.fromkeys(VARIABLES, "1")):
+                self._process.start()
+            theirs.close()
+        except BaseException:  # ^C while it starts: nobody else knows of it yet, and our own end would wait for its end
+            self.stop()
+            raise
         self.alive = True
 
     @property
@@ -135,8 +139,9 @@ class _Worker:
         if self._process.pid is not None and hasattr(os, "killpg"):
             with contextlib.suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.join(5)
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join(5)
         self._connection.close()
 
 

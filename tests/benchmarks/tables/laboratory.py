@@ -69,7 +69,11 @@ class Laboratory:
 
     def made(self, seeds: list[int]) -> dict[str, Any]:
         """With what the values of a recipe were made, kept beside them."""
-        return {"commit": commit(), "seeds": seeds, "commands": self.commands, "cpu_s": round(self.cpu_s)}
+        places = {f"{self.folder}/": "", os.environ.get("NEUROCLI_REAL_DATA", "-"): "$NEUROCLI_REAL_DATA"}
+        commands = self.commands
+        for place, name in places.items():  # nothing of this machine
+            commands = [command.replace(place, name) for command in commands]
+        return {"commit": commit(), "seeds": seeds, "commands": commands, "cpu_s": round(self.cpu_s)}
 
     def _kept(self, command: list[str]) -> Path:
         chain = json.dumps([*self.commands, command])

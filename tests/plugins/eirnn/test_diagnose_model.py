@@ -15,6 +15,7 @@ from neurocli.diagnosis import FAIL, PASS, WARN
 from neurocli.evaluation.intervals import paired
 from neurocli.plugin.family import Trained
 from neurocli_eirnn import loss_v1, loss_v2, psth
+from neurocli_eirnn.ceiling import bound
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data import SessionData
@@ -90,6 +91,11 @@ def test_a_diagnosis_leaves_the_model_as_it_was(trained):
     assert [f.value for f in trained_findings(trained)] == [f.value for f in first]
 
 
+def weighted_r(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> float:
+    covariance = np.cov(first, second, aweights=weights)
+    return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+
+
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_figures_against_plain_numpy(trained, data):
     found = named(trained)
@@ -110,16 +116,18 @@ def test_figures_against_plain_numpy(trained, data):
         np.nanmean(np.where(np.isfinite(data.rates[rows]), x[rows], np.nan), 0)
         for x in (data.rates, rates, data.session.true_rates)
     )
-    there = np.isfinite(observed).all(axis=1)
+    trials = np.isfinite(data.rates[rows]).all(axis=2).sum(axis=0)  # each bin counts by its number of trials
+    there = trials > 0
     r, ceiling = (
-        np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(observed[there].T, other[there].T, strict=True)])
+        np.mean([weighted_r(a, b, trials[there]) for a, b in zip(observed[there].T, other[there].T, strict=True)])
         for other in (model, true)
     )
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / ceiling, abs=1e-3)
     unknown = copy.copy(data)
     unknown.session = dataclasses.replace(data.session, true_rates=None)
     found = named(dataclasses.replace(trained, data=unknown))
-    noise_ceiling = psth.noise_ceiling(data.rates, len(rows), 0.0).mean()
+    noise_ceiling = bound(unknown, questions(unknown, trained.config)[0], "all", 0.0)
+    assert noise_ceiling is not None
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
 
     expected = np.where(np.isfinite(data.rates), rates, np.nan)
