@@ -84,7 +84,8 @@ class Bound:
 
     `value` takes a question, a metric and the name of a subset, and gives the score that a perfect model would get on so
     many targets, None where that is not known. `left_out` takes the same and gives the ceiling [group] without each of the
-    question's groups in turn, from which its interval is made; None where that is not known.
+    question's groups in turn, from which its interval is made; None where that is not known. A ceiling that is known and not
+    estimated is the same without any group.
     """
 
     name: str

@@ -97,7 +97,8 @@ class Scoreboard:
                 low, high = math.nan, math.nan
                 if without is not None:
                     low, high = interval_from_left_out(value, without, link=metric.link)
-                why = None if math.isfinite(low) else "a number without interval"
+                exact = without is not None and bool((without == value).all())  # known, and not estimated
+                why = None if exact or math.isfinite(low) else "a number without interval"
                 self._append(question, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
     def _append(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neurocli.diagnosis import Finding
 from neurocli.diagnosis.words import counted
@@ -64,7 +65,11 @@ class NeuronioTask(Task):
             spikes = any(np.any(question.targets[group][:, questions.SPIKE] > 0) for group in question.groups)
             return 1.0 if spikes else None
 
-        return Bound("the cell itself", value, "a simulated cell answers its input without noise")
+        def left_out(question: Question, metric: Metric, subset: str) -> NDArray[np.float64] | None:
+            known = value(question, metric, subset)
+            return None if known is None else np.full(len(question.groups), known)
+
+        return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
         from neurocli_elm.diagnose import data_findings

@@ -68,10 +68,7 @@ class _OfSpikes(Metric):
         for what, some in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
             found = int(some.sum())
             if found < needed:
-                return (
-                    f"{self.name} rests on {found} steps {what} an output spike: an interval over {len(groups)} simulations needs "
-                    f"{needed}"
-                )
+                return f"{found} steps {what} an output spike, and an interval over {len(groups)} simulations needs {needed}"
         return None
 
     @abstractmethod

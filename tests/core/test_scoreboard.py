@@ -200,3 +200,4 @@ def test_skill_needs_room_above_its_noise() -> None:
     noisy_ceiling = with_ceiling(0.95, 0.1)
     assert noisy_ceiling["value"] is None and "tell" in noisy_ceiling["reason"]
     assert with_ceiling(0.95, None)["value"] is None
+    assert with_ceiling(1.0, 0.0)["value"] is not None  # known, and not estimated
