@@ -135,8 +135,7 @@ def check_split(trained: Trained) -> list[Finding]:
 
 _ADVICE = {
     "worse": "a baseline does better: train longer, on more groups, or use the baseline",
-    "within the interval": "these test groups do not tell the model from the baseline: bring more of them",
-    None: "fewer than three test groups tell nothing: bring more of them",
+    "not told apart": "these test groups do not tell the model from the baseline: bring more of them",
 }
 
 
@@ -157,8 +156,8 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 "test",
                 verdict,
                 difference["value"] if difference["low"] is None else _in_words(difference),
-                f"difference to {skill['best_baseline']} {sign} 0 by more than its interval",
-                _ADVICE.get(difference["verdict"], ""),
+                f"interval of the difference to {skill['best_baseline']} {sign} 0, p ≤ .05 where there is one",
+                "" if verdict == PASS else _ADVICE.get(difference["verdict"], _too_few(difference)),
             )
         )
     if baseline is not None and skill["ceiling"] is not None:
@@ -191,6 +190,11 @@ def _ceiling(skill: dict[str, Any], higher: bool) -> Finding:
         f"{'>' if higher else '<'} {skill['baseline']:.4g} ({skill['best_baseline']})",
         "" if above else "these test groups are too few or too noisy for this ceiling: bring more, and do not quote it",
     )
+
+
+def _too_few(difference: dict[str, Any]) -> str:
+    """What to do where there is no interval."""
+    return f"bring more test groups: {difference.get('reason') or 'these tell nothing'}"
 
 
 def _in_words(difference: dict[str, float]) -> str:

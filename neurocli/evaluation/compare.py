@@ -40,6 +40,7 @@ class Difference:
     high: float
     p: float
     n_groups: int
+    reason: str | None
     verdict: str | None
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocli.evaluation.intervals import FEWEST_GROUPS
+from neurocli.evaluation.intervals import FEWEST_GROUPS, NOT_TOLD_APART
 from neurocli.evaluation.scoreboard import Score, Scoreboard
 from neurocli.plugin.exhibit import Exhibit
 
@@ -173,7 +173,7 @@ def _warnings(found: Evaluation) -> list[str]:
         against, verdict = found.skill["best_baseline"], found.skill["paired"]["verdict"]
         if verdict == "worse":
             warnings.append(f"the model is worse than the baseline {against}")
-        elif verdict == "within the interval":
+        elif verdict == NOT_TOLD_APART:
             warnings.append(f"these groups do not tell the model from the baseline {against}")
     groups = found.questions[0]["groups"]
     if len(groups) < FEWEST_GROUPS:

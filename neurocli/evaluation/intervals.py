@@ -20,12 +20,14 @@ from scipy import special, stats
 
 from neurocli.evaluation.exchange import exchange_p
 from neurocli.evaluation.metrics import Link, Metric
+from neurocli.evaluation.wording import why_no_p
 
 FEWEST_GROUPS = 3
 """An interval over two groups would be an invention."""
 FEWEST_FOR_P = 6
 """With five groups no exact two-sided p can be below 2 / 2^5 = .06."""
 LEVEL = 0.95
+NOT_TOLD_APART = "not told apart"
 _CHUNK = 64  # groups at a time, so that metrics with many statistics fit into memory
 _NONE = (math.nan, math.nan)
 _TAIL = (1 + 2 * float(stats.norm.ppf((1 + LEVEL) / 2)) ** 2) / 6  # how far skewness moves the quantile of a mean
@@ -42,13 +44,14 @@ _LINKS: dict[Link, tuple[Callable[..., NDArray[np.float64]], Callable[..., NDArr
 
 @dataclass(frozen=True)
 class Paired:
-    """Difference of two predictors on the same groups: value, 95 % interval, two-sided exact p (NaN below six groups)."""
+    """Difference of two predictors on the same groups: value, 95 % interval, two-sided exact p; `reason`: why there is no p."""
 
     value: float
     low: float
     high: float
     p: float
     n_groups: int
+    reason: str | None = None
 
 
 def interval(metric: Metric, groups: NDArray[np.float64]) -> tuple[float, float]:
@@ -56,7 +59,7 @@ def interval(metric: Metric, groups: NDArray[np.float64]) -> tuple[float, float]
 
     NaN for fewer than three groups that hold anything, and where `metric.fewest` says that they hold too little.
     """
-    groups = groups[_holding(groups)]
+    groups = groups[holding(groups)]
     if len(groups) < FEWEST_GROUPS or metric.fewest(groups) is not None:
         return _NONE
     return interval_from_left_out(
@@ -66,13 +69,17 @@ def interval(metric: Metric, groups: NDArray[np.float64]) -> tuple[float, float]
 
 def why_no_interval(metric: Metric, groups: NDArray[np.float64]) -> str | None:
     """Why `interval` gives none for statistics [group, channel, k]; None where it gives one."""
-    groups = groups[_holding(groups)]
+    groups = groups[holding(groups)]
     if len(groups) < FEWEST_GROUPS:
         return f"{len(groups)} group{'s' if len(groups) != 1 else ''}: an interval needs three"
     few = metric.fewest(groups)
     if few is not None:
         return few
-    return None if math.isfinite(interval(metric, groups)[0]) else "without one of the groups there is no score"
+    if math.isfinite(interval(metric, groups)[0]):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        perfect = math.isinf(float(_LINKS[metric.link][0](metric.value(groups.sum(0)))))
+    return "a perfect score has no scale to err on" if perfect else "without one of the groups there is no score"
 
 
 def interval_from_left_out(
@@ -114,16 +121,18 @@ def paired(metric: Metric, first: NDArray[np.float64], second: NDArray[np.float6
     The interval is that of the difference itself, in the metric's own unit. p is exact whatever the metric: were both
     predictors alike, their statistics could be exchanged within any group (see `exchange_p`).
     """
-    held = _holding(first)
+    held = holding(first)
     first, second = first[held], second[held]
     n = len(first)
     difference = float(metric.value(first.sum(0)) - metric.value(second.sum(0))) if n else math.nan
-    if n < FEWEST_GROUPS or metric.fewest(first) is not None:
-        return Paired(difference, *_NONE, math.nan, n)
+    few = why_no_p(n) if n < FEWEST_GROUPS else metric.fewest(first)
+    if few is not None:
+        return Paired(difference, *_NONE, math.nan, n, few)
     without = left_out(metric, first) - left_out(metric, second)
     low, high = interval_from_left_out(difference, without, weights=metric.weights(first))
-    p = exchange_p(metric, first, second) if n >= FEWEST_FOR_P else math.nan
-    return Paired(difference, low, high, p, n)
+    if n < FEWEST_FOR_P:
+        return Paired(difference, low, high, math.nan, n, why_no_p(n))
+    return Paired(difference, low, high, exchange_p(metric, first, second), n)
 
 
 def paired_means(first: NDArray[np.float64], second: NDArray[np.float64]) -> Paired:
@@ -134,7 +143,7 @@ def paired_means(first: NDArray[np.float64], second: NDArray[np.float64]) -> Pai
 
 
 def verdict(difference: Paired, higher: bool) -> str | None:
-    """`better` or `worse` where the interval excludes zero and a p, if there is one, is at most .05; else `within the interval`.
+    """`better` or `worse` where the interval excludes zero and a p, if there is one, is at most .05; else `not told apart`.
 
     higher: whether the metric is better when higher. None where there is no interval.
     """
@@ -142,7 +151,7 @@ def verdict(difference: Paired, higher: bool) -> str | None:
         return None
     unsure = math.isfinite(difference.p) and difference.p > 1 - LEVEL
     if difference.low <= 0 <= difference.high or unsure:
-        return "within the interval"
+        return NOT_TOLD_APART
     return "better" if (difference.low > 0) == higher else "worse"
 
 
@@ -153,7 +162,7 @@ def left_out(metric: Metric, groups: NDArray[np.float64]) -> NDArray[np.float64]
     return np.concatenate([metric.value(total - part) for part in parts])
 
 
-def _holding(groups: NDArray[np.float64]) -> NDArray[np.bool_]:
+def holding(groups: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which groups [group] hold anything: a subset may be in few of them."""
     return np.abs(groups).reshape(len(groups), -1).sum(1) > 0
 

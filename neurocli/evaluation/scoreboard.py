@@ -14,6 +14,7 @@ from neurocli.errors import NeuroError
 from neurocli.evaluation.intervals import (
     FEWEST_GROUPS,
     Paired,
+    holding,
     interval,
     interval_from_left_out,
     left_out,
@@ -96,8 +97,9 @@ class Scoreboard:
                     self._bounds[question.name, bound.name, _key(metric)] = without
                 low, high = math.nan, math.nan
                 if without is not None:
-                    low, high = interval_from_left_out(value, without, link=metric.link)
-                exact = without is not None and bool((without == value).all())  # known, and not estimated
+                    weights = self._weights(question, metric) if subset == ALL else None
+                    low, high = interval_from_left_out(value, without, link=metric.link, weights=weights)
+                exact = without is not None and without.size > 0 and bool((without == value).all())  # not estimated
                 why = None if exact or math.isfinite(low) else "a number without interval"
                 self._append(question, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
@@ -154,9 +156,10 @@ class Scoreboard:
         )
         found: dict[str, Any] = {"metric": metric.name, "horizon_ms": question.horizon_ms, **room.as_dict()}
         names = (s.name if s else None for s in (score, best, ceiling))
-        without = [None if name is None else self._left_out(question, name, metric) for name in names]
-        weights = metric.weights(self.statistics(question, model, metric)) if score else None
-        found |= skill(room, *without, weights=weights)
+        held = holding(self.statistics(question, model, metric)) if score else None
+        without = [None if name is None else self._left_out(question, name, metric, held) for name in names]
+        weights = self._weights(question, metric)
+        found |= skill(room, *without, weights=None if weights is None or held is None else weights[held])
         found["paired"] = self._difference(question, metric, model, best.name) if score and best else None
         return found
 
@@ -178,13 +181,27 @@ class Scoreboard:
             self._differences[key] = {**_as_dict(difference), "verdict": verdict(difference, metric.higher)}
         return self._differences[key]
 
-    def _left_out(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64] | None:
-        """The score [group] of a predictor or of a bound without each group in turn; None where that is not known."""
+    def _left_out(
+        self, question: Question, name: str, metric: Metric, held: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64] | None:
+        """The score [group] of a predictor or of a bound without each group in turn, of the groups `held` that hold anything.
+
+        None where that is not known, or where these groups are too few for an interval.
+        """
         key = (question.name, name, _key(metric))
         if key in self._statistics:
             groups = self._statistics[key]
-            return left_out(metric, groups) if len(groups) >= FEWEST_GROUPS else None
-        return self._bounds.get(key)
+            groups = groups if held is None else groups[held]
+            few = len(groups) < FEWEST_GROUPS or metric.fewest(groups) is not None
+            return None if few else left_out(metric, groups)
+        bound = self._bounds.get(key)
+        return bound if bound is None or held is None or len(bound) != len(held) else bound[held]
+
+    def _weights(self, question: Question, metric: Metric) -> NDArray[np.float64] | None:
+        """How much each group of a question counts [group]: the same for whoever answers."""
+        known = (v for (asked, _, key), v in self._statistics.items() if (asked, key) == (question.name, _key(metric)))
+        groups = next(known, None)
+        return None if groups is None else metric.weights(groups)
 
 
 def _key(metric: Metric) -> str:

@@ -58,8 +58,10 @@ def skill(
     gap = sign * (room.ceiling - room.baseline)
     if gap <= 0:
         return none(f"{room.best_baseline} is at or beyond the ceiling: there is no room above it")
-    if model is None or baseline is None or ceiling is None:
+    if model is None or baseline is None:
         return none("with so few groups the room below the ceiling cannot be told from noise")
+    if ceiling is None:
+        return none("nothing is known of the error of the ceiling")
     room_low, _ = interval_from_left_out(gap, sign * (ceiling - baseline), weights=weights)
     if not room_low > 0:
         return none(f"{room.best_baseline} is as near to the ceiling as these groups can tell")

@@ -65,11 +65,11 @@ def skill_lines(found: dict[str, Any]) -> list[str]:
     skill = found["skill"]
     lines = []
     if skill["value"] is not None:
-        words = with_interval(skill["value"], skill["low"], skill["high"])
+        words = with_interval(skill["value"], skill.get("low"), skill.get("high"))
         lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
     else:
         reason = found["ceiling_reason"] if skill["ceiling"] is None else None
-        lines.append(f"no skill: {reason or skill['reason']}")
+        lines.append(f"no skill: {reason or skill.get('reason') or 'a reference is missing'}")
     test = skill["paired"]
     if test:
         difference = with_interval(test["value"], test["low"], test["high"])
@@ -82,7 +82,12 @@ def skill_lines(found: dict[str, Any]) -> list[str]:
 
 def p_in_words(test: dict[str, Any]) -> str:
     """`p = .012`, or why there is none."""
-    return why_no_p(test["n_groups"]) if test["p"] is None else f"p = {format_value(test['p'])}"
+    return no_p(test) if test["p"] is None else f"p = {format_value(test['p'])}"
+
+
+def no_p(test: dict[str, Any]) -> str:
+    """Why a difference has no p."""
+    return test.get("reason") or why_no_p(test["n_groups"])
 
 
 def differences(found: dict[str, Any]) -> Sheet | None:
@@ -94,9 +99,7 @@ def differences(found: dict[str, Any]) -> Sheet | None:
     if not rows:
         return None
     title = f"{found['model']} minus each baseline, {heading(found['metrics'][0])}, same groups"
-    note = (
-        None if any(d["p"] is not None for d in found["differences"]) else why_no_p(found["differences"][0]["n_groups"])
-    )
+    note = None if any(d["p"] is not None for d in found["differences"]) else no_p(found["differences"][0])
     return Sheet(title, ["baseline", "difference", "p", "the model is"], rows, note)
 
 

@@ -12,7 +12,7 @@ from neurocli.diagnosis.shared import check_scores
 
 
 def findings(verdict: str | None, ceiling: float | None = 0.9) -> dict[str, Finding]:
-    low, high = {"better": (0.1, 0.3), "worse": (-0.3, -0.1), "within the interval": (-0.1, 0.3), None: (None, None)}[
+    low, high = {"better": (0.1, 0.3), "worse": (-0.3, -0.1), "not told apart": (-0.1, 0.3), None: (None, None)}[
         verdict
     ]
     skill: dict[str, Any] = {
@@ -20,20 +20,25 @@ def findings(verdict: str | None, ceiling: float | None = 0.9) -> dict[str, Find
         "baseline": 0.5,
         "best_baseline": "ridge",
         "ceiling": ceiling,
-        "paired": {"value": 0.2, "low": low, "high": high, "verdict": verdict},
+        "paired": {"value": 0.2, "low": low, "high": high, "verdict": verdict, "reason": "10 positives are too few"},
     }
     evaluation = SimpleNamespace(metrics=[{"name": "R2", "higher": True}], skill=skill, suspicious=None)
     return {f.check: f for f in check_scores(evaluation)}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("verdict", "judgement"), [("better", PASS), ("worse", FAIL), ("within the interval", WARN), (None, WARN)]
+    ("verdict", "judgement"), [("better", PASS), ("worse", FAIL), ("not told apart", WARN), (None, WARN)]
 )
 def test_better_than_baseline_follows_the_interval(verdict: str | None, judgement: str) -> None:
     found = findings(verdict)["better-than-baseline"]
     assert found.verdict == judgement
     assert (found.advice == "") == (judgement == PASS)
     assert "ridge" in found.threshold
+
+
+def test_what_to_do_without_an_interval_names_the_reason() -> None:
+    advice = findings(None)["better-than-baseline"].advice
+    assert "10 positives" in advice and "three" not in advice
 
 
 def test_a_ceiling_below_a_baseline_does_not_pass() -> None:

@@ -7,11 +7,13 @@ import pytest
 from sklearn import metrics as reference
 
 from neurocli.errors import NeuroError
-from neurocli.evaluation.intervals import Paired, interval, paired, verdict
+from neurocli.evaluation.intervals import Paired, interval, paired, verdict, why_no_interval
 from neurocli.evaluation.metrics import MAE, R2, RMSE
+from neurocli.evaluation.nulls import NullBand, permutation_p
 from neurocli.evaluation.question import Bound, Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
 from neurocli.evaluation.wording import why_no_p
+from neurocli.report.scores import skill_lines
 
 RNG = np.random.default_rng(0)
 TARGETS = {f"g{k}": RNG.normal(-60, 5, (50, 4)) for k in range(6)}
@@ -102,7 +104,7 @@ def test_every_baseline_is_answered_with_a_verdict() -> None:
     assert {d["baseline"]: d["verdict"] for d in board.differences(asked, "model")} == {
         "bad": "better",
         "good": "worse",
-        "alike": "within the interval",
+        "alike": "not told apart",
     }
 
 
@@ -172,8 +174,8 @@ def test_below_six_groups_there_is_no_p_and_why_is_said() -> None:
 def test_a_verdict_needs_the_interval_and_the_p() -> None:
     assert verdict(Paired(1.0, 0.5, 1.5, np.nan, 4), True) == "better"
     assert verdict(Paired(1.0, 0.5, 1.5, np.nan, 4), False) == "worse"
-    assert verdict(Paired(1.0, -0.1, 2.1, 0.01, 8), True) == "within the interval"
-    assert verdict(Paired(1.0, 0.5, 1.5, 0.2, 8), True) == "within the interval"
+    assert verdict(Paired(1.0, -0.1, 2.1, 0.01, 8), True) == "not told apart"
+    assert verdict(Paired(1.0, 0.5, 1.5, 0.2, 8), True) == "not told apart"
     assert verdict(Paired(1.0, np.nan, np.nan, np.nan, 2), True) is None
 
 
@@ -201,3 +203,49 @@ def test_skill_needs_room_above_its_noise() -> None:
     assert noisy_ceiling["value"] is None and "tell" in noisy_ceiling["reason"]
     assert with_ceiling(0.95, None)["value"] is None
     assert with_ceiling(1.0, 0.0)["value"] is not None  # known, and not estimated
+
+
+def test_a_skill_needs_three_groups_that_hold_something() -> None:
+    """Rows and skill look at the same groups: those that hold a target."""
+    targets = {g: t if g in ("g0", "g1") else np.full(t.shape, np.nan) for g, t in list(TARGETS.items())[:3]}
+    asked = Question("1 ms", 1, 1.0, "mV", targets, {g: np.arange(50) for g in targets})
+    board = Scoreboard([RMSE("mV")])
+    for name, kind, sd in (("model", "model", 1.0), ("ridge", "baseline", 2.0), ("oracle", "ceiling", 0.1)):
+        board.add(asked, name, kind, noisy(sd, 3))
+    assert all(score.low is None and "2 groups" in (score.no_interval or "") for score in board.scores)
+    skill = board.skill(asked)
+    assert skill["value"] is None and skill["low"] is None and "few groups" in skill["reason"]
+
+
+def test_why_there_is_no_p_is_the_true_reason() -> None:
+    class Demanding(RMSE):
+        def fewest(self, groups):
+            return "10 positives, and an interval needs 40"
+
+    metric = Demanding("mV")
+    groups = [np.stack([metric.statistics(TARGETS[g], noisy(sd, 1).values[g]) for g in TARGETS]) for sd in (1, 9)]
+    found = paired(metric, *groups)
+    assert np.isnan(found.p) and found.reason == "10 positives, and an interval needs 40"
+    assert paired(RMSE("mV"), *groups).reason is None
+    few = paired(RMSE("mV"), *(g[:4] for g in groups))
+    assert np.isnan(few.p) and few.reason == "no p: with 4 groups none could be below .12"
+
+
+def test_a_perfect_score_is_called_so() -> None:
+    metric = R2("mV")
+    perfect = np.stack([metric.statistics(t, t) for t in TARGETS.values()])
+    assert "perfect" in (why_no_interval(metric, perfect) or "")
+
+
+def test_a_null_without_a_score_helps_nobody() -> None:
+    assert permutation_p(1.0, [0.1, 0.2, np.nan]) == pytest.approx(2 / 4)
+    assert permutation_p(1.0, [0.1, 0.2, 0.3]) == pytest.approx(1 / 4)
+    assert np.isnan(permutation_p(1.0, [np.nan]))
+    band = NullBand.of(1.0, np.array([0.0, 0.2, np.nan]))
+    assert (band.mean, band.p, band.n_nulls) == (pytest.approx(0.1), pytest.approx(2 / 4), 3)
+
+
+def test_skill_lines_of_an_earlier_version_are_still_shown() -> None:
+    old = {"value": 0.5, "metric": "R2", "best_baseline": "ridge", "ceiling": 0.9, "paired": None}
+    assert skill_lines({"skill": old, "ceiling_reason": None})[0].startswith("skill 0.5")
+    assert skill_lines({"skill": old | {"value": None}, "ceiling_reason": None})[0].startswith("no skill")

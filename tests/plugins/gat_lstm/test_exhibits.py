@@ -138,7 +138,7 @@ def test_few_worms_are_said_to_be_too_few(shown):
     verdicts = column(shown["skill"], "verdict")
     low, high = column(shown["skill"], "low"), column(shown["skill"], "high")
     for said, *ends in zip(verdicts, low, high, strict=True):
-        assert (said == "within the interval") == (ends[0] <= 0 <= ends[1])
+        assert (said == "not told apart") == (ends[0] <= 0 <= ends[1])
 
 
 def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
