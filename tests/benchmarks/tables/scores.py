@@ -98,9 +98,10 @@ def cell(value: Sequence[float | None] | None, form: str, *, intervals: bool = T
     return f"{text} [{low:{form}}, {high:{form}}]" if intervals and low is not None and high is not None else text
 
 
-def difference(paired: dict[str, Any], form: str = ".3f") -> str:
-    """`+0.004 [0.001, 0.007]`, with its p where there is one."""
+def difference(paired: dict[str, Any], form: str = ".3f", unit: str = "") -> str:
+    """`+0.004 [0.001, 0.007] mV, p = .01`; without a p where there is none."""
     text = format(paired["value"], f"+{form}")
     if paired["low"] is not None:
         text += f" [{paired['low']:{form}}, {paired['high']:{form}}]"
+    text += f" {unit}" if unit else ""
     return text + (f", p = {paired['p']:.2g}" if paired["p"] is not None else "")

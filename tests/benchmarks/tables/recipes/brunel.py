@@ -46,7 +46,7 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
     skill = kept["skill"]
     demo = scores.markdown(["R² (z)", "RMSE (mV)"], kept["demo"], [".4f", ".2f"])
     closes = (
-        f"The model closes {skill['value']:.0%} [{skill['low']:.0%}, {skill['high']:.0%}] of the gap between the best baseline "
+        f"The model closes {100 * skill['value']:.0f} % [{100 * skill['low']:.0f}, {100 * skill['high']:.0f}] of the gap between the best baseline "
         f"({skill['best_baseline']}) and the full-state oracle, an upper bound: it sees spikes to 0.1 ms and the weights."
         if skill["value"] is not None
         else f"No skill can be given: {skill['reason']}."

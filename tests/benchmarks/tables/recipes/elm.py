@@ -51,7 +51,7 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
     model, baseline = (float(np.mean([cell["skill"][k] for cell in kept["cells"]])) for k in ("model", "baseline"))
     text = (
         f"{demo['simulations']} simulations of one cell held out, 95 % intervals over them. RMSE against {demo['skill']['best_baseline']}: "
-        f"{scores.difference(paired)} mV. On {len(kept['cells'])} further cells, whose seeds nobody tuned on ({CONFIRMATION[0]} to "
+        f"{scores.difference(paired, unit='mV')}. On {len(kept['cells'])} further cells, whose seeds nobody tuned on ({CONFIRMATION[0]} to "
         f"{CONFIRMATION[-1]}), scored once: RMSE {model:.2f} mV, best baseline ({' or '.join(best)}) {baseline:.2f} mV, difference "
         f"{gains.mean():+.2f} [{low:.2f}, {high:.2f}] mV (95 % over cells)."
     )

@@ -43,7 +43,7 @@ _WORLDS: dict[str, list[object]] = {"coupled": [], "uncoupled": ["--set", "coupl
 
 def _recovery(lab: Laboratory, name: str, options: list[object]) -> dict[str, Any]:
     file = f"{name}.h5"
-    lab.neuro("simulate", "celegans", "--runs", 20, *options, "--out", file)
+    lab.neuro("simulate", "celegans", "--runs", 12, *options, "--out", file)
     trained = lab.neuro("train", "gat-lstm", "--data", file, "--preset", "quick")
     return scores.of_exhibits(lab.neuro("interpret", trained["run"]), "recovery")
 
