@@ -105,11 +105,17 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
                 hint="simulate it again",
             )
         weights = wiring(data, group, parameters.neurons)
-        known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel, origins
+        known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel
         ahead = [step * data.dt_ms for step in steps]
-        if len(steps) == 1 and applies(parameters, ahead[0]):
-            return exact_forecast(*known, ahead[0])[None]
-        return forecast(*known, ahead, branches, ORACLE_SEED + number)[0]
+        if len(steps) > 1 or not applies(parameters, ahead[0]):
+            return forecast(*known, origins, ahead, branches, ORACLE_SEED + number)[0]
+        mean = exact_forecast(*known, origins, ahead[0])
+        open_ = np.isnan(mean)
+        rows = open_.any(1)
+        if rows.any():
+            branched = forecast(*known, origins[rows], ahead, branches, ORACLE_SEED + number)[0][0]
+            mean[open_] = branched[open_[rows]]
+        return mean[None]
 
     kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
 

@@ -8,6 +8,9 @@ spikes and external kicks, and ends at rest if it crosses threshold on the way. 
 
 where D, what the threshold adds, obeys a backward recursion on a grid of voltages. Neurons with the same spikes on their
 way share one D. Within 1 ms most have none at all, so that some thousand D serve millions of forecasts.
+
+A grid begins where threshold is out of reach, which depends on what arrives: a volley of many millivolts has a wider grid, and
+what goes beyond that is left to branches. Each forecast finds its own way by its own state, not by what others need.
 """
 
 from __future__ import annotations
@@ -20,19 +23,20 @@ from neurocli_cnn_lstm.parameters import BrunelConfig
 from neurocli_cnn_lstm.reference_loop import in_steps, kick_probability
 
 _PER_SD = 5  # grid points per standard deviation of a step's noise
+_SURE = 6  # standard deviations that noise does not exceed
 _MOST_POINTS = 4000
 _PAIRS = 1_000_000  # forecasts at a time
 _ALIKE_MV = 1e-5  # arriving weights that differ by less are the same
+_SUM_MV, _ONE_MV = 3.0, 2.0  # spikes that the usual grid has room for: within the horizon, and in one step
 
 
 def applies(config: BrunelConfig, horizon_ms: float) -> bool:
-    """Whether the forecast `horizon_ms` ahead needs no branches."""
+    """Whether the forecast `horizon_ms` ahead needs no branches, unless a volley of spikes is on its way."""
     _, delay, refractory = in_steps(config)
     steps = round(horizon_ms / config.dt_ms)
     if steps > min(delay, refractory) or config.noise_mv == 0:
         return False
-    grid = _grid(config, steps)
-    return len(grid) <= _MOST_POINTS and grid[0] > config.rest_mv
+    return _holds(config, _grid(config, steps, _SUM_MV, _ONE_MV))
 
 
 def exact_forecast(
@@ -46,7 +50,8 @@ def exact_forecast(
 ) -> NDArray[np.float32]:
     """Expected voltages [origin, neuron] in mV `horizon_ms` after `origins`; arguments as those of `oracle.forecast`.
 
-    Raises ValueError where the horizon is too long for it.
+    NaN where so many spikes are on their way to a neuron that branches are needed. Raises ValueError where the horizon
+    is too long for it.
     """
     if not applies(config, horizon_ms):
         raise ValueError(f"{horizon_ms:g} ms is too far ahead: spikes answer spikes, or outlast the refractory time")
@@ -100,23 +105,41 @@ def _state(
 def _expected(
     config: BrunelConfig, v: NDArray[np.float64], arriving: NDArray[np.float32], held: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Mean of v [origin, neuron] after the steps of `arriving`."""
+    """Mean of v [origin, neuron] after the steps of `arriving`; NaN where it needs branches."""
     steps, leak, kick = arriving.shape[1], config.dt_ms / config.tau_ms, _mean_kick(config)
     mean = v.copy()
     for step in range(steps):
         moved = mean + leak * (config.rest_mv - mean) + kick + arriving[:, step]
         mean = np.where(step >= held, moved, mean)
-    grid = _grid(config, steps)
-    near = (held == 0) & (v > grid[0])  # a clamped neuron is at rest, from where it does not come back in time
-    rows = arriving.transpose(0, 2, 1)[near]
-    key = _keys(rows)
-    _, example, which = np.unique(key, return_index=True, return_inverse=True)
+    # What arrives in the last step comes after that step's threshold. What inhibits may come after what excites.
+    heard = np.maximum(arriving[:, :-1], 0)
+    total, one = heard.sum(1), heard.max(1, initial=0)
+    open_ = v > config.threshold_mv - _below(config, steps) - np.maximum(total, _SUM_MV)  # else D is 0
+    usual = (total <= _SUM_MV) & (one <= _ONE_MV)
+    room = config.threshold_mv - config.rest_mv - _below(config, steps)  # rest is out of reach with as much as this
+    for room_mv, on in (((_SUM_MV, _ONE_MV), usual), ((room, room), ~usual & (total <= room))):
+        grid = _grid(config, steps, *room_mv)
+        if on.any() and len(grid) <= _MOST_POINTS:
+            near = on & (held == 0) & (v > grid[0]) & (v <= grid[-1])
+            mean[near] += _read(grid, v[near], arriving.transpose(0, 2, 1)[near], config)
+            open_ &= ~on | ((held == 0) & (v > grid[-1]))  # a clamped neuron does not come back in time
+    # Far above threshold a neuron spikes in the first step, whatever the noise.
+    sure = open_ & (held == 0) & (v + leak * (config.rest_mv - v) > config.threshold_mv + _SURE * _noise_sd(config))
+    mean[sure] = config.rest_mv
+    mean[open_ & ~sure] = np.nan
+    return mean
+
+
+def _read(
+    grid: NDArray[np.float64], v: NDArray[np.float64], rows: NDArray[np.float32], config: BrunelConfig
+) -> NDArray[np.float64]:
+    """D [forecast] at voltages v [forecast] on the grid, for rows of arriving weights [forecast, step]."""
+    _, example, which = np.unique(_keys(rows), return_index=True, return_inverse=True)
     added = _threshold_effect(config, grid, rows[example].astype(np.float64))
-    place = np.minimum((v[near] - grid[0]) / (grid[1] - grid[0]), len(grid) - 1 - 1e-9)
+    place = np.minimum((v - grid[0]) / (grid[1] - grid[0]), len(grid) - 1 - 1e-9)
     low = place.astype(np.int64)
     share = place - low
-    mean[near] += (1 - share) * added[low, which] + share * added[low + 1, which]
-    return mean
+    return (1 - share) * added[low, which] + share * added[low + 1, which]
 
 
 def _threshold_effect(
@@ -124,7 +147,7 @@ def _threshold_effect(
 ) -> NDArray[np.float32]:
     """D [grid, row]: what the threshold adds to the mean, by the voltage now, for rows of arriving weights [row, step]."""
     leak, kick, spacing = config.dt_ms / config.tau_ms, _mean_kick(config), grid[1] - grid[0]
-    sd = config.noise_mv * config.dt_ms / config.tau_noise_ms
+    sd = _noise_sd(config)
     centre = grid + leak * (config.rest_mv - grid)
     noise = np.exp(-0.5 * ((grid[None] - centre[:, None]) / sd) ** 2).astype(np.float32)
     noise /= noise.sum(1, keepdims=True)
@@ -164,15 +187,33 @@ def _shifted(values: NDArray[np.float32], points: float) -> NDArray[np.float32]:
     return (1 - share) * values[low] + share * values[low + 1]
 
 
-def _grid(config: BrunelConfig, steps: int) -> NDArray[np.float64]:
-    """Voltages from where threshold is out of reach (six sd and 3 mV of spikes) to beyond it, threshold between two points."""
-    sd = config.noise_mv * config.dt_ms / config.tau_noise_ms
-    chance = kick_probability(config)
-    spread = steps * (config.external_inputs * chance * (1 - chance) * config.j_mv**2 + sd**2)
-    below = steps * _mean_kick(config) + 6 * spread**0.5 + 3.0
-    above = config.j_mv * binom.isf(1e-9, config.external_inputs, chance) + 6 * sd + 2.0
+def _holds(config: BrunelConfig, grid: NDArray[np.float64]) -> bool:
+    """Whether threshold is out of a resting neuron's reach, and the grid of a size that can be computed."""
+    return len(grid) <= _MOST_POINTS and bool(grid[0] > config.rest_mv)
+
+
+def _grid(config: BrunelConfig, steps: int, sum_mv: float, one_mv: float) -> NDArray[np.float64]:
+    """Voltages from where threshold is out of reach to beyond what is met, threshold between two points.
+
+    sum_mv, one_mv: room for what spikes add to a neuron within the horizon, and in one step.
+    """
+    sd = _noise_sd(config)
+    below = _below(config, steps) + sum_mv
+    above = config.j_mv * binom.isf(1e-9, config.external_inputs, kick_probability(config)) + _SURE * sd + one_mv
     spacing = sd / _PER_SD
     return config.threshold_mv + spacing * (np.arange(-np.ceil(below / spacing), np.ceil(above / spacing)) + 0.5)
+
+
+def _below(config: BrunelConfig, steps: int) -> float:
+    """How far below threshold a neuron must be, in mV, to stay there without spikes: the mean drive and six sd."""
+    chance = kick_probability(config)
+    spread = steps * (config.external_inputs * chance * (1 - chance) * config.j_mv**2 + _noise_sd(config) ** 2)
+    return float(steps * _mean_kick(config) + _SURE * spread**0.5)
+
+
+def _noise_sd(config: BrunelConfig) -> float:
+    """Standard deviation of a step's noise in mV."""
+    return config.noise_mv * config.dt_ms / config.tau_noise_ms
 
 
 def _mean_kick(config: BrunelConfig) -> float:

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
+from neurocli.config import resolve
+from neurocli.evaluation.question import Predictor
+from neurocli.plugin.registry import registry
+from neurocli_cnn_lstm.baselines import ORACLE_SEED, wiring
+from neurocli_cnn_lstm.example import small_network
 from neurocli_cnn_lstm.oracle import forecast
 from neurocli_cnn_lstm.oracle_exact import applies, exact_forecast
-from neurocli_cnn_lstm.parameters import BrunelConfig
+from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
 from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference, weights_from
 
 
@@ -171,6 +176,56 @@ def test_without_branches_the_oracle_says_what_branches_say(changes: dict[str, f
     z = (mean[0] - exact)[unsure] / np.sqrt(variance[0][unsure])
     assert np.abs(z).max() < 5.5 and abs(z.mean()) < 0.05 and 0.93 < z.std() < 1.07
     np.testing.assert_allclose(mean[0][~unsure], exact[~unsure], atol=0.05)
+
+
+def _volley(*weights_mv: float):  # type: ignore[no-untyped-def]
+    """Neurons 0 and 1 spiked 1.5 and 1.1 ms before origin 20; the others lie from far below threshold to far above it."""
+    config = BrunelConfig(duration_ms=100)
+    weights = np.zeros((100, 100))
+    weights[2:, : len(weights_mv)] = weights_mv
+    voltage = np.full((21, 100), -70.0, np.float32)
+    voltage[20, 2:] = np.r_[np.linspace(-67, -49, 90), np.linspace(-48, -38, 8)]
+    return config, weights, voltage, np.array([185, 189]), np.array([0, 1])
+
+
+@pytest.mark.parametrize("weights_mv", [(10.0,), (12.0,), (-8.0, 11.0), (5.0, 5.0)])
+def test_without_branches_many_spikes_at_once_are_answered_as_by_plain_monte_carlo(
+    weights_mv: tuple[float, ...],
+) -> None:
+    known, rng = _volley(*weights_mv), np.random.default_rng(0)
+    exact = exact_forecast(*known, np.array([20]), 1.0)[0]
+    plain = np.array([_plain_branch(*known, 20, 1, rng) for _ in range(1500)])
+    error = np.sqrt(plain.var(0, ddof=1) / len(plain))
+    free = error > 1e-3
+    z = (plain.mean(0) - exact)[free] / error[free]
+    assert free.sum() > 20 and np.abs(z).max() < 4.5 and 0.7 < z.std() < 1.3
+    np.testing.assert_allclose(exact[~free], plain.mean(0)[~free], atol=0.05)
+
+
+def test_volleys_beyond_every_grid_are_left_to_branches_and_change_no_other_forecast() -> None:
+    recordings = small_network(0, runs=5, duration_ms=600.0, neurons=20)
+    family = registry().family("cnn-lstm-v2")
+    config = resolve(family.Config, sets=["data.drop_ms=50", "evaluate.oracle_branches=32"]).config
+    recordings.truth["weight_mv"] = np.where(recordings.truth["pre"] == 3, 30.0, recordings.truth["weight_mv"])
+    data = family.adapt(recordings, config)
+    question, oracle = family.questions(data, config)[0], family.ceiling(data, config)
+    group = question.groups[0]
+    recording, origins = recordings[group], question.origins[group]
+    assert isinstance(oracle, Predictor) and question.horizon_steps == 1 and recording.spikes is not None
+    known = (
+        parameters_of(recordings),
+        wiring(data, group, 20),
+        recording.signal,
+        recording.spikes.step,
+        recording.spikes.channel,
+    )
+    exact = exact_forecast(*known, origins, 1.0)
+    branched = forecast(*known, origins, [1.0], 32, ORACLE_SEED)[0][0]
+    open_ = np.isnan(exact)
+    assert 0 < open_.mean() < 0.2
+    np.testing.assert_array_equal(oracle.answer(question).values[group], np.where(open_, branched, exact))
+    alone = exact_forecast(*known, origins[~open_.any(1)], 1.0)
+    np.testing.assert_allclose(alone, exact[~open_.any(1)], atol=1e-5)
 
 
 def test_where_spikes_answer_spikes_branches_are_needed() -> None:
