@@ -2,8 +2,13 @@
 
 Two recordings of independent groups share no noise. Where short stretches of them are alike beyond chance, one is a copy:
 shifted, cut, scaled, with a little noise, with its channels in another order, or in another file and format. A copy of a
-single channel counts. Another sampling of the same traces is not recognised here. What was recorded is compared, signals
-and spikes; task inputs are not, because honest trials share them by design.
+single channel counts. Signals that are the same bits count whatever their length and gaps, unless they hold so little that
+chance makes them equal. What was recorded is compared, signals and spikes; task inputs are not, because honest trials share
+them by design.
+
+Not recognised: a shared part of a few per cent of a recording; another sampling of the same traces; time that runs
+backwards; traces without their common average, or channels mixed with each other; and, but for the same bits, a copy of
+what is shorter than a few stretches, nearly constant, or interrupted by gaps so often that no stretch fits between them.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import numpy as np
 
 from neurocli.errors import LeakError
 from neurocli.recordings.alike import Alike, alike_intervals, alike_stretches
+from neurocli.recordings.identical import Identical
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.split import PARTS, Split
 from neurocli.recordings.stretches import scale_for, signal_of, stretches_of
@@ -79,7 +85,8 @@ def refuse_copies(recordings: Mapping[str, Recording], split: Split) -> None:
 
 def _apart(split: Split) -> Callable[[str, str], bool]:
     """Whether two groups must not know each other."""
-    sides = [{g: part for part in PARTS for g in side.groups(part)} for side in split.folds or (split,)]
+    # New recordings are in no fold: the whole split holds them apart. It holds nobody apart who is left out in turn.
+    sides = [{g: part for part in PARTS for g in side.groups(part)} for side in (*split.folds, split)]
     return lambda one, other: any(one in side and other in side and side[one] != side[other] for side in sides)
 
 
@@ -98,13 +105,16 @@ def copies(
     sampled = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, _SAMPLED).astype(int))]
     scale = scale_for([signal_of(recordings[group]) for group in sampled])
     stretches, intervals, clocks, channels = [], [], [], []
-    for group in names:
+    best: dict[tuple[int, int], Copy] = {}
+    identical, equal_by_chance = Identical(), SURE_BITS + 2 * float(np.log2(len(names)))
+    for number, group in enumerate(names):
         recording = recordings[group]
+        before, bits = identical.of(number, recording, equal_by_chance)
+        best |= {(of, number): _whole(recording, group, names[of], bits) for of in before if apart(names[of], group)}
         stretches.append(stretches_of(signal_of(recording), scale))
         intervals.append(intervals_of(recording.spikes))
         clocks.append({"signal": recording.dt_ms, "spikes": recording.spikes.dt_ms if recording.spikes else 1.0})
         channels.append(list(recording.channels or map(str, range(recording.num_channels))))
-    best: dict[tuple[int, int], Copy] = {}
     for alike, what in ((alike_stretches(stretches, scale), "signal"), (alike_intervals(intervals), "spikes")):
         span = scale.span if what == "signal" else 0
         needed = SURE_BITS + alike.comparison_bits
@@ -117,6 +127,13 @@ def copies(
             if pair not in best or best[pair].bits < copy.bits:
                 best[pair] = copy
     return [best[pair] for pair in sorted(best)]
+
+
+def _whole(recording: Recording, group: str, of: str, bits: float) -> Copy:
+    """A recording that is another from its first sample to its last."""
+    names = list(recording.channels or map(str, range(recording.num_channels)))
+    channel = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    return Copy(group, of, "signal", channel, channel, 0.0, recording.steps * recording.dt_ms, 0.0, bits)
 
 
 def _beyond_chance(pairs: Alike, needed: float, margin: int) -> Alike | None:

@@ -189,6 +189,45 @@ def test_silent_missing_and_short_recordings_raise_no_alarm() -> None:
     assert found(*silent, *missing, *short) == []
 
 
+def gappy(recording: Recording) -> Recording:
+    signal = recording.signal.copy()
+    signal[::20] = np.nan
+    return dataclasses.replace(recording, signal=signal)
+
+
+def few_events(seed: int, rate: float = 0.02, channels: int = 9) -> Recording:
+    signal = (np.random.default_rng(seed).random((100, channels)) < rate).astype(np.float32)
+    return Recording(f"g{seed}", signal, 1.0, "a.u.")
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [noise(0, 16, 5), noise(0, 20, 1), gappy(noise(0, 1000, 5)), few_events(0)],
+    ids=["16 x 5", "20 x 1", "gaps", "few events"],
+)
+def test_the_same_bits_are_refused_however_short_gappy_or_sparse(recording: Recording) -> None:
+    others = [noise(seed, recording.steps, recording.num_channels) for seed in range(1, 5)]
+    assert found(recording, *others, dataclasses.replace(recording, group="again")) == [("g0", "again")]
+
+
+def test_signals_that_hold_little_may_be_the_same() -> None:
+    """Single events, one long event, a clamp and a ramp: chance or the set-up makes such trials equal."""
+    same = [few_events(0, rate=0.0) for _ in range(5)]
+    same[1].signal[50, 4] = same[1].signal[70, 2] = 1
+    same[2].signal[20:60, 3] = 1
+    same[3].signal[:] = np.arange(100)[:, None]
+    same[4].signal[:] = np.nan
+    for one in same:
+        assert found(dataclasses.replace(one, group="first"), dataclasses.replace(one, group="second")) == []
+
+
+def test_sparse_trials_of_chance_raise_no_alarm() -> None:
+    """A thousand trials of one channel and few bins: many are the same, and none is a copy."""
+    trials = [dataclasses.replace(few_events(k, 0.02, channels=1), group=f"t{k}") for k in range(1000)]
+    assert len({trial.fingerprint() for trial in trials}) < 900
+    assert found(*trials) == []
+
+
 def test_honest_event_trains_raise_no_alarm_and_shared_ones_do() -> None:
     def trains(seed: int, regular: bool) -> Recording:
         rng = np.random.default_rng(seed)
