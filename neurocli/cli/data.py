@@ -106,6 +106,62 @@ def fingerprints(recordings: RecordingSet) -> dict[str, str]:
     return {group: recordings[group].fingerprint() for group in recordings}
 
 
+def _kept_prints(info: dict[str, Any]) -> dict[str, str]:
+    """Group → hash of its content when the run was trained."""
+    return (info.get("data") or {}).get("fingerprints") or {}
+
+
+def _trained_on(info: dict[str, Any]) -> dict[str, str]:
+    """Hash of its content → group that a run was trained or chosen by."""
+    from neurocli.recordings import Split
+
+    if not info.get("split"):
+        return {}
+    kept, split = _kept_prints(info), Split.from_dict(info["split"])
+    return {kept[group]: group for group in (*split.validation, *split.train) if group in kept}
+
+
+def _refuse_changed(info: dict[str, Any], recordings: RecordingSet) -> None:
+    """Raise DataError where recordings of a run's split hold other values than when it was trained."""
+    from neurocli.recordings import Split
+
+    split = Split.from_dict(info["split"]) if info.get("split") else None
+    named = recordings.groups if split is None else [*split.train, *split.validation, *split.test]
+    kept = _kept_prints(info)
+    asked = [group for group in dict.fromkeys(named) if group in kept and group in recordings]
+    changed = [group for group in asked if recordings[group].fingerprint() != kept[group]]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise DataError(
+            f"the run's data changed since it was trained: {', '.join(changed[:3])}{more}",
+            where=", ".join(map(str, recordings.sources)) or changed[0],
+            hint="bring its files back, train a new run, or name data with --data",
+        )
+
+
+def _found_again(info: dict[str, Any], new: RecordingSet) -> RecordingSet | None:
+    """The recordings of a run, by the names it has for them, where files hold just these in another place."""
+    from neurocli.recordings import RecordingSet
+
+    kept, prints = _kept_prints(info), fingerprints(new)
+    if not kept or not info.get("split") or {*prints.values()} != {*kept.values()}:
+        return None
+    held_by = {value: group for group, value in prints.items()}
+    places = {group: group if prints.get(group) == value else held_by[value] for group, value in kept.items()}
+    return RecordingSet(
+        {group: _renamed(new, place, group) for group, place in places.items()},
+        meta=new.meta,
+        truth=new.truth,
+        sources=new.sources,
+    )
+
+
+def _renamed(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
+    import dataclasses
+
+    return lambda: dataclasses.replace(source[group], group=name)
+
+
 def trained_of_run(
     run: Any, data: Sequence[Path] | None, device: str | None, root: Path
 ) -> tuple[ModelFamily, Trained, dict[str, Any]]:
@@ -119,17 +175,23 @@ def trained_of_run(
     config = config_of(family, run)
     where = _device(device, config.train.device)
     known: RecordingSet | None
+    lost = ""
     try:
         known = recordings_of_run(info, family.card)
         split = split_of_run(info, known)
+        _refuse_changed(info, known)
     except DataError as error:
         if not data:
             raise
-        say(f"warning: {error.message}; references that need training data are left out")
-        known, split = None, None
+        known, split, lost = None, None, error.message
     recordings = known
     if data:
-        recordings, split = _new_data(info, known, split, open_files(data))
+        new = open_files(data)
+        if known is None and (known := _found_again(info, new)) is not None:
+            split = split_of_run(info, known)
+        if known is None:
+            say(f"warning: {lost}; references that need training data are left out")
+        recordings, split = _new_data(info, known, split, new)
     assert recordings is not None
     # The data of the run were audited before it was trained.
     module = adapted(family, recordings, config, split) if data else family.adapt(recordings, config, split)
@@ -157,35 +219,29 @@ def _new_data(
     info: dict[str, Any], known: RecordingSet | None, split: Split | None, new: RecordingSet
 ) -> tuple[RecordingSet, Split | None]:
     """New recordings as test groups beside the run's training groups; refuses what the model has seen."""
-    import dataclasses
-
     from neurocli.recordings import RecordingSet, Split
     from neurocli.recordings.split import NEW_DATA
 
-    seen = {value: group for group, value in ((info.get("data") or {}).get("fingerprints") or {}).items()}
     prints = fingerprints(new)
-    if split is not None and known is not None and seen and {*prints.values()} == {*seen}:
+    if split is not None and known is not None and prints and {*prints.values()} == {*_kept_prints(info).values()}:
         say("these are the data of the run: its own test groups are scored")
         return known, split
-    if split is not None:
-        used = {*split.train, *split.validation}
-        for group, value in prints.items():
-            if seen.get(value) in used:
-                raise LeakError(
-                    f"the model was trained on {seen[value]}, which has the content of {group}",
-                    where=group,
-                    hint="leave it out, or evaluate the run without --data",
-                )
+    # What was trained on is known by its fingerprints, whether or not its files are still there.
+    used = _trained_on(info)
+    for group, value in prints.items():
+        if value in used:
+            raise LeakError(
+                f"the model was trained on {used[value]}, which has the content of {group}",
+                where=group,
+                hint="leave it out, or evaluate the run without --data",
+            )
     if split is None or known is None:
         return new, Split((), (), tuple(new.groups), protocol=NEW_DATA)
 
-    def loader(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
-        return lambda: dataclasses.replace(source[group], group=name)
-
     kept = [*split.train, *split.validation]
     names = {group: f"new:{group}" if group in kept else group for group in new}
-    loaders = {group: loader(known, group, group) for group in dict.fromkeys(kept)}
-    loaders |= {name: loader(new, group, name) for group, name in names.items()}
+    loaders = {group: _renamed(known, group, group) for group in dict.fromkeys(kept)}
+    loaders |= {name: _renamed(new, group, name) for group, name in names.items()}
     whole = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
     tested = tuple(names.values())
     return whole, Split(split.train, split.validation, tested, protocol=NEW_DATA, leaky=split.leaky, folds=split.folds)
