@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+from neurocli.recordings import Batch, DataModule, Normalisation, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn import psth
 from neurocli_eirnn.config import DataConfig
@@ -24,13 +25,15 @@ EYE = slice(7, 9)
 LOCATIONS = 4
 EVERY = 4
 """One trial in so many is kept for confirmation."""
+NUMBER = re.compile(r"(\d+)$")
+"""A trial's number in its file, at the end of its name."""
 
 
 class SessionData(DataModule):
     """Trials as dense arrays; rows are found by group name.
 
-    inputs: float32 [trial, time, 14], eye position in z-scores of the training trials, with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron]
-    in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown. kept, held_back: bool [trial], those
+    inputs: float32 [trial, time, 14], eye position in z-scores of the training trials (`eye`, their mean and sd; None, and the file's
+    own units, where these trials are unknown), with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron] in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown. kept, held_back: bool [trial], those
     in any part of the split, and those that would be used but are kept for confirmation.
     """
 
@@ -61,6 +64,7 @@ class SessionData(DataModule):
         self.clip: float | None = None
         self.event_bins = np.stack([event_bins(self.session, event) for event in EVENTS], axis=1)
         self.reward_cue = options.reward_cue
+        self.eye = self._eye_of_training()
         self.inputs = self._inputs()
         self._targets = self._training_targets(config)
         self.spec = {
@@ -69,7 +73,16 @@ class SessionData(DataModule):
             "bins": self.session.bins,
             "bin_ms": self.session.bin_ms,
             "mean_rate": self._targets["mean_rate"].tolist(),
+            **({} if self.eye is None else {"eye": {"mean": self.eye[0].tolist(), "sd": self.eye[1].tolist()}}),
         }
+
+    def adopt(self, spec: dict[str, Any], normalisation: Normalisation | None) -> None:
+        """Z-score the eye as the run did; a run that kept no mean and sd leaves it in the file's own units."""
+        eye = spec.get("eye")
+        if isinstance(eye, dict):
+            self.eye = np.asarray(eye["mean"], np.float32), np.asarray(eye["sd"], np.float32)
+            self.inputs = self._inputs()
+            self.spec["eye"] = eye
 
     # -- what others ask ----------------------------------------------------------------------------------------------
 
@@ -152,10 +165,11 @@ class SessionData(DataModule):
             used = {*train, *validation, *test}
             left = np.array([name not in used for name in names], bool)
             cut = options.part == "development" and self.session.true_rates is None and given.protocol != NEW_DATA
-            self.held_back = self.kept & confirmation(names) & left & cut
+            if cut and numbered(names):  # a run's own split stands, whatever the names
+                self.held_back = self.kept & confirmation(names) & left
             return Split(train, validation, test, protocol=given.protocol, leaky=given.leaky)
         part = options.part if self.session.true_rates is None else "all"
-        confirming = confirmation(names) & (part != "all")
+        confirming = confirmation(names) if part != "all" else np.zeros(len(names), bool)
         self.held_back = self.kept & confirming & (part == "development")
         dealt = self.kept & ~confirming
         found = split_trials(
@@ -176,13 +190,21 @@ class SessionData(DataModule):
             )
         return Split(found.train, found.validation, tested, protocol=found.protocol)
 
+    def _eye_of_training(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Mean and sd [eye input] over the training trials; None without any: no scored trial may stand in for them."""
+        if not self.split.train:
+            return None
+        train = self.session.inputs[self.rows(self.split.train)][..., EYE]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a trace of NaN alone becomes 0 whatever its mean
+            return np.nan_to_num(np.nanmean(train, axis=(0, 1))), np.nan_to_num(np.nanstd(train, axis=(0, 1)))
+
     def _inputs(self) -> NDArray[np.float32]:
         """Inputs with the eye in z-scores; NaN, which only eye traces beyond the trial's end may have, becomes 0."""
         inputs = self.session.inputs.copy()
-        train = inputs[self.rows(self.split.train)][..., EYE] if self.split.train else inputs[..., EYE]
-        with np.errstate(invalid="ignore"):
-            mean, sd = np.nanmean(train, axis=(0, 1)), np.nanstd(train, axis=(0, 1))
-        inputs[..., EYE] = (inputs[..., EYE] - mean) / np.where(sd > 1e-6, sd, np.inf)
+        if self.eye is not None:
+            mean, sd = self.eye
+            inputs[..., EYE] = (inputs[..., EYE] - mean) / np.where(sd > 1e-6, sd, np.inf)
         inputs = np.nan_to_num(inputs, nan=0.0, posinf=0.0, neginf=0.0)
         if not self.reward_cue:
             return inputs
@@ -230,9 +252,23 @@ def confirmation(groups: list[str]) -> NDArray[np.bool_]:
     """[trial] which trials are kept for confirmation: every fourth by its number in the file, with which its name ends.
 
     By number and not by a seed: whatever the options, the same trials of a file are never seen before they are asked for.
+    Raises DataError where a name has no number: by place, a joined or filtered file would keep other trials.
     """
-    numbers = [re.search(r"(\d+)$", group) for group in groups]
-    return np.array([(int(n.group(1)) if n else k) % EVERY == EVERY - 1 for k, n in enumerate(numbers)], bool)
+    numbers = [NUMBER.search(group) for group in groups]
+    nameless = [group for group, number in zip(groups, numbers, strict=True) if number is None]
+    if nameless:
+        raise DataError(
+            f"{len(nameless)} of {len(groups)} trials have no number at the end of their name, first {nameless[0]}:"
+            " which are kept for confirmation cannot be told",
+            where="data.part",
+            hint="name trials by their number in the file, as in trial-0007, or use data.part=all",
+        )
+    return np.array([int(number.group(1)) % EVERY == EVERY - 1 for number in numbers if number], bool)
+
+
+def numbered(groups: list[str]) -> bool:
+    """Whether every trial's name ends with a number."""
+    return all(NUMBER.search(group) for group in groups)
 
 
 def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, validation: float, seed: int) -> Split:

@@ -39,6 +39,11 @@ def protocol_notes(data: SessionData, config: Any) -> list[str]:
         lines.append(
             "the test trials are those kept for confirmation: choices made after seeing this need other trials"
         )
+    if data.eye is None:
+        lines.append(
+            "the eye inputs are in the file's own units, not in those that the model was trained in: the run keeps no mean and sd of"
+            " its training trials (bring its data back, or train it again)"
+        )
     return lines
 
 

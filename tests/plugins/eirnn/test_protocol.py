@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -72,7 +73,20 @@ def test_confirmation_scores_exactly_the_trials_that_development_left(session):
 def test_the_cut_is_by_the_number_in_the_file_whatever_is_chosen():
     names = [f"trial-{n:04d}" for n in (3, 8, 11, 12)]
     assert confirmation(names).tolist() == [True, False, True, False]
-    assert confirmation(["a", "b", "c", "d"]).tolist() == [False, False, False, True]
+    assert confirmation(["b:trial-0007", "a:trial-0007", "x4"]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("part", ["development", "confirmation"])
+def test_trials_without_a_number_are_not_cut_by_their_place(session, part):
+    """In a filtered file the same trials have other places, so that trials kept once would be seen later."""
+    named = without_truth(session, lambda name: f"t{name[-4:]}x" if name.endswith("5") else name)
+    with pytest.raises(DataError, match="8 of 80 trials have no number") as caught:
+        adapted(named, part=part)
+    assert caught.value.where == "data.part" and "data.part=all" in caught.value.hint
+    _, _, data = adapted(named, part="all")
+    assert len(data.split.train) + len(data.split.validation) + len(data.split.test) == TRIALS
+    _, _, again = adapted(named, split=data.split)
+    assert again.split == data.split and not again.held_back.any()
 
 
 def test_published_and_simulated_sessions_are_not_cut(session):
@@ -118,6 +132,40 @@ def test_another_file_of_a_session_is_scored_by_the_same_rules(session):
     limit = ceiling(asked)
     value, without = limit.value(question, metric, "all"), limit.left_out(question, metric, "all")
     assert 0 < value < 1 and without.shape == (TRIALS,)
+
+
+def test_new_data_alone_have_the_eye_of_the_run_and_none_of_their_own_future(session):
+    """Where the run's data are gone: z-scores of its training trials, as they are in its spec."""
+    family, config, data = adapted(session)
+    tested = session.subset(data.split.test)
+    split = Split((), (), data.split.test, protocol=NEW_DATA)
+
+    def alone(recordings: RecordingSet, spec: dict):
+        module = family.adapt(recordings, config, split)
+        module.adopt(spec, None)
+        return module
+
+    spec = json.loads(json.dumps(data.spec))
+    asked = alone(tested, spec)
+    rows = [data.row[group] for group in asked.split.test]
+    bins = asked.inputs.shape[1]
+    np.testing.assert_array_equal(asked.inputs[asked.rows(asked.split.test)], data.inputs[rows][:, :bins])
+    assert not any("own units" in line for line in family.notes(asked, config))
+
+    group = asked.split.test[0]
+    inputs = np.array(tested[group].inputs)
+    inputs[-5:, 7:9] += 3.0
+    changed = dataclasses.replace(tested[group], inputs=inputs)
+    other = RecordingSet.of(
+        [changed if g == group else tested[g] for g in tested], meta=session.meta, truth=session.truth
+    )
+    for kept in (spec, {name: value for name, value in spec.items() if name != "eye"}):
+        before, after = alone(tested, kept), alone(other, kept)
+        until = len(inputs) - 5
+        np.testing.assert_array_equal(after.inputs[:, :until], before.inputs[:, :until])
+        assert not np.array_equal(after.inputs, before.inputs)
+    assert any("own units" in line for line in family.notes(after, config))
+    np.testing.assert_array_equal(after.inputs[after.row[group], : len(inputs), 7:9], inputs[:, 7:9])
 
 
 def test_neurons_of_another_session_are_refused(session):
