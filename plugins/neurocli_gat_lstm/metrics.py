@@ -11,7 +11,10 @@ from neurocli.evaluation.metrics import Metric, known_targets
 
 
 class SkillOverPersistence(Metric):
-    """S = 1 - squared error over that of "nothing changes", mean over worms; neurons count by how much they change."""
+    """S = 1 - squared error over that of "nothing changes", mean over worms; neurons count by how much they change.
+
+    A worm in which nothing changes has no S, and counts nothing.
+    """
 
     name = "S"
     unit = "1 - MSE/MSE of persistence"
@@ -29,7 +32,7 @@ class SkillOverPersistence(Metric):
         error = np.where(known, target - prediction, 0.0).astype(np.float64)
         columns = np.stack([(error**2).sum(0), (change**2).sum(0)], axis=-1)
         total = columns[:, 1].sum()
-        return columns / total if total > 0 else columns
+        return columns / total if total > 0 else np.zeros_like(columns)
 
     def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
         """[group]: every worm counts the same."""
