@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from neurocli.recordings import Recording, RecordingSet, Spikes
 
 LARGE = 100.0
+FEW = 0.05
+"""Share of later samples that go missing: so few that no channel is left out for it."""
 
 Alter = Callable[[Recording], Recording]
 
@@ -47,6 +49,23 @@ def another_signal(recording: Recording, cut: int, *, large: bool = False) -> Re
 def another_last_sample(recording: Recording) -> Recording:
     """Another last sample, and nothing else."""
     return another_signal(recording, recording.steps - 2)
+
+
+def other_gaps(recording: Recording, cut: int) -> Recording:
+    """Other samples missing after `cut`: some that were there are not, and those that were missing are there.
+
+    In every second channel the sample after `cut` changes sides.
+    """
+    signal = np.array(recording.signal, np.result_type(recording.signal, np.float32))
+    there = np.isfinite(signal) if recording.mask is None else recording.mask & np.isfinite(signal)
+    rng = np.random.default_rng(cut + 1)
+    chosen = ~there | (rng.random(there.shape) < FEW)
+    chosen[: cut + 1] = False
+    chosen[cut + 1 : cut + 2, ::2] = True
+    signal[chosen & ~there] = rng.normal(np.nanmean(signal), np.nanstd(signal), int((chosen & ~there).sum()))
+    signal[chosen & there] = np.nan
+    mask = None if recording.mask is None else there ^ chosen
+    return dataclasses.replace(recording, signal=signal, mask=mask)
 
 
 def other_inputs(recording: Recording, cut: int) -> Recording:

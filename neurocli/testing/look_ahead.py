@@ -3,7 +3,8 @@
 What a test recording holds after an origin is changed, the recordings are adapted again by the same split, and the model and
 every baseline answer again. All that they say of targets whose origin is at or before the change must be the same bits,
 whatever is done on the way: normalisation, smoothing, interpolation, summaries. A model that answers from its inputs alone
-must not look at the recorded signal of a test group at all, nor at inputs that come later.
+must not look at the recorded signal of a test group at all, nor at inputs that come later. What a family computes from
+training groups when a training begins is computed again too. Where a forecast's targets lie is not believed but tried.
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.plugin.family import ModelFamily, Trained
 from neurocli.recordings import Recording, RecordingSet, Split
-from neurocli.testing.altered import Alter, another_last_sample, another_signal, other_inputs, with_altered
+from neurocli.testing.altered import (
+    Alter,
+    another_last_sample,
+    another_signal,
+    other_gaps,
+    other_inputs,
+    with_altered,
+)
+from neurocli.testing.origins import EARLIER, LATER, NO_HORIZON, Origins
 
 _CUTS = (0.35, 0.8)
 """Where in a question's origins the future begins."""
@@ -51,7 +61,20 @@ class Report:
     compared: int = 0
 
 
-Experiment = tuple[str, dict[str, tuple[Alter, int]], bool]
+@dataclass(frozen=True)
+class _Experiment:
+    """what: is changed; alter: group → (change, last sample that stays); blind: for models without forecasts;
+    at_gap: a value is missing there that the next sample has; gaps: later samples are missing that were not, so that questions may
+    have other origins, and a family may refuse them.
+    """
+
+    what: str
+    alter: Mapping[str, tuple[Alter, int]]
+    blind: bool = False
+    at_gap: bool = False
+    gaps: bool = False
+
+
 Answers = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
 
 
@@ -60,25 +83,43 @@ def look_ahead(
 ) -> Report:
     """Who sees the future of which test group. The weights are shaken, so that no part of a new model keeps silent.
 
-    baselines_each_time: False asks the baselines once for each kind of change, where fitting them takes long.
+    baselines_each_time: False asks the baselines once for each kind of change, and once more at a gap, where fitting them takes
+    long.
     """
-    trained = dataclasses.replace(trained, module=_awake(family, trained))
+    awake = dataclasses.replace(trained, module=_awake(family, trained))
     split, config = trained.data.split, trained.config
-    questions, answers = _asked(family, trained, recordings)
-    report = Report()
-    baselines_asked: set[str] = set()
-    for what, alter, blind in _experiments(recordings, questions, split):
-        data = family.adapt(with_altered(recordings, {group: one for group, (one, _) in alter.items()}), config, split)
-        fit = baselines_each_time or what not in baselines_asked
-        baselines_asked.add(what)
-        again, later = _asked(family, dataclasses.replace(trained, data=data), recordings, data, baselines=fit)
-        cuts = {group: cut for group, (_, cut) in alter.items()}
-        for name, question in questions.items():
-            if blind == (question.horizon_ms is not None):
+    questions, answers = _asked(family, awake, recordings)
+    report, places = Report(), Origins()
+    for name, question in questions.items():
+        if question.horizon_ms is not None and question.horizon_steps < 1:
+            report.seen.append(Seen("the question", NO_HORIZON, name, question.groups[0], 0))
+    baselines_asked: set[tuple[str, bool]] = set()
+    for experiment in _experiments(recordings, questions, split):
+        what, cuts = experiment.what, {group: cut for group, (_, cut) in experiment.alter.items()}
+        altered = with_altered(recordings, {group: one for group, (one, _) in experiment.alter.items()})
+        try:
+            data = family.adapt(altered, config, split)
+        except DataError:
+            if experiment.gaps:
                 continue
-            for group in question.groups:
-                if group in cuts:
-                    _compare(report, what, question, again.get(name), answers, later, group, cuts[group])
+            raise
+        fit = baselines_each_time or (what, experiment.at_gap) not in baselines_asked
+        baselines_asked.add((what, experiment.at_gap))
+        asked = dataclasses.replace(trained, data=data)
+        asked = dataclasses.replace(asked, module=_awake(family, asked))
+        again, later = _asked(family, asked, recordings, data, baselines=fit)
+        for name, question in questions.items():
+            if experiment.blind == (question.horizon_ms is not None):
+                continue
+            # Of folds only the group that was changed: its own fold is asked about it, and has never seen it.
+            for group in [group for group in question.groups if group in cuts]:
+                same = not (experiment.blind or experiment.gaps)
+                _compare(report, what, question, again.get(name), answers, later, group, cuts[group], same)
+                if same and name in again and group in again[name].targets:
+                    late = places.look(recordings[group], question, again[name], group, cuts[group])
+                    if late is not None:
+                        report.seen.append(Seen("the question", LATER, name, group, late))
+    report.seen.extend(Seen("the question", EARLIER, *place) for place in places.never_moved())
     return report
 
 
@@ -121,11 +162,8 @@ def _values(name: str, prediction: Prediction) -> dict[str, Mapping[str, NDArray
     return {name: prediction.values, **{f"{name}: {key}": values for key, values in prediction.extra.items()}}
 
 
-def _experiments(recordings: RecordingSet, questions: Mapping[str, Question], split: Split) -> Iterator[Experiment]:
-    """(what is changed, group → (change, last sample that stays), whether it is for models without forecasts).
-
-    All test groups are changed together, but for folds: there each group is trained on for the others.
-    """
+def _experiments(recordings: RecordingSet, questions: Mapping[str, Question], split: Split) -> Iterator[_Experiment]:
+    """All test groups are changed together, but for folds: there each group is trained on for the others."""
     origins: dict[str, NDArray[np.int64]] = {}
     for question in questions.values():
         for group in question.groups:
@@ -141,19 +179,24 @@ def _experiments(recordings: RecordingSet, questions: Mapping[str, Question], sp
             yield from _for_inputs(recordings, cuts)
 
 
-def _for_forecasts(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[Experiment]:
-    for here in _one_by_one(cuts):
+def _for_forecasts(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[_Experiment]:
+    for number, here in enumerate(_one_by_one(cuts)):
         for what, large in (("later samples", False), ("how large later samples are", True)):
-            yield what, {g: (partial(_all_later, cut=c, large=large), c) for g, c in here.items()}, False
-    yield "the last sample", {g: (another_last_sample, recordings[g].steps - 2) for g in cuts}, False
+            alter = {g: (partial(_all_later, cut=c, large=large), c) for g, c in here.items()}
+            yield _Experiment(what, alter, at_gap=number >= len(_CUTS))
+    *_, last = _one_by_one(cuts)
+    alter = {g: (partial(other_gaps, cut=c), c) for g, c in last.items()}
+    yield _Experiment("which later samples are missing", alter, gaps=True)
+    yield _Experiment("the last sample", {g: (another_last_sample, recordings[g].steps - 2) for g in cuts})
 
 
-def _for_inputs(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[Experiment]:
+def _for_inputs(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iterator[_Experiment]:
     for what, large in (("the recorded signal", False), ("how large the recorded signal is", True)):
         change = partial(another_signal, cut=-1, large=large)
-        yield what, {group: (change, recordings[group].steps) for group in cuts}, True
-    for here in _one_by_one(cuts):
-        yield "later inputs", {g: (partial(other_inputs, cut=c), c) for g, c in here.items()}, True
+        yield _Experiment(what, {group: (change, recordings[group].steps) for group in cuts}, blind=True)
+    for number, here in enumerate(_one_by_one(cuts)):
+        alter = {g: (partial(other_inputs, cut=c), c) for g, c in here.items()}
+        yield _Experiment("later inputs", alter, blind=True, at_gap=number >= len(_CUTS))
 
 
 def _one_by_one(cuts: Mapping[str, list[int]]) -> Iterator[dict[str, int]]:
@@ -185,13 +228,17 @@ def _compare(
     later: Answers,
     group: str,
     cut: int,
+    same_origins: bool,
 ) -> None:
-    """Predictions of origins up to `cut`, those of the altered recordings beside those of the recordings as they were."""
+    """Predictions of origins up to `cut`, those of the altered recordings beside those of the recordings as they were.
+
+    same_origins: the question must have the same ones up to there.
+    """
     before = np.asarray(question.origins[group])
     after = np.asarray(again.origins[group]) if again is not None and group in again.targets else before[:0]
     early, still = before <= cut, after <= cut
-    # Windows around events of the inputs may move with these; what is forecast may not.
-    if question.horizon_ms is not None and not np.array_equal(before[early], after[still]):
+    # Windows around events of the inputs may move with these, and nothing is asked about what is missing.
+    if same_origins and not np.array_equal(before[early], after[still]):
         report.seen.append(Seen("the question", what, question.name, group, cut))
         return
     common = np.intersect1d(before[early], after[still])

@@ -11,11 +11,13 @@ import torch
 
 from neurocli.config.resolve import resolve
 from neurocli.config.sections import FamilyConfig
+from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.cards import ModelCard
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import DataModule, Recording, RecordingSet, Split
+from neurocli.recordings.split import leave_one_out
 from neurocli.testing.look_ahead import Report, look_ahead
 
 MODELS = [
@@ -31,13 +33,13 @@ MODELS = [
 STEPS, START = 120, 10
 
 
-def report_of(family: ModelFamily, sets: tuple[str, ...] = ()) -> Report:
+def report_of(family: ModelFamily, sets: tuple[str, ...] = (), **how: bool) -> Report:
     recordings = family.example(0)
     config = resolve(family.Config, sets=list(sets), flags={"train.device": "cpu", "train.seed": 0}).config
     data = family.adapt(recordings, config)
     torch.manual_seed(0)
     module = family.build(config, data.spec).eval()
-    return look_ahead(family, Trained(module, config, data, 0, []), recordings)
+    return look_ahead(family, Trained(module, config, data, 0, []), recordings, **how)
 
 
 @pytest.mark.slow
@@ -128,6 +130,8 @@ class Toy(ModelFamily):
         for group, at in question.origins.items():
             recording = trained.data.recordings[group]
             seen = trained.data.signal[group][at]
+            if self.how == "gaps":
+                seen = seen + recording.mask[at + 1]
             if self.blind:
                 ahead = 1 if self.how == "inputs" else 0
                 seen = recording.inputs[at + ahead]
@@ -176,6 +180,23 @@ def test_a_planted_look_ahead_of_the_data_is_caught(how: str) -> None:
     assert {seen.group for seen in report.seen} == {"g3", "g4"}
 
 
+def test_a_model_that_knows_what_will_be_missing_is_caught() -> None:
+    report = report_of(Toy("gaps"))
+    assert {seen.what for seen in report.seen} == {"which later samples are missing"}
+    assert seen_by(report) == {"the model"} and {seen.group for seen in report.seen} == {"g3", "g4"}
+
+
+def test_a_family_that_takes_no_gaps_is_not_asked_about_them() -> None:
+    class Whole(Toy):
+        def adapt(self, recordings, config, split=None):
+            if any(np.isnan(recordings[group].signal).any() for group in recordings):
+                raise DataError("a sample is missing", where="toy", hint="none")
+            return super().adapt(recordings, config, split)
+
+    report = report_of(Whole())
+    assert report.seen == [] and report.compared > 100
+
+
 def test_a_planted_look_ahead_of_a_baseline_is_caught() -> None:
     assert seen_by(report_of(Toy("baseline"))) == {"the baseline persistence"}
 
@@ -200,6 +221,94 @@ def test_questions_that_depend_on_later_samples_are_caught() -> None:
             return [dataclasses.replace(question, origins=last, targets=targets)]
 
     assert "the question" in seen_by(report_of(Choosy()))
+
+
+def test_a_baseline_that_interpolates_over_gaps_is_caught_though_baselines_are_asked_less_often() -> None:
+    class Filling(Toy):
+        def baselines(self, data, config):
+            filled = {g: Data._prepared(data.recordings[g], "interpolation") for g in data.recordings}
+
+            def answer(question):
+                return Prediction({g: filled[g][at] for g, at in question.origins.items()})
+
+            return [Predictor("persistence", "baseline", answer)]
+
+    assert seen_by(report_of(Filling(), baselines_each_time=False)) == {"the baseline persistence"}
+    assert report_of(Toy(), baselines_each_time=False).seen == []
+
+
+class Prepared(Toy):
+    """A toy whose bias is the mean of some groups. of: group, split → the groups whose mean answers for it."""
+
+    def __init__(self, of: Any, folds: bool) -> None:
+        super().__init__()
+        self.of, self.folds = of, folds
+
+    def adapt(self, recordings, config, split=None):
+        if self.folds:
+            split = split or leave_one_out(recordings.groups, "leave one out")
+        return super().adapt(recordings, config, split)
+
+    def build(self, config, spec):
+        return torch.nn.Linear(1, 5)
+
+    def prepare(self, module, data, config):
+        for number, group in enumerate(data.split.test):
+            mean = np.mean([data.recordings[one].signal.mean() for one in self.of(group, data.split)])
+            module.bias.data[number] = float(mean)
+
+    def predict(self, trained, question):
+        values = {}
+        for number, (group, at) in enumerate(question.origins.items()):
+            seen = torch.tensor(trained.data.signal[group][at], dtype=torch.float32)
+            values[group] = trained.module(seen)[:, number : number + 1].numpy()
+        return Prediction(values)
+
+
+def own_training(group: str, split: Split) -> tuple[str, ...]:
+    fold = split.fold_of(group)
+    return split.train if fold is None else split.folds[fold].train
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_what_is_computed_when_a_training_begins_may_know_no_test_group(folds: bool) -> None:
+    honest = report_of(Prepared(own_training, folds))
+    assert honest.seen == [] and honest.compared > 100
+    leaking = Prepared(lambda group, split: (*own_training(group, split), group), folds)
+    assert seen_by(report_of(leaking)) == {"the model"}
+
+
+class Shifted(Toy):
+    """Its origins are not those that it says, its targets lie `steps` samples after the true ones."""
+
+    def __init__(self, shift: int, steps: int = 5) -> None:
+        super().__init__()
+        self.shift, self.steps = shift, steps
+
+    def questions(self, data, config, part="test"):
+        at = np.arange(START, STEPS - 10)
+        groups = data.split.groups(part)
+        targets = {g: data.recordings[g].signal[at + self.steps] for g in groups}
+        origins = dict.fromkeys(groups, at + self.shift)
+        return [Question("some steps", self.steps, float(self.steps), "a.u.", targets, origins)]
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_origins_are_not_believed(steps: int) -> None:
+    assert report_of(Shifted(0, steps)).seen == []
+    for shift in (1, 2, steps):
+        assert "targets from before their place" in {seen.what for seen in report_of(Shifted(shift, steps)).seen}
+    assert "targets from after their place" in {seen.what for seen in report_of(Shifted(-1, steps)).seen}
+
+
+def test_a_forecast_lies_a_sample_ahead_at_least() -> None:
+    class Now(Toy):
+        def questions(self, data, config, part="test"):
+            return [
+                dataclasses.replace(question, horizon_steps=0) for question in super().questions(data, config, part)
+            ]
+
+    assert "a forecast of less than one sample" in {seen.what for seen in report_of(Now()).seen}
 
 
 def test_the_contract_kit_asks_it_of_every_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
