@@ -42,7 +42,8 @@ def of_exhibits(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 def exhibit_markdown(table: dict[str, Any], columns: Sequence[str] | None = None, form: str = ".3f") -> str:
     """An exhibit's table, or some of its columns."""
-    chosen = [table["columns"].index(c) for c in columns or table["columns"]]
+    everything = range(len(table["columns"]))  # names may repeat: a low and a high for each of two scores
+    chosen = everything if columns is None else [table["columns"].index(c) for c in columns]
     lines = [f"| {' | '.join(table['columns'][k] for k in chosen)} |", "|---" * len(chosen) + "|"]
     for row in table["rows"]:
         cells = (
