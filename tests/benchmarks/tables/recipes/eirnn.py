@@ -39,7 +39,7 @@ def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
     return {
         "development": [scored(seed, "development") for seed in SEEDS],
         "confirmation": [scored(seed, "confirmation") for seed in SEEDS],
-        "truth": [_truth(lab, seed) for seed in SEEDS[:1]],
+        "truth": [_truth(lab, seed) for seed in SEEDS],
     }
 
 
@@ -54,7 +54,7 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
         rows = scores.mean_of_seeds([one["scores"] for one in kept[part]])
         parts[part] = f"{scores.markdown(HEADINGS, rows)}\n\n{_verdicts(kept[part])}"
     truth = "\n\n".join(
-        f"seed {s}:\n\n{scores.exhibit_markdown(t['table'])}" for s, t in zip(SEEDS, kept["truth"], strict=False)
+        f"seed {s}:\n\n{scores.exhibit_markdown(t['table'])}" for s, t in zip(SEEDS, kept["truth"], strict=True)
     )
     return {
         "eirnn-development": parts["development"],
