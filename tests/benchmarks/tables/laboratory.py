@@ -69,10 +69,10 @@ class Laboratory:
 
     def made(self, seeds: list[int]) -> dict[str, Any]:
         """With what the values of a recipe were made, kept beside them."""
-        places = {f"{self.folder}/": "", os.environ.get("NEUROCLI_REAL_DATA", "-"): "$NEUROCLI_REAL_DATA"}
+        places = {f"{self.folder}/": "", os.environ.get("NEUROCLI_REAL_DATA", ""): "$NEUROCLI_REAL_DATA"}
         commands = self.commands
         for place, name in places.items():  # nothing of this machine
-            commands = [command.replace(place, name) for command in commands]
+            commands = [command.replace(place, name) if place else command for command in commands]
         return {"commit": commit(), "seeds": seeds, "commands": commands, "cpu_s": round(self.cpu_s)}
 
     def _kept(self, command: list[str]) -> Path:

@@ -36,7 +36,8 @@ def source(name: str, made: dict[str, Any]) -> str:
     """The line under each block: how it was made."""
     seeds = made["seeds"]
     of = f", seed{'s' if len(seeds) > 1 else ''} {' '.join(map(str, seeds))}" if seeds else ""
-    return f"<sub>`python tests/benchmarks/tables/remake.py {name}`, commit {made['commit']}{of}, {made['cpu_s']:,} CPU-s</sub>"
+    cost = f", {made['cpu_s']:,} CPU-s" if made["cpu_s"] else ""
+    return f"<sub>`python tests/benchmarks/tables/remake.py {name}`, commit {made['commit']}{of}{cost}</sub>"
 
 
 def run(name: str, work: Path) -> bool:
