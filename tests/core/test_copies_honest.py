@@ -13,7 +13,7 @@ from neurocli.recordings import Recording, RecordingSet
 from neurocli.recordings.copies import copies, refuse_copies
 
 REAL = Path(os.environ.get("NEUROCLI_REAL_DATA", "/nowhere"))
-real = pytest.mark.skipif(not REAL.is_dir(), reason="set NEUROCLI_REAL_DATA")
+real = pytest.mark.skipif(not REAL.is_dir(), reason="NEUROCLI_REAL_DATA is not set")
 
 
 def brunel(seed: int) -> RecordingSet:
