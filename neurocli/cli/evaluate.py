@@ -24,6 +24,12 @@ def evaluate(
     controls: Annotated[
         bool, typer.Option("--controls", help="Also the model's controls: found among the runs, or trained now.")
     ] = False,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="evaluate.KEY=VALUE, over the run's own options; may be repeated.", metavar="KEY=VALUE"
+        ),
+    ] = None,
     device: Device = None,
     root: Root = RUNS,
     json: Json = False,
@@ -33,9 +39,10 @@ def evaluate(
         if weights is not None:
             from neurocli.cli.weights import evaluate_weights
 
-            evaluate_weights(output, run, weights, data, device, root, controls=controls)
+            evaluate_weights(output, run, weights, data, device, root, sets or (), controls=controls)
             return
         from neurocli.cli.data import trained_of_run
+        from neurocli.cli.evaluate_options import overridden
         from neurocli.cli.lost import Lost
         from neurocli.cli.unfinished import unfinished_note
         from neurocli.evaluation.evaluate import evaluate as score
@@ -45,6 +52,7 @@ def evaluate(
 
         folder = RunFolder.find(root, run)
         family, trained, _ = trained_of_run(folder, data, device, root)
+        trained.config = overridden(trained.config, sets or ())
         with locked(folder):
             figures = folder.figures / ("new-data" if data else "evaluation")
             lost = Lost()

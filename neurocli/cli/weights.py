@@ -17,6 +17,7 @@ def evaluate_weights(
     data: Sequence[Path] | None,
     device: str | None,
     root: Path,
+    sets: Sequence[str] = (),
     *,
     controls: bool,
 ) -> None:
@@ -29,6 +30,7 @@ def evaluate_weights(
     import hashlib
 
     from neurocli.cli.data import recordings_for
+    from neurocli.cli.evaluate_options import overridden
     from neurocli.cli.lost import Lost
     from neurocli.evaluation.evaluate import evaluate
     from neurocli.plugin.family import Trained
@@ -42,6 +44,7 @@ def evaluate_weights(
     family = registry().family(model)
     where = resolve_device(device or "cpu", where="--device")
     imported = family.import_weights(weights)
+    imported.config = overridden(imported.config, sets)
     recordings, _ = recordings_for(family, imported.config, data)
     split = Split((), (), tuple(recordings.groups), protocol="weights trained elsewhere")
     module = family.adapt(recordings, imported.config, split)

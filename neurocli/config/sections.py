@@ -61,6 +61,15 @@ class TrainConfig(Section):
     threads: int = Field(1, ge=1, le=256, description="CPU threads; one is fastest for the small models here")
 
 
+class EvaluateSection(Section):
+    """What a score is held against, the same for every family; families add what they score."""
+
+    rivals: Literal["quick", "full", "none"] = Field(
+        "quick",
+        description="strong baselines of the model's own budget: in their quick form, with all steps and rows, or left out",
+    )
+
+
 class FamilyConfig(Section):
     """The configuration of a model: families subclass it and add `data`, `model` and `evaluate` sections."""
 

@@ -99,7 +99,8 @@ def evaluate(
         questions = questions[:1]
     board = Scoreboard(family.metrics(data, config))
     name = family.card.name
-    say("fitting the baselines on the training groups" if data.split.train else "scoring without training groups")
+    if not data.split.train:
+        say("scoring without training groups")
     references = list(family.baselines(data, config))
     ceiling = family.ceiling(data, config)
     if isinstance(ceiling, Predictor):
@@ -111,13 +112,15 @@ def evaluate(
         )
         answers[question.name] = family.predict(trained, question)
         board.add(question, name, "model", answers[question.name])
-        for predictor in references:
+        for number, predictor in enumerate(references, start=1):
+            say(f"{question.name}: {predictor.name} ({number} of {len(references)})")
             answer = predictor.answer(question)
             if answer is not None:
                 board.add(question, predictor.name, predictor.kind, answer)
         if isinstance(ceiling, Bound):
             board.add_bound(question, ceiling)
         skills.append({"question": question.name, **board.skill(question, name)})
+    board.enter_costs({name: family.cost(trained), **{p.name: p.cost() for p in references}})
     found = Evaluation(
         model=name,
         scores=board.scores,

@@ -66,16 +66,26 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a predictor took to fit: CPU-seconds, and how many numbers were fitted; None where that is not known."""
+
+    cpu_s: float | None = None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
 class Predictor:
     """A named way to answer: a baseline, a ceiling or a control.
 
-    `answer` returns None for a question that it cannot answer.
+    `answer` returns None for a question that it cannot answer. `cost` is asked after the last answer, since many fit when they
+    are first asked.
     """
 
     name: str
     kind: str
     answer: Callable[[Question], Prediction | None]
     note: str = ""
+    cost: Callable[[], Cost | None] = lambda: None
 
 
 @dataclass(frozen=True)

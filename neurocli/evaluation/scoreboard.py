@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from neurocli.evaluation.intervals import (
     why_no_interval,
 )
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Prediction, Question
+from neurocli.evaluation.question import Bound, Cost, Prediction, Question
 from neurocli.evaluation.skill import Room, skill
 
 ALL = "all"
@@ -31,7 +31,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Score:
-    """One number of one predictor, with its interval over groups; `no_interval` says why there is none."""
+    """One number of one predictor, with its interval over groups; `no_interval` says why there is none.
+
+    cpu_s, parameters: what the predictor took to fit, None where that is not known.
+    """
 
     name: str
     kind: str
@@ -45,6 +48,8 @@ class Score:
     high: float | None
     n_groups: int
     no_interval: str | None = None
+    cpu_s: float | None = None
+    parameters: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -102,6 +107,13 @@ class Scoreboard:
                 exact = without is not None and without.size > 0 and bool((without == value).all())  # not estimated
                 why = None if exact or math.isfinite(low) else "a number without interval"
                 self._append(question, bound.name, "ceiling", metric, subset, (value, low, high), why)
+
+    def enter_costs(self, costs: Mapping[str, Cost | None]) -> None:
+        """Enter what predictors took to fit, by their names: known when they have answered."""
+        for n, score in enumerate(self.scores):
+            cost = costs.get(score.name)
+            if cost is not None:
+                self.scores[n] = replace(score, cpu_s=cost.cpu_s, parameters=cost.parameters)
 
     def _append(
         self,

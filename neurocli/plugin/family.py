@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neurocli.config.sections import FamilyConfig
     from neurocli.diagnosis.finding import Finding
     from neurocli.evaluation.metrics import Metric
-    from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+    from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
     from neurocli.plugin.exhibit import Exhibit
     from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 
@@ -58,6 +58,8 @@ class Trained:
     data: DataModule
     seed: int
     history: list[dict[str, float]]
+    cpu_s: float | None = None
+    """What the training took, in CPU-seconds; None where it was trained elsewhere."""
 
 
 @dataclass
@@ -155,6 +157,12 @@ class ModelFamily(ABC):
     def controls(self, config: Any) -> dict[str, dict[str, Any]]:
         """Control → the options (dotted key → value) that make it of `config`: what `neuro evaluate RUN --controls` trains."""
         return {}
+
+    def cost(self, trained: Trained) -> Cost:
+        """What training took, and how many numbers of one model are fitted. Default: all trained numbers of the module."""
+        from neurocli.evaluation.question import Cost
+
+        return Cost(trained.cpu_s, sum(p.numel() for p in trained.module.parameters() if p.requires_grad))
 
     def suspicious_score(self, data: DataModule, config: Any) -> float | None:
         """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -54,3 +55,15 @@ class DataModule(ABC):
         for group in self.split.test:
             digest.update(self.recordings[group].fingerprint().encode())
         return digest.hexdigest()
+
+    def training_content(self) -> str:
+        """sha256 over all that may be fitted on: groups to train on and to choose by, with inputs, events and labels."""
+        if self._training_content is None:
+            digest = hashlib.sha256(json.dumps(self.spec, sort_keys=True, default=str).encode())
+            for part in ("train", "validation"):
+                for group in self.split.groups(part):
+                    digest.update(f"{part} {group} {self.recordings[group].content()}".encode())
+            self._training_content = digest.hexdigest()
+        return self._training_content
+
+    _training_content: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,3 +107,18 @@ class Recording:
             if self.unit == "mV" and signal.dtype.kind == "f":
                 signal = np.rint(signal.astype(np.float64) * 1e3)
             return hashlib.sha256(np.ascontiguousarray(signal, dtype=np.float32).tobytes()).hexdigest()
+
+    def content(self) -> str:
+        """sha256 of all that a model may be fitted on: signal, mask, inputs, spikes, events and labels."""
+        digest = hashlib.sha256(self.fingerprint().encode())
+        arrays: dict[str, NDArray[Any] | None] = {"mask": self.mask, "inputs": self.inputs, **self.events}
+        if self.spikes is not None:
+            arrays |= {"spikes.step": self.spikes.step, "spikes.channel": self.spikes.channel}
+        for name in sorted(arrays):
+            array = arrays[name]
+            if array is not None:
+                values = np.ascontiguousarray(array)
+                digest.update(f"{name} {values.shape} {values.dtype}".encode())
+                digest.update(repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes())
+        digest.update(json.dumps(self.labels, sort_keys=True, default=str).encode())
+        return digest.hexdigest()

@@ -32,9 +32,21 @@ def scoreboard(found: dict[str, Any], name: str) -> Sheet:
     n, group = len(main["groups"]), found["protocol"]["group"]
     title = f"{found['model']}  {name}: {asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
     keys = [(m["name"], m["unit"]) for m in found["metrics"]]
-    cells = _cells(_of(found, question=main["name"]), lambda s: (s["metric"], s["unit"]))
+    scores = _of(found, question=main["name"])
+    cells = _cells(scores, lambda s: (s["metric"], s["unit"]))
     columns = ["", "kind", *(heading(m) for m in found["metrics"])]
-    return Sheet(title, columns, _rows(cells, keys), _about_intervals(found, main["name"]))
+    rows = _rows(cells, keys)
+    costs = {s["name"]: (s.get("cpu_s"), s.get("parameters")) for s in scores}
+    if any(value is not None for cost in costs.values() for value in cost):
+        columns += ["CPU-s", "parameters"]
+        rows = [[*row, *_cost(*costs[row[0]])] for row in rows]
+    return Sheet(title, columns, rows, _about_intervals(found, main["name"]))
+
+
+def _cost(cpu_s: float | None, parameters: int | None) -> tuple[str, str]:
+    """What a predictor took to fit, for people."""
+    seconds = "–" if cpu_s is None else f"{cpu_s:.2g}" if cpu_s < 10 else f"{cpu_s:,.0f}"
+    return seconds, "–" if parameters is None else f"{parameters:,}"
 
 
 def _about_intervals(found: dict[str, Any], question: str) -> str:

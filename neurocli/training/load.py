@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import torch
@@ -75,7 +76,16 @@ def load_trained(
     load_weights(module, checkpoint.weights, where=str(folder))
     torch.set_num_threads(config.train.threads)  # the small models here lose by more than one
     module.to(resolve_device(device)).eval()
-    return Trained(module, config, data, config.train.seed, read_history(run.metrics_csv))
+    return Trained(module, config, data, config.train.seed, read_history(run.metrics_csv), _cpu_s(run))
+
+
+def _cpu_s(run: RunFolder) -> float | None:
+    """What a finished training took."""
+    try:
+        value = json.loads(run.metrics_json.read_text(encoding="utf-8")).get("cpu_s")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def untrained(family: ModelFamily, config: Any, spec: dict[str, Any], seed: int) -> torch.nn.Module:
