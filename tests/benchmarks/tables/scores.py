@@ -12,14 +12,14 @@ ALL = "all"
 
 
 def keep_scores(evaluation: dict[str, Any], columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The scores in `columns`, as rows: name, kind, and values [column] of (value, low, high)."""
+    """The scores in `columns`, as rows: name, kind, cpu_s, parameters, and values [column] of (value, low, high)."""
     main = evaluation["questions"][0]["name"]
     rows: dict[str, dict[str, Any]] = {}
     for score in evaluation["scores"]:
         for n, (metric, unit, question, subset) in enumerate(columns):
             wanted = (metric, unit, question or main, subset)
             if (score["metric"], score["unit"], score["question"], score["subset"]) == wanted:
-                row = rows.setdefault(score["name"], {"name": score["name"], "kind": score["kind"]})
+                row = rows.setdefault(score["name"], {k: score.get(k) for k in ("name", "kind", "cpu_s", "parameters")})
                 row.setdefault("values", [None] * len(columns))[n] = [score["value"], score["low"], score["high"]]
     for n, column in enumerate(columns):
         if not any(row["values"][n] for row in rows.values()):
@@ -76,14 +76,20 @@ def markdown(
     form: str | Sequence[str] = ".3f",
     *,
     intervals: bool = True,
+    costs: bool = False,
     named: Callable[[dict[str, Any]], str] = lambda row: row["name"],
 ) -> str:
-    """A table of rows as `keep_scores` gives them, the model in bold, the ceiling last."""
+    """A table of rows as `keep_scores` gives them, the model in bold, the ceiling last; `costs`: what each took to fit."""
     order = {"baseline": 0, "model": 1, "control": 2, "ceiling": 3}
-    lines = [f"| | {' | '.join(headings)} |", "|---" * (len(headings) + 1) + "|"]
+    heads = [*headings, *(["CPU-s", "parameters"] if costs else [])]
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     forms = [form] * len(headings) if isinstance(form, str) else form
     for row in sorted(rows, key=lambda row: order[row["kind"]]):
         cells = [named(row), *(cell(v, f, intervals=intervals) for v, f in zip(row["values"], forms, strict=True))]
+        if costs:
+            seconds, parameters = row.get("cpu_s"), row.get("parameters")
+            cells.append("–" if seconds is None else f"{seconds:.1f}" if seconds < 10 else f"{seconds:,.0f}")
+            cells.append("–" if parameters is None else f"{parameters:,}")
         if row["kind"] == "model":
             cells = [f"**{c}**" for c in cells]
         lines.append(f"| {' | '.join(cells)} |")
@@ -106,3 +112,12 @@ def difference(paired: dict[str, Any], form: str = ".3f", unit: str = "") -> str
         text += f" [{paired['low']:{form}}, {paired['high']:{form}}]"
     text += f" {unit}" if unit else ""
     return text + (f", p = {paired['p']:.2g}" if paired["p"] is not None else "")
+
+
+def against(model: str, baseline: str, verdict: str | None, of: str) -> str:
+    """The sentence that a table begins with: what may be said of a model beside its best baseline, and on what `of`."""
+    if verdict == "better":
+        return f"{model} is better than the best baseline, {baseline} ({of})."
+    if verdict == "worse":
+        return f"{model} is worse than the best baseline, {baseline} ({of})."
+    return f"{model} is not better than the best baseline, {baseline} ({of})."
