@@ -13,7 +13,7 @@ import pytest
 
 from neurocli.cli.data import _new_data, fingerprints, trained_of_run
 from neurocli.cli.main import run
-from neurocli.errors import DataError, LeakError
+from neurocli.errors import ConfigError, DataError, LeakError
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.copies import refuse_copies
 from neurocli.recordings.split import NEW_DATA, leave_one_out
@@ -163,3 +163,28 @@ def test_a_scaled_part_of_the_training_is_not_scored_as_new(place: Path, capsys)
     capsys.readouterr()
     assert asked(place, "--data", place / "part.h5") == LeakError.exit_code
     assert "part (test) hold the same data" in capsys.readouterr().err
+
+
+# -- how a run is asked ----------------------------------------------------------------------------------------------
+
+
+def test_options_of_the_evaluation_are_set_for_a_trained_run(place: Path, capsys) -> None:
+    def scored(*words: object) -> dict[str, Any]:
+        capsys.readouterr()
+        assert asked(place, "--json", *words) == 0
+        return json.loads(capsys.readouterr().out)["data"]
+
+    before = of(place).config.read_bytes()
+    found = scored("--set", "evaluate.horizons=[5]")
+    assert [q["horizon_steps"] for q in found["questions"]] == [5]
+    assert of(place).config.read_bytes() == before  # the run stays as it was trained
+    model = next(s for s in found["scores"] if s["kind"] == "model")
+    assert model["cpu_s"] > 0 and model["parameters"] > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("train.epochs=3", "cannot be set for a trained run"), ("evaluate.strid=3", "no option")]
+)
+def test_other_options_belong_to_the_training(place: Path, given: str, said: str, capsys) -> None:
+    assert asked(place, "--set", given) == ConfigError.exit_code
+    assert said in capsys.readouterr().err
