@@ -1,7 +1,7 @@
-"""What a neuron model is held against: a constant, linear filters of the input, and a small LSTM.
+"""What a neuron model is held against: a constant, linear filters of the input, and the networks of `rivals`.
 
-All are fitted on the training simulations, on the same steps as the model. Where there are none (weights trained elsewhere),
-the constant and the filters answer for a test simulation as fitted on the others.
+All are fitted on the training simulations, on the same steps as the model, once for all runs on the same data. Where there are none (weights
+trained elsewhere), the constant and the filters answer for a test simulation as fitted on the others.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn import functional
 
+from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.recordings import Recording
 from neurocli_elm.data import SimulationData
-from neurocli_elm.linear_filter import Answer, Array, LinearFilter, summed
+from neurocli_elm.linear_filter import Answer, Array, LinearFilter
 from neurocli_elm.questions import prediction
-from neurocli_elm.windows import SOMA_SCALE_MV, soma_target_mv, spike_target
+from neurocli_elm.rivals import rivals
+from neurocli_elm.windows import soma_target_mv, spike_target
 
 TAUS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 BRANCH_TAUS_MS = (2.0, 8.0, 30.0, 120.0)
 BRANCHES = 32
-SEED = 0
 MOST_SIMULATIONS = 256
 """Simulations that the constant and the filters are fitted on; of more, evenly chosen ones."""
 
@@ -39,40 +37,90 @@ RATE = 1e-3
 """Output spikes per ms to which answers of different fits are moved."""
 
 
-def baselines(data: SimulationData, config: Any) -> list[Predictor]:
-    """Constant, two linear filters and an LSTM; no LSTM without training simulations, and nothing with fewer than three."""
+def baselines(data: SimulationData, config: Any, version: int) -> list[Predictor]:
+    """Constant, two linear filters and the rivals; no rivals without training simulations, and nothing with fewer than three."""
     event, first = config.data.event, config.data.ignored
     every, by_branch = (_sums(data.excitatory, data.channels, groups) for groups in (1, BRANCHES))
-    kinds: list[tuple[str, Fit, str]] = [
-        ("spike rate, mean voltage", lambda train: _constant(train, event, first), "what simulations have on average"),
+    constant = "spike rate, mean voltage", "what simulations have on average"
+    filters = [
         (
             "linear filter",
-            lambda train: LinearFilter(every, TAUS_MS).fit(train, event, first),
+            every,
+            TAUS_MS,
             "ridge and logistic regression on leaky sums of all excitatory and all inhibitory input",
         ),
         (
             "linear filter per branch",
-            lambda train: LinearFilter(by_branch, BRANCH_TAUS_MS).fit(train, event, first),
+            by_branch,
+            BRANCH_TAUS_MS,
             f"the same on the sums of {len(set(by_branch.tolist())) // 2} groups of neighbouring inputs",
         ),
     ]
     if not data.split.train:
-        return [_left_out(data, *kind) for kind in kinds] if len(data.split.test) >= FEWEST else []
+        if len(data.split.test) < FEWEST:
+            return []
+        return [
+            _left_out(data, constant[0], lambda train: _constant(train, event, first), constant[1]),
+            *(_left_out(data, name, _fit_of(of, taus, event, first), note) for name, of, taus, note in filters),
+        ]
+    return [
+        _constant_predictor(data, *constant, event, first),
+        *(_filter_predictor(data, *one, event, first) for one in filters),
+        *rivals(data, config, version),
+    ]
+
+
+def _fit_of(group_of: NDArray[np.int64], taus_ms: Sequence[float], event: str, first: int) -> Fit:
+    return lambda train: LinearFilter(group_of, taus_ms).fit(train, event, first)
+
+
+def _train(data: SimulationData) -> list[Recording]:
     groups = data.split.train
     picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
-    train = [data.load(groups[n]) for n in picked]
-    predictors = [_predictor(data, name, fit(train), note) for name, fit, note in kinds]
-    if config.evaluate.lstm_steps:
-        note = f"{config.evaluate.lstm_hidden} units on the sums of the same groups of inputs"
-        predictors.append(_predictor(data, "small LSTM", _lstm(data, config, by_branch), note))
-    return predictors
+    return [data.load(groups[n]) for n in picked]
 
 
-def _predictor(data: SimulationData, name: str, answer: Answer, note: str) -> Predictor:
+def _constant_predictor(data: SimulationData, name: str, note: str, event: str, first: int) -> Predictor:
+    def fit() -> dict[str, Array]:
+        rate, soma = _means(_train(data), event, first)
+        return {"rate": np.asarray(rate), "soma": np.asarray(soma)}
+
+    fitted = Fitted(name, data, {"labels": event, "first": first}, fit)
+
+    def answer(recording: Recording) -> tuple[Array, Array]:
+        return _held(recording, float(fitted.values["rate"]), float(fitted.values["soma"]))
+
+    return _predictor(data, name, answer, note, fitted)
+
+
+def _filter_predictor(
+    data: SimulationData,
+    name: str,
+    group_of: NDArray[np.int64],
+    taus_ms: Sequence[float],
+    note: str,
+    event: str,
+    first: int,
+) -> Predictor:
+    def fit() -> dict[str, Array]:
+        linear = LinearFilter(group_of, taus_ms)
+        linear.fit(_train(data), event, first)
+        return linear.values
+
+    settings = {"labels": event, "first": first, "groups": group_of.tolist(), "taus_ms": list(taus_ms)}
+    fitted = Fitted(name, data, settings, fit)
+
+    def answer(recording: Recording) -> tuple[Array, Array]:
+        return LinearFilter(group_of, taus_ms).with_values(fitted.values).answer(recording)
+
+    return _predictor(data, name, answer, note, fitted)
+
+
+def _predictor(data: SimulationData, name: str, answer: Answer, note: str, fitted: Fitted) -> Predictor:
     def answered(question: Question) -> Prediction:
         return prediction(question, {group: answer(data.load(group)) for group in question.groups})
 
-    return Predictor(name, "baseline", answered, note)
+    return Predictor(name, "baseline", answered, note, lambda: fitted.cost)
 
 
 def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor:
@@ -129,58 +177,15 @@ def _sums(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
 
 
 def _constant(train: Sequence[Recording], event: str, first: int) -> Answer:
+    rate, soma = _means(train, event, first)
+    return lambda recording: _held(recording, rate, soma)
+
+
+def _means(train: Sequence[Recording], event: str, first: int) -> tuple[float, float]:
+    """(output spikes per step, soma in mV above -67.7)."""
     rate = float(np.mean([spike_target(r, event)[first:].mean() for r in train]))
-    soma = float(np.mean([soma_target_mv(r)[first:].mean() for r in train]))
-    return lambda recording: (np.full(recording.steps, rate), np.full(recording.steps, soma))
+    return rate, float(np.mean([soma_target_mv(r)[first:].mean() for r in train]))
 
 
-class _SmallLstm(nn.Module):
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        self.readout = nn.Linear(hidden, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.readout(self.lstm(x)[0])
-
-
-def _lstm(data: SimulationData, config: Any, group_of: NDArray[np.int64]) -> Answer:
-    """A small LSTM on the sums, trained on the same windows as the model with a plain Adam."""
-    evaluate, groups = config.evaluate, int(group_of.max()) + 1
-    threads = torch.get_num_threads()
-    torch.set_num_threads(config.train.threads)  # so small a network loses by more than one
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        network = _SmallLstm(groups, evaluate.lstm_hidden)
-        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, evaluate.lstm_steps)
-        of = torch.from_numpy(group_of)
-        done, epoch = 0, 0
-        while done < evaluate.lstm_steps:
-            for batch in data.batches("train", seed=SEED, epoch=epoch):
-                samples, steps = batch["spike"].shape
-                x = torch.zeros(samples, steps, groups)
-                x.index_put_(
-                    (batch["sample"], batch["step"], of[batch["channel"]]), batch["sign"].abs(), accumulate=True
-                )
-                y = network(x)
-                loss = functional.binary_cross_entropy_with_logits(y[..., 0], batch["spike"])
-                loss = loss + functional.mse_loss(y[..., 1], batch["soma"])
-                optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-                done += 1
-                if done == evaluate.lstm_steps:
-                    break
-            epoch += 1
-    torch.set_num_threads(threads)
-    network.eval()
-
-    @torch.no_grad()
-    def answer(recording: Recording) -> tuple[Array, Array]:
-        y = network(torch.from_numpy(summed(recording, group_of).astype(np.float32))[None])[0].double().numpy()
-        return 1 / (1 + np.exp(-y[:, 0])), SOMA_SCALE_MV * y[:, 1]
-
-    return answer
+def _held(recording: Recording, rate: float, soma: float) -> tuple[Array, Array]:
+    return np.full(recording.steps, rate), np.full(recording.steps, soma)

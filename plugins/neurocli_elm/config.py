@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from neurocli.config import FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
 
 
 class DataConfig(Section):
@@ -81,11 +81,9 @@ class LossConfig(Section):
     soma: float = Field(0.5, ge=0, description="squared error of the soma voltage, in units of 10 mV")
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(EvaluateSection):
     """What the score is held against."""
 
-    lstm_hidden: int = Field(32, ge=1, description="units of the small LSTM that serves as baseline")
-    lstm_steps: int = Field(1000, ge=0, description="its optimiser steps; 0 leaves it out")
     published: bool = Field(True, description="also the published protocol: windows, realignment on the test files")
     checkpoints: tuple[Path, ...] = Field(
         (), description="published checkpoints (.pt) that are scored beside the model, on the same simulations"

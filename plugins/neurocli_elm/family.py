@@ -66,7 +66,7 @@ class _Elm(ModelFamily):
         return task_of_data(data).metrics()
 
     def baselines(self, data: Any, config: Any) -> list[Predictor]:
-        return task_of_data(data).baselines(data, config)
+        return task_of_data(data).baselines(data, config, self.version)
 
     def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
         return task_of_data(data).ceiling()

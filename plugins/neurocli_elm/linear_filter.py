@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ ROWS, CHOOSING_ROWS = 60_000, 20_000
 """Steps that a logistic regression is fitted on: all with an output spike, and others at random with their weight."""
 FOLDS = 3
 """Parts of the simulations that are left out in turn to choose penalties."""
+TINY = 1e-12
+"""Of a share that is 0 or 1."""
 _SEED = 0
 
 
@@ -45,7 +47,6 @@ class LinearFilter:
 
     def __init__(self, group_of: NDArray[np.int64], taus_ms: Sequence[float]) -> None:
         self.group_of, self.taus_ms = group_of, tuple(taus_ms)
-        self.logistic: Any = None
 
     def features(self, recording: Recording) -> Array:
         """[time, feature]: traces with every time constant of every sum."""
@@ -62,6 +63,25 @@ class LinearFilter:
         self._ridge(sums, alpha)
         self._separate(sums, inverse)
         return self.answer
+
+    @property
+    def values(self) -> dict[str, Array]:
+        """What was fitted, as arrays; those with `_` are the scale of the features."""
+        return {
+            "coefficients": self.coefficients,
+            "intercept": np.asarray(self.intercept),
+            "spike_coefficients": self.spike_coefficients,
+            "spike_intercept": np.asarray(self.spike_intercept),
+            "_mean": self.mean,
+            "_sd": self.sd,
+        }
+
+    def with_values(self, values: Mapping[str, NDArray[Any]]) -> LinearFilter:
+        """The filter that `values` were taken from."""
+        self.coefficients, self.intercept = values["coefficients"], float(values["intercept"])
+        self.spike_coefficients, self.spike_intercept = values["spike_coefficients"], float(values["spike_intercept"])
+        self.mean, self.sd = values["_mean"], values["_sd"]
+        return self
 
     def answer(self, recording: Recording) -> tuple[Array, Array]:
         x = self._scaled(recording)
@@ -119,20 +139,20 @@ class LinearFilter:
     def _separate(self, sums: _Gathered, inverse: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self.rate = float(sums.spike.sum() / sums.steps)
-        self.logistic = None
+        rate = float(sums.spike.sum() / sums.steps)
         if sums.spike.any() and not sums.spike.all():
-            self.logistic = LogisticRegression(C=inverse, max_iter=200)
-            self.logistic.fit(sums.x, sums.spike, sample_weight=sums.weight)
+            fitted = LogisticRegression(C=inverse, max_iter=200).fit(sums.x, sums.spike, sample_weight=sums.weight)
+            self.spike_coefficients, self.spike_intercept = fitted.coef_[0], float(fitted.intercept_[0])
+        else:
+            self.spike_coefficients = np.zeros(sums.x.shape[1])
+            self.spike_intercept = float(np.log(max(rate, TINY) / max(1 - rate, TINY)))
 
     def _scaled(self, recording: Recording) -> Array:
         found: Array = (self.features(recording) - self.mean) / self.sd
         return found
 
     def _spike(self, x: Array) -> Array:
-        if self.logistic is None:
-            return np.full(len(x), self.rate)
-        found: Array = self.logistic.predict_proba(x)[:, 1]
+        found: Array = 1 / (1 + np.exp(-(x @ self.spike_coefficients + self.spike_intercept)))
         return found
 
 

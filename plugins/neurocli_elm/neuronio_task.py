@@ -54,8 +54,8 @@ class NeuronioTask(Task):
     def metrics(self) -> list[Metric]:
         return questions.metrics()
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
-        return [*baselines.baselines(data, config), *references(data, config)]
+    def baselines(self, data: Any, config: Any, version: int) -> list[Predictor]:
+        return [*baselines.baselines(data, config, version), *references(data, config)]
 
     def ceiling(self) -> Bound:
         def value(question: Question, metric: Metric, subset: str) -> float | None:

@@ -50,7 +50,7 @@ class ShdTask(Task):
     def metrics(self) -> list[Metric]:
         return [shd_scores.Accuracy(), shd_scores.LogLoss()]
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+    def baselines(self, data: Any, config: Any, version: int) -> list[Predictor]:
         return baselines(data)
 
     def ceiling(self) -> NoCeiling:

@@ -64,10 +64,10 @@ class Windows:
         return InputEvents(step, channel, sign, sample, self.num_steps, self.num_samples)
 
 
-def soma_target_mv(recording: Recording) -> NDArray[np.float32]:
-    """[time] soma voltage clipped at -55 mV, above -67.7 mV."""
+def soma_target_mv(recording: Recording, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+    """[time] soma voltage clipped at -55 mV, above -67.7 mV; of the steps from `start` on, before `stop`."""
     # In float64: the published targets are subtracted there.
-    clipped = np.minimum(recording.signal[:, 0].astype(np.float64), SOMA_CLIP_MV) - SOMA_BIAS_MV
+    clipped = np.minimum(recording.signal[start:stop, 0].astype(np.float64), SOMA_CLIP_MV) - SOMA_BIAS_MV
     return clipped.astype(np.float32)
 
 
@@ -100,15 +100,17 @@ def cut(
 ) -> Windows:
     """The windows that begin at `places`: (index into `recordings`, step). Raises DataError where inputs are missing or differ."""
     channels = _channels(recordings)
-    targets = {n: (spike_target(recordings[n], labels), soma_target_mv(recordings[n])) for n, _ in places}
+    spikes = {n: spike_target(recordings[n], labels) for n, _ in places}
     parts: list[tuple[NDArray[Any], ...]] = []
     spike, soma_mv = np.zeros((2, len(places), num_steps), np.float32)
     for sample, (n, start) in enumerate(places):
         step, channel = _events_within(recordings[n], start, num_steps, channels)
         sign = np.where(channel < recordings[n].labels["num_excitatory"], np.float32(1), np.float32(-1))
         parts.append((step, channel, sign, np.full(len(step), sample)))
-        for out, target in zip((spike, soma_mv), targets[n], strict=True):
-            piece = target[start : start + num_steps]
+        for out, piece in (
+            (spike, spikes[n][start : start + num_steps]),
+            (soma_mv, soma_target_mv(recordings[n], start, start + num_steps)),
+        ):
             out[sample, : len(piece)] = piece
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
     return Windows(

@@ -45,7 +45,7 @@ def report_of(family: ModelFamily, sets: tuple[str, ...] = (), **how: bool) -> R
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_no_model_and_no_baseline_sees_the_future(model: str) -> None:
-    few = ("evaluate.lstm_steps=5",) if model.startswith("elm") else ()
+    few = ("train.max_steps=5",) if model.startswith("elm") else ()
     report = report_of(registry().family(model), few)
     assert report.compared > 100
     assert [str(seen) for seen in report.seen] == []

@@ -31,10 +31,10 @@ def cells() -> RecordingSet:
 def asked(cells) -> Callable[..., tuple[Any, Any, Any, Question]]:
     """`asked(train, test)` → (family, config, data, question) with so many simulations in each part."""
 
-    def make(train: int, test: int, lstm_steps: int = 0) -> tuple[Any, Any, Any, Question]:
+    def make(train: int, test: int, rivals: str = "none") -> tuple[Any, Any, Any, Question]:
         family = registry().family("elm-v2")
         config = family.Config()
-        config.evaluate.lstm_steps = lstm_steps
+        config.evaluate.rivals = rivals
         names = cells.groups
         split = Split(tuple(names[:train]), (), tuple(names[len(names) - test :]), "given")
         data = family.adapt(cells, config, split)
@@ -115,9 +115,9 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
 
 def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(asked, cells):
     family, config, data, question = asked(0, 6)
-    config.evaluate.lstm_steps = 5
+    config.evaluate.rivals = "quick"
     found = family.baselines(data, config)
-    assert [p.name for p in found] == NAMES  # no LSTM
+    assert [p.name for p in found] == NAMES  # no rivals
     assert all(p.kind == "baseline" and "leaving out each in turn" in p.note for p in found)
     names = cells.groups
     answer = {p.name: p.answer(question) for p in found}
@@ -125,7 +125,7 @@ def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(as
     left_out = names[2]
     others = Split(tuple(g for g in names if g != left_out), (), (left_out,), "given")
     alone = family.adapt(cells, config, others)
-    config.evaluate.lstm_steps = 0
+    config.evaluate.rivals = "none"
     for predictor in family.baselines(alone, config):
         asked_alone = family.questions(alone, config)[0]
         own = predictor.answer(asked_alone).values[left_out]
@@ -150,15 +150,3 @@ def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
     assert "one in 2 at a time" in constant.note
     constant.answer(question)
     assert fits == [3, 3]
-
-
-def test_the_lstm_learns(asked):
-    family, config, data, question = asked(4, 2, lstm_steps=60)
-    config.data.window = 200
-    predictors = {p.name: p for p in family.baselines(data, config)}
-    lstm = value(family, data, config, question, predictors["small LSTM"])
-    assert lstm["RMSE"] < value(family, data, config, question, predictors[NAMES[0]])["RMSE"]
-    state = torch.random.get_rng_state()
-    again = {p.name: p for p in family.baselines(data, config)}["small LSTM"]
-    assert torch.equal(state, torch.random.get_rng_state())
-    assert value(family, data, config, question, again) == lstm

@@ -26,7 +26,7 @@ def asked(cells, *checkpoints):
     """(family, config, data, main question) of a test of two simulations."""
     family = registry().family("elm-v2")
     config = family.Config()
-    config.evaluate.lstm_steps = 0
+    config.evaluate.rivals = "none"
     config.evaluate.checkpoints = checkpoints
     data = family.adapt(cells, config, Split(tuple(cells.groups[:2]), (), tuple(cells.groups[2:]), "given"))
     return family, config, data, family.questions(data, config)[0]

@@ -1,0 +1,198 @@
+"""The networks that stand beside the neuron: equations, causality, size, and that they are fitted once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from neurocli.evaluation.small_network import count
+from neurocli.plugin.registry import registry
+from neurocli.recordings import Split
+from neurocli_elm import rivals as rivals_room
+from neurocli_elm.example import small_cells
+from neurocli_elm.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
+from neurocli_elm.rival_networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
+from neurocli_elm.rivals import RIVALS, neuron_parameters, rivals
+
+T, B, U = 40, 3, 6
+
+
+def gradients(function, reference, given, target):
+    """Largest differences of values and of gradients of two functions of the same tensors."""
+    found = []
+    for one in (function, reference):
+        leaves = [t.clone().requires_grad_() for t in given]
+        value = one(*leaves)
+        found.append([value, *torch.autograd.grad((value * target).sum(), leaves)])
+    return [float((a - b).detach().abs().max()) for a, b in zip(*found, strict=True)]
+
+
+def test_the_lstm_is_torchs():
+    torch.manual_seed(0)
+    reference = torch.nn.LSTM(U, U)
+    order = [0, 1, 3, 2]  # torch: input, forget, candidate, output
+
+    def moved(weight):
+        return torch.cat([weight.chunk(4)[n] for n in order]).t()
+
+    def ours(x, into, past, bias):
+        return lstm(x @ moved(into) + moved(bias[:, None])[0], moved(past))
+
+    def theirs(x, into, past, bias):
+        named = {"weight_ih_l0": into, "weight_hh_l0": past, "bias_ih_l0": bias, "bias_hh_l0": torch.zeros_like(bias)}
+        return torch.func.functional_call(reference, named, (x,))[0]
+
+    given = [torch.randn(T, B, U), torch.randn(4 * U, U) / 2, torch.randn(4 * U, U) / 2, torch.randn(4 * U)]
+    assert max(gradients(ours, theirs, given, torch.randn(T, B, U))) < 5e-5
+
+
+def test_the_gru_is_torchs():
+    torch.manual_seed(0)
+    reference = torch.nn.GRU(U, U)
+
+    def ours(x, into, past, bias, past_bias):
+        return gru(x @ into.t() + bias, past.t(), past_bias)
+
+    def theirs(x, into, past, bias, past_bias):
+        named = {"weight_ih_l0": into, "weight_hh_l0": past, "bias_ih_l0": bias, "bias_hh_l0": past_bias}
+        return torch.func.functional_call(reference, named, (x,))[0]
+
+    given = [torch.randn(T, B, U), torch.randn(3 * U, U) / 2, torch.randn(3 * U, U) / 2, *torch.randn(2, 3 * U)]
+    assert max(gradients(ours, theirs, given, torch.randn(T, B, U))) < 5e-5
+
+
+@pytest.mark.parametrize("dilation", [1, 7, 50])
+def test_a_block_of_the_tcn_is_a_padded_convolution(dilation):
+    torch.manual_seed(0)
+
+    def theirs(x, weight, bias):
+        taps = len(weight)
+        rows = functional.pad(torch.relu(x).permute(1, 2, 0), ((taps - 1) * dilation, 0))
+        kernel = weight.flip(0).permute(2, 1, 0)
+        return x + functional.conv1d(rows, kernel, bias, dilation=dilation).permute(2, 0, 1)
+
+    given = [torch.randn(T, B, U), torch.randn(3, U, U), torch.randn(U)]
+    found = gradients(lambda x, w, b: dilated_block(x, w, b, dilation), theirs, given, torch.randn(T, B, U))
+    assert max(found) < 1e-4
+
+
+def batch_of(events, channels, steps=T, samples=B):
+    """A batch of random events on `channels` inputs, with targets."""
+    random = np.random.default_rng(0)
+    arrays = {
+        "step": random.integers(0, steps, events),
+        "sample": random.integers(0, samples, events),
+        "channel": random.integers(0, channels, events),
+        "spike": (random.random((samples, steps)) < 0.1).astype(np.float32),
+        "soma": random.standard_normal((samples, steps)).astype(np.float32),
+    }
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
+
+
+def test_traces_are_leaky_sums_of_weighted_events():
+    batch, group = batch_of(300, 10), groups_of(6, 10, 2)
+    assert group.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+
+    def theirs(weight):
+        dense = torch.zeros(T, B, 10).index_put(
+            (batch["step"], batch["sample"], batch["channel"]), torch.ones(300), accumulate=True
+        )
+        into = dense * weight @ functional.one_hot(torch.from_numpy(group)).float()
+        rows = [into[0]]
+        for t in range(1, T):
+            rows.append(0.8 * rows[-1] + into[t])
+        return torch.stack(rows)
+
+    found = gradients(
+        lambda weight: weighted_traces(weight, batch, group, 0.8), theirs, [torch.rand(10)], torch.randn(T, B, 4)
+    )
+    assert max(found) < 1e-4
+
+
+def test_the_loss_is_the_neurons():
+    batch = batch_of(10, 4)
+
+    def theirs(y):
+        spike = functional.binary_cross_entropy_with_logits(y[..., 0].t(), batch["spike"])
+        return 0.3 * spike + 0.7 * functional.mse_loss(y[..., 1].t(), batch["soma"])
+
+    y = 3 * torch.randn(T, B, 2, generator=torch.Generator().manual_seed(0))
+    assert max(gradients(lambda y: window_loss(y, batch, 0.3, 0.7), theirs, [y], torch.tensor(2.0))) < 1e-6
+
+
+@pytest.mark.parametrize("layout", [PerInputLstm, PerInputGru, PerInputTcn])
+def test_what_comes_later_changes_nothing(layout):
+    torch.manual_seed(0)
+    network, batch = layout(6, 10, 3, 5), batch_of(300, 10)
+    early = batch["step"] < 25
+    cut = {name: values[early] if len(values) == 300 else values for name, values in batch.items()}
+    one, other = network(batch), network(cut)
+    assert torch.equal(one[:25], other[:25])
+    assert not torch.equal(one[25:], other[25:])
+
+
+@pytest.mark.parametrize("layout", [PerInputLstm, PerInputGru, PerInputTcn])
+@pytest.mark.parametrize(("excitatory", "channels", "wanted"), [(128, 256, 4325), (639, 1278, 8002), (100, 130, 3000)])
+def test_a_network_has_the_size_that_is_asked_for(layout, excitatory, channels, wanted):
+    groups, units = of_size(layout, excitatory, channels, wanted, 2.5)
+    network = layout(excitatory, channels, groups, units)
+    assert count(network) == pytest.approx(wanted, rel=0.02)
+    assert 1 < network.sums / units < 6
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """(family, config, data, question) of a short training with a cache of its own."""
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
+    cells = small_cells(0, simulations=6, duration_ms=2000)
+    family = registry().family("elm-v2")
+    config = family.Config()
+    config.train.max_steps, config.data.window = 120, 200
+    data = family.adapt(cells, config, Split(tuple(cells.groups[:4]), (), tuple(cells.groups[4:]), "given"))
+    return family, config, data, family.questions(data, config)[0]
+
+
+def rmse(question, answer):
+    errors = [(answer.values[g] - question.targets[g])[:, 0] for g in question.groups]
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked):
+    family, config, data, question = asked
+    found = {p.name: p for p in family.baselines(data, config)}
+    constant = rmse(question, found["spike rate, mean voltage"].answer(question))
+    state = torch.random.get_rng_state()
+    for rival in RIVALS:
+        predictor = found[rival.name]
+        assert predictor.cost() is None
+        assert rmse(question, predictor.answer(question)) < 0.9 * constant
+        cost = predictor.cost()
+        assert cost.cpu_s > 0 and cost.parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, monkeypatch):
+    _, config, data, question = asked
+    config.train.max_steps = 5
+    fits = []
+    original = rivals_room.fit_network
+    monkeypatch.setattr(rivals_room, "fit_network", lambda *a, **k: fits.append(1) or original(*a, **k))
+    first = [p.answer(question) for p in rivals(data, config, 2)]
+    assert len(fits) == 3
+    config.train.seed, config.train.learning_rate = 5, 1e-4
+    again = [p.answer(question) for p in rivals(data, config, 2)]
+    assert len(fits) == 3, "another run on the same data"
+    for one, other in zip(first, again, strict=True):
+        for group in question.groups:
+            np.testing.assert_array_equal(one.values[group], other.values[group])
+    config.train.max_steps = 6
+    rivals(data, config, 2)[0].answer(question)
+    assert len(fits) == 4, "another number of steps"
+
+
+def test_they_can_be_left_out(asked):
+    family, config, data, _ = asked
+    config.evaluate.rivals = "none"
+    assert not {p.name for p in family.baselines(data, config)} & {r.name for r in RIVALS}
