@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import CHEAP_NULLS
+from neurocli.evaluation.question import Cost
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Trained
 from neurocli_elm.ablation import ablation_exhibit
@@ -19,6 +20,7 @@ from neurocli_elm.memory_spectrum import spectrum_exhibit
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.probe import Place
 from neurocli_elm.recovery import RESPONSE, SPIKES, recovery_exhibit
+from neurocli_elm.recovery_rivals import recovery_rivals
 
 Array = NDArray[np.float64]
 NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
@@ -47,7 +49,8 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
             Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
         )
     nulls = random_scores(module, data, part, spikes)
-    found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures))
+    cost = Cost(trained.cpu_s, sum(p.numel() for p in module.parameters() if p.requires_grad))
+    found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost))
     found.append(ablation_exhibit(module, blank, data, part, figures))
     return found
 

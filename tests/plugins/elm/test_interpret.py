@@ -17,23 +17,20 @@ from sklearn.metrics import roc_auc_score
 from neurocli.cli.output import plain
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm import ablation, attribution, engine_numba, interpret
+from neurocli_elm import ablation, attribution, interpret, perturbation
 from neurocli_elm.ablation import mean_memory, parts_of, score, without
 from neurocli_elm.attribution import attribution_of, spike_places
 from neurocli_elm.build import config_of
 from neurocli_elm.checkpoint import read_checkpoint
-from neurocli_elm.compartments import cell_of
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.control import untrained_neuron
 from neurocli_elm.data import SimulationData
-from neurocli_elm.dendrite_truth import soma_areas
 from neurocli_elm.events import InputEvents
 from neurocli_elm.example import small_cells
 from neurocli_elm.interpret import interpretation_exhibits
 from neurocli_elm.kernels import kernels_of
 from neurocli_elm.memory_spectrum import moves
 from neurocli_elm.model import ElmNeuron
-from neurocli_elm.parameters import DendriteConfig
 from neurocli_elm.probe import (
     branch_gradients,
     branch_traces,
@@ -250,42 +247,6 @@ def test_what_a_unit_moves_is_its_readout_times_its_spread(cells):
 # ---- the dendrite
 
 
-def test_effects_on_the_soma_are_those_of_the_simulated_cell():
-    """Weak synapses, nothing else: then the cell is the linear circuit, and a response can be added up."""
-    weak = DendriteConfig(
-        segments=64,
-        duration_ms=700,
-        steps_per_ms=40,
-        sodium_ms_per_cm2=0,
-        potassium_ms_per_cm2=0,
-        slow_potassium_ms_per_cm2=0,
-        excitatory_hz=0,
-        inhibitory_hz=0,
-        ampa_ns=3e-3,
-        nmda_ns=3e-3,
-        gaba_ns=3e-2,
-        gaba_reversal_mv=-60,
-    )
-    cell, expected = cell_of(weak), soma_areas(weak)
-    nothing = np.zeros(0, np.int32)
-    rest = engine_numba.simulate(weak, cell, nothing, nothing).soma.astype(np.float64)
-    for channel in (0, 20, 63, 64 + 5, 64 + 40):
-        one = engine_numba.simulate(weak, cell, np.array([5], np.int32), np.array([channel], np.int32)).soma
-        area = (one.astype(np.float64) - rest).sum() * weak.dt_ms
-        assert area == pytest.approx(expected[channel], rel=0.02)  # a synapse takes a little of its own driving force
-
-
-def test_effects_at_work_are_smaller_than_at_rest_and_fall_with_distance():
-    config = DendriteConfig(segments=64)
-    quiet = config.model_copy(update={"excitatory_hz": 0.0, "inhibitory_hz": 0.0})
-    at_work, at_rest = soma_areas(config), soma_areas(quiet)
-    # Inhibition drives towards -75 mV: away from rest at -77 mV, and down where the cell works.
-    assert (at_work[:64] > 0).all() and (at_work[64:] < 0).all() and (at_rest[64:] > 0).all()
-    assert (at_work[:64] < at_rest[:64]).mean() > 0.9
-    distance = cell_of(config).morphology.distance_um
-    assert stats.spearmanr(at_work[:64], distance)[0] < -0.5
-
-
 def test_rank_correlation_is_scipys():
     rng = np.random.default_rng(0)
     one = rng.integers(0, 9, 40).astype(float)
@@ -305,7 +266,8 @@ def test_rank_correlation_is_scipys():
     assert 0.91 < inside / 300 < 0.99
 
 
-def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_path):
+def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(perturbation, "SIMULATIONS", 2)
     _, data = parts(trained_on(cells))
     truths = truths_of(data)
     assert list(truths) == [EFFECT, WEIGHT, DISTANCE]
@@ -329,6 +291,7 @@ def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_pa
 @pytest.mark.parametrize("version", [1, 2])
 def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version, monkeypatch):
     monkeypatch.setattr(interpret, "CHEAP_NULLS", 4)
+    monkeypatch.setattr(perturbation, "SIMULATIONS", 1)
     trained = trained_on(cells, version)
     before = {name: tensor.clone() for name, tensor in trained.module.state_dict().items()}
     exhibits = interpretation_exhibits(trained, tmp_path)
