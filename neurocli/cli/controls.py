@@ -69,6 +69,21 @@ def show_controls(
         note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "
         f"{group}s, which is no evidence that it does not use what the control lacks",
     )
+    _show_exhibits(output, folder, family, trained)
+
+
+def _show_exhibits(output: Output, folder: Any, family: ModelFamily, trained: Trained) -> None:
+    """What the family shows beside its trained controls."""
+    from neurocli.cli.lost import Lost
+
+    output.say("nulls that need no training")
+    figures, lost = folder.figures / "controls", Lost()
+    with lost.figures():
+        exhibits = family.control_exhibits(trained, figures)
+    lost.leave_out(exhibits)
+    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in exhibits]
+    output.exhibits(exhibits, leaky=trained.data.split.leaky)
+    lost.report()
 
 
 def _run_of(

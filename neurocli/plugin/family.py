@@ -164,6 +164,10 @@ class ModelFamily(ABC):
 
         return Cost(trained.cpu_s, sum(p.numel() for p in trained.module.parameters() if p.requires_grad))
 
+    def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        """What stands beside the trained controls: nulls that are too many to be trained, and cheap enough to be computed."""
+        return []
+
     def suspicious_score(self, data: DataModule, config: Any) -> float | None:
         """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""
         return None

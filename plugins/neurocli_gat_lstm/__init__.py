@@ -24,6 +24,14 @@ def neurocli_register_models() -> list[ModelCard]:
             simulator="celegans",
             source=_SOURCE,
         ),
+        ModelCard(
+            name="gat-lstm-v3",
+            family="gat_lstm",
+            summary="Linear paths over all pairs of neurons, corrected at each horizon by graph attention and an LSTM",
+            implementation="neurocli_gat_lstm.family:GatLstmDirect",
+            simulator="celegans",
+            source=_SOURCE,
+        ),
     ]
 
 

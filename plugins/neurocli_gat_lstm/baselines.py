@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.linear_path import LinearPath, direct
@@ -16,6 +18,7 @@ from neurocli_gat_lstm.questions import prediction
 ORDERS = (10, 50)
 VAR = "VAR ridge"
 VAR_ON_GRAPH = "VAR ridge, graph"
+PARTS = ("own", "shared", "level", "change")
 MEANS = {"causal": "up to now", "start": "of the burn-in", "whole": "of the whole recording"}
 
 
@@ -39,37 +42,79 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
         Predictor("persistence", "baseline", persistence, "nothing changes"),
         Predictor("mean", "baseline", mean, f"each neuron's mean {known}"),
     ]
-    if not data.split.train:
+    if not data.split.train or config.evaluate.rivals == "none":
         return found
     for order in ORDERS:
         if order <= config.evaluate.context:
             note = f"one autoregression on {order} frames for all neurons"
-            fitted = partial(data.shared_linear, lags=order)
-            found.append(_linear(data, config, f"AR({order})", note, lambda fold, of=fitted: of(fold)[0]))  # type: ignore[misc]
+            fitted = _kept(data, f"AR({order})", partial(_shared, data, order), data.folds * order * len(data.horizons))
+            found.append(_linear(data, config, note, fitted))
     note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
-    found.append(_linear(data, config, VAR, note, lambda fold: data.full_linear(fold).paths))
-    if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "") == "edges":
-        note = "the same along the graph's edges: what the network corrects"
-        found.append(_linear(data, config, VAR_ON_GRAPH, note, lambda fold: data.linear(fold).paths))
+    every = ~np.eye(len(data.names), dtype=bool)
+    fitted = _kept(data, VAR, lambda fold: data.full_linear(fold).paths, _count(data, every))
+    found.append(_linear(data, config, note, fitted))
+    if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "none") in ("edges", "all"):
+        note = "the same along the graph's edges"
+        model = config.model
+        graph = {"hops": model.hops, "graph": model.graph, "connectome": model.connectome, "synapses": model.synapses}
+        graph |= {"seed": model.graph_seed, "lags": data.lags}
+        allowed = data.wiring.allowed(model.hops)
+        paths = _kept(data, VAR_ON_GRAPH, lambda fold: data.graph_linear(fold).paths, _count(data, allowed), graph)
+        found.append(_linear(data, config, note, paths))
     return found
 
 
-def _linear(
-    data: WormData, config: Any, name: str, note: str, paths_of: Callable[[int], dict[int, LinearPath]]
-) -> Predictor:
+def _shared(data: WormData, lags: int, fold: int) -> dict[int, LinearPath]:
+    return data.shared_linear(fold, lags)[0]
+
+
+def _count(data: WormData, allowed: NDArray[np.bool_]) -> int:
+    """Coefficients of a regression for each fold and horizon: own past, and level and change of each pair allowed."""
+    return data.folds * len(data.horizons) * int(len(data.names) * data.lags + 2 * allowed.sum())
+
+
+def _kept(
+    data: WormData,
+    name: str,
+    paths_of: Callable[[int], dict[int, LinearPath]],
+    parameters: int,
+    settings: dict[str, Any] | None = None,
+) -> Fitted:
+    """The paths of every fold and horizon as arrays; `settings`: what they depend on beside the data and their options."""
+    options = data.config.data.model_dump(mode="json")
+    taught = [[worm.group for worm in data.training_worms(fold)] for fold in range(data.folds)]
+    known = {"data": options, "horizons": data.horizons, "taught": taught, "lags": data.lags, "names": data.names}
+
+    def fit() -> dict[str, NDArray[Any]]:
+        found = {}
+        for fold in range(data.folds):
+            paths = paths_of(fold)
+            for part in PARTS:
+                found[f"{part} {fold}"] = np.stack([getattr(paths[h], part) for h in data.horizons])
+        return found
+
+    return Fitted(name, data, known | (settings or {}), fit, parameters)
+
+
+def _paths(data: WormData, kept: Fitted, fold: int) -> dict[int, LinearPath]:
+    parts = {part: kept.values[f"{part} {fold}"] for part in PARTS}
+    return {
+        h: LinearPath(data.names, **{part: values[k] for part, values in parts.items()})
+        for k, h in enumerate(data.horizons)
+    }
+
+
+def _linear(data: WormData, config: Any, note: str, kept: Fitted) -> Predictor:
     """A path for each horizon; each worm is forecast by what was fitted without it, and new worms by the mean of all folds."""
-    paths: dict[int, dict[int, LinearPath]] = {}
 
     def forecasts(group: str, origins: np.ndarray) -> dict[int, np.ndarray]:
-        key = (name, group, len(origins))
+        key = (kept.name, group, len(origins))
         if key not in data.forecasts:
             worm, horizons = data.worms[group], config.evaluate.horizons
             at = data.frames_of(group, origins)
             each = []
             for fold in data.folds_for(group):
-                if fold not in paths:
-                    paths[fold] = paths_of(fold)
-                of = {h: path.among(worm.names) for h, path in paths[fold].items()}
+                of = {h: path.among(worm.names) for h, path in _paths(data, kept, fold).items()}
                 each.append(direct(of, worm.z, at, horizons))
             data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
         return data.forecasts[key]
@@ -78,4 +123,4 @@ def _linear(
         steps = question.horizon_steps
         return prediction(data, question, {g: forecasts(g, o)[steps] for g, o in question.origins.items()})
 
-    return Predictor(name, "baseline", answer, note)
+    return Predictor(kept.name, "baseline", answer, note, cost=lambda: kept.cost)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from neurocli.config import FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
 
 
 class DataConfig(Section):
@@ -60,14 +60,15 @@ class GraphConfig(Section):
     graph_seed: int = Field(0, ge=0, description="of the shuffle")
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(EvaluateSection):
     """What is scored."""
 
-    horizons: list[Annotated[int, Field(ge=1)]] = Field(
-        [1, 5, 10, 25], min_length=1, description="steps ahead, by rollout"
-    )
+    horizons: list[Annotated[int, Field(ge=1)]] = Field([1, 5, 10, 25], min_length=1, description="steps ahead")
     context: int = Field(50, ge=12, description="frames that every predictor sees before its first forecast")
     stride: int = Field(5, ge=1, description="every so many frames a forecast starts")
+    shuffles: int = Field(
+        99, ge=0, le=9999, description="shuffled connectomes that `--controls` holds the linear path against; 0: none"
+    )
 
 
 class V2Model(GraphConfig):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property, reduce
 from operator import add
 from typing import Any
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from neurocli.errors import ConfigError, DataError
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
 from neurocli.recordings.split import NEW_DATA
-from neurocli_gat_lstm.linear_path import LinearPath, direct
+from neurocli_gat_lstm.linear_path import LinearPath
+from neurocli_gat_lstm.linear_tensors import beyond_rollout, linear_tensors
 from neurocli_gat_lstm.moments import Moments
 from neurocli_gat_lstm.new_worms import without_known
 from neurocli_gat_lstm.penalties import Fitted, fit, fit_shared, no_paths
@@ -135,7 +136,7 @@ class WormData(DataModule):
         return tuple(sorted({1, *self.config.evaluate.horizons}))
 
     def linear(self, fold: int) -> Fitted:
-        """The linear path along the graph's edges, fitted on the training worms of a fold."""
+        """The linear path that a model corrects, fitted on the training worms of a fold."""
         model = self.config.model
         teachers = [worm.group for worm in self.training_worms(fold)]
         if model.linear == "none" or not teachers:
@@ -143,11 +144,26 @@ class WormData(DataModule):
         if model.linear == "own":
             none = np.zeros((len(self.names), len(self.names)), bool)
             return self._fitted("own", fold, none, self.lags, (True, False, False))
-        return self._fitted("graph", fold, self.wiring.allowed(model.hops), self.lags)
+        if model.linear == "all":
+            return self.full_linear(fold)
+        return self.graph_linear(fold)
+
+    @property
+    def linear_pairs(self) -> NDArray[np.bool_]:
+        """[post, pre]: the pairs that the linear path which a model corrects may use."""
+        model = self.config.model
+        if model.linear == "all":
+            return ~np.eye(len(self.names), dtype=bool)
+        return self.wiring.allowed(model.hops) & (model.linear == "edges")
+
+    def graph_linear(self, fold: int) -> Fitted:
+        """The linear path along the graph's edges."""
+        return self._fitted("graph", fold, self.wiring.allowed(self.config.model.hops), self.lags)
 
     def full_linear(self, fold: int) -> Fitted:
         """The same regression over all pairs of neurons: what linear models can do without any graph."""
-        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), LAGS)
+        lags = self.lags if getattr(self.config.model, "linear", "") == "all" else LAGS
+        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), lags)
 
     def shared_linear(self, fold: int, lags: int) -> tuple[dict[int, LinearPath], bool]:
         """(one autoregression for all neurons at each horizon, whether its penalties lie inside of their grid)."""
@@ -182,6 +198,10 @@ class WormData(DataModule):
                 self._products[key] = reduce(add, each)
             found.append(([worm.group for worm in part], self._products[key]))
         return found
+
+    def products_of_pairs(self, fold: int) -> list[Moments]:
+        """Products of all pairs of neurons, with the linear path's own past, of the parts of a fold's training worms."""
+        return [m for _, m in self._parts(f"pairs {self.lags}", fold, ~np.eye(len(self.names), dtype=bool), self.lags)]
 
     @cached_property
     def _products(self) -> dict[tuple[str, ...], Moments]:
@@ -360,27 +380,12 @@ class WormData(DataModule):
                     )
 
 
-def beyond_rollout(
-    paths: dict[int, LinearPath], worm: WormSeries, origins: NDArray[np.int64], horizons: Sequence[int]
-) -> dict[int, NDArray[np.float64]]:
-    """Horizon → [origin, neuron] forecasts of the path of each horizon, less the rollout of the path of one frame."""
-    of = {h: path.among(worm.names) for h, path in paths.items()}
-    each, rolled = direct(of, worm.z, origins, horizons), of[1].rolled_out(worm.z, origins, horizons)
-    return {h: each[h] - rolled[h] for h in horizons}
-
-
 def _change(worm: WormSeries, at: NDArray[np.int64], step: int) -> float:
     """Mean squared change after `step` frames, as it is scored."""
     if not len(at):
         return float("nan")
     change = np.square(worm.ahead(at, step) - worm.z[at]) * worm.weight(at)
     return float(change[worm.known[at + step]].mean())
-
-
-def linear_tensors(path: LinearPath, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """own [neuron, lag], level and change [post, pre] of a path for these neurons."""
-    of = path.among(names)
-    return {name: torch.from_numpy(getattr(of, name).astype(np.float32)) for name in ("own", "level", "change")}
 
 
 def _split(groups: list[str], options: Any) -> Split:

@@ -14,9 +14,12 @@ from neurocli.evaluation.question import Question
 from neurocli.plugin.family import Trained
 from neurocli_gat_lstm import baselines, folds_v1, questions
 from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.data_v3 import DirectWormData
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.forecasts_v2 import corrected, linear_only
+from neurocli_gat_lstm.forecasts_v3 import direct_forecasts, direct_linear
 from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.model_v3 import GatLstmV3
 from neurocli_gat_lstm.rollout import BOUND
 from neurocli_gat_lstm.series import WormSeries
 
@@ -44,7 +47,7 @@ def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: 
 def forecast_findings(trained: Trained) -> list[Finding]:
     """Every check of forecasts, on the test worms."""
     data, module, config = trained.data, trained.module, trained.config
-    assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
+    assert isinstance(data, WormData) and isinstance(module, (GatLstm, GatLstmV3, PlannedFolds))
     asked = questions.questions(data, config, "test")
     origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
     if not origins:
@@ -57,6 +60,12 @@ def forecast_findings(trained: Trained) -> list[Finding]:
             group: dict(linear_only(module, data, group, at, horizons)) for group, at in origins.items()
         }
         found += _correction(data, origins, horizons, full, linear)
+    elif isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        alone: dict[str, ByHorizon] = {
+            group: dict(direct_linear(module, data, group, at)) for group, at in origins.items()
+        }
+        found += _correction(data, origins, horizons, full, alone)
     found += [
         *_runaway(data, full),
         *_against_linear(trained, asked, origins, full),
@@ -91,6 +100,9 @@ def networks_say(
     graph = data.graph_of(worm)
     if isinstance(module, PlannedFolds):
         return [folds_v1.rolled_out(module.member(fold), worm.z, graph, origins, context, horizons)]
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        return list(direct_forecasts(module, data, worm, fold, origins))
     assert isinstance(module, GatLstm)
     return corrected(module, data, worm, fold, origins, context, horizons)
 
@@ -116,7 +128,7 @@ def _correction(
         worse = said == "worse"
         bad = worse or share < SMALLEST_SHARE
         advice = (
-            "the linear path alone does better: train longer, on more worms, or with a longer loss.rollout"
+            "the linear path alone does better: train longer, or on more worms"
             if worse
             else "the network hardly says anything: train longer, or on more worms"
         )
@@ -144,7 +156,7 @@ def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
     far = [group for group, value in largest.items() if not value <= BEYOND * recorded[group]]
     worst = max(full, key=lambda group: largest[group] / recorded[group])
     value = f"|z| ≤ {largest[worst]:.3g} where {recorded[worst]:.3g} was recorded ({worst})"
-    advice = "rollouts run away: a longer loss.rollout damps them, or a smaller learning rate"
+    advice = "forecasts run away: a longer loss.rollout damps rollouts, or a smaller learning rate"
     verdict = FAIL if stopped else WARN if far else PASS
     threshold = f"≤ {BEYOND:g} x recorded"
     return [

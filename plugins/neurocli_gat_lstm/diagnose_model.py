@@ -15,12 +15,15 @@ from neurocli.plugin.family import Trained
 from neurocli.recordings import Batch
 from neurocli_gat_lstm import folds_v1
 from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.data_v3 import DirectWormData
+from neurocli_gat_lstm.diagnose_direct import direct_findings
 from neurocli_gat_lstm.diagnose_forecasts import forecast_findings
 from neurocli_gat_lstm.diagnose_paths import Asked, asked
 from neurocli_gat_lstm.diagnose_wiring import edge_findings, path_findings, split_findings
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.model_v3 import GatLstmV3
 from neurocli_gat_lstm.series import WormSeries
 
 DEAD = 1e-3
@@ -34,11 +37,14 @@ def trained_findings(trained: Trained) -> list[Finding]:
     data, module = trained.data, trained.module
     assert isinstance(data, WormData)
     found = [*split_findings(data), *edge_findings(data, trained.config)]
-    if not isinstance(module, (GatLstm, PlannedFolds)):
+    if not isinstance(module, (GatLstm, GatLstmV3, PlannedFolds)):
         return found
     was_training = module.training
     module.eval()
     try:
+        if isinstance(module, GatLstmV3):
+            assert isinstance(data, DirectWormData)
+            return [*found, *direct_findings(module, data), *forecast_findings(trained)]
         return [
             *found,
             *path_findings(trained),

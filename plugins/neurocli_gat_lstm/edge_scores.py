@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from neurocli_gat_lstm.attention import SnapshotGATConv
+from neurocli_gat_lstm.direct_view import DirectView
 from neurocli_gat_lstm.model_v2 import linear_change
+from neurocli_gat_lstm.model_v3 import DirectCorrection
 from neurocli_gat_lstm.planned_view import PlannedCorrection
 from neurocli_gat_lstm.rollout import BOUND, continued
 from neurocli_gat_lstm.views import View
@@ -40,7 +42,7 @@ WHAT = {
     LINEAR: "coefficient of the neighbour's present value, z per z",
     NETWORK: "derivative of the network's one-step correction, mean over time, z per z",
     ATTRIBUTION: "derivative of the one-step forecast, linear path and network, z per z",
-    FOLLOWED: f"the same of the sum of forecasts 1 to {STEPS} steps ahead, by rollout",
+    FOLLOWED: f"the same of the sum of forecasts of up to {STEPS} steps",
     ABLATION: "squared error that is added one step ahead without the edge / what persistence gets wrong of the neuron",
 }
 
@@ -48,6 +50,9 @@ WHAT = {
 def attention_of(view: View) -> list[tuple[Array, Array]]:
     """Layer by layer: attention and attention x |W x_j| [edge + neuron, head], means over time; self-loops come last."""
     with torch.no_grad():
+        if isinstance(view, DirectView):
+            return view.attention()
+        assert not isinstance(view.correction, DirectCorrection)
         z = view.windows(2, HEAVY_FRAMES if view.heavy else FRAMES)
         everyone = torch.ones(1, z.shape[2], dtype=torch.bool, device=z.device)
         embedded = view.correction.embed(z[:, 1:], z[:, :1], view.nodes, view.graph, everyone)[:, 0]
@@ -82,6 +87,9 @@ class Derivatives:
 
 def derivatives(view: View, steps: int = STEPS, origins: int | None = None) -> Derivatives:
     """Exact, by reverse differentiation: one pass for every neuron that is forecast."""
+    if isinstance(view, DirectView):
+        return Derivatives(*view.derivatives(steps))
+    assert not isinstance(view.correction, DirectCorrection)
     count = origins or (HEAVY_ORIGINS if view.heavy else ORIGINS)
     x = view.windows(max(CONTEXT, view.lags) + 1, count)
     n = x.shape[2]
@@ -121,6 +129,8 @@ def ablated(view: View, seed: int = 0) -> Array:
     With one attention layer a forecast one step ahead depends on the edges into its own neuron alone, so that one edge of
     every neuron can be removed at a time. With more layers each edge needs a pass of its own, and a sample is taken.
     """
+    if isinstance(view, DirectView):
+        return view.ablated(rounds(view.graph.edge_index[1].cpu().numpy(), 1, seed))
     x = view.windows(view.lags + CHUNK + 1, HEAVY_CHUNKS if view.heavy else CHUNKS)
     truth = x[:, view.lags + BURN_IN + 1 :]
     # As shares of what persistence gets wrong, neurons that change little count as much as others.

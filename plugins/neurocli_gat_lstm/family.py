@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,12 +22,17 @@ from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_gat_lstm import baselines, folds_v1, metrics, questions
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
+from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.data_v3 import DirectWormData
 from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
 from neurocli_gat_lstm.forecasts_v2 import corrected
+from neurocli_gat_lstm.forecasts_v3 import direct_forecasts
 from neurocli_gat_lstm.graph import KINDS
 from neurocli_gat_lstm.loss_v2 import loss_terms
+from neurocli_gat_lstm.loss_v3 import loss_terms as loss_terms_v3
 from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
+from neurocli_gat_lstm.model_v3 import GatLstmV3, build_v3
 
 Array = NDArray[np.int64]
 
@@ -90,6 +96,12 @@ class _GatLstm(ModelFamily):
         """The same training on every other graph."""
         kinds = [kind for kind in KINDS if kind != config.model.graph]
         return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
+
+    def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:
+        from neurocli_gat_lstm.wiring_exhibit import wiring_exhibits
+
+        assert isinstance(trained.data, WormData)
+        return wiring_exhibits(trained.data, figures)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
         from neurocli_gat_lstm.diagnose import data_findings
@@ -172,3 +184,36 @@ class GatLstmV2(_GatLstm):
         data, module, evaluate = trained.data, trained.module, trained.config.evaluate
         assert isinstance(data, WormData) and isinstance(module, GatLstm)
         return corrected(module, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)
+
+
+class GatLstmDirect(_GatLstm):
+    """gat-lstm-v3: graph attention and an LSTM correct the linear path of every horizon at once; see model_v3 and history."""
+
+    Config = V3Config
+
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
+        return DirectWormData(recordings, config, split)
+
+    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+        return build_v3(config, spec)
+
+    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
+        assert isinstance(module, GatLstmV3)
+        for fold in range(data.folds):
+            module.set_linear(fold, data.linear(fold).paths)
+            inputs, outputs = data.scales(fold)
+            module.input_scale[fold] = torch.from_numpy(inputs)
+            module.output_scale[fold] = torch.from_numpy(outputs)
+
+    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(module, GatLstmV3)
+        return LossTerms(loss_terms_v3(module, batch))
+
+    def fits(self, module: nn.Module, data: WormData) -> bool:
+        built_for = (data.folds, len(data.horizons), len(data.names) + 1)
+        return isinstance(module, GatLstmV3) and module.own.shape[:3] == built_for
+
+    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module = trained.data, trained.module
+        assert isinstance(data, DirectWormData) and isinstance(module, GatLstmV3)
+        return list(direct_forecasts(module, data, data.worms[group], fold, origins))

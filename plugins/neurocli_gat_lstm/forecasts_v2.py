@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli_gat_lstm.data import WormData, beyond_rollout
+from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.linear_path import direct
+from neurocli_gat_lstm.linear_tensors import beyond_rollout
 from neurocli_gat_lstm.model_v2 import GatLstm
 from neurocli_gat_lstm.rollout import BOUND, rolled_out
 from neurocli_gat_lstm.series import WormSeries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,24 @@ from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli_gat_lstm.attention_maps import attention_exhibits
 from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.data_v3 import DirectWormData
+from neurocli_gat_lstm.direct_view import direct_views
 from neurocli_gat_lstm.edge_scores import EdgeScores, edge_scores
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.folds_v1 import rolled_out as rolled_out_v1
+from neurocli_gat_lstm.forecasts_v3 import direct_forecasts
 from neurocli_gat_lstm.functional_weights import weight_exhibits
 from neurocli_gat_lstm.graph import graph_among
+from neurocli_gat_lstm.linear_buffers import LinearBuffers
 from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.model_v3 import DirectCorrection, GatLstmV3
 from neurocli_gat_lstm.planned_view import PlannedCorrection
 from neurocli_gat_lstm.recovery import has_truth, recovery_exhibit
 from neurocli_gat_lstm.recovery_controls import scrambled
 from neurocli_gat_lstm.rollout import rolled_out
 from neurocli_gat_lstm.stability import stability_exhibit
 from neurocli_gat_lstm.traces import shown_neurons, shown_worm, spread_traces, stretch
-from neurocli_gat_lstm.views import views
+from neurocli_gat_lstm.views import View, views
 from neurocli_gat_lstm.wiring import reach
 
 SHUFFLES = 20
@@ -32,9 +38,9 @@ SHUFFLES = 20
 def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
     """All exhibits; what needs known truth says so where there is none."""
     data, module = trained.data, trained.module
-    assert isinstance(data, WormData) and isinstance(module, GatLstm | PlannedFolds)
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
     # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
-    scores = edge_scores(views(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
+    scores = edge_scores(_seen(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
     untrained = untrained_scores(trained)
     return [
         *attention_exhibits(scores, untrained, figures),
@@ -51,11 +57,25 @@ def untrained_scores(trained: Trained) -> EdgeScores:
     data = trained.data
     assert isinstance(data, WormData)
     blank = scrambled(trained.module, trained.seed)
-    assert isinstance(blank, GatLstm | PlannedFolds)
-    return edge_scores(views(data, blank, independent=True), trained.seed)
+    assert isinstance(blank, GatLstm | GatLstmV3 | PlannedFolds)
+    return edge_scores(_seen(data, blank, independent=True), trained.seed)
 
 
-def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
+def _seen(
+    data: WormData,
+    module: GatLstm | GatLstmV3 | PlannedFolds,
+    groups: list[str] | None = None,
+    *,
+    independent: bool = False,
+) -> Sequence[View]:
+    """The networks with the worms that they look at; those of the direct model with none that they were fitted on."""
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        return direct_views(data, module, groups)
+    return views(data, module, groups, independent=independent)
+
+
+def _controls(data: WormData, module: GatLstm | GatLstmV3 | PlannedFolds) -> Exhibit:
     """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
     wiring = data.wiring
     model = data.config.model
@@ -90,14 +110,20 @@ def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
         "the two can differ. Where a path may follow two edges, most pairs are within its reach in either graph, and no effect of the "
         "wiring can be seen: model.hops=1 asks about single edges. Scores of a network with random weights stand beside those above"
     )
-    if isinstance(module, GatLstm):
+    if isinstance(module, LinearBuffers):
         size = (module.level + module.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
         edge = wiring.allowed()
         along = float(size[edge].sum() / size.sum()) if size.sum() else None
         rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]
         rows += [["strength of the linear path along edges", along, None, None]]
         claims["linear_strength_along_edges"] = along
-        note += f". The linear path follows up to {model.hops} edges at once, and so reaches pairs that no edge joins; scores are of edges"
+        if model.linear == "edges":
+            note += (
+                f". The linear path follows up to {model.hops} edges at once, and so reaches pairs that no edge joins"
+            )
+        else:
+            note += f". The linear path takes {'all pairs' if model.linear == 'all' else 'none'}, whatever the graph is"
+        note += "; scores are of edges"
     if isolated:
         note += f". Without an edge: {', '.join(isolated[:12])}{' ...' if len(isolated) > 12 else ''}"
     return Exhibit("controls", "Graph and controls", Table(["", "value", "low", "high"], rows, note), None, claims)
@@ -106,7 +132,7 @@ def _controls(data: WormData, module: GatLstm | PlannedFolds) -> Exhibit:
 def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
     """Forecasts of six neurons by every network that may answer."""
     data, module = trained.data, trained.module
-    assert isinstance(data, WormData) and isinstance(module, GatLstm | PlannedFolds)
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
     group = shown_worm(data, list(data.split.test))
     worm = data.worms[group]
     columns = shown_neurons(worm)
@@ -121,9 +147,14 @@ def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
         origins = origins[::5]  # a window of the published network costs a hundred times as much
     if not len(origins):
         return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
-    horizons = list(range(1, longest + 1))
+    direct = isinstance(module, GatLstmV3)
+    horizons = sorted(evaluate.horizons) if direct else list(range(1, longest + 1))
     each: list[dict[int, Any]] = []
-    for view in views(data, module, [group], independent=True):
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        each = [one for fold in data.folds_for(group) for one in direct_forecasts(module, data, worm, fold, origins)]
+    for view in () if isinstance(module, GatLstmV3) else views(data, module, [group], independent=True):
+        assert not isinstance(view.correction, DirectCorrection)
         z, asked = worm.z, (origins, evaluate.context, horizons)
         if isinstance(view.correction, PlannedCorrection):
             each.append(rolled_out_v1(view.correction.network, z, view.graph, *asked))

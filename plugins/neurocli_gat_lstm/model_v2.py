@@ -10,16 +10,14 @@ per step and never once per window.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from neurocli_gat_lstm.attention import GraphTensors, SnapshotGATConv
-from neurocli_gat_lstm.linear_path import LinearPath
+from neurocli_gat_lstm.linear_buffers import LinearBuffers
 
 CHANGE_SCALE = 3.0  # changes are a third as large as levels
 State = tuple[torch.Tensor, torch.Tensor]
@@ -71,57 +69,15 @@ class Correction(nn.Module):
         return self.head(hidden).view(chunks, n, steps).transpose(1, 2), state
 
 
-class GatLstm(nn.Module):
-    """The corrections of all folds and members, and each fold's linear paths, one for each of `horizons`, the first of them 1.
-
-    own [fold, horizon, name + 1, lag]: the last row is for unknown names; level, change [fold, horizon, name + 1, name + 1].
-    """
-
-    own: torch.Tensor
-    level: torch.Tensor
-    change: torch.Tensor
+class GatLstm(LinearBuffers):
+    """The corrections of all folds and members, and each fold's linear paths, one for each of `horizons`, the first of them 1."""
 
     def __init__(
         self, names: int, folds: int, members: int, lags: int, horizons: tuple[int, ...], **correction: Any
     ) -> None:
-        super().__init__()
+        super().__init__(names, folds, lags, horizons)
         self.members_per_fold = members
-        self.horizons = horizons
         self.members = nn.ModuleList([Correction(names, **correction) for _ in range(folds * members)])
-        self.register_buffer("own", torch.zeros(folds, len(horizons), names + 1, lags))
-        self.register_buffer("level", torch.zeros(folds, len(horizons), names + 1, names + 1))
-        self.register_buffer("change", torch.zeros(folds, len(horizons), names + 1, names + 1))
-
-    @property
-    def lags(self) -> int:
-        return self.own.shape[-1]
-
-    def set_linear(self, fold: int, paths: Mapping[int, LinearPath]) -> None:
-        """Take over fitted paths over all names, by horizon."""
-        for k, horizon in enumerate(self.horizons):
-            path, n = paths[horizon], len(paths[horizon].names)
-            self.own[fold, k, :n] = torch.from_numpy(path.own.astype(np.float32))
-            self.own[fold, k, n] = torch.from_numpy(path.shared.astype(np.float32))
-            self.level[fold, k, :n, :n] = torch.from_numpy(path.level.astype(np.float32))
-            self.change[fold, k, :n, :n] = torch.from_numpy(path.change.astype(np.float32))
-
-    def linear_of(self, fold: int, nodes: torch.Tensor, horizon: int = 1) -> dict[str, torch.Tensor]:
-        """own [node, lag], level and change [post, pre] of a fold for nodes [node]."""
-        k, pairs = self.horizons.index(horizon), (nodes[:, None], nodes[None, :])
-        return {
-            "own": self.own[fold, k][nodes],
-            "level": self.level[fold, k][pairs],
-            "change": self.change[fold, k][pairs],
-        }
-
-    def paths_of(self, fold: int, names: Sequence[str], nodes: torch.Tensor) -> dict[int, LinearPath]:
-        """Horizon → the path of a fold for nodes [node] of these names."""
-        found = {}
-        for horizon in self.horizons:
-            of = {k: v.cpu().numpy().astype(np.float64) for k, v in self.linear_of(fold, nodes, horizon).items()}
-            shared = self.own[fold, self.horizons.index(horizon), -1].cpu().numpy().astype(np.float64)
-            found[horizon] = LinearPath(tuple(names), of["own"], shared, of["level"], of["change"])
-        return found
 
     def members_of(self, fold: int) -> list[Correction]:
         first = fold * self.members_per_fold

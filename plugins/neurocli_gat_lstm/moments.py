@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy.linalg import lapack
 
 from neurocli_gat_lstm.linear_path import LinearPath
 from neurocli_gat_lstm.series import WormSeries
@@ -53,14 +53,17 @@ class Moments:
         allowed: NDArray[np.bool_],
         lags: int,
         horizons: Sequence[int],
-        stride: int = 1,
+        origins: NDArray[np.int64] | None = None,
     ) -> Moments:
-        """Products of one worm; allowed: bool [post, pre] over `names`, the pairs that may carry something."""
+        """Products of one worm; allowed: bool [post, pre] over `names`, the pairs that may carry something.
+
+        origins: the frames that count; every frame from which all horizons can be forecast if not given.
+        """
         found = cls(tuple(names), lags, tuple(horizons), [np.flatnonzero(row) for row in allowed])
         found.change = np.zeros(len(horizons))
         place = {name: k for k, name in enumerate(names)}
         columns = [(k, place[name]) for k, name in enumerate(worm.names) if name in place]
-        at = worm.origins(lags, max(horizons), stride)
+        at = worm.origins(lags, max(horizons)) if origins is None else origins
         if not len(at) or not columns:
             return found
         found.frames = len(at)
@@ -103,6 +106,19 @@ class Moments:
             setattr(total, name, {**mine, **its, **both})
         return total
 
+    def along(self, allowed: NDArray[np.bool_]) -> Moments:
+        """The products of some of the pairs: those that `of` gives for them, without going through the worms again."""
+        kept = [
+            np.flatnonzero(row & _members(len(row), near)) for row, near in zip(allowed, self.neighbours, strict=True)
+        ]
+        found = Moments(self.names, self.lags, self.horizons, kept, self.frames, change=self.change)
+        for node, square in self.square.items():
+            seats, k = np.searchsorted(self.neighbours[node], kept[node]), len(self.neighbours[node])
+            chosen = np.concatenate((np.arange(self.lags), self.lags + seats, self.lags + k + seats))
+            found.square[node] = square[np.ix_(chosen, chosen)]
+            found.target[node] = self.target[node][chosen]
+        return found
+
     def shared(self, penalty: float = SHARED) -> Array:
         """[lag, horizon] one regression on their own past for all neurons."""
         lags = self.lags
@@ -113,21 +129,25 @@ class Moments:
     def solve(self, penalty: Penalty) -> dict[int, Array]:
         """Node → coefficients [k, horizon] of least penalised squared error; own ones are shrunk to the shared ones."""
         shared, frames = self.shared(), max(self.frames, 1)
+        penalties = np.array([penalty.own, penalty.level, penalty.change]) * frames
         found = {}
         for node, square in self.square.items():
             k = len(self.neighbours[node])
-            weight = np.repeat([penalty.own, penalty.level, penalty.change], [self.lags, k, k]) * frames
-            towards = np.concatenate((shared, np.zeros((2 * k, shared.shape[1]))))
+            weight = np.repeat(penalties, [self.lags, k, k])
+            target = self.target[node].copy()
+            target[: self.lags] += penalties[0] * shared
             # A neighbour that no worm shows together with this neuron has no products, and a coefficient of zero.
-            seen = np.flatnonzero((np.diag(square) > 0) | (np.arange(len(weight)) < self.lags))
-            solved = np.zeros_like(towards)
-            solved[seen] = linalg.solve(
-                square[np.ix_(seen, seen)] + np.diag(weight[seen]),
-                (self.target[node] + weight[:, None] * towards)[seen],
-                assume_a="pos",
-                check_finite=False,
-            )
-            found[node] = solved
+            seen = (square.diagonal() > 0) | (np.arange(len(weight)) < self.lags)
+            if not seen.all():
+                square, weight, target = square[np.ix_(seen, seen)], weight[seen], target[seen]
+            penalised = square.copy()
+            penalised.flat[:: len(square) + 1] += weight
+            # LAPACK itself: checks around it would take three times as long as systems of this size.
+            _, solved, failed = lapack.dposv(penalised, target)
+            if failed:
+                solved = np.linalg.lstsq(penalised, target, rcond=None)[0]
+            found[node] = np.zeros((len(seen), shared.shape[1]))
+            found[node][seen] = solved
         return found
 
     def gain(self, coefficients: dict[int, Array], shared: Array) -> Array:
@@ -150,6 +170,12 @@ class Moments:
             mine, levels, changes = np.split(beta[:, which], [self.lags, self.lags + len(around)])
             own[node], level[node, around], change[node, around] = _by_lag(mine), levels, changes
         return LinearPath(self.names, own, base, level, change)
+
+
+def _members(size: int, chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
+    found = np.zeros(size, bool)
+    found[chosen] = True
+    return found
 
 
 def _by_lag(own: Array) -> Array:

@@ -23,7 +23,12 @@ class CelegansConfig(SimulatorConfig):
     connectome: str = Field("cook2019", description="connectome that the network is built on: a name or a file")
 
     neurons: int = Field(60, ge=2, le=1000, description="recorded neurons; those that recordings identify come first")
-    hidden: int = Field(0, ge=0, le=1000, description="further neurons of the connectome that nobody records")
+    hidden: int = Field(
+        240,
+        ge=0,
+        le=1000,
+        description="further neurons of the connectome that nobody records; 0: all of the network are recorded",
+    )
     hidden_strength: float = Field(0.5, ge=0, le=10, description="factor on the weights from hidden neurons")
     silenced: float = Field(0.3, ge=0, le=0.95, description="share of edges among recorded neurons with weight 0")
     added: float = Field(0.05, ge=0, le=1, description="edges that the connectome has not / edges that it has")

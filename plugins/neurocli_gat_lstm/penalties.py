@@ -6,7 +6,7 @@ best penalty has worse ones on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -48,14 +48,35 @@ def penalty_at(place: Place) -> Penalty:
     )
 
 
-def fit(parts: Sequence[tuple[Sequence[str], Moments]], free: tuple[bool, bool, bool] = (True, True, True)) -> Fitted:
-    """Fit on all parts, (groups, their products); the penalty of each horizon is chosen by leaving each part out.
+@dataclass(frozen=True)
+class Search:
+    """What leaving out each part of the training worms in turn has shown.
+
+    places: horizon → the best penalty's place; solved: place → [part] coefficients without that part; shared: [part]
+    coefficients of all neurons without it; gains: place → [horizon] S of the parts that were left out; inside: whether every
+    penalty has worse ones on both sides.
+    """
+
+    places: dict[int, Place]
+    solved: dict[Place, list[dict[int, Array]]]
+    shared: list[Array]
+    gains: dict[Place, Array]
+    inside: bool
+
+
+def search(
+    parts: Sequence[Moments],
+    free: tuple[bool, bool, bool] = (True, True, True),
+    start: Mapping[int, Place] | None = None,
+) -> Search:
+    """The penalty of each horizon that forecasts parts best which are left out in turn; start: where the search begins.
 
     free: which of the penalties of own past, levels and changes matter. With one part there is nothing to leave out: the
     start is taken.
     """
-    horizons, total = parts[0][1].horizons, reduce(add, (moments for _, moments in parts))
-    others = [reduce(add, (m for j, (_, m) in enumerate(parts) if j != k)) for k in range(len(parts)) if len(parts) > 1]
+    horizons = parts[0].horizons
+    begin = dict.fromkeys(horizons, (0, 0, 0)) | dict(start or {})
+    others = [reduce(add, (m for j, m in enumerate(parts) if j != k)) for k in range(len(parts)) if len(parts) > 1]
     shared = [moments.shared() for moments in others]
     solved: dict[Place, list[dict[int, Array]]] = {}
     gains: dict[Place, Array] = {}
@@ -65,23 +86,32 @@ def fit(parts: Sequence[tuple[Sequence[str], Moments]], free: tuple[bool, bool, 
         if place not in gains:
             solved[place] = [moments.solve(penalty_at(place)) for moments in others]
             each = zip(parts, solved[place], shared, strict=True)
-            gains[place] = np.mean([moments.gain(beta, base) for (_, moments), beta, base in each], axis=0)
+            gains[place] = np.mean([moments.gain(beta, base) for moments, beta, base in each], axis=0)
         return gains[place]
 
     found: dict[int, Place] = {}
     inside = bool(others)
     for k, horizon in enumerate(horizons):
-        found[horizon], ended = _climb(partial(_of_horizon, score, k), free) if others else ((0, 0, 0), False)
+        at = begin[horizon]
+        found[horizon], ended = _climb(partial(_of_horizon, score, k), free, at) if others else (at, False)
         inside &= ended
+    return Search(found, solved, shared, gains, inside)
+
+
+def fit(parts: Sequence[tuple[Sequence[str], Moments]], free: tuple[bool, bool, bool] = (True, True, True)) -> Fitted:
+    """Fit on all parts, (groups, their products); the penalty of each horizon is chosen by leaving each part out (`search`)."""
+    total = reduce(add, (moments for _, moments in parts))
+    chosen = search([moments for _, moments in parts], free)
+    found = chosen.places
     whole = {place: total.solve(penalty_at(place)) for place in set(found.values())}
     base = total.shared()
     paths = {h: total.path(whole[place], base, h) for h, place in found.items()}
     without = {group: paths for groups, _ in parts for group in groups}
-    for number, (groups, _) in enumerate(parts) if others else ():
-        left = {h: total.path(solved[place][number], shared[number], h) for h, place in found.items()}
+    for number, (groups, _) in enumerate(parts) if chosen.shared else ():
+        left = {h: total.path(chosen.solved[p][number], chosen.shared[number], h) for h, p in found.items()}
         without |= dict.fromkeys(groups, left)
-    scores = {h: {penalty_at(p): float(g[k]) for p, g in gains.items()} for k, h in enumerate(horizons)}
-    return Fitted(paths, without, {h: penalty_at(place) for h, place in found.items()}, scores, inside)
+    scores = {h: {penalty_at(p): float(g[k]) for p, g in chosen.gains.items()} for k, h in enumerate(total.horizons)}
+    return Fitted(paths, without, {h: penalty_at(place) for h, place in found.items()}, scores, chosen.inside)
 
 
 def fit_shared(parts: Sequence[tuple[Sequence[str], Moments]]) -> tuple[dict[int, LinearPath], bool]:
@@ -113,9 +143,11 @@ def _shared_at(place: Place) -> float:
     return float(SHARED * STEP ** place[0])
 
 
-def _climb(score: Callable[[Place], float], free: tuple[bool, bool, bool]) -> tuple[Place, bool]:
+def _climb(
+    score: Callable[[Place], float], free: tuple[bool, bool, bool], start: Place = (0, 0, 0)
+) -> tuple[Place, bool]:
     """(the place whose neighbours are all worse, whether it was found inside of the grid)."""
-    place: Place = (0, 0, 0)
+    place = start
     while True:
         around = [_moved(place, axis, by) for axis in range(3) if free[axis] for by in (-1, 1)]
         best = max([near for near in around if max(map(abs, near)) <= FARTHEST], key=score, default=place)

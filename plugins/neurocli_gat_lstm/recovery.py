@@ -22,7 +22,7 @@ from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.drawing import number
 from neurocli_gat_lstm.edge_scores import ATTENTION, ATTRIBUTION, FOLLOWED, LINEAR, NETWORK, Array, EdgeScores
 from neurocli_gat_lstm.functional_weights import FUNCTIONAL, strengths
-from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.linear_buffers import LinearBuffers
 from neurocli_gat_lstm.names import canonical
 from neurocli_gat_lstm.network import recorded_names
 from neurocli_gat_lstm.recovery_controls import Nulls, label_nulls, nameless_paths
@@ -123,7 +123,10 @@ def linear_on_pairs(data: WormData, module: torch.nn.Module, scores: EdgeScores,
 
     None where the model has no linear path, or one along edges alone.
     """
-    if not isinstance(module, GatLstm) or data.config.model.linear != "edges" or data.config.model.hops < 2:
+    model = data.config.model
+    if not isinstance(module, LinearBuffers) or not (
+        model.linear == "all" or (model.linear == "edges" and model.hops > 1)
+    ):
         return None
     index = _index(data, scores)
     matrix = (module.level + module.change)[:, 0].mean(0).detach().cpu().numpy().astype(np.float64)
@@ -133,7 +136,7 @@ def linear_on_pairs(data: WormData, module: torch.nn.Module, scores: EdgeScores,
 
 def nameless_areas(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
     """[draw] area of a linear path that was fitted to worms without names; none for a model without one."""
-    if not isinstance(module, GatLstm) or data.config.model.linear != "edges" or not data.split.train:
+    if not isinstance(module, LinearBuffers) or data.config.model.linear == "own" or not data.split.train:
         return np.zeros(0)
     index = _index(data, scores)
     areas = []
@@ -259,7 +262,7 @@ def _claims(
 
 
 def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Recovered]) -> str:
-    asked, model = truth.asked, data.config.model
+    asked = truth.asked
     what = "edges of the connectome"
     if truth.shuffled:
         what = "pairs that the shuffled graph joins, whatever the connectome says"
@@ -282,8 +285,8 @@ def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Rec
         )
     if ALL_PAIRS in found:
         lines.append(
-            f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which a path of {model.hops} hops reaches "
-            f"({float(data.wiring.allowed(model.hops).sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
+            f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which it reaches "
+            f"({float(data.linear_pairs.sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
         )
     return "; ".join(lines) + ". " + _sentence(found)
 

@@ -63,7 +63,7 @@ def nameless_paths(data: WormData, seed: int = 0) -> list[Array]:
     What is common to worms is gone with the names, and all else stays. The penalty is that of the first fold.
     """
     worms = [data.worms[group] for group in data.split.train if group in data.worms][:MOST_WORMS]
-    allowed, penalty = data.wiring.allowed(data.config.model.hops), data.linear(0).penalty[1]
+    allowed, penalty = data.linear_pairs, data.linear(0).penalty[1]
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(NAMELESS):

@@ -13,6 +13,7 @@ from neurocli_gat_lstm.attention import GraphTensors
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model_v2 import Correction, GatLstm
+from neurocli_gat_lstm.model_v3 import DirectCorrection
 from neurocli_gat_lstm.planned_view import PlannedCorrection
 from neurocli_gat_lstm.series import WormSeries
 
@@ -31,7 +32,7 @@ class View:
     fold: int
     member: int
     independent: bool
-    correction: Correction | PlannedCorrection
+    correction: Correction | PlannedCorrection | DirectCorrection
     linear: dict[str, torch.Tensor]
     worm: WormSeries
     nodes: torch.Tensor
@@ -79,7 +80,7 @@ def views(
         graph = data.graph_of(worm).to(device)
         answering = data.folds_for(group)
         for fold in answering if independent else range(data.folds):
-            taught = _taught(data, fold, worm)
+            taught = taught_pairs(data, fold, worm)
             for number, (member, linear) in enumerate(_networks(module, fold, nodes)):
                 found.append(View(fold, number, fold in answering, member, linear, worm, nodes, graph, taught))
     return sorted(found, key=lambda view: not view.independent)
@@ -98,7 +99,8 @@ def _networks(
     return [(PlannedCorrection(module.member(fold)), nothing)]
 
 
-def _taught(data: WormData, fold: int, worm: WormSeries) -> NDArray[np.bool_]:
+def taught_pairs(data: WormData, fold: int, worm: WormSeries) -> NDArray[np.bool_]:
+    """[post, pre], whether some worm that a fold was fitted on shows both neurons."""
     found = np.zeros((len(worm.names), len(worm.names)), bool)
     teachers = data.training_worms(fold)
     for teacher in teachers:

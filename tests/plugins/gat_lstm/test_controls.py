@@ -16,14 +16,17 @@ from neurocli.plugin.registry import registry
 from neurocli.runs.folder import RunFolder, list_runs
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
+from neurocli_gat_lstm.config_v3 import V3Config
 
 FAST = (
     "--device=cpu", "--epochs=1", "--set=train.steps_per_epoch=4", "--set=loss.chunk=30", "--set=loss.rollout=3",
-    "--set=evaluate.horizons=[1,5]", "--set=evaluate.stride=25", "--set=evaluate.context=30",
+    "--set=evaluate.horizons=[1,5]", "--set=evaluate.stride=25", "--set=evaluate.context=30", "--set=evaluate.shuffles=3",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "config"), [("gat-lstm-v1", V1Config), ("gat-lstm-v2", V2Config)])
+@pytest.mark.parametrize(
+    ("model", "config"), [("gat-lstm-v1", V1Config), ("gat-lstm-v2", V2Config), ("gat-lstm-v3", V3Config)]
+)
 def test_controls_are_the_other_graphs(model, config):
     family = registry().family(model)
     wanted = family.controls(config())
@@ -38,7 +41,7 @@ def evaluated(walks, neuro, tmp_path_factory):
     place = tmp_path_factory.mktemp("controls")
     walks(3).save(place / "worms.h5")
     root = place / "runs"
-    trained = neuro("train", "gat-lstm", "--data", place / "worms.h5", "--root", root, *FAST)
+    trained = neuro("train", "gat-lstm-v2", "--data", place / "worms.h5", "--root", root, *FAST)
     assert trained.code == 0, trained
     run = RunFolder(trained.answer["data"]["run"])
     done = neuro("evaluate", run.path, "--controls", "--root", root)
@@ -59,6 +62,8 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
         assert info["control_of"] == run.name and info["status"] == "finished"
         assert info["split"] == run.read_info()["split"] and info["data"] == run.read_info()["data"]
     assert {row["run"] for row in answer["controls"]} == {str(r.path) for r in others}
+    (wiring,) = answer["control_exhibits"]
+    assert wiring["name"] == "wiring" and len(wiring["table"]["rows"]) == 4
     assert {other.read_info()["control"] for other in others} == {"none graph", "shuffled graph", "full graph"}
 
 

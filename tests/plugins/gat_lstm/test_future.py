@@ -138,7 +138,16 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
         )
         small = ("--set", "loss.chunk=20", "--set", "loss.rollout=3", "--set", "evaluate.horizons=[1,3]")
         made = neuro(
-            *("train", "gat-lstm", "--data", tmp_path / "worms.h5", "--out", tmp_path / normalisation, *quick, *small),
+            *(
+                "train",
+                "gat-lstm-v2",
+                "--data",
+                tmp_path / "worms.h5",
+                "--out",
+                tmp_path / normalisation,
+                *quick,
+                *small,
+            ),
             *("--set", f"data.normalisation={normalisation}"),
         )
         assert made.code == 0, made.answer

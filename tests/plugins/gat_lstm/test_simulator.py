@@ -134,7 +134,7 @@ def test_the_linear_network_is_stable_by_its_coupling(hidden):
 
 
 def test_weights_follow_the_structure():
-    config = CelegansConfig(weight_spread=0.0, gap_strength=0.0, silenced=0.0, added=0.0)
+    config = CelegansConfig(hidden=0, weight_spread=0.0, gap_strength=0.0, silenced=0.0, added=0.0)
     network, cook = network_of(config), load_connectome("cook2019")
     known = {
         (cook.neurons[a], cook.neurons[b]): float(c) for a, b, c in zip(cook.pre, cook.post, cook.chemical, strict=True)
@@ -169,7 +169,7 @@ def test_the_voltages_are_those_of_a_plain_loop():
 
 
 def test_an_uncoupled_neuron_decays_and_varies_as_the_equations_say():
-    network = network_of(CelegansConfig(neurons=4, coupling=0.0))
+    network = network_of(CelegansConfig(neurons=4, hidden=0, coupling=0.0))
     assert not network.weight.any()
     free = integrate(network, np.zeros((200, 4)), np.ones(4), 0.02)
     assert np.allclose(free, np.exp(-0.02 * np.arange(1, 201)[:, None] / network.tau_s), rtol=1e-9)
@@ -196,7 +196,7 @@ def test_the_command_has_its_dwell_times_and_moves_its_neurons():
     runs = np.diff(np.flatnonzero(np.diff(states))) * 0.1
     assert runs.mean() == pytest.approx(21, rel=0.1) and states.mean() == pytest.approx(12 / 42, rel=0.1)
     # Alone in the network, so that a neuron shows what it was told.
-    config = CelegansConfig(duration_s=300, coupling=0, noise_sd=0, slow_sd=0)
+    config = CelegansConfig(hidden=0, duration_s=300, coupling=0, noise_sd=0, slow_sd=0)
     names, worm = network_of(config).names, simulate_worm(config, 0)
     v = worm.truth["v"][:, np.argsort(worm.truth["neuron"])]
     reverse = worm.events["state"] == 1
@@ -234,9 +234,8 @@ def test_worms_are_as_predictable_as_real_ones():
     assert -0.8 < np.mean(far) < 0.2
 
 
-def test_a_linear_model_finds_silenced_and_added_edges():
-    """Ridge of the next change on all neurons' last values, pooled over worms: |coefficient| ranks the true edges."""
-    config = CelegansConfig(neurons=30, added=0.15)
+def ridge_of(config: CelegansConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(coefficients, true weights, edges of the connectome) [post, pre]: ridge of the next change on all neurons' last values."""
     truth = network_of(config).truth()
     weights, structural = weight_matrix(truth), np.zeros((30, 30), bool)
     structural[truth["post"][truth["structural"]], truth["pre"][truth["structural"]]] = True
@@ -257,6 +256,21 @@ def test_a_linear_model_finds_silenced_and_added_edges():
         ]
         x, y = (np.concatenate(part) for part in zip(*rows, strict=True))
         found[post] = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ y)[:30]
+    return found, weights, structural
+
+
+def test_unrecorded_neurons_are_the_default_and_hide_edges():
+    assert CelegansConfig().hidden == 240 and network_of(CelegansConfig()).recorded == 60
+    areas = {}
+    for hidden in (0, 240):
+        found, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=hidden))
+        areas[hidden] = roc_auc_score(weights[structural] != 0, np.abs(found[structural]))
+    assert 0.55 < areas[240] < areas[0] - 0.05
+
+
+def test_a_linear_model_finds_silenced_and_added_edges():
+    """Where every neuron is recorded, |coefficient| ranks the true edges."""
+    found, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=0, added=0.15))
     off = ~np.eye(30, dtype=bool)
     silenced = roc_auc_score(weights[structural] != 0, np.abs(found[structural]))
     absent = off & ~structural

@@ -36,7 +36,7 @@ def finished(walks, neuro, tmp_path_factory):
     place = tmp_path_factory.mktemp("finished")
     path = place / "worms.h5"
     walks(4).save(path)
-    done = neuro("train", "gat-lstm", "--data", path, "--root", place / "runs", *FAST)
+    done = neuro("train", "gat-lstm-v2", "--data", path, "--root", place / "runs", *FAST)
     assert done.code == 0, done
     return RunFolder(done.answer["data"]["run"]), path
 
@@ -210,7 +210,7 @@ def test_a_control_does_not_enter_the_mean_of_other_worms(finished, walks, worm_
 def test_a_single_worm_can_be_prepared(walks, neuro, tmp_path):
     path, out = tmp_path / "one.h5", tmp_path / "prepared.h5"
     RecordingSet.of([walks(1)["lab-w0"]], meta={"kind": "worm"}).save(path)
-    done = neuro("preprocess", "gat-lstm", "--data", path, "--out", out)
+    done = neuro("preprocess", "gat-lstm-v2", "--data", path, "--out", out)
     assert done.code == 0 and RecordingSet.open(out).groups == ["lab-w0"]
     assert done.answer["data"]["protocol"]["split"] == "not split"
 
@@ -224,7 +224,7 @@ def real_run(folder, neuro, tmp_path_factory):
     """A short training on the four Kato worms."""
     done = neuro(
         "train",
-        "gat-lstm",
+        "gat-lstm-v2",
         *named(folder.glob("Kato*.mat")),
         "--root",
         tmp_path_factory.mktemp("real"),
@@ -262,5 +262,5 @@ def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, n
     answer = family.predict(trained, question)
     assert all(np.isfinite(answer.values[g][np.isfinite(question.targets[g])]).all() for g in question.groups)
     assert all(trained.data.graph_of(trained.data.worms[g]).edge_index.shape[1] == 0 for g in question.groups)
-    done = neuro("train", "gat-lstm", *named(files), "--root", tmp_path, *FAST, "--set=data.neurons=all")
+    done = neuro("train", "gat-lstm-v2", *named(files), "--root", tmp_path, *FAST, "--set=data.neurons=all")
     assert done.code == 3 and "GFP" in done.answer["error"]["message"]

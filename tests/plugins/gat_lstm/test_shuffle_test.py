@@ -1,0 +1,110 @@
+"""The wiring among its shuffles: products of all pairs give what a plain fit gives, and p is small where the wiring works alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from neurocli.evaluation.scoreboard import Scoreboard
+from neurocli.recordings import Recording, RecordingSet
+from neurocli_gat_lstm.baselines import VAR_ON_GRAPH, baselines
+from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config_v3 import V3Config
+from neurocli_gat_lstm.connectome import load_connectome
+from neurocli_gat_lstm.data import WormData
+from neurocli_gat_lstm.graph import graph_among
+from neurocli_gat_lstm.metrics import SkillOverPersistence
+from neurocli_gat_lstm.moments import Moments
+from neurocli_gat_lstm.questions import questions
+from neurocli_gat_lstm.shuffle_test import HOPS, ForecastsAlong, shuffled_reach, wiring_test
+from neurocli_gat_lstm.wiring import reach
+from neurocli_gat_lstm.wiring_exhibit import wiring_exhibits
+
+NAMES = ["AVAL", "AVAR", "AVBL", "AVBR", "AVEL", "AVER", "AIBL", "AIBR", "RIML", "RIMR", "RIBL", "RIBR", "AIYL", "AIZL"]
+SMALL = {"evaluate": {"horizons": [1], "context": 20}, "loss": {"chunk": 20, "rollout": 2}, "model": {"lags": 3}}
+
+
+def world(worm_of: Callable[..., Recording], coupling: float, seed: int, frames: int = 240) -> RecordingSet:
+    """Three worms that share weights along the connectome's edges and nothing else; those of `coupling` 0 share nothing."""
+    rng = np.random.default_rng(seed)
+    joined = reach(graph_among(load_connectome("cook2019"), NAMES, "real"), 1)
+    weight = joined * rng.choice([-1.0, 1.0], joined.shape)
+    weight *= coupling / max(np.abs(np.linalg.eigvals(weight)).max(), 1e-9)
+    made = []
+    for k in range(3):
+        x = np.zeros((frames, len(NAMES)))
+        for t in range(1, frames):
+            x[t] = 0.5 * x[t - 1] + weight @ x[t - 1] + rng.normal(size=len(NAMES))
+        made.append(worm_of(x.astype(np.float32), NAMES, worm=f"w{k}"))
+    return RecordingSet.of(made, meta={"kind": "worm"})
+
+
+def test_products_along_a_graph_are_those_of_a_plain_fit(worms):
+    data = WormData(worms, V2Config(**SMALL))
+    every, allowed = ~np.eye(len(data.names), dtype=bool), data.wiring.allowed(1)
+    for worm in data.worms.values():
+        whole = Moments.of(worm, data.names, every, 3, (1, 2))
+        along, plain = whole.along(allowed), Moments.of(worm, data.names, allowed, 3, (1, 2))
+        assert along.square.keys() == plain.square.keys()
+        for node in plain.square:
+            np.testing.assert_allclose(along.square[node], plain.square[node], rtol=1e-12, atol=1e-9)
+            np.testing.assert_allclose(along.target[node], plain.target[node], rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(along.change, plain.change)
+
+
+def test_skill_along_the_connectome_is_that_of_the_baseline(worms):
+    """The scoreboard's row, though the test goes another way: by products instead of forecasts."""
+    data = WormData(worms, V2Config(evaluate={"horizons": [1, 5], "context": 20}, model={"hops": 1}))
+    board = Scoreboard([SkillOverPersistence()])
+    (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
+    for question in questions(data, data.config, "test"):
+        board.add(question, row.name, "baseline", row.answer(question))
+    expected = [score.value for score in board.scores if score.subset == "all"]
+    assert ForecastsAlong(data).skill(data.wiring.allowed(1)) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("hops", HOPS)
+def test_a_shuffle_reaches_as_many_pairs_and_keeps_degrees(worms, hops):
+    data = WormData(worms, V2Config(**SMALL))
+    pairs = int(data.wiring.allowed(hops).sum())
+    for seed in range(1, 5):
+        found = shuffled_reach(data, hops, pairs, seed)
+        assert found.sum() == pairs and not found.diagonal().any()
+        direct = shuffled_reach(data, 1, int(data.wiring.allowed(1).sum()), seed)
+        assert not (direct & ~found).any() or hops == 1
+        np.testing.assert_array_equal(direct.sum(0), data.wiring.allowed(1).sum(0))
+        np.testing.assert_array_equal(direct.sum(1), data.wiring.allowed(1).sum(1))
+
+
+def test_p_is_small_where_the_wiring_works(worm_of, tmp_path):
+    data = WormData(world(worm_of, 0.45, 0), V2Config(**SMALL))
+    found = wiring_test(data, shuffles=19, hops=(1,))
+    assert found.band(1, 1).p == pytest.approx(0.05)  # the least that 19 shuffles allow
+    assert found.real[1][0] > found.nulls[1].max() > found.own[0] - 0.02
+    assert 0 < found.share[1] < 1
+
+
+@pytest.mark.slow
+def test_p_is_uniform_where_nothing_is_coupled(worm_of):
+    """24 worlds, 9 shuffles each: p is one of ten values, all as likely."""
+    values = []
+    for seed in range(24):
+        data = WormData(world(worm_of, 0.0, 100 + seed), V2Config(**SMALL))
+        values.append(wiring_test(data, shuffles=9, hops=(1,)).band(1, 1).p)
+    counts = np.histogram(values, bins=np.linspace(0.05, 1.05, 6))[0]
+    assert 0.35 < np.mean(values) < 0.75  # mean .55, sd of the mean .06
+    assert (counts > 0).sum() >= 4 and counts.max() < 14
+
+
+def test_exhibit_says_p_for_every_horizon_and_for_one_and_two_edges(worm_of, tmp_path):
+    few = {**SMALL, "evaluate": {**SMALL["evaluate"], "shuffles": 3}}
+    data = WormData(world(worm_of, 0.45, 1), V2Config(**few))
+    (exhibit,) = wiring_exhibits(data, tmp_path)
+    assert [row[:2] for row in exhibit.table.rows] == [["one edge a frame", 1], ["two edges a frame", 1]]
+    assert exhibit.figure.is_file() and "its 3 shuffles" in exhibit.table.note
+    assert exhibit.table.note.startswith(exhibit.claims["answer"])
+    other = WormData(world(worm_of, 0.45, 1), V2Config(**{**SMALL, "model": {"graph": "none", "lags": 3}}))
+    assert wiring_exhibits(other, tmp_path) == []
+    assert V2Config().evaluate.shuffles == V3Config().evaluate.shuffles >= 99
