@@ -1,4 +1,4 @@
-"""What a model is held against: averages of the training trials, ridge on the task inputs, and a GRU without constraints."""
+"""What a model is held against: averages of the training trials, ridge on the task, and a GRU without constraints."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
 from neurocli_eirnn import psth
 from neurocli_eirnn.ceiling import aligned_rates
 from neurocli_eirnn.data import SessionData
+from neurocli_eirnn.event_time import feature_array
 from neurocli_eirnn.questions import from_whole_trials
+from neurocli_eirnn.ridge import fit_ridge, ridge_rates
 
 SMOOTHING_MS = 50.0
-FEWEST = 3
-"""Trials that a condition needs for a PSTH of its own."""
-_KERNELS, _KERNEL_MS = 12, 1500.0
-_LAGS = (0, 1, 2, 4, 8, 16, 32)
-_PENALTIES = 10.0 ** np.arange(0, 7)
+WORTH = 8.0
+"""Trials of its own that count as much for a condition as what is known of the conditions around it."""
+_TINY = 1e-12
+CONDITION = ("location", "reward", "salience")
+LAGS = (0, 1, 2, 4, 8, 16, 32)
+QUICK_EPOCHS = 150
+"""Of the GRU; see `tests/plugins/eirnn/test_rivals.py` for what more of them bring."""
+
+Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Inputs [trial, time, input] → rates [trial, time, neuron] in sp/s."""
 
 
 def baselines(data: SessionData, config: Any) -> list[Predictor]:
@@ -27,116 +35,149 @@ def baselines(data: SessionData, config: Any) -> list[Predictor]:
     if not data.split.train:
         return []
     found = [
-        Predictor("train PSTH", "baseline", train_psth(data), "mean of the training trials, 50 ms"),
-        Predictor("location PSTH", "baseline", condition_psth(data, ("location",)), "the same per target location"),
-        Predictor(
-            "condition PSTH", "baseline", condition_psth(data, ("location", "reward", "salience")), "per condition"
+        _average("train PSTH", data, (), "mean of the training trials, 50 ms"),
+        _average("location PSTH", data, ("location",), "the same per target location"),
+        _average(
+            "condition PSTH", data, CONDITION, "the same per condition, drawn to the location's where trials are few"
         ),
-        _ridge(data, "ridge, lagged inputs", lagged),
-        _ridge(data, "ridge, event basis", event_basis),
+        lagged_ridge(data),
     ]
-    if config.evaluate.gru_epochs:
-        from neurocli_eirnn.gru import gru_rates
-
-        rates = _once(lambda: gru_rates(data, config.evaluate.gru_hidden, config.evaluate.gru_epochs))
-        found.append(Predictor("GRU", "baseline", lambda question: from_whole_trials(question, rates())))
+    if config.evaluate.rivals != "none":
+        found.append(event_time_ridge(data))
+        if config.evaluate.gru_epochs:
+            found.append(gru(data, config))
     return found
+
+
+# -- averages ---------------------------------------------------------------------------------------------------------
+
+
+def _average(name: str, data: SessionData, labels: tuple[str, ...], note: str) -> Predictor:
+    cells = len({tuple(key) for key in _keys(data, labels)[data.fitted_rows()].tolist()})
+    numbers = cells * data.session.bins * data.session.neurons
+    return Predictor(name, "baseline", condition_psth(data, labels), note, lambda: Cost(0.0, numbers))
 
 
 def train_psth(data: SessionData) -> Callable[[Question], Prediction]:
     """The smoothed mean of the training trials, aligned as the question: the same answer for every trial."""
-
-    def answer(question: Question) -> Prediction:
-        mean = _smoothed_mean(data, question.name, data.fitted_rows())
-        return Prediction(dict.fromkeys(question.groups, mean))
-
-    return answer
+    return condition_psth(data, ())
 
 
 def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Question], Prediction]:
-    """The smoothed mean of the training trials of a trial's own condition, or of all where those are fewer than three."""
-    keys = np.stack([data.label(label) for label in labels], axis=1)
-    train = data.fitted_rows()
+    """The smoothed mean of the training trials of a trial's own condition, aligned as the question.
+
+    Few trials are noise: the mean of a condition is drawn towards that of the trials that share all labels but the last, and so on
+    up to the mean of all, as if that were WORTH trials more.
+    """
+    keys, train = _keys(data, labels), data.fitted_rows()
+    sd_bins = SMOOTHING_MS / data.bin_ms
 
     def answer(question: Question) -> Prediction:
-        every = _smoothed_mean(data, question.name, train)
-        known: dict[tuple[int, ...], NDArray[Any]] = {}
-        values = {}
-        for group in question.groups:
-            key = tuple(int(k) for k in keys[data.row[group]])
-            if key not in known:
-                rows = train[(keys[train] == key).all(axis=1)]
-                own = _smoothed_mean(data, question.name, rows) if len(rows) >= FEWEST else every
-                known[key] = np.where(np.isfinite(own), own, every)
-            values[group] = known[key]
-        return Prediction(values)
+        sums: dict[tuple[int, ...], tuple[NDArray[Any], NDArray[Any]]] = {}
+        means: dict[tuple[int, ...], NDArray[Any]] = {}
+
+        def drawn(key: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+            if key not in sums:
+                rows = train[(keys[train][:, : len(key)] == key).all(axis=1)]
+                total, count = psth.sums(aligned_rates(data, question.name, rows))
+                if key:
+                    above, there = drawn(key[:-1])
+                    worth = np.where(there > 0, WORTH, 0.0)
+                    total, count = total + worth * above / np.maximum(there, _TINY), count + worth
+                sums[key] = total, count
+            return sums[key]
+
+        def mean(key: tuple[int, ...]) -> NDArray[Any]:
+            if key not in means:
+                smooth = psth.of_sums(*drawn(key), sd_bins)
+                # Bins that no training trial reaches: the last known value, or a test trial that does would be left out.
+                means[key] = psth.filled_forward(smooth, np.isfinite(smooth), axis=0)
+            return means[key]
+
+        return Prediction({g: mean(tuple(int(k) for k in keys[data.row[g]])) for g in question.groups})
 
     return answer
 
 
-def _smoothed_mean(data: SessionData, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    smooth = psth.smoothed_mean(aligned_rates(data, name, rows), SMOOTHING_MS / data.bin_ms)
-    # Bins that no training trial reaches: the last known value, or a test trial that does would be left out.
-    return psth.filled_forward(smooth, np.isfinite(smooth), axis=0)
+def _keys(data: SessionData, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """[trial, label]."""
+    return (
+        np.stack([data.label(name) for name in labels], axis=1) if labels else np.zeros((len(data.rates), 0), np.int64)
+    )
 
 
-def lagged(data: SessionData) -> NDArray[np.float32]:
+# -- fits -------------------------------------------------------------------------------------------------------------
+
+
+def lagged_ridge(data: SessionData) -> Predictor:
+    """Ridge on the inputs now and at lags up to 800 ms."""
+    return _ridge("ridge, lagged inputs", data, lagged, "the inputs now and at lags up to 800 ms")
+
+
+def event_time_ridge(data: SessionData) -> Predictor:
+    """Ridge on functions of time since each event, by location, reward and feature, and of time in the trial."""
+
+    def features(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return feature_array(inputs, data.bin_ms)
+
+    return _ridge(
+        "ridge, event and time", data, features, "functions of time since each event and of time in the trial"
+    )
+
+
+def gru(data: SessionData, config: Any) -> Predictor:
+    """A GRU of the model's inputs and loss; in its full form with as many epochs as the model has by default."""
+    hidden, epochs = config.evaluate.gru_hidden, config.evaluate.gru_epochs
+    if config.evaluate.rivals == "quick":
+        epochs = min(epochs, QUICK_EPOCHS)
+
+    def fit() -> dict[str, NDArray[Any]]:
+        from neurocli_eirnn.gru import fit_gru
+
+        return fit_gru(data, hidden, epochs)
+
+    def rates(values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        from neurocli_eirnn.gru import gru_rates
+
+        return gru_rates(data, hidden, values, inputs)
+
+    settings = {
+        "hidden": hidden,
+        "epochs": epochs,
+        "batch_size": data.batch_size,
+        # What the targets of the loss are made with.
+        "window_bins": list(data.window_bins),
+        "smoothing_ms": getattr(getattr(config, "loss", None), "smoothing_ms", 0.0),
+    }
+    return _of_fit(Fitted("GRU", data, settings, fit), data, rates, f"{epochs} epochs of the model's inputs and loss")
+
+
+def lagged(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features [trial, time, k]: the inputs now and at lags up to 800 ms."""
-    inputs = data.inputs
-    parts = [np.pad(inputs, ((0, 0), (lag, 0), (0, 0)))[:, : inputs.shape[1]] for lag in _LAGS]
+    parts = [np.pad(inputs, ((0, 0), (lag, 0), (0, 0)))[:, : inputs.shape[1]] for lag in LAGS]
     return np.concatenate(parts, axis=2)
 
 
-def event_basis(data: SessionData) -> NDArray[np.float32]:
-    """Features [trial, time, k]: the onset of every input under twelve raised cosines of growing width, and the eye."""
-    inputs = data.inputs
-    onsets = np.diff(inputs, axis=1, prepend=0.0).clip(min=0)
-    bins = round(_KERNEL_MS / data.bin_ms)
-    # Raised cosines on a logarithmic axis, as for the spike history of generalised linear models (Pillow et al. 2008).
-    place = np.log(np.arange(bins) * data.bin_ms + 50.0)
-    centres = np.linspace(place[0], place[-1], _KERNELS)
-    phase = np.clip((place[None] - centres[:, None]) / (centres[1] - centres[0]) * np.pi / 2, -np.pi, np.pi)
-    kernels = (np.cos(phase) + 1) / 2
-    steps = inputs.shape[1]
-    toeplitz = np.zeros((_KERNELS, steps, steps), np.float32)
-    for lag in range(min(bins, steps)):
-        rows = np.arange(steps - lag)
-        toeplitz[:, rows + lag, rows] = kernels[:, lag, None]
-    driven = np.einsum("kts,nsc->ntkc", toeplitz, onsets, optimize=True)
-    return np.concatenate([driven.reshape(len(inputs), steps, -1), inputs[..., 7:9]], axis=2).astype(np.float32)
+def _ridge(
+    name: str, data: SessionData, features: Callable[[NDArray[np.float32]], NDArray[np.float32]], note: str
+) -> Predictor:
+    fitted = Fitted(name, data, {}, lambda: fit_ridge(features, data))
+    return _of_fit(fitted, data, lambda values, inputs: ridge_rates(features, values, inputs), note)
 
 
-def _ridge(data: SessionData, name: str, features: Callable[[SessionData], NDArray[np.float32]]) -> Predictor:
-    """Ridge from features to rates; the penalty is chosen on the trials that choose a model's epoch."""
-    rates = _once(lambda: ridge_rates(data, features(data)))
-    return Predictor(name, "baseline", lambda question: from_whole_trials(question, rates()))
+def _of_fit(
+    fitted: Fitted,
+    data: SessionData,
+    rates: Callable[[dict[str, NDArray[Any]], NDArray[np.float32]], NDArray[np.float32]],
+    note: str,
+) -> Predictor:
+    """A predictor that answers from rates over whole trials, each trial's made once."""
+    known: dict[str, NDArray[np.float32]] = {}
 
+    def answer(question: Question) -> Prediction:
+        new = [group for group in question.groups if group not in known]
+        if new:
+            known.update(zip(new, rates(fitted.values, data.inputs[data.rows(new)]), strict=True))
+        return from_whole_trials(question, known)
 
-def ridge_rates(data: SessionData, features: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    """Group → rates [time, neuron] by ridge regression on features [trial, time, k]."""
-    from sklearn.linear_model import Ridge
-
-    def rows(part: str) -> tuple[NDArray[Any], NDArray[Any]]:
-        number = data.rows(data.split.groups(part))
-        valid = np.isfinite(data.rates[number]).all(axis=2)
-        return features[number][valid], data.rates[number][valid]
-
-    x, y = rows("train")
-    x_held, y_held = rows("validation") if data.split.validation else (x, y)
-    fits = [Ridge(alpha=penalty).fit(x, y) for penalty in _PENALTIES]
-    best = min(fits, key=lambda fit: float(np.mean((fit.predict(x_held) - y_held) ** 2)))
-    n, steps, k = features.shape
-    rates = np.maximum(best.predict(features.reshape(-1, k)), 0).reshape(n, steps, -1)
-    return {group: rates[row] for group, row in data.row.items()}
-
-
-def _once(make: Callable[[], dict[str, NDArray[Any]]]) -> Callable[[], dict[str, NDArray[Any]]]:
-    """`make`, run when first needed and then remembered."""
-    made: list[dict[str, NDArray[Any]]] = []
-
-    def get() -> dict[str, NDArray[Any]]:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return get
+    return Predictor(fitted.name, "baseline", answer, note, lambda: fitted.cost)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from neurocli.config import FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
 
 
 class DataConfig(Section):
@@ -33,14 +33,16 @@ class DataConfig(Section):
     )
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(EvaluateSection):
     """What is scored."""
 
     smoothing_ms: list[float] = Field([0.0, 50.0, 100.0], min_length=1, description="sd of the Gaussian, one r each")
     before_ms: float = Field(200.0, gt=0, description="start of the window around target, go and reward")
     after_ms: float = Field(500.0, gt=0, description="end of that window, after the event")
     gru_hidden: int = Field(48, ge=1, description="units of the unconstrained GRU that serves as baseline")
-    gru_epochs: int = Field(120, ge=0, description="0 leaves the GRU out")
+    gru_epochs: int = Field(
+        400, ge=0, description="its epochs in the full form of the rivals, as many as the model's; 0 leaves it out"
+    )
 
 
 class V2Model(Section):

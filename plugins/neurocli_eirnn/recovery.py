@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import NullBand
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn import psth
-from neurocli_eirnn.baselines import condition_psth, train_psth
+from neurocli_eirnn.baselines import CONDITION, baselines
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.questions import from_whole_trials, questions
 from neurocli_eirnn.rates import COLOURS, Array, letters, mean, model_rates, number, pearson, test_rows
@@ -29,7 +29,6 @@ FEWEST = 2
 SIGNAL = 0.1
 """A neuron carries signal where its true condition means vary by at least this share of its mean rate (sd over mean)."""
 STRONG = 0.25
-CONDITION = ("location", "reward", "salience")
 WANTED = 0.9
 
 
@@ -44,46 +43,55 @@ def true_rates(data: SessionData) -> Array | None:
 
 
 def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
-    """r of trial means per condition with the true rates' on the test trials: the model's, and those of training PSTHs."""
+    """r of trial means per condition with the true rates' on the test trials: the model's, and that of every baseline."""
     data = trained.data
     assert isinstance(data, SessionData)
     truth = true_rates(data)
     assert truth is not None
     rows = test_rows(data)
     predicted = dict(zip(data.split.test, model_rates(trained.module, data, rows), strict=True))
+    model = Predictor("model", "model", lambda question: from_whole_trials(question, predicted))
+    answers = [model, *baselines(data, trained.config)]
     conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
     true_by_group = {group: truth[row] for group, row in data.row.items()}
-    answers: dict[str, Any] = {"model": lambda question: from_whole_trials(question, predicted)}
-    if data.split.train:
-        answers |= {
-            "train PSTH": train_psth(data),
-            "location PSTH": condition_psth(data, ("location",)),
-            "condition PSTH": condition_psth(data, CONDITION),
-        }
-    table: list[list[Any]] = []
-    each: dict[str, Array] = {}
-    for question in questions(data, trained.config, "test"):
+    asked = questions(data, trained.config, "test")
+    scored: dict[str, list[Array]] = {answer.name: [] for answer in answers}
+    about = []
+    for question in asked:
         member = conditions[data.rows(question.groups)]
         wanted, count, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
         signal = carries_signal(wanted, count)
-        found = {name: answer(question) for name, answer in answers.items()}
-        r = {name: psth.correlation(wanted, by_condition(question, f, member)[0], count) for name, f in found.items()}
-        table.append([question.name, kept, int(signal.sum()), *(number(mean(v[signal])) for v in r.values())])
-        if not each:
-            each = {name: np.where(signal, values, np.nan) for name, values in r.items()}
+        about.append(f"{question.name} {kept} conditions, {int(signal.sum())} neurons")
+        for answer in answers:
+            given = answer.answer(question)
+            assert given is not None
+            r = psth.correlation(wanted, by_condition(question, given, member)[0], count)
+            scored[answer.name].append(np.where(signal, r, np.nan))
+    fitted = sum(p.numel() for p in trained.module.parameters() if p.requires_grad)
+    costs = {"model": Cost(trained.cpu_s, fitted), **{answer.name: answer.cost() for answer in answers[1:]}}
+    table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
     path = figures / "true_rates.png"
-    _draw_rates(data, each, path)
-    main = dict(zip(answers, table[0][3:], strict=True))
+    _draw_rates(data, {name: each[0] for name, each in scored.items()}, path)
+    main = {name: number(mean(each[0])) for name, each in scored.items()}
     note = (
-        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them; r over conditions and time of the "
-        "means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means vary by a tenth of their rate or more; the trial's "
-        "gain is taken out of the true rates. Condition PSTHs have the noise of few trials, the train PSTH none of the conditions"
+        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
+        "and time of the means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means "
+        "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
     )
-    claims: dict[str, Any] = {f"r_{name.replace(' ', '_')}": value for name, value in main.items()}
+    claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
+    best = max((name for name in main if name != "model"), key=lambda name: main[name] or 0.0, default=None)
+    claims["best_baseline"] = best
+    if best is not None:
+        claims["above_best_baseline"] = number(mean(scored["model"][0] - scored[best][0]))
     claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
     claims["wanted"] = WANTED
-    columns = ["alignment", "conditions", "neurons", *(f"r {name}" for name in answers)]
+    columns = ["", *(f"r {question.name}" for question in asked), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
+
+
+def cost_columns(cost: Cost | None) -> list[float | int | None]:
+    """CPU-seconds and number of parameters, for the last columns of a table."""
+    return [None, None] if cost is None else [number(cost.cpu_s), cost.parameters]
 
 
 def by_condition(

@@ -57,7 +57,7 @@ def test_neurons_average_to_the_score(trained, answers, shown):
 def test_one_quantity_has_one_value_on_a_page(trained, answers, shown, tmp_path):
     """r of model, train PSTH and ceiling: the scoreboard's numbers are those of every table, whole and around events."""
     family = registry().family("eirnn-v2")
-    trained.config.evaluate.gru_epochs = 0
+    trained.config.evaluate.rivals = "none"
     board = {
         (s.question, s.name, s.unit): s.value
         for s in evaluate(family, trained, say=lambda _: None).scores
@@ -87,7 +87,7 @@ def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
         recording.truth = {}
     shared = {k: v for k, v in recordings.truth.items() if k in ("neuron_type", "time_ms")}
     trained = make_trained(RecordingSet.of(list(known.values()), meta={"kind": "sc-session"}, truth=shared))
-    trained.config.evaluate.gru_epochs = 0
+    trained.config.evaluate.rivals = "none"
     found = evaluate(registry().family("eirnn-v2"), trained, say=lambda _: None, figures=tmp_path)
     board = {(s.question, s.unit, s.subset): s for s in found.scores if s.kind == "ceiling" and s.metric == "r"}
     table = next(e for e in found.exhibits if e.name == "event-aligned").table

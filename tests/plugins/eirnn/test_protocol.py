@@ -38,7 +38,7 @@ def session() -> RecordingSet:
 def adapted(recordings: RecordingSet, model: str = "eirnn-v2", split: Split | None = None, **options):
     family = registry().family(model)
     config = family.Config()
-    config.evaluate.gru_epochs = 0
+    config.evaluate.rivals = "none"
     for name, value in options.items():
         setattr(config.data, name, value)
     return family, config, family.adapt(recordings, config, split)
