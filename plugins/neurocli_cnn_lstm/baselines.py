@@ -14,6 +14,7 @@ from neurocli.plugin.family import NoCeiling
 from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps, local_origins
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
+from neurocli_cnn_lstm.rivals import rivals
 from neurocli_cnn_lstm.table import TableForecast
 
 UPPER_BOUND = "full-state oracle: an upper bound; it knows the weights and the spikes to 0.1 ms, which voltages at 1 ms do not tell"
@@ -21,7 +22,7 @@ ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
 def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
-    """Persistence, AR(20), VAR(10) and the table of the own last voltage, fitted on training runs for each horizon."""
+    """Persistence, AR(20), VAR(10), the table of the own last voltage, trees and MLP on drives: fitted on training runs for each horizon."""
 
     def persistence(question: Question) -> Prediction:
         return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, question).items()})
@@ -48,7 +49,7 @@ def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
                 "the table, and whether the neuron is clamped",
             )
         )
-    return found
+    return found + rivals(data, config)
 
 
 def _training(data: VoltageData) -> list[str]:

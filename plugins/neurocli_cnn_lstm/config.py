@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from neurocli.config import FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
 
 
 class DataConfig(Section):
@@ -31,7 +31,7 @@ class DataConfig(Section):
     )
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(EvaluateSection):
     """What is scored."""
 
     horizons_ms: list[float] = Field(
@@ -76,6 +76,10 @@ class V2Model(Section):
     head_hidden: int = Field(32, ge=1, description="hidden units of the output")
     synapses: Literal["pairs", "senders"] = Field(
         "pairs", description="a weight per pair of neurons, or per sender where every run has a network of its own"
+    )
+    start: Literal["ridge", "zero"] = Field(
+        "ridge",
+        description="synapses at the first step: of a ridge regression on resets (where there is a reset flag, up to 200 neurons), or 0",
     )
     squared_error_weight: float = Field(2.0, gt=0, description="share of the squared error beside the likelihoods")
 

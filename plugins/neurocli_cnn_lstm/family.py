@@ -15,11 +15,12 @@ from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_cnn_lstm import answers, baselines
+from neurocli_cnn_lstm import answers, baselines, rivals
 from neurocli_cnn_lstm.config import V1Config, V2Config
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm, forecast_loss
+from neurocli_cnn_lstm.warm_start import can_start_from_ridge, start_from_ridge
 
 # The full-state oracle, an upper bound, reaches about .790 at 1 ms on the published network; nothing honest passes this.
 LEAK_R2 = 0.795
@@ -82,6 +83,9 @@ class _CnnLstm(ModelFamily):
         found = [f"reset flag {flag}" if self.uses_flag else "reset flag not used by this model"]
         if baselines.full_state(data)[0] is not None:
             found.append(baselines.UPPER_BOUND)
+        left_out = rivals.left_out(data, config.evaluate.rivals)
+        if left_out is not None:
+            found.append(left_out)
         if config.data.noise_mv:
             found.append(f"{config.data.noise_mv:g} mV of noise added to inputs and targets")
         return found
@@ -142,6 +146,11 @@ class CnnLstmV2(_CnnLstm):
             head_hidden=layout.head_hidden,
             pooled_synapses=layout.synapses == "senders",
         )
+
+    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
+        assert isinstance(module, StructuredCnnLstm)
+        if config.model.start == "ridge" and can_start_from_ridge(data):
+            start_from_ridge(module, data)
 
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, StructuredCnnLstm)
