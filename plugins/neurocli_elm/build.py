@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from neurocli.errors import DataError
-from neurocli_elm.config import ElmConfig, NeuronConfig
+from neurocli_elm.config import BranchNeuronConfig, ElmConfig, ElmV2Config, NeuronConfig
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.options import ElmOptions
 
@@ -27,6 +29,10 @@ def options_of(
         on_branch = math.ceil(num_input / branches)
         routed = model.input_to_synapse_routing != "none"
         synapses = max(on_branch, round(on_branch * PUBLISHED_SYNAPSES / PUBLISHED_INPUTS)) if routed else on_branch
+    tau = model.tau_value
+    if isinstance(tau, tuple):
+        of_branch = [tau[branch % len(tau)] for branch in range(branches)]
+        tau = tuple(of_branch if version == 2 else np.repeat(of_branch, synapses).tolist())
     return ElmOptions(
         version=version,
         num_input=num_input,
@@ -36,7 +42,7 @@ def options_of(
         mlp_num_layers=model.mlp_num_layers,
         mlp_hidden_size=model.mlp_hidden_size,
         mlp_activation=model.mlp_activation,
-        tau_value=model.tau_value,
+        tau_value=tau,
         memory_tau_min=model.memory_tau_min,
         memory_tau_max=model.memory_tau_max,
         learn_memory_tau=model.learn_memory_tau,
@@ -59,6 +65,8 @@ def config_of(options: ElmOptions) -> ElmConfig:
             hint="only models of simulations in steps of 1 ms can be evaluated here",
         )
     known = {name: getattr(options, name) for name in NeuronConfig.model_fields if hasattr(options, name)}
+    if options.version == 2:
+        return ElmV2Config(model=BranchNeuronConfig(**known))
     return ElmConfig(model=NeuronConfig(**known))
 
 

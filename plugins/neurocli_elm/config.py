@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
+
+Time = Annotated[float, Field(ge=0)]
 
 
 class DataConfig(Section):
@@ -47,7 +49,10 @@ class NeuronConfig(Section):
     mlp_num_layers: int = Field(1, ge=1, le=8, description="hidden layers")
     mlp_hidden_size: int | None = Field(None, ge=0, description="unset or 0: twice num_memory")
     mlp_activation: Literal["relu", "silu"] = Field("relu", description="of the hidden layers")
-    tau_value: float = Field(5.0, ge=0, description="time constant of the synapses (v1) or branches (v2), ms")
+    tau_value: Time | tuple[Time, ...] = Field(
+        5.0,
+        description="time constant of the synapses (v1) or branches (v2), ms; of several, each branch in turn gets the next one",
+    )
     memory_tau_min: float = Field(1.0, gt=0, description="shortest timescale of the memory, ms")
     memory_tau_max: float = Field(150.0, gt=0, description="longest timescale of the memory, ms")
     learn_memory_tau: bool = Field(False, description="timescales are learned, within their bounds")
@@ -72,6 +77,17 @@ class NeuronConfig(Section):
                 f"memory_tau_max must be above memory_tau_min = {self.memory_tau_min:g}, not {self.memory_tau_max:g}"
             )
         return self
+
+
+class BranchNeuronConfig(NeuronConfig):
+    """The ELM neuron of version 2: what did best on simulated cells (docs/protocols.md)."""
+
+    mlp_activation: Literal["relu", "silu"] = Field("silu", description="of the hidden layers")
+    tau_value: Time | tuple[Time, ...] = Field(
+        (3.0, 10.0, 30.0),
+        description="time constant of the branches, ms; of several, each branch in turn gets the next one",
+    )
+    learn_memory_tau: bool = Field(True, description="timescales are learned, within their bounds")
 
 
 class LossConfig(Section):
@@ -107,3 +123,10 @@ class ElmConfig(FamilyConfig):
         gradient_clip=1.0,
     )
     evaluate: EvaluateConfig = EvaluateConfig()
+
+
+class ElmV2Config(ElmConfig):
+    """Options of elm-v2."""
+
+    model: BranchNeuronConfig = BranchNeuronConfig()
+    train: TrainConfig = ElmConfig().train.model_copy(update={"learning_rate": 2e-2})

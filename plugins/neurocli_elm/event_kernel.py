@@ -53,3 +53,12 @@ def filter_kernel(x: Any, k: Any, start: Any, reverse: bool, out: Any) -> None:
             given, here = x[t, b], out[t, b]
             for c in range(channels):
                 here[c] = given[c] + k[c] * before[c]
+
+
+@njit(cache=True, nogil=True)
+def send_kernel(row: Any, channel: Any, value: Any, matrix: Any, out: Any) -> None:
+    """out [row, column] += value times the matrix row of its channel, event by event."""
+    for n in range(len(row)):
+        here, there, times = out[row[n]], matrix[channel[n]], value[n]
+        for j in range(matrix.shape[1]):
+            here[j] += times * there[j]

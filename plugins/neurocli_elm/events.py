@@ -67,6 +67,10 @@ class InputEvents:
         if matrix.device.type not in _WITH_BAGS:
             return self.dense(channels, matrix.dtype) @ matrix
         row, channel, sign = self.sample.long() * self.num_steps + self.step, self.channel.long(), self.sign
+        if can_compile(compiled, matrix, sign):
+            row = self.step.long() * self.num_samples + self.sample
+            sent = _SendCompiled.apply(row, channel, sign, matrix, self.num_samples * self.num_steps)
+            return sent.view(self.num_steps, self.num_samples, -1)
         if not bool((row[1:] >= row[:-1]).all()):
             order = torch.argsort(row, stable=True)
             row, channel, sign = row[order], channel[order], sign[order]
@@ -156,6 +160,36 @@ class _Send(torch.autograd.Function):
         order = torch.argsort(channel, stable=True)
         back = _bags(channel[order], row[order], value[order], gradient, ctx.channels)
         return None, None, None, back, None
+
+
+class _SendCompiled(torch.autograd.Function):
+    """The same, in single precision on the CPU, for events in any order: each row adds up its events as they come."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
+    ) -> torch.Tensor:
+        ctx.save_for_backward(row, channel, value)
+        ctx.channels = len(matrix)
+        return _sent(row, channel, value, matrix, rows)
+
+    @staticmethod
+    @first_only
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        row, channel, value = ctx.saved_tensors
+        return None, None, None, _sent(channel, row, value, gradient, ctx.channels), None
+
+
+def _sent(
+    target: torch.Tensor, source: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
+) -> torch.Tensor:
+    """[rows, column]."""
+    from neurocli_elm.event_kernel import send_kernel
+
+    out = matrix.new_zeros(rows, matrix.shape[1])
+    kernel: Any = send_kernel
+    kernel(*(t.detach().contiguous().numpy() for t in (target, source, value, matrix)), out.numpy())
+    return out
 
 
 def _bags(

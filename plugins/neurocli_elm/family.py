@@ -17,7 +17,7 @@ from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, 
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 from neurocli_elm.build import build_neuron, config_of
 from neurocli_elm.checkpoint import read_checkpoint
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import ElmConfig, ElmV2Config
 from neurocli_elm.model import ElmNeuron
 from neurocli_elm.tasks import task_of_batch, task_of_data, task_of_recordings
 
@@ -102,3 +102,4 @@ class ElmV2(_Elm):
     """Branch ELM: traces per branch; memory gain 1 - k^lambda."""
 
     version = 2
+    Config = ElmV2Config
