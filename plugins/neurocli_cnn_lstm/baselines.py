@@ -149,11 +149,29 @@ def full_state(data: VoltageData) -> tuple[BrunelConfig | None, str]:
 
 def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:
     """True weights [post, pre] in mV of the network that a run was simulated on. Raises DataError."""
+    return _weights(data, group, list(range(neurons)), neurons)
+
+
+def wiring_of_recorded(data: VoltageData, group: str) -> NDArray[np.float64]:
+    """True weights [post, pre] in mV between the neurons that were recorded, of a network that may have more. Raises DataError."""
+    parameters = parameters_of(data.recordings)
+    if parameters is None:
+        return wiring(data, group, int(data.spec["num_channels"]))
+    return _weights(data, group, parameters.recorded, parameters.neurons)
+
+
+def _weights(data: VoltageData, group: str, chosen: list[int], neurons: int) -> NDArray[np.float64]:
+    """Weights [post, pre] among `chosen` neurons of a network of so many."""
     from neurocli_cnn_lstm.reference_loop import weights_from
 
     known = data.recordings[group].truth or data.recordings.truth
+    place = np.full(neurons, -1)
+    place[chosen] = np.arange(len(chosen))
     try:
-        return weights_from(known["pre"], known["post"], known["weight_mv"], neurons)
+        pre, post = place[known["pre"]], place[known["post"]]
+        among = (pre >= 0) & (post >= 0)
+        weight = np.broadcast_to(known["weight_mv"], pre.shape)[among]
+        return weights_from(pre[among], post[among], weight, len(chosen))
     except (KeyError, IndexError, ValueError) as error:
         raise DataError(
             f"the wiring is not that of {neurons} neurons: {error}",

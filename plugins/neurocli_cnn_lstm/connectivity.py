@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.metrics import Link
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
+from neurocli.evaluation.question import Cost
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm import recovery
 from neurocli_cnn_lstm.answers import neuron_types
-from neurocli_cnn_lstm.baselines import wiring
+from neurocli_cnn_lstm.baselines import wiring_of_recorded
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm
+from neurocli_cnn_lstm.rivals import ridge_of_resets
+from neurocli_cnn_lstm.warm_start import can_start_from_ridge
 
 KEYS = ("auc_E", "auc_I", "correlation")
 FEW_NULLS = 19
@@ -38,28 +42,31 @@ def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
             "connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown"
         )
     shared = bool(data.recordings.truth)
-    networks = [wiring(data, group, len(types)) for group in (tested[:1] if shared else tested)]
+    networks = [wiring_of_recorded(data, group) for group in (tested[:1] if shared else tested)]
     excitatory = types == 1
     rng = np.random.default_rng(trained.seed)
-    learned = recovery.influence(trained.module, data, trained.seed)
+    with _clock() as reading:
+        learned = recovery.influence(trained.module, data, trained.seed)
+    fitted = sum(p.numel() for p in trained.module.parameters() if p.requires_grad)
+    own_cost = Cost(None if trained.cpu_s is None else trained.cpu_s + reading.cpu_s, fitted)
     elsewhere = _elsewhere(trained, data, excitatory, rng)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    for name, matrix, nulls in _matrices(data, learned, elsewhere, excitatory, rng):
+    for name, matrix, nulls, cost in [("model", learned, elsewhere, own_cost), *_without_model(data, excitatory, rng)]:
         found = scored(matrix, networks, excitatory)
         bands = _bands(found, nulls, networks, excitatory)
-        rows.append([name, *_cells(found, bands)])
+        rows.append([name, *_cells(found, bands), cost.cpu_s, cost.parameters])
         key = name.replace(" ", "_").replace("-", "_")
         claims |= {f"{score}_{key}": value for score, (value, _, _) in found.items()}
         claims |= {f"p_{score}_{key}": bands[score].p for score in KEYS[:2]}
     bands = _bands(scored(learned, networks, excitatory), elsewhere, networks, excitatory)
-    rows.append(["the model's weights, shuffled", *_null_cells(bands)])
+    rows.append(["the model's weights, shuffled", *_null_cells(bands), None, None])
     for score in KEYS:
         claims |= {f"{score}_shuffled_weights": bands[score].mean}
         claims |= {f"{score}_shuffled_weights_{end}": getattr(bands[score], end) for end in ("low", "high")}
     path = figures / "connectivity.png"
     _figure(path, networks[0], learned)
-    columns = ["", "AUC E", "p", "AUC I", "p", "correlation"]
+    columns = ["", "AUC E", "p", "AUC I", "p", "correlation", "CPU-s", "parameters"]
     title = "Recovery of the connectivity from the model"
     return Exhibit("connectivity", title, Table(columns, rows, _note(trained, len(networks), shared)), path, claims)
 
@@ -89,25 +96,42 @@ def _elsewhere(
     return found
 
 
-def _matrices(
-    data: VoltageData,
-    learned: NDArray[np.float64],
-    elsewhere: list[NDArray[np.float64]],
-    excitatory: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> list[tuple[str, NDArray[np.float64], list[NDArray[np.float64]]]]:
-    """(name, matrix [post, pre], its nulls): the model, then what needs no model, from the training runs."""
-    found = [("model", learned, elsewhere)]
+def _without_model(
+    data: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
+) -> list[tuple[str, NDArray[np.float64], list[NDArray[np.float64]], Cost]]:
+    """(name, matrix [post, pre], its nulls, what it took) of what needs no model, from the training runs."""
     training = [group for group in data.split.train if group in data.place]
-    if training:
-        for name, measure in (
-            ("spike-triggered change", recovery.triggered_change),
-            ("spike correlation", recovery.spike_correlation),
-        ):
+    if not training:
+        return []
+    found = []
+    if can_start_from_ridge(data):
+        ridge = ridge_of_resets(data)
+        matrix = ridge.values["coefficients"].sum(0)
+        found.append(("ridge of resets", matrix, ridge.cost or Cost()))
+    for name, measure, lags in (
+        ("spike-triggered change", recovery.triggered_change, recovery.LAGS),
+        ("spike correlation", recovery.spike_correlation, len(recovery.CORRELATION_LAGS)),
+    ):
+        with _clock() as took:
             matrix = measure(data, training)
-            nulls = [recovery.pairs_shuffled(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)]
-            found.append((name, matrix, nulls))
-    return found
+        found.append((name, matrix, Cost(took.cpu_s, lags * matrix.size)))
+    return [
+        (name, matrix, [recovery.pairs_shuffled(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)], cost)
+        for name, matrix, cost in found
+    ]
+
+
+class _clock:
+    """CPU-seconds of a block."""
+
+    cpu_s = 0.0
+
+    def __enter__(self) -> _clock:
+        self.start = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cpu_s = time.process_time() - self.start
 
 
 def _bands(
@@ -143,7 +167,8 @@ def _note(trained: Trained, networks: int, shared: bool) -> str:
     said = [
         f"p: of {nulls} copies of the model whose weights lie in other places (synapses within sender type), and of {CHEAP_NULLS} "
         "shuffles of the pairs within sender type for what needs no model; last row: mean and 95 % range of those copies",
-        "spike-triggered change of voltage and correlation of spikes one to three samples apart need no model: from the training runs",
+        "the ridge regression of the next voltage on resets, the spike-triggered change of voltage, and the correlation of spikes one to three "
+        "samples apart need no model: from the training runs",
     ]
     if shared:
         said.append("one network: no interval, and nothing is said of other networks")

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from neurocli_cnn_lstm.data import VoltageData
 from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm
 
+CORRELATION_LAGS = (1, 2, 3)
 LAGS = 2  # a delay of 1.5 ms spreads a spike over the first two 1-ms lags
 
 
@@ -75,7 +76,7 @@ def spike_correlation(data: VoltageData, groups: list[str]) -> NDArray[np.float6
     for group in groups:
         onset, _ = _onsets(data, group)
         z = (onset - onset.mean(0)) / np.maximum(onset.std(0), 1e-9)
-        total = total + sum(z[lag:].T @ z[:-lag] / (len(z) - lag) for lag in (1, 2, 3))
+        total = total + sum(z[lag:].T @ z[:-lag] / (len(z) - lag) for lag in CORRELATION_LAGS)
     return total / len(groups)
 
 
