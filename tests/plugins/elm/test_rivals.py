@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
+from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.small_network import count
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
@@ -149,7 +151,7 @@ def asked(tmp_path, monkeypatch):
     cells = small_cells(0, simulations=6, duration_ms=2000)
     family = registry().family("elm-v2")
     config = family.Config()
-    config.train.max_steps, config.data.window = 120, 200
+    config.train.max_steps, config.data.window = 60, 200
     data = family.adapt(cells, config, Split(tuple(cells.groups[:4]), (), tuple(cells.groups[4:]), "given"))
     return family, config, data, family.questions(data, config)[0]
 
@@ -161,6 +163,7 @@ def rmse(question, answer):
 
 def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked):
     family, config, data, question = asked
+    config.evaluate.rivals = "full"
     found = {p.name: p for p in family.baselines(data, config)}
     constant = rmse(question, found["spike rate, mean voltage"].answer(question))
     state = torch.random.get_rng_state()
@@ -175,7 +178,7 @@ def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked
 
 def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, monkeypatch):
     _, config, data, question = asked
-    config.train.max_steps = 5
+    config.train.max_steps, config.evaluate.rivals = 5, "full"
     fits = []
     original = rivals_room.fit_network
     monkeypatch.setattr(rivals_room, "fit_network", lambda *a, **k: fits.append(1) or original(*a, **k))
@@ -192,7 +195,42 @@ def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, mon
     assert len(fits) == 4, "another number of steps"
 
 
-def test_they_can_be_left_out(asked):
-    family, config, data, _ = asked
+def test_the_default_has_the_strongest_with_all_its_steps_and_they_can_be_left_out(asked):
+    family, config, data, question = asked
+    config.train.max_steps = 3
+
+    def found():
+        return [p for p in family.baselines(data, config) if p.name in {r.name for r in RIVALS}]
+
+    [quick] = found()
+    config.evaluate.rivals = "full"
+    full = next(p for p in found() if p.name == quick.name)
+    one, other = quick.answer(question), full.answer(question)
+    for group in question.groups:
+        np.testing.assert_array_equal(one.values[group], other.values[group])
+    assert len(found()) == len(RIVALS)
     config.evaluate.rivals = "none"
-    assert not {p.name for p in family.baselines(data, config)} & {r.name for r in RIVALS}
+    assert found() == []
+
+
+@pytest.mark.slow
+def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_seed(tmp_path, monkeypatch):
+    """By hand an LSTM with a weight for each input reached 1.012 mV and an AUC of .982 on README's cell. Cells differ; a rival may be
+    better, and its interval over simulations must reach these figures."""
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
+    cells = small_cells(2, simulations=80, duration_ms=6000, segments=128)
+    family = registry().family("elm-v2")
+    config = family.Config()
+    config.evaluate.rivals = "full"
+    data = family.adapt(cells, config)
+    [question] = family.questions(data, config)
+    for predictor in rivals(data, config, 2):
+        answer = predictor.answer(question)
+        each = [np.mean((answer.values[g] - question.targets[g])[:, 0] ** 2) for g in question.groups]
+        low, _ = mean_interval(np.array(each))
+        spikes, odds = (
+            np.concatenate([v[g][:, 1] for g in question.groups]) for v in (question.targets, answer.values)
+        )
+        assert np.sqrt(low) < 1.012, predictor.name
+        assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
+        assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
