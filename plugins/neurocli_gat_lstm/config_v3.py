@@ -30,7 +30,7 @@ class V3Model(GraphConfig):
     hidden: int = Field(24, ge=1, description="units of the LSTM, shared by all neurons")
     head: int = Field(32, ge=1, description="units of each of the two layers after the LSTM")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of the first of these that are left out in training")
-    members: int = Field(3, ge=1, description="networks per fold whose forecasts are averaged")
+    members: int = Field(2, ge=1, description="networks per fold whose forecasts are averaged")
 
 
 class V3Loss(Section):
@@ -47,7 +47,7 @@ class V3Config(FamilyConfig):
     model: V3Model = V3Model()
     loss: V3Loss = V3Loss()
     train: TrainConfig = TrainConfig(
-        epochs=10,
+        epochs=8,
         batch_size=8,
         optimizer="adamw",
         learning_rate=3e-3,

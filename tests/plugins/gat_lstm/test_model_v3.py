@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from neurocli.errors import ConfigError
+from neurocli.evaluation.scoreboard import Scoreboard
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli_gat_lstm.config_v3 import V3Config
@@ -17,6 +18,7 @@ from neurocli_gat_lstm.direct_view import direct_views
 from neurocli_gat_lstm.forecasts_v3 import direct_forecasts, direct_linear
 from neurocli_gat_lstm.history import inputs_of
 from neurocli_gat_lstm.loss_v3 import loss_terms
+from neurocli_gat_lstm.metrics import SkillOverPersistence
 from neurocli_gat_lstm.model_v3 import FARTHEST
 
 SMALL = {
@@ -197,3 +199,36 @@ def test_diagnosis_of_a_sound_model_and_of_one_that_looks_ahead(trained, monkeyp
 def test_look_back_needs_a_context(worms):
     with pytest.raises(ConfigError, match="need a context of 34"):
         registry().family("gat-lstm-v3").adapt(worms, V3Config(evaluate={"context": 20}))
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_on_real_worms_it_beats_every_baseline(kato):
+    """One short training of one network for each fold; S at no horizon below the best linear model, and above it at 1 and 5 frames."""
+    family = registry().family("gat-lstm-v3")
+    config = V3Config(model={"members": 1}, evaluate={"rivals": "quick"})
+    data = family.adapt(kato, config)
+    torch.manual_seed(5)
+    network = family.build(config, data.spec)
+    family.prepare(network, data, config)
+    steps = 6 * data.steps("train")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
+    for epoch in range(6):
+        for batch in data.batches("train", seed=5, epoch=epoch):
+            optimizer.zero_grad()
+            family.loss(network, batch, config).total.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+    trained = Trained(network.eval(), config, data, 5, [])
+    board = Scoreboard([SkillOverPersistence()])
+    for question in family.questions(data, config):
+        board.add(question, "model", "model", family.predict(trained, question))
+        for predictor in family.baselines(data, config):
+            board.add(question, predictor.name, "baseline", predictor.answer(question))
+        skill = board.skill(question, "model")
+        assert skill["best_baseline"] == "VAR ridge"
+        assert skill["paired"]["value"] > 0
+        if question.horizon_steps in (1, 5):
+            assert skill["paired"]["verdict"] == "better" and skill["paired"]["value"] > 0.02

@@ -116,6 +116,7 @@ def test_linear_models_on_real_worms_reach_the_bars_that_need_no_future(real):
     for name in ("VAR ridge", "VAR ridge, graph"):
         assert (np.array(values[name]) > np.array((0.176, 0.236, 0.264, 0.321)) - 0.005).all(), values[name]
         assert (np.array(values[name]) < np.array((0.176, 0.236, 0.264, 0.321)) + 0.04).all(), values[name]
+    assert (np.array(values["VAR ridge"]) >= (0.17, 0.22, 0.25, 0.30)).all()
     for fold in range(data.folds):
         assert data.full_linear(fold).inside and data.linear(fold).inside
 
@@ -175,3 +176,26 @@ def test_intervals_on_real_worms_are_those_of_the_core(real):
         assert len(each) == row.n_groups == 4
         assert row.value == pytest.approx(each.mean())
         assert (row.low, row.high) == pytest.approx(mean_interval(each, "log1m"))
+
+
+def test_rivals_are_kept_say_what_they_cost_and_can_be_left_out(walks):
+    family = registry().family("gat-lstm-v3")
+    config = family.Config(evaluate={"horizons": [1], "context": 34}, loss={"warm_up": 4, "chunk": 4})
+    data = family.adapt(walks(3), config)
+    (question,) = family.questions(data, config)
+    found = {one.name: one for one in family.baselines(data, config)}
+    assert set(found) == {"persistence", "mean", "AR(10)", "VAR ridge", "VAR ridge, graph"}
+    answers = {name: one.answer(question).values for name, one in found.items()}
+    folds, names, lags = 3, 4, 10
+    assert found["AR(10)"].cost().parameters == folds * lags
+    assert found["VAR ridge"].cost().parameters == folds * (names * lags + 2 * names * (names - 1))
+    assert found["VAR ridge, graph"].cost().parameters <= found["VAR ridge"].cost().parameters
+    # Another run on the same worms takes what was kept, to the last bit.
+    other = family.adapt(walks(3), config)
+    again = {one.name: one for one in family.baselines(other, config)}
+    for name, one in again.items():
+        for group, values in one.answer(question).values.items():
+            np.testing.assert_array_equal(values, answers[name][group])
+    assert other._fits == {}
+    without = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"rivals": "none"})})
+    assert [one.name for one in family.baselines(data, without)] == ["persistence", "mean"]
