@@ -95,6 +95,15 @@ class LossConfig(Section):
 
     spike: float = Field(0.5, ge=0, description="binary cross-entropy of the spike, per ms")
     soma: float = Field(0.5, ge=0, description="squared error of the soma voltage, in units of 10 mV")
+    burn_in: int = Field(
+        0,
+        ge=0,
+        description="first steps of a window that are not trained on, as it begins from a state of zero; at most half of them",
+    )
+
+    def first(self, steps: int) -> int:
+        """The first step that counts of a window of so many."""
+        return min(self.burn_in, steps // 2)
 
 
 class EvaluateConfig(EvaluateSection):
@@ -126,7 +135,10 @@ class ElmConfig(FamilyConfig):
 
 
 class ElmV2Config(ElmConfig):
-    """Options of elm-v2."""
+    """Options of elm-v2: few steps at a high rate, held back by weight decay, did best on simulated cells (docs/protocols.md)."""
 
     model: BranchNeuronConfig = BranchNeuronConfig()
-    train: TrainConfig = ElmConfig().train.model_copy(update={"learning_rate": 2e-2})
+    loss: LossConfig = LossConfig(spike=0.25, burn_in=100)
+    train: TrainConfig = ElmConfig().train.model_copy(
+        update={"epochs": 10, "optimizer": "adamw", "learning_rate": 2e-2, "weight_decay": 0.05}
+    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurocli.recordings import Batch
 from neurocli_elm import gated_kernel, trace_kernel
+from neurocli_elm.config import LossConfig
 from neurocli_elm.derivatives import first_only
 
 _GATED: Any = gated_kernel
@@ -115,16 +116,18 @@ class _Dilated(torch.autograd.Function):
 
 class _Loss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, y: torch.Tensor, batch: Batch, of_spike: float, of_soma: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, y: torch.Tensor, spike: torch.Tensor, soma: torch.Tensor, of_spike: float, of_soma: float
+    ) -> torch.Tensor:
         ctx.gradient = torch.empty_like(y, memory_format=torch.contiguous_format)
-        given = (_numpy(t) for t in (y, batch["spike"], batch["soma"]))
+        given = (_numpy(t) for t in (y, spike, soma))
         loss = _TRACES.loss_kernel(*given, np.float32(of_spike), np.float32(of_soma), ctx.gradient.numpy())
         return y.new_tensor(loss)
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return ctx.gradient * gradient, None, None, None
+        return ctx.gradient * gradient, None, None, None, None
 
 
 def _product(inputs: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -159,7 +162,9 @@ def dilated_block(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, dil
     return found
 
 
-def window_loss(y: torch.Tensor, batch: Batch, of_spike: float, of_soma: float) -> torch.Tensor:
+def window_loss(y: torch.Tensor, batch: Batch, loss: LossConfig) -> torch.Tensor:
     """The neuron's loss of outputs [time, sample, 2] (logit of a spike, voltage), as one number."""
-    found: torch.Tensor = _Loss.apply(y, batch, of_spike, of_soma)
+    first = loss.first(len(y))
+    targets = (batch[name][:, first:] for name in ("spike", "soma"))
+    found: torch.Tensor = _Loss.apply(y[first:], *targets, loss.spike, loss.soma)
     return found

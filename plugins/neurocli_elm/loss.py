@@ -21,9 +21,11 @@ def events_of(batch: Batch) -> InputEvents:
 def loss_terms(module: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
     """spike: binary cross-entropy of the first output as a logit; soma: squared error of the second one."""
     y = module.forward_events(events_of(batch))
+    first = loss.first(y.shape[1])
+    logit, soma = y[:, first:].unbind(2)
     return {
-        "spike": loss.spike * functional.binary_cross_entropy_with_logits(y[..., 0], batch["spike"]),
-        "soma": loss.soma * functional.mse_loss(y[..., 1], batch["soma"]),
+        "spike": loss.spike * functional.binary_cross_entropy_with_logits(logit, batch["spike"][:, first:]),
+        "soma": loss.soma * functional.mse_loss(soma, batch["soma"][:, first:]),
     }
 
 

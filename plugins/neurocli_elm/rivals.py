@@ -77,7 +77,7 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
     def fit() -> dict[str, NDArray[Any]]:
         network = fit_network(
             build,
-            lambda network, batch: window_loss(network(batch), batch, config.loss.spike, config.loss.soma),
+            lambda network, batch: window_loss(network(batch), batch, config.loss),
             lambda epoch: windows_of(data, sampling, epoch),
             steps=steps,
             learning_rate=rival.learning_rate,

@@ -13,8 +13,10 @@ from neurocli.evaluation.small_network import count
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
 from neurocli_elm import rivals as rivals_room
+from neurocli_elm.config import LossConfig
 from neurocli_elm.example import small_cells
 from neurocli_elm.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
+from neurocli_elm.loss import loss_terms
 from neurocli_elm.rival_networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
 from neurocli_elm.rivals import RIVALS, neuron_parameters, rivals
 
@@ -113,15 +115,27 @@ def test_traces_are_leaky_sums_of_weighted_events():
     assert max(found) < 1e-4
 
 
-def test_the_loss_is_the_neurons():
-    batch = batch_of(10, 4)
+@pytest.mark.parametrize("burn_in", [0, 7])
+def test_the_loss_is_the_neurons(burn_in):
+    batch, loss = batch_of(10, 4), LossConfig(spike=0.3, soma=0.7, burn_in=burn_in)
 
-    def theirs(y):
-        spike = functional.binary_cross_entropy_with_logits(y[..., 0].t(), batch["spike"])
-        return 0.3 * spike + 0.7 * functional.mse_loss(y[..., 1].t(), batch["soma"])
+    class Answers:
+        def __init__(self, y):
+            self.y = y
+
+        def forward_events(self, events):
+            return self.y.transpose(0, 1)
 
     y = 3 * torch.randn(T, B, 2, generator=torch.Generator().manual_seed(0))
-    assert max(gradients(lambda y: window_loss(y, batch, 0.3, 0.7), theirs, [y], torch.tensor(2.0))) < 1e-6
+    batch["sign"] = torch.ones(10)
+
+    def theirs(y):
+        return sum(loss_terms(Answers(y), batch, loss).values())
+
+    assert max(gradients(lambda y: window_loss(y, batch, loss), theirs, [y], torch.tensor(2.0))) < 1e-6
+    changed = y.clone()
+    changed[:burn_in] += 1
+    assert float(window_loss(y, batch, loss)) == float(window_loss(changed, batch, loss))
 
 
 @pytest.mark.parametrize("layout", [PerInputLstm, PerInputGru, PerInputTcn])
