@@ -138,7 +138,7 @@ class ElmV2Config(ElmConfig):
     """Options of elm-v2: few steps at a high rate, held back by weight decay, did best on simulated cells (docs/protocols.md)."""
 
     model: BranchNeuronConfig = BranchNeuronConfig()
-    loss: LossConfig = LossConfig(spike=0.25, burn_in=100)
+    loss: LossConfig = LossConfig(burn_in=100)
     train: TrainConfig = ElmConfig().train.model_copy(
-        update={"epochs": 10, "optimizer": "adamw", "learning_rate": 2e-2, "weight_decay": 0.05}
+        update={"epochs": 10, "optimizer": "adamw", "learning_rate": 2e-2, "weight_decay": 0.03}
     )
