@@ -40,7 +40,7 @@ class Effort(NamedTuple):
 
 
 EFFORTS = {
-    "quick": Effort(4, (400_000, 100_000), (60, 25), 1_200_000, (2000, 500)),
+    "quick": Effort(4, (400_000, 100_000), (60, 25), 1_500_000, (2400, 500)),
     "full": Effort(None, (1_400_000, 1_400_000), (150, 60), 4_000_000, (20_000, 6000)),
 }
 TREE_OPTIONS = {"learning_rate": 0.15, "max_leaf_nodes": 31, "min_samples_leaf": 200}
