@@ -66,7 +66,10 @@ def _units(data: WormData, options: Any) -> str:
 
 
 def _reach(data: WormData, model: Any) -> str:
-    """How many of all pairs the linear path may use: where these are most, no effect of the wiring can be seen."""
+    """What the graph serves, and how many of all pairs the linear path may use: where these are most, no effect of the wiring
+    can be seen."""
+    if getattr(model, "linear", "") == "all":
+        return "; it serves the attention alone, the linear path takes all pairs"
     if getattr(model, "linear", "") != "edges" or not data.wiring.graph.n_edges:
         return ""
     pairs = max(len(data.names) * (len(data.names) - 1), 1)
