@@ -34,7 +34,7 @@ INPUT_GROUPS = {
     "salience": ("high_salience", "low_salience"),
     "reward cue": (CUE_NAME,),
 }
-WEIGHTS, INPUTS = "weights", "inputs"
+WEIGHTS, INPUTS, LINEAR = "weights", "inputs", "linear"
 
 
 def takes_weights(module: Any) -> bool:
@@ -82,6 +82,11 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
             with _plain_scan(module):
                 rates = run(inputs, weights)
             yield WEIGHTS, name, rates
+    if getattr(module, "linear_path", False):
+        with _without_linear(module):
+            yield LINEAR, "linear path", run(inputs)
+        alone = torch.cat([found.linear_rates(part) for part in inputs.split(256)])
+        yield LINEAR, "network (linear path alone)", within(data, rows, alone.cpu().numpy())
     for name, channels in INPUT_GROUPS.items():
         at = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
         if at and bool(inputs[..., at].any()):
@@ -89,6 +94,16 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
             silenced[..., at] = 0
             yield INPUTS, f"{name} input", run(silenced)
     yield INPUTS, "all inputs", run(torch.zeros_like(inputs))
+
+
+@contextlib.contextmanager
+def _without_linear(module: Any) -> Iterator[None]:
+    """The network with its own drive alone."""
+    module.linear_path = False
+    try:
+        yield
+    finally:
+        module.linear_path = True
 
 
 @contextlib.contextmanager
@@ -145,7 +160,7 @@ def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
 
 
 def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, runaways: list[str], path: Path) -> None:
-    colours = {WEIGHTS: "#6a51a3", INPUTS: "#2e8b57"}
+    colours = {WEIGHTS: "#6a51a3", INPUTS: "#2e8b57", LINEAR: "#b8860b"}
     with saved_figure(path, width=6.5, height=0.27 * len(bars) + 1.3) as (_, axis):
         for place, (kind, name, change, low, high) in enumerate(bars):
             if name in runaways:

@@ -23,7 +23,7 @@ WORTH = 8.0
 _TINY = 1e-12
 CONDITION = ("location", "reward", "salience")
 LAGS = (0, 1, 2, 4, 8, 16, 32)
-QUICK_EPOCHS = 150
+QUICK_EPOCHS = 120
 """Of the GRU; see `tests/plugins/eirnn/test_rivals.py` for what more of them bring."""
 
 Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -116,13 +116,22 @@ def lagged_ridge(data: SessionData) -> Predictor:
 
 def event_time_ridge(data: SessionData) -> Predictor:
     """Ridge on functions of time since each event, by location, reward and feature, and of time in the trial."""
-
-    def features(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return feature_array(inputs, data.bin_ms)
-
-    return _ridge(
-        "ridge, event and time", data, features, "functions of time since each event and of time in the trial"
+    fitted = event_time_fit(data)
+    return _of_fit(
+        fitted,
+        data,
+        lambda values, inputs: ridge_rates(_event_time(data), values, inputs),
+        "functions of time since each event and of time in the trial",
     )
+
+
+def event_time_fit(data: SessionData) -> Fitted:
+    """The coefficients of `event_time_ridge`, which are those of the model's linear path too."""
+    return Fitted("ridge, event and time", data, {}, lambda: fit_ridge(_event_time(data), data))
+
+
+def _event_time(data: SessionData) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    return lambda inputs: feature_array(inputs, data.bin_ms)
 
 
 def gru(data: SessionData, config: Any) -> Predictor:

@@ -40,9 +40,7 @@ class EvaluateConfig(EvaluateSection):
     before_ms: float = Field(200.0, gt=0, description="start of the window around target, go and reward")
     after_ms: float = Field(500.0, gt=0, description="end of that window, after the event")
     gru_hidden: int = Field(48, ge=1, description="units of the unconstrained GRU that serves as baseline")
-    gru_epochs: int = Field(
-        400, ge=0, description="its epochs in the full form of the rivals, as many as the model's; 0 leaves it out"
-    )
+    gru_epochs: int = Field(400, ge=0, description="its epochs in the full form of the rivals; 0 leaves it out")
 
 
 class V2Model(Section):
@@ -55,6 +53,13 @@ class V2Model(Section):
     spectral_radius: float = Field(0.9, gt=0, description="of the recurrent weights at the start")
     input_scale: float = Field(0.3, gt=0, description="input weights start uniform between minus and plus this")
     start_sd: float = Field(0.1, ge=0, description="sd over units of the state before the first bin, at the start")
+    linear_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="of the state that a ridge regression on event and time, fitted before and fixed, gives recorded units; 0: none",
+    )
+    bypass_dale: bool = Field(False, description="weights of any sign, to see what Dale's law costs")
     compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled recurrence; auto: where it can run")
 
 
@@ -77,11 +82,11 @@ class V2Config(FamilyConfig):
     model: V2Model = V2Model()
     loss: V2Loss = V2Loss()
     train: TrainConfig = TrainConfig(
-        epochs=400,
+        epochs=100,
         batch_size=128,
         optimizer="adamw",
         learning_rate=2e-2,
-        weight_decay=1e-3,
+        weight_decay=3e-2,
         schedule="cosine",
         warmup=0.3,
         gradient_clip=1.0,

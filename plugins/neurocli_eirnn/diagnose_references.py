@@ -26,7 +26,13 @@ def reference_findings(data: SessionData, config: Any, which: str) -> list[Findi
     """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
     asked = questions.questions(data, config, "test")
     averaged = train_psth(data)
-    linear = lagged_ridge(data)
+    ridge = lagged_ridge(data)
+
+    def linear(question: Question) -> Prediction:
+        found = ridge.answer(question)
+        assert found is not None
+        return found
+
     found = []
     for name, some, subset, smoothing_ms in (
         ("raw", asked[:1], ALL, 0.0),
@@ -42,7 +48,7 @@ def reference_findings(data: SessionData, config: Any, which: str) -> list[Findi
         ceiling = float(np.mean([limit for limit in limits if limit is not None]))
         references = {
             label: float(np.mean([score(q, answer(q), metric, subset) for q in usable]))
-            for label, answer in (("train PSTH", averaged), ("ridge", linear.answer))
+            for label, answer in (("train PSTH", averaged), ("ridge", linear))
         }
         beaten = ", ".join(label for label, r in references.items() if r > ceiling + MARGIN)
         low = ceiling < LOWEST_CEILING

@@ -158,9 +158,16 @@ class EirnnV2(_Eirnn):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v2(config, spec)
 
+    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
+        """Fit the linear path to the training trials, once for all runs on them."""
+        assert isinstance(module, DaleRnn)
+        if module.linear_path and data.split.train:
+            fitted = baselines.event_time_fit(data).values
+            module.set_linear(torch.from_numpy(fitted["coefficients"]), torch.from_numpy(fitted["intercept"]))
+
     def parameter_groups(self, module: nn.Module, config: Any) -> list[dict[str, Any]]:
         """Decay on weights alone: gains, time constants and biases have no reason to be small."""
-        weights = {"v", "input_weights"}
+        weights = {"v", "input_weights", "return_weights"}
         named = dict(module.named_parameters())
         return [
             {"params": [p for name, p in named.items() if name in weights], "weight_decay": config.train.weight_decay},

@@ -4,6 +4,9 @@ x[t] = (1 - a) x[t-1] + a (W softplus(x[t-1]) + W_in u[t] + b),  rate = gain sof
 
 W = |V| sign, the sign that of the presynaptic unit and the diagonal zero: Dale's law holds whatever the optimiser does. After
 Song, Yang & Wang (2016), PLoS Comput. Biol. 12:e1004792, with hidden units beside the recorded ones.
+
+With a linear path a recorded unit is also driven by what a ridge regression on functions of the task says of its neuron, fitted before
+and fixed: by a share of the current that would make softplus(x) that rate alone. The network learns the rest.
 """
 
 from __future__ import annotations
@@ -15,8 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurocli_eirnn import event_time
 from neurocli_eirnn.recurrence import leaky_scan
 from neurocli_eirnn.session import EXCITATORY
+
+EYE = event_time.EYE
+_LOWEST = 0.03
+"""The linear path's lowest rate over a unit's: its logarithm would have no bound."""
 
 
 class DaleRnn(nn.Module):
@@ -24,12 +32,17 @@ class DaleRnn(nn.Module):
 
     neuron_type: 1 or 2 per recorded neuron; mean_rate: sp/s per neuron, where the gains start. `unit_of_neuron` [neuron] maps a
     recorded neuron to its unit; `sign` [unit] is +1 or -1. silent_inputs: how many of the last inputs start without weight, so
-    that only what the data ask for is learned of them.
+    that only what the data ask for is learned of them. linear_share: of the linear path's state that drives a unit, 0 for none; it
+    says nothing until `set_linear`.
+    bypass_dale: weights of any sign, which start as the others do.
     """
 
     unit_of_neuron: torch.Tensor
     sign: torch.Tensor
     off_diagonal: torch.Tensor
+    linear_coefficients: torch.Tensor
+    linear_intercept: torch.Tensor
+    linear_gain: torch.Tensor
 
     def __init__(
         self,
@@ -46,6 +59,8 @@ class DaleRnn(nn.Module):
         bin_ms: float = 25.0,
         silent_inputs: int = 0,
         compiled: bool | None = None,
+        linear_share: float = 0.0,
+        bypass_dale: bool = False,
     ) -> None:
         super().__init__()
         types = torch.tensor(neuron_type)
@@ -60,24 +75,35 @@ class DaleRnn(nn.Module):
         self.register_buffer("off_diagonal", 1 - torch.eye(units))
         self.bin_ms = bin_ms
         self.compiled = compiled
+        self.bypass_dale = bypass_dale
+        self.linear_share = linear_share
+        self.linear_path = linear_share > 0
 
         v = torch.distributions.Gamma(2.0, 20.0).sample((units, units))
         v[:, n_e:] *= n_e / max(n_i, 1)  # excitation and inhibition of a unit start in balance
         radius = torch.linalg.eigvals(v * self.sign * self.off_diagonal).abs().max()
-        self.v = nn.Parameter(v * spectral_radius / radius)
+        self.v = nn.Parameter(v * spectral_radius / radius * (self.sign if bypass_dale else 1.0))
         self.input_weights = nn.Parameter((2 * torch.rand(units, 2 * num_inputs) - 1) * input_scale)
         with torch.no_grad():
             self.input_weights.view(units, 2, num_inputs)[..., num_inputs - silent_inputs :] = 0
+        self.return_weights = nn.Parameter(torch.zeros(units, EYE.stop - EYE.start))
         self.bias = nn.Parameter(torch.zeros(units))
         low, high = (math.log(a) for a in alpha_range)
         self.alpha_logit = nn.Parameter(torch.logit(torch.exp(low + (high - low) * torch.rand(units))))
         self.start = nn.Parameter(start_sd * torch.randn(units))
         self.log_gain = nn.Parameter(torch.log(torch.tensor(mean_rate).clamp_min(0.1) / math.log(2)))
         self.baseline_raw = nn.Parameter(torch.full((len(types),), -3.0))
+        if self.linear_path:
+            level = self.gain.detach()
+            self.register_buffer("linear_coefficients", torch.zeros(event_time.count(num_inputs), len(types)))
+            self.register_buffer("linear_intercept", level * math.log(2))
+            self.register_buffer("linear_gain", level.clone())
 
     @property
     def weights(self) -> torch.Tensor:
-        """Recurrent weights [post, pre]: no column has both signs, no unit drives itself."""
+        """Recurrent weights [post, pre]: no column has both signs, unless Dale's law is bypassed; no unit drives itself."""
+        if self.bypass_dale:
+            return self.v * self.off_diagonal
         return self.v.abs() * self.sign * self.off_diagonal
 
     @property
@@ -96,9 +122,31 @@ class DaleRnn(nn.Module):
         return functional.softplus(self.baseline_raw)
 
     def drive(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Input to each unit [trial, time, unit]: task inputs and their onsets, in one product for all times."""
-        onsets = functional.relu(inputs - functional.pad(inputs, (0, 0, 1, 0))[:, :-1])
-        return torch.cat((inputs, onsets), -1) @ self.input_weights.t() + self.bias
+        """Input to each unit [trial, time, unit]: task inputs, their onsets and the eye's returns, in one product for all times."""
+        change = inputs - functional.pad(inputs, (0, 0, 1, 0))[:, :-1]
+        weights = torch.cat((self.input_weights, self.return_weights), 1)
+        seen = torch.cat((inputs, functional.relu(change), functional.relu(-change[..., EYE])), -1)
+        drive = seen @ weights.t() + self.bias
+        return drive + self.linear_drive(inputs) if self.linear_path else drive
+
+    def linear_rates(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the linear path alone; inputs [trial, time, input]."""
+        rates = event_time.weighted(inputs, self.linear_coefficients, self.bin_ms) + self.linear_intercept
+        return torch.maximum(rates, _LOWEST * self.linear_gain)
+
+    def linear_drive(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Drive [trial, time, unit] that adds the linear path's state to a recorded unit's without delay; 0 for hidden units."""
+        rate = self.linear_rates(inputs) / self.linear_gain
+        state = self.linear_share * (rate + torch.log(-torch.expm1(-rate)))  # softplus of what is in brackets is `rate`
+        before = functional.pad(state, (0, 0, 1, 0))[:, :-1]  # `start` is the whole state before the first bin
+        alpha = self.alpha[self.unit_of_neuron]
+        drive = inputs.new_zeros(*inputs.shape[:2], len(self.sign))
+        return drive.index_copy(2, self.unit_of_neuron, (state - (1 - alpha) * before) / alpha)
+
+    def set_linear(self, coefficients: torch.Tensor, intercept: torch.Tensor) -> None:
+        """Give the linear path its coefficients [function, neuron] and intercept [neuron] in sp/s."""
+        self.linear_coefficients.copy_(coefficients)
+        self.linear_intercept.copy_(intercept)
 
     def states(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """x [trial, time, unit] of all units, hidden ones too; `weights` in place of the learned ones, for ablations."""
@@ -130,4 +178,6 @@ def build_v2(config: Any, spec: dict[str, Any]) -> DaleRnn:
         bin_ms=spec["bin_ms"],
         silent_inputs=int(config.data.reward_cue),
         compiled={"auto": None, "on": True, "off": False}[model.compiled],
+        linear_share=model.linear_share,
+        bypass_dale=model.bypass_dale,
     )

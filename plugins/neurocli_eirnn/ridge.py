@@ -27,8 +27,7 @@ def fit_ridge(features: Callable[[NDArray[np.float32]], NDArray[np.float32]], da
     folds = min(FOLDS, len(rows))
     parts = np.array_split(np.random.default_rng(0).permutation(rows), folds)
     sums = [_sums(features, data, part) for part in parts]
-    square, product, total = (sum(one[k] for one in sums) for k in range(3))
-    assert isinstance(square, np.ndarray) and isinstance(product, np.ndarray) and isinstance(total, np.ndarray)
+    square, product, total = (np.sum([one[k] for one in sums], axis=0) for k in range(3))
     scale = np.maximum(total - product[-1] ** 2 / square[-1, -1], _TINY)
     error = np.zeros(len(PENALTIES))
     if folds > 1:
@@ -62,15 +61,17 @@ def _sums(
     features: Callable[[NDArray[np.float32]], NDArray[np.float32]], data: SessionData, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """X'X, X'Y and the squares of Y over the valid bins of trials; X has a last column of ones."""
-    found: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
+    square, product, total = [], [], []
     for k in range(0, len(rows), _BLOCK):
         some = rows[k : k + _BLOCK]
         valid = np.isfinite(data.rates[some]).all(axis=2)
         x, y = features(data.inputs[some])[valid], data.rates[some][valid]
         x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
         # Sums of some thousand products of numbers near one: single precision keeps more digits than any penalty.
-        found.append(((x.T @ x).astype(np.float64), (x.T @ y).astype(np.float64), (y.astype(np.float64) ** 2).sum(0)))
-    return tuple(np.sum([one[k] for one in found], axis=0) for k in range(3))  # type: ignore[return-value]
+        square.append((x.T @ x).astype(np.float64))
+        product.append((x.T @ y).astype(np.float64))
+        total.append((y.astype(np.float64) ** 2).sum(0))
+    return np.sum(square, axis=0), np.sum(product, axis=0), np.sum(total, axis=0)
 
 
 def _solver(square: NDArray[np.float64], product: NDArray[np.float64]) -> Callable[[float], NDArray[np.float64]]:
