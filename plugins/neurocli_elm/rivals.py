@@ -74,10 +74,12 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
     def build() -> PerInput:
         return rival.layout(data.excitatory, data.channels, groups, units)
 
+    loss = config.loss.model_copy(update={"burn_in": 0})  # a GRU does better with the whole window
+
     def fit() -> dict[str, NDArray[Any]]:
         network = fit_network(
             build,
-            lambda network, batch: window_loss(network(batch), batch, config.loss),
+            lambda network, batch: window_loss(network(batch), batch, loss),
             lambda epoch: windows_of(data, sampling, epoch),
             steps=steps,
             learning_rate=rival.learning_rate,
@@ -93,7 +95,7 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
         "rate": rival.learning_rate,
         "sampling": asdict(sampling),
         "labels": data.options.event,
-        "loss": config.loss.model_dump(),
+        "loss": loss.model_dump(),
         "seed": SEED,
     }
     fitted = Fitted(rival.name, data, settings, fit)
