@@ -45,7 +45,7 @@ def wiring_exhibit(found: WiringTest, figures: Path) -> Exhibit:
     claims["answer"] = answer(found)
     note = (
         f"{answer(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its "
-        f"{count} shuffles that forecast at least as well, one-sided, {len(rows)} tests, not corrected for their number. In a shuffle "
+        f"{count} shuffles that forecast at least as well, one-sided, {1 / (count + 1):.2g} at least; {len(rows)} tests, not corrected for their number. In a shuffle "
         "every neuron keeps its numbers of partners, and paths of two edges reach as many pairs as in the connectome ("
         + ", ".join(f"{EDGES[hops]}: {found.share[hops]:.0%} of all" for hops in found.real)
         + "); penalties are chosen for each graph by leaving out training worms"
