@@ -12,7 +12,7 @@ from torch import nn
 
 from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
@@ -25,6 +25,7 @@ from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.loss_v2 import loss_terms, poisson
 from neurocli_eirnn.model_v1 import PublishedEiRnn, build_v1
 from neurocli_eirnn.model_v2 import DaleRnn, build_v2
+from neurocli_eirnn.rates import fitted_numbers
 
 
 def protocol_notes(data: SessionData, config: Any) -> list[str]:
@@ -78,6 +79,9 @@ class _Eirnn(ModelFamily):
 
     def baselines(self, data: Any, config: Any) -> list[Predictor]:
         return baselines.baselines(data, config)
+
+    def cost(self, trained: Trained) -> Cost:
+        return Cost(trained.cpu_s, fitted_numbers(trained.module))
 
     def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
         return ceiling(data)

@@ -23,6 +23,7 @@ __all__ = [
     "SMOOTHING_MS",
     "TYPES",
     "Array",
+    "fitted_numbers",
     "letters",
     "mean",
     "median",
@@ -62,6 +63,13 @@ def model_inputs(module: nn.Module, data: SessionData, rows: NDArray[np.int64]) 
     """Inputs [trial, time, input] where the module is."""
     device = next(module.parameters()).device
     return torch.from_numpy(data.inputs[rows]).to(device)
+
+
+def fitted_numbers(module: nn.Module) -> int:
+    """How many numbers of a model were fitted: trained ones, and those of a linear path that was fitted before."""
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    before = ("linear_coefficients", "linear_intercept")
+    return trained + sum(b.numel() for name, b in module.named_buffers() if name in before)
 
 
 def within(data: SessionData, rows: NDArray[np.int64], rates: NDArray[Any]) -> Array:

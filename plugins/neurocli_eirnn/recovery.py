@@ -19,7 +19,7 @@ from neurocli_eirnn import psth
 from neurocli_eirnn.baselines import CONDITION, baselines
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.questions import from_whole_trials, questions
-from neurocli_eirnn.rates import COLOURS, Array, letters, mean, model_rates, number, pearson, test_rows
+from neurocli_eirnn.rates import COLOURS, Array, fitted_numbers, letters, mean, model_rates, number, pearson, test_rows
 from neurocli_eirnn.selectivity import selectivity
 from neurocli_eirnn.session import EXCITATORY
 from neurocli_eirnn.weights import learned_weights
@@ -67,8 +67,10 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
             assert given is not None
             r = psth.correlation(wanted, by_condition(question, given, member)[0], count)
             scored[answer.name].append(np.where(signal, r, np.nan))
-    fitted = sum(p.numel() for p in trained.module.parameters() if p.requires_grad)
-    costs = {"model": Cost(trained.cpu_s, fitted), **{answer.name: answer.cost() for answer in answers[1:]}}
+    costs = {
+        "model": Cost(trained.cpu_s, fitted_numbers(trained.module)),
+        **{answer.name: answer.cost() for answer in answers[1:]},
+    }
     table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
     path = figures / "true_rates.png"
     _draw_rates(data, {name: each[0] for name, each in scored.items()}, path)
