@@ -17,6 +17,8 @@ from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.answers import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
+LONGEST_CONTEXT = 50
+"""Samples of the structured model's longest context; the published one sees its whole window."""
 CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
@@ -123,7 +125,7 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
     tested = [group for group in data.split.test if group in data.place]
     samples = sum(data.place[group][2] - trained.config.evaluate.skip for group in tested)
     stride = max(20, samples // CONTEXT_PROBES)
-    for context in [c for c in CONTEXTS if c <= window or not fixed]:
+    for context in [c for c in CONTEXTS if c <= (window if fixed else LONGEST_CONTEXT)]:
         total: Any = 0
         for group in tested:
             origins = np.arange(trained.config.evaluate.skip, data.place[group][2] - 1, stride)
