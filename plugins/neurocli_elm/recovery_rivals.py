@@ -23,7 +23,7 @@ TRACES_MS = (3.0, 20.0)
 """Two traces of each input; of three pairs the one that ranks inputs best on development cells."""
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """Per step, of traces with an sd of one."""
-AVERAGED_MS = 20
+AVERAGED_MS = 10
 """How long after an event the voltage is averaged, and before it, which is taken off; with longer ones common rates come in."""
 MOST_SIMULATIONS = 256
 
