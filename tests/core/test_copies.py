@@ -16,7 +16,7 @@ from neurocli.recordings.adapting import adapted
 from neurocli.recordings.copies import copies
 from neurocli.testing.planted import KINDS, half_overlapping
 
-FAMILIES = ("cnn-lstm-v2", "eirnn-v2", "elm-v2", "gat-lstm-v2")
+FAMILIES = ("cnn-lstm-v2", "eirnn-v2", "elm-v2", "gat-lstm-v3")
 
 
 @cache
@@ -88,7 +88,7 @@ def test_copied_spikes_are_refused_whatever_the_voltage(model: str) -> None:
         adapted(registry().family(model), planted, config_of(model), split)
 
 
-@pytest.mark.parametrize("model", ["cnn-lstm-v2", "gat-lstm-v2"])
+@pytest.mark.parametrize("model", ["cnn-lstm-v2", "gat-lstm-v3"])
 def test_one_copied_channel_among_honest_ones_is_refused(model: str) -> None:
     recordings = honest(model)
     first, last = recordings[recordings.groups[0]], recordings[recordings.groups[-1]]
@@ -125,7 +125,7 @@ def test_copies_in_other_files_and_formats_are_refused(model: str, stored: str, 
 def test_neuro_train_refuses_before_it_makes_a_run(tmp_path, capsys) -> None:
     from neurocli.cli.main import run
 
-    recordings = honest("gat-lstm-v2")
+    recordings = honest("gat-lstm-v3")
     first = recordings[recordings.groups[0]]
     shorter = KINDS["shortened"](first)  # too much for the same worm, which would be left out
     shifted = dataclasses.replace(shorter, group="planted", labels={**first.labels, "worm": "another"})
@@ -133,7 +133,7 @@ def test_neuro_train_refuses_before_it_makes_a_run(tmp_path, capsys) -> None:
     several = [*(recordings[g] for g in recordings), shifted]
     RecordingSet.of(several, meta=recordings.meta, truth=recordings.truth).save(path)
     options = ["--data", str(path), "--out", str(tmp_path / "runs"), "--device", "cpu"]
-    assert run(["train", "gat-lstm-v2", *options]) == LeakError.exit_code
+    assert run(["train", "gat-lstm-v3", *options]) == LeakError.exit_code
     assert "hold the same data" in capsys.readouterr().err
     assert not list(tmp_path.glob("runs/*/*/run.json"))
 

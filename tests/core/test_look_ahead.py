@@ -29,6 +29,7 @@ MODELS = [
     "elm-v2",
     "gat-lstm-v1",
     "gat-lstm-v2",
+    "gat-lstm-v3",
 ]
 STEPS, START = 120, 10
 
@@ -53,7 +54,7 @@ def test_no_model_and_no_baseline_sees_the_future(model: str) -> None:
 
 @pytest.mark.slow
 def test_statistics_of_the_whole_recording_are_seen_in_a_real_family() -> None:
-    report = report_of(registry().family("gat-lstm-v2"), ("data.normalisation=whole",))
+    report = report_of(registry().family("gat-lstm-v3"), ("data.normalisation=whole",))
     assert report.seen
 
 
