@@ -39,7 +39,7 @@ def resolve(
     """Build a `kind` from its layers.
 
     `preset` is (name, values), `file` a TOML file, `sets` a list of `dotted.key=value`, `flags` dotted keys with the
-    values of command-line options (None: not given). Raises ConfigError that names the key, its origin and the nearest
+    values of the command-line options that were given. Raises ConfigError that names the key, its origin and the nearest
     right key.
     """
     layers: list[tuple[str, dict[str, Any]]] = []
@@ -48,7 +48,7 @@ def resolve(
     if file is not None:
         layers.append((str(file), dict(flatten(read_toml(file)))))
     layers.append(("--set", dict(parse_set(item) for item in sets)))
-    layers.append(("flag", {key: value for key, value in (flags or {}).items() if value is not None}))
+    layers.append(("flag", dict(flags or {})))
 
     known = set(option_keys(kind))
     merged: dict[str, Any] = {}

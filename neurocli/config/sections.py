@@ -21,6 +21,13 @@ class Section(BaseModel):
             raise ValueError(f"input should be a number, not {str(value).lower()}")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_may_be_a_choice(cls, value: Any, info: ValidationInfo) -> Any:
+        # On a command line `none` unsets an option, unless the option has a choice of that name.
+        choices = get_args(cls.model_fields[info.field_name or ""].annotation)
+        return "none" if value is None and "none" in choices else value
+
     @field_validator("*")
     @classmethod
     def _fits_into_64_bits(cls, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Layers of configuration: which wins, where a value came from, and what a mistake says."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field
@@ -27,7 +28,7 @@ def test_later_layers_win_and_origins_are_kept(tmp_path: Path) -> None:
         preset=("quick", {"model": {"width": 2, "kind": "x"}}),
         file=file,
         sets=["train.epochs=5"],
-        flags={"train.seed": 7, "train.device": None},
+        flags={"train.seed": 7},
     )
     assert (found.config.model.width, found.config.model.kind, found.config.train.epochs, found.config.train.seed) == (
         3,
@@ -79,6 +80,19 @@ def test_none_and_text_and_numbers_are_read() -> None:
     config = resolve(Config, sets=["model.dropout=0.5", "model.kind=soft plus"]).config
     assert (config.model.dropout, config.model.kind) == (0.5, "soft plus")
     assert resolve(Config, sets=["model.dropout=none"]).config.model.dropout is None
+    assert resolve(Config, sets=["model.dropout=0.5"], flags={"model.dropout": None}).config.model.dropout is None
+
+
+def test_none_is_a_value_where_it_is_a_choice() -> None:
+    class Graph(Section):
+        edges: Literal["all", "none"] = "all"
+
+    class Own(FamilyConfig):
+        model: Graph = Graph()
+
+    assert resolve(Own, sets=["model.edges=none"]).config.model.edges == "none"
+    assert resolve(Own, flags={"model.edges": None}).config.model.edges == "none"
+    assert resolve(Own).config.model.edges == "all"
 
 
 @pytest.mark.parametrize("text", ["[model\nwidth=3", "\xff", "model.width = 1\nmodel.width = 2"])
