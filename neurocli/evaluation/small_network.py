@@ -45,7 +45,9 @@ def fit_network(
             torch.manual_seed(seed)
             network = build().train()
             fitted = [p for p in network.parameters() if p.requires_grad]
-            optimizer = torch.optim.Adam(fitted, learning_rate, weight_decay=weight_decay, fused=True)  # half the time of a step
+            optimizer = torch.optim.Adam(
+                fitted, learning_rate, weight_decay=weight_decay, fused=True
+            )  # half the time of a step
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
             from_step = steps - max(1, round(average * steps)) if average else steps
             mean = [torch.zeros_like(p) for p in fitted]
