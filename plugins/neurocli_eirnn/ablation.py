@@ -67,12 +67,14 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
     assert isinstance(data, SessionData)
     inputs = model_inputs(module, data, rows)
     found: Any = module
+    linear = getattr(module, "linear_path", False)
+
+    def with_weights(part: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        rates = found.readout(found.states(part, weights=weights))
+        return found.with_linear(rates, part) if linear else rates
 
     def run(inputs: torch.Tensor, weights: torch.Tensor | None = None) -> Array:
-        parts = [
-            module(part) if weights is None else found.readout(found.states(part, weights=weights))
-            for part in inputs.split(256)
-        ]
+        parts = [module(part) if weights is None else with_weights(part, weights) for part in inputs.split(256)]
         rates = torch.cat(parts).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
         return within(data, rows, rates.cpu().numpy())
 
@@ -82,9 +84,9 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
             with _plain_scan(module):
                 rates = run(inputs, weights)
             yield WEIGHTS, name, rates
-    if getattr(module, "linear_path", False):
-        with _without_linear(module):
-            yield LINEAR, "linear path", run(inputs)
+    if linear:
+        alone = torch.cat([found.network_rates(part) for part in inputs.split(256)])
+        yield LINEAR, "linear path (network alone)", within(data, rows, alone.cpu().numpy())
         alone = torch.cat([found.linear_rates(part) for part in inputs.split(256)])
         yield LINEAR, "network (linear path alone)", within(data, rows, alone.cpu().numpy())
     for name, channels in INPUT_GROUPS.items():
@@ -94,16 +96,6 @@ def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[s
             silenced[..., at] = 0
             yield INPUTS, f"{name} input", run(silenced)
     yield INPUTS, "all inputs", run(torch.zeros_like(inputs))
-
-
-@contextlib.contextmanager
-def _without_linear(module: Any) -> Iterator[None]:
-    """The network with its own drive alone."""
-    module.linear_path = False
-    try:
-        yield
-    finally:
-        module.linear_path = True
 
 
 @contextlib.contextmanager

@@ -53,11 +53,11 @@ class V2Model(Section):
     spectral_radius: float = Field(0.9, gt=0, description="of the recurrent weights at the start")
     input_scale: float = Field(0.3, gt=0, description="input weights start uniform between minus and plus this")
     start_sd: float = Field(0.1, ge=0, description="sd over units of the state before the first bin, at the start")
-    linear_share: float = Field(
-        0.7,
+    linear_weight: float = Field(
+        0.5,
         ge=0,
-        le=1,
-        description="of the state that a ridge regression on event and time, fitted before and fixed, gives recorded units; 0: none",
+        lt=1,
+        description="of a ridge regression on event and time, fitted before and fixed, in the mean of rates with it; 0: none",
     )
     bypass_dale: bool = Field(False, description="weights of any sign, to see what Dale's law costs")
     compiled: Literal["auto", "on", "off"] = Field("auto", description="compiled recurrence; auto: where it can run")
@@ -82,11 +82,11 @@ class V2Config(FamilyConfig):
     model: V2Model = V2Model()
     loss: V2Loss = V2Loss()
     train: TrainConfig = TrainConfig(
-        epochs=100,
+        epochs=400,
         batch_size=128,
         optimizer="adamw",
         learning_rate=2e-2,
-        weight_decay=3e-2,
+        weight_decay=1e-3,
         schedule="cosine",
         warmup=0.3,
         gradient_clip=1.0,

@@ -41,7 +41,8 @@ def _v1_loss(module: Any, batch: Any, config: Any) -> LossTerms:
 
 
 def _v2_loss(module: Any, batch: Any, config: Any) -> LossTerms:
-    return LossTerms(loss_v2.loss_terms(module(batch["inputs"]), batch, config.loss, module.bin_ms))
+    rates = getattr(module, "network_rates", module)(batch["inputs"])
+    return LossTerms(loss_v2.loss_terms(rates, batch, config.loss, module.bin_ms))
 
 
 _OWN: dict[type, tuple[Build, Loss]] = {V1Config: (build_v1, _v1_loss), V2Config: (build_v2, _v2_loss)}

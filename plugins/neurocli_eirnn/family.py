@@ -180,9 +180,12 @@ class EirnnV2(_Eirnn):
 
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         assert isinstance(module, DaleRnn)
-        return LossTerms(loss_terms(module(batch["inputs"]), batch, config.loss, module.bin_ms))
+        return LossTerms(loss_terms(module.network_rates(batch["inputs"]), batch, config.loss, module.bin_ms))
 
     def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
-        """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean."""
+        """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean.
+
+        The network's alone, since the linear path is fitted to the validation trials too.
+        """
         assert isinstance(module, DaleRnn)
-        return poisson(module(batch["inputs"]), batch, module.bin_ms)
+        return poisson(module.network_rates(batch["inputs"]), batch, module.bin_ms)

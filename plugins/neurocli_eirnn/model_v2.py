@@ -5,8 +5,8 @@ x[t] = (1 - a) x[t-1] + a (W softplus(x[t-1]) + W_in u[t] + b),  rate = gain sof
 W = |V| sign, the sign that of the presynaptic unit and the diagonal zero: Dale's law holds whatever the optimiser does. After
 Song, Yang & Wang (2016), PLoS Comput. Biol. 12:e1004792, with hidden units beside the recorded ones.
 
-With a linear path a recorded unit is also driven by what a ridge regression on functions of the task says of its neuron, fitted before
-and fixed: by a share of the current that would make softplus(x) that rate alone. The network learns the rest.
+Beside the network stands a linear path: what a ridge regression on functions of the task says of each neuron, fitted before and fixed.
+The model's rates are a mean of both, of fixed weight. Each is fitted to the data by itself, so that their errors differ and partly cancel.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from neurocli_eirnn.recurrence import leaky_scan
 from neurocli_eirnn.session import EXCITATORY
 
 EYE = event_time.EYE
-_LOWEST = 0.03
-"""The linear path's lowest rate over a unit's: its logarithm would have no bound."""
 
 
 class DaleRnn(nn.Module):
@@ -32,8 +30,8 @@ class DaleRnn(nn.Module):
 
     neuron_type: 1 or 2 per recorded neuron; mean_rate: sp/s per neuron, where the gains start. `unit_of_neuron` [neuron] maps a
     recorded neuron to its unit; `sign` [unit] is +1 or -1. silent_inputs: how many of the last inputs start without weight, so
-    that only what the data ask for is learned of them. linear_share: of the linear path's state that drives a unit, 0 for none; it
-    says nothing until `set_linear`.
+    that only what the data ask for is learned of them. linear_weight: of the linear path in the mean of rates, 0 for no path; until
+    `set_linear` the model's rates are the network's.
     bypass_dale: weights of any sign, which start as the others do.
     """
 
@@ -42,7 +40,7 @@ class DaleRnn(nn.Module):
     off_diagonal: torch.Tensor
     linear_coefficients: torch.Tensor
     linear_intercept: torch.Tensor
-    linear_gain: torch.Tensor
+    linear_weight: torch.Tensor
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class DaleRnn(nn.Module):
         bin_ms: float = 25.0,
         silent_inputs: int = 0,
         compiled: bool | None = None,
-        linear_share: float = 0.0,
+        linear_weight: float = 0.0,
         bypass_dale: bool = False,
     ) -> None:
         super().__init__()
@@ -76,8 +74,8 @@ class DaleRnn(nn.Module):
         self.bin_ms = bin_ms
         self.compiled = compiled
         self.bypass_dale = bypass_dale
-        self.linear_share = linear_share
-        self.linear_path = linear_share > 0
+        self.linear_path = linear_weight > 0
+        self.wanted_weight = linear_weight
 
         v = torch.distributions.Gamma(2.0, 20.0).sample((units, units))
         v[:, n_e:] *= n_e / max(n_i, 1)  # excitation and inhibition of a unit start in balance
@@ -94,10 +92,9 @@ class DaleRnn(nn.Module):
         self.log_gain = nn.Parameter(torch.log(torch.tensor(mean_rate).clamp_min(0.1) / math.log(2)))
         self.baseline_raw = nn.Parameter(torch.full((len(types),), -3.0))
         if self.linear_path:
-            level = self.gain.detach()
             self.register_buffer("linear_coefficients", torch.zeros(event_time.count(num_inputs), len(types)))
-            self.register_buffer("linear_intercept", level * math.log(2))
-            self.register_buffer("linear_gain", level.clone())
+            self.register_buffer("linear_intercept", torch.zeros(len(types)))
+            self.register_buffer("linear_weight", torch.zeros(()))
 
     @property
     def weights(self) -> torch.Tensor:
@@ -126,27 +123,26 @@ class DaleRnn(nn.Module):
         change = inputs - functional.pad(inputs, (0, 0, 1, 0))[:, :-1]
         weights = torch.cat((self.input_weights, self.return_weights), 1)
         seen = torch.cat((inputs, functional.relu(change), functional.relu(-change[..., EYE])), -1)
-        drive = seen @ weights.t() + self.bias
-        return drive + self.linear_drive(inputs) if self.linear_path else drive
+        return seen @ weights.t() + self.bias
 
     def linear_rates(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Rates [trial, time, neuron] in sp/s of the linear path alone; inputs [trial, time, input]."""
+        """Rates [trial, time, neuron] in sp/s of the linear path alone, none below zero; inputs [trial, time, input]."""
         rates = event_time.weighted(inputs, self.linear_coefficients, self.bin_ms) + self.linear_intercept
-        return torch.maximum(rates, _LOWEST * self.linear_gain)
+        return rates.clamp_min(0)
 
-    def linear_drive(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Drive [trial, time, unit] that adds the linear path's state to a recorded unit's without delay; 0 for hidden units."""
-        rate = self.linear_rates(inputs) / self.linear_gain
-        state = self.linear_share * (rate + torch.log(-torch.expm1(-rate)))  # softplus of what is in brackets is `rate`
-        before = functional.pad(state, (0, 0, 1, 0))[:, :-1]  # `start` is the whole state before the first bin
-        alpha = self.alpha[self.unit_of_neuron]
-        drive = inputs.new_zeros(*inputs.shape[:2], len(self.sign))
-        return drive.index_copy(2, self.unit_of_neuron, (state - (1 - alpha) * before) / alpha)
+    def network_rates(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the network alone, which are what it is trained on."""
+        return self.readout(self.states(inputs))
+
+    def with_linear(self, rates: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """The mean of the network's rates [trial, time, neuron] and the linear path's for the same inputs."""
+        return torch.lerp(rates, self.linear_rates(inputs), self.linear_weight) if self.linear_path else rates
 
     def set_linear(self, coefficients: torch.Tensor, intercept: torch.Tensor) -> None:
-        """Give the linear path its coefficients [function, neuron] and intercept [neuron] in sp/s."""
+        """Give the linear path its coefficients [function, neuron] and intercept [neuron] in sp/s, and its weight."""
         self.linear_coefficients.copy_(coefficients)
         self.linear_intercept.copy_(intercept)
+        self.linear_weight.fill_(self.wanted_weight)
 
     def states(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """x [trial, time, unit] of all units, hidden ones too; `weights` in place of the learned ones, for ablations."""
@@ -159,7 +155,7 @@ class DaleRnn(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input]."""
-        return self.readout(self.states(inputs))
+        return self.with_linear(self.network_rates(inputs), inputs)
 
 
 def build_v2(config: Any, spec: dict[str, Any]) -> DaleRnn:
@@ -178,6 +174,6 @@ def build_v2(config: Any, spec: dict[str, Any]) -> DaleRnn:
         bin_ms=spec["bin_ms"],
         silent_inputs=int(config.data.reward_cue),
         compiled={"auto": None, "on": True, "off": False}[model.compiled],
-        linear_share=model.linear_share,
+        linear_weight=model.linear_weight,
         bypass_dale=model.bypass_dale,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,19 @@ from neurocli_eirnn import psth
 from neurocli_eirnn.baselines import CONDITION, baselines
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.questions import from_whole_trials, questions
-from neurocli_eirnn.rates import COLOURS, Array, fitted_numbers, letters, mean, model_rates, number, pearson, test_rows
+from neurocli_eirnn.rates import (
+    COLOURS,
+    Array,
+    fitted_numbers,
+    letters,
+    mean,
+    model_inputs,
+    model_rates,
+    number,
+    pearson,
+    test_rows,
+    within,
+)
 from neurocli_eirnn.selectivity import selectivity
 from neurocli_eirnn.session import EXCITATORY
 from neurocli_eirnn.weights import learned_weights
@@ -30,6 +42,7 @@ SIGNAL = 0.1
 """A neuron carries signal where its true condition means vary by at least this share of its mean rate (sd over mean)."""
 STRONG = 0.25
 WANTED = 0.9
+PART = "part"
 
 
 def true_rates(data: SessionData) -> Array | None:
@@ -51,7 +64,7 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
     rows = test_rows(data)
     predicted = dict(zip(data.split.test, model_rates(trained.module, data, rows), strict=True))
     model = Predictor("model", "model", lambda question: from_whole_trials(question, predicted))
-    answers = [model, *baselines(data, trained.config)]
+    answers = [model, *_parts(trained, rows), *baselines(data, trained.config)]
     conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
     true_by_group = {group: truth[row] for group, row in data.row.items()}
     asked = questions(data, trained.config, "test")
@@ -73,7 +86,7 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
     }
     table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
     path = figures / "true_rates.png"
-    _draw_rates(data, {name: each[0] for name, each in scored.items()}, path)
+    _draw_rates(data, {a.name: scored[a.name][0] for a in answers if a.kind != PART}, path)
     main = {name: number(mean(each[0])) for name, each in scored.items()}
     note = (
         f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
@@ -81,14 +94,45 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
         "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
     )
     claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
-    best = max((name for name in main if name != "model"), key=lambda name: main[name] or 0.0, default=None)
+    rivals = [answer.name for answer in answers if answer.kind == "baseline"]
+    best = max(rivals, key=lambda name: main[name] or 0.0, default=None)
     claims["best_baseline"] = best
     if best is not None:
         claims["above_best_baseline"] = number(mean(scored["model"][0] - scored[best][0]))
     claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
     claims["wanted"] = WANTED
+    if _is_mean(trained.module):
+        note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
     columns = ["", *(f"r {question.name}" for question in asked), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
+
+
+def _is_mean(module: Any) -> bool:
+    """Whether a model's rates are a mean of its network's and a fitted linear path's."""
+    return bool(getattr(module, "linear_path", False)) and bool(module.linear_weight > 0)
+
+
+@torch.no_grad()
+def _parts(trained: Trained, rows: NDArray[np.int64]) -> list[Predictor]:
+    """The network and the linear path, each by itself, of a model that is the mean of both."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, SessionData)
+    if not _is_mean(module):
+        return []
+    found: Any = module
+    inputs = model_inputs(module, data, rows)
+    network = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    costs = {
+        "network alone": (found.network_rates, Cost(None, network)),
+        "linear path alone": (found.linear_rates, Cost(None, fitted_numbers(module) - network)),
+    }
+
+    def part(name: str, rates_of: Callable[[torch.Tensor], torch.Tensor], cost: Cost) -> Predictor:
+        rates = torch.cat([rates_of(some) for some in inputs.split(256)]).cpu().numpy()
+        predicted = dict(zip(data.split.test, within(data, rows, rates), strict=True))
+        return Predictor(name, PART, lambda question: from_whole_trials(question, predicted), "", lambda: cost)
+
+    return [part(name, *how) for name, how in costs.items()]
 
 
 def cost_columns(cost: Cost | None) -> list[float | int | None]:

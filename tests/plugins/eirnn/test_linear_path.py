@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from neurocli.errors import DataError
 from neurocli.plugin.registry import registry
-from neurocli_eirnn import ablation, baselines
+from neurocli.training import load
+from neurocli_eirnn import ablation, baselines, recovery
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.model_v2 import build_v2
@@ -39,68 +43,105 @@ def prepared(recordings, **options):
     return module, data, config
 
 
-def silence(module) -> None:
-    """The network without any drive of its own."""
-    with torch.no_grad():
-        for name in ("v", "input_weights", "return_weights", "bias", "start"):
-            getattr(module, name).zero_()
-        module.baseline_raw.fill_(-30.0)
+def of_tests(data) -> torch.Tensor:
+    return torch.from_numpy(data.inputs[rows_tested(data)])
 
 
-def test_alone_and_in_full_the_linear_path_says_what_the_ridge_says(recordings):
-    module, data, _ = prepared(recordings, linear_share=1.0)
-    silence(module)
-    inputs = data.inputs[rows_tested(data)]
+@torch.no_grad()
+def test_rates_are_the_mean_of_network_and_ridge(recordings):
+    module, data, _ = prepared(recordings, linear_weight=0.25)
+    inputs = of_tests(data)
     fitted = baselines.event_time_fit(data).values
-    expected = ridge_rates(baselines._event_time(data), fitted, inputs)
-    lowest = 0.031 * module.linear_gain.numpy()
-    with torch.no_grad():
-        rates = module(torch.from_numpy(inputs)).numpy()
-        alone = module.linear_rates(torch.from_numpy(inputs)).numpy()
-    assert rates == pytest.approx(alone, rel=2e-3, abs=2e-3)
-    busy = (expected > lowest).all(axis=(0, 1))
-    assert busy.any()
-    assert alone[..., busy] == pytest.approx(expected[..., busy], rel=1e-3, abs=1e-3)
+    ridge = ridge_rates(baselines._event_time(data), fitted, inputs.numpy())
+    assert module.linear_rates(inputs).numpy() == pytest.approx(ridge, rel=1e-3, abs=2e-3)
+    network = module.readout(module.states(inputs)).numpy()
+    assert module(inputs).numpy() == pytest.approx(0.75 * network + 0.25 * ridge, rel=1e-3, abs=2e-3)
+    assert np.abs(network - ridge).mean() > 0.1
 
 
-def test_before_it_is_fitted_it_says_nothing(recordings):
+@torch.no_grad()
+def test_before_it_is_fitted_and_without_it_the_network_is_the_model(recordings):
     module, data, config = prepared(recordings)
     torch.manual_seed(0)
     unfitted = build_v2(config, data.spec)
-    config.model.linear_share = 0.0
-    torch.manual_seed(0)
-    without = build_v2(config, data.spec)
-    inputs = torch.from_numpy(data.inputs[:8])
-    torch.testing.assert_close(unfitted(inputs), without(inputs), rtol=1e-4, atol=1e-4)
+    without, _, _ = prepared(recordings, linear_weight=0.0)
+    inputs = of_tests(data)
+    assert torch.equal(unfitted(inputs), module.network_rates(inputs))
+    assert torch.equal(without(inputs), module.network_rates(inputs))
+    assert not any(name.startswith("linear") for name in without.state_dict())
     assert (module(inputs) - without(inputs)).abs().mean() > 0.1
 
 
-def test_it_stays_as_it_was_fitted_while_the_network_learns(recordings, make_trained):
+def test_the_network_learns_by_itself_and_the_linear_path_stays(recordings):
     module, data, config = prepared(recordings)
+    without, _, bare = prepared(recordings, linear_weight=0.0)
     family = registry().family("eirnn-v2")
     before = {name: value.clone() for name, value in module.named_buffers()}
-    optimiser = torch.optim.Adam(module.parameters(), 1e-2)
-    batch = next(iter(data.batches("train", seed=0, epoch=0)))
-    for _ in range(3):
-        optimiser.zero_grad()
-        family.loss(module, batch, config).total.backward()
-        optimiser.step()
+    for one, own in ((module, config), (without, bare)):
+        optimiser = torch.optim.Adam(one.parameters(), 1e-2)
+        for batch in data.batches("train", seed=0, epoch=0):
+            optimiser.zero_grad()
+            family.loss(one, batch, own).total.backward()
+            optimiser.step()
     for name, value in module.named_buffers():
         assert torch.equal(value, before[name]), name
     assert all(p.grad is not None for p in module.parameters())
+    for (name, value), other in zip(module.named_parameters(), without.parameters(), strict=True):
+        assert torch.equal(value, other), name
+    batch = next(data.batches("validation", seed=0, epoch=0))
+    assert family.validation_loss(module, batch, config) == family.validation_loss(without, batch, bare)
     weights = module.weights.detach()
     assert ((weights >= 0).all(0) | (weights <= 0).all(0)).all()
 
 
-def test_ablation_names_the_linear_path_and_the_network(recordings, make_trained, tmp_path):
+@pytest.fixture(scope="module")
+def fitted(recordings, make_trained):
     trained = make_trained(recordings)
     registry().family("eirnn-v2").prepare(trained.module, trained.data, trained.config)
-    rates = {name: rates for _, name, rates in ablation.ablated_rates(trained, rows_tested(trained.data))}
-    assert {"linear path", "network (linear path alone)"} <= set(rates)
-    assert trained.module.linear_path
-    assert np.nanmax(np.abs(rates["linear path"] - rates["nothing"])) > 0.1
-    claims = ablation.ablation_exhibit(trained, tmp_path).claims
-    assert claims["change_without_linear path"] is not None
+    return trained
+
+
+def test_ablation_switches_off_a_part_of_the_mean(fitted, tmp_path):
+    module, data = fitted.module, fitted.data
+    rates = {name: rates for _, name, rates in ablation.ablated_rates(fitted, rows_tested(data))}
+    inputs, known = of_tests(data), np.isfinite(rates["nothing"])
+    with torch.no_grad():
+        linear = module.linear_rates(inputs).numpy()
+        network = module.network_rates(inputs).numpy()
+        cut = module.readout(module.states(inputs, weights=torch.zeros_like(module.weights))).numpy()
+    expected = {
+        "linear path (network alone)": network,
+        "network (linear path alone)": linear,
+        "all recurrence": (cut + linear) / 2,
+        "nothing": (network + linear) / 2,
+    }
+    for name, value in expected.items():
+        assert rates[name][known] == pytest.approx(value[known], rel=1e-4, abs=1e-4), name
+    claims = ablation.ablation_exhibit(fitted, tmp_path).claims
+    assert claims["change_without_linear path (network alone)"] is not None
+
+
+def test_both_parts_stand_beside_the_true_rates_and_are_no_baselines(fitted, tmp_path):
+    exhibit = recovery.rate_recovery(fitted, tmp_path)
+    rows = {row[0]: row for row in exhibit.table.rows}
+    parts = [rows[name] for name in ("network alone", "linear path alone")]
+    assert list(rows)[:3] == ["model", "network alone", "linear path alone"]
+    assert sum(row[-1] for row in parts) == rows["model"][-1]
+    assert exhibit.claims["best_baseline"] in {"train PSTH", "location PSTH", "condition PSTH", "ridge, lagged inputs"}
+    # An untrained network has none of the signal, the regression has: each row is of its own part.
+    assert parts[1][1] > parts[0][1]
+
+
+def test_runs_of_the_path_that_drove_units_are_refused_in_words(recordings, tmp_path):
+    family = registry().family("eirnn-v2")
+    with pytest.raises(DataError, match=r"does not fit this version: model\.linear_share"):
+        load.config_of(family, SimpleNamespace(read_config=lambda: {"model": {"linear_share": 0.7}}, config=tmp_path))
+    module, _, _ = prepared(recordings)
+    old = dict(module.state_dict())
+    old["linear_gain"] = old.pop("linear_weight")
+    with pytest.raises(DataError, match="weights do not fit the model: linear_gain, linear_weight") as refused:
+        load.load_weights(module, old, where="best")
+    assert "train a new run" in str(refused.value.hint)
 
 
 def test_dales_law_can_be_bypassed(recordings):
