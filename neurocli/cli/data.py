@@ -163,16 +163,20 @@ def _renamed(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
 
 
 def trained_of_run(
-    run: Any, data: Sequence[Path] | None, device: str | None, root: Path
+    run: Any, data: Sequence[Path] | None, device: str | None, root: Path, sets: Sequence[str] = ()
 ) -> tuple[ModelFamily, Trained, dict[str, Any]]:
-    """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead."""
+    """(family, trained model with data, run info) of a run; with `data`, the model is asked about those instead.
+
+    sets: options of how it is scored, over those of the run.
+    """
+    from neurocli.cli.evaluate_options import overridden
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of, load_trained
 
     info = run.read_info()
     family = registry().family(info["model"])
-    config = config_of(family, run)
+    config = overridden(config_of(family, run), sets, family.fixed_by_training)
     where = _device(device, config.train.device)
     known: RecordingSet | None
     lost = ""
@@ -200,7 +204,9 @@ def trained_of_run(
 
         kept = info.get("normalisation")
         module.adopt(info.get("spec") or {}, Normalisation.from_dict(kept) if kept else None)
-    return family, load_trained(family, run, module, which="best", device=str(where)), info
+    trained = load_trained(family, run, module, which="best", device=str(where))
+    trained.config = config
+    return family, trained, info
 
 
 def _device(asked: str | None, trained_on: str) -> Any:

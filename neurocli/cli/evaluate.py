@@ -42,7 +42,6 @@ def evaluate(
             evaluate_weights(output, run, weights, data, device, root, sets or (), controls=controls)
             return
         from neurocli.cli.data import trained_of_run
-        from neurocli.cli.evaluate_options import overridden
         from neurocli.cli.lost import Lost
         from neurocli.cli.unfinished import unfinished_note
         from neurocli.evaluation.evaluate import evaluate as score
@@ -51,8 +50,7 @@ def evaluate(
         from neurocli.runs.lock import locked
 
         folder = RunFolder.find(root, run)
-        family, trained, _ = trained_of_run(folder, data, device, root)
-        trained.config = overridden(trained.config, sets or ())
+        family, trained, _ = trained_of_run(folder, data, device, root, sets or ())
         with locked(folder):
             figures = folder.figures / ("new-data" if data else "evaluation")
             lost = Lost()

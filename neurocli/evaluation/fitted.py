@@ -91,8 +91,17 @@ class Fitted:
             "data": self._data.training_content(),
             "code": [_code(package), _code("neurocli")],
         }
-        text = json.dumps(key, sort_keys=True, default=str)
+        text = json.dumps(key, sort_keys=True, default=_plain)
         return cache_root() / "fitted" / f"{hashlib.sha256(text.encode()).hexdigest()}.npz"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for. Raises TypeError for anything whose text might not tell it from another value."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"a fit cannot be known by a {type(value).__name__}")
 
 
 @functools.cache

@@ -78,6 +78,9 @@ class ModelFamily(ABC):
     validation_is_loss: ClassVar[bool] = True
     """Whether `validation_loss` is the training loss of other groups; only then do the two make a ratio."""
 
+    fixed_by_training: ClassVar[tuple[str, ...]] = ()
+    """Options of the `evaluate` section that a trained model was built for: `neuro evaluate RUN --set` refuses them."""
+
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 

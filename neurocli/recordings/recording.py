@@ -109,8 +109,9 @@ class Recording:
             return hashlib.sha256(np.ascontiguousarray(signal, dtype=np.float32).tobytes()).hexdigest()
 
     def content(self) -> str:
-        """sha256 of all that a model may be fitted on: signal, mask, inputs, spikes, events and labels."""
-        digest = hashlib.sha256(self.fingerprint().encode())
+        """sha256 of all that a model may be fitted on: signal, with step, unit and names, mask, inputs, spikes, events and labels."""
+        named = [self.signal.shape, self.dt_ms, self.unit, self.channels, self.input_names]
+        digest = hashlib.sha256(f"{self.fingerprint()} {json.dumps(named, default=str)}".encode())
         arrays: dict[str, NDArray[Any] | None] = {"mask": self.mask, "inputs": self.inputs, **self.events}
         if self.spikes is not None:
             arrays |= {"spikes.step": self.spikes.step, "spikes.channel": self.spikes.channel}

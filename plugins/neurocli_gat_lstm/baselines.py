@@ -47,19 +47,28 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
     for order in ORDERS:
         if order <= config.evaluate.context:
             note = f"one autoregression on {order} frames for all neurons"
-            fitted = _kept(data, f"AR({order})", partial(_shared, data, order), data.folds * order * len(data.horizons))
+            fitted = _kept(
+                data, f"AR({order})", partial(_shared, data, order), data.folds * order * len(data.horizons), order
+            )
             found.append(_linear(data, config, note, fitted))
     note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
     every = ~np.eye(len(data.names), dtype=bool)
-    fitted = _kept(data, VAR, lambda fold: data.full_linear(fold).paths, _count(data, every))
+    fitted = _kept(
+        data, VAR, lambda fold: data.full_linear(fold).paths, _count(data, every, data.full_lags), data.full_lags
+    )
     found.append(_linear(data, config, note, fitted))
     if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "none") in ("edges", "all"):
         note = "the same along the graph's edges"
         model = config.model
-        graph = {"hops": model.hops, "graph": model.graph, "connectome": model.connectome, "synapses": model.synapses}
-        graph |= {"seed": model.graph_seed, "lags": data.lags}
-        allowed = data.wiring.allowed(model.hops)
-        paths = _kept(data, VAR_ON_GRAPH, lambda fold: data.graph_linear(fold).paths, _count(data, allowed), graph)
+        allowed = data.wiring.allowed(model.hops)  # known by its content: a file may change under its name
+        paths = _kept(
+            data,
+            VAR_ON_GRAPH,
+            lambda fold: data.graph_linear(fold).paths,
+            _count(data, allowed, data.lags),
+            data.lags,
+            np.argwhere(allowed),
+        )
         found.append(_linear(data, config, note, paths))
     return found
 
@@ -68,9 +77,9 @@ def _shared(data: WormData, lags: int, fold: int) -> dict[int, LinearPath]:
     return data.shared_linear(fold, lags)[0]
 
 
-def _count(data: WormData, allowed: NDArray[np.bool_]) -> int:
+def _count(data: WormData, allowed: NDArray[np.bool_], lags: int) -> int:
     """Coefficients of a regression for each fold and horizon: own past, and level and change of each pair allowed."""
-    return data.folds * len(data.horizons) * int(len(data.names) * data.lags + 2 * allowed.sum())
+    return data.folds * len(data.horizons) * int(len(data.names) * lags + 2 * allowed.sum())
 
 
 def _kept(
@@ -78,12 +87,20 @@ def _kept(
     name: str,
     paths_of: Callable[[int], dict[int, LinearPath]],
     parameters: int,
-    settings: dict[str, Any] | None = None,
+    lags: int,
+    pairs: NDArray[np.int64] | None = None,
 ) -> Fitted:
-    """The paths of every fold and horizon as arrays; `settings`: what they depend on beside the data and their options."""
+    """The paths of every fold and horizon as arrays; pairs [pair, (post, pre)]: which neurons are joined, None for all or none."""
     options = data.config.data.model_dump(mode="json")
     taught = [[worm.group for worm in data.training_worms(fold)] for fold in range(data.folds)]
-    known = {"data": options, "horizons": data.horizons, "taught": taught, "lags": data.lags, "names": data.names}
+    known = {
+        "data": options,
+        "horizons": data.horizons,
+        "taught": taught,
+        "lags": lags,
+        "pairs": pairs,
+        "names": data.names,
+    }
 
     def fit() -> dict[str, NDArray[Any]]:
         found = {}
@@ -93,7 +110,7 @@ def _kept(
                 found[f"{part} {fold}"] = np.stack([getattr(paths[h], part) for h in data.horizons])
         return found
 
-    return Fitted(name, data, known | (settings or {}), fit, parameters)
+    return Fitted(name, data, known, fit, parameters)
 
 
 def _paths(data: WormData, kept: Fitted, fold: int) -> dict[int, LinearPath]:

@@ -157,13 +157,15 @@ class WormData(DataModule):
         return self.wiring.allowed(model.hops) & (model.linear == "edges")
 
     def graph_linear(self, fold: int) -> Fitted:
-        """The linear path along the graph's edges."""
         return self._fitted("graph", fold, self.wiring.allowed(self.config.model.hops), self.lags)
 
     def full_linear(self, fold: int) -> Fitted:
         """The same regression over all pairs of neurons: what linear models can do without any graph."""
-        lags = self.lags if getattr(self.config.model, "linear", "") == "all" else LAGS
-        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), lags)
+        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), self.full_lags)
+
+    @property
+    def full_lags(self) -> int:
+        return self.lags if getattr(self.config.model, "linear", "") == "all" else LAGS
 
     def shared_linear(self, fold: int, lags: int) -> tuple[dict[int, LinearPath], bool]:
         """(one autoregression for all neurons at each horizon, whether its penalties lie inside of their grid)."""

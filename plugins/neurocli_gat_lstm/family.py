@@ -15,7 +15,7 @@ from torch import nn
 from neurocli.diagnosis import Finding
 from neurocli.errors import DataError
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
-from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
@@ -29,6 +29,7 @@ from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
 from neurocli_gat_lstm.forecasts_v2 import corrected
 from neurocli_gat_lstm.forecasts_v3 import direct_forecasts
 from neurocli_gat_lstm.graph import KINDS
+from neurocli_gat_lstm.linear_buffers import LinearBuffers
 from neurocli_gat_lstm.loss_v2 import loss_terms
 from neurocli_gat_lstm.loss_v3 import loss_terms as loss_terms_v3
 from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
@@ -38,7 +39,9 @@ Array = NDArray[np.int64]
 
 
 class _GatLstm(ModelFamily):
-    """What both models share: worms, questions, metrics, references, checks of the data."""
+    """What all models share: worms, questions, metrics, references, checks of the data."""
+
+    fixed_by_training = ("evaluate.horizons",)
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
         return WormData(recordings, config, split)
@@ -70,6 +73,15 @@ class _GatLstm(ModelFamily):
                 known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
             answers[group] = known[key][question.horizon_steps]
         return questions.prediction(data, question, answers)
+
+    def cost(self, trained: Trained) -> Cost:
+        """The networks of all folds, with the coefficients of the linear paths that they correct."""
+        cost, data = super().cost(trained), trained.data
+        if not isinstance(trained.module, LinearBuffers) or not isinstance(data, WormData):
+            return cost
+        folds, horizons, _, lags = trained.module.own.shape
+        linear = folds * horizons * (len(data.names) * lags + 2 * int(data.linear_pairs.sum()))
+        return Cost(cost.cpu_s, (cost.parameters or 0) + linear)
 
     @abstractmethod
     def fits(self, module: nn.Module, data: WormData) -> bool:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.nulls import NullBand
+from neurocli.evaluation.nulls import NullBand, permutation_p
 from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.graph import graph_among
+from neurocli_gat_lstm.graph import Graph, graph_among
 from neurocli_gat_lstm.moments import Moments
 from neurocli_gat_lstm.penalties import Place, penalty_at, search
 from neurocli_gat_lstm.wiring import reach
@@ -48,6 +48,20 @@ class WiringTest:
         """The real graph's S among those of the shuffles."""
         k = self.horizons.index(horizon)
         return NullBand.of(float(self.real[hops][k]), self.nulls[hops][:, k])
+
+    def p_of_all(self, hops: int, horizon: int, higher: bool = True) -> float:
+        """One-sided p that holds for all tests together: the gain over the shuffles' mean, in their sd, among each shuffle's largest.
+
+        The largest is taken over horizons and numbers of edges; a shuffle's number is its seed, the same for each number of edges.
+        higher: whether the connectome forecasts better than its shuffles, else worse. After Westfall & Young (1993), single step.
+        """
+        sign = 1.0 if higher else -1.0
+        nulls = np.concatenate([sign * self.nulls[h] for h in self.real], axis=1)
+        mean, sd = nulls.mean(0), nulls.std(0, ddof=1)
+        place = self.horizons.index(horizon)
+        k = list(self.real).index(hops) * len(self.horizons) + place
+        value = (sign * self.real[hops][place] - mean[k]) / sd[k]
+        return permutation_p(float(value), ((nulls - mean) / sd).max(axis=1))
 
 
 class ForecastsAlong:
@@ -91,7 +105,8 @@ def shuffled_reach(data: WormData, hops: int, pairs: int, seed: int) -> Pairs:
     """[post, pre] within `hops` edges of a shuffled connectome in which every neuron keeps its numbers of partners.
 
     A shuffle has less of a cluster than the connectome, so that two edges lead farther in it. Of the pairs that no single edge
-    joins so many are taken, by chance, that both have the same number of `pairs`.
+    joins so many are taken, by chance, that both have the same number of `pairs`. So with two edges it is the number of pairs that
+    is matched, and not each neuron's.
     """
     options = data.config.model
     graph = graph_among(
@@ -109,8 +124,9 @@ def shuffled_reach(data: WormData, hops: int, pairs: int, seed: int) -> Pairs:
 def wiring_test(data: WormData, shuffles: int, hops: tuple[int, ...] = HOPS) -> WiringTest:
     """The connectome that the options name, among its shuffles; kept for these worms and options."""
     model, evaluate = data.config.model, data.config.evaluate
+    graph = _real(data)
     settings: dict[str, Any] = {
-        "connectome": model.connectome,
+        "edges": [graph.pre, graph.post, graph.features],  # by content: a file may change under its name
         "synapses": model.synapses,
         "lags": data.lags,
         "horizons": sorted(evaluate.horizons),
@@ -133,9 +149,13 @@ def wiring_test(data: WormData, shuffles: int, hops: tuple[int, ...] = HOPS) -> 
     )
 
 
+def _real(data: WormData) -> Graph:
+    return graph_among(data.wiring.connectome, data.names, "real", weights=data.config.model.synapses, distance=False)
+
+
 def _measured(data: WormData, shuffles: int, hops: tuple[int, ...]) -> dict[str, NDArray[Any]]:
     forecasts, size = ForecastsAlong(data), len(data.names)
-    graph = graph_among(data.wiring.connectome, data.names, "real", weights=data.config.model.synapses, distance=False)
+    graph = _real(data)
     real = [reach(graph, count) for count in hops]
     nulls = [
         [forecasts.skill(shuffled_reach(data, count, int(own.sum()), seed)) for seed in range(1, shuffles + 1)]

@@ -38,37 +38,55 @@ def wiring_exhibit(found: WiringTest, figures: Path) -> Exhibit:
     for hops in found.real:
         for k, horizon in enumerate(found.horizons):
             band = found.band(hops, horizon)
-            bounds = [float(found.own[k]), band.value, band.mean, band.low, band.high, band.p, float(found.full[k])]
-            rows.append([EDGES[hops], horizon, *bounds])
+            bounds = [float(found.own[k]), band.value, band.mean, band.low, band.high, band.p]
+            rows.append([EDGES[hops], horizon, *bounds, found.p_of_all(hops, horizon), float(found.full[k])])
             claims[f"p, {EDGES[hops]}, {horizon} frames ahead"] = band.p
-    count = len(next(iter(found.nulls.values())))
+            claims[f"p of all, {EDGES[hops]}, {horizon} frames ahead"] = found.p_of_all(hops, horizon)
     claims["answer"] = answer(found)
-    note = (
-        f"{answer(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its "
-        f"{count} shuffles that forecast at least as well, one-sided, {1 / (count + 1):.2g} at least; {len(rows)} tests, not corrected for their number. In a shuffle "
-        "every neuron keeps its numbers of partners, and paths of two edges reach as many pairs as in the connectome ("
-        + ", ".join(f"{EDGES[hops]}: {found.share[hops]:.0%} of all" for hops in found.real)
-        + "); penalties are chosen for each graph by leaving out training worms"
-    )
     path = figures / "wiring.png"
     _draw(found, path)
-    columns = ["", "frames ahead", "own past", "connectome", "shuffles", "2.5 %", "97.5 %", "p", "all pairs"]
-    return Exhibit("wiring", "Does the wiring help to forecast?", Table(columns, rows, note), path, claims)
+    columns = [
+        "",
+        "frames ahead",
+        "own past",
+        "connectome",
+        "shuffles",
+        "2.5 %",
+        "97.5 %",
+        "p",
+        "p of all",
+        "all pairs",
+    ]
+    return Exhibit("wiring", "Does the wiring help to forecast?", Table(columns, rows, _note(found)), path, claims)
+
+
+def _note(found: WiringTest) -> str:
+    count = len(next(iter(found.nulls.values())))
+    shares = ", ".join(f"{EDGES[hops]}: {found.share[hops]:.0%} of all" for hops in found.real)
+    return (
+        f"{answer(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its {count} "
+        f"shuffles that forecast at least as well, one-sided, {1 / (count + 1):.2g} at least; p of all: the same, corrected for the number of tests. In a shuffle "
+        f"every neuron keeps its numbers of partners, and paths of two edges reach as many pairs as in the connectome ({shares}), though not as many to each neuron"
+    )
 
 
 def answer(found: WiringTest) -> str:
-    """What the p-values say, in words."""
+    """What the p-values say, in words; what is called better or worse is so after correction for the number of tests."""
     said = []
     for hops in found.real:
-        better = [h for h in found.horizons if found.band(hops, h).p <= LEVEL]
-        worse = [h for h in found.horizons if h not in better]
+        better = [h for h in found.horizons if found.p_of_all(hops, h) <= LEVEL]
+        behind = [h for h in found.horizons if found.p_of_all(hops, h, higher=False) <= LEVEL]
+        rest = [h for h in found.horizons if h not in (*better, *behind)]
         parts = []
         if better:
             parts.append(f"better than its shuffles at {_frames(better)} ({_p(found, hops, better)})")
-        if worse:
-            parts.append(f"not told from its shuffles at {_frames(worse)} ({_p(found, hops, worse)})")
+        if behind:
+            parts.append(f"worse than its shuffles at {_frames(behind)}")
+        if rest:
+            parts.append(f"not told from its shuffles at {_frames(rest)} ({_p(found, hops, rest)})")
         said.append(f"{EDGES[hops]}: {', '.join(parts)}")
-    return "The connectome forecasts, with " + "; with ".join(said)
+    tests = len(found.real) * len(found.horizons)
+    return f"The connectome forecasts, with {'; with '.join(said)} (one-sided p, corrected for {tests} tests)"
 
 
 def _frames(horizons: list[int]) -> str:
@@ -76,7 +94,7 @@ def _frames(horizons: list[int]) -> str:
 
 
 def _p(found: WiringTest, hops: int, horizons: list[int]) -> str:
-    return "p = " + ", ".join(f"{found.band(hops, h).p:.2g}" for h in horizons)
+    return "p = " + ", ".join(f"{found.p_of_all(hops, h):.2g}" for h in horizons)
 
 
 def _draw(found: WiringTest, path: Path) -> None:

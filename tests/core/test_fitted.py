@@ -15,9 +15,12 @@ def data(toy, tmp_path, monkeypatch):
     return lambda **changes: _data(toy, **changes)
 
 
-def _data(toy, last=0.0, label="a", train=("g0", "g1"), test=("g3",)):
+def _data(toy, last=0.0, label="a", names="abcd", dt_ms=1.0, unit="a.u.", train=("g0", "g1"), test=("g3",)):
     rng = np.random.default_rng(0)
-    made = [Recording(f"g{n}", rng.normal(size=(16, 4)), 1.0, "a.u.", labels={"of": "a"}) for n in range(4)]
+    made = [
+        Recording(f"g{n}", rng.normal(size=(16, 4)), dt_ms, unit, channels=list(names), labels={"of": "a"})
+        for n in range(4)
+    ]
     made[1].signal[-1, -1] += last
     made[1].labels["of"] = label
     return toy.ToyData(RecordingSet.of(made), Split(tuple(train), ("g2",), tuple(test)), 4)
@@ -45,7 +48,17 @@ def test_fits_once_and_gives_the_same(data):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"last": 1e-3}, {"label": "b"}, {"train": ("g0",)}, {"train": ("g1", "g0")}], ids=str
+    "changes",
+    [
+        {"last": 1e-3},
+        {"label": "b"},
+        {"names": "abdc"},
+        {"dt_ms": 2.0},
+        {"unit": "dF/F0"},
+        {"train": ("g0",)},
+        {"train": ("g1", "g0")},
+    ],
+    ids=str,
 )
 def test_other_training_data_are_another_fit(data, changes):
     counted = Counted()
@@ -70,6 +83,17 @@ def test_other_options_names_and_damaged_files_fit_anew(data, tmp_path):
         path.write_bytes(path.read_bytes()[:100])
     assert Fitted("ridge", data(), {"lags": 3}, counted.fit).values["weight"].shape == (2, 3)
     assert counted.calls == 4
+
+
+def test_options_whose_text_may_be_cut_are_known_whole(data):
+    counted = Counted()
+    for last in (0.0, 1.0):
+        long = np.zeros(5000)
+        long[2500] = last  # numpy would print dots in its place
+        assert Fitted("ridge", data(), {"grid": long}, counted.fit).values
+    assert counted.calls == 2
+    with pytest.raises(TypeError, match="cannot be known by a object"):
+        Fitted("ridge", data(), {"grid": object()}, counted.fit).values  # noqa: B018
 
 
 def test_objects_are_refused(data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from neurocli_gat_lstm.graph import graph_among
 from neurocli_gat_lstm.metrics import SkillOverPersistence
 from neurocli_gat_lstm.moments import Moments
 from neurocli_gat_lstm.questions import questions
-from neurocli_gat_lstm.shuffle_test import HOPS, ForecastsAlong, shuffled_reach, wiring_test
+from neurocli_gat_lstm.shuffle_test import HOPS, ForecastsAlong, WiringTest, shuffled_reach, wiring_test
 from neurocli_gat_lstm.wiring import reach
-from neurocli_gat_lstm.wiring_exhibit import wiring_exhibits
+from neurocli_gat_lstm.wiring_exhibit import answer, wiring_exhibits
 
 NAMES = ["AVAL", "AVAR", "AVBL", "AVBR", "AVEL", "AVER", "AIBL", "AIBR", "RIML", "RIMR", "RIBL", "RIBR", "AIYL", "AIZL"]
 SMALL = {"evaluate": {"horizons": [1], "context": 20}, "loss": {"chunk": 20, "rollout": 2}, "model": {"lags": 3}}
@@ -108,3 +109,53 @@ def test_exhibit_says_p_for_every_horizon_and_for_one_and_two_edges(worm_of, tmp
     other = WormData(world(worm_of, 0.45, 1), V2Config(**{**SMALL, "model": {"graph": "none", "lags": 3}}))
     assert wiring_exhibits(other, tmp_path) == []
     assert V2Config().evaluate.shuffles == V3Config().evaluate.shuffles >= 99
+
+
+def among_noise(rng: np.random.Generator, gains: dict[int, float]) -> WiringTest:
+    """Four horizons, one and two edges, 99 shuffles of chance, among which the connectome is one but for its `gains` at horizons."""
+    horizons = (1, 5, 10, 25)
+    real = {hops: rng.normal(size=4) + np.array([gains.get(h, 0.0) for h in horizons]) * (hops == 1) for hops in HOPS}
+    nulls = {hops: rng.normal(size=(99, 4)) for hops in HOPS}
+    return WiringTest(horizons, np.zeros(4), np.zeros(4), real, nulls, {1: 0.15, 2: 0.6})
+
+
+def test_p_of_all_tests_together_holds_its_level():
+    """Of 400 worlds of chance at most 5 % have any p of all below .05 (s.e. 1.1 %); with each test's own p about a third have."""
+    rng = np.random.default_rng(0)
+    alarms = np.zeros(2)
+    for _ in range(400):
+        found = among_noise(rng, {})
+        own = [found.band(hops, h).p for hops in HOPS for h in found.horizons]
+        together = [found.p_of_all(hops, h) for hops in HOPS for h in found.horizons]
+        alarms += [min(own) <= 0.05, min(together) <= 0.05]
+    assert alarms[0] / 400 > 0.2
+    assert alarms[1] / 400 < 0.05 + 2 * 0.011
+
+
+def test_answer_follows_the_p_of_all_and_knows_both_sides():
+    found = among_noise(np.random.default_rng(1), {1: 9.0, 5: -9.0})
+    assert found.p_of_all(1, 1) == found.p_of_all(1, 5, higher=False) == pytest.approx(0.01)
+    said = answer(found)
+    assert "better than its shuffles at 1 frame (p = 0.01)" in said
+    assert "worse than its shuffles at 5 frames" in said
+    assert "not told from its shuffles at 1, 5, 10, 25 frames" in said and "corrected for 8 tests" in said
+
+
+def test_a_connectome_that_changed_under_its_name_is_asked_anew(worms, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    edges = tmp_path / "edges.csv"
+
+    def rows(lines: list[str]) -> tuple[float, float]:
+        edges.write_text("\n".join(["pre,post,weight,kind", *lines]) + "\n")
+        config = V2Config(**{**SMALL, "model": {"lags": 3, "hops": 1, "connectome": str(edges)}})
+        data = WormData(worms, config)
+        (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
+        first = questions(data, data.config, "test")[0]
+        answered = np.concatenate([v.ravel() for v in row.answer(first).values.values()])
+        return float(np.nansum(answered)), float(wiring_test(data, shuffles=2, hops=(1,)).real[1][0])
+
+    names = WormData(worms, V2Config(**SMALL)).names
+    joined = [f"{a},{b},3,chemical" for a, b in pairwise(names)]
+    before, after = rows(joined), rows([f"{b},{a},3,chemical" for a, b in zip(names, names[2:], strict=False)])
+    assert before[0] != after[0] and before[1] != after[1]
+    assert rows(joined) == before
