@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +73,28 @@ class Cost:
 
     cpu_s: float | None = None
     parameters: int | None = None
+
+
+FREE = Cost(0.0, 0)
+"""Of what is not fitted at all."""
+
+
+class Meter:
+    """Adds up what the fits of one predictor take."""
+
+    def __init__(self) -> None:
+        self.cpu_s, self.parameters = 0.0, 0
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Time a fit."""
+        start = time.process_time()
+        yield
+        self.cpu_s += time.process_time() - start
+
+    def cost(self) -> Cost | None:
+        """What was taken; None before any fit."""
+        return Cost(self.cpu_s, self.parameters) if self.cpu_s else None
 
 
 @dataclass(frozen=True)

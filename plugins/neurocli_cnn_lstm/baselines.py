@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.question import FREE, Meter, Prediction, Predictor, Question
 from neurocli.plugin.family import NoCeiling
 from neurocli_cnn_lstm.answers import LONGEST_LAG, horizon_steps, local_origins
 from neurocli_cnn_lstm.data import VoltageData
@@ -27,28 +27,20 @@ def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
     def persistence(question: Question) -> Prediction:
         return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, question).items()})
 
-    found = [
-        Predictor("persistence", "baseline", persistence, "the last voltage again"),
-        Predictor(
-            f"AR({LONGEST_LAG}) ridge",
-            "baseline",
-            _linear(data, config, ARRidge(LONGEST_LAG, 1.0)),
-            "one filter of own lags for all neurons",
-        ),
-        Predictor("VAR(10) ridge", "baseline", _linear(data, config, VARRidge(10, 1.0)), "lags of all neurons"),
-        Predictor(
-            "table", "baseline", _table(data, flags=False), "own last voltage in 0.25 mV bins → mean of what followed"
-        ),
-    ]
+    linear = (
+        (f"AR({LONGEST_LAG}) ridge", ARRidge(LONGEST_LAG, 1.0), "one filter of own lags for all neurons"),
+        ("VAR(10) ridge", VARRidge(10, 1.0), "lags of all neurons"),
+    )
+    tables = [("table", False, "own last voltage in 0.25 mV bins → mean of what followed")]
     if flags:
-        found.append(
-            Predictor(
-                "table + clamp flags",
-                "baseline",
-                _table(data, flags=True),
-                "the table, and whether the neuron is clamped",
-            )
-        )
+        tables.append(("table + clamp flags", True, "the table, and whether the neuron is clamped"))
+    found = [Predictor("persistence", "baseline", persistence, "the last voltage again", lambda: FREE)]
+    for name, model, note in linear:
+        meter = Meter()
+        found.append(Predictor(name, "baseline", _linear(data, config, model, meter), note, meter.cost))
+    for name, flagged, note in tables:
+        meter = Meter()
+        found.append(Predictor(name, "baseline", _table(data, meter, flags=flagged), note, meter.cost))
     return found + rivals(data, config)
 
 
@@ -56,7 +48,7 @@ def _training(data: VoltageData) -> list[str]:
     return [g for g in data.split.train if g in data.place]
 
 
-def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge) -> Any:
+def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge, meter: Meter) -> Any:
     fitted: dict[int, Any] = {}
 
     def answer(question: Question) -> Prediction | None:
@@ -65,8 +57,10 @@ def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge) -> Any:
         normal = data.normalisation
         if not fitted:  # once, when the first question comes, for all that will be asked
             horizons = horizon_steps(data, config)
-            models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
+            with meter.fitting():
+                models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
             fitted.update(zip(horizons, models, strict=True))
+            meter.parameters = sum(np.asarray(m.coefficients).size + np.asarray(m.intercept).size for m in models)
         forecast = fitted[question.horizon_steps].predict
         return Prediction(
             {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in local_origins(data, question).items()}
@@ -75,12 +69,14 @@ def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge) -> Any:
     return answer
 
 
-def _table(data: VoltageData, *, flags: bool) -> Any:
+def _table(data: VoltageData, meter: Meter, *, flags: bool) -> Any:
     def answer(question: Question) -> Prediction | None:
         if not _training(data):
             return None
         table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
-        table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
+        with meter.fitting():
+            table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
+        meter.parameters += table.parameters
         return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, question).items()})
 
     return answer

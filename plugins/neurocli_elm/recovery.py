@@ -76,20 +76,18 @@ def truths_of(data: SimulationData) -> dict[str, Array]:
 
 
 def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
-    """_effect [input] mV ms of one event, the mean over the middle half of the moments, had by perturbing the simulator, positive where the input does as its kind should; _halves
-    [2, input]: from one half of the moments and from the other. Depends on the cell and the drive alone; kept for other runs.
-    """
+    """_effect [input] mV ms of one event, had by perturbing the simulator, positive where the input does as its kind should.
 
+    A trimmed mean: for each input over the middle half of the moments, by size. Depends on the cell and the drive alone; kept for
+    other runs.
+    """
     from scipy.stats import trim_mean
 
     def fit() -> dict[str, Array]:
         sign = np.where(np.arange(2 * parameters.segments) < parameters.segments, 1.0, -1.0)
         effects = event_effects(parameters) * sign
         # An event that moves an output spike changes the voltage a hundred times more than others do: few moments would decide.
-        return {
-            "_effect": trim_mean(effects, _TRIMMED, axis=0),
-            "_halves": np.stack([trim_mean(effects[first::2], _TRIMMED, axis=0) for first in (0, 1)]),
-        }
+        return {"_effect": trim_mean(effects, _TRIMMED, axis=0)}
 
     return Fitted(EFFECT_NAME, data, parameters.model_dump(mode="json"), fit)
 

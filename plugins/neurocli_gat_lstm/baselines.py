@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.question import FREE, Prediction, Predictor, Question
 from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.linear_path import LinearPath, direct
 from neurocli_gat_lstm.questions import prediction
@@ -39,8 +39,8 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
 
     known = MEANS[config.data.normalisation]
     found = [
-        Predictor("persistence", "baseline", persistence, "nothing changes"),
-        Predictor("mean", "baseline", mean, f"each neuron's mean {known}"),
+        Predictor("persistence", "baseline", persistence, "nothing changes", lambda: FREE),
+        Predictor("mean", "baseline", mean, f"each neuron's mean {known}", lambda: FREE),
     ]
     if not data.split.train or config.evaluate.rivals == "none":
         return found
