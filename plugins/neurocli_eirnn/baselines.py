@@ -46,6 +46,7 @@ def baselines(data: SessionData, config: Any) -> list[Predictor]:
         found.append(event_time_ridge(data))
         if config.evaluate.gru_epochs:
             found.append(gru(data, config))
+            found.append(_mean("GRU and ridge, mean", found[-1], found[-2]))
     return found
 
 
@@ -159,6 +160,25 @@ def gru(data: SessionData, config: Any) -> Predictor:
         "smoothing_ms": getattr(getattr(config, "loss", None), "smoothing_ms", 0.0),
     }
     return _of_fit(Fitted("GRU", data, settings, fit), data, rates, f"{epochs} epochs of the model's inputs and loss")
+
+
+def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:
+    """The mean of two answers: what the model does with its network and its linear path, with other parts."""
+
+    def answer(question: Question) -> Prediction | None:
+        parts = first.answer(question), second.answer(question)
+        if parts[0] is None or parts[1] is None:
+            return None
+        one, other = (part.values for part in parts if part is not None)
+        return Prediction({group: (one[group] + other[group]) / 2 for group in question.groups})
+
+    def cost() -> Cost | None:
+        known = [c for c in (first.cost(), second.cost()) if c is not None]
+        if len(known) < 2:
+            return None
+        return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
+
+    return Predictor(name, "baseline", answer, f"the mean of {first.name} and of {second.name}", cost)
 
 
 def lagged(inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,7 +21,15 @@ from neurocli_eirnn.parameters import ScSessionConfig
 from neurocli_eirnn.questions import BY_LOCATION, from_whole_trials, questions
 from neurocli_eirnn.ridge import fit_ridge
 
-RIVALS = ["train PSTH", "location PSTH", "condition PSTH", "ridge, lagged inputs", "ridge, event and time", "GRU"]
+RIVALS = [
+    "train PSTH",
+    "location PSTH",
+    "condition PSTH",
+    "ridge, lagged inputs",
+    "ridge, event and time",
+    "GRU",
+    "GRU and ridge, mean",
+]
 
 
 def config_of(rivals: str = "quick", epochs: int = 400):
@@ -101,6 +109,8 @@ def test_every_rival_says_what_it_took(data):
         assert all(np.isfinite(answer.values[g]).all() for g in question.groups)
         cost = predictor.cost()
         assert cost.cpu_s >= 0 and cost.parameters >= data.session.bins
+    ridge, network, both = ([*p.answer(question).values.values()] for p in found[-3:])
+    np.testing.assert_allclose(both, (np.array(ridge) + np.array(network)) / 2, rtol=1e-6)
     assert [p.name for p in baselines.baselines(data, config_of("none"))] == RIVALS[:4]
 
 
