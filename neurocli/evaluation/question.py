@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.plugin.cost import Cost
+
 if TYPE_CHECKING:
     from neurocli.evaluation.metrics import Metric
 
@@ -65,14 +67,6 @@ class Prediction:
 
     values: Mapping[str, NDArray[Any]]
     extra: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a predictor took to fit: CPU-seconds, and how many numbers were fitted; None where that is not known."""
-
-    cpu_s: float | None = None
-    parameters: int | None = None
 
 
 FREE = Cost(0.0, 0)

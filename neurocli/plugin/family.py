@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from neurocli.errors import UsageError
 from neurocli.plugin.cards import ModelCard
+from neurocli.plugin.cost import Cost
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from neurocli.config.sections import FamilyConfig
     from neurocli.diagnosis.finding import Finding
     from neurocli.evaluation.metrics import Metric
-    from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
+    from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
     from neurocli.plugin.exhibit import Exhibit
     from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 
@@ -163,8 +164,6 @@ class ModelFamily(ABC):
 
     def cost(self, trained: Trained) -> Cost:
         """What training took, and how many numbers of one model are fitted. Default: all trained numbers of the module."""
-        from neurocli.evaluation.question import Cost
-
         return Cost(trained.cpu_s, sum(p.numel() for p in trained.module.parameters() if p.requires_grad))
 
     def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:

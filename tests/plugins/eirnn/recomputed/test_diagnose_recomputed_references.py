@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 import pytest
-from numpy.linalg import eigh
 from scipy.ndimage import gaussian_filter1d
+from sklearn.linear_model import Ridge
 
 from neurocli_eirnn.matfile import read_session
 from neurocli_eirnn.overlaps import without_overlaps
@@ -71,8 +71,9 @@ def average(newton, rates):
 
 
 def ridge(newton, which):
-    """Rates [trial, time, neuron] by ridge on the inputs now and up to 32 bins ago; the penalty that does best on trials held back."""
+    """Rates [trial, time, neuron] by ridge on the inputs now and up to 32 bins ago; the penalty by five parts of the trials left out in turn."""
     train, held, _ = newton.split(which, development=True)
+    rows = np.concatenate([train, held])
     late = []
     for lag in LAGS:
         shifted = np.zeros_like(newton.given)
@@ -80,26 +81,24 @@ def ridge(newton, which):
         late.append(shifted)
     features = np.concatenate(late, axis=2)
 
-    def flat(values, rows):
-        return values[rows].reshape(-1, values.shape[2])
-
-    def known(rows):
-        x, y = flat(features, rows), flat(newton.rates, rows)
+    def known(some):
+        x, y = (values[some].reshape(-1, values.shape[2]) for values in (features, newton.rates))
         there = np.isfinite(y).all(axis=1)
         return x[there], y[there]
 
-    x, y = known(train)
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    values, vectors = eigh((x - mean_x).T @ (x - mean_x))
-    projected = vectors.T @ ((x - mean_x).T @ (y - mean_y))
+    variance = known(rows)[1].var(axis=0)
 
-    def predict(x, penalty):
-        return (x - mean_x) @ (vectors @ (projected / (values + penalty)[:, None])) + mean_y
+    def error(penalty):
+        total = 0.0
+        for part in np.array_split(np.random.default_rng(0).permutation(rows), 5):
+            x, y = known(part)
+            fitted = Ridge(penalty).fit(*known(np.setdiff1d(rows, part)))
+            total += (((y - fitted.predict(x)) ** 2).sum(axis=0) / variance).sum()
+        return total
 
-    x_held, y_held = known(held)
-    errors = {p: ((predict(x_held, p) - y_held) ** 2).mean() for p in 10.0 ** np.arange(7)}
-    best = min(errors, key=errors.get)
-    return np.maximum(predict(features.reshape(-1, features.shape[2]), best), 0).reshape(newton.rates.shape)
+    best = min(10.0 ** np.arange(-0.5, 6.01, 0.5), key=error)
+    fitted = Ridge(best).fit(*known(rows))
+    return np.maximum(fitted.predict(features.reshape(-1, features.shape[2])), 0).reshape(newton.rates.shape)
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +107,11 @@ def by_ridge(whole):
 
 
 def check(finding, *expected):
-    """To the last digit that is printed; the ceiling is first, and passes where it is high enough and above them."""
+    """To the last digit that is printed; the ceiling is first, and passes where it is high enough and not passed by more than .02."""
     ceiling, *references = numbers(finding)
     assert references == pytest.approx(list(expected), abs=0.00051)
-    if abs(ceiling - 0.3) > 1e-3 and min(abs(ceiling - r) for r in references) > 1e-3:
-        assert finding["verdict"] == ("PASS" if ceiling >= 0.3 and ceiling > max(references) else "WARN")
+    if abs(ceiling - 0.3) > 1e-3 and min(abs(ceiling + 0.02 - r) for r in references) > 1e-3:
+        assert finding["verdict"] == ("PASS" if ceiling >= 0.3 and ceiling + 0.02 > max(references) else "WARN")
     assert finding["threshold"] == "≥ 0.3, above references"
 
 

@@ -20,7 +20,7 @@ def numbers(text: str) -> list[float]:
 
 
 class Network:
-    """x[t] = (1 - a) x[t-1] + a (W softplus(x[t-1]) + W_in (u[t], onsets of u[t]) + b); rate = gain softplus(x) + baseline.
+    """x[t] = (1 - a) x[t-1] + a (W softplus(x[t-1]) + W_in (u[t], onsets of u[t], returns of the eye) + b); rate = gain softplus(x) + baseline.
 
     Units are excitatory, then inhibitory; within each the recorded ones come first, in the order of the file.
     """
@@ -28,6 +28,7 @@ class Network:
     def __init__(self, parameters: dict[str, torch.Tensor], types: np.ndarray) -> None:
         p = {name: value.detach().double() for name, value in parameters.items()}
         self.v, self.input_weights, self.bias = (p[n].requires_grad_() for n in ("v", "input_weights", "bias"))
+        self.return_weights = p["return_weights"].requires_grad_()
         self.alpha_logit, self.start = (p[n].requires_grad_() for n in ("alpha_logit", "start"))
         self.log_gain, self.baseline_raw = (p[n].requires_grad_() for n in ("log_gain", "baseline_raw"))
         self.excitatory = int((types == 1).sum()) + 16
@@ -40,6 +41,7 @@ class Network:
         return [
             self.v,
             self.input_weights,
+            self.return_weights,
             self.bias,
             self.alpha_logit,
             self.start,
@@ -65,7 +67,8 @@ class Network:
         found = []
         for now in u.unbind(1):
             onsets = torch.where(now > before, now - before, 0.0)
-            drive = torch.cat([now, onsets], 1) @ self.input_weights.T + self.bias
+            back = torch.where(now < before, before - now, 0.0)[:, 7:9]  # of the eye alone
+            drive = torch.cat([now, onsets], 1) @ self.input_weights.T + back @ self.return_weights.T + self.bias
             x = (1 - alpha) * x + alpha * (torch.log1p(torch.exp(x)) @ weights.T + drive)
             before = now
             found.append(torch.exp(self.log_gain) * torch.log1p(torch.exp(x[:, self.unit])) + self.baseline)
