@@ -36,12 +36,11 @@ def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
     assert isinstance(data, VoltageData)
     types = neuron_types(data)
     tested = [group for group in data.split.test if group in data.place]
-    known = data.recordings.truth or data.recordings[tested[0]].truth
-    if types is None or "pre" not in known:
+    shared = "pre" in data.recordings.truth  # else each run may have a network of its own
+    if types is None or not (shared or "pre" in data.recordings[tested[0]].truth):
         return Exhibit(
             "connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown"
         )
-    shared = bool(data.recordings.truth)
     networks = [wiring_of_recorded(data, group) for group in (tested[:1] if shared else tested)]
     excitatory = types == 1
     rng = np.random.default_rng(trained.seed)

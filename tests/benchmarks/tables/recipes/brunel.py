@@ -131,6 +131,9 @@ def _wirings(wirings: dict[str, dict[str, Any]]) -> str:
     heads = ["data", *FOUND]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, exhibit in wirings.items():
+        if exhibit["table"] is None:  # nothing is known of this wiring
+            lines.append(f"| {name} {'| – ' * len(FOUND)}|")
+            continue
         for line in scores.exhibit_markdown(exhibit["table"], FOUND).splitlines()[2:]:
             lines.append(f"| {name} {line}")
     return "\n".join(lines)
