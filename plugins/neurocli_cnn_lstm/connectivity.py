@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.metrics import Link
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
-from neurocli.evaluation.question import Cost
+from neurocli.evaluation.question import Cost, Meter
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import Trained
 from neurocli.report.figure import saved_figure
@@ -44,10 +43,11 @@ def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
     networks = [wiring_of_recorded(data, group) for group in (tested[:1] if shared else tested)]
     excitatory = types == 1
     rng = np.random.default_rng(trained.seed)
-    with _clock() as reading:
+    meter = Meter()
+    with meter.fitting():
         learned = recovery.influence(trained.module, data, trained.seed)
     fitted = sum(p.numel() for p in trained.module.parameters() if p.requires_grad)
-    own_cost = Cost(None if trained.cpu_s is None else trained.cpu_s + reading.cpu_s, fitted)
+    own_cost = Cost(None if trained.cpu_s is None else trained.cpu_s + meter.cpu_s, fitted)
     elsewhere = _elsewhere(trained, data, excitatory, rng)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
@@ -111,26 +111,14 @@ def _without_model(
         ("spike-triggered change", recovery.triggered_change, recovery.LAGS),
         ("spike correlation", recovery.spike_correlation, len(recovery.CORRELATION_LAGS)),
     ):
-        with _clock() as took:
+        meter = Meter()
+        with meter.fitting():
             matrix = measure(data, training)
-        found.append((name, matrix, Cost(took.cpu_s, lags * matrix.size)))
+        found.append((name, matrix, Cost(meter.cpu_s, lags * matrix.size)))
     return [
         (name, matrix, [recovery.pairs_shuffled(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)], cost)
         for name, matrix, cost in found
     ]
-
-
-class _clock:
-    """CPU-seconds of a block."""
-
-    cpu_s = 0.0
-
-    def __enter__(self) -> _clock:
-        self.start = time.process_time()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cpu_s = time.process_time() - self.start
 
 
 def _bands(

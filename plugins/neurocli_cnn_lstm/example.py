@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli_cnn_lstm.parameters import BrunelConfig
 from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference
@@ -13,15 +17,18 @@ def small_network(
     """Runs of the network by the plain loop, with the file layout of the Brian2 simulator."""
     import numpy as np
 
+    from neurocli_cnn_lstm.brunel_network import neuron_types
+
     config = BrunelConfig(seed=seed, duration_ms=duration_ms, neurons=neurons, network=network)
-    recordings, shared = [], {}
+    recordings: list[Recording] = []
+    shared: dict[str, NDArray[Any]] = {"neuron_type": neuron_types(config)}
     for run in range(runs):
         weights = draw_weights(config, config.network_seed if network == "fixed" else 1000 + run)
         voltage, step, channel = simulate_reference(config, weights, seed * 1000 + run)
         post, pre = np.nonzero(weights)
         truth = {"pre": pre, "post": post, "weight_mv": weights[post, pre]}
         if network == "fixed":
-            shared = truth
+            shared |= truth
         names = [f"{'E' if k < config.num_excitatory else 'I'}{k:03d}" for k in range(neurons)]
         recordings.append(
             Recording(

@@ -10,6 +10,7 @@ import torch
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import listed
 from neurocli_gat_lstm.data_v3 import DirectWormData
+from neurocli_gat_lstm.diagnose_gradients import GradientCheck
 from neurocli_gat_lstm.diagnose_paths import reach
 from neurocli_gat_lstm.direct_view import DirectView, direct_views
 from neurocli_gat_lstm.forecasts_v3 import direct_forecasts
@@ -110,9 +111,7 @@ def _dead_units(seen: list[DirectView]) -> Finding:
 
 def _gradients(network: GatLstmV3, data: DirectWormData) -> list[Finding]:
     """Parameters that the loss of a training batch does not move, or moves to NaN."""
-    still: list[str] = []
-    broken: list[str] = []
-    checked = 0
+    check = GradientCheck()
     for fold in range(data.folds):
         worms = [worm for worm in data.training_worms(fold) if len(worm.windows(data.span))]
         if not worms:
@@ -125,18 +124,5 @@ def _gradients(network: GatLstmV3, data: DirectWormData) -> list[Finding]:
         batch = {name: values.to(network.own.device) for name, values in batch.items()}
         named = list(network.members[network.members_of(fold)[0]].named_parameters())
         with torch.enable_grad():
-            gradients = torch.autograd.grad(
-                loss_terms(network, batch)["error"], [p for _, p in named], allow_unused=True
-            )
-        checked += len(named)
-        for (name, parameter), gradient in zip(named, gradients, strict=True):
-            if gradient is None or not bool(gradient.any()):
-                still += [f"{name} (fold {fold + 1})"] if parameter.numel() else []
-            elif not bool(gradient.isfinite().all()):
-                broken.append(f"{name} (fold {fold + 1})")
-    if not checked:
-        return []
-    verdict = FAIL if broken else WARN if still else PASS
-    advice = "not finite: lower the learning rate" if broken else "no gradient reaches them" if still else ""
-    value = listed(broken) or listed(still) or f"{checked} tensors"
-    return [Finding("gradients", "a training batch", verdict, value, "finite, not 0", advice)]
+            check.add(fold, named, loss_terms(network, batch)["error"])
+    return check.findings()

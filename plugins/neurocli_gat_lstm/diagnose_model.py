@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import PASS, WARN, Finding
 from neurocli.diagnosis.words import listed
 from neurocli.plugin.family import Trained
 from neurocli.recordings import Batch
@@ -18,6 +18,7 @@ from neurocli_gat_lstm.data import WormData
 from neurocli_gat_lstm.data_v3 import DirectWormData
 from neurocli_gat_lstm.diagnose_direct import direct_findings
 from neurocli_gat_lstm.diagnose_forecasts import forecast_findings
+from neurocli_gat_lstm.diagnose_gradients import GradientCheck
 from neurocli_gat_lstm.diagnose_paths import Asked, asked
 from neurocli_gat_lstm.diagnose_wiring import edge_findings, path_findings, split_findings
 from neurocli_gat_lstm.folds_v1 import PlannedFolds
@@ -89,9 +90,7 @@ def _gradients(trained: Trained) -> list[Finding]:
     """Parameters that the loss of a training batch does not move, or moves to NaN."""
     data, module = trained.data, trained.module
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
-    still: list[str] = []
-    broken: list[str] = []
-    checked = 0
+    check = GradientCheck()
     for fold in range(data.folds):
         batch = training_batch(data, module, fold)
         if batch is None:
@@ -101,20 +100,8 @@ def _gradients(trained: Trained) -> list[Finding]:
         with torch.enable_grad():
             total = sum(_loss(module, batch, trained.config.loss).values())
             assert isinstance(total, torch.Tensor)
-            gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
-        checked += len(named)
-        for (name, parameter), gradient in zip(named, gradients, strict=True):
-            if gradient is None or not bool(gradient.any()):
-                # Edge features without any edge, or an embedding without a number, have nothing to learn.
-                still += [f"{name} (fold {fold + 1})"] if parameter.numel() else []
-            elif not bool(gradient.isfinite().all()):
-                broken.append(f"{name} (fold {fold + 1})")
-    if not checked:
-        return []
-    verdict = FAIL if broken else WARN if still else PASS
-    advice = "not finite: lower the learning rate" if broken else "no gradient reaches them" if still else ""
-    value = listed(broken) or listed(still) or f"{checked} tensors"
-    return [Finding("gradients", "a training batch", verdict, value, "finite, not 0", advice)]
+            check.add(fold, named, total)
+    return check.findings()
 
 
 def _loss(module: GatLstm | PlannedFolds, batch: Batch, loss: Any) -> dict[str, torch.Tensor]:
