@@ -112,6 +112,7 @@ def _draw(found: WiringTest, path: Path) -> None:
                 axis.axvline(band.value, color="#D55E00", lw=2, label="connectome")
                 axis.axvline(found.own[k], color="#0072B2", ls="--", label="own past alone")
                 axis.axvline(found.full[k], color="0.2", ls=":", label="all pairs")
-                axis.set_title(f"{horizon} frame{'s' if horizon > 1 else ''} ahead, p = {band.p:.2g}", fontsize=9)
+                corrected = f"p = {band.p:.2g}, of all {found.p_of_all(hops, horizon):.2g}"
+                axis.set_title(f"{horizon} frame{'s' if horizon > 1 else ''} ahead, {corrected}", fontsize=9)
                 axis.set(xlabel="S", ylabel=EDGES[hops] if k == 0 else "")
         figure.legend(*grid[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside lower center")
