@@ -123,6 +123,13 @@ def simulated(**options) -> RecordingSet:
 
 @pytest.fixture(scope="module")
 def many() -> RecordingSet:
+    """Every neuron is recorded: where the linear path finds what carries a signal almost wherever it is asked."""
+    return simulated(hidden=0)
+
+
+@pytest.fixture(scope="module")
+def few_of_many() -> RecordingSet:
+    """Eight neurons of nine are never seen, which is how the simulator makes worms by itself."""
     return simulated()
 
 
@@ -165,6 +172,15 @@ def test_functional_edges_are_told_from_silenced_ones_on_the_pairs_that_a_graph_
     assert 0 < pairs["pairs_within_1"] < pairs["pairs_within_2"] <= 1 or graph == "full"
     edges = trained.data.wiring.graph.n_edges
     assert pairs["pairs_within_1"] == pytest.approx(edges / (30 * 29))
+
+
+@pytest.mark.slow
+def test_neurons_that_are_not_recorded_make_edges_harder_to_tell_but_not_to_chance(
+    many, few_of_many, make_trained, tmp_path
+):
+    hard = exhibit_of(few_of_many, make_trained, tmp_path, graph="real")[1][-1].claims
+    easy = exhibit_of(many, make_trained, tmp_path, graph="real")[1][-1].claims
+    assert 0.65 < hard["auc_linear"] < easy["auc_linear"] - 0.05 and hard["p"] < 0.01
 
 
 @pytest.mark.slow
