@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurocli.cli.options import RUNS, Device, Json, Root
+from neurocli.cli.options import RUNS, Device, Json, RunsDir
 from neurocli.cli.output import Output, format_value, with_interval
+from neurocli.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.compare import Comparison
 
 
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs; the first is what the others are held against.")],
     device: Device = None,
-    root: Root = RUNS,
+    runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
     """Compare runs on the same test groups: scores, and paired differences with intervals."""
     with Output("compare", json=json) as output:
-        from neurocli.cli.data import trained_of_run
-        from neurocli.cli.unfinished import unfinished_note
-        from neurocli.config.differing import differing, in_words
-        from neurocli.errors import UsageError
-        from neurocli.evaluation.compare import Contestant
-        from neurocli.evaluation.compare import compare as held_against
-        from neurocli.runs.folder import RunFolder
+        from neurocli.config.differing import in_words
+        from neurocli.workflow.compare import compare as held_together
 
-        folders = [RunFolder.find(root, run) for run in runs]
-        names = [folder.name for folder in folders]
-        if len(set(names)) < 2 or len(set(names)) < len(names):
-            raise UsageError(
-                "compare needs two or more different runs",
-                where=" ".join(runs),
-                hint="neuro runs lists those that there are",
-            )
-        contestants, notes = [], []
-        for folder in folders:
-            output.say(f"loading {folder.name}")
-            family, trained, _ = trained_of_run(folder, None, device, root)
-            contestants.append(Contestant(folder.name, family, trained))
-            unfinished = unfinished_note(folder)
-            if unfinished:
-                notes.append(f"{folder.name}: {unfinished}")
-        output.say(f"fitting the baselines on the training groups of {names[0]}")
-        found = held_against(contestants)
-        leaky = any(c.trained.data.split.leaky for c in contestants)
+        found = held_together(*runs, device=device, runs_dir=runs_dir, progress=Progress(output))
         output.data.update(
-            runs=names,
-            scores=[s.as_dict() for s in found.scores],
-            differences=[d.as_dict() for d in found.differences],
-            protocol={**contestants[0].trained.data.split.as_dict(), "leaky": leaky},
+            runs=found.names,
+            scores=found.scores,
+            differences=found.differences,
+            protocol=found.protocol,
+            best_baselines=found.comparison.best_baselines,
+            notes=found.notes,
+            options=found.differing,
         )
-        output.data["best_baselines"] = found.best_baselines
-        output.data["notes"] = notes
-        configs = [c.trained.config.model_dump(mode="json") for c in contestants]
-        options = {name: differing(configs[0], config) for name, config in zip(names[1:], configs[1:], strict=True)}
-        output.data["options"] = options
-        for question in found.questions:
-            _show(output, found, question.name, names, leaky)
-        for letter, name in _letters(names).items():
-            changed = options.get(name)  # against the first
+        for question in found.comparison.questions:
+            _show(output, found.comparison, question.name, found.names, found.leaky)
+        for letter, name in _letters(found.names).items():
+            changed = found.differing.get(name)  # against the first
             output.text(f"{letter}: {name}" + (f" ({in_words(changed)})" if changed else ""))
-        for line in notes:
+        for line in found.notes:
             output.text(f"note: {line}")
 
 
@@ -70,7 +49,7 @@ def _letters(names: list[str]) -> dict[str, str]:
     return {chr(ord("A") + n) if n < 26 else f"run {n + 1}": name for n, name in enumerate(names)}
 
 
-def _show(output: Output, found: Any, question: str, names: list[str], leaky: bool) -> None:
+def _show(output: Output, found: Comparison, question: str, names: list[str], leaky: bool) -> None:
     """The runs, the best baseline and the ceiling; then what each run is better by than the first."""
     from neurocli.evaluation.intervals import FEWEST_FOR_P
     from neurocli.evaluation.wording import why_no_p

@@ -7,8 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from neurocli.cli.options import RUNS, Data, Device, Json, Root
+from neurocli.cli.options import RUNS, Data, Device, Json, RunsDir
 from neurocli.cli.output import Output
+from neurocli.cli.progress import Progress
+from neurocli.cli.show_controls import show_controls
 from neurocli.cli.show_evaluation import show
 
 
@@ -31,48 +33,35 @@ def evaluate(
         ),
     ] = None,
     device: Device = None,
-    root: Root = RUNS,
+    runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
     """Score a run's best checkpoint (chosen on validation groups; without any, the last) on its test groups, or on new data."""
     with Output("evaluate", json=json) as output:
-        if weights is not None:
-            from neurocli.cli.weights import evaluate_weights
+        from neurocli.workflow.evaluate import evaluate as score
 
-            evaluate_weights(output, run, weights, data, device, root, sets or (), controls=controls)
-            return
-        from neurocli.cli.data import trained_of_run
-        from neurocli.cli.lost import Lost
-        from neurocli.cli.unfinished import unfinished_note
-        from neurocli.evaluation.evaluate import evaluate as score
-        from neurocli.runs.atomic import write_json
-        from neurocli.runs.folder import RunFolder
-        from neurocli.runs.lock import locked
-
-        folder = RunFolder.find(root, run)
-        family, trained, _ = trained_of_run(folder, data, device, root, sets or ())
-        with locked(folder):
-            figures = folder.figures / ("new-data" if data else "evaluation")
-            lost = Lost()
-            with lost.figures():
-                found = score(family, trained, say=output.say, figures=figures)
-            lost.leave_out(found.exhibits)
-            unfinished = unfinished_note(folder)
-            if unfinished:
-                found.notes.append(unfinished)
-            from neurocli.cli.output import plain
-
-            kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
-            with lost.file():
-                write_json(kept, plain(found.as_dict()))
+        progress = Progress(output)
+        result = score(
+            run,
+            data=data,
+            weights=weights,
+            controls=controls and weights is not None,  # a run's are compared after its own scores are shown
+            sets=sets or (),
+            device=device,
+            runs_dir=runs_dir,
+            progress=progress,
+        )
+        found = result.evaluation
         output.data.update(found.as_dict())
-        output.data.update(run=str(folder.path), name=folder.name, params=trained.config.model_dump(mode="json"))
-        output.data["files"] = [str(f) for f in (kept, *(e.figure for e in found.exhibits)) if f and f.is_file()]
-        show(output, found, folder.name)
+        if weights is None:
+            output.data["run"] = str(result.path)
+        else:
+            output.data["weights"] = str(weights)
+        output.data.update(name=result.name, params=result.config.model_dump(mode="json"))
+        output.data["files"] = [str(path) for path in result.files]
+        show(output, found, result.name if weights is None else weights.name)
         for line in found.warnings:
             output.warn(line)
-        lost.report()
+        result.failures.report()
         if controls:
-            from neurocli.cli.controls import show_controls
-
-            show_controls(output, folder, family, trained, data, device, root)
+            show_controls(output, result, data, device, runs_dir, progress)

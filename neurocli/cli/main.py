@@ -47,7 +47,7 @@ _COMMANDS = {
     "runs": runs.runs,
     "doctor": doctor.doctor,
 }
-_TAKE_SHORTCUTS = ("train", "diagnose")
+_TAKE_SHORTCUTS = ("simulate", "preprocess", "train", "diagnose")
 _GROUPS = {"models": models.app, "plugins": plugins.app}
 
 

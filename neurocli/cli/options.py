@@ -24,7 +24,7 @@ Sets = Annotated[
     typer.Option("--set", help="key=value, over everything in files; may be repeated.", metavar="KEY=VALUE"),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]  # noqa: UP045
-Root = Annotated[Path, typer.Option("--root", "--out", help="Folder that holds the runs.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the runs.")]
 Run = Annotated[str, typer.Argument(help="A run folder, a run's name, or `latest`.", metavar="RUN")]
 
 RUNS = Path("runs")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json as json_module
-import math
 import os
 import sys
 import time
@@ -28,6 +27,7 @@ from neurocli.report.words import clean as clean
 from neurocli.report.words import format_value as format_value
 from neurocli.report.words import with_interval as with_interval
 from neurocli.runs.atomic import refusal
+from neurocli.runs.plain import plain
 
 SCHEMA = 1
 LEAKY = "LEAKY"
@@ -200,23 +200,6 @@ def print_envelope(text: str) -> None:
         with _closed_stdout():
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: no NaN, no arrays, no paths."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if hasattr(value, "as_dict"):
-        return plain(value.as_dict())
-    if hasattr(value, "tolist"):  # numpy and torch, without importing them
-        return plain(value.tolist())
-    return str(value)
 
 
 def as_text(cell: Any) -> Any:

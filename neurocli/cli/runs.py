@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurocli.cli.options import RUNS, Json, Root
+from neurocli.cli.options import RUNS, Json, RunsDir
 from neurocli.cli.output import LEAKY, Output
 
 
-def runs(root: Root = RUNS, json: Json = False) -> None:
+def runs(runs_dir: RunsDir = RUNS, json: Json = False) -> None:
     """List runs with their status, split and best validation loss."""
     with Output("runs", json=json) as output:
         from neurocli.runs.folder import list_runs
 
-        found = [_row(run) for run in list_runs(root)]
+        found = [_row(run) for run in list_runs(runs_dir)]
         rows = [row for row, _, _ in found]
         output.data["runs"] = rows
         if not rows:
-            output.say(f"there are no runs in {root}; neuro train MODEL makes one")
+            output.say(f"there are no runs in {runs_dir}; neuro train MODEL makes one")
             return
         shown = [
             (
@@ -32,13 +32,13 @@ def runs(root: Root = RUNS, json: Json = False) -> None:
             for r, words, skill in found
         ]
         columns = ("run", "status", "split", "epochs", "best validation loss", "skill", "created")
-        output.table(f"runs in {root}", columns, shown, leaky=any(r["leaky"] for r in rows))
+        output.table(f"runs in {runs_dir}", columns, shown, leaky=any(r["leaky"] for r in rows))
 
 
 def _row(run: Any) -> tuple[dict[str, Any], str, str]:
     """(what is known of a run, its status in words, its skill in words); a damaged one is listed as such."""
-    from neurocli.cli.unfinished import state_of
     from neurocli.errors import DataError
+    from neurocli.workflow.unfinished import state_of
 
     try:
         info = run.read_info()

@@ -1,4 +1,4 @@
-"""Options of a model by their own name: `--trials ordered` for `--set data.trials=ordered`."""
+"""Options of a model or simulator by their own name: `--trials ordered` for `--set data.trials=ordered`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,31 @@ from typing import TYPE_CHECKING, Any
 from neurocli.errors import UsageError, nearest_hint
 
 if TYPE_CHECKING:
+    import typer
     from pydantic import BaseModel
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of the commands that take such options."""
+
+
+def shortcuts_of_model(context: typer.Context, model: str) -> dict[str, Any]:
+    """Values by dotted key of the options of a model that a command was given by their own names."""
+    from neurocli.plugin.registry import registry
+
+    return _of(context, registry().family(model).Config) if context.args else {}
+
+
+def shortcuts_of_simulator(context: typer.Context, name: str) -> dict[str, Any]:
+    """Values by key of the options of a simulator that a command was given by their own names."""
+    if not context.args:
+        return {}
+    from neurocli.plugin.registry import load_implementation, registry
+
+    return _of(context, load_implementation(registry().simulator(name)).Config)
+
+
+def _of(context: typer.Context, kind: type[BaseModel]) -> dict[str, Any]:
+    return shortcuts(context.args, kind, [option for parameter in context.command.params for option in parameter.opts])
 
 
 def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] = ()) -> dict[str, Any]:
@@ -20,11 +41,10 @@ def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] 
     kind: the model's configuration class; known: the command's own options, for the hint. Raises UsageError for anything
     that is not an option with a value, is no option of the model, or could be several.
     """
-    from neurocli.config.resolve import option_keys, parse_set
+    from neurocli.config.resolve import parse_set
+    from neurocli.config.short_names import keys_by_name
 
-    by_name: dict[str, list[str]] = {}
-    for key in option_keys(kind):
-        by_name.setdefault(key.rpartition(".")[2].replace("_", "-"), []).append(key)
+    by_name = {name.replace("_", "-"): keys for name, keys in keys_by_name(kind).items()}
     found: dict[str, Any] = {}
     words = list(extra)
     while words:

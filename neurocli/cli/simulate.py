@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from neurocli.cli.lost import Lost
 from neurocli.cli.options import ConfigFile, Json, Preset, Sets
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
+from neurocli.cli.shortcuts import shortcuts_of_simulator
 
 
 def simulate(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Simulator, as `neuro models` lists them.", metavar="NAME")],
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs (groups).")] = 12,
     out: Annotated[
@@ -37,55 +38,37 @@ def simulate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     json: Json = False,
 ) -> None:
-    """Simulate recordings. Killed, the same command carries on where it was."""
+    """Simulate recordings. Killed, the same command carries on where it was.
+
+    Any option of the simulator may be given by its own name, as in --seed 3; `neuro models show NAME` lists them.
+    """
     with Output("simulate", json=json) as output:
-        from neurocli.config.resolve import read_preset, resolve
-        from neurocli.errors import UnknownName
-        from neurocli.plugin.registry import load_implementation, registry
+        from neurocli.workflow.simulate import simulate as run_simulation
 
-        card = registry().simulator(name)
-        simulator = load_implementation(card)(card)
-        resolved = resolve(
-            simulator.Config,
-            preset=read_preset(simulator.presets, preset) if preset is not None else None,
-            file=config,
+        made = run_simulation(
+            name,
+            runs=runs,
+            out=out,
+            preset=preset,
+            config=config,
+            options=shortcuts_of_simulator(context, name),
             sets=sets or (),
+            first=first,
+            workers=workers,
+            scheduler=scheduler,
+            formats=format or (),
+            figures=figures,
+            overwrite=overwrite,
+            progress=Progress(output),
         )
-        for wanted in format or ():
-            if wanted not in simulator.Formats:
-                raise UnknownName.among("output format", wanted, simulator.Formats)
-        from neurocli.simulation.engine import simulate as run_simulation
-
-        out = out or Path(f"{card.name}.h5")
-        with Progress(f"simulating {card.name}") as progress:
-            recordings = run_simulation(
-                simulator,
-                resolved.config,
-                runs=runs,
-                out=out,
-                first=first,
-                workers=workers,
-                scheduler=scheduler,
-                overwrite=overwrite,
-                progress=progress.steps,
-                say=output.say,
-            )
-        files, lost = [out], Lost()
-        for wanted in format or ():
-            with lost.file():
-                files += simulator.export(recordings, wanted, out.parent)
-        figures = figures or out.with_name(f"{out.stem}_figures")
-        with lost.figures():
-            exhibits = simulator.summary(recordings, figures)
-        lost.leave_out(exhibits)
         output.data.update(
-            simulator=card.name,
-            runs=len(recordings),
-            groups=recordings.groups,
-            params=resolved.config.model_dump(mode="json"),
-            files=[str(file) for file in files],
-            exhibits=[exhibit.as_dict() for exhibit in exhibits],
+            simulator=made.simulator,
+            runs=len(made.recordings),
+            groups=made.recordings.groups,
+            params=made.config.model_dump(mode="json"),
+            files=[str(file) for file in made.files],
+            exhibits=[exhibit.as_dict() for exhibit in made.exhibits],
         )
-        output.exhibits(exhibits)
-        output.text(f"{len(recordings)} recordings in {', '.join(str(file) for file in files)}")
-        lost.report()
+        output.exhibits(made.exhibits)
+        output.text(f"{len(made.recordings)} recordings in {', '.join(str(file) for file in made.files)}")
+        made.failures.report()

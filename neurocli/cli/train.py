@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, Root, Sets
+from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, RunsDir, Sets
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
+from neurocli.cli.shortcuts import shortcuts_of_model
 
 if TYPE_CHECKING:
-    from neurocli.config.resolve import Resolved
-    from neurocli.plugin.family import ModelFamily
+    from neurocli.workflow.train import Training
 
 
 def train(
@@ -27,7 +25,7 @@ def train(
     device: Device = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of weights and batch order (train.seed).")] = None,  # noqa: UP045
     split: Annotated[Optional[str], typer.Option("--split", help="Split protocol (data.split).")] = None,  # noqa: UP045
-    out: Root = RUNS,
+    runs_dir: RunsDir = RUNS,
     resume: Annotated[
         str | None,
         typer.Option("--resume", help="Carry on with this run: a folder, a name, or `latest`.", metavar="RUN"),
@@ -39,169 +37,64 @@ def train(
     Any option of the model may be given by its own name, as in --epochs 50; `neuro models show MODEL` lists them.
     """
     with Output("train", json=json) as output:
+        from neurocli.workflow.configuring import Options
+        from neurocli.workflow.messages import Reporter
+        from neurocli.workflow.train import begin, begin_again
+
         flags = {"train.seed": seed, "train.device": device, "data.split": split}
+        reporter = Reporter(Progress(output))
         if resume is not None:
-            family, chosen, module, run = _resumed(resume, out, model, data, preset, config, sets, flags, context)
+            name = _model_of(resume, runs_dir, model)
+            options = Options(preset, config, sets or (), shortcuts_of_model(context, name), flags)
+            training = begin_again(resume, data, options, runs_dir, reporter)
         else:
-            family, chosen, module, run = _begun(model, out, data, preset, config, sets, flags, context)
-        output.data.update(run=str(run.path), name=run.name, model=family.card.name)
-        output.data["notes"] = list(family.notes(module, chosen))
-        for line in output.data["notes"]:  # before minutes go into training on the wrong thing
+            name = _named(model)
+            options = Options(preset, config, sets or (), shortcuts_of_model(context, name), flags)
+            training = begin(name, data, options, runs_dir, reporter)
+        folder = training.folder
+        output.data.update(run=str(folder.path), name=folder.name, model=training.family.card.name)
+        output.data["notes"] = training.notes
+        for line in training.notes:  # before minutes go into training on the wrong thing
             output.text(f"note: {line}")
-        summary = fit_run(family, chosen, module, run, resume=resume is not None)
-        _show(output, family, chosen, module, run, summary)
+        _show(output, training, training.fit(reporter))
 
 
-def family_config(
-    model: str,
-    preset: str | None,
-    file: Path | None,
-    sets: list[str] | None,
-    flags: Mapping[str, Any] | None = None,
-    context: typer.Context | None = None,
-) -> tuple[ModelFamily, Resolved[Any]]:
-    """A family and its configuration from all layers; options in `context` by their own names.
-
-    Raises UnknownName, ConfigError or UsageError.
-    """
-    from neurocli.cli.shortcuts import shortcuts
-    from neurocli.config.resolve import option_keys, read_preset, resolve
-    from neurocli.errors import ConfigError
-    from neurocli.plugin.registry import registry
-
-    family = registry().family(model)
-    given = {key: value for key, value in (flags or {}).items() if value is not None}
-    if context is not None:
-        own = [option for parameter in context.command.params for option in parameter.opts]
-        given |= shortcuts(context.args, family.Config, own)
-    missing = sorted(given.keys() - set(option_keys(family.Config)))
-    if missing:
-        raise ConfigError(
-            f"{family.card.name} has no option {missing[0]}",
-            where=f"--{missing[0].rpartition('.')[2]}",
-            hint=f"neuro models show {family.card.name}",
-        )
-    layers = read_preset(family.presets, preset) if preset is not None else None
-    return family, resolve(family.Config, preset=layers, file=file, sets=sets or (), flags=given)
-
-
-def _begun(
-    model: str | None,
-    root: Path,
-    data: Any,
-    preset: str | None,
-    file: Path | None,
-    sets: list[str] | None,
-    flags: Mapping[str, Any],
-    context: typer.Context,
-) -> tuple[ModelFamily, Any, Any, Any]:
-    from neurocli.cli.data import fingerprints, recordings_for
+def _named(model: str | None) -> str:
     from neurocli.errors import UsageError
-    from neurocli.recordings.adapting import adapted
 
     if model is None:
         raise UsageError(
             "train needs a MODEL, or --resume RUN", where="neuro train", hint="neuro models lists the models"
         )
-    family, resolved = family_config(model, preset, file, sets, flags, context)
-    from neurocli.training.devices import resolve_device
-
-    asked = "--device" if flags["train.device"] is not None else "train.device"
-    resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
-    recordings, source = recordings_for(family, resolved.config, data)
-    module = adapted(family, recordings, resolved.config)
-    run = new_run(
-        root,
-        family,
-        resolved.config,
-        resolved.origins,
-        module,
-        {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": preset},
-    )
-    return family, resolved.config, module, run
+    return model
 
 
-def new_run(
-    root: Path, family: ModelFamily, config: Any, origins: Mapping[str, str], module: Any, about: dict[str, Any]
-) -> Any:
-    """A run folder for a training that has not begun; about: its data and whatever else it is to remember."""
-    from neurocli.runs.folder import RunFolder
-    from neurocli.runs.provenance import provenance
-
-    info = {**about, "split": module.split.as_dict(), "group_name": module.group_name(), "status": "created"}
-    values = config.model_dump(mode="json")
-    return RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(about["data"]["paths"]))
-
-
-def _resumed(
-    name: str,
-    root: Path,
-    model: str | None,
-    data: Any,
-    preset: str | None,
-    file: Path | None,
-    sets: list[str] | None,
-    flags: Mapping[str, Any],
-    context: typer.Context,
-) -> tuple[ModelFamily, Any, Any, Any]:
-    """What `fit` needs to carry on. The options may be given again, as long as they say the same."""
-    from neurocli.cli.data import open_files, recordings_of_run
-    from neurocli.config.resolve import flatten
-    from neurocli.errors import ConfigError, UsageError
+def _model_of(run: str, runs_dir: Any, model: str | None) -> str:
+    """The model of a run that is resumed. Raises UsageError where another was named."""
+    from neurocli.errors import UsageError
     from neurocli.plugin.registry import registry
-    from neurocli.recordings.adapting import adapted
-    from neurocli.runs.folder import RunFolder
+    from neurocli.workflow.run import load_run
 
-    run = RunFolder.find(root, name)
-    info = run.read_info()
-    family = registry().family(info["model"])
-    if model is not None and registry().model(model).name != family.card.name:
+    resumed = load_run(run, runs_dir=runs_dir)
+    card = registry().model(resumed.model)
+    if model is not None and registry().model(model).name != card.name:
         raise UsageError(
-            f"the run is one of {family.card.name}, not of {model}",
-            where=run.name,
+            f"the run is one of {card.name}, not of {model}",
+            where=resumed.name,
             hint="leave MODEL out: --resume knows it",
         )
-    from neurocli.training.load import config_of
-
-    config = config_of(family, run)
-    if preset is not None or file or sets or context.args or any(value is not None for value in flags.values()):
-        _, again = family_config(family.card.name, preset, file, sets, flags, context)
-        old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
-        for key in again.origins:
-            if old.get(key) != new.get(key):
-                raise ConfigError(
-                    f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}",
-                    where=again.origins[key],
-                    hint="a run keeps its options; train a new one",
-                )
-    recordings = open_files(data) if data else recordings_of_run(info, family.card)
-    return family, config, adapted(family, recordings, config), run
+    return card.name
 
 
-def fit_run(family: ModelFamily, config: Any, module: Any, run: Any, *, resume: bool = False) -> dict[str, Any]:
-    """Train in a run folder with a progress bar. Raises Interrupted with the way to carry on."""
-    from neurocli.errors import Interrupted
-    from neurocli.plugin.registry import registry
-    from neurocli.training.fit import fit
-
-    try:
-        with Progress(f"training {family.card.name}", validation_is_loss=family.validation_is_loss) as progress:
-            return fit(
-                family, config, module, run, resume=resume, progress=progress.epoch, hook=registry().manager.hook
-            )
-    except Interrupted as error:
-        error.where, error.hint = str(run.path), f"carry on with: neuro train --resume {run.name}"
-        raise
-
-
-def _show(output: Output, family: ModelFamily, config: Any, module: Any, run: Any, summary: dict[str, Any]) -> None:
-    split = module.split
+def _show(output: Output, training: Training, summary: dict[str, Any]) -> None:
+    split, folder = training.dataset.split, training.folder
     output.data.update(
         metrics=summary,
-        protocol={**split.as_dict(), "group": module.group_name()},
-        params=config.model_dump(mode="json"),
-        files=[str(run.metrics_csv), str(run.metrics_json)],
+        protocol={**split.as_dict(), "group": training.dataset.group_name()},
+        params=training.config.model_dump(mode="json"),
+        files=[str(folder.metrics_csv), str(folder.metrics_json)],
     )
-    output.table(f"{family.card.name}  {run.name}", ("metric", "value"), list(summary.items()), leaky=split.leaky)
-    output.text(f"run: {run.path}")
-    output.say(f"next: neuro evaluate {run.name}")
+    title = f"{training.family.card.name}  {folder.name}"
+    output.table(title, ("metric", "value"), list(summary.items()), leaky=split.leaky)
+    output.text(f"run: {folder.path}")
+    output.say(f"next: neuro evaluate {folder.name}")

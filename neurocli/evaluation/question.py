@@ -30,7 +30,8 @@ class Question:
     of the score and never of a forecast, so that it may come from the whole recording;
     averages: name → subsets over which the score is averaged, each with the same weight where the metric is a mean over
     channels;
-    hindsight: names of subsets that depend on the targets themselves; they must never be reported alone.
+    hindsight: names of subsets that depend on the targets themselves; they must never be reported alone;
+    channels: names of the targets' channels, where they are not those of the recording.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Question:
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     now: Mapping[str, NDArray[Any]] | None = None
     scoring: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] | None = None
+    channels: tuple[str, ...] = ()
 
     def as_scored(self, group: str, values: NDArray[Any]) -> NDArray[Any]:
         """Values [time, channel] of a group in the unit that they are scored in."""

@@ -16,7 +16,7 @@ from neurocli.report import scores
 from neurocli.report.about import Part, options_of, parts_of, provenance_of, sources_of
 from neurocli.report.pictures import forest, kept_figure, training_curve
 from neurocli.report.scores import Sheet
-from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words, with_interval
+from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words
 from neurocli.runs.folder import RunFolder, read_json
 from neurocli.training.history import read_history
 
@@ -192,7 +192,7 @@ def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) ->
         return
     page.leaky = page.leaky or bool(found["protocol"]["leaky"])
     page.skill = [clean(line) for line in scores.skill_lines(found)]
-    page.answer += [clean(_score_line(found)), _sentence(page.skill[0])]
+    page.answer += [clean(scores.score_line(found)), _sentence(page.skill[0])]
     sheets = [scores.scoreboard(found, page.name), scores.differences(found), scores.horizons(found)]
     page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
     title = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['questions'][0])}"
@@ -240,21 +240,6 @@ def _claim(value: Any) -> str:
     if isinstance(value, (list, dict)) and len(value) > LONGEST_CLAIM:
         return f"{len(value)} values, kept in the run's JSON file"
     return clean(format_value(value))
-
-
-def _score_line(found: dict[str, Any]) -> str:
-    """The main score beside its two references."""
-    ordered, skill = scores.main_scores(found), found["skill"]
-
-    def said(named: str, kind: str) -> str:
-        for s in ordered:
-            if (s["name"], s["kind"]) == (named, kind) or (kind == "ceiling" == s["kind"]):
-                return f"{s['name']} {with_interval(s['value'], s['low'], s['high'])}"
-        return "unknown"
-
-    asked = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['questions'][0])}"
-    best = said(skill["best_baseline"], "baseline")
-    return f"{asked}: {said(found['model'], 'model')}; best baseline: {best}; ceiling: {said('', 'ceiling')}"
 
 
 def _sentence(line: str) -> str:

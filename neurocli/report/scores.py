@@ -72,6 +72,21 @@ def _has_interval(score: dict[str, Any]) -> bool:
     return score["low"] is not None and score["high"] is not None
 
 
+def score_line(found: dict[str, Any]) -> str:
+    """The main score beside its two references."""
+    ordered, skill = main_scores(found), found["skill"]
+
+    def said(named: str, kind: str) -> str:
+        for s in ordered:
+            if (s["name"], s["kind"]) == (named, kind) or (kind == "ceiling" == s["kind"]):
+                return f"{s['name']} {with_interval(s['value'], s['low'], s['high'])}"
+        return "unknown"
+
+    what = f"{heading(found['metrics'][0])}, {asked(found['questions'][0])}"
+    best = said(skill["best_baseline"], "baseline")
+    return f"{what}: {said(found['model'], 'model')}; best baseline: {best}; ceiling: {said('', 'ceiling')}"
+
+
 def skill_lines(found: dict[str, Any]) -> list[str]:
     """The skill in words, and the difference to the best baseline where there is one."""
     skill = found["skill"]

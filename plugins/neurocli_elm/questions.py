@@ -14,6 +14,7 @@ from neurocli_elm.spikemetrics import AveragePrecision, ExplainedVariance, Spike
 from neurocli_elm.windows import soma_target_mv, spike_target
 
 SOMA, SPIKE = 0, 1
+CHANNELS = ("soma, mV above -67.7", "spike")
 """Channels of targets and answers: voltage in mV above -67.7, clipped at -55; spike, or its probability."""
 
 
@@ -26,7 +27,7 @@ def questions(data: SimulationData, config: Any, part: str) -> list[Question]:
         both = np.stack([soma_target_mv(recording), spike_target(recording, config.data.event)], axis=1)
         targets[group] = both[first:]
         origins[group] = np.arange(first, recording.steps)
-    return [Question("soma and spikes", 0, None, "mV", targets, origins)]
+    return [Question("soma and spikes", 0, None, "mV", targets, origins, channels=CHANNELS)]
 
 
 def metrics() -> list[Metric]:

@@ -62,14 +62,15 @@ def paths(run: Path) -> None:
     import numpy as np
     import torch
 
-    from neurocli.cli.data import trained_of_run
     from neurocli.runs.folder import RunFolder
+    from neurocli.workflow.messages import Reporter
+    from neurocli.workflow.reopening import trained_of_run
     from neurocli_cnn_lstm import recovery
     from neurocli_cnn_lstm.answers import local_origins, neuron_types
     from neurocli_cnn_lstm.baselines import wiring
     from neurocli_cnn_lstm.paths import rollout
 
-    family, trained, _ = trained_of_run(RunFolder(run), None, "cpu", run.parent)
+    family, trained = trained_of_run(RunFolder(run), None, "cpu", Reporter())
     data = trained.data
     questions = family.questions(data, trained.config)[1:]
     origins = local_origins(data, questions[0])

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurocli.cli.data import _new_data, fingerprints, trained_of_run
 from neurocli.cli.main import run
 from neurocli.errors import ConfigError, DataError, LeakError
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.copies import refuse_copies
 from neurocli.recordings.split import NEW_DATA, leave_one_out
 from neurocli.runs.folder import RunFolder
+from neurocli.workflow.leak_guard import beside_training
+from neurocli.workflow.messages import Event, Reporter
+from neurocli.workflow.reopening import trained_of_run
+from neurocli.workflow.sources import fingerprints
 
 # -- what new data are, and what they may not hold -------------------------------------------------------------------
 
@@ -36,11 +39,11 @@ def test_a_scaled_copy_is_refused_beside_a_run_over_folds() -> None:
     known = walks("w0", "w1", "w2", "w3")
     split = leave_one_out(known.groups, "leave one out")
     copy = dataclasses.replace(known["w0"], signal=known["w0"].signal * np.float32(1.001))
-    whole, asked = _new_data(run_on(known, split), known, split, RecordingSet.of([copy]))
+    whole, asked = beside_training(run_on(known, split), known, split, RecordingSet.of([copy]), Reporter())
     assert asked.test == ("new:w0",) and len(asked.folds) == 4
     with pytest.raises(LeakError, match=r"w0 .train. and new:w0 .test. hold the same data"):
         refuse_copies(whole, asked)
-    refuse_copies(*_new_data(run_on(known, split), known, split, walks("v0", "v1", seed=1)))
+    refuse_copies(*beside_training(run_on(known, split), known, split, walks("v0", "v1", seed=1), Reporter()))
 
 
 @pytest.mark.parametrize("folds", [False, True])
@@ -49,9 +52,12 @@ def test_a_copy_is_refused_by_its_fingerprint_when_the_data_of_the_run_are_gone(
     split = leave_one_out(known.groups, "leave one out") if folds else Split(("w0", "w1"), ("w2",), ("w3",))
     copy = dataclasses.replace(known["w0"], group="another")
     with pytest.raises(LeakError, match="trained on w0, which has the content of another"):
-        _new_data(run_on(known, split), None, None, RecordingSet.of([copy]))
+        beside_training(run_on(known, split), None, None, RecordingSet.of([copy]), Reporter())
     fresh = walks("w0", seed=1)  # of the same name, with other content
-    assert _new_data(run_on(known, split), None, None, fresh) == (fresh, Split((), (), ("w0",), protocol=NEW_DATA))
+    assert beside_training(run_on(known, split), None, None, fresh, Reporter()) == (
+        fresh,
+        Split((), (), ("w0",), protocol=NEW_DATA),
+    )
 
 
 # -- the same of a run that was trained ------------------------------------------------------------------------------
@@ -65,7 +71,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("trained")
     small_worms(0, worms=3, neurons=6, steps=250).save(place / "worms.h5")
     short = ["--epochs=1", "--set=train.steps_per_epoch=1", "--set=loss.chunk=30", "--set=loss.rollout=3"]
-    short += ["--device=cpu", "--set=evaluate.horizons=[1,5]", "--out", str(place / "runs")]
+    short += ["--device=cpu", "--set=evaluate.horizons=[1,5]", "--runs-dir", str(place / "runs")]
     assert run(["train", "gat-lstm-v2", "--data", str(place / "worms.h5"), *short]) == 0
     return place
 
@@ -83,7 +89,7 @@ def of(place: Path) -> RunFolder:
 
 
 def asked(place: Path, *words: object) -> int:
-    return run([str(word) for word in ("evaluate", "latest", "--out", place / "runs", *words)])
+    return run([str(word) for word in ("evaluate", "latest", "--runs-dir", place / "runs", *words)])
 
 
 def rewritten(place: Path, change: Any) -> None:
@@ -109,28 +115,29 @@ def test_a_run_is_not_asked_about_data_that_changed_since(place: Path, command: 
     if command == "compare":
         runs.append(shutil.copytree(runs[0], place / "second"))
     capsys.readouterr()
-    assert run([command, *map(str, runs), "--out", str(place / "runs")]) == DataError.exit_code
+    assert run([command, *map(str, runs), "--runs-dir", str(place / "runs")]) == DataError.exit_code
     said = capsys.readouterr().err
     assert f"changed since it was trained: {first}" in said and "worms.h5" in said
 
 
 def test_a_run_is_asked_about_the_data_that_it_was_trained_on(place: Path) -> None:
     rewritten(place, lambda first, others: first)  # written anew, with the same content
-    _, now, info = trained_of_run(of(place), None, "cpu", place)
-    assert list(now.data.split.test) == info["split"]["groups"]["test"]
+    _, now = trained_of_run(of(place), None, "cpu", Reporter())
+    assert list(now.data.split.test) == of(place).read_info()["split"]["groups"]["test"]
 
 
-def test_a_run_finds_its_own_data_in_another_place(place: Path, capsys) -> None:
+def test_a_run_finds_its_own_data_in_another_place(place: Path) -> None:
     """Under other names too: its groups are known by their content, and none of them is new."""
     split = json.loads(json.dumps(of(place).read_info()["split"]))
     worms = RecordingSet.open(place / "worms.h5")
     renamed = [dataclasses.replace(worms[group], group=f"moved-{k}") for k, group in enumerate(worms)]
     RecordingSet.of(renamed, meta=worms.meta, truth=worms.truth).save(place / "moved.h5")
     (place / "worms.h5").unlink()
-    _, now, _ = trained_of_run(of(place), [place / "moved.h5"], "cpu", place)
+    told: list[Event] = []
+    _, now = trained_of_run(of(place), [place / "moved.h5"], "cpu", Reporter(told.append))
     assert now.data.split.as_dict() == split
-    said = capsys.readouterr().err
-    assert "these are the data of the run" in said and "warning" not in said
+    assert any("these are the data of the run" in event.text for event in told)
+    assert not any(event.kind == "warning" for event in told)
 
 
 def test_a_run_whose_data_are_gone_does_not_score_its_training_as_new(place: Path, capsys) -> None:

@@ -44,7 +44,7 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     place = tmp_path_factory.mktemp("report")
     small_network(0, runs=7, duration_ms=1500.0, neurons=20).save(place / "good.h5")
-    assert neuro("train", "cnn-lstm", "--data", place / "good.h5", "--root", place / "runs", *FAST)[0] == 0
+    assert neuro("train", "cnn-lstm", "--data", place / "good.h5", "--runs-dir", place / "runs", *FAST)[0] == 0
     return place / "runs"
 
 
@@ -104,7 +104,7 @@ def test_another_place(trained: RunFolder, tmp_path: Path) -> None:
         assert asked(0, "report", trained.path, "--out", out)["data"]["files"] == [str(out)]
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert not (trained.path / "report.html").exists()
-    assert asked(0, "report", "latest", "--root", tmp_path / "runs")["ok"]
+    assert asked(0, "report", "latest", "--runs-dir", tmp_path / "runs")["ok"]
 
 
 def test_the_commands_that_it_names_find_the_run_from_elsewhere(
@@ -128,7 +128,7 @@ def test_places_that_cannot_be(trained: RunFolder, tmp_path: Path) -> None:
 
 def test_runs_that_are_not_there(trained: RunFolder, tmp_path: Path) -> None:
     assert asked(2, "report", "latets")["error"]["kind"] == "unknown-name"
-    assert "neuro train" in asked(2, "report", "latest", "--root", tmp_path / "none")["error"]["hint"]
+    assert "neuro train" in asked(2, "report", "latest", "--runs-dir", tmp_path / "none")["error"]["hint"]
     assert "no run.json" in asked(2, "report", tmp_path)["error"]["message"]
 
 

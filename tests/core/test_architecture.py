@@ -21,8 +21,9 @@ RANK = {
     "interpretation": 4,
     "report": 5,
     "testing": 5,
-    "cli": 6,
-    "__main__": 7,
+    "workflow": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 # Within one rank: a diagnosis may ask for scores, and everyone may ask for a trained model.
 ALSO = {("diagnosis", "evaluation"), ("config", "runs"), ("runs", "config")}
@@ -68,7 +69,7 @@ def test_rooms_only_know_lower_rooms(path: Path) -> None:
 def test_families_do_not_know_the_command_line_or_each_other(family: str) -> None:
     for path in (ROOT / "plugins" / family).rglob("*.py"):
         for name in imported(path):
-            assert not name.startswith("neurocli.cli"), f"{path.name} imports {name}"
+            assert not name.startswith(("neurocli.cli", "neurocli.workflow")), f"{path.name} imports {name}"
             assert not any(name.startswith(other) for other in FAMILIES if other != family), (
                 f"{path.name} imports {name}"
             )

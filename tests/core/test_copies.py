@@ -132,7 +132,7 @@ def test_neuro_train_refuses_before_it_makes_a_run(tmp_path, capsys) -> None:
     path = tmp_path / "worms.h5"
     several = [*(recordings[g] for g in recordings), shifted]
     RecordingSet.of(several, meta=recordings.meta, truth=recordings.truth).save(path)
-    options = ["--data", str(path), "--out", str(tmp_path / "runs"), "--device", "cpu"]
+    options = ["--data", str(path), "--runs-dir", str(tmp_path / "runs"), "--device", "cpu"]
     assert run(["train", "gat-lstm-v3", *options]) == LeakError.exit_code
     assert "hold the same data" in capsys.readouterr().err
     assert not list(tmp_path.glob("runs/*/*/run.json"))
@@ -279,7 +279,7 @@ def test_new_data_are_held_against_the_training_groups_of_a_run(tmp_path, capsys
 
     recordings = honest("eirnn-v2")
     recordings.save(tmp_path / "session.h5")
-    runs = ["--device", "cpu", "--out", str(tmp_path / "runs")]
+    runs = ["--device", "cpu", "--runs-dir", str(tmp_path / "runs")]
     short = ["--set", "train.epochs=1", "--set", "data.trials=all"]
     assert run(["train", "eirnn-v2", "--data", str(tmp_path / "session.h5"), *short, *runs]) == 0
     from neurocli.runs.folder import RunFolder
@@ -290,7 +290,7 @@ def test_new_data_are_held_against_the_training_groups_of_a_run(tmp_path, capsys
     for name, trials in (("new", tested), ("known", [*tested, shifted])):
         RecordingSet.of(trials, meta=recordings.meta, truth=recordings.truth).save(tmp_path / f"{name}.h5")
     capsys.readouterr()
-    asked = ["evaluate", "latest", "--out", str(tmp_path / "runs"), "--data"]
+    asked = ["evaluate", "latest", "--runs-dir", str(tmp_path / "runs"), "--data"]
     assert run([*asked, str(tmp_path / "known.h5")]) == LeakError.exit_code
     assert f"{trained.group} (train)" in capsys.readouterr().err
     assert run([*asked, str(tmp_path / "new.h5")]) == 0

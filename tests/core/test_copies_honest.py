@@ -63,9 +63,9 @@ def test_honest_sets_raise_no_alarm(simulate: Callable[[int], RecordingSet], set
 
 
 def opened(*names: str) -> RecordingSet:
-    from neurocli.cli.data import open_files
+    from neurocli import open_recordings
 
-    return open_files([path for name in names for path in sorted(REAL.glob(name))])
+    return open_recordings([path for name in names for path in sorted(REAL.glob(name))])
 
 
 @real

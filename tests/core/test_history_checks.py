@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurocli.cli.progress import Progress
 from neurocli.diagnosis.finding import WARN
 from neurocli.diagnosis.shared import check_history
+from neurocli.workflow.messages import Event, Reporter
 
 HISTORY = [
     {"epoch": 1.0, "train_loss": 1.0, "validation_loss": 4.0},
@@ -25,8 +26,9 @@ def test_no_gap_between_different_quantities() -> None:
 def test_progress_names_them_apart(capsys) -> None:
     row = {"event": "epoch", "epoch": 2, "epochs": 2, "train_loss": 23.6, "validation_loss": 0.57}
     for same in (True, False):
-        with Progress("training toy", validation_is_loss=same) as progress:
-            progress.epoch(row)
+        reporter = Reporter(Progress())
+        with reporter.stage("training toy"):
+            reporter.tell(Event("epoch", row=row | {"validation_is_loss": same}))
     assert capsys.readouterr().err.splitlines() == [
         "training toy: epoch 2 of 2  train 23.6  validation 0.57",
         "training toy: epoch 2 of 2  train loss 23.6  validation 0.57 (a score, lower is better)",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from neurocli.cli.unfinished import state_of, unfinished_note
 from neurocli.runs.folder import RunFolder
 from neurocli.runs.lock import is_held, locked
+from neurocli.workflow.unfinished import state_of, unfinished_note
 
 
 @pytest.fixture

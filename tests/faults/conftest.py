@@ -104,7 +104,7 @@ def good(_recorded: Path, place: Path) -> Path:
 @pytest.fixture(scope="session")
 def _trained(_recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("trained") / "runs"
-    done = neuro("train", "cnn-lstm", "--data", _recorded, "--root", root, *FAST)
+    done = neuro("train", "cnn-lstm", "--data", _recorded, "--runs-dir", root, *FAST)
     assert done.code == 0, done
     return root
 

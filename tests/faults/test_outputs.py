@@ -129,7 +129,7 @@ def test_a_full_disk(small_disk, toy, good, refused):
     refused(1, "simulate", "toy", *SMALL, "--out", small_disk / "y.h5", "--set", "steps=20000", "--set", "unit=pA")
     assert [p for p in small_disk.rglob("*.h5") if p.is_file()] == []
     full.write_bytes(b"x" * 40_000)
-    done = refused(1, "train", "cnn-lstm", "--data", good, "--device", "cpu", "--out", small_disk / "runs")
+    done = refused(1, "train", "cnn-lstm", "--data", good, "--device", "cpu", "--runs-dir", small_disk / "runs")
     assert "the disk is full" in done.said and "free some space" in done.error["hint"]
     assert not list(small_disk.rglob("*.tmp"))
 

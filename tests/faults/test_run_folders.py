@@ -97,7 +97,7 @@ def test_a_damaged_run_is_listed_as_such(trained, neuro):
 
 def test_a_root_without_runs(place, good, neuro):
     for root in ("nothing", good, "x" * 300):
-        done = neuro("runs", "--root", root, "--json")
+        done = neuro("runs", "--runs-dir", root, "--json")
         assert done.code == 0 and done.envelope["data"]["runs"] == []
 
 

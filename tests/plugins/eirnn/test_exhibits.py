@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from neurocli.cli.output import plain
 from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
+from neurocli.runs.plain import plain
 from neurocli_eirnn.ceiling import bound
 from neurocli_eirnn.compared import compared
 from neurocli_eirnn.diagnose_references import reference_findings

@@ -11,8 +11,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from neurocli.cli.output import plain
 from neurocli.recordings import RecordingSet
+from neurocli.runs.plain import plain
 from neurocli_eirnn import ablation, components, interpret, recovery, selectivity, weights
 from neurocli_eirnn.example import small_session
 from neurocli_eirnn.rates import test_rows as rows_tested

@@ -317,7 +317,7 @@ def test_two_sessions_are_refused(v73, v5):
 
 
 def test_the_command_line_finds_the_reader(v73):
-    from neurocli.cli.data import open_files
+    from neurocli import open_recordings
 
-    found = open_files([v73])
+    found = open_recordings([v73])
     assert found.meta["session"] == "Monkey_01" and len(found) == 30

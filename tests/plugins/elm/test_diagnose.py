@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurocli.cli.output import plain
 from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli.recordings.copies import copies
+from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.diagnose import data_findings
 from neurocli_elm.diagnose_files import MOST_CLIPPED, MOST_FILES

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.cli.output import plain
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet
+from neurocli.runs.plain import plain
 from neurocli_elm.cell import ElmState
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.control import untrained_neuron

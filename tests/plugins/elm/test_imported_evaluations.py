@@ -40,7 +40,7 @@ def evaluated(file: Path, data: Path, root: Path) -> dict[str, Any]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         code = command(
-            ["evaluate", "elm-v1", "--weights", str(file), "--data", str(data), "--root", str(root), "--json"]
+            ["evaluate", "elm-v1", "--weights", str(file), "--data", str(data), "--runs-dir", str(root), "--json"]
         )
     assert code == 0, out.getvalue()
     return json.loads(out.getvalue())["data"]

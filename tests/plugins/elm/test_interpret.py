@@ -14,9 +14,9 @@ import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from neurocli.cli.output import plain
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
+from neurocli.runs.plain import plain
 from neurocli_elm import ablation, attribution, interpret, perturbation
 from neurocli_elm.ablation import mean_memory, parts_of, score, without
 from neurocli_elm.attribution import attribution_of, spike_places

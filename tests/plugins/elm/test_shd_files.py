@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from neurocli.cli.data import open_files
+from neurocli import open_recordings
 from neurocli.cli.main import run
 from neurocli.errors import DataError, NeuroError
 from neurocli.recordings import RecordingSet
@@ -40,7 +40,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 def test_what_is_written_is_read_to_the_bit(tmp_path):
     given = files.utterances(0, 7, [3, 5])  # 140: more than are read at a time
     path = files.write(tmp_path / "shd_train.h5", given)
-    found = open_files([path])
+    found = open_recordings([path])
     assert found.meta == {"kind": "shd"} and len(found) == 140
     for number in (0, 1, 127, 128, 139, 4):
         recording = found[f"shd_train-{number:05d}"]
@@ -54,12 +54,12 @@ def test_what_is_written_is_read_to_the_bit(tmp_path):
 
 
 def test_utterances_of_one_digit_are_not_taken_for_copies(tmp_path):
-    found = open_files([files.write(tmp_path / "shd_train.h5", files.utterances(0, 5, [0]))])
+    found = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 5, [0]))])
     assert len({found[group].fingerprint() for group in found}) == 100
 
 
 def test_without_speakers_nothing_is_made_up(tmp_path):
-    found = open_files([files.write(tmp_path / "a.h5", files.utterances(0, 1, [3]), speakers=False)])
+    found = open_recordings([files.write(tmp_path / "a.h5", files.utterances(0, 1, [3]), speakers=False)])
     assert "speaker" not in found["a-00000"].labels
 
 
@@ -76,7 +76,7 @@ def test_both_forms_of_a_file_hold_the_same_and_the_packed_one_is_unpacked_once(
 
 
 def test_our_own_format_keeps_everything(tmp_path):
-    found = open_files([files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0, 1]))])
+    found = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0, 1]))])
     found.save(tmp_path / "ours.h5")
     again = RecordingSet.open(tmp_path / "ours.h5")
     for group in found:
@@ -113,7 +113,7 @@ def _changed(place: int, number: int, value: object) -> list:
 def test_a_fault_is_named_with_its_place(tmp_path, changes, said, where):
     path = files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0]), **changes)
     with pytest.raises(DataError) as caught:
-        found = open_files([path])
+        found = open_recordings([path])
         for group in found:
             found[group]
     assert said in caught.value.message and where in caught.value.where and "shd_train.h5" in caught.value.where
@@ -125,7 +125,7 @@ def test_times_of_another_kind_are_refused(tmp_path):
         del file["spikes/times"]
         file["spikes/times"] = np.zeros((20, 5), np.float16)
     with pytest.raises(DataError, match="not a list of floating-point numbers"):
-        open_files([path])
+        open_recordings([path])
 
 
 def test_times_kept_elsewhere_are_not_followed(tmp_path):
@@ -135,21 +135,21 @@ def test_times_kept_elsewhere_are_not_followed(tmp_path):
         del file["spikes/times"]
         file["spikes/times"] = h5py.ExternalLink(str(other), "/spikes/times")
     with pytest.raises(DataError, match="link"):
-        open_files([path])
+        open_recordings([path])
 
 
 def test_a_file_with_the_same_names_is_refused(tmp_path):
     (tmp_path / "b").mkdir()
     paths = [files.write(tmp_path / at / "shd_train.h5", files.utterances(0, 1, [0])) for at in (".", "b")]
     with pytest.raises(DataError, match="two files hold an utterance"):
-        open_files(paths)
+        open_recordings(paths)
 
 
 def test_a_truncated_archive_leaves_nothing_behind(tmp_path, cache):
     packed = files.packed(files.write(tmp_path / "shd_test.h5", files.utterances(0, 1, [0])))
     packed.write_bytes(packed.read_bytes()[:-400])
     with pytest.raises(DataError, match="truncated"):
-        open_files([packed])
+        open_recordings([packed])
     assert not list(cache.rglob("*"))[1:]
 
 
@@ -160,7 +160,7 @@ def test_an_archive_that_unpacks_without_end_is_stopped(tmp_path, cache, monkeyp
         file.write(b"\x89HDF\r\n\x1a\n" + bytes(64 * 2**20))
     assert path.stat().st_size < 2**17
     with pytest.raises(DataError, match="unpack to more than"):
-        open_files([path])
+        open_recordings([path])
     assert not list(cache.rglob("*.h5"))
 
 
@@ -208,7 +208,7 @@ def test_files_are_fetched_checked_and_readable(served, tmp_path, capsys):
     found = fetch(tmp_path / "here", address)
     assert [path.read_bytes() for path in found] == [(folder / name).read_bytes() for name in FILES]
     assert capsys.readouterr().err.count("md5 as published") == 2
-    assert len(open_files(found)) == 40
+    assert len(open_recordings(found)) == 40
     before = [path.stat().st_mtime_ns for path in found]
     assert [path.stat().st_mtime_ns for path in fetch(tmp_path / "here", address)] == before
 

@@ -220,7 +220,7 @@ def test_options_for_digits_refuse_cells_and_say_where_digits_come_from(digits):
 
 def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
-    root = ["--root", str(tmp_path / "runs"), "--json"]
+    root = ["--runs-dir", str(tmp_path / "runs"), "--json"]
     data = ["--data", str(folder / "shd_train.h5"), "--data", str(folder / "shd_test.h5.gz")]
     options = ["--set", "train.steps_per_epoch=4", "--set", "train.epochs=2", "--set", "model.num_memory=6"]
     assert run(["train", "elm-v2", "--preset", "shd", *data, *options, *root]) == 0

@@ -20,7 +20,15 @@ def refused(neuro, tmp_path):
         path = tmp_path / "worms.h5"
         recordings.save(path)
         done = neuro(
-            "train", "gat-lstm-v2", "--data", path, "--root", tmp_path / "runs", "--device=cpu", "--epochs=1", *options
+            "train",
+            "gat-lstm-v2",
+            "--data",
+            path,
+            "--runs-dir",
+            tmp_path / "runs",
+            "--device=cpu",
+            "--epochs=1",
+            *options,
         )
         assert done.code == 3 and not done.answer["ok"], done
         error = done.answer["error"]
@@ -51,7 +59,7 @@ def test_a_sound_set_is_fine(walks, neuro, tmp_path):
         "gat-lstm-v2",
         "--data",
         tmp_path / "worms.h5",
-        "--root",
+        "--runs-dir",
         tmp_path / "runs",
         *fast,
         f"--set=model.connectome={tmp_path / 'edges.csv'}",

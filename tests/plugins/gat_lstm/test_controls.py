@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurocli.cli.controls import show_controls
-from neurocli.cli.data import trained_of_run
-from neurocli.cli.output import Output
 from neurocli.errors import UsageError
 from neurocli.evaluation.intervals import mean_interval
 from neurocli.plugin.registry import registry
 from neurocli.runs.folder import RunFolder, list_runs
+from neurocli.workflow.controls import compare_controls
+from neurocli.workflow.messages import Reporter
+from neurocli.workflow.reopening import trained_of_run
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.config_v3 import V3Config
@@ -41,10 +41,10 @@ def evaluated(walks, neuro, tmp_path_factory):
     place = tmp_path_factory.mktemp("controls")
     walks(3).save(place / "worms.h5")
     root = place / "runs"
-    trained = neuro("train", "gat-lstm-v2", "--data", place / "worms.h5", "--root", root, *FAST)
+    trained = neuro("train", "gat-lstm-v2", "--data", place / "worms.h5", "--runs-dir", root, *FAST)
     assert trained.code == 0, trained
     run = RunFolder(trained.answer["data"]["run"])
-    done = neuro("evaluate", run.path, "--controls", "--root", root)
+    done = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert done.code == 0, done
     return run, done.answer["data"], root
 
@@ -70,20 +70,20 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
 def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
     run, _, root = evaluated
     assert RunFolder.find(root, "latest").name == run.name != list_runs(root)[0].name
-    rows = neuro("runs", "--root", root).answer["data"]["runs"]
+    rows = neuro("runs", "--runs-dir", root).answer["data"]["runs"]
     assert [row["control_of"] for row in rows].count(run.name) == 3
 
 
 def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
     run, answer, root = evaluated
     none = next(row["run"] for row in answer["controls"] if row["control"] == "none graph")
-    options = neuro("compare", run.path, none, "--root", root).answer["data"]["options"]
+    options = neuro("compare", run.path, none, "--runs-dir", root).answer["data"]["options"]
     assert options == {RunFolder(none).name: {"model.graph": '"real" → "none"'}}
 
 
 def test_differences_are_paired_by_worm(evaluated, tmp_path):
     run, answer, _ = evaluated
-    family, trained, _ = trained_of_run(run, None, "cpu", tmp_path)
+    family, trained = trained_of_run(run, None, "cpu", Reporter())
     questions = family.questions(trained.data, trained.config)
 
     def skills(of, question):
@@ -102,7 +102,7 @@ def test_differences_are_paired_by_worm(evaluated, tmp_path):
     }
     for row in rows:
         question = next(q for q in questions if q.name == row["question"])
-        _, control, _ = trained_of_run(RunFolder(row["run"]), None, "cpu", tmp_path)
+        _, control = trained_of_run(RunFolder(row["run"]), None, "cpu", Reporter())
         assert f"{control.config.model.graph} graph" == row["control"]
         difference = skills(control, question) - skills(trained, question)
         assert row["value"] == pytest.approx(difference.mean(), abs=1e-6)
@@ -114,7 +114,7 @@ def test_differences_are_paired_by_worm(evaluated, tmp_path):
 
 def test_finished_controls_are_found_again(evaluated, neuro):
     run, answer, root = evaluated
-    again = neuro("evaluate", run.path, "--controls", "--root", root)
+    again = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert again.code == 0 and len(list_runs(root)) == 4
     assert again.answer["data"]["controls"] == answer["controls"]
     assert "training it" not in again.err
@@ -124,6 +124,6 @@ def test_finished_controls_are_found_again(evaluated, neuro):
 
 def test_a_model_without_controls_is_a_usage_error(tmp_path):
     family = registry().family("cnn-lstm")
-    asked = SimpleNamespace(config=family.Config())
+    scored = SimpleNamespace(family=family, trained=SimpleNamespace(config=family.Config()), path=tmp_path)
     with pytest.raises(UsageError, match="has no controls"):
-        show_controls(Output("evaluate", json=True), None, family, asked, None, None, tmp_path)
+        compare_controls(scored, None, None, tmp_path, Reporter())

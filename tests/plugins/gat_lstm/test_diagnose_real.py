@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from neurocli.cli.data import open_files
+from neurocli import open_recordings
 from neurocli_gat_lstm import diagnose_smoothness as smoothness
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.diagnose import data_findings
@@ -34,7 +34,7 @@ def everything():
     pytest.importorskip("pyarrow")
     pytest.importorskip("pynwb")
     start = time.process_time()
-    recordings = open_files([FOLDER])
+    recordings = open_recordings([FOLDER])
     found = data_findings(recordings, V2Config())
     return recordings, found, time.process_time() - start
 
@@ -83,7 +83,7 @@ def test_the_whole_folder_in_time(everything):
 
 def test_worms_of_one_name_in_three_sources():
     pytest.importorskip("pyarrow")
-    found = data_findings(open_files([FOLDER / "worm_data_open.parquet"]), V2Config())
+    found = data_findings(open_recordings([FOLDER / "worm_data_open.parquet"]), V2Config())
     (names,) = of(found, "worm-names")
     assert names.verdict == "PASS"
     assert names.value == "7 keys; worm0 in 3 sources, worm2 in 2 sources: the key is (source, worm)"

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from neurocli.cli.output import plain
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
+from neurocli.runs.plain import plain
 from neurocli_gat_lstm import exhibits
 from neurocli_gat_lstm.baselines import baselines
 from neurocli_gat_lstm.names import neuron_class

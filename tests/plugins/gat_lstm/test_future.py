@@ -151,7 +151,7 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
             *("--set", f"data.normalisation={normalisation}"),
         )
         assert made.code == 0, made.answer
-        found = neuro("evaluate", "latest", "--root", tmp_path / normalisation).answer["data"]
+        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).answer["data"]
         assert found["protocol"]["leaky"] is (normalisation == "whole")
         assert found["protocol"]["groups"]["test"] == worms.groups
 

@@ -12,9 +12,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from torch_geometric.nn import GATConv
 
-from neurocli.cli.output import plain
 from neurocli.evaluation.intervals import interval_from_left_out
 from neurocli.recordings import RecordingSet
+from neurocli.runs.plain import plain
 from neurocli_gat_lstm import drawing, edge_scores, functional_weights, stability, worm_statistics
 from neurocli_gat_lstm.interpret import interpretation_exhibits
 from neurocli_gat_lstm.rollout import continued

@@ -95,9 +95,9 @@ def test_sources_choose_and_nothing_left_is_an_error_with_reasons(walks):
 def test_the_whole_folder_gives_each_calcium_worm_once_and_the_gfp_worms_never(folder):
     pytest.importorskip("pyarrow")
     pytest.importorskip("pynwb")
-    from neurocli.cli.data import open_files
+    from neurocli import open_recordings
 
-    recordings = open_files([folder])
+    recordings = open_recordings([folder])
     for neurons in ("identified", "all"):
         kept, left_out = usable(recordings, DataConfig(neurons=neurons))
         keys = [(recordings[g].labels["source"], recordings[g].labels["worm"]) for g in kept]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.cli.data import trained_of_run
 from neurocli.errors import Interrupted, LeakError
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import load_checkpoint
 from neurocli.training.fit import fit
+from neurocli.workflow.messages import Reporter
+from neurocli.workflow.reopening import trained_of_run
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.notes import notes
 
@@ -36,7 +37,7 @@ def finished(walks, neuro, tmp_path_factory):
     place = tmp_path_factory.mktemp("finished")
     path = place / "worms.h5"
     walks(4).save(path)
-    done = neuro("train", "gat-lstm-v2", "--data", path, "--root", place / "runs", *FAST)
+    done = neuro("train", "gat-lstm-v2", "--data", path, "--runs-dir", place / "runs", *FAST)
     assert done.code == 0, done
     return RunFolder(done.answer["data"]["run"]), path
 
@@ -57,7 +58,7 @@ def test_a_run_over_folds_says_so_and_has_a_network_for_each(finished):
 
 def test_its_own_worms_are_answered_each_by_the_fold_that_has_not_seen_it(finished, tmp_path):
     run, _ = finished
-    family, trained, _ = trained_of_run(run, None, "cpu", tmp_path)
+    family, trained = trained_of_run(run, None, "cpu", Reporter())
     assert len(trained.data.split.folds) == 4
     with torch.no_grad():
         for fold, group in enumerate(trained.data.split.test):
@@ -115,7 +116,7 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     run, _ = finished
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
-    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    family, trained = trained_of_run(run, [path], "cpu", Reporter())
     data, module = trained.data, trained.module
     assert data.names == ("AVAL", "AVAR", "AVBL", "AVBR")
     (group,) = data.split.test
@@ -145,7 +146,7 @@ def test_without_the_data_of_the_run_its_names_are_still_those_of_its_weights(fi
     moved.update_info(data={**run.read_info()["data"], "paths": [str(tmp_path / "gone.h5")]})
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
-    here, there = (trained_of_run(r, [path], "cpu", tmp_path)[1] for r in (run, moved))
+    here, there = (trained_of_run(r, [path], "cpu", Reporter())[1] for r in (run, moved))
     assert here.data.names == there.data.names
     family = registry().family("gat-lstm-v2")
     answers = [family.predict(t, family.questions(t.data, t.config)[0]).values for t in (here, there)]
@@ -156,7 +157,7 @@ def test_a_gfp_worm_is_scored_and_called_what_it_is(finished, walks, worm_of, tm
     run, _ = finished
     path = tmp_path / "gfp.h5"
     RecordingSet.of([new_worm(walks, worm_of, indicator="gfp")], meta={"kind": "worm"}).save(path)
-    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    family, trained = trained_of_run(run, [path], "cpu", Reporter())
     assert "elsewhere-new: GFP, no calcium indicator" in " | ".join(family.notes(trained.data, trained.config))
 
 
@@ -166,7 +167,7 @@ def test_a_worm_that_the_run_was_trained_on_is_no_new_worm(finished, walks, tmp_
     again = dataclasses.replace(walks(4)["lab-w2"], group="renamed")
     RecordingSet.of([again], meta={"kind": "worm"}).save(path)
     with pytest.raises(LeakError, match="trained on lab-w2"):
-        trained_of_run(run, [path], "cpu", tmp_path)
+        trained_of_run(run, [path], "cpu", Reporter())
 
 
 def in_another_file(recording):
@@ -187,9 +188,9 @@ def test_a_worm_of_the_training_is_known_in_another_file_too(finished, walks, wo
     copy = in_another_file(walks(4)["lab-w2"])
     RecordingSet.of([copy], meta={"kind": "worm"}).save(path)
     with pytest.raises(LeakError, match="theirs: the same worm as lab-w2"):
-        trained_of_run(run, [path], "cpu", tmp_path)
+        trained_of_run(run, [path], "cpu", Reporter())
     RecordingSet.of([copy, new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
-    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    family, trained = trained_of_run(run, [path], "cpu", Reporter())
     assert trained.data.split.test == ("elsewhere-new",)
     assert "left out: theirs: the same worm as lab-w2, which the run was trained on" in family.notes(
         trained.data, trained.config
@@ -202,7 +203,7 @@ def test_a_control_does_not_enter_the_mean_of_other_worms(finished, walks, worm_
     gfp = dataclasses.replace(new_worm(walks, worm_of, indicator="gfp"), group="gfp")
     gfp.signal = gfp.signal[:, ::-1].copy()
     RecordingSet.of([new_worm(walks, worm_of), gfp], meta={"kind": "worm"}).save(path)
-    family, trained, _ = trained_of_run(run, [path], "cpu", tmp_path)
+    family, trained = trained_of_run(run, [path], "cpu", Reporter())
     assert trained.data.split.test == ("elsewhere-new",)
     assert any("gfp: GFP" in line for line in family.notes(trained.data, trained.config))
 
@@ -226,7 +227,7 @@ def real_run(folder, neuro, tmp_path_factory):
         "train",
         "gat-lstm-v2",
         *named(folder.glob("Kato*.mat")),
-        "--root",
+        "--runs-dir",
         tmp_path_factory.mktemp("real"),
         *FAST,
         "--linear=own",
@@ -238,7 +239,7 @@ def real_run(folder, neuro, tmp_path_factory):
 
 @pytest.mark.realdata
 def test_a_worm_of_another_laboratory_is_answered_by_all_folds(real_run, folder, tmp_path):
-    family, trained, _ = trained_of_run(real_run, [folder / "Atanas2023_2022-08-02-01.h5"], "cpu", tmp_path)
+    family, trained = trained_of_run(real_run, [folder / "Atanas2023_2022-08-02-01.h5"], "cpu", Reporter())
     data = trained.data
     (group,) = data.split.test
     worm = data.worms[group]
@@ -255,12 +256,12 @@ def test_a_worm_of_another_laboratory_is_answered_by_all_folds(real_run, folder,
 def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, neuro, tmp_path):
     pytest.importorskip("pynwb")
     files = [folder / "ScholzEtAl2018_0.nwb"]
-    family, trained, _ = trained_of_run(real_run, files, "cpu", tmp_path)
+    family, trained = trained_of_run(real_run, files, "cpu", Reporter())
     said = " | ".join(family.notes(trained.data, trained.config))
     assert said.count("GFP, no calcium indicator") == 1 and all(g in said for g in trained.data.split.test)
     question = family.questions(trained.data, trained.config)[0]
     answer = family.predict(trained, question)
     assert all(np.isfinite(answer.values[g][np.isfinite(question.targets[g])]).all() for g in question.groups)
     assert all(trained.data.graph_of(trained.data.worms[g]).edge_index.shape[1] == 0 for g in question.groups)
-    done = neuro("train", "gat-lstm-v2", *named(files), "--root", tmp_path, *FAST, "--set=data.neurons=all")
+    done = neuro("train", "gat-lstm-v2", *named(files), "--runs-dir", tmp_path, *FAST, "--set=data.neurons=all")
     assert done.code == 3 and "GFP" in done.answer["error"]["message"]

@@ -10,7 +10,7 @@ from neurocli.errors import PartlyDone, StorageError
 from neurocli.plugin.exhibit import Exhibit
 
 
-class Lost:
+class WriteFailures:
     """What could not be written. Wrap each writing, show the result, then `report`."""
 
     def __init__(self) -> None:

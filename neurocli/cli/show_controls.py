@@ -1,0 +1,66 @@
+"""`neuro evaluate RUN --controls`: how a model and its controls are printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.cli.output import Output, format_value, with_interval
+from neurocli.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from neurocli.workflow.controls import ControlComparison
+    from neurocli.workflow.evaluate import EvaluationResult
+
+
+def show_controls(
+    output: Output, result: EvaluationResult, data: Any, device: str | None, runs_dir: Path, progress: Progress
+) -> None:
+    """Find or train every control of a run, and print the paired differences on the same test groups."""
+    from neurocli.workflow.controls import compare_controls
+    from neurocli.workflow.messages import Reporter
+
+    found = compare_controls(result, data, device, runs_dir, Reporter(progress))
+    output.data["controls"] = found.as_records()
+    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in found.exhibits]
+    leaky = result.evaluation.leaky
+    _table(output, found, leaky=leaky)
+    output.exhibits(found.exhibits, leaky=leaky)
+    found.failures.report()
+
+
+def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
+    from neurocli.evaluation.wording import why_no_p
+
+    comparison = found.comparison
+    main = (comparison.scores[0].metric, comparison.scores[0].unit)
+    rows = []
+    for question in comparison.questions:
+        for name in (found.model, *found.runs):
+            score = next(
+                s for s in comparison.scores if (s.name, s.question, s.metric, s.unit) == (name, question.name, *main)
+            )
+            row: list[Any] = [question.name, name, with_interval(score.value, score.low, score.high), "", ""]
+            difference = next(
+                (
+                    d
+                    for d in comparison.differences
+                    if (d.name, d.question, d.metric, d.unit) == (name, question.name, *main)
+                ),
+                None,
+            )
+            if difference is not None:  # of the control to the model; shown the other way round
+                values = difference.as_dict()
+                value, low, high = (None if values[k] is None else -values[k] for k in ("value", "high", "low"))
+                p = why_no_p(values["n_groups"]) if values["p"] is None else format_value(values["p"])
+                row[3:] = [with_interval(value, low, high), p]
+            rows.append(row)
+    group = found.group
+    output.table(
+        f"controls, the same {found.n_groups} test {group}s",
+        ("question", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
+        rows,
+        leaky=leaky,
+        note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "
+        f"{group}s, which is no evidence that it does not use what the control lacks",
+    )

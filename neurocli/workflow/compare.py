@@ -1,0 +1,87 @@
+"""Trained models side by side on the same test groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.messages import Listener, Reporter
+from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.compare import Comparison
+
+
+@dataclass
+class RunComparison:
+    """What `compare` found; the first run is what the others are held against.
+
+    differing: run → options in which it differs from the first; notes: of runs that were not trained to their end.
+    """
+
+    names: list[str]
+    comparison: Comparison
+    protocol: dict[str, Any]
+    differing: dict[str, dict[str, Any]]
+    notes: list[str]
+
+    @property
+    def leaky(self) -> bool:
+        return bool(self.protocol["leaky"])
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """Every score, a record each."""
+        return [score.as_dict() for score in self.comparison.scores]
+
+    @property
+    def differences(self) -> list[dict[str, Any]]:
+        """Each run less the first, with interval, p and verdict, a record each."""
+        return [difference.as_dict() for difference in self.comparison.differences]
+
+
+def compare(
+    *runs: Run | AnyPath,
+    device: str | None = None,
+    runs_dir: AnyPath = RUNS_DIR,
+    progress: Listener | None = None,
+) -> RunComparison:
+    """Compare runs on the same test groups: scores, and paired differences with intervals.
+
+    Raises UsageError for fewer than two, UnknownName, DataError where their test data or targets differ.
+
+    >>> import neurocli
+    >>> neurocli.compare("cnn-lstm-v2/20261128-091500-3f2a", "latest").differences  # doctest: +SKIP
+    """
+    from neurocli.config.differing import differing
+    from neurocli.errors import UsageError
+    from neurocli.evaluation.compare import Contestant
+    from neurocli.evaluation.compare import compare as held_against
+    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.unfinished import unfinished_note
+
+    reporter = Reporter(progress)
+    folders = [folder_of(run, runs_dir) for run in runs]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise UsageError(
+            "compare needs two or more different runs",
+            where=" ".join(map(str, runs)),
+            hint="neuro runs lists those that there are",
+        )
+    contestants, notes = [], []
+    for folder in folders:
+        reporter.say(f"loading {folder.name}")
+        family, trained = trained_of_run(folder, None, device, reporter)
+        contestants.append(Contestant(folder.name, family, trained))
+        unfinished = unfinished_note(folder)
+        if unfinished:
+            notes.append(f"{folder.name}: {unfinished}")
+    reporter.say(f"fitting the baselines on the training groups of {names[0]}")
+    comparison = held_against(contestants)
+    leaky = any(c.trained.data.split.leaky for c in contestants)
+    protocol = {**contestants[0].trained.data.split.as_dict(), "leaky": leaky}
+    configs = [c.trained.config.model_dump(mode="json") for c in contestants]
+    options = {name: differing(configs[0], config) for name, config in zip(names[1:], configs[1:], strict=True)}
+    return RunComparison(names, comparison, protocol, options, notes)

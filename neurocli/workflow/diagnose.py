@@ -1,0 +1,161 @@
+"""What is wrong with data or with a trained model, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.workflow.configuring import AnyPath, Options, configured_family
+from neurocli.workflow.messages import Listener, Reporter
+from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+from neurocli.workflow.write_failures import WriteFailures
+
+if TYPE_CHECKING:
+    from neurocli.diagnosis import Finding
+    from neurocli.runs.folder import RunFolder
+
+
+@dataclass
+class Diagnosis:
+    """What `diagnose` found, the worst first.
+
+    subject: what was looked at; protocol: how the run was split, None where data alone were looked at; path, kept: the run's folder
+    and the JSON file in it, None for data alone; notes: what else the run has to say.
+    """
+
+    subject: str
+    findings: list[Finding]
+    protocol: dict[str, Any] | None = None
+    path: Path | None = None
+    kept: Path | None = None
+    notes: list[str] = field(default_factory=list)
+    failures: WriteFailures = field(default_factory=WriteFailures)
+
+    def __post_init__(self) -> None:
+        from neurocli.report.words import SEVERITY
+
+        self.findings = sorted(self.findings, key=lambda f: SEVERITY.get(f.verdict, 0))
+
+    @property
+    def count(self) -> dict[str, int]:
+        """PASS, WARN, FAIL → how many."""
+        from neurocli.report.words import count_verdicts
+
+        return count_verdicts(f.verdict for f in self.findings)
+
+    @property
+    def failed(self) -> list[Finding]:
+        return [f for f in self.findings if f.verdict == "FAIL"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` shows and diagnosis.json keeps."""
+        return {
+            "subject": self.subject,
+            "findings": [f.as_dict() for f in self.findings],
+            "count": self.count,
+            "protocol": self.protocol,
+        }
+
+
+def diagnose(
+    subject: Run | AnyPath,
+    *,
+    data: Any = None,
+    preset: str | None = None,
+    config: AnyPath | None = None,
+    options: Mapping[str, Any] | None = None,
+    sets: Sequence[str] = (),
+    device: str | None = None,
+    runs_dir: AnyPath = RUNS_DIR,
+    progress: Listener | None = None,
+) -> Diagnosis:
+    """Check a model's data, or a run's data and its trained model.
+
+    subject: a model's name, or a run, its folder, its name, or `latest`; preset, config, options, sets: of a model, since a run has
+    its own. What is found of a run is kept in it.
+
+    Raises UnknownName, UsageError, ConfigError, DeviceError, DataError or LeakError.
+
+    >>> import neurocli
+    >>> [f.check for f in neurocli.diagnose("eirnn", data="session.mat").failed]  # doctest: +SKIP
+    ['neurons without spikes']
+    """
+    from neurocli.errors import UsageError
+
+    reporter, chosen = Reporter(progress), Options(preset, config, sets, options or {})
+    if not isinstance(subject, Run) and is_model(str(subject), Path(runs_dir)):
+        if device is not None:  # checking data needs none, but a wrong one is a mistake all the same
+            from neurocli.training.devices import resolve_device
+
+            resolve_device(device, where="--device")
+        return diagnose_data(str(subject), data, chosen, reporter)
+    if chosen.given:
+        raise UsageError(
+            "a run has its own options",
+            where=" ".join(chosen.values) or "--preset, --config, --set",
+            hint="leave them out, or name a model",
+        )
+    return diagnose_run(folder_of(subject, runs_dir), data, device, reporter)
+
+
+def is_model(name: str, runs_dir: Path) -> bool:
+    """A known model, unless a run is meant; a name that is neither is reported with the nearest of both."""
+    from neurocli.errors import UnknownName
+    from neurocli.plugin.cards import ModelCard
+    from neurocli.plugin.registry import registry
+    from neurocli.runs.folder import RunFolder, list_runs
+
+    plugins = registry()
+    models = {card.name for card in plugins.cards(ModelCard)} | set(plugins.aliases())
+    if name in models:
+        return True
+    try:
+        RunFolder.find(runs_dir, name)
+    except UnknownName:
+        if name == "latest":
+            raise
+        known = [*models, *(run.name for run in list_runs(runs_dir))]
+        raise UnknownName.among("model or run", name, known) from None
+    return False
+
+
+def diagnose_data(model: str, data: Any, options: Options, reporter: Reporter) -> Diagnosis:
+    """Check data against what a model needs."""
+    from neurocli.workflow.sources import recordings_for
+
+    family, resolved = configured_family(model, options)
+    recordings, _ = recordings_for(family, resolved.config, data, reporter)
+    findings = list(family.diagnose_data(recordings, resolved.config))
+    return Diagnosis(f"the data of {family.card.name}", findings)
+
+
+def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Reporter) -> Diagnosis:
+    """Check a run's data and its model; the findings are kept in the run, or `failures` says why not."""
+    from neurocli.diagnosis.shared import check_trained
+    from neurocli.evaluation.evaluate import evaluate
+    from neurocli.runs.atomic import write_json
+    from neurocli.runs.lock import locked
+    from neurocli.runs.plain import plain
+    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.unfinished import unfinished_note
+
+    family, trained = trained_of_run(folder, data, device, reporter)
+    with locked(folder):
+        unfinished = unfinished_note(folder)
+        if unfinished:
+            reporter.warn(unfinished)
+        evaluation = evaluate(family, trained, say=reporter.say, only_main=True)
+        of_run = check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
+        of_run += family.diagnose_model(trained)
+        # What the run's own split says stands in place of what a fresh split of its data would.
+        said = {(f.check, f.subject) for f in of_run}
+        of_data = family.diagnose_data(trained.data.recordings, trained.config)
+        findings = [*(f for f in of_data if (f.check, f.subject) not in said), *of_run]
+        kept = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
+        notes = [unfinished] if unfinished else []
+        diagnosis = Diagnosis(folder.name, findings, evaluation.protocol, folder.path, kept, notes)
+        with diagnosis.failures.file():
+            write_json(kept, plain({**diagnosis.as_dict(), "notes": notes}))
+    return diagnosis

@@ -1,0 +1,95 @@
+"""What a trained model has learned, held against what is known."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.messages import Listener, Reporter
+from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+from neurocli.workflow.write_failures import WriteFailures
+
+if TYPE_CHECKING:
+    from neurocli.plugin.exhibit import Exhibit
+
+
+@dataclass
+class Interpretation:
+    """What `interpret` shows: exhibits, each a table, a figure and the claims that its numbers allow.
+
+    path, kept: the run's folder and the JSON file in it; protocol: how the run was split; failures: files that could not be written.
+    """
+
+    model: str
+    name: str
+    path: Path
+    kept: Path
+    config: Any
+    exhibits: list[Exhibit]
+    notes: list[str]
+    protocol: dict[str, Any]
+    failures: WriteFailures = field(default_factory=WriteFailures)
+
+    @property
+    def files(self) -> list[Path]:
+        """What was written."""
+        written = [self.kept, *(e.figure for e in self.exhibits if e.figure)]
+        return [path for path in written if path.is_file()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` shows and interpretation.json keeps."""
+        return {
+            "model": self.model,
+            "exhibits": [e.as_dict() for e in self.exhibits],
+            "notes": self.notes,
+            "protocol": self.protocol,
+        }
+
+
+def interpret(
+    run: Run | AnyPath,
+    *,
+    data: Any = None,
+    device: str | None = None,
+    runs_dir: AnyPath = RUNS_DIR,
+    progress: Listener | None = None,
+) -> Interpretation:
+    """Show what a run's model has learned, with controls beside every claim. The result is kept in the run.
+
+    Raises UnknownName, DeviceError, DataError or LeakError.
+
+    >>> import neurocli
+    >>> [exhibit.title for exhibit in neurocli.interpret("latest").exhibits]  # doctest: +SKIP
+    ['Recovery of the connections', ...]
+    """
+    from neurocli.runs.atomic import write_json
+    from neurocli.runs.lock import locked
+    from neurocli.runs.plain import plain
+    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.unfinished import unfinished_note
+
+    folder = folder_of(run, runs_dir)
+    family, trained = trained_of_run(folder, data, device, Reporter(progress))
+    with locked(folder):
+        figures = folder.figures / "interpretation"
+        with contextlib.suppress(OSError):  # whoever writes a figure says what is wrong
+            figures.mkdir(parents=True, exist_ok=True)
+        failures = WriteFailures()
+        with failures.figures():
+            exhibits = family.interpret(trained, figures)
+        failures.leave_out(exhibits)
+        notes = list(family.notes(trained.data, trained.config))
+        unfinished = unfinished_note(folder)
+        if unfinished:
+            notes.append(unfinished)
+        protocol = {**trained.data.split.as_dict(), "group": trained.data.group_name()}
+        kept = folder.path / "interpretation.json"
+        found = Interpretation(
+            family.card.name, folder.name, folder.path, kept, trained.config, exhibits, notes, protocol, failures
+        )
+        with failures.file():
+            write_json(kept, plain(found.as_dict()))
+    return found

@@ -1,0 +1,70 @@
+"""A trained model back from its run, with the data that it is to be asked about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from neurocli.errors import DataError, DeviceError
+from neurocli.plugin.registry import registry
+from neurocli.recordings import Normalisation, RecordingSet
+from neurocli.recordings.adapting import adapted
+from neurocli.training.devices import resolve_device
+from neurocli.training.load import config_of, load_trained
+from neurocli.workflow.configuring import Options, scored_by
+from neurocli.workflow.leak_guard import beside_training, found_again, refuse_changed, split_of_run
+from neurocli.workflow.messages import Reporter
+from neurocli.workflow.sources import open_files, recordings_of_run
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.runs.folder import RunFolder
+
+
+def trained_of_run(
+    folder: RunFolder, data: Any, device: str | None, reporter: Reporter, options: Options | None = None
+) -> tuple[ModelFamily, Trained]:
+    """(family, trained model with data) of a run; with `data`, the model is asked about those instead.
+
+    options: how it is scored, over the options of the run. Raises DataError, LeakError, ConfigError or DeviceError.
+    """
+    info = folder.read_info()
+    family = registry().family(info["model"])
+    config = scored_by(config_of(family, folder), options or Options(), family.fixed_by_training)
+    place = _device(device, config.train.device)
+    known: RecordingSet | None
+    lost = ""
+    try:
+        known = recordings_of_run(info, family.card, reporter)
+        split = split_of_run(info, known)
+        refuse_changed(info, known)
+    except DataError as error:
+        if not data:
+            raise
+        known, split, lost = None, None, error.message
+    recordings = known
+    if data:
+        new = open_files(data, reporter)
+        if known is None and (known := found_again(info, new)) is not None:
+            split = split_of_run(info, known)
+        if known is None:
+            reporter.warn(f"{lost}; references that need training data are left out")
+        recordings, split = beside_training(info, known, split, new, reporter)
+    assert recordings is not None
+    # The data of the run were audited before it was trained.
+    dataset = adapted(family, recordings, config, split) if data else family.adapt(recordings, config, split)
+    if known is None:
+        kept = info.get("normalisation")
+        dataset.adopt(info.get("spec") or {}, Normalisation.from_dict(kept) if kept else None)
+    trained = load_trained(family, folder, dataset, which="best", device=str(place))
+    trained.config = config
+    return family, trained
+
+
+def _device(asked: str | None, trained_on: str) -> Any:
+    if asked is not None:
+        return resolve_device(asked, where="--device")
+    try:
+        return resolve_device(trained_on)
+    except DeviceError as error:  # the run may come from another machine
+        error.hint = f"name one with --device; {error.hint}"
+        raise

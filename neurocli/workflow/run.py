@@ -1,0 +1,218 @@
+"""A run: one training on disk, and all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.runs.folder import RunFolder, read_json
+from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.messages import Listener, Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from neurocli.evaluation.question import Question
+    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.recordings import DataModule, Recording
+
+RUNS_DIR = Path("runs")
+
+
+@dataclass(frozen=True)
+class GroupPrediction:
+    """What a model says of one group at one target.
+
+    target: name of what is scored, such as `25 ms`; time_ms: [time], from the recording's first sample; observed, predicted: [time,
+    channel] in `unit`; channels: their names.
+    """
+
+    group: str
+    target: str
+    time_ms: NDArray[np.float64]
+    observed: NDArray[Any]
+    predicted: NDArray[Any]
+    channels: list[str]
+    unit: str
+
+
+class Run:
+    """One training. What it holds is read when it is asked for.
+
+    >>> import neurocli
+    >>> run = neurocli.load_run("latest")  # doctest: +SKIP
+    >>> run.config.train.seed  # doctest: +SKIP
+    0
+    """
+
+    def __init__(self, folder: RunFolder | AnyPath) -> None:
+        self.folder = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
+        self._trained: tuple[ModelFamily, Trained] | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r})"
+
+    def __fspath__(self) -> str:
+        return str(self.folder.path)
+
+    # -- on disk -------------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """`model/timestamp-hash`, by which commands find it."""
+        return self.folder.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The content of run.json: model, status, data, split. Raises DataError where it is damaged."""
+        return self.folder.read_info()
+
+    @property
+    def model(self) -> str:
+        return str(self.info["model"])
+
+    @property
+    def status(self) -> str:
+        """created, running, interrupted, failed or finished."""
+        from neurocli.workflow.unfinished import state_of
+
+        return str(state_of(self.folder, self.info).status)
+
+    @property
+    def family(self) -> ModelFamily:
+        from neurocli.plugin.registry import registry
+
+        return registry().family(self.model)
+
+    @property
+    def config(self) -> Any:
+        """Options by section, `run.config.train.epochs`. Raises DataError where this version does not take them."""
+        from neurocli.training.load import config_of
+
+        return config_of(self.family, self.folder)
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """A record for each epoch."""
+        from neurocli.training.history import read_history
+
+        return read_history(self.folder.metrics_csv)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the finished training comes to. Raises DataError where it has not finished."""
+        return read_json(self.folder.metrics_json)
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    def result(self, name: str) -> dict[str, Any]:
+        """The last `evaluation`, `diagnosis` or `interpretation`. Raises DataError where there is none yet."""
+        from neurocli.errors import DataError
+
+        path = self.path / f"{name}.json"
+        verb = {"evaluation": "evaluate", "diagnosis": "diagnose", "interpretation": "interpret"}[name]
+        if not path.exists():
+            raise DataError(f"the run has no {name} yet", where=self.name, hint=f"neurocli.{verb}(run) makes it")
+        return read_json(path)
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """Every score of the last evaluation, a record each."""
+        return list(self.result("evaluation")["scores"])
+
+    @property
+    def exhibits(self) -> list[dict[str, Any]]:
+        """What the last evaluation and interpretation show: name, title, table, figure, claims."""
+        found: list[dict[str, Any]] = []
+        for name in ("evaluation", "interpretation"):
+            if (self.path / f"{name}.json").exists():
+                found += self.result(name)["exhibits"]
+        return found
+
+    @property
+    def figures(self) -> list[Path]:
+        """The pictures in the run's folder."""
+        return sorted(self.folder.figures.rglob("*.png"))
+
+    def report(self, out: AnyPath | None = None) -> Path:
+        """Write what is known of the run as one HTML page; gives its path."""
+        from neurocli.workflow.report import report
+
+        return report(self, out=out).path
+
+    # -- in memory -----------------------------------------------------------------------------------------------
+
+    def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> Trained:
+        """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own."""
+        from neurocli.workflow.reopening import trained_of_run
+
+        if data is not None or device is not None:
+            return trained_of_run(self.folder, data, device, Reporter(progress))[1]
+        if self._trained is None:
+            self._trained = trained_of_run(self.folder, None, None, Reporter(progress))
+        return self._trained[1]
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The torch module with the weights of the best epoch, in eval mode."""
+        return self.trained().module
+
+    @property
+    def dataset(self) -> DataModule:
+        """The recordings that the run was trained on, split and normalised as then."""
+        return self.trained().data
+
+    def predictions(self, data: Any = None, *, device: str | None = None) -> Iterator[GroupPrediction]:
+        """What the model says of every test group, or of new data, at each target, beside what was observed."""
+        import numpy as np
+
+        trained, family = self.trained(data, device=device), self.family
+        for question in family.questions(trained.data, trained.config):
+            answer = family.predict(trained, question)
+            for group in question.groups:
+                recording = trained.data.recordings[group]
+                observed = np.asarray(question.targets[group])
+                places = np.asarray(question.origins[group]) + question.horizon_steps
+                yield GroupPrediction(
+                    group,
+                    question.name,
+                    (places * recording.dt_ms).astype(np.float64),
+                    observed,
+                    np.asarray(answer.values[group]),
+                    _channels(question, recording, observed.shape[1]),
+                    question.unit,
+                )
+
+
+def _channels(question: Question, recording: Recording, width: int) -> list[str]:
+    """Names of a target's channels; numbers where nobody has named them."""
+    named = list(question.channels) or recording.channels or []
+    return list(named) if len(named) == width else [str(n) for n in range(width)]
+
+
+def folder_of(run: Run | RunFolder | AnyPath, runs_dir: AnyPath = RUNS_DIR) -> RunFolder:
+    """The folder of a run that is named in any way. Raises UnknownName or UsageError."""
+    if isinstance(run, Run):
+        return run.folder
+    if isinstance(run, RunFolder):
+        return run
+    return RunFolder.find(Path(runs_dir), str(run))
+
+
+def load_run(name: str | PathLike[str] = "latest", *, runs_dir: AnyPath = RUNS_DIR) -> Run:
+    """A run by its folder, its name, or `latest`. Raises UnknownName with the nearest names, or UsageError.
+
+    >>> import neurocli
+    >>> neurocli.load_run("latest", runs_dir="runs")  # doctest: +SKIP
+    Run('cnn-lstm-v2/20261128-091500-3f2a')
+    """
+    return Run(folder_of(name, runs_dir))

@@ -1,0 +1,110 @@
+"""Where recordings come from: files that were named, recordings in memory, the files of a run, or a small simulated set."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.errors import DataError, NeuroError
+from neurocli.plugin.cards import ReaderCard
+from neurocli.plugin.registry import load_implementation, registry
+from neurocli.workflow.messages import Reporter
+
+if TYPE_CHECKING:
+    from neurocli.plugin.cards import ModelCard
+    from neurocli.plugin.family import ModelFamily
+    from neurocli.recordings import RecordingSet
+    from neurocli.recordings.readers import Reader
+
+Data = "str | PathLike[str] | Sequence[str | PathLike[str]] | RecordingSet | None"
+DEFAULT_PRESET = "quick"
+
+
+def paths_of(data: Any) -> list[Path] | None:
+    """The files that `data` names, None where it is None or recordings in memory."""
+    from neurocli.recordings import RecordingSet
+
+    if data is None or isinstance(data, RecordingSet):
+        return None
+    if isinstance(data, (str, PathLike)):
+        return [Path(data)]
+    return [Path(path) for path in data]
+
+
+def load_readers(reporter: Reporter) -> list[tuple[ReaderCard, Reader]]:
+    """Every plugin's reader that can be loaded, with its card; the others are warned of."""
+    readers = []
+    for card in registry().cards(ReaderCard):
+        try:
+            readers.append((card, load_implementation(card)()))
+        except NeuroError as error:
+            reporter.warn(f"the reader {card.name} is left out: {error}")
+    return readers
+
+
+def open_files(data: Any, reporter: Reporter) -> RecordingSet:
+    """The recordings of files or folders, in any format that a plugin reads, or those in memory. Raises DataError."""
+    from neurocli.recordings import RecordingSet
+    from neurocli.recordings.readers import open_paths
+
+    if isinstance(data, RecordingSet):
+        return data
+    return open_paths(paths_of(data) or [], load_readers(reporter))
+
+
+def recordings_for(
+    family: ModelFamily, config: Any, data: Any, reporter: Reporter
+) -> tuple[RecordingSet, dict[str, Any]]:
+    """(recordings, where they come from) for a model: those named, the family's own, or its simulator's small set.
+
+    Recordings in memory have no paths: whoever trains on them keeps them in the run.
+    """
+    from neurocli.recordings import RecordingSet
+
+    if isinstance(data, RecordingSet):
+        return data, {"paths": [], "simulator": None}
+    named = paths_of(data)
+    files = named or family.own_data(config)
+    if not files:
+        return simulated(family.card, reporter)
+    if not named:
+        reporter.say(f"no data named: {', '.join(map(str, files))}")
+    return open_files(files, reporter), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
+
+
+def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[str, Any]]:
+    """The small set of a model's simulator, made where the cache does not have it."""
+    if card.simulator is None:
+        raise DataError(
+            f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE"
+        )
+    from neurocli.config.resolve import preset_names, read_preset, resolve
+    from neurocli.simulation.engine import default_set
+
+    sim_card = registry().simulator(card.simulator)
+    simulator = load_implementation(sim_card)(sim_card)
+    quick = DEFAULT_PRESET in preset_names(simulator.presets)
+    config = resolve(simulator.Config, preset=read_preset(simulator.presets, DEFAULT_PRESET) if quick else None).config
+    with reporter.stage(f"simulating {sim_card.name}"):
+        recordings = default_set(simulator, config, sim_card.runs, reporter.say, reporter.steps)
+    return recordings, {"paths": [str(Path(p).resolve()) for p in recordings.sources], "simulator": sim_card.name}
+
+
+def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter) -> RecordingSet:
+    """The recordings that a run was trained on. Raises DataError where they are gone."""
+    source = info.get("data") or {}
+    paths = [Path(p) for p in source.get("paths") or []]
+    missing = [p for p in paths if not p.exists()]
+    if source.get("simulator") and (missing or not paths):
+        return simulated(card, reporter)[0]  # the cache was emptied: made again, with the same seeds
+    if missing:
+        raise DataError(
+            "the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data"
+        )
+    return open_files(paths, reporter)
+
+
+def fingerprints(recordings: RecordingSet) -> dict[str, str]:
+    """Group → hash of its content."""
+    return {group: recordings[group].fingerprint() for group in recordings}

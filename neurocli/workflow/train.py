@@ -1,0 +1,174 @@
+"""One training in one run folder, which survives being killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.workflow.configuring import AnyPath, Options, configured_family, refuse_other_options
+from neurocli.workflow.messages import Event, Listener, Reporter
+from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+
+if TYPE_CHECKING:
+    from neurocli.plugin.family import ModelFamily
+    from neurocli.recordings import DataModule, RecordingSet
+    from neurocli.runs.folder import RunFolder
+
+
+@dataclass
+class Training:
+    """A training that is ready to begin, or to go on."""
+
+    family: ModelFamily
+    config: Any
+    dataset: DataModule
+    folder: RunFolder
+    resumed: bool
+    notes: list[str]
+
+    def fit(self, reporter: Reporter) -> dict[str, Any]:
+        """Train to the end; gives what metrics.json holds. Raises Interrupted with the way to go on, and what `fit` raises."""
+        from neurocli.errors import Interrupted
+        from neurocli.plugin.registry import registry
+        from neurocli.training.fit import fit
+
+        same = {"validation_is_loss": self.family.validation_is_loss}
+        try:
+            with reporter.stage(f"training {self.family.card.name}"):
+                return fit(
+                    self.family,
+                    self.config,
+                    self.dataset,
+                    self.folder,
+                    resume=self.resumed,
+                    progress=lambda row: reporter.tell(Event("epoch", row=row | same)),
+                    hook=registry().manager.hook,
+                )
+        except Interrupted as error:
+            error.where, error.hint = str(self.folder.path), f"carry on with: neuro train --resume {self.folder.name}"
+            raise
+
+
+def train(
+    model: str,
+    *,
+    data: Any = None,
+    preset: str | None = None,
+    config: AnyPath | None = None,
+    options: Mapping[str, Any] | None = None,
+    sets: Sequence[str] = (),
+    seed: int | None = None,
+    device: str | None = None,
+    split: str | None = None,
+    runs_dir: AnyPath = RUNS_DIR,
+    progress: Listener | None = None,
+) -> Run:
+    """Train a model into a new run.
+
+    model: as `neuro models` lists them; data: a path, several, or recordings in memory; without it the model's own simulator makes
+    a small set; preset, config, options: named set of values, TOML file, and values by name, each over the one before; seed, device,
+    split: short for the options train.seed, train.device and data.split; runs_dir: the folder of runs; progress: is told of each
+    message and step.
+
+    Raises UnknownName, ConfigError, DeviceError, DataError, LeakError, StorageError, NeuroError where the loss is not finite, or
+    Interrupted; what was trained until then is kept, and `resume` goes on.
+
+    >>> import neurocli
+    >>> run = neurocli.train("cnn-lstm", data="brunel.h5", preset="quick", options={"epochs": 2})  # doctest: +SKIP
+    >>> run.history[-1]["validation_loss"]  # doctest: +SKIP
+    0.31
+    """
+    reporter = Reporter(progress)
+    flags = {"train.seed": seed, "train.device": device, "data.split": split}
+    training = begin(model, data, Options(preset, config, sets, options or {}, flags), runs_dir, reporter)
+    for line in training.notes:
+        reporter.note(line)
+    training.fit(reporter)
+    return Run(training.folder)
+
+
+def resume(
+    run: Run | AnyPath,
+    *,
+    data: Any = None,
+    runs_dir: AnyPath = RUNS_DIR,
+    progress: Listener | None = None,
+) -> Run:
+    """Go on with a training that was interrupted, to the same bits as if it had not been.
+
+    run: a run, its folder, its name, or `latest`; data: its files, where they have moved.
+
+    Raises UnknownName, DataError (other data, or no usable checkpoint), StorageError or Interrupted.
+
+    >>> import neurocli
+    >>> neurocli.resume("latest").metrics["epochs"]  # doctest: +SKIP
+    20
+    """
+    reporter = Reporter(progress)
+    training = begin_again(run, data, Options(), runs_dir, reporter)
+    for line in training.notes:
+        reporter.note(line)
+    training.fit(reporter)
+    return Run(training.folder)
+
+
+def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
+    """A new run folder with its options and its data, before the first step."""
+    from neurocli.recordings.adapting import adapted
+    from neurocli.training.devices import resolve_device
+    from neurocli.workflow.sources import fingerprints, recordings_for
+
+    family, resolved = configured_family(model, options)
+    asked = "--device" if options.flags.get("train.device") is not None else "train.device"
+    resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
+    recordings, source = recordings_for(family, resolved.config, data, reporter)
+    dataset = adapted(family, recordings, resolved.config)
+    about = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
+    folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, about, recordings)
+    notes = list(family.notes(dataset, resolved.config))
+    return Training(family, resolved.config, dataset, folder, False, notes)
+
+
+def new_run(
+    root: Path,
+    family: ModelFamily,
+    config: Any,
+    origins: Mapping[str, str],
+    dataset: DataModule,
+    about: dict[str, Any],
+    recordings: RecordingSet | None = None,
+) -> RunFolder:
+    """A run folder for a training that has not begun; about: its data and whatever else it is to remember.
+
+    Recordings without a file of their own are written into the folder, so that the run can be asked again.
+    """
+    from neurocli.runs.folder import RunFolder
+    from neurocli.runs.provenance import provenance
+
+    info = {**about, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
+    values = config.model_dump(mode="json")
+    paths = about["data"]["paths"]
+    folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
+    if recordings is not None and not paths and not about["data"].get("simulator"):
+        recordings.save(folder.path / "recordings.h5")
+        folder.update_info(data={**about["data"], "paths": [str(folder.path / "recordings.h5")]})
+    return folder
+
+
+def begin_again(run: Run | AnyPath, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
+    """What is needed to go on. Options may be given again, as long as they say the same."""
+    from neurocli.plugin.registry import registry
+    from neurocli.recordings.adapting import adapted
+    from neurocli.training.load import config_of
+    from neurocli.workflow.sources import open_files, recordings_of_run
+
+    folder = folder_of(run, runs_dir)
+    info = folder.read_info()
+    family = registry().family(info["model"])
+    config = config_of(family, folder)
+    refuse_other_options(config, family, options)
+    recordings = open_files(data, reporter) if data else recordings_of_run(info, family.card, reporter)
+    dataset = adapted(family, recordings, config)
+    return Training(family, config, dataset, folder, True, list(family.notes(dataset, config)))
