@@ -33,7 +33,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
         SimulatorCard(
             name="brunel",
             summary="Brunel network of excitatory and inhibitory integrate-and-fire neurons, in Brian2",
-            implementation="neurocli_cnn_lstm.simulator:BrunelSimulator",
+            implementation="neurocli_cnn_lstm.simulation.simulator:BrunelSimulator",
             source=_SOURCE,
         )
     ]
@@ -45,7 +45,7 @@ def neurocli_register_readers() -> list[ReaderCard]:
         ReaderCard(
             name="brunel-dat",
             summary="The published text files: run_N_voltages.dat with run_N_spikes.dat beside it",
-            implementation="neurocli_cnn_lstm.dat:BrunelDatReader",
+            implementation="neurocli_cnn_lstm.data.readers.dat:BrunelDatReader",
             suffixes=(".dat",),
         )
     ]

@@ -15,12 +15,13 @@ from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_cnn_lstm import answers, baselines, rivals
 from neurocli_cnn_lstm.config import V1Config, V2Config
-from neurocli_cnn_lstm.data import VoltageData
-from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
-from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm, forecast_loss
-from neurocli_cnn_lstm.warm_start import can_start_from_ridge, start_from_ridge
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation import baselines, rivals
+from neurocli_cnn_lstm.evaluation import targets as answers
+from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
+from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm, forecast_loss
+from neurocli_cnn_lstm.model.warm_start import can_start_from_ridge, start_from_ridge
 
 # The full-state oracle, an upper bound, reaches about .790 at 1 ms on the published network; nothing honest passes this.
 LEAK_R2 = 0.795
@@ -43,7 +44,7 @@ class _CnnLstm(ModelFamily):
         return baselines.ceiling(data, config)
 
     def suspicious_score(self, data: Any, config: Any) -> float | None:
-        from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
+        from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 
         ours, published = parameters_of(data.recordings), BrunelConfig()
         if ours is None:
@@ -62,17 +63,17 @@ class _CnnLstm(ModelFamily):
         return LEAK_R2 if all(getattr(ours, k) == getattr(published, k) for k in same) else None
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
-        from neurocli_cnn_lstm.diagnose import data_findings
+        from neurocli_cnn_lstm.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
 
     def evaluate_more(self, trained: Trained, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        from neurocli_cnn_lstm.exhibits import evaluation_exhibits
+        from neurocli_cnn_lstm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(self, trained, predictions, figures)
 
     def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        from neurocli_cnn_lstm.interpret import interpretation_exhibits
+        from neurocli_cnn_lstm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(self, trained, figures)
 
@@ -93,7 +94,7 @@ class _CnnLstm(ModelFamily):
     uses_flag = False
 
     def example(self, seed: int) -> RecordingSet:
-        from neurocli_cnn_lstm.example import small_network
+        from neurocli_cnn_lstm.simulation.example import small_network
 
         return small_network(seed)
 

@@ -33,7 +33,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
         SimulatorCard(
             name="sc-session",
             summary="Session of a saccade task: a teacher E-I network under Dale's law drives Poisson spikes; one run is one trial",
-            implementation="neurocli_eirnn.simulator:ScSessionSimulator",
+            implementation="neurocli_eirnn.simulation.simulator:ScSessionSimulator",
             source=_SOURCE,
             runs=300,
         )
@@ -46,13 +46,13 @@ def neurocli_register_readers() -> list[ReaderCard]:
         ReaderCard(
             name="sc-mat",
             summary="Session export of the saccade task, MATLAB v5 or v7.3: rnn_export_NAME.mat",
-            implementation="neurocli_eirnn.matfile:SessionMatReader",
+            implementation="neurocli_eirnn.data.readers.matfile:SessionMatReader",
             suffixes=(".mat",),
         ),
         ReaderCard(
             name="sc-nwb",
             summary="NWB session: units with neuron_type, trials with event times (extra: nwb)",
-            implementation="neurocli_eirnn.nwb:SessionNwbReader",
+            implementation="neurocli_eirnn.data.readers.nwb:SessionNwbReader",
             suffixes=(".nwb",),
         ),
     ]

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from neurocli.config import FamilyConfig, Section, TrainConfig
 from neurocli_eirnn.config import DataConfig, EvaluateConfig
-from neurocli_eirnn.model_v1 import population, unit_map
-from neurocli_eirnn.session import EXCITATORY, INHIBITORY
+from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY
+from neurocli_eirnn.model.v1 import population, unit_map
 
 if TYPE_CHECKING:
-    from neurocli_eirnn.data import SessionData
+    from neurocli_eirnn.data.dataset import SessionData
 
 
 class V1Model(Section):

@@ -17,15 +17,17 @@ from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
-from neurocli_eirnn import baselines, loss_v1, metrics, questions
-from neurocli_eirnn.ceiling import ceiling
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config, published_faults
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.loss_v2 import loss_terms, poisson
-from neurocli_eirnn.model_v1 import PublishedEiRnn, build_v1
-from neurocli_eirnn.model_v2 import DaleRnn, build_v2
-from neurocli_eirnn.rates import fitted_numbers
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.evaluation import baselines, metrics
+from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation.ceiling import ceiling
+from neurocli_eirnn.evaluation.rates import fitted_numbers
+from neurocli_eirnn.model import loss_v1
+from neurocli_eirnn.model.loss_v2 import loss_terms, poisson
+from neurocli_eirnn.model.v1 import PublishedEiRnn, build_v1
+from neurocli_eirnn.model.v2 import DaleRnn, build_v2
 
 
 def protocol_notes(data: SessionData, config: Any) -> list[str]:
@@ -87,22 +89,22 @@ class _Eirnn(ModelFamily):
         return ceiling(data)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
-        from neurocli_eirnn.diagnose import data_findings
+        from neurocli_eirnn.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
 
     def diagnose_model(self, trained: Trained) -> list[Finding]:
-        from neurocli_eirnn.diagnose_model import trained_findings
+        from neurocli_eirnn.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
     def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        from neurocli_eirnn.exhibits import evaluation_exhibits
+        from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
     def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        from neurocli_eirnn.interpret import interpretation_exhibits
+        from neurocli_eirnn.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)
 
@@ -129,7 +131,7 @@ class _Eirnn(ModelFamily):
         return lines
 
     def example(self, seed: int) -> RecordingSet:
-        from neurocli_eirnn.example import small_session
+        from neurocli_eirnn.simulation.example import small_session
 
         return small_session(seed)
 

@@ -33,7 +33,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
         SimulatorCard(
             name="dendrite",
             summary="A cell like a layer-5 pyramidal one: dendrites with NMDA synapses, an active soma; one run is one simulation",
-            implementation="neurocli_elm.simulator:DendriteSimulator",
+            implementation="neurocli_elm.simulation.simulator:DendriteSimulator",
             source="after Beniaguev, Segev & London (2021), Neuron 109:2727",
             runs=80,
         )
@@ -46,13 +46,13 @@ def neurocli_register_readers() -> list[ReaderCard]:
         ReaderCard(
             name="neuronio",
             summary="NeuronIO: simulations of a layer-5 pyramidal cell, sim__*.p, read without executing anything in them",
-            implementation="neurocli_elm.reader:NeuronIoReader",
+            implementation="neurocli_elm.data.readers.reader:NeuronIoReader",
             suffixes=(".p",),
         ),
         ReaderCard(
             name="shd",
             summary="Spiking Heidelberg Digits: spikes of a cochlea for spoken digits, shd_*.h5 or .h5.gz",
-            implementation="neurocli_elm.shd:ShdReader",
+            implementation="neurocli_elm.data.readers.shd:ShdReader",
             suffixes=(".h5", ".h5.gz"),
         ),
     ]
@@ -64,6 +64,6 @@ def neurocli_register_commands() -> list[CommandCard]:
         CommandCard(
             name="fetch-shd",
             summary="Download the Spiking Heidelberg Digits, two files, into the cache or a folder.",
-            implementation="neurocli_elm.download:fetch_shd",
+            implementation="neurocli_elm.data.download:fetch_shd",
         )
     ]

@@ -15,10 +15,10 @@ from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
-from neurocli_elm.build import build_neuron, config_of
-from neurocli_elm.checkpoint import read_checkpoint
 from neurocli_elm.config import ElmConfig, ElmV2Config
-from neurocli_elm.model import ElmNeuron
+from neurocli_elm.model.build import build_neuron, config_of
+from neurocli_elm.model.checkpoint import read_checkpoint
+from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.tasks import task_of_batch, task_of_data, task_of_recordings
 
 
@@ -33,7 +33,7 @@ class _Elm(ModelFamily):
         """Spoken digits are downloaded once and kept; cells are simulated."""
         if config.data.kind != "shd":
             return None
-        from neurocli_elm.download import fetched
+        from neurocli_elm.data.download import fetched
 
         return fetched()
 
@@ -87,7 +87,7 @@ class _Elm(ModelFamily):
         return task_of_data(data).notes(data, config)
 
     def example(self, seed: int) -> RecordingSet:
-        from neurocli_elm.example import small_cells
+        from neurocli_elm.simulation.example import small_cells
 
         return small_cells(seed)
 

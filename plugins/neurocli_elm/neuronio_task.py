@@ -17,12 +17,13 @@ from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_elm import baselines, questions
-from neurocli_elm.data import SimulationData
-from neurocli_elm.diagnose_split import spike_counts
-from neurocli_elm.loss import loss_terms, validation
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.references import answer, missing_references, references
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.diagnosis.split import spike_counts
+from neurocli_elm.evaluation import baselines
+from neurocli_elm.evaluation import targets as questions
+from neurocli_elm.evaluation.references import answer, missing_references, references
+from neurocli_elm.model.loss import loss_terms, validation
+from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.task import Task
 
 
@@ -72,22 +73,22 @@ class NeuronioTask(Task):
         return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
-        from neurocli_elm.diagnose import data_findings
+        from neurocli_elm.diagnosis.data import data_findings
 
         return data_findings(recordings, config, version)
 
     def diagnose_model(self, trained: Trained) -> list[Finding]:
-        from neurocli_elm.diagnose_model import trained_findings
+        from neurocli_elm.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
     def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        from neurocli_elm.exhibits import evaluation_exhibits
+        from neurocli_elm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
     def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        from neurocli_elm.interpret import interpretation_exhibits
+        from neurocli_elm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)
 

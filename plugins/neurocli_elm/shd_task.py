@@ -14,14 +14,14 @@ from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_elm import shd_scores
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.shd_answers import class_loss, probabilities
-from neurocli_elm.shd_baselines import baselines
-from neurocli_elm.shd_check import utterance_findings
-from neurocli_elm.shd_data import ShdData
-from neurocli_elm.shd_exhibits import confusion, evidence
-from neurocli_elm.shd_split import PUBLISHED
+from neurocli_elm.data.shd_dataset import ShdData
+from neurocli_elm.data.shd_split import PUBLISHED
+from neurocli_elm.diagnosis.shd import utterance_findings
+from neurocli_elm.evaluation.shd import targets as shd_scores
+from neurocli_elm.evaluation.shd.baselines import baselines
+from neurocli_elm.evaluation.shd.exhibits import confusion, evidence
+from neurocli_elm.evaluation.shd.predictions import class_loss, probabilities
+from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.task import Task
 
 
@@ -60,7 +60,7 @@ class ShdTask(Task):
         return utterance_findings(recordings, config)
 
     def diagnose_model(self, trained: Trained) -> list[Finding]:
-        from neurocli_elm.diagnose_model import synapse_findings, timescale_findings
+        from neurocli_elm.diagnosis.model import synapse_findings, timescale_findings
 
         data, module = trained.data, trained.module
         assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)

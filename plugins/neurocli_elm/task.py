@@ -15,7 +15,7 @@ from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import NoCeiling, Trained
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
-from neurocli_elm.model import ElmNeuron
+from neurocli_elm.model.neuron import ElmNeuron
 
 
 class Task(ABC):

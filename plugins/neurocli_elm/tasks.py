@@ -6,8 +6,8 @@ from typing import Any
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, RecordingSet
+from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.neuronio_task import NeuronioTask
-from neurocli_elm.shd_data import ShdData
 from neurocli_elm.shd_task import ShdTask
 from neurocli_elm.task import Task
 

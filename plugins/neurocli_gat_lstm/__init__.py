@@ -41,7 +41,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
         SimulatorCard(
             name="celegans",
             summary="Worms of known truth: a graded-potential network on the connectome, calcium and noise; one run is one worm",
-            implementation="neurocli_gat_lstm.simulator:CelegansSimulator",
+            implementation="neurocli_gat_lstm.simulation.simulator:CelegansSimulator",
             source="Kunert, Shlizerman & Kutz (2014), Phys. Rev. E 89:052805; Kato et al. (2015), Cell 163:656",
             runs=20,
         )

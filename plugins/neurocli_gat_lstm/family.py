@@ -19,21 +19,23 @@ from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Que
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_gat_lstm import baselines, folds_v1, metrics, questions
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.config_v3 import V3Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.data_v3 import DirectWormData
-from neurocli_gat_lstm.folds_v1 import PlannedFolds, build_v1
-from neurocli_gat_lstm.forecasts_v2 import corrected
-from neurocli_gat_lstm.forecasts_v3 import direct_forecasts
-from neurocli_gat_lstm.graph import KINDS
-from neurocli_gat_lstm.linear_buffers import LinearBuffers
-from neurocli_gat_lstm.loss_v2 import loss_terms
-from neurocli_gat_lstm.loss_v3 import loss_terms as loss_terms_v3
-from neurocli_gat_lstm.model_v2 import GatLstm, build_v2
-from neurocli_gat_lstm.model_v3 import GatLstmV3, build_v3
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
+from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
+from neurocli_gat_lstm.evaluation import baselines, metrics
+from neurocli_gat_lstm.evaluation import targets as questions
+from neurocli_gat_lstm.graph.graph import KINDS
+from neurocli_gat_lstm.model import folds_v1
+from neurocli_gat_lstm.model.folds_v1 import PlannedFolds, build_v1
+from neurocli_gat_lstm.model.forecasts_v2 import corrected
+from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts
+from neurocli_gat_lstm.model.loss_v2 import loss_terms
+from neurocli_gat_lstm.model.loss_v3 import loss_terms as loss_terms_v3
+from neurocli_gat_lstm.model.v2 import GatLstm, build_v2
+from neurocli_gat_lstm.model.v3 import GatLstmV3, build_v3
 
 Array = NDArray[np.int64]
 
@@ -110,38 +112,38 @@ class _GatLstm(ModelFamily):
         return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
 
     def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        from neurocli_gat_lstm.wiring_exhibit import wiring_exhibits
+        from neurocli_gat_lstm.evaluation.wiring_exhibit import wiring_exhibits
 
         assert isinstance(trained.data, WormData)
         return wiring_exhibits(trained.data, figures)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
-        from neurocli_gat_lstm.diagnose import data_findings
+        from neurocli_gat_lstm.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
 
     def diagnose_model(self, trained: Trained) -> list[Finding]:
-        from neurocli_gat_lstm.diagnose_model import trained_findings
+        from neurocli_gat_lstm.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
     def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        from neurocli_gat_lstm.exhibits import evaluation_exhibits
+        from neurocli_gat_lstm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
     def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        from neurocli_gat_lstm.interpret import interpretation_exhibits
+        from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:
-        from neurocli_gat_lstm.notes import notes
+        from neurocli_gat_lstm.data.notes import notes
 
         return notes(data, config)
 
     def example(self, seed: int) -> RecordingSet:
-        from neurocli_gat_lstm.example import small_worms
+        from neurocli_gat_lstm.simulation.example import small_worms
 
         return small_worms(seed)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from clock import median_cpu
 
 from neurocli.plugin.registry import registry
-from neurocli_cnn_lstm.parameters import BrunelConfig
-from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference
-from neurocli_cnn_lstm.simulator import BrunelSimulator
+from neurocli_cnn_lstm.simulation.parameters import BrunelConfig
+from neurocli_cnn_lstm.simulation.reference_loop import draw_weights, simulate_reference
+from neurocli_cnn_lstm.simulation.simulator import BrunelSimulator
 
 QUICK = "--quick" in sys.argv
 DURATION_MS = 2_000.0 if QUICK else 10_000.0
@@ -65,10 +65,10 @@ def paths(run: Path) -> None:
     from neurocli.runs.folder import RunFolder
     from neurocli.workflow.messages import Reporter
     from neurocli.workflow.reopening import trained_of_run
-    from neurocli_cnn_lstm import recovery
-    from neurocli_cnn_lstm.answers import local_origins, neuron_types
-    from neurocli_cnn_lstm.baselines import wiring
-    from neurocli_cnn_lstm.paths import rollout
+    from neurocli_cnn_lstm.evaluation.baselines import wiring
+    from neurocli_cnn_lstm.evaluation.targets import local_origins, neuron_types
+    from neurocli_cnn_lstm.interpretation import recovery
+    from neurocli_cnn_lstm.model.paths import rollout
 
     family, trained = trained_of_run(RunFolder(run), None, "cpu", Reporter())
     data = trained.data

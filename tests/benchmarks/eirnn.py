@@ -8,7 +8,7 @@ import torch
 from clock import median_cpu
 from torch.nn import functional
 
-from neurocli_eirnn.recurrence import leaky_scan
+from neurocli_eirnn.model.recurrence import leaky_scan
 
 INPUTS, BINS = 14, 227
 

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from clock import median_cpu
 
-from neurocli_elm.events import InputEvents
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
+from neurocli_elm.data.events import InputEvents
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
 
 BRANCHED = {"num_branch": 45, "num_synapse_per_branch": 100, "input_to_synapse_routing": "neuronio"}
 L5PC = {"num_input": 1278, "num_output": 2, "memory_tau_max": 150.0}

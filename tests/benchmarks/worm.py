@@ -16,11 +16,11 @@ from clock import median_cpu
 from torch.nn import functional
 from torch_geometric.nn import GATConv
 
-from neurocli_gat_lstm.attention import GraphTensors, SnapshotGATConv
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.loss_v2 import loss_terms
-from neurocli_gat_lstm.model_v1 import PlannedGatLstm
-from neurocli_gat_lstm.model_v2 import GatLstm
+from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.model.loss_v2 import loss_terms
+from neurocli_gat_lstm.model.v1 import PlannedGatLstm
+from neurocli_gat_lstm.model.v2 import GatLstm
 
 NODES, EDGES, WINDOW, STRIDE, BURN_IN = 236, 4_085, 50, 10, 10
 GROWTH = (

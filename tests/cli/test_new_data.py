@@ -66,7 +66,7 @@ def test_a_copy_is_refused_by_its_fingerprint_when_the_data_of_the_run_are_gone(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the worms of a run, and the run."""
-    from neurocli_gat_lstm.example import small_worms
+    from neurocli_gat_lstm.simulation.example import small_worms
 
     place = tmp_path_factory.mktemp("trained")
     small_worms(0, worms=3, neurons=6, steps=250).save(place / "worms.h5")

@@ -40,7 +40,7 @@ def asked(code: int, *words: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from neurocli_cnn_lstm.example import small_network
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     place = tmp_path_factory.mktemp("report")
     small_network(0, runs=7, duration_ms=1500.0, neurons=20).save(place / "good.h5")

@@ -22,18 +22,18 @@ FAMILIES = ("cnn-lstm-v2", "eirnn-v2", "elm-v2", "gat-lstm-v3")
 @cache
 def honest(model: str) -> RecordingSet:
     if model.startswith("cnn"):
-        from neurocli_cnn_lstm.example import small_network
+        from neurocli_cnn_lstm.simulation.example import small_network
 
         return small_network(0, runs=4, duration_ms=1000.0)
     if model.startswith("eirnn"):
-        from neurocli_eirnn.example import small_session
+        from neurocli_eirnn.simulation.example import small_session
 
         return small_session(0, trials=40)
     if model.startswith("elm"):
-        from neurocli_elm.example import small_cells
+        from neurocli_elm.simulation.example import small_cells
 
         return small_cells(0, duration_ms=2000)
-    from neurocli_gat_lstm.example import small_worms
+    from neurocli_gat_lstm.simulation.example import small_worms
 
     return small_worms(0)
 

@@ -17,32 +17,32 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="NEUROCLI_REAL_DATA is not s
 
 
 def brunel(seed: int) -> RecordingSet:
-    from neurocli_cnn_lstm.example import small_network
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     return small_network(seed, runs=3, duration_ms=300.0, network="redraw" if seed % 2 else "fixed")
 
 
 def session(seed: int) -> RecordingSet:
-    from neurocli_eirnn.example import small_session
+    from neurocli_eirnn.simulation.example import small_session
 
     return small_session(seed)
 
 
 def dendrite(seed: int) -> RecordingSet:
-    from neurocli_elm.example import small_cells
+    from neurocli_elm.simulation.example import small_cells
 
     return small_cells(seed, simulations=3, duration_ms=1200)
 
 
 def worms(seed: int) -> RecordingSet:
-    from neurocli_gat_lstm.example import small_worms
+    from neurocli_gat_lstm.simulation.example import small_worms
 
     return small_worms(seed)
 
 
 def digits(seed: int) -> RecordingSet:
     """Utterances of ten digits: the same course of the rate for each digit, spikes of their own."""
-    from neurocli_elm.shd import population_counts
+    from neurocli_elm.data.readers.shd import population_counts
 
     made = []
     for number in range(40):
@@ -74,7 +74,7 @@ def test_trials_of_a_real_session_share_nothing_once_they_end_where_the_next_beg
     """Every window of that export is 5.7 s long: the end of many is the start of the next trial."""
     from neurocli.config.resolve import resolve
     from neurocli_eirnn.config import V2Config
-    from neurocli_eirnn.data import SessionData
+    from neurocli_eirnn.data.dataset import SessionData
 
     trials = opened("eirnn/*Newton*SC.mat")
     overlapping = copies(trials)

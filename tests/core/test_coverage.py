@@ -15,9 +15,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from neurocli.evaluation.intervals import interval, mean_interval, paired, paired_means, verdict
 from neurocli.evaluation.metrics import R2, RMSE, Metric
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_elm.spikemetrics import SpikeAUC
-from neurocli_gat_lstm.metrics import SkillOverPersistence
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_elm.evaluation.spike_metrics import SpikeAUC
+from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = 1000

@@ -88,7 +88,7 @@ def refused() -> Callable[..., Done]:
 
 @pytest.fixture(scope="session")
 def _recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from neurocli_cnn_lstm.example import small_network
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     path = tmp_path_factory.mktemp("recorded") / "good.h5"
     small_network(0, runs=4, duration_ms=1500.0, neurons=20).save(path)

@@ -206,7 +206,7 @@ def test_places_that_hold_no_data(place, good, refused):
 
 
 def test_files_that_do_not_belong_together(place, good, refused):
-    from neurocli_cnn_lstm.example import small_network
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     small_network(0, runs=1, duration_ms=1200.0, neurons=10).save(place / "other.h5")
     done = refused(3, "preprocess", "cnn-lstm", "--data", good, "--data", "other.h5")

@@ -92,7 +92,7 @@ def test_figures_that_cannot_be_written_do_not_lose_an_evaluation(trained, refus
 
 
 def test_figures_that_cannot_be_written_do_not_lose_an_interpretation(trained, refused, monkeypatch):
-    from neurocli_cnn_lstm import interpret
+    from neurocli_cnn_lstm.interpretation import interpret
 
     # The other exhibits take minutes, and draw in the same way.
     monkeypatch.setattr(interpret, "interpretation_exhibits", lambda family, trained, figures: [interpret._filters(trained, figures)])  # fmt: skip

@@ -169,7 +169,7 @@ def test_bad_data_for_a_good_run(command, trained, place, refused):
 
 
 def test_new_data_of_another_size(trained, place, refused):
-    from neurocli_cnn_lstm.example import small_network
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     small_network(1, runs=1, duration_ms=1200.0, neurons=10).save(place / "small.h5")
     done = refused(3, "evaluate", "latest", "--data", "small.h5")

@@ -10,13 +10,13 @@ from neurocli.config import resolve
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_cnn_lstm import recovery
-from neurocli_cnn_lstm.baselines import wiring
-from neurocli_cnn_lstm.connectivity import connectivity_exhibit, scored
-from neurocli_cnn_lstm.data import VoltageData
-from neurocli_cnn_lstm.example import small_network
-from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
-from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation.baselines import wiring
+from neurocli_cnn_lstm.interpretation import recovery
+from neurocli_cnn_lstm.interpretation.connectivity import connectivity_exhibit, scored
+from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
+from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
+from neurocli_cnn_lstm.simulation.example import small_network
 
 NEURONS = 30
 EXCITATORY = np.arange(NEURONS) < 24

@@ -10,8 +10,8 @@ from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet
 from neurocli.recordings.adapting import adapted as audited
 from neurocli.recordings.windows import Window, count_seen_targets
-from neurocli_cnn_lstm.data import published_starts
-from neurocli_cnn_lstm.example import small_network
+from neurocli_cnn_lstm.data.dataset import published_starts
+from neurocli_cnn_lstm.simulation.example import small_network
 
 
 @pytest.fixture(scope="module")

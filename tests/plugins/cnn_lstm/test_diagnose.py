@@ -6,7 +6,7 @@ import pytest
 from neurocli.diagnosis import FAIL, PASS
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_cnn_lstm.example import small_network
+from neurocli_cnn_lstm.simulation.example import small_network
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_findings_say_what_passes_and_what_to_do(clean: RecordingSet) -> None:
 
 @pytest.mark.parametrize("runs", [5, 6, 10, 50])
 def test_honest_runs_seldom_stand_apart_and_a_shifted_one_does(runs: int) -> None:
-    from neurocli_cnn_lstm.diagnose import _drift
+    from neurocli_cnn_lstm.diagnosis.data import _drift
 
     rng = np.random.default_rng(runs)
     alarms, missed = 0, 0

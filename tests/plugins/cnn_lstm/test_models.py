@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_cnn_lstm.gates import layer_trace
-from neurocli_cnn_lstm.model_v1 import PublishedCnnLstm
-from neurocli_cnn_lstm.model_v2 import PARTS, StructuredCnnLstm, forecast_loss
-from neurocli_cnn_lstm.paths import rollout
+from neurocli_cnn_lstm.interpretation.gates import layer_trace
+from neurocli_cnn_lstm.model.paths import rollout
+from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
+from neurocli_cnn_lstm.model.v2 import PARTS, StructuredCnnLstm, forecast_loss
 
 
 def small(n: int = 7, seed: int = 0, **kwargs: object) -> StructuredCnnLstm:

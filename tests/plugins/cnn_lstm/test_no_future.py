@@ -11,7 +11,7 @@ from neurocli.config import resolve
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Spikes
-from neurocli_cnn_lstm.example import small_network
+from neurocli_cnn_lstm.simulation.example import small_network
 
 CUT = 1213
 """First sample of the test run that is changed; origins lie on both sides of it."""

@@ -6,12 +6,12 @@ import pytest
 from neurocli.config import resolve
 from neurocli.evaluation.question import Predictor
 from neurocli.plugin.registry import registry
-from neurocli_cnn_lstm.baselines import ORACLE_SEED, wiring
-from neurocli_cnn_lstm.example import small_network
-from neurocli_cnn_lstm.oracle import forecast
-from neurocli_cnn_lstm.oracle_exact import applies, exact_forecast
-from neurocli_cnn_lstm.parameters import BrunelConfig, parameters_of
-from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference, weights_from
+from neurocli_cnn_lstm.evaluation.baselines import ORACLE_SEED, wiring
+from neurocli_cnn_lstm.simulation.example import small_network
+from neurocli_cnn_lstm.simulation.oracle import forecast
+from neurocli_cnn_lstm.simulation.oracle_exact import applies, exact_forecast
+from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
+from neurocli_cnn_lstm.simulation.reference_loop import draw_weights, simulate_reference, weights_from
 
 
 def _quiet(**changes: float) -> BrunelConfig:

@@ -8,9 +8,9 @@ from neurocli.config import resolve
 from neurocli.evaluation.evaluate import Evaluation, evaluate
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
-from neurocli_cnn_lstm.example import small_network
-from neurocli_cnn_lstm.model_v2 import StructuredCnnLstm
-from neurocli_cnn_lstm.paths import _evenly, rollout
+from neurocli_cnn_lstm.model.paths import _evenly, rollout
+from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
+from neurocli_cnn_lstm.simulation.example import small_network
 
 
 def shaken(neurons: int, seed: int = 0, resets: float = 1.0) -> StructuredCnnLstm:

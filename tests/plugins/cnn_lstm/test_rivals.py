@@ -10,13 +10,13 @@ from neurocli.config import resolve
 from neurocli.evaluation.question import Predictor
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_cnn_lstm import rivals
-from neurocli_cnn_lstm.baselines import baselines, wiring
-from neurocli_cnn_lstm.data import VoltageData
-from neurocli_cnn_lstm.drives import FEATURES, chosen_weights, features
-from neurocli_cnn_lstm.example import small_network
-from neurocli_cnn_lstm.onset_ridge import LAGS, fit_onset_ridge, lagged, onsets
-from neurocli_cnn_lstm.trees import fit_trees, predict_trees
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation import rivals
+from neurocli_cnn_lstm.evaluation.baselines import baselines, wiring
+from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
+from neurocli_cnn_lstm.evaluation.trees import fit_trees, predict_trees
+from neurocli_cnn_lstm.model.onset_ridge import LAGS, fit_onset_ridge, lagged, onsets
+from neurocli_cnn_lstm.simulation.example import small_network
 
 NEURONS = 20
 

@@ -14,14 +14,16 @@ from neurocli.errors import ConfigError, DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.program import EngineUnavailable
-from neurocli_cnn_lstm import engine_standalone
-from neurocli_cnn_lstm.brunel_network import connectivity
-from neurocli_cnn_lstm.dat import BrunelDatReader
-from neurocli_cnn_lstm.parameters import BrunelConfig
-from neurocli_cnn_lstm.reference_loop import simulate_reference, weights_from
-from neurocli_cnn_lstm.simulator import BrunelSimulator, seeds
+from neurocli_cnn_lstm.data.readers.dat import BrunelDatReader
+from neurocli_cnn_lstm.simulation import engine_standalone
+from neurocli_cnn_lstm.simulation.brunel_network import connectivity
+from neurocli_cnn_lstm.simulation.parameters import BrunelConfig
+from neurocli_cnn_lstm.simulation.reference_loop import simulate_reference, weights_from
+from neurocli_cnn_lstm.simulation.simulator import BrunelSimulator, seeds
 
-CARD = SimulatorCard(name="brunel", summary="test", implementation="neurocli_cnn_lstm.simulator:BrunelSimulator")
+CARD = SimulatorCard(
+    name="brunel", summary="test", implementation="neurocli_cnn_lstm.simulation.simulator:BrunelSimulator"
+)
 CONFIG = BrunelConfig(duration_ms=2000.0)
 
 
@@ -48,7 +50,7 @@ def runs(simulator, work):
 
 
 def test_importing_the_simulator_does_not_import_brian2():
-    code = "import sys, neurocli_cnn_lstm.simulator; sys.exit('brian2' in sys.modules)"
+    code = "import sys, neurocli_cnn_lstm.simulation.simulator; sys.exit('brian2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

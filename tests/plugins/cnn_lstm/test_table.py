@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_cnn_lstm.table import TableForecast
+from neurocli_cnn_lstm.evaluation.table import TableForecast
 
 
 def _pairs(now: np.ndarray, later: np.ndarray) -> np.ndarray:

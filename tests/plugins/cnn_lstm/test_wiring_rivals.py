@@ -10,11 +10,11 @@ from neurocli.config import resolve
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_cnn_lstm.baselines import wiring_of_recorded
-from neurocli_cnn_lstm.connectivity import connectivity_exhibit
-from neurocli_cnn_lstm.data import VoltageData
-from neurocli_cnn_lstm.parameters import BrunelConfig
-from neurocli_cnn_lstm.reference_loop import draw_weights, simulate_reference
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation.baselines import wiring_of_recorded
+from neurocli_cnn_lstm.interpretation.connectivity import connectivity_exhibit
+from neurocli_cnn_lstm.simulation.parameters import BrunelConfig
+from neurocli_cnn_lstm.simulation.reference_loop import draw_weights, simulate_reference
 
 NEURONS, RECORDED = 40, 20
 

@@ -13,12 +13,14 @@ from neurocli.plugin.cards import SimulatorCard
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_eirnn.parameters import ScSessionConfig
-from neurocli_eirnn.session import Session
-from neurocli_eirnn.simulator import ScSessionSimulator
-from neurocli_eirnn.writing import write_mat, write_mat5
+from neurocli_eirnn.data.session import Session
+from neurocli_eirnn.data.writers.matfile import write_mat, write_mat5
+from neurocli_eirnn.simulation.parameters import ScSessionConfig
+from neurocli_eirnn.simulation.simulator import ScSessionSimulator
 
-CARD = SimulatorCard(name="sc-session", summary="test", implementation="neurocli_eirnn.simulator:ScSessionSimulator")
+CARD = SimulatorCard(
+    name="sc-session", summary="test", implementation="neurocli_eirnn.simulation.simulator:ScSessionSimulator"
+)
 
 
 @pytest.fixture(scope="session")

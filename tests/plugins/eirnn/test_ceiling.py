@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from neurocli.evaluation.intervals import interval_from_left_out
-from neurocli_eirnn import psth
-from neurocli_eirnn.expected_r import expected_r
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.noise import bin_noise
-from neurocli_eirnn.parameters import ScSessionConfig
-from neurocli_eirnn.psth import aligned
-from neurocli_eirnn.tasks import bin_centres, valid_bins
-from neurocli_eirnn.teacher import drive_of, teacher_of
-from neurocli_eirnn.trialplan import plan_trial, session_bins
+from neurocli_eirnn.data import psth
+from neurocli_eirnn.data.noise import bin_noise
+from neurocli_eirnn.data.psth import aligned
+from neurocli_eirnn.data.tasks import bin_centres, valid_bins
+from neurocli_eirnn.evaluation.expected_r import expected_r
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.simulation.parameters import ScSessionConfig
+from neurocli_eirnn.simulation.teacher import drive_of, teacher_of
+from neurocli_eirnn.simulation.trial_plan import plan_trial, session_bins
 
 SMOOTHING_MS = (0.0, 50.0, 100.0)
 BIN_MS = 25.0

@@ -15,12 +15,12 @@ from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
-from neurocli_eirnn.diagnose import data_findings
-from neurocli_eirnn.diagnose_inputs import input_findings
-from neurocli_eirnn.diagnose_words import of_trials
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.session import FIXATION, GO, LOCATIONS, REWARD, Session, select
-from neurocli_eirnn.trials import event_bins
+from neurocli_eirnn.data.session import FIXATION, GO, LOCATIONS, REWARD, Session, select
+from neurocli_eirnn.data.trials import event_bins
+from neurocli_eirnn.diagnosis.data import data_findings
+from neurocli_eirnn.diagnosis.inputs import input_findings
+from neurocli_eirnn.diagnosis.wording import of_trials
+from neurocli_eirnn.simulation.example import small_session
 
 SEVERITY = (PASS, WARN, FAIL)
 EYE_X = 7
@@ -314,7 +314,7 @@ def test_another_build_is_used_where_it_is_given(clean):
     built = []
 
     def build(config, spec):
-        from neurocli_eirnn.model_v2 import build_v2
+        from neurocli_eirnn.model.v2 import build_v2
 
         built.append(spec["neuron_type"])
         return build_v2(config, spec)

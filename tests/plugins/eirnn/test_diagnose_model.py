@@ -14,21 +14,21 @@ from torch import nn
 from neurocli.diagnosis import FAIL, PASS, WARN
 from neurocli.evaluation.intervals import paired
 from neurocli.plugin.family import Trained
-from neurocli_eirnn import loss_v1, loss_v2, psth
-from neurocli_eirnn.ceiling import bound
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.diagnose_flow import state_gradients
-from neurocli_eirnn.diagnose_model import trained_findings, without_recurrence
-from neurocli_eirnn.diagnose_rollout import Rollout, rollout
-from neurocli_eirnn.diagnose_untrained import gradient_findings, parts_of
-from neurocli_eirnn.diagnose_weights import weight_findings
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.model_v1 import build_v1
-from neurocli_eirnn.model_v2 import build_v2
-from neurocli_eirnn.questions import questions
+from neurocli_eirnn.data.dataset import SessionData, psth
+from neurocli_eirnn.diagnosis.flow import state_gradients
+from neurocli_eirnn.diagnosis.model import trained_findings, without_recurrence
+from neurocli_eirnn.diagnosis.rollout import Rollout, rollout
+from neurocli_eirnn.diagnosis.untrained import gradient_findings, parts_of
+from neurocli_eirnn.diagnosis.weights import weight_findings
+from neurocli_eirnn.evaluation.ceiling import bound
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.evaluation.targets import questions
+from neurocli_eirnn.model import loss_v1, loss_v2
+from neurocli_eirnn.model.v1 import build_v1
+from neurocli_eirnn.model.v2 import build_v2
+from neurocli_eirnn.simulation.example import small_session
 
 
 def configured(kind: type, **model: Any) -> Any:

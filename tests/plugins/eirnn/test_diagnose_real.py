@@ -14,8 +14,8 @@ from scipy.stats import poisson
 
 from neurocli.diagnosis import FAIL, PASS, WARN
 from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.diagnose import data_findings
-from neurocli_eirnn.matfile import read_session
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.diagnosis.data import data_findings
 
 pytestmark = pytest.mark.realdata
 SD_BINS = 2.0  # 50 ms

@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.session import Session
-from neurocli_eirnn.trials import classify
+from neurocli_eirnn.data.session import Session
+from neurocli_eirnn.data.trials import classify
+from neurocli_eirnn.simulation.example import small_session
 
 
 def test_is_a_pure_function_of_its_seed():

@@ -11,15 +11,15 @@ from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
-from neurocli_eirnn.ceiling import bound
-from neurocli_eirnn.compared import compared
-from neurocli_eirnn.diagnose_references import reference_findings
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.exhibits import evaluation_exhibits
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.psth import standard_error
-from neurocli_eirnn.questions import BY_LOCATION, FIXATION, questions
-from neurocli_eirnn.residuals import dispersion, fano, in_windows
+from neurocli_eirnn.data.psth import standard_error
+from neurocli_eirnn.diagnosis.references import reference_findings
+from neurocli_eirnn.evaluation.ceiling import bound
+from neurocli_eirnn.evaluation.compared import compared
+from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.evaluation.residuals import dispersion, fano, in_windows
+from neurocli_eirnn.evaluation.targets import BY_LOCATION, FIXATION, questions
+from neurocli_eirnn.simulation.example import small_session
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_neurons_are_listed_best_first(trained, shown):
 
 def test_a_perfect_model_is_at_its_ceiling(make_trained):
     """True rates are the ceiling of a simulated session; the noise ceiling is close to it, and the corrected sd ratio to 1."""
-    from neurocli_eirnn.ceiling import ceiling
+    from neurocli_eirnn.evaluation.ceiling import ceiling
 
     trained = make_trained(small_session(0, trials=300))
     question = questions(trained.data, trained.config, "test")[0]

@@ -13,11 +13,11 @@ from sklearn.metrics import roc_auc_score
 
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
-from neurocli_eirnn import ablation, components, interpret, recovery, selectivity, weights
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.rates import test_rows as rows_tested
-from neurocli_eirnn.rates import used_rows
-from neurocli_eirnn.recovery import weight_recovery
+from neurocli_eirnn.evaluation.rates import test_rows as rows_tested
+from neurocli_eirnn.evaluation.rates import used_rows
+from neurocli_eirnn.interpretation import ablation, components, interpret, recovery, selectivity, weights
+from neurocli_eirnn.interpretation.recovery import weight_recovery
+from neurocli_eirnn.simulation.example import small_session
 
 ALWAYS = ["weights", "spectrum", "selectivity", "ablation", "components"]
 

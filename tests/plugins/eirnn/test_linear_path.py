@@ -11,12 +11,13 @@ import torch
 from neurocli.errors import DataError
 from neurocli.plugin.registry import registry
 from neurocli.training import load
-from neurocli_eirnn import ablation, baselines, recovery
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.model_v2 import build_v2
-from neurocli_eirnn.rates import test_rows as rows_tested
-from neurocli_eirnn.ridge import ridge_rates
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.evaluation import baselines
+from neurocli_eirnn.evaluation.rates import test_rows as rows_tested
+from neurocli_eirnn.interpretation import ablation, recovery
+from neurocli_eirnn.model.ridge import ridge_rates
+from neurocli_eirnn.model.v2 import build_v2
+from neurocli_eirnn.simulation.example import small_session
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 from scipy.stats import pearsonr
 
-from neurocli_eirnn import loss_v1
 from neurocli_eirnn.config_v1 import V1Config, V1Loss
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.loss_v1 import (
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.model import loss_v1
+from neurocli_eirnn.model.loss_v1 import (
     conditions,
     correlation_loss,
     curriculum,
@@ -26,7 +26,7 @@ from neurocli_eirnn.loss_v1 import (
     trial_term,
     validation,
 )
-from neurocli_eirnn.model_v1 import PublishedEiRnn, build_v1
+from neurocli_eirnn.model.v1 import PublishedEiRnn, build_v1
 
 BIN = 25.0
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import pearsonr
 
-from neurocli_eirnn.metrics import MedianRateRatio, PsthCorrelation, RateRatio, SdRatio
+from neurocli_eirnn.evaluation.metrics import MedianRateRatio, PsthCorrelation, RateRatio, SdRatio
 
 BIN = 25.0
 

@@ -11,8 +11,8 @@ import torch
 
 import neurocli_eirnn
 from neurocli_eirnn.config_v1 import V1Config, published_faults
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.model_v1 import Embedding, PublishedEiRnn, build_v1, distinct, population, unit_map
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.model.v1 import Embedding, PublishedEiRnn, build_v1, distinct, population, unit_map
 
 TYPES = [1, 2, 2, 1, 1, 1, 1, 1, 2, 1, 2, 2, 2, 1]
 """The published session: 8 excitatory and 6 inhibitory neurons, interleaved."""
@@ -259,7 +259,7 @@ def test_the_faults_in_force_are_named(simulated):
 
 @pytest.mark.realdata
 def test_the_real_session_is_masked_and_clipped_as_published(real):
-    from neurocli_eirnn.matfile import read_session
+    from neurocli_eirnn.data.readers.matfile import read_session
 
     config = configured()
     data = SessionData(read_session(real / "rnn_export_Newton_08_13_2025_SC.mat").recordings(), config)

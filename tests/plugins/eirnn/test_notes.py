@@ -6,7 +6,7 @@ import pytest
 
 from neurocli.plugin.registry import registry
 from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.matfile import read_session
+from neurocli_eirnn.data.readers.matfile import read_session
 
 FIRST = "trials: {}, {} of 670 used (206 have their events in order)"
 

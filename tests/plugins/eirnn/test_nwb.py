@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError, MissingDependency
-from neurocli_eirnn.nwb import SessionNwbReader, read_session
-from neurocli_eirnn.session import GO, INPUT_NAMES
-from neurocli_eirnn.trials import classify, event_bins
-from neurocli_eirnn.writing import write_mat
+from neurocli_eirnn.data.readers.nwb import SessionNwbReader, read_session
+from neurocli_eirnn.data.session import GO, INPUT_NAMES
+from neurocli_eirnn.data.trials import classify, event_bins
+from neurocli_eirnn.data.writers.matfile import write_mat
 
 TRIALS: dict[str, list[Any]] = {
     "fixation_on_time": [1.0, 10.003, 20.0, np.nan],
@@ -124,7 +124,7 @@ def test_the_reader_gives_recordings_and_the_export_follows(file, tmp_path):
     assert len(reader.read([file])) == 3
     with pytest.raises(DataError, match="2 sessions"):
         reader.read([file, file])
-    from neurocli_eirnn.matfile import read_session as read_mat
+    from neurocli_eirnn.data.readers.matfile import read_session as read_mat
 
     session = read_session(file)
     back = read_mat(write_mat(session, tmp_path / "session.mat"))

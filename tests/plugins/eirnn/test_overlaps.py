@@ -10,10 +10,10 @@ from neurocli.errors import LeakError
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.copies import refuse_copies
 from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.overlaps import without_overlaps
-from neurocli_eirnn.session import REWARD
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.overlaps import without_overlaps
+from neurocli_eirnn.data.session import REWARD
+from neurocli_eirnn.simulation.example import small_session
 
 
 @pytest.fixture(scope="module")

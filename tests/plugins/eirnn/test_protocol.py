@@ -13,12 +13,12 @@ from neurocli.errors import DataError
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
-from neurocli_eirnn.baselines import train_psth
-from neurocli_eirnn.ceiling import ceiling
-from neurocli_eirnn.data import confirmation
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.questions import questions
+from neurocli_eirnn.data.dataset import confirmation
+from neurocli_eirnn.evaluation.baselines import train_psth
+from neurocli_eirnn.evaluation.ceiling import ceiling
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.evaluation.targets import questions
+from neurocli_eirnn.simulation.example import small_session
 
 TRIALS = 80
 

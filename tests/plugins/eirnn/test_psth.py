@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from neurocli_eirnn import psth
+from neurocli_eirnn.data import psth
 
 
 @pytest.fixture

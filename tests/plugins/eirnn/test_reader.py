@@ -12,9 +12,9 @@ import scipy.io
 
 from neurocli.errors import DataError, StorageError
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_eirnn.matfile import SessionMatReader, read_session
-from neurocli_eirnn.session import INPUT_NAMES, Session
-from neurocli_eirnn.writing import write_mat, write_mat5
+from neurocli_eirnn.data.readers.matfile import SessionMatReader, read_session
+from neurocli_eirnn.data.session import INPUT_NAMES, Session
+from neurocli_eirnn.data.writers.matfile import write_mat, write_mat5
 
 REQUIRED = [
     "firing_rates",
@@ -226,7 +226,7 @@ def test_integers_singles_and_logicals_are_welcome(session, v5, tmp_path):
 
 
 def test_a_single_trial_lost_its_last_axis(session, tmp_path):
-    from neurocli_eirnn.session import select
+    from neurocli_eirnn.data.session import select
 
     one = select(session, np.array([4]))
     path = write_mat5(one, tmp_path / "one.mat")

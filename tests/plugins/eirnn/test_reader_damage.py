@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 
 from neurocli.errors import DataError
-from neurocli_eirnn.matfile import SessionMatReader, read_session
+from neurocli_eirnn.data.readers.matfile import SessionMatReader, read_session
 
 
 def variables(v5: Path) -> dict[str, np.ndarray]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_eirnn import scan_kernel
-from neurocli_eirnn.recurrence import leaky_scan, torch_scan
+from neurocli_eirnn.model import scan_kernel
+from neurocli_eirnn.model.recurrence import leaky_scan, torch_scan
 
 NAMES = ("drive", "weights", "alpha", "start")
 

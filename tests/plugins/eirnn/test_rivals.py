@@ -11,15 +11,17 @@ from sklearn.linear_model import Ridge
 
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_eirnn import baselines, event_time, recovery
-from neurocli_eirnn.data import SessionData
-from neurocli_eirnn.diagnose_references import score
-from neurocli_eirnn.example import small_session
-from neurocli_eirnn.matfile import read_session
-from neurocli_eirnn.metrics import PsthCorrelation
-from neurocli_eirnn.parameters import ScSessionConfig
-from neurocli_eirnn.questions import BY_LOCATION, from_whole_trials, questions
-from neurocli_eirnn.ridge import fit_ridge
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.diagnosis.references import score
+from neurocli_eirnn.evaluation import baselines
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.evaluation.targets import BY_LOCATION, from_whole_trials, questions
+from neurocli_eirnn.interpretation import recovery
+from neurocli_eirnn.model import event_time
+from neurocli_eirnn.model.ridge import fit_ridge
+from neurocli_eirnn.simulation.example import small_session
+from neurocli_eirnn.simulation.parameters import ScSessionConfig
 
 RIVALS = [
     "train PSTH",

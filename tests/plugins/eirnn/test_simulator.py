@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import simulate
-from neurocli_eirnn.matfile import read_session
-from neurocli_eirnn.parameters import ScSessionConfig
-from neurocli_eirnn.session import INPUT_NAMES, Session
-from neurocli_eirnn.simulation_summary import aligned
-from neurocli_eirnn.simulator import simulate_trial
-from neurocli_eirnn.teacher import drive_of, teacher_of
-from neurocli_eirnn.trialplan import plan_trial
-from neurocli_eirnn.trials import classify, event_bins
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.data.session import INPUT_NAMES, Session
+from neurocli_eirnn.data.trials import classify, event_bins
+from neurocli_eirnn.simulation.parameters import ScSessionConfig
+from neurocli_eirnn.simulation.simulator import simulate_trial
+from neurocli_eirnn.simulation.summary import aligned
+from neurocli_eirnn.simulation.teacher import drive_of, teacher_of
+from neurocli_eirnn.simulation.trial_plan import plan_trial
 
 CONFIG = ScSessionConfig()
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from neurocli.errors import UnknownName
-from neurocli_eirnn.matfile import read_session
-from neurocli_eirnn.session import FIXATION, GO, LOCATIONS, REWARD
-from neurocli_eirnn.trials import classify, durations_ms, event_bins, selection
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.data.session import FIXATION, GO, LOCATIONS, REWARD
+from neurocli_eirnn.data.trials import classify, durations_ms, event_bins, selection
 
 
 @pytest.fixture

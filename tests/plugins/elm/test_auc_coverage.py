@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from neurocli.evaluation.intervals import interval, why_no_interval
-from neurocli_elm.spikemetrics import (
+from neurocli_elm.evaluation.spike_metrics import (
     BINS,
     FEWEST_EACH,
     FEWEST_POSITIVES,

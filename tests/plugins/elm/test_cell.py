@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from neurocli_elm.cell import ELMCell
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
-from neurocli_elm.stream import ElmStream
+from neurocli_elm.model.cell import ELMCell
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.stream import ElmStream
 
 TAUS = {
     (1, "uniform"): 5.0,

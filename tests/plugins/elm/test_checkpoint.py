@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from neurocli.errors import DataError
-from neurocli_elm.checkpoint import CONFIG_NAME, read_checkpoint
-from neurocli_elm.compiled import has_compiler
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
-from neurocli_elm.routing import neuronio_routing
+from neurocli.training.compiled import has_compiler
+from neurocli_elm.model.checkpoint import CONFIG_NAME, read_checkpoint
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.routing import neuronio_routing
 
 _spec = importlib.util.spec_from_file_location("plain_neuron", Path(__file__).with_name("plain_neuron.py"))
 assert _spec is not None and _spec.loader is not None
@@ -324,7 +324,7 @@ def test_given_checkpoints_load_and_answer_as_the_loop_written_out(memory, publi
 
 
 def neuron_events(step, channel, sign, sample):
-    from neurocli_elm.events import InputEvents
+    from neurocli_elm.data.events import InputEvents
 
     return InputEvents(step, channel, sign, sample, 500, 1)
 

@@ -10,14 +10,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm import interpret
-from neurocli_elm.control import random_neuron, untrained_neuron
-from neurocli_elm.data import SimulationData
-from neurocli_elm.example import small_cells
-from neurocli_elm.interpret import random_scores, scores_of
-from neurocli_elm.kernels import kernels_of
-from neurocli_elm.parameters import DendriteConfig
-from neurocli_elm.recovery import (
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.interpretation import interpret
+from neurocli_elm.interpretation.impulse_responses import kernels_of
+from neurocli_elm.interpretation.interpret import random_scores, scores_of
+from neurocli_elm.interpretation.recovery import (
     DISTANCE,
     EFFECT,
     RESPONSE,
@@ -27,7 +24,10 @@ from neurocli_elm.recovery import (
     partial_rank_correlation,
     recovery_exhibit,
 )
-from neurocli_elm.simulator import NAME, simulate_cell, truth_of
+from neurocli_elm.model.control import random_neuron, untrained_neuron
+from neurocli_elm.simulation.example import small_cells
+from neurocli_elm.simulation.parameters import DendriteConfig
+from neurocli_elm.simulation.simulator import NAME, simulate_cell, truth_of
 
 KINDS = ("excitatory", "inhibitory")
 
@@ -67,7 +67,7 @@ def test_random_weights_are_the_trained_ones_dealt_out_within_their_kind(cells, 
 
 
 def claims_of(data, scores, nulls, monkeypatch, tmp_path, **truths):
-    monkeypatch.setattr("neurocli_elm.recovery.truths_of", lambda data: truths)
+    monkeypatch.setattr("neurocli_elm.interpretation.recovery.truths_of", lambda data: truths)
     return recovery_exhibit(data, scores, nulls, tmp_path).claims
 
 

@@ -11,14 +11,16 @@ from scipy.integrate import solve_ivp
 
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_elm import engine_numba
-from neurocli_elm.compartments import Circuit, cell_of, circuit_of
-from neurocli_elm.morphology import APICAL, BASAL, SMALLEST, Branch, Morphology, pyramidal_cell
-from neurocli_elm.parameters import DendriteConfig
-from neurocli_elm.simulator import DendriteSimulator, simulate_cell, truth_of
-from neurocli_elm.spiketimes import redetected_ms
+from neurocli_elm.data.spike_times import redetected_ms
+from neurocli_elm.simulation import engine_numba
+from neurocli_elm.simulation.compartments import Circuit, cell_of, circuit_of
+from neurocli_elm.simulation.morphology import APICAL, BASAL, SMALLEST, Branch, Morphology, pyramidal_cell
+from neurocli_elm.simulation.parameters import DendriteConfig
+from neurocli_elm.simulation.simulator import DendriteSimulator, simulate_cell, truth_of
 
-CARD = SimulatorCard(name="dendrite", summary="test", implementation="neurocli_elm.simulator:DendriteSimulator")
+CARD = SimulatorCard(
+    name="dendrite", summary="test", implementation="neurocli_elm.simulation.simulator:DendriteSimulator"
+)
 NOTHING = np.zeros(0, np.int64)
 PASSIVE = DendriteConfig(sodium_ms_per_cm2=0, potassium_ms_per_cm2=0, slow_potassium_ms_per_cm2=0)
 

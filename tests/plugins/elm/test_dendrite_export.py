@@ -13,14 +13,14 @@ import pytest
 from neurocli.errors import DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_elm.example import small_cells
-from neurocli_elm.neuronio import SIMULATIONS, read_cell, read_file
-from neurocli_elm.neuronio_writing import SIMULATIONS_PER_FILE
-from neurocli_elm.simulator import DendriteSimulator
-from neurocli_elm.unpickle import load
+from neurocli_elm.data.readers.neuronio import SIMULATIONS, read_cell, read_file
+from neurocli_elm.data.readers.unpickle import load
+from neurocli_elm.simulation.example import small_cells
+from neurocli_elm.simulation.export import SIMULATIONS_PER_FILE
+from neurocli_elm.simulation.simulator import DendriteSimulator
 
 SIMULATOR = DendriteSimulator(
-    SimulatorCard(name="dendrite", summary="test", implementation="neurocli_elm.simulator:DendriteSimulator")
+    SimulatorCard(name="dendrite", summary="test", implementation="neurocli_elm.simulation.simulator:DendriteSimulator")
 )
 
 
@@ -117,8 +117,8 @@ def test_the_keys_are_those_of_a_published_file(files):
 
 
 def test_dendritic_voltages_go_along(tmp_path):
-    from neurocli_elm.parameters import DendriteConfig
-    from neurocli_elm.simulator import simulate_cell, truth_of
+    from neurocli_elm.simulation.parameters import DendriteConfig
+    from neurocli_elm.simulation.simulator import simulate_cell, truth_of
 
     config = DendriteConfig(duration_ms=1000, segments=64, record_dendrites=True)
     meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}

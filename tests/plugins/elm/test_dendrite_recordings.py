@@ -16,16 +16,18 @@ from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import simulate
 from neurocli.simulation.program import EngineUnavailable
 from neurocli.simulation.simulator import seed_of
-from neurocli_elm import engine_brian2, engine_numba
-from neurocli_elm.compartments import cell_of
-from neurocli_elm.example import small_cells
-from neurocli_elm.inputs import draw_events, rates_hz
-from neurocli_elm.morphology import APICAL, BASAL, SMALLEST
-from neurocli_elm.parameters import DendriteConfig, parameters_of
-from neurocli_elm.simulator import DendriteSimulator, simulate_cell, truth_of
-from neurocli_elm.spiketimes import redetected_ms
+from neurocli_elm.data.spike_times import redetected_ms
+from neurocli_elm.simulation import engine_brian2, engine_numba
+from neurocli_elm.simulation.compartments import cell_of
+from neurocli_elm.simulation.example import small_cells
+from neurocli_elm.simulation.inputs import draw_events, rates_hz
+from neurocli_elm.simulation.morphology import APICAL, BASAL, SMALLEST
+from neurocli_elm.simulation.parameters import DendriteConfig, parameters_of
+from neurocli_elm.simulation.simulator import DendriteSimulator, simulate_cell, truth_of
 
-CARD = SimulatorCard(name="dendrite", summary="test", implementation="neurocli_elm.simulator:DendriteSimulator")
+CARD = SimulatorCard(
+    name="dendrite", summary="test", implementation="neurocli_elm.simulation.simulator:DendriteSimulator"
+)
 NOTHING = np.zeros(0, np.int64)
 PASSIVE = DendriteConfig(sodium_ms_per_cm2=0, potassium_ms_per_cm2=0, slow_potassium_ms_per_cm2=0)
 

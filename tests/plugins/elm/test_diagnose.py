@@ -13,9 +13,9 @@ from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli.recordings.copies import copies
 from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.diagnose import data_findings
-from neurocli_elm.diagnose_files import MOST_CLIPPED, MOST_FILES
-from neurocli_elm.example import small_cells
+from neurocli_elm.diagnosis.data import data_findings
+from neurocli_elm.diagnosis.files import MOST_CLIPPED, MOST_FILES
+from neurocli_elm.simulation.example import small_cells
 
 INPUTS, EXCITATORY = 40, 24
 

@@ -12,16 +12,16 @@ import torch
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
-from neurocli_elm.cell import ElmState
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.control import untrained_neuron
-from neurocli_elm.data import SimulationData
-from neurocli_elm.diagnose_flow import input_gradients, memory_updates
-from neurocli_elm.diagnose_model import timescale_findings, trained_findings, untrained_findings
-from neurocli_elm.example import small_cells
-from neurocli_elm.mlp import scaled_tanh
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.probe import some_windows
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.diagnosis.flow import input_gradients, memory_updates
+from neurocli_elm.diagnosis.model import timescale_findings, trained_findings, untrained_findings
+from neurocli_elm.model.cell import ElmState
+from neurocli_elm.model.control import untrained_neuron
+from neurocli_elm.model.mlp import scaled_tanh
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.probe import some_windows
+from neurocli_elm.simulation.example import small_cells
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 
 from neurocli.plugin.family import Trained
 from neurocli.recordings import Split
-from neurocli_elm.build import config_of
-from neurocli_elm.checkpoint import read_checkpoint
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.data import SimulationData
-from neurocli_elm.diagnose import data_findings
-from neurocli_elm.diagnose_model import trained_findings
-from neurocli_elm.reader import NeuronIoReader
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.readers.reader import NeuronIoReader
+from neurocli_elm.diagnosis.data import data_findings
+from neurocli_elm.diagnosis.model import trained_findings
+from neurocli_elm.model.build import config_of
+from neurocli_elm.model.checkpoint import read_checkpoint
 
 
 @pytest.fixture(scope="module")

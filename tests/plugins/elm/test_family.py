@@ -13,11 +13,11 @@ from neurocli.evaluation.question import Predictor, Question
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Split
-from neurocli_elm import baselines
-from neurocli_elm.example import small_cells
-from neurocli_elm.linear_filter import ALPHAS, LinearFilter
-from neurocli_elm.questions import SOMA, SPIKE
-from neurocli_elm.windows import soma_target_mv
+from neurocli_elm.data.windows import soma_target_mv
+from neurocli_elm.evaluation import baselines
+from neurocli_elm.evaluation.linear_filter import ALPHAS, LinearFilter
+from neurocli_elm.evaluation.targets import SOMA, SPIKE
+from neurocli_elm.simulation.example import small_cells
 
 NAMES = ["spike rate, mean voltage", "linear filter", "linear filter per branch"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from neurocli.cli.main import run as command
-from neurocli_elm.checkpoint import CONFIG_NAME
-from neurocli_elm.example import small_cells
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
+from neurocli_elm.model.checkpoint import CONFIG_NAME
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.simulation.example import small_cells
 
 SIZES: dict[str, Any] = {
     "num_input": 128,

@@ -17,30 +17,16 @@ from sklearn.metrics import roc_auc_score
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
 from neurocli.runs.plain import plain
-from neurocli_elm import ablation, attribution, interpret, perturbation
-from neurocli_elm.ablation import mean_memory, parts_of, score, without
-from neurocli_elm.attribution import attribution_of, spike_places
-from neurocli_elm.build import config_of
-from neurocli_elm.checkpoint import read_checkpoint
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.control import untrained_neuron
-from neurocli_elm.data import SimulationData
-from neurocli_elm.events import InputEvents
-from neurocli_elm.example import small_cells
-from neurocli_elm.interpret import interpretation_exhibits
-from neurocli_elm.kernels import kernels_of
-from neurocli_elm.memory_spectrum import moves
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.probe import (
-    branch_gradients,
-    branch_traces,
-    branch_weights,
-    event_attribution,
-    events_before,
-    output_of,
-    some_windows,
-)
-from neurocli_elm.recovery import (
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.events import InputEvents
+from neurocli_elm.interpretation import ablation, attribution, interpret
+from neurocli_elm.interpretation.ablation import mean_memory, parts_of, score, without
+from neurocli_elm.interpretation.attribution import attribution_of, spike_places
+from neurocli_elm.interpretation.impulse_responses import kernels_of
+from neurocli_elm.interpretation.interpret import interpretation_exhibits
+from neurocli_elm.interpretation.memory_spectrum import moves
+from neurocli_elm.interpretation.recovery import (
     DISTANCE,
     EFFECT,
     RESPONSE,
@@ -51,6 +37,21 @@ from neurocli_elm.recovery import (
     recovery_exhibit,
     truths_of,
 )
+from neurocli_elm.model.build import config_of
+from neurocli_elm.model.checkpoint import read_checkpoint
+from neurocli_elm.model.control import untrained_neuron
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.probe import (
+    branch_gradients,
+    branch_traces,
+    branch_weights,
+    event_attribution,
+    events_before,
+    output_of,
+    some_windows,
+)
+from neurocli_elm.simulation import perturbation
+from neurocli_elm.simulation.example import small_cells
 
 NAMES = ["kernels", "timescales", "attribution", "dendrite", "ablation"]
 
@@ -323,7 +324,7 @@ def test_what_cannot_be_shown_is_said(cells, tmp_path, monkeypatch):
 def test_a_published_neuron_has_found_the_dendrite(tmp_path):
     if "NEUROCLI_REAL_DATA" not in os.environ:
         pytest.skip("NEUROCLI_REAL_DATA is not set")
-    from neurocli_elm.reader import NeuronIoReader
+    from neurocli_elm.data.readers.reader import NeuronIoReader
 
     folder = Path(os.environ["NEUROCLI_REAL_DATA"]) / "elm"
     recordings = NeuronIoReader().read(sorted(folder.glob("*.p")))

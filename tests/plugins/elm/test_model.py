@@ -12,11 +12,11 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neurocli_elm.compiled import has_compiler
-from neurocli_elm.events import InputEvents
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
-from neurocli_elm.timescales import initial_proto_tau
+from neurocli.training.compiled import has_compiler
+from neurocli_elm.data.events import InputEvents
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.timescales import initial_proto_tau
 
 _spec = importlib.util.spec_from_file_location("plain_neuron", Path(__file__).with_name("plain_neuron.py"))
 assert _spec is not None and _spec.loader is not None

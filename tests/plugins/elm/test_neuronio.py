@@ -15,10 +15,10 @@ from neurocli.errors import DataError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.readers import open_paths
-from neurocli_elm import reader as reader_module
-from neurocli_elm.neuronio import group_name, read_cell, read_file
-from neurocli_elm.reader import NeuronIoReader
-from neurocli_elm.spiketimes import label_steps, moved_labels, redetected_ms
+from neurocli_elm.data.readers import reader as reader_module
+from neurocli_elm.data.readers.neuronio import group_name, read_cell, read_file
+from neurocli_elm.data.readers.reader import NeuronIoReader
+from neurocli_elm.data.spike_times import label_steps, moved_labels, redetected_ms
 
 SEGMENTS, STEPS = 6, 900
 real = pytest.mark.skipif("NEUROCLI_REAL_DATA" not in os.environ, reason="NEUROCLI_REAL_DATA is not set")
@@ -231,7 +231,7 @@ def test_files_are_read_when_they_are_asked_for(tmp_path, monkeypatch):
     seen: list[str] = []
     monkeypatch.setattr(reader_module, "read_file", lambda path: seen.append(path.name) or read_file(path))
     card = ReaderCard(
-        name="neuronio", summary="", implementation="neurocli_elm.reader:NeuronIoReader", suffixes=(".p",)
+        name="neuronio", summary="", implementation="neurocli_elm.data.readers.reader:NeuronIoReader", suffixes=(".p",)
     )
     found = open_paths([tmp_path], [(card, NeuronIoReader())])
     assert seen == [] and len(found) == 6 and found.sources == [str(path) for path in paths]

@@ -10,8 +10,8 @@ import pytest
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm.control import untrained_neuron
-from neurocli_elm.example import small_cells
+from neurocli_elm.model.control import untrained_neuron
+from neurocli_elm.simulation.example import small_cells
 
 STEPS, CUT = 1800, 1200
 

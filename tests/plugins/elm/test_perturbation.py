@@ -11,14 +11,14 @@ from scipy import stats
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.recording import Spikes
-from neurocli_elm import engine_numba, perturbation
-from neurocli_elm.data import SimulationData
-from neurocli_elm.example import small_cells
-from neurocli_elm.inputs import draw_events
-from neurocli_elm.parameters import DendriteConfig
-from neurocli_elm.perturbation import RunningCell, event_effects
-from neurocli_elm.recovery import difference
-from neurocli_elm.recovery_rivals import AVERAGE, RIDGE, recovery_rivals
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.interpretation.recovery import difference
+from neurocli_elm.interpretation.recovery_rivals import AVERAGE, RIDGE, recovery_rivals
+from neurocli_elm.simulation import engine_numba, perturbation
+from neurocli_elm.simulation.example import small_cells
+from neurocli_elm.simulation.inputs import draw_events
+from neurocli_elm.simulation.parameters import DendriteConfig
+from neurocli_elm.simulation.perturbation import RunningCell, event_effects
 
 AT, LENGTH = 300, 80
 

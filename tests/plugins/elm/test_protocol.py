@@ -17,11 +17,10 @@ from neurocli.errors import DataError
 from neurocli.evaluation.intervals import interval
 from neurocli.evaluation.metrics import RMSE
 from neurocli.recordings import Recording, Spikes
-from neurocli_elm import protocol
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.neuronio import read_file
-from neurocli_elm.options import ElmOptions
-from neurocli_elm.protocol import (
+from neurocli_elm.data.readers.neuronio import read_file
+from neurocli_elm.data.windows import Windows
+from neurocli_elm.evaluation import protocol
+from neurocli_elm.evaluation.protocol import (
     Answers,
     answers,
     joined,
@@ -32,9 +31,10 @@ from neurocli_elm.protocol import (
     soma_scores,
     window_starts,
 )
-from neurocli_elm.spikemetrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
-from neurocli_elm.spikescores import spike_scores
-from neurocli_elm.windows import Windows
+from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
+from neurocli_elm.evaluation.spike_scores import spike_scores
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
 
 real = pytest.mark.skipif("NEUROCLI_REAL_DATA" not in os.environ, reason="NEUROCLI_REAL_DATA is not set")
 REAL = Path(os.environ.get("NEUROCLI_REAL_DATA", ".")) / "elm"

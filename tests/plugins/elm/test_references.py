@@ -12,9 +12,9 @@ from neurocli.errors import DataError
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm.build import options_of
-from neurocli_elm.example import small_cells
-from neurocli_elm.model import ElmNeuron
+from neurocli_elm.model.build import options_of
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.simulation.example import small_cells
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
-from neurocli_elm.baselines import FEWEST, LEFT_OUT
-from neurocli_elm.control import untrained_neuron
-from neurocli_elm.example import small_cells
-from neurocli_elm.exhibits import published
+from neurocli_elm.evaluation.baselines import FEWEST, LEFT_OUT
+from neurocli_elm.evaluation.exhibits import published
+from neurocli_elm.model.control import untrained_neuron
+from neurocli_elm.simulation.example import small_cells
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_number_of_spikes_is_the_one_that_the_score_rests_on(cells):
 
 
 def _findings(family, data, config):
-    from neurocli_elm.diagnose_split import positives_finding
+    from neurocli_elm.diagnosis.split import positives_finding
 
     return [positives_finding(data, config)]
 
@@ -75,8 +75,8 @@ def test_what_intervals_speak_for_is_said(cells):
 
 
 def test_a_condition_is_what_passes_whatever_the_verdict():
-    from neurocli_elm.diagnose_account import Account
-    from neurocli_elm.diagnose_files import _input, _soma
+    from neurocli_elm.diagnosis.files import _input, _soma
+    from neurocli_elm.diagnosis.summary import Account
 
     def of(**changes):
         kept = {"inputs": 4, "num_excitatory": 2, "excitatory": 5, "inhibitory": 5, "soma": (-80.0, -70.0, 10.0)}
@@ -92,7 +92,7 @@ def test_a_condition_is_what_passes_whatever_the_verdict():
 def test_dead_synapses_are_held_to_one_condition(cells):
     import torch
 
-    from neurocli_elm.diagnose_model import synapse_findings
+    from neurocli_elm.diagnosis.model import synapse_findings
 
     _, config, data = asked(cells, 2, 4)
     module = untrained_neuron(config, data.spec, 2, 0)

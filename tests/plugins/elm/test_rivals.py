@@ -12,13 +12,13 @@ from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.small_network import count
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
-from neurocli_elm import rivals as rivals_room
 from neurocli_elm.config import LossConfig
-from neurocli_elm.example import small_cells
-from neurocli_elm.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
-from neurocli_elm.loss import loss_terms
-from neurocli_elm.rival_networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
-from neurocli_elm.rivals import RIVALS, neuron_parameters, rivals
+from neurocli_elm.evaluation.rivals import rivals as rivals_room
+from neurocli_elm.evaluation.rivals.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
+from neurocli_elm.evaluation.rivals.networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
+from neurocli_elm.evaluation.rivals.rivals import RIVALS, neuron_parameters, rivals
+from neurocli_elm.model.loss import loss_terms
+from neurocli_elm.simulation.example import small_cells
 
 T, B, U = 40, 3, 6
 

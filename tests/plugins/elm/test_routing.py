@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from neurocli.errors import ConfigError
-from neurocli_elm.options import ElmOptions
-from neurocli_elm.routing import neuronio_routing, random_routing
+from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.routing import neuronio_routing, random_routing
 
 
 def test_the_published_routing_has_its_published_facts():

@@ -14,10 +14,10 @@ from neurocli.errors import LeakError
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import refuse_copies
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.shd import ShdReader
-from neurocli_elm.shd_bins import binned, edges, num_bins
-from neurocli_elm.shd_data import ShdData
-from neurocli_elm.shd_split import PUBLISHED, is_test_file
+from neurocli_elm.data.readers.shd import ShdReader
+from neurocli_elm.data.shd_bins import binned, edges, num_bins
+from neurocli_elm.data.shd_dataset import ShdData
+from neurocli_elm.data.shd_split import PUBLISHED, is_test_file
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
 assert _spec is not None and _spec.loader is not None

@@ -20,10 +20,10 @@ from neurocli import open_recordings
 from neurocli.cli.main import run
 from neurocli.errors import DataError, NeuroError
 from neurocli.recordings import RecordingSet
-from neurocli_elm import shd_gzip
-from neurocli_elm.download import FILES, fetch, published_sums
-from neurocli_elm.shd import ShdReader
-from neurocli_elm.shd_gzip import unpacked
+from neurocli_elm.data.download import FILES, fetch, published_sums
+from neurocli_elm.data.readers import shd_gzip
+from neurocli_elm.data.readers.shd import ShdReader
+from neurocli_elm.data.readers.shd_gzip import unpacked
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
 assert _spec is not None and _spec.loader is not None

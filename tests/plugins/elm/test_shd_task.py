@@ -19,11 +19,11 @@ from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_elm.example import small_cells
-from neurocli_elm.shd import ShdReader
-from neurocli_elm.shd_answers import events_of, probabilities
-from neurocli_elm.shd_baselines import counts
-from neurocli_elm.shd_scores import HEARD, NEW, Accuracy, LogLoss
+from neurocli_elm.data.readers.shd import ShdReader
+from neurocli_elm.evaluation.shd.baselines import counts
+from neurocli_elm.evaluation.shd.predictions import events_of, probabilities
+from neurocli_elm.evaluation.shd.targets import HEARD, NEW, Accuracy, LogLoss
+from neurocli_elm.simulation.example import small_cells
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
 assert _spec is not None and _spec.loader is not None

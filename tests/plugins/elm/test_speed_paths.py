@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurocli_elm import events as events_module
-from neurocli_elm.compiled import can_compile, has_compiler
-from neurocli_elm.events import DENSE_ABOVE, DenseInput, InputEvents
-from neurocli_elm.filters import leaky_filter, synapse_traces
-from neurocli_elm.memory_scan import Layer, memory_scan
-from neurocli_elm.model import ElmNeuron
-from neurocli_elm.options import ElmOptions
+from neurocli.training.compiled import can_compile, has_compiler
+from neurocli_elm.data import events as events_module
+from neurocli_elm.data.events import DENSE_ABOVE, DenseInput, InputEvents
+from neurocli_elm.model.layers.filters import leaky_filter, synapse_traces
+from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
 
 COMPILED = [False, pytest.param(True, marks=pytest.mark.skipif(not has_compiler(), reason="numba is not there"))]
 

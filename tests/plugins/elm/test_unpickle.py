@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_elm.pickled import Array, Stored
-from neurocli_elm.picklemachine import LONG
-from neurocli_elm.unpickle import load, peek
+from neurocli_elm.data.readers.pickle_machine import LONG
+from neurocli_elm.data.readers.pickled import Array, Stored
+from neurocli_elm.data.readers.unpickle import load, peek
 
 _spec = importlib.util.spec_from_file_location("python2", Path(__file__).with_name("python2.py"))
 assert _spec is not None and _spec.loader is not None

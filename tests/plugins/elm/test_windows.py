@@ -10,7 +10,7 @@ import pytest
 
 from neurocli.errors import DataError
 from neurocli.recordings import Recording, Spikes
-from neurocli_elm.windows import Sampling, cut, draw, soma_target_mv, spike_target
+from neurocli_elm.data.windows import Sampling, cut, draw, soma_target_mv, spike_target
 
 INPUTS, EXCITATORY = 10, 6
 

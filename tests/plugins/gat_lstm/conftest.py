@@ -18,8 +18,8 @@ import torch
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_gat_lstm.attention import GraphTensors
-from neurocli_gat_lstm.example import small_worms
+from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.simulation.example import small_worms
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def folder() -> Path:
 @pytest.fixture(scope="session")
 def kato(folder: Path) -> RecordingSet:
     """The four Kato worms."""
-    from neurocli_gat_lstm.zimmer import ZimmerMatReader
+    from neurocli_gat_lstm.data.readers.zimmer import ZimmerMatReader
 
     return ZimmerMatReader().read(sorted(folder.glob("Kato2015_*.mat")))
 

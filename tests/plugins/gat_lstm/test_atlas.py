@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm import atlas
-from neurocli_gat_lstm.atlas import positions, signal_propagation
-from neurocli_gat_lstm.names import hermaphrodite
+from neurocli_gat_lstm.graph import atlas
+from neurocli_gat_lstm.graph.atlas import positions, signal_propagation
+from neurocli_gat_lstm.graph.names import hermaphrodite
 
 
 def installed(package: str) -> bool:

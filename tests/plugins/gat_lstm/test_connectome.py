@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError, MissingDependency
-from neurocli_gat_lstm.connectome import TABLES, Connectome, load_connectome
-from neurocli_gat_lstm.names import neurons
+from neurocli_gat_lstm.graph.connectome import TABLES, Connectome, load_connectome
+from neurocli_gat_lstm.graph.names import neurons
 
 READERS = {
     "cook2019": "Cook2019HermReader",

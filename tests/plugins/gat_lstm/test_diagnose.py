@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from neurocli.recordings import Recording, RecordingSet
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.diagnose import data_findings
-from neurocli_gat_lstm.parameters import CelegansConfig
-from neurocli_gat_lstm.simulator import simulate_worm
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.diagnosis.data import data_findings
+from neurocli_gat_lstm.simulation.parameters import CelegansConfig
+from neurocli_gat_lstm.simulation.simulator import simulate_worm
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_names_that_the_connectome_lacks(worms):
 
 
 def test_a_small_share_of_unmatched_names_only_warns(worms):
-    from neurocli_gat_lstm.names import hermaphrodite
+    from neurocli_gat_lstm.graph.names import hermaphrodite
 
     wide = []
     for worm in worms:

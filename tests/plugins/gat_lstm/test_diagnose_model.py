@@ -10,17 +10,18 @@ import torch
 
 from neurocli.plugin.family import Trained
 from neurocli.recordings import RecordingSet, Split
-from neurocli_gat_lstm import diagnose_forecasts, diagnose_paths
-from neurocli_gat_lstm.attention import GraphTensors
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.diagnose_model import trained_findings, unit_spread
-from neurocli_gat_lstm.diagnose_wiring import in_two_parts, split_findings
-from neurocli_gat_lstm.folds_v1 import build_v1
-from neurocli_gat_lstm.model_v2 import Correction, build_v2
-from neurocli_gat_lstm.parameters import CelegansConfig
-from neurocli_gat_lstm.simulator import simulate_worm
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.diagnosis import forecasts as diagnose_forecasts
+from neurocli_gat_lstm.diagnosis import paths as diagnose_paths
+from neurocli_gat_lstm.diagnosis.model import trained_findings, unit_spread
+from neurocli_gat_lstm.diagnosis.wiring import in_two_parts, split_findings
+from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.model.folds_v1 import build_v1
+from neurocli_gat_lstm.model.v2 import Correction, build_v2
+from neurocli_gat_lstm.simulation.parameters import CelegansConfig
+from neurocli_gat_lstm.simulation.simulator import simulate_worm
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +189,7 @@ def test_a_look_into_the_next_frame_is_found(trained, monkeypatch):
 
 
 def test_a_path_that_differs_is_found(trained, monkeypatch):
-    import neurocli_gat_lstm.rollout as rollout
+    import neurocli_gat_lstm.model.rollout as rollout
 
     sound = rollout.continued
 

@@ -16,10 +16,10 @@ import pytest
 import scipy.io
 
 from neurocli import open_recordings
-from neurocli_gat_lstm import diagnose_smoothness as smoothness
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.diagnose import data_findings
-from neurocli_gat_lstm.diagnose_account import account_of, segments_of
+from neurocli_gat_lstm.data import smoothness
+from neurocli_gat_lstm.data.summary import account_of, segments_of
+from neurocli_gat_lstm.diagnosis.data import data_findings
 
 pytestmark = [
     pytest.mark.realdata,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm.connectome import Connectome, load_connectome
+from neurocli_gat_lstm.graph.connectome import Connectome, load_connectome
 
 
 def pairs(connectome: Connectome, kind: str) -> dict[tuple[str, str], float]:

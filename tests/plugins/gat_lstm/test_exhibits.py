@@ -10,12 +10,12 @@ import pytest
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli.runs.plain import plain
-from neurocli_gat_lstm import exhibits
-from neurocli_gat_lstm.baselines import baselines
-from neurocli_gat_lstm.names import neuron_class
-from neurocli_gat_lstm.questions import channels, questions
-from neurocli_gat_lstm.traces import shown_neurons, stretch
-from neurocli_gat_lstm.worm_errors import errors_of
+from neurocli_gat_lstm.evaluation import exhibits
+from neurocli_gat_lstm.evaluation.baselines import baselines
+from neurocli_gat_lstm.evaluation.targets import channels, questions
+from neurocli_gat_lstm.evaluation.traces import shown_neurons, stretch
+from neurocli_gat_lstm.evaluation.worm_errors import errors_of
+from neurocli_gat_lstm.graph.names import neuron_class
 
 NAMES = ["skill", "worms", "persistence", "classes", "neurons", "traces"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.attention import GraphTensors
-from neurocli_gat_lstm.folds_v1 import loss_terms, rolled_out
+from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.model.folds_v1 import loss_terms, rolled_out
 
 PARAMETERS = 1_130_305  # of the published widths
 

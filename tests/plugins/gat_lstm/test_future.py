@@ -10,7 +10,7 @@ import pytest
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
-from neurocli_gat_lstm.example import small_worms
+from neurocli_gat_lstm.simulation.example import small_worms
 
 MODELS = ("gat-lstm-v1", "gat-lstm-v2")
 SMALL = {"evaluate.stride": 40, "evaluate.context": 20, "evaluate.horizons": [1, 3], "loss.chunk": 20}

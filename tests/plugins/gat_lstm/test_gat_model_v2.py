@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.attention import GraphTensors
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.linear_path import LinearPath
-from neurocli_gat_lstm.model_v2 import GatLstm, build_v2, linear_change
-from neurocli_gat_lstm.rollout import continued
+from neurocli_gat_lstm.data.linear.path import LinearPath
+from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.model.rollout import continued
+from neurocli_gat_lstm.model.v2 import GatLstm, build_v2, linear_change
 
 NODES, LAGS = 6, 3
 EDGES = [(0, 1), (1, 0), (1, 2), (3, 2), (4, 2), (2, 5), (5, 4)]  # node 3 hears nobody

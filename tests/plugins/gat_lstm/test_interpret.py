@@ -15,10 +15,11 @@ from torch_geometric.nn import GATConv
 from neurocli.evaluation.intervals import interval_from_left_out
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
-from neurocli_gat_lstm import drawing, edge_scores, functional_weights, stability, worm_statistics
-from neurocli_gat_lstm.interpret import interpretation_exhibits
-from neurocli_gat_lstm.rollout import continued
-from neurocli_gat_lstm.views import views
+from neurocli_gat_lstm.evaluation import drawing, worm_statistics
+from neurocli_gat_lstm.interpretation import edge_scores, functional_weights, stability
+from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits
+from neurocli_gat_lstm.model.rollout import continued
+from neurocli_gat_lstm.model.views import views
 
 ALWAYS = ["attention", "attention-matrix", "attention-classes", "functional-weights", "edge-scores", "stability"]
 LATER = ["controls", "forecasts", "recovery"]

@@ -10,11 +10,11 @@ import pytest
 
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import DataConfig, V2Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.linear_path import LinearPath, direct
-from neurocli_gat_lstm.moments import SHARED, Moments, Penalty
-from neurocli_gat_lstm.penalties import FARTHEST, START, fit, fit_shared, penalty_at
-from neurocli_gat_lstm.series import series_of
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.linear.moments import SHARED, Moments, Penalty
+from neurocli_gat_lstm.data.linear.path import LinearPath, direct
+from neurocli_gat_lstm.data.linear.penalties import FARTHEST, START, fit, fit_shared, penalty_at
+from neurocli_gat_lstm.data.series import series_of
 
 LAGS = 4
 NAMES = ("AVAL", "AVAR", "AVBL", "AVBR", "RIML")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch_geometric.nn import GATConv
 
-from neurocli_gat_lstm.attention import GraphTensors, SnapshotGATConv
-from neurocli_gat_lstm.connectome import load_connectome
-from neurocli_gat_lstm.graph import graph_among
-from neurocli_gat_lstm.model_v1 import PlannedGatLstm
+from neurocli_gat_lstm.graph.connectome import load_connectome
+from neurocli_gat_lstm.graph.graph import graph_among
+from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.model.v1 import PlannedGatLstm
 
 # Connected neurons of every class, one that is not in the connectome, and one without edges to the others.
 NAMES = (

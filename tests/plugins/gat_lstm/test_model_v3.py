@@ -13,13 +13,13 @@ from neurocli.evaluation.scoreboard import Scoreboard
 from neurocli.plugin.family import Trained
 from neurocli.plugin.registry import registry
 from neurocli_gat_lstm.config_v3 import V3Config
-from neurocli_gat_lstm.diagnose_model import trained_findings
-from neurocli_gat_lstm.direct_view import direct_views
-from neurocli_gat_lstm.forecasts_v3 import direct_forecasts, direct_linear
-from neurocli_gat_lstm.history import inputs_of
-from neurocli_gat_lstm.loss_v3 import loss_terms
-from neurocli_gat_lstm.metrics import SkillOverPersistence
-from neurocli_gat_lstm.model_v3 import FARTHEST
+from neurocli_gat_lstm.data.history import inputs_of
+from neurocli_gat_lstm.diagnosis.model import trained_findings
+from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
+from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts, direct_linear
+from neurocli_gat_lstm.model.loss_v3 import loss_terms
+from neurocli_gat_lstm.model.v3 import FARTHEST
+from neurocli_gat_lstm.model.view_v3 import direct_views
 
 SMALL = {
     "evaluate": {"horizons": [1, 5], "context": 20},
@@ -140,7 +140,7 @@ def test_the_loss_counts_as_the_score_does(trained):
     batch["known"][1, 2, 3] = False
     with torch.no_grad():
         found = float(loss_terms(network, batch)["error"])
-        from neurocli_gat_lstm.attention import GraphTensors
+        from neurocli_gat_lstm.model.attention import GraphTensors
 
         graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
         said = network.corrections(0, batch["inputs"], graph, data.warm_up).numpy()
@@ -188,7 +188,7 @@ def test_diagnosis_of_a_sound_model_and_of_one_that_looks_ahead(trained, monkeyp
     found = {f.check: f.verdict for f in trained_findings(trained)}
     assert {"paths-agree", "causality", "locality", "gradients", "dead-units"} <= set(found)
     assert all(found[name] == "PASS" for name in ("paths-agree", "causality", "locality", "gradients"))
-    import neurocli_gat_lstm.forecasts_v3 as module
+    import neurocli_gat_lstm.model.forecasts_v3 as module
 
     sound = module.inputs_of
     monkeypatch.setattr(module, "inputs_of", lambda *a: np.roll(sound(*a), -1, axis=0))

@@ -11,7 +11,15 @@ import h5py
 import pymatreader
 import pytest
 
-from neurocli_gat_lstm.names import canonical, group_name, hermaphrodite, is_neuron, neuron_class, neurons, other_cell
+from neurocli_gat_lstm.graph.names import (
+    canonical,
+    group_name,
+    hermaphrodite,
+    is_neuron,
+    neuron_class,
+    neurons,
+    other_cell,
+)
 
 WORMS = Path(os.environ.get("NEUROCLI_REAL_DATA", "")) / "worm"
 real = pytest.mark.skipif("NEUROCLI_REAL_DATA" not in os.environ, reason="NEUROCLI_REAL_DATA is not set")

@@ -12,8 +12,8 @@ import pytest
 
 from neurocli.errors import DataError, MissingDependency
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_gat_lstm.parquet import QsimeonParquetReader
-from neurocli_gat_lstm.writing import write_parquet
+from neurocli_gat_lstm.data.readers.parquet import QsimeonParquetReader
+from neurocli_gat_lstm.data.writers.parquet import write_parquet
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -14,12 +14,12 @@ import scipy.io
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.readers import Reader, open_paths
-from neurocli_gat_lstm.names import is_neuron
-from neurocli_gat_lstm.nwb import WormNwbReader
-from neurocli_gat_lstm.parquet import QsimeonParquetReader
-from neurocli_gat_lstm.wormwideweb import WormWideWebHdf5Reader, WormWideWebJsonReader
-from neurocli_gat_lstm.writing import write_parquet
-from neurocli_gat_lstm.zimmer import ZimmerMatReader
+from neurocli_gat_lstm.data.readers.nwb import WormNwbReader
+from neurocli_gat_lstm.data.readers.parquet import QsimeonParquetReader
+from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebHdf5Reader, WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.zimmer import ZimmerMatReader
+from neurocli_gat_lstm.data.writers.parquet import write_parquet
+from neurocli_gat_lstm.graph.names import is_neuron
 
 pytestmark = [
     pytest.mark.realdata,
@@ -48,8 +48,8 @@ def identified(recording) -> list[str]:
 
 
 def test_each_file_is_claimed_by_its_own_reader_alone():
-    from neurocli_eirnn.matfile import SessionMatReader
-    from neurocli_eirnn.nwb import SessionNwbReader
+    from neurocli_eirnn.data.readers.matfile import SessionMatReader
+    from neurocli_eirnn.data.readers.nwb import SessionNwbReader
 
     for path in sorted(FOLDER.iterdir()):
         claimed = [kind for kind in (*READERS, SessionMatReader, SessionNwbReader) if kind().can_read(path)]

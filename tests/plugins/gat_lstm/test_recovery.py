@@ -9,14 +9,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from neurocli.recordings import RecordingSet
-from neurocli_gat_lstm import recovery
-from neurocli_gat_lstm.edge_scores import ATTRIBUTION, LINEAR, NETWORK, edge_scores
-from neurocli_gat_lstm.interpret import interpretation_exhibits, untrained_scores
-from neurocli_gat_lstm.network import network_of
-from neurocli_gat_lstm.parameters import CelegansConfig
-from neurocli_gat_lstm.recovery_controls import label_nulls, scrambled
-from neurocli_gat_lstm.simulator import NAME, simulate_worm
-from neurocli_gat_lstm.views import views
+from neurocli_gat_lstm.interpretation import recovery
+from neurocli_gat_lstm.interpretation.edge_scores import ATTRIBUTION, LINEAR, NETWORK, edge_scores
+from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits, untrained_scores
+from neurocli_gat_lstm.interpretation.recovery_controls import label_nulls, scrambled
+from neurocli_gat_lstm.model.views import views
+from neurocli_gat_lstm.simulation.network import network_of
+from neurocli_gat_lstm.simulation.parameters import CelegansConfig
+from neurocli_gat_lstm.simulation.simulator import NAME, simulate_worm
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.loss_v2 import loss_terms
-from neurocli_gat_lstm.rollout import BOUND, rolled_out
+from neurocli_gat_lstm.model.loss_v2 import loss_terms
+from neurocli_gat_lstm.model.rollout import BOUND, rolled_out
 
 HORIZONS = [1, 2, 5, 25]
 
@@ -114,7 +114,7 @@ def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
     terms = loss_terms(module, batch, loss)
     member = int(batch["member"])
     linear = {name: batch[name] for name in ("own", "level", "change")}
-    from neurocli_gat_lstm.attention import GraphTensors
+    from neurocli_gat_lstm.model.attention import GraphTensors
 
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x, known = batch["x"].numpy().astype(np.float64), batch["known"].numpy()

@@ -10,7 +10,7 @@ import pytest
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import DataConfig
-from neurocli_gat_lstm.selection import scored, usable
+from neurocli_gat_lstm.data.selection import scored, usable
 
 
 def with_labels(recording, group, **labels):

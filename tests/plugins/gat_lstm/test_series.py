@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from neurocli.errors import DataError
 from neurocli_gat_lstm.config import DataConfig
-from neurocli_gat_lstm.series import series_of
+from neurocli_gat_lstm.data.series import series_of
 
 RNG = np.random.default_rng(0)
 

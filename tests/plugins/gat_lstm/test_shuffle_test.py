@@ -10,18 +10,18 @@ import pytest
 
 from neurocli.evaluation.scoreboard import Scoreboard
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_gat_lstm.baselines import VAR_ON_GRAPH, baselines
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v3 import V3Config
-from neurocli_gat_lstm.connectome import load_connectome
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.graph import graph_among
-from neurocli_gat_lstm.metrics import SkillOverPersistence
-from neurocli_gat_lstm.moments import Moments
-from neurocli_gat_lstm.questions import questions
-from neurocli_gat_lstm.shuffle_test import HOPS, ForecastsAlong, WiringTest, shuffled_reach, wiring_test
-from neurocli_gat_lstm.wiring import reach
-from neurocli_gat_lstm.wiring_exhibit import answer, wiring_exhibits
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.linear.moments import Moments
+from neurocli_gat_lstm.evaluation.baselines import VAR_ON_GRAPH, baselines
+from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
+from neurocli_gat_lstm.evaluation.shuffle_test import HOPS, ForecastsAlong, WiringTest, shuffled_reach, wiring_test
+from neurocli_gat_lstm.evaluation.targets import questions
+from neurocli_gat_lstm.evaluation.wiring_exhibit import answer, wiring_exhibits
+from neurocli_gat_lstm.graph.connectome import load_connectome
+from neurocli_gat_lstm.graph.graph import graph_among
+from neurocli_gat_lstm.graph.wiring import reach
 
 NAMES = ["AVAL", "AVAR", "AVBL", "AVBR", "AVEL", "AVER", "AIBL", "AIBR", "RIML", "RIMR", "RIBL", "RIBR", "AIYL", "AIZL"]
 SMALL = {"evaluate": {"horizons": [1], "context": 20}, "loss": {"chunk": 20, "rollout": 2}, "model": {"lags": 3}}

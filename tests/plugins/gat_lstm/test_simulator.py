@@ -14,13 +14,13 @@ from neurocli.errors import ConfigError, DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import simulate
-from neurocli_gat_lstm.connectome import load_connectome
-from neurocli_gat_lstm.dynamics import coloured_noise, command_states, integrate, low_passed
-from neurocli_gat_lstm.example import small_worms
-from neurocli_gat_lstm.network import _network, network_of, recorded_names
-from neurocli_gat_lstm.parameters import CelegansConfig
-from neurocli_gat_lstm.simulation_summary import weight_matrix
-from neurocli_gat_lstm.simulator import CelegansSimulator, simulate_worm
+from neurocli_gat_lstm.graph.connectome import load_connectome
+from neurocli_gat_lstm.simulation.dynamics import coloured_noise, command_states, integrate, low_passed
+from neurocli_gat_lstm.simulation.example import small_worms
+from neurocli_gat_lstm.simulation.network import _network, network_of, recorded_names
+from neurocli_gat_lstm.simulation.parameters import CelegansConfig
+from neurocli_gat_lstm.simulation.simulator import CelegansSimulator, simulate_worm
+from neurocli_gat_lstm.simulation.summary import weight_matrix
 
 SMALL = CelegansConfig(neurons=20, hidden=10, duration_s=60)
 
@@ -28,7 +28,7 @@ SMALL = CelegansConfig(neurons=20, hidden=10, duration_s=60)
 @pytest.fixture(scope="module")
 def simulator() -> CelegansSimulator:
     card = SimulatorCard(
-        name="celegans", summary="test", implementation="neurocli_gat_lstm.simulator:CelegansSimulator"
+        name="celegans", summary="test", implementation="neurocli_gat_lstm.simulation.simulator:CelegansSimulator"
     )
     return CelegansSimulator(card)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurocli.evaluation.intervals import interval
-from neurocli_gat_lstm.metrics import SkillOverPersistence
+from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
 
 
 def test_a_worm_in_which_nothing_changes_counts_nothing() -> None:

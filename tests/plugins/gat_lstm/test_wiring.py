@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.attention import GraphTensors
 from neurocli_gat_lstm.config import GraphConfig
-from neurocli_gat_lstm.edge_scores import ABLATION, attention_of, derivatives, edge_scores
-from neurocli_gat_lstm.loss_v2 import loss_terms
-from neurocli_gat_lstm.rollout import continued, rolled_out
-from neurocli_gat_lstm.views import views
-from neurocli_gat_lstm.wiring import Wiring
+from neurocli_gat_lstm.graph.wiring import Wiring
+from neurocli_gat_lstm.interpretation.edge_scores import ABLATION, attention_of, derivatives, edge_scores
+from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.model.loss_v2 import loss_terms
+from neurocli_gat_lstm.model.rollout import continued, rolled_out
+from neurocli_gat_lstm.model.views import views
 
 NAMES = ("AIBL", "ASEL", "AVAL", "AVAR", "AVBL", "AVEL", "DB1", "RIML", "RIMR", "VB2", "a cell")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm.strains import indicator
-from neurocli_gat_lstm.worm import Worm, measured_unit, split_name, worm_set
+from neurocli_gat_lstm.data.strains import indicator
+from neurocli_gat_lstm.data.worm import Worm, measured_unit, split_name, worm_set
 
 TIME_S = np.array([0.0, 0.5, 1.0, 1.6])
 

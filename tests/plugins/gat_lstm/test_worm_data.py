@@ -13,8 +13,8 @@ from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import EvaluateConfig, V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.notes import notes
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.notes import notes
 
 SMALL = {"evaluate": {"horizons": [1, 5], "context": 20}, "loss": {"chunk": 20, "rollout": 5}}
 

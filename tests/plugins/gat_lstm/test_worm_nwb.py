@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError, MissingDependency
-from neurocli_eirnn.nwb import SessionNwbReader
-from neurocli_gat_lstm.nwb import WormNwbReader
+from neurocli_eirnn.data.readers.nwb import SessionNwbReader
+from neurocli_gat_lstm.data.readers.nwb import WormNwbReader
 
 pynwb = pytest.importorskip("pynwb")
 from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel  # noqa: E402

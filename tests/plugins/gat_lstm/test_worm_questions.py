@@ -17,9 +17,9 @@ from neurocli.evaluation.question import Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.data import WormData
-from neurocli_gat_lstm.metrics import Correlation, NeuronMedianR2, SkillOverPersistence
-from neurocli_gat_lstm.questions import CLASSES, questions
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.evaluation.metrics import Correlation, NeuronMedianR2, SkillOverPersistence
+from neurocli_gat_lstm.evaluation.targets import CLASSES, questions
 
 RNG = np.random.default_rng(0)
 

@@ -19,7 +19,7 @@ from neurocli.training.fit import fit
 from neurocli.workflow.messages import Reporter
 from neurocli.workflow.reopening import trained_of_run
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.notes import notes
+from neurocli_gat_lstm.data.notes import notes
 
 FAST = (
     "--device=cpu",
@@ -124,7 +124,7 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     assert worm.names == ("AVAR", "ASEL", "AVBL", "AVAL") and data.nodes_of(worm).tolist() == [1, 4, 2, 0]
     assert data.folds_for(group) == [0, 1, 2, 3]
     question = family.questions(data, trained.config)[1]
-    from neurocli_gat_lstm.forecasts_v2 import corrected
+    from neurocli_gat_lstm.model.forecasts_v2 import corrected
 
     at = question.origins[group]
     each = [one[5] for f in range(4) for one in corrected(module, data, worm, f, at, 50, [5])]

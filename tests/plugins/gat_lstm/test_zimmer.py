@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm.zimmer import ZimmerMatReader, read_worms
+from neurocli_gat_lstm.data.readers.zimmer import ZimmerMatReader, read_worms
 
 STEPS = (50, 60, 55)
 NAMES = [["AVAL", "---", "VB02"], ["1", ["RIML", "RIMR"], "AVAR", "4"], [[], "AVAL?"]]

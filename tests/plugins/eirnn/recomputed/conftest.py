@@ -17,10 +17,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from neurocli.cli.main import run
 from neurocli.recordings.copies import copies
-from neurocli_eirnn.matfile import read_session
-from neurocli_eirnn.overlaps import without_overlaps
-from neurocli_eirnn.session import select
-from neurocli_eirnn.writing import write_mat
+from neurocli_eirnn.data.overlaps import without_overlaps
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.data.session import select
+from neurocli_eirnn.data.writers.matfile import write_mat
 
 Array = NDArray[Any]
 CHANNELS = {

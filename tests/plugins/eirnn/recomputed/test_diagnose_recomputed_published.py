@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurocli_eirnn.config_v1 import V1Config
-from neurocli_eirnn.model_v1 import build_v1
+from neurocli_eirnn.model.v1 import build_v1
 
 pytestmark = pytest.mark.realdata
 SUBJECT = "untrained model"

@@ -13,9 +13,9 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
-from neurocli_eirnn.matfile import read_session
-from neurocli_eirnn.overlaps import without_overlaps
-from neurocli_eirnn.session import Session
+from neurocli_eirnn.data.overlaps import without_overlaps
+from neurocli_eirnn.data.readers.matfile import read_session
+from neurocli_eirnn.data.session import Session
 
 pytestmark = [pytest.mark.realdata, pytest.mark.filterwarnings("ignore:Mean of empty slice")]
 EVENTS = ("target", "go", "reward")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.model_v2 import build_v2
+from neurocli_eirnn.model.v2 import build_v2
 
 pytestmark = pytest.mark.realdata
 SUBJECT = "untrained model"

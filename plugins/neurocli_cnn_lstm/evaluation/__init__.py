@@ -1,0 +1,1 @@
+"""What is scored, by what, and what it is held against."""

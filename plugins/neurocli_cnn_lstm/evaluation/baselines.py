@@ -1,0 +1,176 @@
+"""What a forecast is held against: persistence, linear models, a one-dimensional table, and the full-state oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.evaluation.linear import ARRidge, VARRidge
+from neurocli.evaluation.question import FREE, Meter, Prediction, Predictor, Question
+from neurocli.plugin.family import NoCeiling
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation.rivals import rivals
+from neurocli_cnn_lstm.evaluation.table import TableForecast
+from neurocli_cnn_lstm.evaluation.targets import LONGEST_LAG, horizon_steps, local_origins
+from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
+
+UPPER_BOUND = "full-state oracle: an upper bound; it knows the weights and the spikes to 0.1 ms, which voltages at 1 ms do not tell"
+ORACLE_SEED = 2000  # one stream per run is drawn from it
+
+
+def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
+    """Persistence, AR(20), VAR(10), the table of the own last voltage, trees and MLP on drives: fitted on training runs for each horizon."""
+
+    def persistence(question: Question) -> Prediction:
+        return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, question).items()})
+
+    linear = (
+        (f"AR({LONGEST_LAG}) ridge", ARRidge(LONGEST_LAG, 1.0), "one filter of own lags for all neurons"),
+        ("VAR(10) ridge", VARRidge(10, 1.0), "lags of all neurons"),
+    )
+    tables = [("table", False, "own last voltage in 0.25 mV bins → mean of what followed")]
+    if flags:
+        tables.append(("table + clamp flags", True, "the table, and whether the neuron is clamped"))
+    found = [Predictor("persistence", "baseline", persistence, "the last voltage again", lambda: FREE)]
+    for name, model, note in linear:
+        meter = Meter()
+        found.append(Predictor(name, "baseline", _linear(data, config, model, meter), note, meter.cost))
+    for name, flagged, note in tables:
+        meter = Meter()
+        found.append(Predictor(name, "baseline", _table(data, meter, flags=flagged), note, meter.cost))
+    return found + rivals(data, config)
+
+
+def _training(data: VoltageData) -> list[str]:
+    return [g for g in data.split.train if g in data.place]
+
+
+def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge, meter: Meter) -> Any:
+    fitted: dict[int, Any] = {}
+
+    def answer(question: Question) -> Prediction | None:
+        if not _training(data):
+            return None
+        normal = data.normalisation
+        if not fitted:  # once, when the first question comes, for all that will be asked
+            horizons = horizon_steps(data, config)
+            with meter.fitting():
+                models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
+            fitted.update(zip(horizons, models, strict=True))
+            meter.parameters = sum(np.asarray(m.coefficients).size + np.asarray(m.intercept).size for m in models)
+        forecast = fitted[question.horizon_steps].predict
+        return Prediction(
+            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in local_origins(data, question).items()}
+        )
+
+    return answer
+
+
+def _table(data: VoltageData, meter: Meter, *, flags: bool) -> Any:
+    def answer(question: Question) -> Prediction | None:
+        if not _training(data):
+            return None
+        table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
+        with meter.fitting():
+            table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
+        meter.parameters += table.parameters
+        return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, question).items()})
+
+    return answer
+
+
+def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
+    """The mean over simulated branches from the full state: an upper bound, since no voltage at 1 ms tells that state."""
+    from neurocli_cnn_lstm.simulation.oracle import forecast
+    from neurocli_cnn_lstm.simulation.oracle_exact import applies, exact_forecast
+
+    parameters, reason = full_state(data)
+    if parameters is None:
+        return NoCeiling(reason)
+    horizons = horizon_steps(data, config)
+
+    def means(number: int, group: str, origins: NDArray[np.int64], steps: list[int], branches: int) -> NDArray[Any]:
+        recording = data.recordings[group]
+        # Compiled code reads the spikes, and does not look whether a neuron is one of the network's.
+        if recording.spikes is None or recording.spikes.channel.max(initial=0) >= parameters.neurons:
+            raise DataError(
+                f"the spikes are not those of {parameters.neurons} neurons",
+                where=data.recordings.where(group),
+                hint="simulate it again",
+            )
+        weights = wiring(data, group, parameters.neurons)
+        known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel
+        ahead = [step * data.dt_ms for step in steps]
+        if len(steps) > 1 or not applies(parameters, ahead[0]):
+            return forecast(*known, origins, ahead, branches, ORACLE_SEED + number)[0]
+        mean = exact_forecast(*known, origins, ahead[0])
+        open_ = np.isnan(mean)
+        rows = open_.any(1)
+        if rows.any():
+            branched = forecast(*known, origins[rows], ahead, branches, ORACLE_SEED + number)[0][0]
+            mean[open_] = branched[open_[rows]]
+        return mean[None]
+
+    kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
+
+    def answer(question: Question) -> Prediction:
+        values = {}
+        for number, (group, origins) in enumerate(question.origins.items()):
+            if question.horizon_steps == horizons[0]:
+                values[group] = means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0]
+                continue
+            if group not in kept or not np.array_equal(kept[group][0], origins):
+                kept[group] = origins, means(number, group, origins, horizons[1:], config.evaluate.probe_branches)
+            values[group] = kept[group][1][horizons[1:].index(question.horizon_steps)]
+        return Prediction(values)
+
+    return Predictor("full-state oracle", "ceiling", answer, UPPER_BOUND)
+
+
+def full_state(data: VoltageData) -> tuple[BrunelConfig | None, str]:
+    """The parameters of the network where its full state is known, else None and why it is not."""
+    parameters = parameters_of(data.recordings)
+    if parameters is None:
+        return None, "the data do not come from our simulator, so their full state and wiring are unknown"
+    first = data.recordings[data.recordings.groups[0]]
+    if first.num_channels != parameters.neurons:
+        return None, f"only {first.num_channels} of {parameters.neurons} neurons are recorded"
+    if first.spikes is None:
+        return None, "the spikes are not recorded"
+    return parameters, ""
+
+
+def wiring(data: VoltageData, group: str, neurons: int) -> NDArray[np.float64]:
+    """True weights [post, pre] in mV of the network that a run was simulated on. Raises DataError."""
+    return _weights(data, group, list(range(neurons)), neurons)
+
+
+def wiring_of_recorded(data: VoltageData, group: str) -> NDArray[np.float64]:
+    """True weights [post, pre] in mV between the neurons that were recorded, of a network that may have more. Raises DataError."""
+    parameters = parameters_of(data.recordings)
+    if parameters is None:
+        return wiring(data, group, int(data.spec["num_channels"]))
+    return _weights(data, group, parameters.recorded, parameters.neurons)
+
+
+def _weights(data: VoltageData, group: str, chosen: list[int], neurons: int) -> NDArray[np.float64]:
+    """Weights [post, pre] among `chosen` neurons of a network of so many."""
+    from neurocli_cnn_lstm.simulation.reference_loop import weights_from
+
+    known = data.recordings[group].truth or data.recordings.truth
+    place = np.full(neurons, -1)
+    place[chosen] = np.arange(len(chosen))
+    try:
+        pre, post = place[known["pre"]], place[known["post"]]
+        among = (pre >= 0) & (post >= 0)
+        weight = np.broadcast_to(known["weight_mv"], pre.shape)[among]
+        return weights_from(pre[among], post[among], weight, len(chosen))
+    except (KeyError, IndexError, ValueError) as error:
+        raise DataError(
+            f"the wiring is not that of {neurons} neurons: {error}",
+            where=data.recordings.where(group),
+            hint="simulate it again",
+        ) from None

@@ -1,0 +1,185 @@
+"""What `evaluate` shows beside the scoreboard: per neuron, real residuals, context length, spike probability."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from neurocli.evaluation.question import Prediction
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_cnn_lstm.evaluation.targets import neuron_types
+
+CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
+LONGEST_CONTEXT = 50
+"""Samples of the structured model's longest context; the published one sees its whole window."""
+CONTEXT_PROBES = 200
+"""Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
+
+
+def evaluation_exhibits(
+    family: Any, trained: Trained, predictions: dict[str, Prediction], figures: Path
+) -> list[Exhibit]:
+    """Exhibits of a trained model on its test runs; all from the predictions that were scored."""
+    question = family.questions(trained.data, trained.config)[0]
+    prediction = predictions[question.name]
+    found = [
+        _per_neuron(family, trained, question, prediction, figures),
+        _residuals(question, prediction, figures),
+        _context(family, trained, figures),
+    ]
+    if "spike_probability" in prediction.extra:
+        found.append(_spikes(question, prediction, figures))
+    return found
+
+
+def _per_neuron(family: Any, trained: Trained, question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+    r2, _, rmse_mv, _, _ = family.metrics(trained.data, trained.config)
+    groups = question.groups
+    each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in groups))
+    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups))
+    types = neuron_types(trained.data)  # type: ignore[arg-type]
+    letters = [
+        "?" if types is None else "E" if t == 1 else "I"
+        for t in (types if types is not None else np.zeros(len(each_r2)))
+    ]
+    order = np.argsort(each_r2)[::-1]
+    shown = order if len(order) <= 12 else np.concatenate([order[:5], order[-5:]])
+    rows = [
+        [int(np.flatnonzero(order == k)[0]) + 1, int(k), letters[k], float(each_r2[k]), float(each_mv[k])]
+        for k in shown
+    ]
+    with saved_figure(figures / "per_neuron.png", ncols=2, width=9, height=3.4) as (_, axes):
+        side = int(np.ceil(np.sqrt(len(each_r2))))
+        grid = np.full(side * side, np.nan)
+        grid[: len(each_r2)] = each_r2
+        image = axes[0].imshow(grid.reshape(side, side), cmap="viridis")
+        axes[0].set(title="R² of each neuron (by index; neighbours are no neighbours)", xticks=[], yticks=[])
+        axes[0].title.set_fontsize(8)
+        axes[0].figure.colorbar(image, ax=axes[0])
+        for letter, colour in (("E", "tab:blue"), ("I", "tab:red"), ("?", "tab:grey")):
+            at = [i for i, k in enumerate(order) if letters[k] == letter]
+            if at:
+                axes[1].plot(at, each_r2[order[at]], ".", color=colour, label=letter)
+        axes[1].set(xlabel="rank", ylabel="R²", title="ranking")
+        axes[1].legend()
+    claims: dict[str, Any] = {
+        f"r2_{name}": float(np.mean([v for v, l in zip(each_r2, letters, strict=True) if l == name]))
+        for name in set(letters)
+    }
+    claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
+    table = Table(["rank", "neuron", "type", "R2", f"RMSE [{question.unit}]"], rows, "best and worst neurons")
+    return Exhibit("per-neuron", "R² at 1 step, neuron by neuron", table, figures / "per_neuron.png", claims)
+
+
+def _residuals(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+    error = np.concatenate([(prediction.values[g] - question.targets[g]).ravel() for g in question.groups]).astype(
+        np.float64
+    )
+    percentiles = np.percentile(error, [0.1, 1, 5, 25, 50, 75, 95, 99, 99.9])
+    skew, kurtosis = float(stats.skew(error)), float(stats.kurtosis(error))
+    far = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
+    with saved_figure(figures / "residuals.png", width=6, height=3.4) as (_, axis):
+        axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
+        x = np.linspace(error.min(), error.max(), 500)
+        axis.plot(x, stats.norm.pdf(x, error.mean(), error.std()), "k--", lw=1, label="normal of the same sd")
+        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target [{question.unit}]", ylabel="density")
+        axis.legend()
+    rows = [
+        [name, float(v)]
+        for name, v in zip(
+            ("0.1 %", "1 %", "5 %", "25 %", "median", "75 %", "95 %", "99 %", "99.9 %"), percentiles, strict=True
+        )
+    ]
+    rows += [
+        ["mean (bias)", float(error.mean())],
+        ["sd", float(error.std())],
+        ["skew", skew],
+        ["excess kurtosis", kurtosis],
+        ["beyond 3 sd", far],
+    ]
+    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": far}
+    return Exhibit(
+        "residuals",
+        "Distribution of the real residuals",
+        Table(["", question.unit], rows),
+        figures / "residuals.png",
+        claims,
+    )
+
+
+@torch.no_grad()
+def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
+    """R² when the model sees only the last samples; earlier ones are left out (v2) or replaced by the mean (v1)."""
+    data: Any = trained.data
+    r2 = family.metrics(data, trained.config)[0]
+    window = getattr(trained.config.model, "window", 150)
+    fixed = not family.uses_flag
+    rows = []
+    tested = [group for group in data.split.test if group in data.place]
+    samples = sum(data.place[group][2] - trained.config.evaluate.skip for group in tested)
+    stride = max(20, samples // CONTEXT_PROBES)
+    for context in [c for c in CONTEXTS if c <= (window if fixed else LONGEST_CONTEXT)]:
+        total: Any = 0
+        for group in tested:
+            origins = np.arange(trained.config.evaluate.skip, data.place[group][2] - 1, stride)
+            batch = data.contexts(group, origins, window if fixed else context)
+            if fixed:
+                batch["v"][:, : window - context] = 0
+                z = trained.module(batch["v"])
+            else:
+                z = trained.module(batch["v"], batch.get("flag")).mean[:, -1]
+            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.numpy()))
+        rows.append([context, context * data.dt_ms, float(r2.value(total))])
+    with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
+        axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
+        axis.set(xscale="log", xlabel="context [ms]", ylabel="R² at 1 step")
+    return Exhibit(
+        "context-length",
+        f"Score against the length of context, at every {stride}th sample",
+        Table(["samples", "ms", "R2"], rows),
+        figures / "context.png",
+        {"r2_by_ms": {str(r[1]): r[2] for r in rows}},
+    )
+
+
+def _spikes(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+    """Is a spike within the next sample foreseen? Clamped neurons cannot spike and are counted, as the table counts them."""
+    probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in question.groups])
+    spiked = np.concatenate([question.subsets["spike"][g].ravel() for g in question.groups])
+    rows: list[list[Any]] = [
+        ["targets", len(spiked)],
+        ["spikes", int(spiked.sum())],
+        ["base rate", float(spiked.mean())],
+    ]
+    claims: dict[str, Any] = {"base_rate": float(spiked.mean())}
+    if spiked.any() and not spiked.all():
+        claims |= {
+            "auroc": float(roc_auc_score(spiked, probability)),
+            "average_precision": float(average_precision_score(spiked, probability)),
+            "brier": float(brier_score_loss(spiked, probability)),
+            "brier_of_base_rate": float(spiked.mean() * (1 - spiked.mean())),
+        }
+        rows += [[key.replace("_", " "), value] for key, value in claims.items() if key != "base_rate"]
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, 21)))
+    place = np.digitize(probability, edges[1:-1])
+    points = [
+        (probability[place == k].mean(), spiked[place == k].mean()) for k in range(len(edges) - 1) if (place == k).any()
+    ]
+    with saved_figure(figures / "spike_calibration.png", width=4, height=3.6) as (_, axis):
+        axis.plot([0, 1], [0, 1], "k--", lw=1)
+        axis.plot(*zip(*points, strict=True), "o-")
+        axis.set(xlabel="predicted spike probability", ylabel="share that spiked", title="calibration in 20 equal bins")
+    return Exhibit(
+        "spike-probability",
+        "Is a spike foreseen?",
+        Table(["", "value"], rows),
+        figures / "spike_calibration.png",
+        claims,
+    )

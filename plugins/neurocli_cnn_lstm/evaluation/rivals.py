@@ -1,0 +1,239 @@
+"""The strongest simple forecasts: what a referee would build in an afternoon, from the same voltages as the model.
+
+A ridge regression on the resets of all neurons finds the synapses; five drives, own lags, clamp flags and the time since reset then
+go into gradient-boosted trees or a small MLP, one function for all neurons. Each horizon is forecast directly. The trees have a
+fit of their own for each; the MLP has one network for the first horizon and one for all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.fitted import Fitted, Values
+from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
+from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
+from neurocli_cnn_lstm.evaluation.targets import horizon_steps, local_origins
+from neurocli_cnn_lstm.evaluation.trees import fit_trees, predict_trees
+from neurocli_cnn_lstm.model.onset_ridge import LAGS, MOST_NEURONS, fit_onset_ridge
+
+_HIDDEN = 48
+_BATCH = 2048  # rows of a step
+_PASSES = 20  # at most, over the same rows
+_CHUNK = 200_000  # rows answered together
+
+
+class Effort(NamedTuple):
+    """How much a rival is given: training runs (None: all), rows of them, and rounds, for the first horizon and for later ones."""
+
+    runs: int | None
+    tree_rows: tuple[int, int]
+    trees: tuple[int, int]
+    network_rows: int
+    network_steps: tuple[int, int]
+
+
+EFFORTS = {
+    "quick": Effort(4, (400_000, 100_000), (60, 25), 1_500_000, (2400, 500)),
+    "full": Effort(None, (1_400_000, 1_400_000), (150, 60), 4_000_000, (20_000, 6000)),
+}
+TREE_OPTIONS = {"learning_rate": 0.15, "max_leaf_nodes": 31, "min_samples_leaf": 200}
+
+
+def left_out(data: VoltageData, choice: str) -> str | None:
+    """Why there are no rivals, None where there are."""
+    if choice == "none":
+        return "strong baselines are left out (evaluate.rivals=none)"
+    if not data.flag_on:
+        return "no trees or MLP on resets stand beside the model: without the reset flag nobody sees resets"
+    if data.spec["num_channels"] > MOST_NEURONS:
+        return f"no trees or MLP on resets stand beside the model: they take at most {MOST_NEURONS} neurons"
+    return None
+
+
+def rivals(data: VoltageData, config: Any) -> list[Predictor]:
+    """Trees and MLP on drives; none where `left_out` says why. They are fitted when they are first asked."""
+    choice = config.evaluate.rivals
+    if left_out(data, choice) is not None:
+        return []
+    effort = EFFORTS[choice]
+    horizons = horizon_steps(data, config)
+    ridge = ridge_of_resets(data, effort.runs)
+    parts = {
+        "trees on drives": ("gradient-boosted trees on own lags and five drives", _trees),
+        "MLP on drives": ("a small network on own lags and five drives", _networks),
+    }
+    found = []
+    for name, (note, kind) in parts.items():
+        fits = kind(name, data, horizons, effort, ridge)
+        found.append(Predictor(name, "baseline", _answer(data, ridge, fits), note, cost=_cost([ridge, *fits.fitted])))
+    return found
+
+
+def ridge_of_resets(data: VoltageData, runs: int | None = None) -> Fitted:
+    """The ridge regression on resets of all neurons, from the first `runs` training runs or all; `weights` [post, pre] are those of the drives."""
+    groups = _training(data, runs)
+    chosen_on = [g for g in data.split.validation if g in data.place][:1] or groups[:1]
+
+    def fit() -> Values:
+        ridge = fit_onset_ridge(data, groups)
+        return {
+            "coefficients": ridge.weights,
+            "decay": ridge.decay,
+            "offset": ridge.offset,
+            "_error": ridge.total_error,
+            "_weights": chosen_weights(ridge, data, chosen_on),
+        }
+
+    return Fitted("ridge of resets", data, {**_settings(data), "runs": groups, "lags": LAGS}, fit)
+
+
+class _Fits(NamedTuple):
+    """One fit for each group of horizons; `forecast` gives the change of voltage [row] in mV by horizon."""
+
+    fitted: list[Fitted]
+    forecast: Callable[[NDArray[np.float32], int], NDArray[np.float32]]
+
+
+def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
+    import sklearn.ensemble  # noqa: F401  # here, so that seconds of import are no cost of the fit
+
+    def one(horizon: int) -> Fitted:
+        later = int(horizon != horizons[0])
+        rows, options = effort.tree_rows[later], {**TREE_OPTIONS, "max_iter": effort.trees[later]}
+
+        def fit() -> Values:
+            x, y = _rows(data, ridge.values["_weights"], [horizon], rows, effort.runs)
+            return fit_trees(x, y[:, 0], **options)
+
+        settings = {**_settings(data), **options, "rows": rows, "horizon": horizon, "runs": effort.runs}
+        return Fitted(name, data, settings, fit)
+
+    fits = {horizon: one(horizon) for horizon in horizons}
+    return _Fits(list(fits.values()), lambda x, horizon: predict_trees(fits[horizon].values, x))
+
+
+def _networks(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
+    def one(some: list[int], steps: int) -> Fitted:
+        def fit() -> Values:
+            x, y = _rows(data, ridge.values["_weights"], some, effort.network_rows, effort.runs)
+            return _fit_mlp(x, y, steps)
+
+        settings = {
+            **_settings(data),
+            "rows": effort.network_rows,
+            "steps": steps,
+            "horizons": some,
+            "runs": effort.runs,
+        }
+        return Fitted(name, data, settings, fit)
+
+    parts = zip((horizons[:1], horizons[1:]), effort.network_steps, strict=True)
+    fits = [(some, one(some, steps)) for some, steps in parts if some]
+
+    def forecast(x: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
+        some, fitted = next(fit for fit in fits if horizon in fit[0])
+        values = fitted.values
+        network = from_arrays(_mlp(len(some)), values)
+        with torch.no_grad():
+            said = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[:, some.index(horizon)].numpy()
+        return said * values["_scale"][some.index(horizon)]
+
+    return _Fits([fitted for _, fitted in fits], forecast)
+
+
+def _mlp(outputs: int) -> torch.nn.Module:
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Linear(len(FEATURES), _HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, outputs)
+    )  # fmt: skip
+
+
+def _fit_mlp(x: NDArray[np.float32], y: NDArray[np.float32], steps: int) -> Values:
+    batch = min(_BATCH, len(x))
+    mean, sd, scale = x.mean(0), x.std(0) + 1e-6, y.std(0) + 1e-6
+    inputs, targets = torch.from_numpy((x - mean) / sd), torch.from_numpy(y / scale)
+
+    def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = np.random.default_rng(epoch).permutation(len(x))
+        for first in range(0, len(x) - batch + 1, batch):
+            some = torch.from_numpy(order[first : first + batch])
+            yield inputs[some], targets[some]
+
+    def loss(network: Any, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return torch.nn.functional.mse_loss(network(pair[0]), pair[1])
+
+    network = fit_network(
+        lambda: _mlp(y.shape[1]),
+        loss,
+        batches,
+        steps=min(steps, _PASSES * len(x) // batch),
+        learning_rate=8e-3,
+        average=0.1,
+    )
+    return {**to_arrays(network), "_mean": mean, "_sd": sd, "_scale": scale}
+
+
+def _rows(
+    data: VoltageData, weights: NDArray[Any], horizons: Sequence[int], most: int, runs: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(features [row, feature], change of voltage [row, horizon] in mV): rows drawn from training runs alike."""
+    groups = _training(data, runs)
+    rng = np.random.default_rng(0)
+    x, y = [], []
+    for group in groups:
+        volts = data.volts(group)
+        inputs = features(data, group, weights).reshape(-1, len(FEATURES))
+        usable = (len(volts) - max(horizons)) * volts.shape[1]
+        count = min(usable, -(-most // len(groups)))
+        rows = rng.choice(usable, count, replace=False, shuffle=False) if count < usable else np.arange(usable)
+        time, neuron = np.divmod(rows, volts.shape[1])
+        x.append(inputs[rows])
+        y.append(np.stack([volts[time + h, neuron] - volts[time, neuron] for h in horizons], axis=1))
+    return np.concatenate(x), np.concatenate(y)
+
+
+def _answer(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Question], Prediction | None]:
+    def answer(question: Question) -> Prediction | None:
+        if not _training(data, None):
+            return None
+        values = {}
+        for group, origins in local_origins(data, question).items():
+            volts = data.volts(group)[origins]
+            x = features(data, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
+            change = [fits.forecast(x[k : k + _CHUNK], question.horizon_steps) for k in range(0, len(x), _CHUNK)]
+            values[group] = volts + np.concatenate(change).reshape(volts.shape)
+        return Prediction(values)
+
+    return answer
+
+
+def _cost(fits: Sequence[Fitted]) -> Callable[[], Cost | None]:
+    """The sum over what has been fitted, which is all that has been asked for."""
+
+    def cost() -> Cost | None:
+        known = [fit.cost for fit in fits if fit.cost is not None]
+        if not known:
+            return None
+        return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
+
+    return cost
+
+
+def _training(data: VoltageData, runs: int | None) -> list[str]:
+    return [g for g in data.split.train if g in data.place][:runs]
+
+
+def _settings(data: VoltageData) -> dict[str, Any]:
+    """What rows and features depend on besides the recordings."""
+    return {
+        "drop": data.drop,
+        "noise": [data._noise_mv, data._noise_seed],
+        "reset": [data.reset_mv, data.reset_tolerance_mv],
+    }

@@ -1,0 +1,177 @@
+"""What is asked of a voltage forecast, and how each model answers."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.plugin.family import Trained
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.model.paths import rollout
+from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
+
+_CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
+_BATCH = 16
+_PATHS = 256  # paths that are sampled together
+LONGEST_LAG = 20
+"""Samples that the linear baselines look back."""
+
+
+def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
+    """One question per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
+    asked: list[Question] = []
+    horizons = horizon_steps(data, config)
+    longest = horizons[-1]
+    for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
+        stride = 1 if not asked else config.evaluate.probe_stride
+        # Longer horizons share their origins, so that one free run answers them all.
+        reach = steps if not asked else longest
+        origins = _origins(data, config, part, reach, stride)
+        targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
+        subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
+        asked.append(
+            Question(
+                f"{steps * data.dt_ms:g} ms",
+                steps,
+                steps * data.dt_ms,
+                data.unit,
+                targets,
+                {g: o + data.drop for g, o in origins.items()},
+                subsets,
+                hindsight,
+            )
+        )
+    return asked
+
+
+def local_origins(data: VoltageData, question: Question) -> dict[str, NDArray[np.int64]]:
+    """A question's origins counted in `data.volts`, from which the start of every run has been dropped."""
+    return {group: origins - data.drop for group, origins in question.origins.items()}
+
+
+def horizon_steps(data: VoltageData, config: Any) -> list[int]:
+    """The horizons that are asked for, in samples, ascending and each once."""
+    return sorted({max(1, round(h / data.dt_ms)) for h in config.evaluate.horizons_ms})
+
+
+def _origins(data: VoltageData, config: Any, part: str, steps: int, stride: int) -> dict[str, NDArray[np.int64]]:
+    groups = data.split.groups(part)
+    if data.published:
+        starts = np.sort(next(iter(data._starts(part)))[1])
+        last = starts + data.length - 1
+        found = {}
+        for group in groups:
+            _, offset, length = data.place[group]
+            # Windows may straddle runs, linear baselines may not: they need their lags within the run.
+            inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
+            found[group] = inside[::stride]
+        return {g: o for g, o in found.items() if len(o)}
+    return {g: np.arange(config.evaluate.skip, data.place[g][2] - steps, stride) for g in groups}
+
+
+def _subsets(data: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
+    subsets: dict[str, dict[str, NDArray[np.bool_]]] = {}
+    types = neuron_types(data)
+    if types is not None:
+        subsets["E"] = dict.fromkeys(origins, types[None, :] == 1)
+        subsets["I"] = dict.fromkeys(origins, types[None, :] == 2)
+    if not data.flag_on:
+        return subsets, frozenset()
+    spiked = {}
+    for group, o in origins.items():
+        reset = data.is_reset(data.volts(group))
+        spiked[group] = reset[o + 1] & ~reset[o]
+    subsets["spike"] = spiked
+    subsets["no spike"] = {g: ~s for g, s in spiked.items()}
+    return subsets, frozenset({"spike", "no spike"})
+
+
+def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
+    """1 for excitatory, 2 for inhibitory, per recorded neuron; None where nobody says."""
+    recording = data.recordings[data.recordings.groups[0]]
+    names = recording.channels
+    if names and all(name[:1] in "EI" for name in names):
+        return np.array([1 if name.startswith("E") else 2 for name in names])
+    return None
+
+
+@torch.no_grad()
+def answer_v1(trained: Trained, question: Question) -> Prediction:
+    """One window per target; beyond the first step the model is fed its own predictions."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, VoltageData)
+    values = {}
+    for group, origins in local_origins(data, question).items():
+        parts = []
+        for some in np.array_split(origins, max(1, len(origins) // 512)):
+            window = data.contexts(group, some, trained.config.model.window)["v"]
+            for step in range(question.horizon_steps):
+                following = module(window)
+                if step + 1 < question.horizon_steps:
+                    window = torch.cat((window[:, 1:], following[:, None]), dim=1)
+            parts.append(following.numpy())
+        values[group] = data.normalisation.restore(np.concatenate(parts))
+    return Prediction(values)
+
+
+@torch.no_grad()
+def answer_v2(trained: Trained, question: Question) -> Prediction:
+    """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
+    if question.horizon_steps > 1:
+        return _free_run(trained, question)
+    data, module, warmup = trained.data, trained.module, trained.config.model.warmup
+    assert isinstance(data, VoltageData)
+    values, spike = {}, {}
+    for group, origins in local_origins(data, question).items():
+        _, offset, steps = data.place[group]
+        ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
+        mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
+        probability = np.full_like(mean, np.nan)
+        span = _CHUNK + warmup
+        # The first answer of a chunk has seen `warmup` samples and its own.
+        ends = ends[ends - span + 1 + offset >= 0]
+        for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
+            batch = data.contexts(group, some, span)
+            forecast = module(batch["v"], batch.get("flag"))
+            for row, end in enumerate(some):
+                mean[end - _CHUNK + 1 : end + 1] = forecast.mean[row, warmup:].numpy()
+                if forecast.spike_logit is not None:
+                    probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(forecast.spike_logit[row, warmup:]).numpy()
+        values[group] = data.normalisation.restore(mean[origins])
+        spike[group] = probability[origins]
+    return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
+
+
+def _free_run(trained: Trained, question: Question) -> Prediction:
+    """The mean of sampled paths; every horizon reads the same paths."""
+    data = trained.data
+    assert isinstance(data, VoltageData)
+    return Prediction(
+        {
+            group: data.normalisation.restore(_means(trained, group, origins)[:, question.horizon_steps - 1])
+            for group, origins in local_origins(data, question).items()
+        }
+    )
+
+
+def _means(trained: Trained, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
+    data, config = trained.data, trained.config
+    assert isinstance(data, VoltageData) and isinstance(trained.module, StructuredCnnLstm)
+    kept = trained.__dict__.setdefault("_free_runs", {})
+    if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
+        return kept[group][2]
+    steps = horizon_steps(data, config)[-1]
+    samples = config.evaluate.rollout_samples
+    generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
+    means = []
+    for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
+        batch = data.contexts(group, some, config.model.warmup + 20)
+        means.append(rollout(trained.module, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
+    kept[group] = data, origins, np.concatenate(means)
+    return kept[group][2]

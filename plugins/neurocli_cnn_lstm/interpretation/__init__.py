@@ -1,0 +1,1 @@
+"""What a trained model has learned, held against what is known."""

@@ -1,0 +1,117 @@
+"""The LSTM from inside: its real gates around a reset, the memory of its hidden state, the dimensions it uses."""
+
+# Tensors that are there only with a reset flag, and weights that torch declares as Tensor | Module.
+# mypy: disable-error-code="arg-type,index,union-attr,operator"
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
+from neurocli_cnn_lstm.model.v2 import LstmTrace
+
+_NAMES = {"i": "input", "f": "forget", "o": "output"}
+_AROUND = range(-3, 8)
+
+
+@torch.no_grad()
+def layer_trace(lstm: torch.nn.LSTM, x: torch.Tensor) -> LstmTrace:
+    """Gates and states [batch, time, 1, hidden] of the first layer of an LSTM, computed with its own weights.
+
+    x: [batch, time, feature].
+    """
+    h = c = x.new_zeros(len(x), lstm.hidden_size)
+    series = []
+    for t in range(x.shape[1]):
+        gates = F.linear(x[:, t], lstm.weight_ih_l0, lstm.bias_ih_l0) + F.linear(h, lstm.weight_hh_l0, lstm.bias_hh_l0)
+        i, f, g, o = gates.chunk(4, dim=1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = f * c + i * g
+        h = o * c.tanh()
+        series.append((i, f, g, o, c, h))
+    return LstmTrace(*(torch.stack(s, dim=1)[:, :, None] for s in zip(*series, strict=True)))
+
+
+@torch.no_grad()
+def gate_exhibit(trained: Trained, figures: Path) -> Exhibit:
+    """Gates averaged over hidden units, by time from a reset; autocorrelation and principal components of the hidden state."""
+    data: Any = trained.data
+    module: Any = trained.module
+    group = data.split.test[0]
+    length = trained.config.model.window if isinstance(module, PublishedCnnLstm) else 200
+    origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)
+    batch = data.contexts(group, origins, length)
+    if isinstance(module, PublishedCnnLstm):
+        # The LSTM is asked what it really hears: voltages that went through the convolutions.
+        trace = layer_trace(module.lstm, batch["v"] + module.cnn(batch["v"]))
+    else:
+        trace = module.lstm_trace(batch["v"], batch.get("flag"))
+    warm = 20
+    hidden = trace.h[:, warm:].permute(0, 2, 1, 3).flatten(0, 1)[:400].double().numpy()
+    correlation = _autocorrelation(hidden)
+    variance = _components(hidden)
+    around = _around_resets(trace, batch, data, per_neuron=not isinstance(module, PublishedCnnLstm))
+    path = figures / "gates.png"
+    with saved_figure(path, ncols=3, width=11, height=3.2) as (_, axes):
+        for key, values in around.items():
+            axes[0].plot(np.array(list(_AROUND)) * data.dt_ms, values, "o-", ms=3, label=_NAMES[key])
+        axes[0].set(xlabel="time from a reset [ms]", ylabel="mean gate", title="real gates")
+        axes[0].legend()
+        axes[1].plot(np.arange(len(correlation)) * data.dt_ms, correlation)
+        axes[1].set(xlabel="lag [ms]", title="autocorrelation of the hidden state")
+        axes[2].plot(np.arange(1, len(variance) + 1), np.cumsum(variance), "o-")
+        axes[2].set(xlabel="principal components", ylabel="variance", ylim=(0, 1.02), title="dimensions in use")
+    rows = [[t * data.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
+    below = np.flatnonzero(correlation < np.exp(-1))
+    claims = {
+        "hidden_memory_ms": float(below[0] * data.dt_ms) if below.size else None,
+        "components_for_90_percent": int(np.searchsorted(np.cumsum(variance), 0.9) + 1),
+        "hidden_units": int(hidden.shape[2]),
+    }
+    return Exhibit(
+        "gates",
+        "LSTM gates and hidden state",
+        Table(["ms from reset", "input", "forget", "output"], rows),
+        path,
+        claims,
+    )
+
+
+def _autocorrelation(hidden: NDArray[Any], lags: int = 60) -> NDArray[np.float64]:
+    centred = hidden - hidden.mean((0, 1))
+    power = (centred**2).mean()
+    steps = centred.shape[1]
+    return np.array([(centred[:, : steps - k] * centred[:, k:]).mean() / power for k in range(min(lags, steps // 2))])
+
+
+def _components(hidden: NDArray[Any]) -> NDArray[np.float64]:
+    flat = hidden.reshape(-1, hidden.shape[-1])
+    values = np.linalg.eigvalsh(np.cov(flat[:: max(1, len(flat) // 20_000)].T))[::-1]
+    return np.maximum(values, 0) / max(values.sum(), 1e-12)
+
+
+def _around_resets(trace: LstmTrace, batch: Any, data: Any, *, per_neuron: bool) -> dict[str, NDArray[np.float64]]:
+    volts = data.normalisation.restore(batch["v"].numpy())
+    reset = data.is_reset(volts)
+    onset = np.zeros_like(reset)
+    onset[:, 1:] = reset[:, 1:] & ~reset[:, :-1]
+    where = np.argwhere(onset)
+    steps = onset.shape[1]
+    where = where[(where[:, 1] + _AROUND[0] >= 0) & (where[:, 1] + _AROUND[-1] < steps)]
+    found = {}
+    for key in _NAMES:
+        gate = getattr(trace, key).mean(-1).numpy()
+        column = where[:, 2] if per_neuron else np.zeros(len(where), int)
+        found[key] = np.array(
+            [gate[where[:, 0], where[:, 1] + t, column].mean() if len(where) else np.nan for t in _AROUND]
+        )
+    return found

@@ -1,0 +1,144 @@
+"""Does the model know who connects to whom? Matrices [post, pre] of what one neuron does to another, and their scores.
+
+Besides the model's influence there are two rivals that need no model at all, so that it shows how easy the data are, and
+models with the same weights in other places, so that it shows what the weights' places are worth.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from neurocli_cnn_lstm.data.dataset import VoltageData
+from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
+
+CORRELATION_LAGS = (1, 2, 3)
+LAGS = 2  # a delay of 1.5 ms spreads a spike over the first two 1-ms lags
+
+
+def influence(
+    module: torch.nn.Module, data: VoltageData, seed: int, *, windows: int = 24, length: int = 16
+) -> NDArray[np.float64]:
+    """What an onset of `pre` does to the forecast of `post`, averaged over windows of test runs: [post, pre], summed over lags.
+
+    The derivative by the onset in the structured model; in the published one by the voltage, with the sign turned, since an
+    onset is a fall of the voltage. windows and length (samples) are those of the structured model; the published one
+    has its own length.
+    """
+    if isinstance(module, StructuredCnnLstm):
+        batch = _windows(data, length, windows, seed)
+        return module.onset_influence(batch["v"], batch.get("flag"), lags=LAGS).sum(0).numpy().astype(np.float64)
+    v = _windows(data, data.length, min(windows, 16), seed)["v"].requires_grad_(True)
+    prediction = module(v)
+    found = np.zeros((prediction.shape[1], prediction.shape[1]))
+    for post in range(prediction.shape[1]):
+        (gradient,) = torch.autograd.grad(prediction[:, post].sum(), v, retain_graph=True)
+        found[post] = -gradient[:, -LAGS:].mean(0).sum(0).numpy()
+    return found
+
+
+def _windows(data: VoltageData, length: int, count: int, seed: int) -> dict[str, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    groups = [g for g in data.split.test if g in data.place]
+    parts = []
+    for group, share in zip(groups, np.array_split(np.arange(count), len(groups)), strict=True):
+        steps = data.place[group][2]
+        origins = np.sort(rng.integers(length, steps - 1, max(1, len(share))))
+        parts.append(data.contexts(group, origins, length))
+    return {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
+
+
+def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
+    """Mean change of `post` within a sample, after a spike of `pre`, less that after anybody's spike: [post, pre] in mV.
+
+    Changes from and to a clamped sample are left out; summed over lags.
+    """
+    total = count = np.zeros((LAGS, 1, 1))
+    for group in groups:
+        v = data.volts(group).astype(np.float64)
+        onset, clamped = _onsets(data, group)
+        free = ~clamped[1:] & ~clamped[:-1]
+        change = np.where(free, np.diff(v, axis=0), 0.0)
+        lagged = [(change[lag:], free[lag:].astype(np.float64), onset[: len(change) - lag]) for lag in range(LAGS)]
+        total = total + np.stack([c.T @ o for c, _, o in lagged])
+        count = count + np.stack([f.T @ o for _, f, o in lagged])
+    mean = np.where(count > 0, total / np.maximum(count, 1), 0.0)
+    return (mean - mean.mean(2, keepdims=True)).sum(0)
+
+
+def spike_correlation(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
+    """Correlation of spikes of `post` with spikes of `pre` one to three samples before, summed: [post, pre]."""
+    total = np.zeros((1, 1))
+    for group in groups:
+        onset, _ = _onsets(data, group)
+        z = (onset - onset.mean(0)) / np.maximum(onset.std(0), 1e-9)
+        total = total + sum(z[lag:].T @ z[:-lag] / (len(z) - lag) for lag in CORRELATION_LAGS)
+    return total / len(groups)
+
+
+def _onsets(data: VoltageData, group: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(1 in the first clamped sample after a spike, whether a sample is clamped), both [time, neuron]."""
+    clamped = data.is_reset(data.volts(group))
+    onset = np.zeros(clamped.shape)
+    onset[1:] = clamped[1:] & ~clamped[:-1]
+    return onset, clamped
+
+
+def scores(
+    matrix: NDArray[np.float64], weights: NDArray[np.float64], excitatory: NDArray[np.bool_]
+) -> dict[str, float]:
+    """AUC for E and for I senders, off the diagonal, and the correlation with the true weights.
+
+    matrix [post, pre]: excitation must come out positive and inhibition negative, so one with the wrong sign scores below one
+    half.
+    """
+    off = ~np.eye(len(weights), dtype=bool)
+    found: dict[str, float] = {}
+    for name, senders, sign in (("E", excitatory, 1), ("I", ~excitatory, -1)):
+        chosen = off & senders[None, :]
+        truth = weights[chosen] != 0
+        found[f"auc_{name}"] = (
+            float(roc_auc_score(truth, sign * matrix[chosen])) if 0 < truth.mean() < 1 else float("nan")
+        )
+    a, b = matrix[off], weights[off]
+    found["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
+    return found
+
+
+def pairs_shuffled(
+    matrix: NDArray[np.float64], excitatory: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """matrix [post or 1, pre] with its entries in other places: among the pairs whose sender has the same type.
+
+    Between neurons and with themselves apart; a matrix with one row moves its senders.
+    """
+    shuffled = matrix.copy()
+    for senders in (excitatory, ~excitatory):
+        where = np.broadcast_to(senders, matrix.shape)
+        off = where if len(matrix) == 1 else where & ~np.eye(len(matrix), dtype=bool)
+        shuffled[off] = rng.permutation(matrix[off])
+    return shuffled
+
+
+def weights_elsewhere(
+    module: torch.nn.Module, excitatory: NDArray[np.bool_], rng: np.random.Generator
+) -> torch.nn.Module:
+    """A copy of a trained model with weights of the trained scale that know nothing of who connects to whom.
+
+    The structured model keeps all but its synapses, which are shuffled among pairs whose sender has the same type. In the
+    published one no weight belongs to a pair: the entries of each of its tensors are shuffled.
+    """
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        if isinstance(other, StructuredCnnLstm):
+            raw = other.synapse.raw_weight
+            raw.copy_(torch.from_numpy(pairs_shuffled(raw.numpy(), excitatory, rng)))
+        else:
+            for parameter in other.parameters():
+                order = torch.from_numpy(rng.permutation(parameter.numel()))
+                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    return other

@@ -1,0 +1,105 @@
+"""Writing a session as the published .mat export, v7.3 (HDF5) or v5; what is read back is what was written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli import __version__
+from neurocli.errors import DataError
+from neurocli.runs.atomic import replacing
+from neurocli_eirnn.data.readers.matfile import BRAIN_AREAS, EYE
+from neurocli_eirnn.data.session import INPUT_NAMES, LOCATIONS, Session
+
+_USER_BLOCK = 512
+# No date in it: the same session gives the same bytes.
+_HEADER = f"MATLAB 7.3 MAT-file, Platform: Python, Created by: neurocli {__version__} HDF5 schema 1.00 ."
+_COMPRESSED_FROM = 1024
+_CODES = {name: code for code, name in BRAIN_AREAS.items()}
+
+
+def write_mat(session: Session, path: Path) -> Path:
+    """Write a session as v7.3, atomically: axes reversed, float64, char as uint16, a user block that MATLAB knows.
+
+    Raises StorageError.
+    """
+    memory = io.BytesIO()  # so that a full disk meets an ordinary write; the file is compressed and small
+    with h5py.File(memory, "w", userblock_size=_USER_BLOCK) as file:
+        for name, value in _fields(session).items():
+            if isinstance(value, str):
+                codes = np.frombuffer(value.encode("utf-16-le"), "<u2").reshape(-1, 1)
+                data = file.create_dataset(name, data=codes)
+                data.attrs["MATLAB_class"], data.attrs["MATLAB_int_decode"] = np.bytes_("char"), np.int32(2)
+                continue
+            # MATLAB reads the chunks in order; gzip at its own level keeps the file of the size it would write.
+            packing = {"compression": "gzip", "compression_opts": 3} if value.size >= _COMPRESSED_FROM else {}
+            data = file.create_dataset(name, data=np.ascontiguousarray(value.T), **packing)
+            data.attrs["MATLAB_class"] = np.bytes_("double")
+    content = bytearray(memory.getvalue())
+    content[: len(_user_block())] = _user_block()
+    return _put(path, bytes(content))
+
+
+def write_mat5(session: Session, path: Path) -> Path:
+    """Write a session as v5, atomically. Raises StorageError; DataError where it is too large for this format."""
+    import scipy.io
+
+    memory = io.BytesIO()
+    try:
+        scipy.io.savemat(memory, _fields(session), format="5", do_compression=True)
+    except (ValueError, OverflowError, scipy.io.matlab.MatWriteError) as error:
+        raise DataError(
+            f"the session does not fit a MATLAB v5 file: {error}", where=str(path), hint="write v7.3"
+        ) from error
+    return _put(path, memory.getvalue())
+
+
+def _fields(session: Session) -> dict[str, NDArray[np.float64] | str]:
+    """Variables in MATLAB's order and shapes. What the session never had (eye, some labels, durations) is left out."""
+    fields: dict[str, Any] = {
+        "firing_rates": session.rates.transpose(2, 1, 0),
+        "neuron_type": session.neuron_type[:, None],
+        "neuron_ids": _ids(session)[:, None],
+        "n_trials": [[session.trials]],
+        "n_neurons": [[session.neurons]],
+        "n_time_bins": [[session.bins]],
+        "bin_size_ms": [[session.bin_ms]],
+        "time_axis": session.time_ms[None, :],
+        "input_target_loc": session.inputs[:, :, LOCATIONS].transpose(2, 1, 0),
+    }
+    for channel, name in enumerate(INPUT_NAMES):
+        there = name not in EYE or f"input_{name}" not in session.missing
+        if there and not LOCATIONS.start <= channel < LOCATIONS.stop:
+            fields[f"input_{name}"] = session.inputs[:, :, channel].T
+    if np.isfinite(session.duration_ms).any():
+        fields["trial_duration_ms"] = session.duration_ms[:, None]
+    codes = [_CODES.get(area, area) for area in session.brain_area]
+    if codes and all(str(code).isdecimal() for code in codes):
+        fields["brain_area"] = np.array([float(code) for code in codes])[:, None]
+    for name, values in session.labels.items():
+        fields[f"trial_{name}"] = values[:, None]
+    arrays: dict[str, NDArray[np.float64] | str] = {k: np.asarray(v, np.float64) for k, v in fields.items()}
+    return {**arrays, "session_name": session.name or "session", "pipeline_version": f"neurocli {__version__}"}
+
+
+def _ids(session: Session) -> NDArray[np.float64]:
+    """[neuron] numbers: the format knows no names, so neurons that are not all numbered are counted from 1."""
+    if all(name.isdecimal() for name in session.neuron_ids):
+        return np.array([float(name) for name in session.neuron_ids])
+    return np.arange(1, session.neurons + 1).astype(np.float64)
+
+
+def _user_block() -> bytes:
+    """116 bytes of text, 8 for a subsystem that is not there, version 2.0, and the mark of the byte order."""
+    return _HEADER.encode("ascii").ljust(116)[:116] + bytes(8) + (0x0200).to_bytes(2, "little") + b"IM"
+
+
+def _put(path: Path, content: bytes) -> Path:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path

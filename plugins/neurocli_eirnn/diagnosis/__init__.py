@@ -1,0 +1,1 @@
+"""What is wrong with data or a trained model, one file a subject."""

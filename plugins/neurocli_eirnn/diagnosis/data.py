@@ -1,0 +1,86 @@
+"""The diagnosis of a session: trials, inputs, neurons, what can be reached on it, and the model before it is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocli.diagnosis.finding import FAIL, PASS, Finding
+from neurocli.errors import DataError
+from neurocli.recordings import RecordingSet
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY, Session
+from neurocli_eirnn.data.trials import selection
+from neurocli_eirnn.diagnosis.inputs import input_findings
+from neurocli_eirnn.diagnosis.neurons import neuron_findings, reliability_finding
+from neurocli_eirnn.diagnosis.references import reference_findings
+from neurocli_eirnn.diagnosis.trials import CONDITION, condition_finding, trial_findings
+from neurocli_eirnn.diagnosis.untrained import Build, Loss, parts_of, untrained_findings
+
+_READABLE = "required fields, types 1 or 2"
+
+
+def data_findings(
+    recordings: RecordingSet, config: Any, build: Build | None = None, loss: Loss | None = None
+) -> list[Finding]:
+    """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses.
+
+    build(config, spec) and loss(module, batch, config) are the model's; without them, those that the config belongs to.
+    """
+    try:
+        session = Session.of(recordings)
+    except DataError as error:
+        return [Finding("readable", "data", FAIL, error.message, _READABLE, error.hint or "")]
+    readable = _readable(session)
+    if readable.verdict == FAIL:
+        return [readable]
+    return [
+        readable,
+        *trial_findings(session),
+        *input_findings(session),
+        *neuron_findings(session, config),
+        *_of_selections(session, recordings, config, build, loss),
+    ]
+
+
+def _readable(session: Session) -> Finding:
+    """The reader has checked fields and shapes; what other sources may still bring is checked here."""
+    wrong = int((~np.isin(session.neuron_type, (EXCITATORY, INHIBITORY))).sum())
+    size = f"{session.trials} trials, {session.bins} bins of {session.bin_ms:g} ms, {session.neurons} neurons"
+    if wrong:
+        value, advice = f"{wrong} neurons of another type", "neuron_type must be 1 (excitatory) or 2 (interneuron)"
+    elif not np.isfinite(session.rates).any():
+        value, advice = "no rates at all", "every bin is padding: export the session again"
+    else:
+        return Finding("readable", "data", PASS, size, _READABLE)
+    return Finding("readable", "data", FAIL, value, _READABLE, advice)
+
+
+def _of_selections(
+    session: Session, recordings: RecordingSet, config: Any, build: Build | None, loss: Loss | None
+) -> list[Finding]:
+    """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
+    found = []
+    chosen = selection(session, config.data.trials)
+    # Where all trials are chosen, one account of them is enough.
+    choices = [config.data.trials] if chosen.all() else ["all", config.data.trials]
+    for which in choices:
+        subject = "all trials" if chosen.all() else f"{which} trials"
+        kept = selection(session, which)
+        if kept.any() and any(name in session.labels for name in CONDITION):
+            found.append(condition_finding(session, kept, subject))
+        if not kept.all() and kept.sum() > 1:
+            found.append(reliability_finding(session, session.rates[kept], subject))
+        options = config.model_copy(update={"data": config.data.model_copy(update={"trials": which})})
+        try:
+            data = SessionData(recordings, options)
+        except DataError as error:
+            found.append(Finding("usable", subject, FAIL, error.message, "can be split and fitted", error.hint or ""))
+            continue
+        found.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
+        found += reference_findings(data, options, subject)
+        made, lost = parts_of(config, build, loss)
+        if which == config.data.trials and made is not None:
+            found += untrained_findings(data, config, made, lost)
+    return found

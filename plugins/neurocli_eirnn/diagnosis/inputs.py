@@ -1,0 +1,121 @@
+"""Checks of a session's task inputs: finite, alive, one-hot, and saying the same as the trials' labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import information, listed, unless_none
+from neurocli_eirnn.data.dataset import EYE
+from neurocli_eirnn.data.session import INPUT_NAMES, LOCATIONS, Session
+
+FEATURES, SALIENCE = slice(9, 12), slice(12, 14)
+ONE_HOT = {"location": LOCATIONS, "identity": FEATURES, "salience": SALIENCE}
+"""Which channels say what a label says: channel k of a group is on in trials with label k + 1."""
+_CHANNEL_GROUPS = {
+    "events": (0, 5, 6),
+    "locations": range(1, 5),
+    "eye": (7, 8),
+    "features": range(9, 12),
+    "salience": (12, 13),
+}
+
+
+def input_findings(session: Session) -> list[Finding]:
+    """Every check of inputs, in reading order."""
+    return [_finite(session), _constant(session), _one_hot(session), _labels(session), *_statistics(session)]
+
+
+def _finite(session: Session) -> Finding:
+    """NaN where a trial has no rates is padding; anywhere else it is a fault."""
+    bad = ~np.isfinite(session.inputs).all(axis=2)
+    there = np.isfinite(session.rates).any(axis=2)
+    inside, padding = int((bad & there).sum()), int((bad & ~there).sum())
+    return Finding(
+        "finite-inputs",
+        "inputs",
+        FAIL if inside else WARN if padding else PASS,
+        f"{inside} bins not finite" if inside else f"padding only: {padding} bins" if padding else "all finite",
+        "finite",
+        "repair the inputs: a model would be fed NaN" if inside else "padding is read as 0" if padding else "",
+    )
+
+
+def _constant(session: Session) -> Finding:
+    inputs = session.inputs.reshape(-1, session.inputs.shape[2])
+    with np.errstate(invalid="ignore"):
+        constant = np.flatnonzero(~(np.ptp(np.nan_to_num(inputs), axis=0) > 0))
+    named = ", ".join(f"{INPUT_NAMES[k]} = {inputs[0, k]:g}" for k in constant)
+    return unless_none(
+        "constant-channels",
+        "inputs",
+        "all" if len(constant) == inputs.shape[1] else named,
+        verdict=FAIL if len(constant) == inputs.shape[1] else WARN,
+        advice="these channels say nothing: look for their signals in the export",
+    )
+
+
+def _one_hot(session: Session) -> Finding:
+    """Task channels are 0 or 1, and of a group of channels at most one is ever on in a trial."""
+    task = np.delete(session.inputs, EYE, axis=2)
+    found = {}
+    odd = (np.isfinite(task) & (task != 0) & (task != 1)).any(axis=(1, 2))
+    if odd.any():
+        found["neither 0 nor 1"] = odd
+    for name, channels in ONE_HOT.items():
+        twice = (session.inputs[:, :, channels] > 0.5).any(axis=1).sum(axis=1) > 1
+        if twice.any():
+            found[f"two of {name}"] = twice
+    return unless_none(
+        "one-hot",
+        "inputs",
+        ", ".join(f"{int(trials.sum())} trials {what}" for what, trials in found.items()),
+        verdict=FAIL,
+        threshold="≤ 1 on, 0 or 1",
+        advice="these inputs contradict themselves: export them again",
+        clean="at most one on",
+    )
+
+
+def shown(session: Session, name: str) -> NDArray[np.int64]:
+    """[trial] the value of a label that the inputs show; 0 where they show none."""
+    on = np.any(session.inputs[:, :, ONE_HOT[name]] > 0.5, axis=1)
+    return np.where(np.any(on, axis=1), on.argmax(axis=1) + 1, 0)
+
+
+def _labels(session: Session) -> Finding:
+    found = []
+    for name in ONE_HOT:
+        if name not in session.labels:
+            continue
+        seen = shown(session, name)
+        # A signal that is missing is a fault of its own: here only those count that say something else.
+        contradicted = np.flatnonzero((seen > 0) & (seen != session.labels[name]))
+        if len(contradicted):
+            found.append(f"{name} in {len(contradicted)} trials ({listed(map(str, contradicted), 'trial')})")
+    return unless_none(
+        "label-vs-input",
+        "inputs",
+        "; ".join(found),
+        verdict=FAIL,
+        threshold="equal",
+        advice="the label and the input of a trial contradict each other: one of them belongs to another trial",
+        clean="equal",
+    )
+
+
+def _statistics(session: Session) -> list[Finding]:
+    """Per channel: the share of time that it is on; mean and standard deviation of the eye."""
+    there = np.isfinite(session.rates).any(axis=2)
+    values = np.asarray(session.inputs[there], np.float64)
+    found = []
+    for group, channels in _CHANNEL_GROUPS.items():
+        words = []
+        for k in channels:
+            with np.errstate(invalid="ignore"):
+                mean, sd = float(np.nanmean(values[:, k])), float(np.nanstd(values[:, k]))
+            name = INPUT_NAMES[k].removeprefix("target_")
+            words.append(f"{name} {mean:.2f} ± {sd:.2f}" if group == "eye" else f"{name} {mean:.1%}")
+        found.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
+    return found

@@ -1,0 +1,325 @@
+"""The diagnosis of a trained model: how far it is from what can be reached, whether it collapsed, what it depends on.
+
+What is asked of the model before training is part of the diagnosis of the data, beside which this one is shown.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed
+from neurocli.evaluation.intervals import paired, verdict
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.scoreboard import ALL
+from neurocli.plugin.family import Trained
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.diagnosis.flow import flow_finding
+from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
+from neurocli_eirnn.diagnosis.references import score
+from neurocli_eirnn.diagnosis.rollout import rollout
+from neurocli_eirnn.diagnosis.untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
+from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
+from neurocli_eirnn.diagnosis.wording import NEURON
+from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation.baselines import train_psth
+from neurocli_eirnn.evaluation.ceiling import bound, ceiling
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+
+SUBJECT = "model"
+OF_CEILING_WARN, OF_CEILING_FAIL, BELOW_ORACLE = 0.8, 0.5, -0.03
+COLLAPSED_SD, COLLAPSED_PC1, COLLAPSED_CORRELATION = 0.2, 0.99, 0.98
+RATE_RATIO, NEURONS_OFF = (0.8, 1.25), 0.2
+LARGEST_GAP = 0.15
+_DEAD = 1e-2
+_DRAWS = 20
+_TRIALS, _BATCH, _HELD = 256, 128, 64
+
+
+def trained_findings(trained: Trained, loss: Loss | None = None) -> list[Finding]:
+    """Every check of a trained model. loss(module, batch, config) is the model's; without it, the one that its config belongs to.
+
+    The module has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
+    and rates [trial, time, neuron] as its output.
+    """
+    data, module = trained.data, trained.module
+    assert isinstance(data, SessionData)
+    was_training = module.training
+    module.eval()
+    try:
+        model = rates_of(module, data.inputs[data.kept])
+        every = np.full((len(data.rates), *model.shape[1:]), np.nan, np.float32)
+        every[data.kept] = model
+        return [
+            unit_finding(module, data.session.neuron_type, SUBJECT),
+            *weight_findings(module, SUBJECT, rollout(module, data.inputs[data.kept][:_HELD])),
+            *_scores(trained, data, every),
+            *_collapse(module, data, every),
+            _rate_ratios(data, every),
+            *input_findings(module, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
+            *_gradients(trained, data, loss),
+            *_history(trained.history),
+            _dead(module, data),
+            _ablations(trained, data, every),
+            _single_trials(data, every),
+        ]
+    finally:
+        module.train(was_training)
+
+
+# -- against what can be reached ----------------------------------------------------------------------------------------
+
+
+def _answer(data: SessionData, question: Question, rates: NDArray[Any]) -> Any:
+    """The rates [trial, time, neuron] of the question's trials as an answer."""
+    return questions.from_whole_trials(question, {group: rates[data.row[group]] for group in question.groups})
+
+
+def _scores(trained: Trained, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+    """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
+    question = questions.questions(data, trained.config, "test")[0]
+    found = []
+    limit = ceiling(data)
+    answer = _answer(data, question, rates)
+    for smoothing_ms in (0.0, SMOOTHING_MS):
+        metric = PsthCorrelation(smoothing_ms, data.bin_ms)
+        subject = f"test, {metric.unit}"
+        r = score(question, answer, metric)
+        best = (
+            score(question, _known(limit, question), metric)
+            if isinstance(limit, Predictor)
+            else bound(data, question, ALL, metric.sd_bins)
+        )
+        worse, against = _against_average(data, question, answer, metric)
+        if best:
+            advice = f"r is {r:.3f}, {best:.3f} could be reached: " + (
+                "train longer, add hidden units, or look at the FAILs above"
+                if worse
+                else "no average or fit of the training trials is shown to be nearer; what is left may be changes from "
+                "trial to trial that no model of the task can know"
+            )
+            share = r / best
+            found.append(
+                judged(
+                    "r-over-ceiling",
+                    subject,
+                    share,
+                    warn=OF_CEILING_WARN,
+                    fail=OF_CEILING_FAIL if worse else None,
+                    low=True,
+                    advice=advice,
+                )
+            )
+        found += against
+    if data.split.train:
+        found.append(_gap(data, question, rates))
+    return found
+
+
+def _against_average(
+    data: SessionData, question: Question, answer: Prediction, metric: PsthCorrelation
+) -> tuple[bool, list[Finding]]:
+    """(whether the mean of the training trials predicts the test trials better than the model, the finding that says so).
+
+    Better is what an interval without zero says; without training trials there is nothing to say, and a model is to be bettered.
+    """
+    if not data.split.train:
+        return True, []
+    average = train_psth(data)(question)
+    model, other = (
+        np.stack([metric.statistics(question.targets[g], one.values[g]) for g in question.groups])
+        for one in (answer, average)
+    )
+    difference = paired(metric, model, other)
+    said = verdict(difference, metric.higher)
+    worse = said == "worse" and difference.value < BELOW_ORACLE
+    advice = (
+        f"the mean of the training trials alone predicts these trials better (by {-difference.high:.3f} to {-difference.low:.3f}):"
+        " train longer, or add hidden units"
+    )
+    threshold = f"≥ {BELOW_ORACLE:g}, or 0 within the interval"
+    finding = Finding(
+        "r-minus-oracle",
+        f"test, {metric.unit}",
+        WARN if worse else PASS,
+        difference.value,
+        threshold,
+        advice if worse else "",
+    )
+    return worse, [finding]
+
+
+def _known(limit: Predictor, question: Question) -> Prediction:
+    answer = limit.answer(question)
+    assert answer is not None, "true rates answer every question"
+    return answer
+
+
+def _gap(data: SessionData, question: Question, rates: NDArray[Any]) -> Finding:
+    """r (50 ms) on training trials less that on test trials, each from as many trials: a mean of more is less noisy."""
+    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
+    train = data.rows(data.split.train)
+    random = np.random.default_rng(0)
+    draws = [random.choice(train, min(len(question.groups), len(train)), replace=False) for _ in range(_DRAWS)]
+    seen = float(np.mean([_r(data.rates[rows], rates[rows], metric) for rows in draws]))
+    tested = score(question, _answer(data, question, rates), metric)
+    advice = f"r is {seen:.3f} on as many training trials, {tested:.3f} on test trials: more weight decay, fewer units or epochs"
+    return judged("train-test-gap", f"r, {metric.unit}", seen - tested, warn=LARGEST_GAP, advice=advice)
+
+
+def _r(observed: NDArray[Any], model: NDArray[Any], metric: PsthCorrelation) -> float:
+    total = np.sum([metric.statistics(a, b) for a, b in zip(observed, model, strict=True)], axis=0)
+    return float(metric.value(total))
+
+
+# -- collapse -----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _collapse(module: Any, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+    """A model whose units all do the same, or hardly anything."""
+    observed = data.rates[data.kept]
+    masked = np.where(np.isfinite(observed), rates[data.kept], np.nan)
+    inputs = torch.from_numpy(data.inputs[data.kept])
+    total = torch.stack([functional.softplus(module.states(part)).sum(0) for part in inputs.split(_TRIALS)]).sum(0)
+    units = total.double().numpy() / len(inputs)
+    course = units - units.mean(0)
+    power = np.linalg.svd(course, compute_uv=False) ** 2
+    moving = course[:, course.std(0) > 1e-9]
+    others = ~np.eye(moving.shape[1], dtype=bool)
+    alike = float(np.corrcoef(moving.T)[others].mean()) if moving.shape[1] > 1 else 1.0
+    return [
+        judged(
+            "psth-sd-ratio",
+            SUBJECT,
+            sd_ratio(masked, observed, data.bin_ms),
+            fail=COLLAPSED_SD,
+            low=True,
+            advice="the averages hardly move: raise the weight of the sd or correlation terms, or train longer",
+        ),
+        judged(
+            "pc1-share",
+            "units",
+            float(power[0] / power.sum()) if power.sum() > 0 else 1.0,
+            fail=COLLAPSED_PC1,
+            advice="the network has one dimension: other seeds, a smaller learning rate, or condition and event terms",
+        ),
+        judged(
+            "unit-correlation",
+            "units",
+            alike,
+            fail=COLLAPSED_CORRELATION,
+            advice="all units have the same time course: other seeds, or larger input weights",
+        ),
+    ]
+
+
+def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
+    """Neurons whose mean rate over the trials used is off; silent ones left out."""
+    observed = data.rates[data.kept]
+    heard = ~silent_neurons(observed)
+    ratio = mean_rates(np.where(np.isfinite(observed), rates[data.kept], np.nan)) / np.maximum(
+        mean_rates(observed), 1e-9
+    )
+    low, high = RATE_RATIO
+    off = np.flatnonzero(heard & ~((ratio >= low) & (ratio <= high)))
+    share = len(off) / max(int(heard.sum()), 1)
+    off = off[np.argsort(-np.abs(np.log(np.maximum(ratio[off], 1e-9))), kind="stable")]
+    words = listed(
+        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
+        f"{len(off)} of {int(heard.sum())} ({share:.0%}), {NEURON}",
+    )
+    return Finding(
+        "neuron-rates",
+        SUBJECT,
+        WARN if share > NEURONS_OFF else PASS,
+        words or f"{ratio[heard].min():.2f} to {ratio[heard].max():.2f}",
+        f"≤ {NEURONS_OFF:.0%} outside {low:g} to {high:g}",
+        "a gain per neuron, more weight of the rate term, or more epochs" if share > NEURONS_OFF else "",
+    )
+
+
+# -- training -----------------------------------------------------------------------------------------------------------
+
+
+def _gradients(trained: Trained, data: SessionData, loss: Loss | None) -> list[Finding]:
+    _, known = parts_of(trained.config, None, loss)
+    rows = data.rows(data.split.train)[:_BATCH]
+    if known is None or len(rows) < 2:
+        return []
+    finding = flow_finding(trained.module, data.batch(rows), trained.config, known, SUBJECT)
+    return [finding] if finding else []
+
+
+def _history(history: list[dict[str, float]]) -> list[Finding]:
+    losses = [row["validation_loss"] for row in history if np.isfinite(row.get("validation_loss", np.nan))]
+    if not losses:
+        return []
+    best = int(np.argmin(losses))
+    last = best == len(losses) - 1
+    advice = "the validation loss was lowest at the very end: more epochs may be better still (train.epochs)"
+    value = f"epoch {best + 1} of {len(losses)}"
+    return [Finding("best-epoch", "training", WARN if last else PASS, value, "not the last", advice if last else "")]
+
+
+@torch.no_grad()
+def _dead(module: Any, data: SessionData) -> Finding:
+    """Units whose softplus never leaves zero, whatever the trial."""
+    inputs = torch.from_numpy(data.inputs[data.kept])
+    peak = torch.stack([functional.softplus(module.states(part)).amax((0, 1)) for part in inputs.split(_TRIALS)]).amax(
+        0
+    )
+    dead = np.flatnonzero(~(peak.numpy() > _DEAD))
+    return Finding(
+        "dead-units",
+        "units",
+        WARN if len(dead) else PASS,
+        listed(map(str, dead), f"{len(dead)} of {len(peak)}, unit") or f"none of {len(peak)}",
+        "none",
+        "these units take no part: fewer hidden units, or a smaller learning rate" if len(dead) else "",
+    )
+
+
+# -- what it depends on -------------------------------------------------------------------------------------------------
+
+
+def without_recurrence(module: Any) -> Any:
+    """The same module, sharing its parameters, with all recurrent weights at zero."""
+    cut = copy.copy(module)
+    zero = torch.zeros_like(module.weights.detach())
+    cut.__class__ = type(type(module).__name__, (type(module),), {"weights": property(lambda self: zero)})
+    return cut
+
+
+def _ablations(trained: Trained, data: SessionData, rates: NDArray[Any]) -> Finding:
+    """r (50 ms) on the test trials without inputs, and without recurrence."""
+    question = questions.questions(data, trained.config, "test")[0]
+    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
+    rows = data.rows(question.groups)
+
+    def r(answer: NDArray[Any]) -> float:
+        every = np.array(rates)
+        every[rows] = answer
+        return score(question, _answer(data, question, every), metric)
+
+    inputs = data.inputs[rows]
+    silent, cut = rates_of(trained.module, np.zeros_like(inputs)), rates_of(without_recurrence(trained.module), inputs)
+    value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
+    return information("ablation", f"test r, {metric.unit}", value)
+
+
+def _single_trials(data: SessionData, rates: NDArray[Any]) -> Finding:
+    """Spread of single bins: a rate has none of the spikes' own, so the model's is that of Poisson counts of its rates."""
+    observed = data.rates[data.kept]
+    valid = np.isfinite(observed)
+    model = np.where(valid, rates[data.kept], np.nan).astype(np.float64)
+    expected = np.sqrt(np.nanvar(model, axis=(0, 1)) + np.nanmean(model, axis=(0, 1)) * 1000 / data.bin_ms).mean()
+    data_sd = np.nanstd(observed.astype(np.float64), axis=(0, 1)).mean()
+    value = f"data {data_sd:.1f}, Poisson of the model {expected:.1f} sp/s"
+    return information("single-trial-sd", "mean of neurons", value)

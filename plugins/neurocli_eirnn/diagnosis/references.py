@@ -1,0 +1,81 @@
+"""What a model can reach on a session: the noise ceiling, beside what an average and a linear fit of the training trials reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.scoreboard import ALL
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation.baselines import lagged_ridge, train_psth
+from neurocli_eirnn.evaluation.ceiling import bound
+from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+
+LOWEST_CEILING = 0.3
+SMOOTHING_MS = 50.0
+MARGIN = 0.02
+"""A ceiling is right to so much (tests/plugins/eirnn/test_ceiling.py): a reference within it has not passed it."""
+
+
+def reference_findings(data: SessionData, config: Any, which: str) -> list[Finding]:
+    """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
+    asked = questions.questions(data, config, "test")
+    averaged = train_psth(data)
+    ridge = lagged_ridge(data)
+
+    def linear(question: Question) -> Prediction:
+        found = ridge.answer(question)
+        assert found is not None
+        return found
+
+    found = []
+    for name, some, subset, smoothing_ms in (
+        ("raw", asked[:1], ALL, 0.0),
+        ("50 ms", asked[:1], ALL, SMOOTHING_MS),
+        ("locations, 50 ms", asked[:1], questions.BY_LOCATION, SMOOTHING_MS),
+        ("events, 50 ms", asked[1:], ALL, SMOOTHING_MS),
+    ):
+        metric = PsthCorrelation(smoothing_ms, data.bin_ms)
+        usable = [q for q in some if subset == ALL or subset in q.averages]
+        limits = [bound(data, question, subset, metric.sd_bins) for question in usable]
+        if not limits or any(limit is None for limit in limits):
+            continue
+        ceiling = float(np.mean([limit for limit in limits if limit is not None]))
+        references = {
+            label: float(np.mean([score(q, answer(q), metric, subset) for q in usable]))
+            for label, answer in (("train PSTH", averaged), ("ridge", linear))
+        }
+        beaten = ", ".join(label for label, r in references.items() if r > ceiling + MARGIN)
+        low = ceiling < LOWEST_CEILING
+        advice = (
+            "these averages are mostly noise: score smoothed ones, use more trials or fewer conditions"
+            if low
+            else f"{beaten} reaches more on these test trials: one split is too few to judge by, deal others (data.split_seed)"
+        )
+        value = f"{ceiling:.3f} ({', '.join(f'{label} {r:.3f}' for label, r in references.items())})"
+        passed = not low and not beaten
+        threshold = f"≥ {LOWEST_CEILING:g}, above references"
+        verdict = PASS if passed else WARN
+        found.append(Finding("noise-ceiling", f"{which}: {name}", verdict, value, threshold, "" if passed else advice))
+    return found
+
+
+def score(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str = ALL) -> float:
+    """r of an answer to a question, as the scoreboard has it: of all trials, of a subset, or of an average of subsets."""
+    subsets = question.averages.get(subset, (subset,))
+    return float(metric.value(np.concatenate([_sums(question, prediction, metric, one) for one in subsets])))
+
+
+def _sums(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str) -> NDArray[np.float64]:
+    """The metric's statistics [neuron, k], summed over trials."""
+    masks = question.subsets.get(subset)
+    total: NDArray[np.float64] | float = 0.0
+    for group, target in question.targets.items():
+        mask = None if masks is None else masks[group]
+        total = total + metric.statistics(target, prediction.values[group], mask)
+    return np.asarray(total)

@@ -1,0 +1,222 @@
+"""Checks of a model before training: does it start at the data's rates, do inputs reach it, do the loss terms pull as they should?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed
+from neurocli.plugin.family import LossTerms
+from neurocli_eirnn.config import V2Config
+from neurocli_eirnn.config_v1 import V1Config
+from neurocli_eirnn.data.dataset import SessionData, psth
+from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
+from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
+from neurocli_eirnn.diagnosis.wording import NEURON
+from neurocli_eirnn.model import loss_v1, loss_v2
+from neurocli_eirnn.model.v1 import build_v1
+from neurocli_eirnn.model.v2 import build_v2
+
+Build = Callable[[Any, dict[str, Any]], torch.nn.Module]
+Loss = Callable[[torch.nn.Module, Any, Any], LossTerms]
+
+SUBJECT = "untrained model"
+REGULARISERS = {"weights"}
+"""Loss terms that ask nothing of the data."""
+_SEED = 0
+_TRIALS, _BATCH = 256, 128
+LEAST_MODULATION, NO_MODULATION = 0.1, 0.02
+LOWEST_SD_RATIO = 0.2
+LARGEST_SHARE, SMALLEST_SHARE, LOWEST_COSINE, LARGEST_REGULARISER = 0.9, 0.01, -0.3, 0.1
+
+
+def _v1_loss(module: Any, batch: Any, config: Any) -> LossTerms:
+    return LossTerms(loss_v1.loss_terms(module, batch, config.loss))
+
+
+def _v2_loss(module: Any, batch: Any, config: Any) -> LossTerms:
+    rates = getattr(module, "network_rates", module)(batch["inputs"])
+    return LossTerms(loss_v2.loss_terms(rates, batch, config.loss, module.bin_ms))
+
+
+_OWN: dict[type, tuple[Build, Loss]] = {V1Config: (build_v1, _v1_loss), V2Config: (build_v2, _v2_loss)}
+
+
+def parts_of(config: Any, build: Build | None = None, loss: Loss | None = None) -> tuple[Build | None, Loss | None]:
+    """(build, loss) as given, else those of the model that the config is of; None where that is not known."""
+    own = next((parts for kind, parts in _OWN.items() if isinstance(config, kind)), (None, None))
+    return build or own[0], loss or own[1]
+
+
+def untrained_findings(data: SessionData, config: Any, build: Build, loss: Loss | None) -> list[Finding]:
+    """A model built with a fixed seed, asked about the training trials; the caller's random numbers stay as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        module = build(config, data.spec)
+        module.eval()
+        _uncompiled(module)
+        rows = data.rows(data.split.train)
+        found = [
+            *rate_findings(module, data, rows[:_TRIALS]),
+            *input_findings(module, data, rows[:_TRIALS], SUBJECT),
+            unit_finding(module, data.session.neuron_type, SUBJECT),
+            *weight_findings(module, SUBJECT),
+        ]
+        if loss is not None:
+            found += gradient_findings(module, data.batch(rows[:_BATCH]), config, loss)
+    return found
+
+
+def _uncompiled(module: Any) -> None:
+    """A few passes are not worth the seconds that compiling the recurrence takes."""
+    if getattr(module, "compiled", False) is None:
+        module.compiled = False
+
+
+@torch.no_grad()
+def rates_of(module: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]."""
+    return np.concatenate([module(part).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
+
+
+def rate_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
+    """Per neuron: the model's mean rate over the data's, and its PSTH's spread over that of the data's signal."""
+    observed = data.rates[rows]
+    model = np.where(np.isfinite(observed), rates_of(module, data.inputs[rows]), np.nan)
+    heard = ~silent_neurons(observed)
+    rate = mean_rates(observed)
+    ratio = np.where(heard, mean_rates(model) / np.where(heard, rate, 1.0), 1.0)
+    far = np.flatnonzero(~((ratio >= 0.5) & (ratio <= 2)))
+    lost = ~((ratio >= 0.1) & (ratio <= 10))
+    words = listed(
+        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
+    )
+    return [
+        Finding(
+            "rate-ratio",
+            SUBJECT,
+            FAIL if lost.any() else WARN if len(far) else PASS,
+            words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
+            "0.5 to 2",
+            "training must first find these rates: start at the data's, with a gain per neuron" if len(far) else "",
+        ),
+        judged(
+            "psth-sd-ratio",
+            SUBJECT,
+            sd_ratio(model, observed, data.bin_ms),
+            warn=LOWEST_SD_RATIO,
+            low=True,
+            advice="inputs move the averages too little at the start: larger input weights (model.input_scale)",
+        ),
+    ]
+
+
+def sd_ratio(model: NDArray[np.floating], observed: NDArray[np.floating], bin_ms: float) -> float:
+    """Spread over time of PSTHs (50 ms), model over the data's without their noise; summed over neurons that have a signal.
+
+    Both [trial, time, neuron] in sp/s. 1 where no neuron has any.
+    """
+    sd_bins = SMOOTHING_MS / bin_ms
+    true = np.sqrt(np.nan_to_num(psth.signal_variance(observed, sd_bins)))
+    spread = psth.temporal_sd(psth.smoothed_mean(model, sd_bins), psth.sums(model)[1])
+    return float(spread[true > 0].sum() / true[true > 0].sum()) if (true > 0).any() else 1.0
+
+
+def input_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.int64], subject: str) -> list[Finding]:
+    """What the task inputs change, and whether ten times the inputs are survived."""
+    inputs = data.inputs[rows]
+    actual, silence = rates_of(module, inputs), rates_of(module, np.zeros_like(inputs[:1]))
+    with np.errstate(invalid="ignore", over="ignore"):
+        tenfold = rates_of(module, 10 * inputs)
+        change = np.abs(actual - silence).mean((0, 1), dtype=np.float64) / np.maximum(
+            actual.mean((0, 1), dtype=np.float64), 1e-9
+        )
+    finite = bool(np.isfinite(tenfold).all())
+    return [
+        judged(
+            "input-modulation",
+            subject,
+            float(change.mean()),
+            warn=LEAST_MODULATION,
+            fail=NO_MODULATION,
+            low=True,
+            advice="rates hardly depend on the task: larger input weights, or look for constant channels",
+        ),
+        Finding(
+            "tenfold-input",
+            subject,
+            PASS if finite else FAIL,
+            f"at most {tenfold.max():.4g} sp/s" if finite else "not finite",
+            "finite",
+            "" if finite else "activity explodes: lower the spectral radius or the input weights",
+        ),
+        information(
+            "mean-rate",
+            subject,
+            f"{actual.mean():.3g}, zero input {silence.mean():.3g}, 10x {np.nan_to_num(tenfold).mean():.3g} sp/s",
+        ),
+    ]
+
+
+def gradient_findings(module: torch.nn.Module, batch: Any, config: Any, loss: Loss) -> list[Finding]:
+    """Share of each loss term's gradient, and their directions, at the start of training.
+
+    Not after it: where a loss is lowest its terms' gradients cancel, so that they point against each other by necessity.
+    """
+    gradients = {name: _gradient(term, module) for name, term in loss(module, batch, config).terms.items()}
+    norms = {name: float(g.norm()) for name, g in gradients.items()}
+    broken = [name for name, norm in norms.items() if not np.isfinite(norm)]
+    if broken:
+        advice = "these terms cannot be trained on: look for NaN in the data, or for a division by zero in the loss"
+        return [Finding("gradient-share", SUBJECT, FAIL, f"NaN in {', '.join(broken)}", "finite", advice)]
+    weighted = {name: norm for name, norm in norms.items() if norm > 0}
+    regular = REGULARISERS & set(weighted)
+    fitted = {name: norm for name, norm in weighted.items() if name not in regular}
+    total = max(sum(fitted.values()), 1e-30)
+    shares = {name: norm / total for name, norm in fitted.items()}
+    odd = [
+        name for name, share in shares.items() if (share > LARGEST_SHARE and len(shares) > 1) or share < SMALLEST_SHARE
+    ]
+    found = [
+        Finding(
+            "gradient-share",
+            SUBJECT,
+            WARN if odd else PASS,
+            ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
+            f"{SMALLEST_SHARE:.0%} to {LARGEST_SHARE:.0%} each",
+            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}" if odd else "",
+        )
+    ]
+    pairs = {
+        (a, b): float(gradients[a] @ gradients[b]) / (norms[a] * norms[b]) for a, b in itertools.combinations(fitted, 2)
+    }
+    if pairs:
+        (a, b), cosine = min(pairs.items(), key=lambda item: item[1])
+        advice = f"{a} and {b} pull against each other: lower the weight of one"
+        opposed = cosine < LOWEST_COSINE
+        value = f"lowest {cosine:.2f} ({a}, {b})"
+        verdict = WARN if opposed else PASS
+        threshold = f"≥ {LOWEST_COSINE:g}"
+        found.append(Finding("gradient-cosine", SUBJECT, verdict, value, threshold, advice if opposed else ""))
+    if regular:
+        ratio = sum(weighted[name] for name in regular) / total
+        advice = "the regulariser, not the data, decides the weights: lower it"
+        found.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
+    return found
+
+
+def _gradient(term: torch.Tensor, module: torch.nn.Module) -> torch.Tensor:
+    """The gradient of a term with respect to all parameters, as one vector."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if not term.requires_grad:
+        return torch.zeros(sum(p.numel() for p in parameters))
+    found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return torch.cat(
+        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, found, strict=True)]
+    )

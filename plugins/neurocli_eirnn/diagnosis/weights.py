@@ -1,0 +1,118 @@
+"""Checks of a network's weights: Dale's law, the diagonal, time constants, spectral radius, balance, units by type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import information
+from neurocli_eirnn.data.session import EXCITATORY
+from neurocli_eirnn.diagnosis.rollout import Rollout, rollout_finding
+
+RADIUS_LOW, RADIUS_HIGH, RADIUS_FAIL = 0.5, 1.2, 2.0
+LARGEST_IMBALANCE = 2.0
+
+
+def weight_findings(module: Any, subject: str, rolled: Rollout | None = None) -> list[Finding]:
+    """Every check of `weights` [post, pre], `sign` [unit] and `alpha` of a module; what it does not have is not checked.
+
+    rolled: how a trained module's states behave, which says more about a large spectral radius than the weights can.
+    """
+    weights = module.weights.detach().cpu().numpy().astype(np.float64)
+    sign = module.sign.detach().cpu().numpy()
+    alpha = np.atleast_1d(module.alpha.detach().cpu().numpy())
+    found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
+    if rolled is not None:
+        found.append(rollout_finding(rolled, subject))
+    found.append(_balance(weights, sign, subject))
+    ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(module, weights, sign, alpha)]
+    return [*found, information("weight-ranges", subject, ", ".join(ranges))]
+
+
+def _parts(module: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
+    others = ~np.eye(len(weights), dtype=bool)
+    parts = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
+    parts.append(("alpha", alpha))
+    own = getattr(module, "input_weights", None)
+    if own is not None:
+        parts.append(("input", own.detach().cpu().numpy()))
+    return [(name, part) for name, part in parts if part.size]
+
+
+def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
+    """No unit has outputs of both signs or drives itself, and 0 < alpha < 1: exactly, not nearly."""
+    wrong_sign = int((weights * sign[None, :] < 0).sum())
+    own = int((np.diag(weights) != 0).sum())
+    outside = int((~((alpha > 0) & (alpha < 1))).sum())
+    broken = [
+        f"{n} {what}"
+        for n, what in (
+            (wrong_sign, "weights of the wrong sign"),
+            (own, "self-connections"),
+            (outside, "alpha outside"),
+        )
+        if n
+    ]
+    return Finding(
+        "dale",
+        subject,
+        FAIL if broken else PASS,
+        ", ".join(broken) or "holds exactly",
+        "signs, zero diagonal, 0 < alpha < 1",
+        "this is no network under Dale's law: its types mean nothing" if broken else "",
+    )
+
+
+def _radius(weights: Any, subject: str, rolled: Rollout | None) -> Finding:
+    """A radius that is too large matters where activity runs away; where rollouts say that it does not, it passes."""
+    radius = float(np.abs(np.linalg.eigvals(weights)).max()) if np.isfinite(weights).all() else np.nan
+    threshold = f"{RADIUS_LOW:g} to {RADIUS_HIGH:g}"
+    if rolled is not None:
+        threshold += ", or bounded rollouts"
+    high = not radius <= RADIUS_HIGH
+    if RADIUS_LOW <= radius <= RADIUS_HIGH or (high and np.isfinite(radius) and rolled is not None and rolled.bounded):
+        return Finding("spectral-radius", subject, PASS, radius, threshold)
+    verdict = FAIL if not radius <= RADIUS_FAIL else WARN
+    advice = (
+        "recurrence may run away: more weight decay, or start lower (model.spectral_radius)"
+        if high
+        else "recurrence hardly matters: its weights are too small"
+    )
+    return Finding("spectral-radius", subject, verdict, radius, threshold, advice)
+
+
+def _balance(weights: Any, sign: Any, subject: str) -> Finding:
+    """Summed excitation over summed inhibition of a unit, median over units."""
+    excitation = weights[:, sign > 0].sum(1)
+    inhibition = -weights[:, sign < 0].sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(np.median(excitation / inhibition)) if (sign < 0).any() else np.inf
+    balanced = 1 / LARGEST_IMBALANCE <= ratio <= LARGEST_IMBALANCE
+    return Finding(
+        "ei-balance",
+        subject,
+        PASS if balanced else WARN,
+        ratio,
+        f"{1 / LARGEST_IMBALANCE:g} to {LARGEST_IMBALANCE:g}",
+        "" if balanced else "excitation and inhibition of the units differ by more than twice: scale inhibition",
+    )
+
+
+def unit_finding(module: Any, neuron_type: Any, subject: str) -> Finding:
+    """Every recorded neuron is on a unit of its own type."""
+    sign = module.sign.detach().cpu().numpy()[module.unit_of_neuron.detach().cpu().numpy()]
+    excitatory = np.asarray(neuron_type) == EXCITATORY
+    i_on_e, e_on_i = int((~excitatory & (sign > 0)).sum()), int((excitatory & (sign < 0)).sum())
+    wrong = [f"{n} {what}" for n, what in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
+    return Finding(
+        "unit-map",
+        subject,
+        FAIL if wrong else PASS,
+        ", ".join(wrong) or "every neuron on a unit of its type",
+        "own type",
+        "nothing said about types holds: put neurons on units by type (eirnn-v2, or model.map_by_type=true)"
+        if wrong
+        else "",
+    )

@@ -1,0 +1,211 @@
+"""What a model is held against: averages of the training trials, ridge on the task, and a GRU without constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
+from neurocli_eirnn.data.dataset import SessionData, psth
+from neurocli_eirnn.evaluation.ceiling import aligned_rates
+from neurocli_eirnn.evaluation.targets import from_whole_trials
+from neurocli_eirnn.model.event_time import feature_array
+from neurocli_eirnn.model.ridge import fit_ridge, ridge_rates
+
+SMOOTHING_MS = 50.0
+WORTH = 8.0
+"""Trials of its own that count as much for a condition as what is known of the conditions around it."""
+_TINY = 1e-12
+CONDITION = ("location", "reward", "salience")
+LAGS = (0, 1, 2, 4, 8, 16, 32)
+QUICK_EPOCHS = 120
+"""Of the GRU; see `tests/plugins/eirnn/test_rivals.py` for what more of them bring."""
+
+Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Inputs [trial, time, input] → rates [trial, time, neuron] in sp/s."""
+
+
+def baselines(data: SessionData, config: Any) -> list[Predictor]:
+    """All baselines, fitted on the training trials; none where there are no training trials."""
+    if not data.split.train:
+        return []
+    found = [
+        _average("train PSTH", data, (), "mean of the training trials, 50 ms"),
+        _average("location PSTH", data, ("location",), "the same per target location"),
+        _average(
+            "condition PSTH", data, CONDITION, "the same per condition, drawn to the location's where trials are few"
+        ),
+        lagged_ridge(data),
+    ]
+    if config.evaluate.rivals != "none":
+        found.append(event_time_ridge(data))
+        if config.evaluate.gru_epochs:
+            found.append(gru(data, config))
+            found.append(_mean("GRU and ridge, mean", found[-1], found[-2]))
+    return found
+
+
+# -- averages ---------------------------------------------------------------------------------------------------------
+
+
+def _average(name: str, data: SessionData, labels: tuple[str, ...], note: str) -> Predictor:
+    cells = len({tuple(key) for key in _keys(data, labels)[data.fitted_rows()].tolist()})
+    numbers = cells * data.session.bins * data.session.neurons
+    return Predictor(name, "baseline", condition_psth(data, labels), note, lambda: Cost(0.0, numbers))
+
+
+def train_psth(data: SessionData) -> Callable[[Question], Prediction]:
+    """The smoothed mean of the training trials, aligned as the question: the same answer for every trial."""
+    return condition_psth(data, ())
+
+
+def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Question], Prediction]:
+    """The smoothed mean of the training trials of a trial's own condition, aligned as the question.
+
+    Few trials are noise: the mean of a condition is drawn towards that of the trials that share all labels but the last, and so on
+    up to the mean of all, as if that were WORTH trials more.
+    """
+    keys, train = _keys(data, labels), data.fitted_rows()
+    sd_bins = SMOOTHING_MS / data.bin_ms
+
+    def answer(question: Question) -> Prediction:
+        sums: dict[tuple[int, ...], tuple[NDArray[Any], NDArray[Any]]] = {}
+        means: dict[tuple[int, ...], NDArray[Any]] = {}
+
+        def drawn(key: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+            if key not in sums:
+                rows = train[(keys[train][:, : len(key)] == key).all(axis=1)]
+                total, count = psth.sums(aligned_rates(data, question.name, rows))
+                if key:
+                    above, there = drawn(key[:-1])
+                    worth = np.where(there > 0, WORTH, 0.0)
+                    total, count = total + worth * above / np.maximum(there, _TINY), count + worth
+                sums[key] = total, count
+            return sums[key]
+
+        def mean(key: tuple[int, ...]) -> NDArray[Any]:
+            if key not in means:
+                smooth = psth.of_sums(*drawn(key), sd_bins)
+                # Bins that no training trial reaches: the last known value, or a test trial that does would be left out.
+                means[key] = psth.filled_forward(smooth, np.isfinite(smooth), axis=0)
+            return means[key]
+
+        return Prediction({g: mean(tuple(int(k) for k in keys[data.row[g]])) for g in question.groups})
+
+    return answer
+
+
+def _keys(data: SessionData, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """[trial, label]."""
+    return (
+        np.stack([data.label(name) for name in labels], axis=1) if labels else np.zeros((len(data.rates), 0), np.int64)
+    )
+
+
+# -- fits -------------------------------------------------------------------------------------------------------------
+
+
+def lagged_ridge(data: SessionData) -> Predictor:
+    """Ridge on the inputs now and at lags up to 800 ms."""
+    return _ridge("ridge, lagged inputs", data, lagged, "the inputs now and at lags up to 800 ms")
+
+
+def event_time_ridge(data: SessionData) -> Predictor:
+    """Ridge on functions of time since each event, by location, reward and feature, and of time in the trial."""
+    fitted = event_time_fit(data)
+    return _of_fit(
+        fitted,
+        data,
+        lambda values, inputs: ridge_rates(_event_time(data), values, inputs),
+        "functions of time since each event and of time in the trial",
+    )
+
+
+def event_time_fit(data: SessionData) -> Fitted:
+    """The coefficients of `event_time_ridge`, which are those of the model's linear path too."""
+    return Fitted("ridge, event and time", data, {}, lambda: fit_ridge(_event_time(data), data))
+
+
+def _event_time(data: SessionData) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    return lambda inputs: feature_array(inputs, data.bin_ms)
+
+
+def gru(data: SessionData, config: Any) -> Predictor:
+    """A GRU of the model's inputs and loss; in its full form with as many epochs as the model has by default."""
+    hidden, epochs = config.evaluate.gru_hidden, config.evaluate.gru_epochs
+    if config.evaluate.rivals == "quick":
+        epochs = min(epochs, QUICK_EPOCHS)
+
+    def fit() -> dict[str, NDArray[Any]]:
+        from neurocli_eirnn.evaluation.gru import fit_gru
+
+        return fit_gru(data, hidden, epochs)
+
+    def rates(values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        from neurocli_eirnn.evaluation.gru import gru_rates
+
+        return gru_rates(data, hidden, values, inputs)
+
+    settings = {
+        "hidden": hidden,
+        "epochs": epochs,
+        "batch_size": data.batch_size,
+        # What the targets of the loss are made with.
+        "window_bins": list(data.window_bins),
+        "smoothing_ms": getattr(getattr(config, "loss", None), "smoothing_ms", 0.0),
+    }
+    return _of_fit(Fitted("GRU", data, settings, fit), data, rates, f"{epochs} epochs of the model's inputs and loss")
+
+
+def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:
+    """The mean of two answers: what the model does with its network and its linear path, with other parts."""
+
+    def answer(question: Question) -> Prediction | None:
+        parts = first.answer(question), second.answer(question)
+        if parts[0] is None or parts[1] is None:
+            return None
+        one, other = (part.values for part in parts if part is not None)
+        return Prediction({group: (one[group] + other[group]) / 2 for group in question.groups})
+
+    def cost() -> Cost | None:
+        known = [c for c in (first.cost(), second.cost()) if c is not None]
+        if len(known) < 2:
+            return None
+        return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
+
+    return Predictor(name, "baseline", answer, f"the mean of {first.name} and of {second.name}", cost)
+
+
+def lagged(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features [trial, time, k]: the inputs now and at lags up to 800 ms."""
+    parts = [np.pad(inputs, ((0, 0), (lag, 0), (0, 0)))[:, : inputs.shape[1]] for lag in LAGS]
+    return np.concatenate(parts, axis=2)
+
+
+def _ridge(
+    name: str, data: SessionData, features: Callable[[NDArray[np.float32]], NDArray[np.float32]], note: str
+) -> Predictor:
+    fitted = Fitted(name, data, {}, lambda: fit_ridge(features, data))
+    return _of_fit(fitted, data, lambda values, inputs: ridge_rates(features, values, inputs), note)
+
+
+def _of_fit(
+    fitted: Fitted,
+    data: SessionData,
+    rates: Callable[[dict[str, NDArray[Any]], NDArray[np.float32]], NDArray[np.float32]],
+    note: str,
+) -> Predictor:
+    """A predictor that answers from rates over whole trials, each trial's made once."""
+    known: dict[str, NDArray[np.float32]] = {}
+
+    def answer(question: Question) -> Prediction:
+        new = [group for group in question.groups if group not in known]
+        if new:
+            known.update(zip(new, rates(fitted.values, data.inputs[data.rows(new)]), strict=True))
+        return from_whole_trials(question, known)
+
+    return Predictor(fitted.name, "baseline", answer, note, lambda: fitted.cost)

@@ -1,0 +1,223 @@
+"""What `evaluate` shows beside the scoreboard: every neuron, the types, the events, and what counts leave unexplained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.evaluation.compared import TRUE_RATES, Compared, compared
+from neurocli_eirnn.evaluation.event_figure import draw_events
+from neurocli_eirnn.evaluation.rates import (
+    COLOURS,
+    NO_SIGNAL,
+    TYPES,
+    letters,
+    mean,
+    median,
+    number,
+    ratio,
+)
+from neurocli_eirnn.evaluation.residuals import residual_exhibit
+from neurocli_eirnn.evaluation.targets import FIXATION, questions
+
+_MOST_PANELS, _COLUMNS = 48, 6
+_FEWEST_SHOWN = 3
+
+
+def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """Exhibits on the test trials; `answers` are the predictions that were scored, by question name."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
+    each = {q.name: compared(data, q, answers[q.name]) for q in asked}
+    whole = each[FIXATION]
+    found = [_per_neuron(data, whole, figures), _per_type(data, whole)]
+    if len(each) > 1:
+        found.append(_per_event(data, each, figures))
+    found.append(residual_exhibit(data, whole.data, whole.model, figures))
+    return found
+
+
+def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
+    kinds = letters(data.session.neuron_type)
+    order = np.argsort(-np.nan_to_num(whole.r, nan=-2.0), kind="stable")
+    columns = [
+        "neuron",
+        "type",
+        "rate data [sp/s]",
+        "rate model [sp/s]",
+        "r raw",
+        "r 50 ms",
+        _ceiling_column(whole),
+        "r/ceiling",
+        "train PSTH's r",
+        "rate ratio",
+        "sd ratio",
+        "sd ratio, noise-corrected",
+    ]
+    values = np.stack(
+        [
+            whole.rate_data,
+            whole.rate_model,
+            whole.r_raw,
+            whole.r,
+            whole.ceiling,
+            whole.share,
+            whole.r_train,
+            ratio(whole.rate_model, whole.rate_data),
+            whole.sd_ratio,
+            whole.sd_ratio_corrected,
+        ],
+        axis=1,
+    )
+    rows = [[data.session.neuron_ids[n], kinds[n], *(number(v) for v in values[n])] for n in order]
+    path = figures / "psth_per_neuron.png"
+    _draw_neurons(data, whole, kinds, order, path)
+    note = (
+        f"{len(whole.data)} test trials, neurons by their id, best first; r over time of trial means, each bin "
+        "by its number of trials; all but 'raw' and the sd ratio under 50 ms; "
+        "sd ratio: sd over time of the model's PSTH over the data's, whose noise the corrected one leaves out; "
+        f"a dash: the PSTH carries no signal (ceiling below {NO_SIGNAL:g}), or the neuron is silent"
+        + ("; ceiling: r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
+    )
+    claims: dict[str, Any] = {
+        "r_raw": number(mean(whole.r_raw)),
+        "r_50ms": number(mean(whole.r)),
+        "ceiling_50ms": number(mean(whole.ceiling)),
+        "neurons_without_signal": int((~whole.has_signal).sum()),
+        "neurons_better_than_train_psth": int((whole.r > whole.r_train).sum())
+        if whole.train_psth is not None
+        else None,
+        "rate_ratio_outside_0.8_to_1.25": int(
+            (np.abs(np.log(np.maximum(ratio(whole.rate_model, whole.rate_data), 1e-9))) > np.log(1.25)).sum()
+        ),
+    }
+    return Exhibit("per-neuron", "PSTHs neuron by neuron", Table(columns, rows, note), path, claims)
+
+
+def _draw_neurons(data: SessionData, whole: Compared, kinds: list[str], order: NDArray[np.int64], path: Path) -> None:
+    shown = order[:_MOST_PANELS]
+    columns = min(_COLUMNS, len(shown))
+    lines = -(-len(shown) // columns)
+    enough = np.isfinite(whole.data).all(2).sum(0) >= min(_FEWEST_SHOWN, len(whole.data))
+    time = data.session.time_ms[enough] / 1000
+    with saved_figure(path, nrows=lines, ncols=columns, width=2.1 * columns, height=1.55 * lines + 0.8) as (
+        figure,
+        axes,
+    ):
+        panels = np.atleast_1d(axes).ravel()
+        for axis, n in zip(panels, shown, strict=False):
+            colour = COLOURS[kinds[n]]
+            middle, band = whole.data_psth[enough, n], whole.se[enough, n]
+            axis.fill_between(time, middle - band, middle + band, color=colour, alpha=0.25, lw=0)
+            axis.plot(time, middle, color=colour, lw=1.2)
+            if whole.train_psth is not None:
+                axis.plot(time, whole.train_psth[enough, n], color="0.55", lw=1, ls="--")
+            axis.plot(time, whole.model_psth[enough, n], color="k", lw=1.2)
+            axis.axvline(0, color="0.8", lw=0.8, zorder=0)
+            axis.set_ylim(bottom=0)
+            axis.tick_params(labelsize=7)
+            ceiling = f" of {whole.ceiling[n]:.2f}" if whole.has_signal[n] else ", no signal"
+            r = f"r {whole.r[n]:.2f}{ceiling}" if np.isfinite(whole.r[n]) else "silent"
+            name = str(data.session.neuron_ids[n])
+            axis.set_title(f"{kinds[n]} {name if len(name) <= 8 else name[:7] + '…'}: {r}", fontsize=8, color=colour)
+        for axis in panels[len(shown) :]:
+            axis.set_visible(False)
+        for axis in panels[max(0, len(shown) - columns) : len(shown)]:  # the lowest panel of each column
+            axis.set_xlabel("from fixation [s]", fontsize=8)
+        figure.supylabel("rate [sp/s]", fontsize=9)
+        more = f"; the best {len(shown)} of {len(order)} neurons" if len(shown) < len(order) else ""
+        figure.suptitle(
+            f"PSTHs of {len(whole.data)} test trials, 50 ms; model's r of the {_ceiling_column(whole)}{more}",
+            fontsize=9,
+        )
+        figure.legend(handles=_legend(whole.train_psth is not None), loc="outside lower center", ncols=4, fontsize=8)
+
+
+def _legend(with_train: bool) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    found = [Line2D([], [], color=colour, lw=2, label=f"data ± SE, {kind} neurons") for kind, colour in COLOURS.items()]
+    found.append(Line2D([], [], color="k", label="model"))
+    if with_train:
+        found.append(Line2D([], [], color="0.55", ls="--", label="train PSTH"))
+    return found
+
+
+def _ceiling_column(whole: Compared) -> str:
+    return "true rates' r" if whole.ceiling_name == TRUE_RATES else whole.ceiling_name
+
+
+def _members(data: SessionData) -> dict[str, NDArray[np.bool_]]:
+    """Bool [neuron] per type, and for all."""
+    types = data.session.neuron_type
+    return {**{name: types == kind for name, kind in TYPES.items()}, "all": np.ones(len(types), bool)}
+
+
+def _per_type(data: SessionData, whole: Compared) -> Exhibit:
+    columns = [
+        "type",
+        "neurons",
+        "without signal",
+        "rate data [sp/s]",
+        "rate model [sp/s]",
+        "r raw",
+        "r 50 ms",
+        "lowest r",
+        "highest r",
+        _ceiling_column(whole),
+        "r/ceiling",
+        "train PSTH's r",
+        "median rate ratio",
+        "median sd ratio, noise-corrected",
+    ]
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for name, members in _members(data).items():
+        r = whole.r[members]
+        known = r[np.isfinite(r)]
+        values = [
+            whole.rate_data[members].mean(),
+            whole.rate_model[members].mean(),
+            mean(whole.r_raw[members]),
+            mean(r),
+            known.min() if len(known) else None,
+            known.max() if len(known) else None,
+            mean(whole.ceiling[members]),
+            mean(r) / mean(whole.ceiling[members]) if mean(whole.ceiling[members]) >= NO_SIGNAL else None,
+            mean(whole.r_train[members]),
+            median(ratio(whole.rate_model, whole.rate_data)[members]),
+            median(whole.sd_ratio_corrected[members]),
+        ]
+        silent = int((~whole.has_signal)[members].sum())
+        rows.append([name, int(members.sum()), silent, *(number(v) for v in values)])
+        claims[f"r_50ms_{name}"], claims[f"r_over_ceiling_{name}"] = number(values[3]), number(values[7])
+    note = "means over neurons; r/ceiling is the ratio of the means; intervals over trials are on the scoreboard"
+    return Exhibit("per-type", "Excitatory and inhibitory neurons", Table(columns, rows, note), None, claims)
+
+
+def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> Exhibit:
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for name, found in each.items():
+        for kind, members in _members(data).items():
+            values = [mean(v[members]) for v in (found.r_raw, found.r, found.ceiling, found.r_train)]
+            share = values[1] / values[2] if values[2] >= NO_SIGNAL else None
+            rows.append([name, kind, len(found.data), *(number(v) for v in (*values[:3], share, values[3]))])
+            if kind == "all":
+                claims[f"r_50ms_{name}"] = number(values[1])
+    ceiling_column = _ceiling_column(next(iter(each.values())))
+    columns = ["alignment", "type", "trials", "r raw", "r 50 ms", ceiling_column, "r/ceiling", "train PSTH's r"]
+    before, after = (bins * data.bin_ms for bins in data.window_bins)
+    note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons, bins by their number of trials"
+    path = figures / "event_aligned.png"
+    draw_events(data, each, path)
+    return Exhibit("event-aligned", "Responses around events", Table(columns, rows, note), path, claims)

@@ -1,0 +1,125 @@
+"""Rates of data and model as arrays [trial, time, neuron], and the small things that every exhibit needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.session import EXCITATORY
+from neurocli_eirnn.data.trials import EVENTS
+from neurocli_eirnn.evaluation.palette import COLOURS, LOCATION_COLOURS, TYPES
+
+__all__ = [
+    "COLOURS",
+    "EVENT_NAMES",
+    "LOCATION_COLOURS",
+    "NO_SIGNAL",
+    "SMOOTHING_MS",
+    "TYPES",
+    "Array",
+    "fitted_numbers",
+    "letters",
+    "mean",
+    "median",
+    "model_inputs",
+    "model_rates",
+    "number",
+    "pearson",
+    "ratio",
+    "stacked",
+    "test_rows",
+    "used_rows",
+    "within",
+]
+
+Array = NDArray[np.float64]
+SMOOTHING_MS = 50.0
+EVENT_NAMES: tuple[str, ...] = tuple(EVENTS)
+NO_SIGNAL = 0.1
+"""A noise ceiling below this: the neuron's PSTH cannot be told from a constant, and a share of it means nothing."""
+
+
+def stacked(question: Question, prediction: Prediction) -> tuple[Array, Array]:
+    """(data, model), both [trial, time, neuron] in sp/s; the model is NaN where the data are."""
+    data = np.stack([np.asarray(question.targets[group], np.float64) for group in question.groups])
+    model = np.stack([np.asarray(prediction.values[group], np.float64) for group in question.groups])
+    return data, np.where(np.isfinite(data), model, np.nan)
+
+
+@torch.no_grad()
+def model_rates(module: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> Array:
+    """The model's rates [trial, time, neuron] in sp/s on trials `rows`, NaN where the data are."""
+    parts = [module(part).cpu().numpy() for part in model_inputs(module, data, rows).split(256)]
+    return within(data, rows, np.concatenate(parts))
+
+
+def model_inputs(module: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
+    """Inputs [trial, time, input] where the module is."""
+    device = next(module.parameters()).device
+    return torch.from_numpy(data.inputs[rows]).to(device)
+
+
+def fitted_numbers(module: nn.Module) -> int:
+    """How many numbers of a model were fitted: trained ones, and those of a linear path that was fitted before."""
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    before = ("linear_coefficients", "linear_intercept")
+    return trained + sum(b.numel() for name, b in module.named_buffers() if name in before)
+
+
+def within(data: SessionData, rows: NDArray[np.int64], rates: NDArray[Any]) -> Array:
+    """Rates [trial, time, neuron] of trials `rows` with NaN where the data have it."""
+    return np.where(np.isfinite(data.rates[rows]), rates, np.nan).astype(np.float64)
+
+
+def test_rows(data: SessionData) -> NDArray[np.int64]:
+    return data.rows(list(data.split.test))
+
+
+def used_rows(data: SessionData) -> NDArray[np.int64]:
+    """Rows of all trials that are used: trained on, choosing the epoch, or scored."""
+    return np.where(data.kept)[0]
+
+
+def letters(neuron_type: NDArray[np.int64]) -> list[str]:
+    """E or I per neuron."""
+    return ["E" if kind == EXCITATORY else "I" for kind in neuron_type]
+
+
+def number(value: Any) -> float | None:
+    """A float, None where it is not known."""
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def mean(values: Any) -> float:
+    """Mean over what is known; NaN where nothing is."""
+    values = np.asarray(values, np.float64)
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else float("nan")
+
+
+def median(values: Any) -> float:
+    """Median over what is known; NaN where nothing is."""
+    values = np.asarray(values, np.float64)
+    known = np.isfinite(values)
+    return float(np.median(values[known])) if known.any() else float("nan")
+
+
+def ratio(top: Any, bottom: Any) -> Array:
+    """top / bottom, NaN where bottom is not above zero."""
+    top, bottom = np.broadcast_arrays(np.asarray(top, np.float64), np.asarray(bottom, np.float64))
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+
+
+def pearson(one: Any, other: Any) -> float:
+    """Correlation over the places where both are known; NaN where one does not vary or fewer than three are."""
+    one, other = np.asarray(one, np.float64).ravel(), np.asarray(other, np.float64).ravel()
+    known = np.isfinite(one) & np.isfinite(other)
+    if known.sum() < 3 or one[known].std() < 1e-12 or other[known].std() < 1e-12:
+        return float("nan")
+    return float(np.corrcoef(one[known], other[known])[0, 1])

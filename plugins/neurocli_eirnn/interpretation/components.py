@@ -1,0 +1,197 @@
+"""Principal components of data and model PSTHs by location, and how far their subspaces agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn.data.dataset import LOCATIONS, SessionData, psth
+from neurocli_eirnn.data.trials import EVENTS
+from neurocli_eirnn.evaluation.rates import LOCATION_COLOURS, SMOOTHING_MS, Array, mean, model_rates, number, used_rows
+
+DIMENSIONS, CHANCE = 3, 200
+_FEWEST = 4
+_SOFT = 5.0  # sp/s: neurons of small range are not blown up to the size of the others
+
+
+def by_location(data: SessionData, rates: Array, rows: NDArray[np.int64]) -> tuple[Array, list[int], list[str]]:
+    """(PSTHs [event, location, window, neuron] of rates [trial, time, neuron], the locations, the events).
+
+    Bins that no trial reaches take the last known value; locations with fewer than four trials are left out, and events that
+    some location never has.
+    """
+    sd_bins = SMOOTHING_MS / data.bin_ms
+    window = np.arange(-data.window_bins[0], data.window_bins[1] + 1)
+    places = [p for p in range(1, LOCATIONS + 1) if (data.location[rows] == p).sum() >= _FEWEST]
+    found, events = [], []
+    for number_, event in enumerate(EVENTS):
+        onset = data.event_bins[rows, number_]
+        members = [(data.location[rows] == place) & (onset >= 0) for place in places]
+        if not members or not all(m.any() for m in members):
+            continue
+        each = [psth.smoothed_mean(psth.aligned(rates[m], onset[m], window), sd_bins) for m in members]
+        found.append([psth.filled_forward(one, np.isfinite(one), axis=0) for one in each])
+        events.append(str(event))
+    return np.asarray(found, np.float64), places, events
+
+
+def components(values: Array) -> tuple[Array, Array]:
+    """(axes [neuron, k], share of variance [k]) of values [sample, neuron], by falling variance."""
+    centred = values - values.mean(0)
+    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    total = (singular**2).sum()
+    return axes.T, singular**2 / total if total > 0 else np.zeros_like(singular)
+
+
+def captured(values: Array, axes: Array) -> float:
+    """Variance of values [sample, neuron] along orthonormal axes [neuron, k], over the most that k axes could hold."""
+    centred = values - values.mean(0)
+    best = components(values)[0][:, : axes.shape[1]]
+    top, held = ((centred @ best) ** 2).sum(), ((centred @ axes) ** 2).sum()
+    return float(held / top) if top > 0 else float("nan")
+
+
+def component_exhibit(trained: Trained, figures: Path) -> Exhibit:
+    """Trajectories of data and model along the data's components, and the overlap of their subspaces."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    rows = used_rows(data)
+    did = data.rates[rows].astype(np.float64)
+    said = model_rates(trained.module, data, rows)
+    of_data, places, events = by_location(data, did, rows)
+    title = "Principal components"
+    if not events or len(places) < 2:
+        return Exhibit("components", f"{title}: not possible, fewer than two target locations have {_FEWEST} trials")
+    of_model = by_location(data, said, rows)[0]
+    scale = np.ptp(of_data.reshape(-1, of_data.shape[-1]), axis=0) + _SOFT
+    flat_data, flat_model = ((v / scale).reshape(-1, v.shape[-1]) for v in (of_data, of_model))
+    k = min(DIMENSIONS, data.session.neurons - 1)
+    (axes, share), (model_axes, model_share) = components(flat_data), components(flat_model)
+    rng = np.random.default_rng(trained.seed)
+    random = [
+        captured(flat_model, np.linalg.qr(rng.standard_normal((flat_data.shape[1], k)))[0]) for _ in range(CHANCE)
+    ]
+    renamed = [captured(flat_model, axes[rng.permutation(len(axes)), :k]) for _ in range(CHANCE)]
+    rows_table: list[list[Any]] = [
+        ["model's variance on the data's components", captured(flat_model, axes[:, :k]), None],
+        ["data's variance on the model's components", captured(flat_data, model_axes[:, :k]), None],
+        [
+            "data's variance on components of its other half of trials",
+            _between_halves(data, did, rows, scale, k, rng),
+            None,
+        ],
+        ["by chance: neurons exchanged", mean(renamed), float(np.percentile(renamed, 97.5))],
+        ["by chance: random axes", mean(random), float(np.percentile(random, 97.5))],
+    ]
+    claims = {
+        "model_on_data_components": number(rows_table[0][1]),
+        "data_on_model_components": number(rows_table[1][1]),
+        "data_on_half_components": number(rows_table[2][1]),
+        "chance_neurons_exchanged": number(rows_table[3][1]),
+        "dimensions": k,
+        "data_variance_share": [float(v) for v in share[:5]],
+        "model_variance_share": [float(v) for v in model_share[:5]],
+    }
+    path = figures / "components.png"
+    mean_data = flat_data.mean(0)
+    paths = [((v / scale) - mean_data) @ axes[:, :2] for v in (of_data, of_model)]
+    _draw(data, paths, places, events, share, model_share, path)
+    note = (
+        f"{k} components of PSTHs by location around {', '.join(events)}, 50 ms, each neuron over its range + {_SOFT:g} sp/s; all "
+        f"{len(rows)} trials that are used; 1: no other {k} axes hold more. The halves say how well the data know their own "
+        "components: noise is in them, and in the first two rows on the data's side"
+    )
+    table = Table(["", "share held", "97.5 % of chance"], [[r[0], number(r[1]), r[2]] for r in rows_table], note)
+    return Exhibit("components", title, table, path, claims)
+
+
+def _between_halves(
+    data: SessionData, rates: Array, rows: NDArray[np.int64], scale: Array, k: int, rng: np.random.Generator
+) -> float:
+    """How much of one half's variance the components of the other hold; mean over random halves."""
+    held = []
+    for _ in range(10):
+        order = rng.permutation(len(rows))
+        halves = [np.sort(order[: len(rows) // 2]), np.sort(order[len(rows) // 2 :])]
+        each = [by_location(data, rates[half], rows[half]) for half in halves]
+        if each[0][1:] == each[1][1:] and each[0][2]:
+            one, other = ((v[0] / scale).reshape(-1, len(scale)) for v in each)
+            held.append(captured(other, components(one)[0][:, :k]))
+    return mean(held)
+
+
+def _limits(trajectories: list[Array]) -> list[tuple[float, float]]:
+    """(low, high) of both components over trajectories [location, window, 2], with a margin."""
+    found = []
+    for axis in (0, 1):
+        values = np.concatenate([t[..., axis].ravel() for t in trajectories])
+        edge = 0.08 * float(np.ptp(values) or 1.0)
+        found.append((float(values.min()) - edge, float(values.max()) + edge))
+    return found
+
+
+def _draw(
+    data: SessionData,
+    paths: list[Array],
+    places: list[int],
+    events: list[str],
+    share: Array,
+    model_share: Array,
+    path: Path,
+) -> None:
+    """Data above, model below, in the data's first two components: one column per event, and the spectra."""
+    before = data.window_bins[0]
+    # Each event has its own scale, the same for data and model: after reward trajectories are far smaller than after go.
+    limits = [_limits([trajectories[n] for trajectories in paths]) for n in range(len(events))]
+    columns = len(events) + 1
+    with saved_figure(path, nrows=2, ncols=columns, width=2.7 * columns + 1, height=5.4) as (figure, axes):
+        for row, (name, trajectories) in enumerate(zip(("data", "model"), paths, strict=True)):
+            for column, event in enumerate(events):
+                axis = axes[row][column]
+                for place, points in zip(places, trajectories[column], strict=True):
+                    colour = LOCATION_COLOURS[place - 1]
+                    axis.plot(points[:, 0], points[:, 1], color=colour, lw=1.4, label=f"{place}")
+                    axis.plot(*points[before], "o", color=colour, ms=5)
+                    axis.plot(*points[-1], ">", color=colour, ms=4)
+                axis.set(xlim=limits[column][0], ylim=limits[column][1])
+                axis.locator_params(nbins=5)
+                axis.set_title(f"{name}, around {event}", fontsize=9)
+                axis.tick_params(labelsize=8)
+                if row:
+                    axis.set_xlabel(f"PC 1 of the data ({share[0] * 100:.0f} %)", fontsize=8)
+            axes[row][0].set_ylabel(f"PC 2 of the data ({share[1] * 100:.0f} %)", fontsize=8)
+        shown = min(10, len(share))
+        numbers = np.arange(1, shown + 1)
+        for values, style, label in ((share, "o-", "data"), (model_share, "s--", "model")):
+            axes[0][-1].plot(
+                numbers, np.cumsum(values)[:shown], style, ms=4, color="k" if label == "data" else "0.5", label=label
+            )
+        axes[0][-1].set(ylim=(0, 1.03))
+        axes[0][-1].set_xlabel("components", fontsize=8)
+        axes[0][-1].set_ylabel("share of variance, summed", fontsize=8)
+        axes[0][-1].set_title("each in its own components", fontsize=9)
+        axes[0][-1].tick_params(labelsize=8)
+        axes[0][-1].legend(fontsize=8)
+        axes[1][-1].set_axis_off()
+        axes[1][-1].legend(
+            *axes[0][0].get_legend_handles_labels(),
+            title="target location",
+            loc="upper left",
+            fontsize=8,
+            title_fontsize=8,
+        )
+        axes[1][-1].text(
+            0.02,
+            0.25,
+            f"dot: the event; arrow: the end,\n{data.window_bins[1] * data.bin_ms:g} ms after it\n"
+            f"(start: {before * data.bin_ms:g} ms before);\neach event on its own scale",
+            fontsize=8,
+            transform=axes[1][-1].transAxes,
+        )
+        figure.suptitle("PSTHs by location in the data's principal components", fontsize=9)

@@ -1,0 +1,325 @@
+"""Against the teacher: true rates, types of neurons, weights between recorded neurons. For simulated sessions only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.nulls import NullBand
+from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn.data.dataset import SessionData, psth
+from neurocli_eirnn.data.session import EXCITATORY
+from neurocli_eirnn.evaluation.baselines import CONDITION, baselines
+from neurocli_eirnn.evaluation.rates import (
+    COLOURS,
+    Array,
+    fitted_numbers,
+    letters,
+    mean,
+    model_inputs,
+    model_rates,
+    number,
+    pearson,
+    test_rows,
+    within,
+)
+from neurocli_eirnn.evaluation.targets import from_whole_trials, questions
+from neurocli_eirnn.interpretation.selectivity import selectivity
+from neurocli_eirnn.interpretation.weights import learned_weights
+
+PERMUTATIONS = 500
+FEWEST = 2
+SIGNAL = 0.1
+"""A neuron carries signal where its true condition means vary by at least this share of its mean rate (sd over mean)."""
+STRONG = 0.25
+WANTED = 0.9
+PART = "part"
+
+
+def true_rates(data: SessionData) -> Array | None:
+    """[trial, time, neuron] true rates in sp/s without each trial's own gain, which nobody could foresee; None where unknown."""
+    rates = data.session.true_rates
+    if rates is None:
+        return None
+    truths = [data.recordings[group].truth for group in data.row]
+    gain = np.array([float(t["gain"][0]) if "gain" in t else 1.0 for t in truths])
+    return rates / gain[:, None, None]
+
+
+def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
+    """r of trial means per condition with the true rates' on the test trials: the model's, and that of every baseline."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    truth = true_rates(data)
+    assert truth is not None
+    rows = test_rows(data)
+    predicted = dict(zip(data.split.test, model_rates(trained.module, data, rows), strict=True))
+    model = Predictor("model", "model", lambda question: from_whole_trials(question, predicted))
+    answers = [model, *_parts(trained, rows), *baselines(data, trained.config)]
+    conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
+    true_by_group = {group: truth[row] for group, row in data.row.items()}
+    asked = questions(data, trained.config, "test")
+    scored: dict[str, list[Array]] = {answer.name: [] for answer in answers}
+    about = []
+    for question in asked:
+        member = conditions[data.rows(question.groups)]
+        wanted, count, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
+        signal = carries_signal(wanted, count)
+        about.append(f"{question.name} {kept} conditions, {int(signal.sum())} neurons")
+        for answer in answers:
+            given = answer.answer(question)
+            assert given is not None
+            r = psth.correlation(wanted, by_condition(question, given, member)[0], count)
+            scored[answer.name].append(np.where(signal, r, np.nan))
+    costs = {
+        "model": Cost(trained.cpu_s, fitted_numbers(trained.module)),
+        **{answer.name: answer.cost() for answer in answers[1:]},
+    }
+    table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
+    path = figures / "true_rates.png"
+    _draw_rates(data, {a.name: scored[a.name][0] for a in answers if a.kind != PART}, path)
+    main = {name: number(mean(each[0])) for name, each in scored.items()}
+    note = (
+        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
+        "and time of the means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means "
+        "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
+    )
+    claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
+    rivals = [answer.name for answer in answers if answer.kind == "baseline"]
+    best = max(rivals, key=lambda name: main[name] or 0.0, default=None)
+    claims["best_baseline"] = best
+    if best is not None:
+        claims["above_best_baseline"] = number(mean(scored["model"][0] - scored[best][0]))
+    claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
+    claims["wanted"] = WANTED
+    if _is_mean(trained.module):
+        note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
+    columns = ["", *(f"r {question.name}" for question in asked), "CPU-s", "parameters"]
+    return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
+
+
+def _is_mean(module: Any) -> bool:
+    """Whether a model's rates are a mean of its network's and a fitted linear path's."""
+    return bool(getattr(module, "linear_path", False)) and bool(module.linear_weight > 0)
+
+
+@torch.no_grad()
+def _parts(trained: Trained, rows: NDArray[np.int64]) -> list[Predictor]:
+    """The network and the linear path, each by itself, of a model that is the mean of both."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, SessionData)
+    if not _is_mean(module):
+        return []
+    found: Any = module
+    inputs = model_inputs(module, data, rows)
+    network = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    costs = {
+        "network alone": (found.network_rates, Cost(None, network)),
+        "linear path alone": (found.linear_rates, Cost(None, fitted_numbers(module) - network)),
+    }
+
+    def part(name: str, rates_of: Callable[[torch.Tensor], torch.Tensor], cost: Cost) -> Predictor:
+        rates = torch.cat([rates_of(some) for some in inputs.split(256)]).cpu().numpy()
+        predicted = dict(zip(data.split.test, within(data, rows, rates), strict=True))
+        return Predictor(name, PART, lambda question: from_whole_trials(question, predicted), "", lambda: cost)
+
+    return [part(name, *how) for name, how in costs.items()]
+
+
+def cost_columns(cost: Cost | None) -> list[float | int | None]:
+    """CPU-seconds and number of parameters, for the last columns of a table."""
+    return [None, None] if cost is None else [number(cost.cpu_s), cost.parameters]
+
+
+def by_condition(
+    question: Question, prediction: Prediction, member: NDArray[np.int64]
+) -> tuple[Array, NDArray[np.int64], int]:
+    """(means over trials, numbers of trials, each [condition x time, neuron], number of conditions) of those with enough trials.
+
+    member: [trial, label] what a trial's condition is; bins beyond a trial's end take no part.
+    """
+    valid = [np.isfinite(question.targets[group]) for group in question.groups]
+    rates = np.stack([np.where(v, prediction.values[g], np.nan) for g, v in zip(question.groups, valid, strict=True)])
+    names, which, count = np.unique(member, axis=0, return_inverse=True, return_counts=True)
+    kept = [k for k in range(len(names)) if count[k] >= FEWEST]
+    if not kept:  # too few trials for any condition: all of them are one
+        return psth.trial_mean(rates), psth.sums(rates)[1], 1
+    parts = [rates[which.reshape(-1) == k] for k in kept]
+    means, counts = [psth.trial_mean(part) for part in parts], [psth.sums(part)[1] for part in parts]
+    return np.concatenate(means), np.concatenate(counts), len(kept)
+
+
+def carries_signal(means: Array, count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[neuron] whether true means [sample, neuron] of `count` trials vary enough to be worth fitting."""
+    mean = np.where(count > 0, means * count, 0.0).sum(0) / np.maximum(count.sum(0), 1)
+    return psth.temporal_sd(means, count) >= SIGNAL * mean
+
+
+def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:
+    kinds = np.array(letters(data.session.neuron_type))
+    others = [name for name in each if name != "model"]
+    with saved_figure(path, ncols=max(len(others), 1), width=3.0 * max(len(others), 1) + 0.6, height=3.4) as (
+        figure,
+        axes,
+    ):
+        panels = np.atleast_1d(axes)
+        known = np.concatenate([v[np.isfinite(v)] for v in each.values()] or [np.zeros(1)])
+        low = min(0.0, float(known.min())) - 0.05 if len(known) else 0.0
+        for axis, name in zip(panels, others or ["model"], strict=True):
+            axis.plot([low, 1.03], [low, 1.03], color="0.6", lw=0.8)
+            for kind, colour in COLOURS.items():
+                axis.plot(each[name][kinds == kind], each["model"][kinds == kind], "o", ms=4, color=colour, label=kind)
+            axis.axhline(WANTED, color="0.7", lw=0.8, ls=":")
+            axis.set(
+                xlim=(low, 1.03), ylim=(low, 1.03), aspect="equal", xlabel=f"r of the {name}", ylabel="r of the model"
+            )
+        figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
+        figure.suptitle(f"correlation of each neuron with its true rates; dotted: {WANTED:g}", fontsize=9)
+
+
+def type_recovery(trained: Trained) -> Exhibit:
+    """Whether the fitted outgoing weights have the sign of the sender's true type, and whether that says anything."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    weights, unit_excitatory = learned_weights(trained.module)
+    module: Any = trained.module
+    units = module.unit_of_neuron.cpu().numpy()
+    true_e = data.session.truth["unit_type"][data.session.truth["recorded_unit"]] == EXCITATORY
+    outgoing = weights[:, units].sum(0)
+    dale = bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
+    misplaced = int((unit_excitatory[units] != true_e).sum())
+    right, auc = int(((outgoing > 0) == true_e).sum()), number(area(outgoing, true_e))
+    rows: list[list[Any]] = [
+        ["neurons", len(units)],
+        ["on a unit of another type than their own", misplaced],
+        ["sum of outgoing weights has the sign of the true type", right],
+        ["AUC of the sum, E against I", auc],
+        ["signs given by construction", dale],
+    ]
+    if not dale:
+        note = f"Dale's law is off, weights may take any sign: chance is {max(true_e.mean(), 1 - true_e.mean()) * 100:.0f} % right"
+    elif misplaced:
+        note = (
+            f"Dale's law is built in, and the model puts {misplaced} neurons on units of the other type: their signs are wrong by "
+            "construction, whatever is fitted"
+        )
+    else:
+        note = "Dale's law is built in and the types are given with the data: right by construction, and no finding"
+    claims = {"right": right, "neurons": len(units), "auc": auc, "by_construction": dale, "misplaced": misplaced}
+    return Exhibit("types", "Recovery of neuron types", Table(["", "value"], rows, note), None, claims)
+
+
+def weight_recovery(trained: Trained, blanks: Sequence[torch.nn.Module], figures: Path) -> Exhibit:
+    """Learned against true strengths between recorded neurons, among two nulls.
+
+    blanks: untrained models, each of a seed of its own: random weights as training finds them. The other null keeps the learned
+    weights, with neurons exchanged within their types.
+    """
+    data = trained.data
+    assert isinstance(data, SessionData)
+    recorded = data.session.truth["recorded_unit"]
+    truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
+    excitatory = data.session.truth["unit_type"][recorded] == EXCITATORY
+    learned = _between_recorded(trained.module)
+    own = weight_scores(learned, truth, excitatory)
+    rng = np.random.default_rng(trained.seed)
+    nulls = {
+        "exchanged": [weight_scores(renamed(learned, excitatory, rng), truth, excitatory) for _ in range(PERMUTATIONS)],
+        "untrained": [weight_scores(_between_recorded(blank), truth, excitatory) for blank in blanks],
+    }
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for key, value in own.items():
+        bands = {name: NullBand.of(value, np.array([one[key] for one in each])) for name, each in nulls.items()}
+        rows.append([key, number(value), *(number(v) for b in bands.values() for v in (b.low, b.high, b.p))])
+        claims[key] = number(value)
+        claims[f"{key}, chance"] = [number(bands["exchanged"].low), number(bands["exchanged"].high)]
+        claims[f"{key}, p"] = number(bands["exchanged"].p)
+        claims[f"{key}, untrained"] = number(bands["untrained"].mean)
+        claims[f"{key}, p untrained"] = number(bands["untrained"].p)
+    path = figures / "weight_recovery.png"
+    _draw_weights(learned, truth, excitatory, path)
+    note = (
+        f"|w| between recorded neurons; strong: the largest {STRONG * 100:.0f} % of true |w| of each type of sender; exchanged: "
+        f"neurons exchanged within their types, 95 % of {PERMUTATIONS}; untrained: 95 % of {len(blanks)} networks before training, "
+        "whose weights are random and of one sign per sender; p: share of a null at least as high. The row 'signed, all' is high by "
+        "Dale's law alone, as both nulls show. Rates can be fitted with other weights than the true ones, and the teacher's other "
+        "units are not recorded: what lies within chance is not recovered"
+    )
+    columns = ["", "model"]
+    columns += [f"{name} {part}" for name in nulls for part in ("low", "high", "p")]
+    return Exhibit(
+        "true-weights", "Recovery of weights between recorded neurons", Table(columns, rows, note), path, claims
+    )
+
+
+def _between_recorded(module: Any) -> Array:
+    """[post, pre] learned weights between recorded neurons, in the data's order."""
+    units = module.unit_of_neuron.cpu().numpy()
+    return learned_weights(module)[0][np.ix_(units, units)]
+
+
+def weight_scores(learned: Array, truth: Array, excitatory: NDArray[np.bool_]) -> dict[str, float]:
+    """Correlations and AUCs for strong weights, off the diagonal; learned, truth [post, pre]."""
+    off = ~np.eye(len(truth), dtype=bool)
+    found = {"r signed, all": pearson(learned[off], truth[off])}
+    for name, senders in (("E", excitatory), ("I", ~excitatory)):
+        chosen = off & senders[None, :]
+        own, true = np.abs(learned[chosen]), np.abs(truth[chosen])
+        found[f"r |w| from {name}"] = pearson(own, true)
+        strong = true > max(float(np.quantile(true, 1 - STRONG)), 0.0) if true.size else np.zeros(0, bool)
+        found[f"AUC strong from {name}"] = area(own, strong)
+    return found
+
+
+def area(values: Array, member: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve of values [k] for membership; NaN where all are members, or none."""
+    if not member.any() or member.all():
+        return float("nan")
+    return float(selectivity(values[:, None], member)[0] + 1) / 2
+
+
+def renamed(learned: Array, excitatory: NDArray[np.bool_], rng: np.random.Generator) -> Array:
+    """The same matrix with neurons exchanged within E and within I."""
+    order = np.arange(len(learned))
+    for kind in (excitatory, ~excitatory):
+        order[kind] = rng.permutation(order[kind])
+    return learned[np.ix_(order, order)]
+
+
+def _draw_weights(learned: Array, truth: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
+    order = np.argsort(~excitatory, kind="stable")
+    off = ~np.eye(len(truth), dtype=bool)
+    both = np.abs(np.concatenate([truth[off], learned[off]]))
+    limit = (float(np.percentile(both, 99)) if both.size else 0.0) or 1.0  # one scale, or the colours compare nothing
+    with saved_figure(path, ncols=3, width=11.5, height=3.6) as (figure, axes):
+        for axis, matrix, title in ((axes[0], truth, "true weights"), (axes[1], learned, "learned weights")):
+            picture = axis.imshow(
+                matrix[np.ix_(order, order)], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+            )
+            for line in (axis.axhline, axis.axvline):
+                line(int(excitatory.sum()) - 0.5, color="k", lw=0.8)
+            axis.set(xlabel="from neuron (E, then I)")
+            axis.set_title(title, fontsize=9)
+        axes[0].set_ylabel("to neuron (E, then I)")
+        figure.colorbar(picture, ax=list(axes[:2]), label="weight", extend="both")
+        rng = np.random.default_rng(0)
+        width = 0.02 * float(np.abs(truth[off]).max()) if off.any() else 0.0
+        for (name, colour), senders in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
+            chosen = off & senders[None, :]
+            true = np.abs(truth[chosen])
+            # Absent connections would all lie on one line: they are spread out to the left of zero.
+            at = np.where(true > 0, true, -width * (0.5 + 2 * rng.random(true.shape)))
+            axes[2].plot(at, np.abs(learned[chosen]), ".", ms=3, color=colour, label=f"from {name}")
+        axes[2].axvline(0, color="0.8", lw=0.8, zorder=0)
+        axes[2].set(xlabel="true |w|; absent ones left of 0", ylabel="learned |w|")
+        axes[2].set_title("between recorded neurons", fontsize=9)
+        axes[2].legend(fontsize=8)

@@ -1,0 +1,246 @@
+"""What neurons tell apart: selectivity 2 (AUC - 0.5) in the data's single trials and in the model's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn.data.dataset import LOCATIONS, SessionData
+from neurocli_eirnn.evaluation.rates import (
+    COLOURS,
+    EVENT_NAMES,
+    Array,
+    letters,
+    mean,
+    model_rates,
+    number,
+    pearson,
+    used_rows,
+)
+
+WINDOWS_MS = {"target": (50.0, 250.0), "go": (50.0, 300.0), "reward": (50.0, 300.0)}
+"""Where counts are taken, from each event: the visual response, the saccade, what follows reward."""
+PERMUTATIONS, DRAWS = 300, 20
+_FEWEST = 8
+_ALPHA = 0.05
+
+
+def selectivity(values: Array, first: NDArray[np.bool_]) -> Array:
+    """[neuron] 2 (AUC - 0.5) of values [trial, neuron]: 1 where every trial of `first` exceeds every other one."""
+    return _from_ranks(rankdata(values, axis=0), first[None].astype(np.float64))[0]
+
+
+def _from_ranks(ranks: Array, first: Array) -> Array:
+    """[k, neuron] selectivity from ranks [trial, neuron] for memberships `first` [k, trial] (1 or 0)."""
+    n1 = first.sum(1, keepdims=True)
+    n0 = first.shape[1] - n1
+    above = first @ ranks - n1 * (n1 + 1) / 2
+    return 2 * above / np.maximum(n1 * n0, 1) - 1
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A way to part trials in two, or several such ways: bool [way, trial] among `rows`, the trials it speaks of."""
+
+    name: str
+    rows: NDArray[np.int64]
+    ways: NDArray[np.bool_]
+
+
+def factors(data: SessionData, rows: NDArray[np.int64]) -> list[Factor]:
+    """Location (each one against the others), reward and salience (high against low), where there are trials enough."""
+    found = []
+    places = data.location[rows]
+    known = rows[places > 0]
+    ways = [data.location[known] == place for place in range(1, LOCATIONS + 1)]
+    found.append(Factor("location", known, np.array([w for w in ways if _enough(w)], bool).reshape(-1, len(known))))
+    for name, high, low in (("reward", 1, 0), ("salience", 1, 2)):
+        if name in data.session.labels:
+            label = data.label(name)
+            some = rows[np.isin(label[rows], (high, low))]
+            way = label[some] == high
+            found.append(Factor(name, some, way[None] if _enough(way) else np.zeros((0, len(some)), bool)))
+    return [factor for factor in found if len(factor.ways)]
+
+
+def _enough(way: NDArray[np.bool_]) -> bool:
+    return min(int(way.sum()), int((~way).sum())) >= _FEWEST
+
+
+def window_rates(data: SessionData, rates: Array, rows: NDArray[np.int64], event: str) -> Array:
+    """[trial, neuron] mean rate in the event's window of rates [trial, time, neuron] of trials `rows`; NaN where cut off."""
+    onset = data.event_bins[rows, EVENT_NAMES.index(event)]
+    bins = onset[:, None] + _window(data, event)
+    inside = (bins >= 0) & (bins < rates.shape[1]) & (onset[:, None] >= 0)
+    chosen = rates[np.arange(len(rows))[:, None], np.clip(bins, 0, rates.shape[1] - 1)]
+    return np.where(inside.all(1)[:, None], chosen.mean(1), np.nan)
+
+
+def _window(data: SessionData, event: str) -> NDArray[np.int64]:
+    """Bins of the event's window, from the event's own; at least one."""
+    low, high = (round(ms / data.bin_ms) for ms in WINDOWS_MS[event])
+    return np.arange(low, max(high, low + 1))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Selectivity [way, neuron] of one factor in one window.
+
+    data: single trials; model: counts drawn from the model's rates, mean of several draws; noise_free: the model's rates;
+    chance [permutation, way, neuron]: the data with labels permuted; significant [neuron]; trials: how many.
+    """
+
+    data: Array
+    model: Array
+    noise_free: Array
+    chance: Array
+    significant: NDArray[np.bool_]
+    trials: int
+
+    @property
+    def r(self) -> float:
+        return pearson(self.data, self.model)
+
+    @property
+    def r_chance(self) -> tuple[float, float]:
+        """Interval of the correlation between the model and the data with permuted labels."""
+        each = [r for r in (pearson(one, self.model) for one in self.chance) if np.isfinite(r)]
+        return (float(np.percentile(each, 2.5)), float(np.percentile(each, 97.5))) if each else (np.nan, np.nan)
+
+
+def measure(
+    data: SessionData, rates: Array, rows: NDArray[np.int64], factor: Factor, event: str, seed: int
+) -> Found | None:
+    """Selectivity of data and model; `rates` [trial, time, neuron] are the model's on trials `rows`. None for too few trials."""
+    place = {int(row): number for number, row in enumerate(rows)}
+    at = np.array([place[int(row)] for row in factor.rows], np.int64)
+    did = window_rates(data, data.rates[factor.rows].astype(np.float64), factor.rows, event)
+    said = window_rates(data, rates[at], factor.rows, event)
+    there = np.isfinite(did).all(1)
+    ways = factor.ways[:, there]
+    if not len(ways) or not all(_enough(way) for way in ways):
+        return None
+    did, said, member = did[there], said[there], ways.astype(np.float64)
+    rng = np.random.default_rng(seed)
+    expected = np.maximum(said, 0) * len(_window(data, event)) * data.bin_ms / 1000
+    drawn = [_from_ranks(rankdata(rng.poisson(expected), axis=0), member) for _ in range(DRAWS)]
+    ranks = rankdata(did, axis=0)
+    own = _from_ranks(ranks, member)
+    chance = np.stack([_from_ranks(ranks, member[:, rng.permutation(member.shape[1])]) for _ in range(PERMUTATIONS)])
+    largest = np.abs(chance).max(1)  # over ways: a neuron may choose its best, and so may chance
+    p = (1 + (largest >= np.abs(own).max(0)).sum(0)) / (1 + PERMUTATIONS)
+    noise_free = _from_ranks(rankdata(said.astype(np.float32), axis=0).astype(np.float64), member)
+    return Found(own, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(there.sum()))
+
+
+def selectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
+    """Per factor and window: how selective data and model are, how alike, and what chance gives."""
+    data = trained.data
+    assert isinstance(data, SessionData)
+    used = used_rows(data)
+    rates = model_rates(trained.module, data, used)
+    tested = np.isin(used, data.rows(list(data.split.test)))
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    shown: dict[tuple[str, str], Found] = {}
+    heldout = {f.name: f for f in factors(data, used[tested])}
+    for factor in factors(data, used):
+        for event in EVENT_NAMES:
+            found = measure(data, rates, used, factor, event, trained.seed)
+            if found is None:
+                continue
+            shown[factor.name, event] = found
+            again = (
+                measure(data, rates, used, heldout[factor.name], event, trained.seed)
+                if factor.name in heldout
+                else None
+            )
+            low, high = found.r_chance
+            strongest = [np.abs(v).max(0) for v in (found.data, found.model)]
+            values = [
+                mean(strongest[0]),
+                mean(np.abs(found.chance).max(1)),
+                mean(strongest[1]),
+                mean(np.abs(found.noise_free).max(0)),
+                found.r,
+                low,
+                high,
+                None if again is None else again.r,
+            ]
+            rows.append([factor.name, event, found.trials, int(found.significant.sum()), *(number(v) for v in values)])
+            claims[f"r_{factor.name}_{event}"] = number(found.r)
+            claims[f"significant_{factor.name}_{event}"] = int(found.significant.sum())
+    path = figures / "selectivity.png" if shown else None
+    if path is not None:
+        _draw(data, shown, path)
+    columns = [
+        "factor",
+        "after",
+        "trials",
+        f"selective, of {data.session.neurons}",
+        "|data|",
+        "|permuted|",
+        "|model|",
+        "|model, no noise|",
+        "r model, data",
+        "chance low",
+        "chance high",
+        "r, test trials",
+    ]
+    windows = ", ".join(f"{event} {low:g} to {high:g} ms" for event, (low, high) in WINDOWS_MS.items())
+    told = (
+        "an input of the model from target onset on (data.reward_cue)"
+        if data.reward_cue
+        else "no input of the model: it can tell it from the timing and the eye alone"
+    )
+    note = (
+        f"2 (AUC - 0.5) of single-trial rates after {windows}; location: each against the others, the strongest counts; |·|: mean "
+        "over neurons; model: counts drawn from its rates, since rates without noise separate trials that differ by a hair; "
+        f"selective: p < {_ALPHA:g} by {PERMUTATIONS} permutations; chance: r with permuted labels, 95 %. The value of the reward is {told}"
+    )
+    if not rows:
+        note = f"fewer than {_FEWEST} trials per value of every factor: nothing can be said"
+    return Exhibit("selectivity", "What neurons tell apart", Table(columns, rows, note), path, claims)
+
+
+def _draw(data: SessionData, shown: dict[tuple[str, str], Found], path: Path) -> None:
+    names, events = list(dict.fromkeys(k[0] for k in shown)), [e for e in EVENT_NAMES if any(k[1] == e for k in shown)]
+    kinds = np.array(letters(data.session.neuron_type))
+    with saved_figure(
+        path, nrows=len(names), ncols=len(events), width=max(2.7 * len(events), 5), height=2.6 * len(names) + 0.5
+    ) as (figure, axes):
+        grid = np.asarray(axes, object).reshape(len(names), len(events))
+        for axis in grid.ravel():
+            axis.set_visible(False)
+        for (name, event), found in shown.items():
+            axis = grid[names.index(name)][events.index(event)]
+            axis.set_visible(True)
+            limit = max(0.3, float(max(np.abs(found.data).max(), np.abs(found.model).max()))) * 1.08
+            edge = float(np.percentile(np.abs(found.chance), 95))
+            axis.axvspan(-edge, edge, color="0.92", lw=0, zorder=0)
+            axis.plot([-limit, limit], [-limit, limit], color="0.6", lw=0.8)
+            for kind, colour in COLOURS.items():
+                of = kinds == kind
+                axis.plot(found.data[:, of].ravel(), found.model[:, of].ravel(), "o", ms=3, color=colour, label=kind)
+            r = f"{found.r:.2f}" if np.isfinite(found.r) else "unknown"
+            axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+            axis.set_title(f"{name}, after {event}: r {r}", fontsize=9)
+            axis.tick_params(labelsize=8)
+        for axis in grid[-1]:
+            axis.set_xlabel("data", fontsize=9)
+        for axis in grid[:, 0]:
+            axis.set_ylabel("model", fontsize=9)
+        first = next(axis for axis in grid.ravel() if axis.get_visible())
+        first.legend(*first.get_legend_handles_labels(), loc="upper left", fontsize=7)
+        figure.suptitle(
+            "selectivity 2 (AUC - 0.5) of each neuron, for location of each neuron and location; grey: 95 % by chance",
+            fontsize=9,
+        )

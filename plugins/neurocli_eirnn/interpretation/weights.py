@@ -1,0 +1,249 @@
+"""The structure of the learned weights: strengths between types, how uneven they are, and the spectrum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_eirnn.evaluation.rates import COLOURS, Array, mean, number
+
+SHUFFLES = 500
+_TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+BLOCKS = (("E", "E"), ("E", "I"), ("I", "E"), ("I", "I"))
+"""Sender and receiver."""
+
+
+def learned_weights(module: nn.Module) -> tuple[Array, NDArray[np.bool_]]:
+    """(weights [post, pre], excitatory [unit]) of a model of this family."""
+    found: Any = module
+    weights = found.weights.detach().cpu().numpy().astype(np.float64)
+    return weights, (found.sign.detach().cpu().numpy() > 0).reshape(-1)
+
+
+def block(weights: Array, excitatory: NDArray[np.bool_], sender: str, receiver: str) -> tuple[Array, NDArray[np.bool_]]:
+    """(strengths |w| [post, pre] from one type to another, bool like it: not of a unit to itself)."""
+    post, pre = (np.where(excitatory if kind == "E" else ~excitatory)[0] for kind in (receiver, sender))
+    return np.abs(weights[np.ix_(post, pre)]), post[:, None] != pre[None, :]
+
+
+def gini(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
+    """Gini coefficient down the first axis: 0 where all are equal, near 1 where one has everything; NaN where all are 0.
+
+    there: bool like `values`, False where an entry takes no part.
+    """
+    values = np.asarray(values, np.float64)
+    there = np.ones(values.shape, bool) if there is None else there
+    n = there.sum(0)
+    # Entries that take no part are sorted to the front as zeros, and the ranks of the others begin at one.
+    ordered = np.sort(np.where(there, values, -1.0), axis=0)
+    places = np.arange(1, len(values) + 1).reshape(-1, *[1] * (values.ndim - 1))
+    rank = places - (len(values) - n)
+    total = np.where(there, values, 0.0).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (2 * (np.where(rank > 0, rank * ordered, 0.0)).sum(0) - (n + 1) * total) / (n * total)
+    return np.where(total > 0, found, np.nan)
+
+
+def entropy(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
+    """Entropy of the shares down the first axis over that of equal shares: 1 where all are equal; NaN where all are 0."""
+    values = np.asarray(values, np.float64)
+    there = np.ones(values.shape, bool) if there is None else there
+    n, kept = there.sum(0), np.where(there, values, 0.0)
+    total = kept.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = kept / total
+        bits = -np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0).sum(0) / np.log(n)
+    return np.where((total > 0) & (n > 1), bits, np.nan)
+
+
+def against_shuffle(strengths: Array, there: NDArray[np.bool_], seed: int) -> dict[str, tuple[float, float, float]]:
+    """Name → (value, low, high): mean over senders of a measure of their outgoing weights, and its 95 % interval by chance.
+
+    The shuffle puts the same weights at random places within the block: it keeps how strong they are, and forgets who sends
+    to whom.
+    """
+    measures = {"Gini": gini, "entropy": entropy}
+    rng = np.random.default_rng(seed)
+    found = {name: mean(measure(strengths, there)) for name, measure in measures.items()}
+    chance: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(SHUFFLES if there.any() else 0):
+        mixed = np.zeros_like(strengths)
+        mixed[there] = rng.permutation(strengths[there])
+        for name, measure in measures.items():
+            chance[name].append(mean(measure(mixed, there)))
+    return {name: (found[name], *_interval(chance[name])) for name in measures}
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    known = [v for v in values if np.isfinite(v)]
+    return (float(np.percentile(known, 2.5)), float(np.percentile(known, 97.5))) if known else (np.nan, np.nan)
+
+
+def weight_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+    """The blocks of W between types, and its spectrum."""
+    weights, excitatory = learned_weights(trained.module)
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    for sender, receiver in BLOCKS:
+        strengths, there = block(weights, excitatory, sender, receiver)
+        name = f"{sender}→{receiver}"
+        if not there.any():
+            continue
+        measured = against_shuffle(strengths, there, trained.seed)
+        values = [
+            mean(strengths[there]),
+            float(np.where(there, strengths, 0).sum(1).mean()),
+            *measured["Gini"],
+            *measured["entropy"],
+        ]
+        rows.append([name, int(there.sum()), *(number(v) for v in values)])
+        claims |= {f"strength_{name}": number(values[0])}
+        claims |= {
+            f"{measure.lower()}_{name}": {"value": number(v), "chance_low": number(low), "chance_high": number(high)}
+            for measure, (v, low, high) in measured.items()
+        }
+    columns = [
+        "from → to",
+        "weights",
+        "mean strength",
+        "strength per receiver",
+        "Gini",
+        "chance low",
+        "chance high",
+        "entropy",
+        "chance low",
+        "chance high",
+    ]
+    mixed = not bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
+    note = (
+        "strength: |w|; Gini and entropy (of 1): how unevenly a sender's weights fall on its receivers, mean over senders; chance: "
+        f"95 % of {SHUFFLES} shuffles of the weights within the block. Outside of it, senders differ in how choosy they are or in "
+        "strength; under Dale's law weights start from a gamma distribution, whose own Gini is 0.375"
+    ) + ("; Dale's law is off: a unit's type is a name, its weights have both signs" if mixed else "")
+    path = figures / "weights.png"
+    _draw(trained, weights, excitatory, path)
+    return [
+        Exhibit("weights", "Weights between types", Table(columns, rows, note), path, claims),
+        _spectrum(trained, weights, excitatory, figures),
+    ]
+
+
+def _draw(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
+    order = np.argsort(~excitatory, kind="stable")
+    cut = int(excitatory.sum()) - 0.5
+    with saved_figure(path, ncols=2, width=10, height=4.2) as (figure, axes):
+        limit = float(np.percentile(np.abs(weights), 99.5)) or 1.0
+        picture = axes[0].imshow(
+            weights[np.ix_(order, order)], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+        )
+        for line in (axes[0].axhline, axes[0].axvline):
+            line(cut, color="k", lw=0.8)
+        axes[0].set(xlabel="from unit (E, then I)", ylabel="to unit (E, then I)")
+        axes[0].set_title(
+            f"learned weights; E units: {int(excitatory.sum())}, I units: {int((~excitatory).sum())}", fontsize=9
+        )
+        figure.colorbar(picture, ax=axes[0], label="weight", extend="both")
+        top = float(np.abs(weights).max()) or 1.0
+        bins = np.geomspace(top * 1e-4, top, 40)
+        for sender, receiver in BLOCKS:
+            strengths, there = block(weights, excitatory, sender, receiver)
+            if there.any():
+                kept = np.maximum(strengths[there], bins[0])
+                axes[1].hist(
+                    kept,
+                    bins=bins,
+                    weights=np.full(kept.size, 1 / kept.size),
+                    histtype="step",
+                    lw=1.5,
+                    color=COLOURS[sender],
+                    ls="-" if receiver == "E" else "--",
+                    label=f"{sender} → {receiver}",
+                )
+        axes[1].set(
+            xscale="log",
+            xlabel="strength |w|; what is smaller is in the first bin",
+            ylabel="share of the block's weights",
+        )
+        axes[1].legend(fontsize=8, loc="upper left")
+
+
+def _exchanged(
+    weights: Array, excitatory: NDArray[np.bool_], off: NDArray[np.bool_], rng: np.random.Generator
+) -> Array:
+    """Each row's weights exchanged among senders of one type; `off`: not of a unit to itself."""
+    mixed = weights.copy()
+    for row in range(len(weights)):
+        for kind in (excitatory, ~excitatory):
+            places = np.where(kind & off[row])[0]
+            mixed[row, places] = rng.permutation(weights[row, places])
+    return mixed
+
+
+def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
+    """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
+    rng = np.random.default_rng(trained.seed)
+    own = np.linalg.eigvals(weights)
+    off = ~np.eye(len(weights), dtype=bool)
+    drawn = [np.linalg.eigvals(_exchanged(weights, excitatory, off, rng)) for _ in range(CHEAP_NULLS)]
+    shuffled = drawn[0]
+    radius = NullBand.of(float(np.abs(own).max()), np.array([np.abs(one).max() for one in drawn]))
+    real = NullBand.of(float(own.real.max()), np.array([one.real.max() for one in drawn]))
+    inhibition = np.maximum(-weights, 0).sum()
+    balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
+    module: Any = trained.module
+    alpha = np.broadcast_to(np.asarray(module.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
+    tau = float(trained.data.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
+    rows: list[list[Any]] = [
+        ["spectral radius", radius.value],
+        ["  of shuffled rows: mean", radius.mean],
+        ["  of shuffled rows: 2.5 %", radius.low],
+        ["  of shuffled rows: 97.5 %", radius.high],
+        ["largest real part", real.value],
+        ["  of shuffled rows: mean", real.mean],
+        ["  of shuffled rows: 2.5 %", real.low],
+        ["  of shuffled rows: 97.5 %", real.high],
+        ["excitation / inhibition received", number(balance)],
+        ["median time constant [ms]", float(np.median(tau))],
+        ["  5 %", float(np.percentile(tau, 5))],
+        ["  95 %", float(np.percentile(tau, 95))],
+    ]
+    path = figures / "spectrum.png"
+    with saved_figure(path, ncols=2, width=9, height=3.8) as (_, axes):
+        circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
+        axes[0].plot(circle.real, circle.imag, color="0.8", lw=0.8, label="|λ| = 1")
+        axes[0].plot(shuffled.real, shuffled.imag, "x", color="0.55", ms=4, label="shuffled rows")
+        axes[0].plot(own.real, own.imag, "o", color="k", ms=4, label="learned")
+        axes[0].set(xlabel="real part", ylabel="imaginary part", aspect="equal")
+        axes[0].set_title("eigenvalues of W", fontsize=9)
+        axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
+        for (name, colour), kind in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
+            if kind.any():
+                axes[1].plot(np.sort(tau[kind]), np.linspace(0, 1, int(kind.sum())), ".-", color=colour, label=name)
+        axes[1].set(xscale="log", xlabel="time constant [ms]", ylabel="share of units below")
+        axes[1].set_title("time constants", fontsize=9)
+        ticks = [t for t in _TICKS_MS if tau.min() / 1.5 <= t <= tau.max() * 1.5]
+        axes[1].set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes[1].set_xlim(tau.min() / 1.6, tau.max() * 1.6)
+        axes[1].minorticks_off()
+        axes[1].legend(fontsize=8)
+    claims = {
+        "spectral_radius": radius.value,
+        "spectral_radius_shuffled": radius.mean,
+        "spectral_radius_p": radius.p,
+        "excitation_over_inhibition": number(balance),
+        "median_time_constant_ms": float(np.median(tau)),
+    }
+    note = (
+        "of W itself; the network adds the leak and the slope of softplus, which is below 1, so that a radius above 1 need not be "
+        "unstable; shuffled: each row's weights exchanged among "
+        f"senders of one type, {CHEAP_NULLS} times (the figure shows one of them); time constant: the bin over a"
+    )
+    return Exhibit("spectrum", "Spectrum of the weights", Table(["", "value"], rows, note), path, claims)

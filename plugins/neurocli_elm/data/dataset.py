@@ -1,0 +1,138 @@
+"""Dataset adapter: simulations of one cell, split by simulation, dealt out as windows of sparse input events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocli.errors import DataError
+from neurocli.recordings import Batch, DataModule, Recording, RecordingSet, Split, split_by_group
+from neurocli_elm.data.windows import Sampling, Windows, check_length, cut, draw
+
+VALIDATION_WINDOWS = 64
+BURN_IN = 150
+"""First steps of a validation window that are not scored: it begins from a state of zero."""
+
+
+class SimulationData(DataModule):
+    """Simulations of one cell. channels: inputs, of which the first `excitatory` are excitatory."""
+
+    normalisation = None
+
+    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+        options = config.data
+        self.recordings, self.options = recordings, options
+        self.batch_size = config.train.batch_size
+        self.split = split or split_by_group(
+            recordings.groups, validation=options.validation, test=options.test, seed=options.split_seed
+        )
+        self.load = lru_cache(maxsize=2 * (options.pool or len(recordings)))(recordings.__getitem__)
+        used = dict.fromkeys([*self.split.train, *self.split.validation, *self.split.test])
+        self.lengths = {}
+        shapes = {}
+        for group in used:
+            recording = self.load(group)
+            _check(recording, recordings.where(group))
+            self.lengths[group] = recording.steps
+            shapes[group] = (int(recording.labels["num_inputs"]), int(recording.labels["num_excitatory"]))
+        if len(set(shapes.values())) > 1:
+            first = next(iter(shapes))
+            other = next(group for group, shape in shapes.items() if shape != shapes[first])
+            raise DataError(
+                f"simulations of different cells: {shapes[first][0]} inputs in {first}, {shapes[other][0]} in {other}",
+                where=recordings.where(other),
+                hint="a model has the inputs of one cell",
+            )
+        self._one_length([*self.split.train, *self.split.validation])
+        self._one_length(self.split.test)
+        for group in (*self.split.train, *self.split.validation):
+            check_length(self.lengths[group], options.window + options.ignored, where=recordings.where(group))
+        for group in self.split.test:
+            check_length(self.lengths[group], options.ignored + options.window, where=recordings.where(group))
+        self.channels, self.excitatory = next(iter(shapes.values()))
+        self.sampling = Sampling(self.batch_size, options.window, options.ignored, options.per_simulation, options.pool)
+        self.spec = {"num_input": self.channels, "num_excitatory": self.excitatory}
+        self.answers: dict[Any, Any] = {}
+
+    def _one_length(self, groups: Sequence[str]) -> None:
+        """Raise DataError where simulations that are taken together are of different lengths: scores would be too."""
+        for group in groups[1:]:
+            if self.lengths[group] != self.lengths[groups[0]]:
+                raise DataError(
+                    f"simulations of mixed lengths: {self.lengths[groups[0]]:,} ms in {groups[0]}, "
+                    f"{self.lengths[group]:,} ms in {group}",
+                    where=self.recordings.where(group),
+                    hint="name files of one length with --data; `neuro diagnose elm` lists them all",
+                )
+
+    def group_name(self) -> str:
+        return "simulation"
+
+    def scope(self) -> str:
+        """What intervals over simulations speak for."""
+        return "simulations of one cell: nothing is said of other cells"
+
+    def steps(self, part: str) -> int:
+        groups = self.split.groups(part)
+        return self.sampling.steps(len(groups)) if part == "train" else -(-len(self._validation_places()) // 16)
+
+    def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
+        """Windows of `train`, drawn anew in each epoch, or fixed ones of `validation`.
+
+        spike, soma [sample, step] targets, soma in units of 10 mV above -67.7; step, channel, sign, sample [event].
+        """
+        groups = list(self.split.groups(part))
+        if part == "train":
+            lengths = [self.lengths[group] for group in groups]
+            drawn = draw(
+                lambda n: self.load(groups[n]),
+                lengths,
+                self.sampling,
+                seed=seed,
+                epoch=epoch,
+                labels=self.options.event,
+            )
+            for windows in drawn:
+                yield as_batch(windows)
+            return
+        places = self._validation_places()
+        for first in range(0, len(places), 16):
+            some = places[first : first + 16]
+            numbers = sorted({n for n, _ in some})
+            here = [(numbers.index(n), start) for n, start in some]
+            yield as_batch(
+                cut([self.load(groups[n]) for n in numbers], here, self.options.window, labels=self.options.event)
+            )
+
+    def _validation_places(self) -> list[tuple[int, int]]:
+        found = []
+        for n, group in enumerate(self.split.validation):
+            last = self.lengths[group] - self.options.window
+            found += [(n, start) for start in range(self.options.ignored, last + 1, self.options.window)]
+        thinned = np.linspace(0, len(found) - 1, min(len(found), VALIDATION_WINDOWS)).round().astype(int)
+        return [found[k] for k in thinned] if found else []
+
+
+def as_batch(windows: Windows) -> Batch:
+    """Windows as tensors."""
+    arrays = {"spike": windows.spike, "soma": windows.soma}
+    events = {name: getattr(windows, name) for name in ("step", "channel", "sign", "sample")}
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in (arrays | events).items()}
+
+
+def _check(recording: Recording, where: str) -> None:
+    """Raises DataError where a recording is no simulation of a cell with input spikes."""
+    missing = [name for name in ("num_inputs", "num_excitatory") if name not in recording.labels]
+    if recording.spikes is None or missing:
+        what = "spikes" if recording.spikes is None else missing[0]
+        raise DataError(
+            f"the recording has no {what}: these are not simulations of a cell with known input",
+            where=where,
+            hint="bring NeuronIO files, or simulate with `neuro simulate dendrite`",
+        )
+    if not np.isfinite(recording.signal).all():
+        raise DataError("the soma voltage is not a number everywhere", where=where, hint="repair it, or leave it out")

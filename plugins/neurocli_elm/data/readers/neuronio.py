@@ -1,0 +1,243 @@
+"""NeuronIO files: simulations of the layer-5 pyramidal cell as `sim__*.p`, each one made into a `Recording`.
+
+A file is {"Params": {...}, "Results": {"listOfSingleSimulationDicts": [one dict for each simulation]}}. (Beniaguev, Segev &
+London 2021, kaggle.com/datasets/selfishgene; the same layout comes from the simulation script of that work.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings.hdf5 import REMAKE
+from neurocli.recordings.recording import Recording, Spikes
+from neurocli_elm.data.readers.pickled import Array
+from neurocli_elm.data.readers.unpickle import load, peek
+from neurocli_elm.data.spike_times import label_steps, redetected_ms
+
+SIMULATIONS = "listOfSingleSimulationDicts"
+DT_MS = 1.0
+BASAL = "basal"
+_SMALLEST = 256
+"""Bytes that a simulation takes at least: a file that promises more of them is not believed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the head of a file says: the dendrite, and how many simulations follow (None where it does not say)."""
+
+    segments: int
+    simulations: int | None
+    steps: int | None
+    truth: dict[str, NDArray[Any]]
+    """is_basal: bool [segment]; distance_um: [segment], from the soma; where the file has them."""
+
+
+def read_cell(path: Path) -> Cell:
+    """The head of a file, read no further than it must be. Raises DataError."""
+    params = peek(path, "Params", before=SIMULATIONS)
+    return _cell(load(path) if params is None else {"Params": params}, path)
+
+
+def read_file(path: Path) -> list[Recording]:
+    """All simulations of a file. Raises DataError that names the simulation and the key."""
+    content = load(path)
+    cell = _cell(content, path)
+    results = _entry(content, "Results", dict, str(path))
+    simulations = _entry(results, SIMULATIONS, list, f"{path}:Results")
+    if not simulations:
+        raise DataError("the file holds no simulation", where=str(path), hint=REMAKE)
+    if cell.simulations not in (None, len(simulations)):
+        raise DataError(
+            f"the file holds {len(simulations)} simulations, and its Params say {cell.simulations}",
+            where=f"{path}:Params/numSimulations",
+            hint="copy the file again, or correct the number",
+        )
+    recordings: list[Recording] = []
+    for number, simulation in enumerate(simulations):
+        one = _Simulation(simulation, number, cell.segments, path).recording()
+        expected = recordings[0].steps if recordings else cell.steps or one.steps
+        if one.steps != expected:
+            against = "simulation 0" if recordings else "Params/totalSimDurationInSec"
+            raise DataError(
+                f"simulation {number} lasts {one.steps} ms, and {expected} ms by {against}",
+                where=f"{path}, simulation {number}",
+                hint="simulations of one file have one length: keep those of each length in a file of their own",
+            )
+        recordings.append(one)
+        simulations[number] = None  # its spike times are not needed any more
+    return recordings
+
+
+def group_name(path: Path, simulation: int) -> str:
+    """`seed100523-3`: what a simulation is called in a set; the whole name of the file where it tells no random seed."""
+    seed = re.fullmatch(r"sim__.*_randomSeed_(\d+)", path.stem)
+    name = f"seed{seed[1]}" if seed else re.sub(r"[^A-Za-z0-9._-]", "_", path.stem)
+    return f"{name}-{simulation}"
+
+
+def _cell(content: Any, path: Path) -> Cell:
+    if not isinstance(content, dict):
+        raise DataError("the pickle holds something else than Params and Results", where=str(path), hint=REMAKE)
+    params, where = _entry(content, "Params", dict, str(path)), f"{path}:Params"
+    kinds = _entry(params, "allSegmentsType", list, where)
+    if not 1 <= len(kinds) <= 100_000:
+        raise DataError(f"a cell of {len(kinds)} segments", where=f"{where}/allSegmentsType", hint=REMAKE)
+    truth: dict[str, NDArray[Any]] = {"is_basal": np.array([kind == BASAL for kind in kinds], bool)}
+    distance = params.get("allSegments_DistFromSoma")
+    found = _row(distance, where) if isinstance(distance, list | Array) else None
+    if found is not None and found.shape == (len(kinds),) and np.isfinite(found).all():
+        truth["distance_um"] = found.astype(np.float64)
+    count, seconds = params.get("numSimulations"), params.get("totalSimDurationInSec")
+    steps = round(seconds * 1000 / DT_MS) if isinstance(seconds, int | float) and 0 < seconds < 1e6 else None
+    most = path.stat().st_size // _SMALLEST
+    return Cell(len(kinds), count if type(count) is int and 0 < count <= most else None, steps, truth)
+
+
+class _Simulation:
+    """One entry of the list, checked."""
+
+    def __init__(self, content: Any, number: int, segments: int, path: Path) -> None:
+        self.where = f"{path}, simulation {number}"
+        if not isinstance(content, dict):
+            raise self._error("", "a simulation is no dict of results")
+        self.content, self.number, self.segments, self.path = content, number, segments, path
+
+    def recording(self) -> Recording:
+        soma = self._array("somaVoltageLowRes")
+        steps = len(soma)
+        bad = ~np.isfinite(soma)
+        if bad.any():
+            raise self._error("somaVoltageLowRes", f"the soma's voltage at {int(np.argmax(bad))} ms is not a number")
+        self._check_step(steps)
+        output = self._array("outputSpikeTimes", may_be_empty=True).astype(np.float64)
+        labels = label_steps(output)
+        wrong = ~np.isfinite(output) | (labels < 0) | (labels >= steps)
+        if wrong.any():
+            raise self._error("outputSpikeTimes", f"an output spike at {output[np.argmax(wrong)]:g} ms of {steps}")
+        events: dict[str, NDArray[Any]] = {"output_spike_ms": output, "output_spikes": labels}
+        if "somaVoltageHighRes" in self.content:
+            found = redetected_ms(self._array("somaVoltageHighRes"), steps)
+            if found is not None:
+                events["output_spike_redetected_ms"] = found
+                events["output_spikes_redetected"] = np.minimum(label_steps(found), steps - 1)
+        return Recording(
+            group=group_name(self.path, self.number),
+            signal=soma.astype(np.float32)[:, None],
+            dt_ms=DT_MS,
+            unit="mV",
+            channels=["soma"],
+            spikes=self._inputs(steps),
+            events=events,
+            labels={
+                "num_inputs": 2 * self.segments,
+                "num_excitatory": self.segments,
+                "file": self.path.name,
+                "simulation": self.number,
+            },
+        )
+
+    def _inputs(self, steps: int) -> Spikes:
+        """Excitatory channels first, then inhibitory; a synapse that is named twice in a step has one event, as published."""
+        channels = 2 * self.segments
+        keys = [np.zeros(0, np.int64)]
+        for first, name in ((0, "exInputSpikeTimes"), (self.segments, "inhInputSpikeTimes")):
+            trains = self._entry(name, dict)
+            for segment in trains:
+                if type(segment) is not int or not 0 <= segment < self.segments:
+                    message = f"segment {str(segment)[:20]} is not one of 0 to {self.segments - 1}"
+                    raise self._error(f"{name}[{str(segment)[:20]}]", message)
+            times = _together(trains.values(), steps)
+            if times is None:  # something is wrong, or unusual: one by one
+                each = [self._steps(train, steps, f"{name}[{segment}]") for segment, train in trains.items()]
+                times, counts = np.concatenate([np.zeros(0, np.int64), *each]), [len(one) for one in each]
+            else:
+                counts = [len(train) for train in trains.values()]
+            keys.append(times * channels + np.repeat(np.array([*trains], np.int64) + first, counts))
+        found = np.sort(np.concatenate(keys))
+        step, channel = np.divmod(found[np.diff(found, prepend=-1) > 0], channels)
+        return Spikes(step.astype(np.int32), channel.astype(np.int32), dt_ms=DT_MS)
+
+    def _steps(self, times: Any, steps: int, place: str) -> NDArray[np.int64]:
+        if not isinstance(times, list | Array):
+            raise self._error(place, "the spike times are no list")
+        found = _row(times, self.where)
+        if found is None:
+            raise self._error(place, "a spike time is not a number")
+        wrong = ~((found >= 0) & (found < steps)) | (found != np.floor(found))
+        if wrong.any():
+            raise self._error(place, f"a spike at {found[np.argmax(wrong)]:g} ms is not at 0, 1, ... or {steps - 1}")
+        return found.astype(np.int64)
+
+    def _check_step(self, steps: int) -> None:
+        """Raise DataError where the times that go with the voltage do not go in steps of 1 ms."""
+        if "recordingTimeLowRes" not in self.content:
+            return
+        times = self._array("recordingTimeLowRes").astype(np.float64)
+        if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all():
+            raise self._error("recordingTimeLowRes", f"the times are not {steps} in steps of {DT_MS:g} ms")
+
+    def _array(self, name: str, *, may_be_empty: bool = False) -> NDArray[Any]:
+        """Numbers [n] of an entry, at least two unless none are allowed."""
+        found = _row(self._entry(name, Array | list), self.where)
+        if found is None or (len(found) < 2 and not may_be_empty):
+            raise self._error(name, "these are no row of numbers" if found is None else f"{len(found)} samples")
+        return found
+
+    def _entry(self, name: str, kind: Any) -> Any:
+        return _entry(self.content, name, kind, self.where)
+
+    def _error(self, place: str, message: str) -> DataError:
+        return DataError(message, where=f"{self.where}, {place}" if place else self.where, hint=_HINT)
+
+
+_HINT = "correct the simulation, or leave it out of the file"
+
+
+def _entry(holder: dict[Any, Any], name: str, kind: Any, where: str) -> Any:
+    if name not in holder:
+        raise DataError(f"the key {name} is missing", where=where, hint=REMAKE)
+    if not isinstance(holder[name], kind):
+        raise DataError(f"{name} is of another kind than expected", where=f"{where}, {name}", hint=REMAKE)
+    return holder[name]
+
+
+def _together(trains: Iterable[Any], steps: int) -> NDArray[np.int64] | None:
+    """All spike times of lists of whole numbers from 0 to steps - 1, one list behind the other; None where they are not that."""
+    trains = list(trains)
+    if not all(type(train) is list for train in trains):
+        return None
+    times = _numbers([time for train in trains for time in train])
+    if times is None or times.size == 0:
+        return None
+    right = times.dtype == np.int64 and bool(((times >= 0) & (times < steps)).all())
+    return times if right else None
+
+
+def _numbers(values: list[Any]) -> NDArray[Any] | None:
+    """A list of numbers as an array; None where something else is in it. Lists in lists are not gone into."""
+    if not {*map(type, values)} <= {int, float}:
+        return None
+    try:
+        found = np.asarray(values)
+    except OverflowError:
+        return None
+    return found if found.dtype.kind in "if" else None  # a whole number of more than 64 bits is an object
+
+
+def _row(stored: list[Any] | Array, where: str) -> NDArray[Any] | None:
+    """A list or an array as numbers [n]; None where it is something else. Raises DataError where an array is damaged."""
+    if isinstance(stored, list):
+        return _numbers(stored)
+    try:
+        found = stored.read()
+    except ValueError as error:
+        raise DataError(f"an array is damaged: {str(error)[:80]}", where=where, hint=REMAKE) from None
+    return found if found.ndim == 1 and found.dtype.kind in "iuf" else None

@@ -1,0 +1,186 @@
+"""Reading the Spiking Heidelberg Digits as published: spikes of 700 cochlear units for each spoken digit.
+
+/spikes/times   float16 [spike] of each utterance, s       /labels          0-9 English, 10-19 German digits
+/spikes/units   uint16 [spike] of each utterance, 0-699    /extra/speaker   who speaks, where it is there
+Source: Cramer et al. (2020), zenkelab.org/datasets.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings.hdf5 import REMAKE, child, open_hdf5, read_array
+from neurocli.recordings.heaps import damaged_heap
+from neurocli.recordings.readers import Reader
+from neurocli.recordings.recording import Recording
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli_elm.data.readers.shd_gzip import is_packed, unpacked
+
+META = {"kind": "shd"}
+"""The meta of every set of utterances: sets with another cannot be joined to it."""
+
+UNITS, CLASSES = 700, 20
+SHOWN_MS = 1000
+LONGEST_S = 60.0
+"""No utterance lasts so long: such times are in another unit."""
+
+_BLOCK = 128
+_NO_SHD = "these are not the Spiking Heidelberg Digits as published"
+
+
+@dataclass(frozen=True)
+class _Header:
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.int64] | None
+
+
+class ShdReader(Reader):
+    """Reads `.h5` and `.h5.gz`; the spikes of an utterance are read when it is asked for."""
+
+    def can_read(self, path: Path) -> bool:
+        if not path.is_file():
+            return False
+        if is_packed(path):
+            return True
+        try:
+            if not h5py.is_hdf5(path) or damaged_heap(path) is not None:
+                return False
+            with h5py.File(path, "r") as file:
+                if {"times", "units"} & _names(file, "spikes"):
+                    return True
+                # Without its spikes it is still one of these, so that what is missing can be named.
+                return "labels" in file and ("extra" in file or path.name.lower().startswith("shd_"))
+        except Exception:  # whatever h5py makes of a damaged file: reading it says what is wrong
+            return False
+
+    def read(self, paths: list[Path]) -> RecordingSet:
+        """Every utterance of the files, in the order of the files. Raises DataError."""
+        loaders: dict[str, Callable[[], Recording]] = {}
+        for path in paths:
+            file = unpacked(path) if is_packed(path) else path
+            header = _header(file, path)
+            stem = path.name.removesuffix(".gz").removesuffix(".h5")
+            for number in range(len(header.labels)):
+                group = f"{stem}-{number:05d}"
+                if group in loaders:
+                    raise DataError(
+                        f"two files hold an utterance {group}", where=str(path), hint="rename one of the files"
+                    )
+                loaders[group] = functools.partial(_utterance, file, path, group, number, header)
+        return RecordingSet(loaders, meta=META, sources=[str(path) for path in paths])
+
+
+def _names(file: h5py.File, name: str) -> set[str]:
+    """The names in a group of the file itself; none where it is something else."""
+    inside = isinstance(file.get(name, getlink=True), h5py.HardLink)
+    return set(file[name]) if inside and isinstance(file[name], h5py.Group) else set()
+
+
+def _header(file: Path, path: Path) -> _Header:
+    """Labels and speakers, after everything that can be told without reading a spike has been checked."""
+    with open_hdf5(file) as opened:
+        labels = read_array(opened, "labels", ndim=1, kinds="iu").astype(np.int64)
+        spikes = child(opened, "spikes", h5py.Group)
+        lengths = {"/labels": len(labels)}
+        for name, kinds, what in (("times", "f", "floating-point"), ("units", "iu", "whole")):
+            lengths[f"/spikes/{name}"] = len(_ragged(spikes, name, kinds, what))
+        speakers = None
+        if "extra" in opened and "speaker" in child(opened, "extra", h5py.Group):
+            speakers = read_array(opened["extra"], "speaker", ndim=1, kinds="iu").astype(np.int64)
+            lengths["/extra/speaker"] = len(speakers)
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise DataError(f"lists of different lengths: {found}", where=str(path), hint=REMAKE)
+    wrong = np.flatnonzero((labels < 0) | (labels >= CLASSES))
+    if len(wrong):
+        raise DataError(
+            f"a label is {labels[wrong[0]]}, not from 0 to {CLASSES - 1}",
+            where=f"{path}:/labels[{wrong[0]}]",
+            hint=_NO_SHD,
+        )
+    return _Header(labels, speakers)
+
+
+def _ragged(spikes: h5py.Group, name: str, kinds: str, what: str) -> h5py.Dataset:
+    """A dataset [utterance] of lists of numbers of a kind. Raises DataError for anything else."""
+    data = child(spikes, name, h5py.Dataset)
+    base = h5py.check_vlen_dtype(data.dtype)
+    inside = not (data.is_virtual or data.external)
+    if not inside or data.ndim != 1 or not isinstance(base, np.dtype) or base.kind not in kinds:
+        raise DataError(
+            f"the entry is not a list of {what} numbers for each utterance, kept in this file",
+            where=f"{spikes.file.filename}:{data.name}",
+            hint=_NO_SHD,
+        )
+    return data
+
+
+def _utterance(file: Path, path: Path, group: str, number: int, header: _Header) -> Recording:
+    times, units = (block[number % _BLOCK] for block in _block(file, number // _BLOCK))
+    seconds = np.asarray(times, np.float32)
+    _check(seconds, units, path, number)
+    labels: dict[str, Any] = {"label": int(header.labels[number]), "file": path.name}
+    if header.speakers is not None:
+        labels["speaker"] = int(header.speakers[number])
+    return Recording(
+        group=group,
+        signal=population_counts(seconds),
+        dt_ms=1.0,
+        unit="spikes/ms",
+        channels=["all units"],
+        events={"spike_s": seconds, "spike_unit": units.astype(np.int32)},
+        labels=labels,
+    )
+
+
+def population_counts(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[1000, 1] spikes of all units together in each ms of the first second: what tells utterances apart at a glance.
+
+    Recordings are known by their signal: were it the label, all utterances of a digit would be taken for copies.
+    """
+    step = (seconds.astype(np.float64) * 1000).astype(np.int64)
+    return np.bincount(step[step < SHOWN_MS], minlength=SHOWN_MS).astype(np.float32)[:, None]
+
+
+def _check(seconds: NDArray[np.float32], units: NDArray[Any], path: Path, number: int) -> None:
+    times_at, units_at = (f"{path}:/spikes/{name}[{number}]" for name in ("times", "units"))
+    if len(seconds) != len(units):
+        raise DataError(f"{len(seconds)} times for {len(units)} units", where=times_at, hint=REMAKE)
+    wrong = np.flatnonzero(~((seconds >= 0) & (seconds <= LONGEST_S)))
+    if len(wrong):
+        hint = f"times are seconds from 0 to {LONGEST_S:g}: repair the file, or leave it out"
+        raise DataError(f"a spike time is {seconds[wrong[0]]:g} s", where=f"{times_at}, spike {wrong[0]}", hint=hint)
+    wrong = np.flatnonzero((units.astype(np.int64) < 0) | (units.astype(np.int64) >= UNITS))
+    if len(wrong):
+        raise DataError(
+            f"a unit is {units[wrong[0]]}, not from 0 to {UNITS - 1}",
+            where=f"{units_at}, spike {wrong[0]}",
+            hint=_NO_SHD,
+        )
+
+
+def _block(file: Path, block: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Times and units of a block of utterances, kept until another is asked for: they are asked for in order."""
+    about = file.stat() if file.is_file() else None
+    key = (file, about.st_mtime_ns, about.st_size, block) if about else None
+    found = _KEPT.get(key)
+    if found is None:
+        _KEPT.clear()
+        with open_hdf5(file) as opened:
+            here = slice(block * _BLOCK, (block + 1) * _BLOCK)
+            spikes = child(opened, "spikes", h5py.Group)
+            found = spikes["times"][here], spikes["units"][here]
+        _KEPT[key] = found
+    return found
+
+
+_KEPT: dict[Any, tuple[NDArray[Any], NDArray[Any]]] = {}

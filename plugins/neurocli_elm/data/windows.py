@@ -1,0 +1,249 @@
+"""Windows of simulations: which ones an epoch draws, and their input events and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.recordings.recording import Recording
+
+if TYPE_CHECKING:
+    from neurocli_elm.data.events import InputEvents
+
+WINDOW_MS, IGNORED_MS = 500, 500
+"""The published length of a training window, and the start of a simulation that is never drawn."""
+
+SOMA_BIAS_MV, SOMA_CLIP_MV, SOMA_SCALE_MV = -67.7, -55.0, 10.0
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows [sample] of `num_steps` steps.
+
+    step, channel, sample: int64 [event] of the input events, by sample and step; sign: float32 [event], +1 excitatory and
+    -1 inhibitory. spike: float32 [sample, step], 1 where the cell fires; soma_mv: float32 [sample, step], voltage clipped
+    at -55 mV, above -67.7 mV. Steps behind the end of a simulation have no input, and 0 as targets.
+    """
+
+    step: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    sign: NDArray[np.float32]
+    sample: NDArray[np.int64]
+    num_steps: int
+    num_channels: int
+    spike: NDArray[np.float32]
+    soma_mv: NDArray[np.float32]
+
+    @property
+    def num_samples(self) -> int:
+        return len(self.spike)
+
+    @property
+    def soma(self) -> NDArray[np.float32]:
+        """[sample, step] the target of training: (min(v, -55) + 67.7) / 10."""
+        return self.soma_mv / np.float32(SOMA_SCALE_MV)
+
+    def dense(self) -> NDArray[np.float32]:
+        """The input [sample, step, channel]: 25 times the memory and more."""
+        out = np.zeros((self.num_samples, self.num_steps, self.num_channels), np.float32)
+        out[self.sample, self.step, self.channel] = self.sign
+        return out
+
+    def input_events(self) -> InputEvents:
+        """The input as a neuron takes it."""
+        import torch
+
+        from neurocli_elm.data.events import InputEvents
+
+        step, channel, sign, sample = map(torch.from_numpy, (self.step, self.channel, self.sign, self.sample))
+        return InputEvents(step, channel, sign, sample, self.num_steps, self.num_samples)
+
+
+def soma_target_mv(recording: Recording, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+    """[time] soma voltage clipped at -55 mV, above -67.7 mV; of the steps from `start` on, before `stop`."""
+    # In float64: the published targets are subtracted there.
+    clipped = np.minimum(recording.signal[start:stop, 0].astype(np.float64), SOMA_CLIP_MV) - SOMA_BIAS_MV
+    return clipped.astype(np.float32)
+
+
+def spike_target(recording: Recording, event: str = "output_spikes") -> NDArray[np.float32]:
+    """[time] 1 at each step that `event` names. Raises DataError where the recording has no such event."""
+    if event not in recording.events:
+        raise DataError(
+            f"the recording has no {event}",
+            where=f"recording {recording.group}",
+            hint="labels are found again only where a file has the voltage at more than one sample per ms",
+        )
+    steps = recording.events[event]
+    if steps.dtype.kind not in "iu" or (len(steps) and not (steps.min() >= 0 and steps.max() < recording.steps)):
+        raise DataError(
+            f"{event} are not steps of a recording of {recording.steps}",
+            where=f"recording {recording.group}",
+            hint="prepare it again",
+        )
+    target = np.zeros(recording.steps, np.float32)
+    target[steps] = 1
+    return target
+
+
+def cut(
+    recordings: Sequence[Recording],
+    places: Sequence[tuple[int, int]],
+    num_steps: int = WINDOW_MS,
+    *,
+    labels: str = "output_spikes",
+) -> Windows:
+    """The windows that begin at `places`: (index into `recordings`, step). Raises DataError where inputs are missing or differ."""
+    channels = _channels(recordings)
+    spikes = {n: spike_target(recordings[n], labels) for n, _ in places}
+    parts: list[tuple[NDArray[Any], ...]] = []
+    spike, soma_mv = np.zeros((2, len(places), num_steps), np.float32)
+    for sample, (n, start) in enumerate(places):
+        step, channel = _events_within(recordings[n], start, num_steps, channels)
+        sign = np.where(channel < recordings[n].labels["num_excitatory"], np.float32(1), np.float32(-1))
+        parts.append((step, channel, sign, np.full(len(step), sample)))
+        for out, piece in (
+            (spike, spikes[n][start : start + num_steps]),
+            (soma_mv, soma_target_mv(recordings[n], start, start + num_steps)),
+        ):
+            out[sample, : len(piece)] = piece
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
+    return Windows(
+        columns[0].astype(np.int64),
+        columns[1].astype(np.int64),
+        columns[2].astype(np.float32),
+        columns[3].astype(np.int64),
+        num_steps,
+        channels,
+        spike,
+        soma_mv,
+    )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How windows are drawn for training.
+
+    per_simulation: windows of each simulation in an epoch; ignored: steps at the start that no window touches; pool: so
+    many simulations are drawn from at a time, before the next ones come (None: all together), so that few need be in
+    memory.
+    """
+
+    batch: int = 8
+    window: int = WINDOW_MS
+    ignored: int = IGNORED_MS
+    per_simulation: int = 4
+    pool: int | None = None
+
+    def steps(self, simulations: int) -> int:
+        """Batches of an epoch."""
+        return -(-simulations * self.per_simulation // self.batch)
+
+    def places(self, lengths: Sequence[int], *, seed: int, epoch: int) -> Iterator[list[tuple[int, int]]]:
+        """The windows of each batch of an epoch: (simulation, step). A pure function of its arguments.
+
+        Every simulation of a pool is drawn once before one is drawn again; the start is uniform over those that the published
+        recipe draws, from `ignored` to one before the last that fits. Raises DataError where a simulation is too short.
+        """
+        for n, length in enumerate(lengths):
+            check_length(length, self.window + self.ignored, where=f"simulation {n} of the set")
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(lengths))
+        waiting: list[tuple[int, int]] = []
+        for first in range(0, len(order), self.pool or max(len(order), 1)):
+            pool = order[first : first + (self.pool or len(order))]
+            for _ in range(self.per_simulation):
+                for n in rng.permutation(pool).tolist():
+                    starts = max(lengths[n] - self.window - self.ignored, 1)
+                    waiting.append((n, int(rng.integers(starts)) + self.ignored))
+                    if len(waiting) == self.batch:
+                        yield waiting
+                        waiting = []
+        if waiting:
+            yield waiting
+
+
+def draw(
+    load: Callable[[int], Recording],
+    lengths: Sequence[int],
+    sampling: Sampling,
+    *,
+    seed: int,
+    epoch: int,
+    labels: str = "output_spikes",
+) -> Iterator[Windows]:
+    """The batches of an epoch. `load` gives a simulation by its number; each is kept for as long as its pool is drawn from."""
+    room = (sampling.pool or len(lengths)) + sampling.batch
+    kept: dict[int, Recording] = {}
+    for places in sampling.places(lengths, seed=seed, epoch=epoch):
+        numbers = list(dict.fromkeys(n for n, _ in places))
+        for n in numbers:
+            kept[n] = kept.pop(n) if n in kept else load(n)  # the one used last stands last
+        while len(kept) > room:
+            del kept[next(iter(kept))]
+        index = {n: i for i, n in enumerate(numbers)}
+        here = [(index[n], start) for n, start in places]
+        yield cut([kept[n] for n in numbers], here, sampling.window, labels=labels)
+
+
+def check_length(length: int, needed: int, *, where: str) -> None:
+    """Raise DataError where a simulation of `length` steps is shorter than what must be cut from it."""
+    if length < needed:
+        raise DataError(
+            f"the simulation lasts {length} ms, and {needed} ms are needed",
+            where=where,
+            hint="simulate for longer, or lower the window or the start that is left out",
+        )
+
+
+def _events_within(
+    recording: Recording, start: int, num_steps: int, channels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(step in the window, channel) of its input events, by step and channel; a channel has one event in a step."""
+    spikes = recording.spikes
+    assert spikes is not None
+    if (spikes.step[1:] >= spikes.step[:-1]).all():
+        first, last = np.searchsorted(spikes.step, [start, start + num_steps])
+        step, channel = spikes.step[first:last], spikes.channel[first:last]
+    else:
+        inside = (spikes.step >= start) & (spikes.step < start + num_steps)
+        step, channel = spikes.step[inside], spikes.channel[inside]
+    key = (step.astype(np.int64) - start) * channels + channel
+    if not (key[1:] > key[:-1]).all():
+        key = np.unique(key)
+    steps, which = np.divmod(key, channels)
+    return steps, which
+
+
+def _channels(recordings: Sequence[Recording]) -> int:
+    """The number of inputs that all `recordings` share."""
+    sizes = []
+    for recording in recordings:
+        missing = [name for name in ("num_inputs", "num_excitatory") if name not in recording.labels]
+        if recording.spikes is None or missing:
+            what = "input spikes" if recording.spikes is None else f"the label {missing[0]}"
+            raise DataError(
+                f"the recording has no {what}",
+                where=f"recording {recording.group}",
+                hint="prepare it from a NeuronIO file, or simulate it",
+            )
+        sizes.append(int(recording.labels["num_inputs"]))
+        if recording.spikes.channel.size and recording.spikes.channel.max() >= sizes[-1]:
+            raise DataError(
+                f"an input spike has channel {recording.spikes.channel.max()} of {sizes[-1]}",
+                where=f"recording {recording.group}",
+                hint="prepare it again",
+            )
+    if len(set(sizes)) > 1:
+        where = recordings[next(n for n, size in enumerate(sizes) if size != sizes[0])].group
+        raise DataError(
+            f"simulations have {sizes[0]} and {max(set(sizes) - {sizes[0]})} inputs",
+            where=f"recording {where}",
+            hint="name simulations of one cell",
+        )
+    return sizes[0] if sizes else 0

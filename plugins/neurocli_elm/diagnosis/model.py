@@ -1,0 +1,172 @@
+"""The diagnosis of a neuron, untrained or trained: timescales, dead synapses and branches, saturation, gradients, loss terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from neurocli.diagnosis.copied import copy_findings
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import information, listed, unless_none
+from neurocli.plugin.family import Trained
+from neurocli.recordings.copies import copies
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.diagnosis.flow import lag_findings, saturation_finding
+from neurocli_elm.diagnosis.split import part_of_group, positives_finding
+from neurocli_elm.model.control import untrained_neuron
+from neurocli_elm.model.loss import loss_terms
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.probe import some_windows
+
+MOST_DEAD = 0.3
+LARGEST_SHARE = 0.95
+_AT_BOUND = 1e-3
+"""Relative distance to a bound within which a timescale is stuck there."""
+
+
+def untrained_findings(data: SimulationData, config: Any, version: int) -> list[Finding]:
+    """Checks of a neuron as training would begin with it."""
+    module = untrained_neuron(config, data.spec, version, config.train.seed)
+    return neuron_findings(module, data, config, "train", "untrained")
+
+
+def trained_findings(trained: Trained) -> list[Finding]:
+    """Checks of a trained neuron, and of the split that it was trained with."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+    part_of = part_of_group(data)
+    _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")
+    part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
+    return [
+        overlap,
+        positives_finding(data, trained.config),
+        *neuron_findings(module, data, trained.config, part, "trained"),
+    ]
+
+
+def neuron_findings(module: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+    """Checks of a neuron, asked with windows of the simulations of `part`."""
+    windows = some_windows(data, part)
+    return [
+        *timescale_findings(module, config.data.window, subject),
+        *synapse_findings(module, subject),
+        saturation_finding(module, windows, subject),
+        *lag_findings(module, windows, subject),
+        *_learning(module, data, config, "train" if data.split.train else "", subject),
+    ]
+
+
+def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Finding]:
+    """How memory covers its range, what is stuck at a bound, and what a window is too short for."""
+    options = module.options
+    tau = module.tau_m.detach().cpu().double().sort().values
+    low, high = options.memory_tau_min, options.tau_max
+    learned = options.learn_memory_tau
+    quarters = ", ".join(
+        f"{value:.3g}" for value in torch.quantile(tau, torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
+    )
+    at_low, at_high = int((tau <= low * (1 + _AT_BOUND)).sum()), int((tau >= high * (1 - _AT_BOUND)).sum())
+    stuck = max(at_low - 1, 0) + max(at_high - 1, 0)
+    kind = "learned" if learned else "fixed"
+    value = f"{len(tau)} {kind}: {quarters} ms (ends and quartiles) of {low:g} to {high:g} ms"
+    return [
+        information("timescales", subject, value),
+        Finding(
+            "timescales-at-bounds",
+            subject,
+            WARN if stuck else PASS,
+            f"{at_low} at {low:g} ms, {at_high} at {high:g} ms",
+            "≤ 1 at each",
+            f"{kind} timescales are stuck: widen model.memory_tau_min or model.memory_tau_max" if stuck else "",
+        ),
+        judged(
+            "longest-timescale",
+            subject,
+            float(tau[-1]),
+            warn=window,
+            advice="ms: memory that outlasts a training window (data.window) cannot be learned from it",
+        ),
+    ]
+
+
+def synapse_findings(module: ElmNeuron, subject: str) -> list[Finding]:
+    """Synapses whose weight has fallen to zero, branches without a living one, and inputs that nobody listens to."""
+    options = module.options
+    living = (module.synapse_weights.detach() > 0).cpu()
+    mask = module.valid_indices_mask.detach().bool().cpu()
+    valid = mask if len(mask) else torch.ones(options.synapses, dtype=torch.bool)
+    dead = int((valid & ~living).sum()) / max(int(valid.sum()), 1)
+    reaches = module.mlp.linears[0].weight.detach()[:, : options.branches].abs().sum(0).cpu() > 0
+    branches = living.view(options.branches, -1).any(1) & reaches
+    lost = torch.nonzero(~branches)[:, 0].tolist()
+    heard = torch.zeros(options.num_input, dtype=torch.bool)
+    heard[module.synapse_channels.cpu()[living]] = True
+    deaf = torch.nonzero(~heard)[:, 0].tolist()
+    share = judged(
+        "dead-synapses",
+        subject,
+        dead,
+        warn=MOST_DEAD,
+        advice="share of synapses whose weight is not above 0, which get no gradient any more: lower train.learning_rate",
+    )
+    if not bool(living.any()):
+        share = Finding(
+            "dead-synapses", subject, FAIL, dead, f"≤ {MOST_DEAD:g}", "no input reaches the neuron: train again"
+        )
+    return [
+        share,
+        unless_none(
+            "dead-branches",
+            subject,
+            f"{len(lost)} of {options.branches}: {listed(map(str, lost))}" if lost else "",
+            verdict=WARN if bool(branches.any()) else FAIL,
+            advice="no living synapse, or nothing that reads it: fewer branches (model.num_branch), or train again",
+        ),
+        information(
+            "inputs-without-synapse",
+            subject,
+            f"{len(deaf)} of {options.num_input}" + (f": {listed(map(str, deaf))}" if deaf else ""),
+        ),
+    ]
+
+
+def _learning(module: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+    """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
+    if not part:
+        return []
+    device = next(module.parameters()).device
+    batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
+    batch = {name: tensor.to(device) for name, tensor in batch.items()}
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    with torch.enable_grad():
+        terms = loss_terms(module, batch, config.loss)
+        total = torch.stack(list(terms.values())).sum()
+        gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+    values = {name: float(term.detach()) for name, term in terms.items()}
+    whole = sum(values.values())
+    shares = {name: value / whole if whole else float("nan") for name, value in values.items()}
+    largest = max(shares, key=lambda name: shares[name])
+    finite = all(value == value and abs(value) < float("inf") for value in (*values.values(), whole))
+    advice = f"the loss is nearly all {largest}: the other target is hardly learned; change loss.spike or loss.soma"
+    uneven = not finite or shares[largest] > LARGEST_SHARE
+    broken = [name for (name, _), g in zip(named, gradients, strict=True) if g is not None and not g.isfinite().all()]
+    still = [name for (name, _), g in zip(named, gradients, strict=True) if g is None or not g.any()]
+    return [
+        Finding(
+            "loss-terms",
+            subject,
+            FAIL if not finite else WARN if uneven else PASS,
+            ", ".join(f"{name} {values[name]:.3g} ({shares[name]:.0%})" for name in values),
+            f"≤ {LARGEST_SHARE:.0%} each, finite",
+            "not finite: lower train.learning_rate" if not finite else advice if uneven else "",
+        ),
+        Finding(
+            "gradients",
+            subject,
+            FAIL if broken else WARN if still else PASS,
+            listed(broken) or listed(still) or f"{len(named)} tensors",
+            "finite, not 0",
+            "not finite: lower train.learning_rate" if broken else "no gradient reaches them" if still else "",
+        ),
+    ]

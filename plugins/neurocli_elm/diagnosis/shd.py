@@ -1,0 +1,109 @@
+"""The diagnosis of spoken digits: classes, speakers, spikes that no bin takes, silent units, and whether a split can be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.errors import DataError
+from neurocli.recordings import RecordingSet
+from neurocli_elm.data.readers.shd import CLASSES, UNITS
+from neurocli_elm.data.shd_bins import DURATION_S
+from neurocli_elm.data.shd_dataset import ShdData, about_of
+from neurocli_elm.data.shd_split import PUBLISHED, About
+
+MOST_LATE = 0.05
+MOST_SILENT = 0.1
+
+
+def utterance_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
+    """Every check of a set of utterances, in reading order."""
+    about: dict[str, About] = {}
+    wrong, empty = [], []
+    spikes = late = 0
+    of_unit = np.zeros(UNITS, np.int64)
+    for group in recordings:
+        try:
+            recording = recordings[group]
+            about[group] = about_of(recording, recordings.where(group))
+        except DataError as error:
+            wrong.append(f"{group}: {error.message}")
+            continue
+        seconds = recording.events["spike_s"]
+        if not len(seconds):
+            empty.append(group)
+        spikes += len(seconds)
+        late += int((seconds >= DURATION_S).sum())
+        of_unit += np.bincount(recording.events["spike_unit"], minlength=UNITS)
+    found = [
+        Finding(
+            "readable",
+            f"{len(recordings)} utterances",
+            FAIL if wrong else PASS,
+            _some(wrong) or f"{spikes / max(len(about), 1):,.0f} spikes in each",
+            "times, units and label",
+            "leave these out, or bring the files again" if wrong else "",
+        )
+    ]
+    if not about:
+        return found
+    missing = [str(k) for k in range(CLASSES) if k not in {one.label for one in about.values()}]
+    found += [
+        _none("empty", "utterances", empty, WARN, "no spike tells what was said: leave them out"),
+        _none("missing-classes", f"{CLASSES} digits", missing, WARN, "a model cannot learn what it is never shown"),
+        judged(
+            "late-spikes",
+            "spikes",
+            late / max(spikes, 1),
+            warn=MOST_LATE,
+            advice="share of the spikes after 1 s, which the published bins leave out",
+        ),
+        judged(
+            "silent-units",
+            f"{UNITS} units",
+            float((of_unit == 0).mean()),
+            warn=MOST_SILENT,
+            advice="share of the units without a spike: what they say cannot be learned",
+        ),
+    ]
+    if wrong:
+        return found
+    try:
+        data = ShdData(recordings, config)
+    except DataError as error:
+        return [*found, Finding("usable", "data", FAIL, error.message, "can be split", error.hint or "")]
+    sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
+    text = f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on ({data.split.protocol})"
+    return [*found, Finding("usable", "data", PASS, text, "can be split"), speaker_finding(data)]
+
+
+def speaker_finding(data: ShdData) -> Finding:
+    """Speakers that the test shares with the training: a score over them says less about new ones."""
+    if not data.speakers_known:
+        return Finding("shared-speakers", "split", WARN, "unknown", "0", "the files do not say who speaks")
+    heard, tested = (
+        {data.about[group].speaker for part in parts for group in data.split.groups(part)}
+        for parts in (("train", "validation"), ("test",))
+    )
+    shared = len(heard & tested)
+    advice = "scores of heard and of new speakers stand apart in the evaluation"
+    if data.split.protocol != PUBLISHED and shared:
+        advice = "the same voices are trained and tested on: split by speaker"
+    return Finding(
+        "shared-speakers",
+        "split",
+        WARN if shared else PASS,
+        f"{shared} of {len(tested)} test speakers",
+        "0",
+        advice if shared else "",
+    )
+
+
+def _none(check: str, subject: str, names: list[str], verdict: str, advice: str) -> Finding:
+    return Finding(check, subject, verdict if names else PASS, _some(names) or "none", "none", advice if names else "")
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,150 @@
+"""What an evaluation shows beyond the scoreboard: the published protocol beside ours, and what the answers look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+from neurocli.evaluation.question import Prediction
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.windows import SOMA_BIAS_MV, Windows, soma_target_mv
+from neurocli_elm.evaluation import protocol
+from neurocli_elm.evaluation.spike_scores import FALSE_POSITIVES
+from neurocli_elm.evaluation.targets import SOMA, SPIKE
+from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION
+from neurocli_elm.model.neuron import ElmNeuron
+
+SHOWN_MS, LEAD_MS = 2000, 400
+_MODEL = "#009E73"
+
+
+def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """The table of both protocols, and traces of one simulation."""
+    data = trained.data
+    assert isinstance(data, SimulationData)
+    answer = next(iter(answers.values()))
+    found = [_traces(data, answer, figures / "traces.png")]
+    if trained.config.evaluate.published:
+        found.insert(0, published(trained))
+    return found
+
+
+def published(trained: Trained) -> Exhibit:
+    """The published evaluation of the model, and the same predictions without realignment on the test files."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+    files: dict[str, list[str]] = {}
+    for group in data.split.test:
+        files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
+    try:
+        each = [
+            protocol.answers([data.load(g) for g in groups], _predictor(module), labels=data.options.event)
+            for groups in files.values()
+        ]
+        scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
+    except DataError as error:
+        table = Table(["protocol", "why not"], [["published", error.message]])
+        return Exhibit("published-protocol", "The published protocol", table, None, {})
+    rows = [[name, *_row(scores)] for name, scores in scored.items()]
+    first = scored["published"]
+    reason = first.spikes.undefined
+    note = (
+        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than 24 "
+        f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
+        "and the standard deviation of its own targets, which no user of a model could do. TP@: true positives at that rate of "
+        "false ones; AUC@: their mean below it" + (f". {reason}" if reason else "")
+    )
+    columns = ["protocol", "AUC", "AP", *(f"TP@{rate:g}" for rate in FALSE_POSITIVES)]
+    columns += [*(f"AUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE mV", "MAE mV", "EV %"]
+    claims: dict[str, Any] = {
+        f"{name.split()[0]}_{key}": value
+        for name, scores in scored.items()
+        for key, value in (
+            ("auc", scores.spikes.auc),
+            ("rmse_mv", scores.soma.rmse_mv),
+            *((f"auc_at_{rate:g}", scores.spikes.partial_auc.get(rate)) for rate in FALSE_POSITIVES),
+        )
+    }
+    return Exhibit("published-protocol", "The published protocol", Table(columns, rows, note), None, claims)
+
+
+def _row(scores: protocol.Scores) -> list[Any]:
+    spikes, soma = scores.spikes, scores.soma
+    at = [part.get(rate) for part in (spikes.true_positives, spikes.partial_auc) for rate in FALSE_POSITIVES]
+    return [spikes.auc, spikes.average_precision, *at, soma.rmse_mv, soma.mae_mv, soma.explained_percent]
+
+
+def _predictor(module: ElmNeuron) -> Callable[[Windows], Any]:
+    device = next(module.parameters()).device
+
+    @torch.no_grad()
+    def predict(windows: Windows) -> tuple[Any, Any]:
+        spike, soma = module.neuronio_output(windows.input_events().to(device))
+        return spike.cpu().numpy(), soma.cpu().numpy()
+
+    return predict
+
+
+def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
+    """Start of the stretch that shows most output spikes, each with what led to it; `first` where there is none."""
+    last = max(first, steps - SHOWN_MS)
+    starts = [min(max(first, int(event) - LEAD_MS), last) for event in events if event >= first] or [first]
+    return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
+
+
+def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
+    """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
+    spikes = {g: len(data.load(g).events[data.options.event]) for g in answer.values}
+    group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
+    recording, values, first = data.load(group), answer.values[group], data.options.ignored
+    events = recording.events[data.options.event]
+    time = np.arange(first, recording.steps)
+    begin = _busiest(events, first, recording.steps)
+    shown = (time >= begin) & (time < begin + SHOWN_MS)
+    inputs = recording.spikes
+    assert inputs is not None
+    above: dict[str, Any] = {
+        "loc": "lower right",
+        "bbox_to_anchor": (1, 0.97),
+        "ncols": 2,
+        "fontsize": 8,
+        "frameon": False,
+    }
+    with saved_figure(path, nrows=3, width=8.0, height=6.4) as (_, (raster, soma, spike)):
+        seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
+        step, channel = inputs.step[seen], inputs.channel[seen]
+        exciting = channel < data.excitatory
+        for chosen, colour, label in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
+            raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
+        raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))
+        raster.legend(**above, markerscale=8)
+        soma.plot(
+            time[shown], soma_target_mv(recording)[first:][shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell"
+        )
+        soma.plot(time[shown], values[shown, SOMA] + SOMA_BIAS_MV, color=_MODEL, lw=1.0, label="model")
+        soma.set(ylabel="soma (mV)", xlim=(begin, begin + SHOWN_MS))
+        soma.legend(**above)
+        for number, event in enumerate(events[(events >= begin) & (events < begin + SHOWN_MS)]):
+            spike.axvline(event, color="0.7", lw=1.5, label="output spike of the cell" if number == 0 else None)
+        spike.plot(time[shown], values[shown, SPIKE], color=_MODEL, lw=1.0, label="model")
+        # Probabilities per ms are small even where the model is right: the axis goes as far as they do.
+        top = min(1.0, 1.1 * float(values[shown, SPIKE].max()) + 1e-6)
+        spike.set(ylabel="spike probability\nper ms", xlabel="time (ms)", xlim=(begin, begin + SHOWN_MS), ylim=(0, top))
+        spike.legend(**above)
+    error = values[:, SOMA] - soma_target_mv(recording)[first:]
+    row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
+    table = Table(
+        ["simulation", "output spikes", "RMSE mV"],
+        [row],
+        "figure: the 2 s with the most output spikes; voltage clipped at -55 mV",
+    )
+    return Exhibit("traces", "One simulation, cell and model", table, path, {})

@@ -1,0 +1,1 @@
+"""Networks of the neuron's own size that stand beside it."""

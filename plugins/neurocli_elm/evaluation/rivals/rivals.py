@@ -1,0 +1,132 @@
+"""The strong baselines: an LSTM, a GRU and a TCN with as many parameters as the neuron, trained on the same windows by the same loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.small_network import count, fit_network, from_arrays, to_arrays
+from neurocli.recordings import Batch
+from neurocli.training.batches import total_steps
+from neurocli_elm.data.dataset import SimulationData, as_batch
+from neurocli_elm.data.windows import SOMA_SCALE_MV, Sampling, cut, draw
+from neurocli_elm.evaluation.rivals.gated_scan import window_loss
+from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGru, PerInputLstm, PerInputTcn, of_size
+from neurocli_elm.evaluation.targets import prediction
+from neurocli_elm.model.build import build_neuron
+
+STEPS_OF_THE_NEURON = 2
+"""Optimiser steps for each of the neuron's: theirs are cheaper and they need more of them, so that they get no less CPU than it has."""
+QUICK, QUICK_STEPS = ("GRU per input",), 4000
+"""What the quick form is: the strongest of them on development cells, with all of its steps, or these for a neuron of a longer training."""
+SEED, BATCH, WARMUP = 0, 8, 0.02
+
+
+@dataclass(frozen=True)
+class Rival:
+    """sums_per_unit: how the parameters are shared between input and recurrence."""
+
+    name: str
+    layout: Layout
+    learning_rate: float
+    sums_per_unit: float
+
+
+RIVALS = (
+    Rival("LSTM per input", PerInputLstm, 1e-2, 2.9),
+    Rival("GRU per input", PerInputGru, 2e-2, 2.2),
+    Rival("causal TCN", PerInputTcn, 1e-2, 3.3),
+)
+
+
+def rivals(data: SimulationData, config: Any, version: int) -> list[Predictor]:
+    """As `evaluate.rivals` asks for; none without training simulations."""
+    if config.evaluate.rivals == "none" or not data.split.train:
+        return []
+    wanted, steps = neuron_parameters(data, config, version), steps_of(data, config)
+    chosen = [r for r in RIVALS if r.name in QUICK or config.evaluate.rivals == "full"]
+    return [_predictor(rival, data, config, wanted, steps) for rival in chosen]
+
+
+def neuron_parameters(data: SimulationData, config: Any, version: int) -> int:
+    """How many numbers the neuron of these options has to learn."""
+    with torch.random.fork_rng(devices=[]):
+        return count(build_neuron(config, data.spec, version))
+
+
+def steps_of(data: SimulationData, config: Any) -> int:
+    """Optimiser steps of a rival."""
+    whole = STEPS_OF_THE_NEURON * total_steps(data, config.train)
+    return whole if config.evaluate.rivals == "full" else min(whole, QUICK_STEPS)
+
+
+def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int, steps: int) -> Predictor:
+    groups, units = of_size(rival.layout, data.excitatory, data.channels, parameters, rival.sums_per_unit)
+    sampling = replace(data.sampling, batch=BATCH)
+
+    def build() -> PerInput:
+        return rival.layout(data.excitatory, data.channels, groups, units)
+
+    loss = config.loss.model_copy(update={"burn_in": 0})  # a GRU does better with the whole window
+
+    def fit() -> dict[str, NDArray[Any]]:
+        network = fit_network(
+            build,
+            lambda network, batch: window_loss(network(batch), batch, loss),
+            lambda epoch: windows_of(data, sampling, epoch),
+            steps=steps,
+            learning_rate=rival.learning_rate,
+            seed=SEED,
+            warmup=WARMUP,
+        )
+        return to_arrays(network)
+
+    settings = {
+        "groups": groups,
+        "units": units,
+        "steps": steps,
+        "rate": rival.learning_rate,
+        "sampling": asdict(sampling),
+        "labels": data.options.event,
+        "loss": loss.model_dump(),
+        "seed": SEED,
+    }
+    fitted = Fitted(rival.name, data, settings, fit)
+
+    def answer(question: Question) -> Prediction:
+        with torch.random.fork_rng(devices=[]):
+            network = build()
+        from_arrays(network, fitted.values)
+        return prediction(question, {group: _whole(network, data, group) for group in question.groups})
+
+    note = (
+        f"a weight for each input, {2 * groups} sums with a trace of 5 ms, {units} units: as many parameters as the neuron; {steps:,} steps "
+        "on windows drawn as its own"
+    )
+    return Predictor(rival.name, "baseline", answer, note, lambda: fitted.cost)
+
+
+def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator[Batch]:
+    """Batches of an epoch of the training simulations."""
+    groups = list(data.split.train)
+    lengths = [data.lengths[group] for group in groups]
+    for windows in draw(
+        lambda n: data.load(groups[n]), lengths, sampling, seed=SEED, epoch=epoch, labels=data.options.event
+    ):
+        yield as_batch(windows)
+
+
+@torch.no_grad()
+def _whole(network: PerInput, data: SimulationData, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
+    recording = data.load(group)
+    batch = as_batch(cut([recording], [(0, 0)], recording.steps, labels=data.options.event))
+    y = network(batch)[:, 0].double()
+    return torch.sigmoid(y[:, 0]).numpy(), SOMA_SCALE_MV * y[:, 1].numpy()

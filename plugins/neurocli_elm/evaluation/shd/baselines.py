@@ -1,0 +1,96 @@
+"""What a model of spoken digits is held against: the most frequent class, and logistic regressions on spike counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Predictor
+from neurocli_elm.data.readers.shd import UNITS
+from neurocli_elm.data.shd_bins import num_bins
+from neurocli_elm.data.shd_dataset import ShdData
+from neurocli_elm.evaluation.shd.targets import answered
+
+Array = NDArray[np.float64]
+Features = Callable[[NDArray[np.int64]], Array]
+"""Samples [sample, utterance] → [sample, feature]."""
+
+TIME_BINS, UNIT_GROUPS = 10, 35
+"""Of each utterance: 100 ms by 20 neighbouring units."""
+
+STRENGTH, MOST_ITERATIONS = 0.05, 200
+"""Inverse of the regularisation of standardised square roots of counts: a few features for each training sample."""
+
+MOST_SAMPLES = 8192
+_CHUNK = 256
+SEED = 0
+
+
+def baselines(data: ShdData) -> list[Predictor]:
+    """Fitted on the training utterances; none without them."""
+    if not data.split.train:
+        return []
+    rows = _training_rows(data)
+    classes = data.classes(rows)
+    frequencies = np.bincount(classes, minlength=data.num_classes) / len(classes)
+    found = [_predictor(data, "most frequent class", lambda some: np.tile(frequencies, (len(some), 1)), "")]
+    for name, features, note in (
+        ("spikes of each unit", lambda some: counts(data, some, 1, UNITS), f"counts of {UNITS} units, without time"),
+        (
+            "spikes in time and unit",
+            lambda some: counts(data, some, TIME_BINS, UNIT_GROUPS),
+            f"counts in {TIME_BINS} bins of time by {UNIT_GROUPS} groups of units",
+        ),
+    ):
+        answer = _logistic(features, rows, classes, data.num_classes)
+        found.append(_predictor(data, name, answer, f"logistic regression on {note}"))
+    return found
+
+
+def _predictor(data: ShdData, name: str, answer: Callable[[NDArray[np.int64]], Array], note: str) -> Predictor:
+    return Predictor(name, "baseline", lambda question: answered(data, question, answer), note)
+
+
+def _training_rows(data: ShdData) -> NDArray[np.int64]:
+    numbers, rng = data.utterances("train"), np.random.default_rng(SEED)
+    if data.adding:
+        return rng.choice(numbers, (MOST_SAMPLES, 2))
+    return rng.permutation(numbers)[:MOST_SAMPLES, None]
+
+
+def counts(data: ShdData, rows: NDArray[np.int64], time_bins: int, unit_groups: int) -> Array:
+    """[sample, feature] spikes in each bin of time of each utterance, by groups of neighbouring units."""
+    bins, size = num_bins(data.options.bin_ms), data.parts * time_bins * unit_groups
+    found = np.zeros((len(rows), size))
+    for first in range(0, len(rows), _CHUNK):
+        some = rows[first : first + _CHUNK]
+        sample, step, unit, count = data.entries(some)
+        half, within = np.divmod(step, bins)
+        time = half * time_bins + within * time_bins // bins
+        place = (sample * data.parts * time_bins + time) * unit_groups + unit * unit_groups // UNITS
+        found[first : first + _CHUNK] = np.bincount(place, count, len(some) * size).reshape(len(some), size)
+    return found
+
+
+def _logistic(features: Features, rows: NDArray[np.int64], classes: NDArray[np.int64], num_classes: int) -> Any:
+    """Probabilities [sample, class] of a regression on square roots of counts, which have a variance of one size."""
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.sqrt(features(rows))
+    mean, sd = x.mean(0), np.maximum(x.std(0), 1e-6)
+    present = np.unique(classes)
+
+    if len(present) < 2:
+        only = np.eye(num_classes)[present[0]]
+        return lambda some: np.tile(only, (len(some), 1))
+    fitted = LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS, tol=1e-3).fit((x - mean) / sd, classes)
+
+    def answer(some: NDArray[np.int64]) -> Array:
+        found = np.zeros((len(some), num_classes))
+        found[:, fitted.classes_] = fitted.predict_proba((np.sqrt(features(some)) - mean) / sd)
+        return found
+
+    return answer

@@ -1,0 +1,102 @@
+"""What is scored: which digit, or which sum, a model says at the end of a sample."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.question import Prediction, Question
+from neurocli_elm.data.readers.shd import SHOWN_MS
+from neurocli_elm.data.shd_dataset import ShdData
+
+LEAST_PROBABILITY = 1e-12
+PARTS = ("test", "validation", "train")
+HEARD, NEW = "speakers of the training", "new speakers"
+
+
+def questions(data: ShdData, part: str) -> list[Question]:
+    """One question: the class of each sample, one-hot [sample, class], group by group; all of an utterance's first second is seen."""
+    rows = data.scored_rows(part)
+    targets = {group: np.eye(data.num_classes)[data.classes(some)] for group, some in rows.items()}
+    origins = {group: np.full(len(some), SHOWN_MS - 1) for group, some in rows.items()}
+    name = "sum of two digits" if data.adding else "spoken digit"
+    return [Question(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
+
+
+def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """Speakers that the training has heard, and others; nothing where all are of one kind."""
+    if not data.speakers_known or not data.split.train:
+        return {}
+    heard = {f"speaker {data.about[group].speaker}" for group in data.split.train}
+    if len(heard & set(targets)) in (0, len(targets)):
+        return {}
+    return {
+        name: {group: np.full((len(target), 1), (group in heard) == wanted) for group, target in targets.items()}
+        for name, wanted in ((HEARD, True), (NEW, False))
+    }
+
+
+def answered(data: ShdData, question: Question, answer: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
+    """The prediction of what gives probabilities [sample, class] for samples [sample, utterance]."""
+    rows = next(rows for rows in map(data.scored_rows, PARTS) if _asks_for(data, question, rows))
+    return Prediction({group: answer(rows[group]) for group in question.groups})
+
+
+def _asks_for(data: ShdData, question: Question, rows: dict[str, NDArray[np.int64]]) -> bool:
+    """Whether a question is about these samples: parts may share speakers."""
+    return rows.keys() == question.targets.keys() and all(
+        np.array_equal(data.classes(rows[group]), target.argmax(1)) for group, target in question.targets.items()
+    )
+
+
+class _OfClasses(Metric):
+    """Sums over the samples of a group: how many, and of what each gives; targets and predictions are [sample, class]."""
+
+    unit = ""
+
+    def statistics(
+        self,
+        target: NDArray[Any],
+        prediction: NDArray[Any],
+        mask: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float64]:
+        """[1, 2]."""
+        given = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
+        if mask is not None:
+            given = given[np.broadcast_to(mask, target.shape)[:, 0]]
+        return np.array([[len(given), given.sum()]], np.float64)
+
+    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, total = np.moveaxis(statistics.sum(-2), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(n > 0, total / n, np.nan)
+
+    @abstractmethod
+    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each sample gives [sample], of targets and predictions [sample, class]."""
+
+
+class Accuracy(_OfClasses):
+    """Share of the samples whose most probable class is the right one."""
+
+    name = "accuracy"
+
+    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (target.argmax(1) == prediction.argmax(1)).astype(np.float64)
+
+
+class LogLoss(_OfClasses):
+    """Mean of -log of the probability that the right class is given."""
+
+    name = "log loss"
+    unit = "nats"
+    higher = False
+
+    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+        right = np.take_along_axis(prediction, target.argmax(1)[:, None], 1)[:, 0]
+        return -np.log(np.maximum(right, LEAST_PROBABILITY))

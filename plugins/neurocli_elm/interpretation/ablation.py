@@ -1,0 +1,219 @@
+"""What a neuron loses without a memory unit, or without all of a band of timescales."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.evaluation.intervals import paired
+from neurocli.evaluation.metrics import RMSE
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
+from neurocli_elm.evaluation.spike_metrics import SpikeAUC
+from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
+from neurocli_elm.interpretation.drawing import MODEL, UNTRAINED
+from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
+from neurocli_elm.model.probe import branch_traces, output_of
+
+Array = NDArray[np.float64]
+MOST_SIMULATIONS, MOST_UNITS = 16, 32
+BANDS_MS = (0, 3, 10, 30, 100, 300, 1000, float("inf"))
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Simulations with which a neuron is tested: branch traces [time, 1, branch], targets [time, 2], first step scored."""
+
+    branch: list[torch.Tensor]
+    targets: list[Array]
+    first: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """Statistics [simulation, channel, k] of both metrics."""
+
+    rmse: Array
+    auc: Array
+
+
+_RMSE = OfChannel(RMSE("mV"), SOMA)
+_AUC = OfChannel(SpikeAUC(), SPIKE)
+
+
+def tested(module: ElmNeuron, data: SimulationData, part: str) -> Tested:
+    """At most 16 simulations of a part, evenly chosen."""
+    groups = list(data.split.groups(part))
+    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
+    branch, targets = [], []
+    for n in picked:
+        recording = data.load(groups[n])
+        windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
+        branch.append(branch_traces(module, windows.input_events()))
+        both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
+        targets.append(both[data.options.ignored :].astype(np.float64))
+    return Tested(branch, targets, data.options.ignored)
+
+
+@torch.no_grad()
+def score(module: ElmNeuron, on: Tested) -> Score:
+    """Of whole simulations, each from a state of zero."""
+    rmse, auc = [], []
+    for branch, target in zip(on.branch, on.targets, strict=True):
+        y = output_of(module, branch)[on.first :, 0].cpu().double()
+        guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
+        rmse.append(_RMSE.statistics(target, guess))
+        auc.append(_AUC.statistics(target, guess))
+    return Score(np.stack(rmse), np.stack(auc))
+
+
+@torch.no_grad()
+def without(module: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | None = None) -> ElmNeuron:
+    """The neuron with memory units that nobody reads: at zero, or at their mean `held` [memory]."""
+    cut_off = copy.deepcopy(module)
+    first, branches = cut_off.mlp.linears[0], module.options.branches
+    columns = torch.as_tensor(units, device=first.weight.device)
+    if held is not None:
+        k, _ = module.memory_decay()
+        level = held[columns]
+        first.bias.add_(first.weight[:, branches + columns] @ (k[columns] * level))
+        cut_off.w_y.bias.add_(cut_off.w_y.weight[:, columns] @ level)
+    first.weight[:, branches + columns] = 0
+    cut_off.w_y.weight[:, columns] = 0
+    return cut_off
+
+
+@torch.no_grad()
+def mean_memory(module: ElmNeuron, on: Tested) -> torch.Tensor:
+    """[memory] over the scored steps of all simulations."""
+    weights = copy.deepcopy(module)
+    units = module.options.num_memory
+    weights.w_y = torch.nn.Linear(units, units, bias=False).to(weights.w_y.weight.device)
+    weights.w_y.weight.copy_(torch.eye(units))
+    return torch.stack([output_of(weights, branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
+
+
+def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
+    """(name, units) of bands of timescales, then of single units where they are not too many."""
+    found = []
+    for low, high in pairwise(BANDS_MS):
+        units = np.flatnonzero((tau >= low) & (tau < high))
+        if len(units):
+            name = (
+                f"below {high:g} ms"
+                if low == 0
+                else f"{low:g} ms and more"
+                if high == float("inf")
+                else f"{low:g} to {high:g} ms"
+            )
+            found.append((name, units))
+    found.append(("all memory", np.arange(len(tau))))
+    if len(tau) <= MOST_UNITS:
+        found += [(f"unit {j} ({tau[j]:.3g} ms)", np.array([j])) for j in np.argsort(tau, kind="stable")]
+    return found
+
+
+def ablation_exhibit(
+    module: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+) -> Exhibit:
+    """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
+    on, on_blank = tested(module, data, part), tested(untrained, data, part)
+    tau = module.tau_m.detach().cpu().double().numpy()
+    whole, blank = score(module, on), score(untrained, on_blank)
+    held, held_blank = mean_memory(module, on), mean_memory(untrained, on_blank)
+    rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 8, *_values(blank)]]
+    bars = []
+    for name, units in parts_of(tau):
+        zero, kept = score(without(module, units), on), score(without(module, units, held), on)
+        other = score(without(untrained, units, held_blank), on_blank)
+        change = paired(_RMSE, zero.rmse, whole.rmse)
+        still = paired(_RMSE, kept.rmse, whole.rmse)
+        row: list[Any] = [name, *_values(zero), *map(_number, (change.value, change.low, change.high))]
+        row += map(_number, (still.value, still.low, still.high))
+        row += [_auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
+        rows.append(row)
+        bars.append((name, change, still, row[9], row[10], _values(other)[0] - _values(blank)[0]))
+    path = figures / "ablation.png"
+    _draw(bars, path)
+    single = [bar for bar in bars if bar[0].startswith("unit")]
+    bands = [bar for bar in bars if not bar[0].startswith(("unit", "all"))]
+    claims: dict[str, Any] = {"rmse_mv": _values(whole)[0], "auc": _values(whole)[1]}
+    for name, some in (("unit", single), ("band", bands)):
+        if some:
+            worst = max(some, key=lambda bar: bar[2].value)
+            claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": _number(worst[2].value)}
+    claims |= {"untrained_rmse_mv": _values(blank)[0], "untrained_auc": _values(blank)[1]}
+    note = (
+        f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units' memory is 0 for all that reads it, which also "
+        "moves what reads it from its working point; at the mean: it stays at its mean, so that only what it tells is lost, also for the untrained neuron. Intervals: "
+        "95 % over simulations, the same ones with and without; none for fewer than three"
+    )
+    columns = [
+        "without",
+        "RMSE mV",
+        "AUC",
+        "rise mV",
+        "low",
+        "high",
+        "rise at mean",
+        "its low",
+        "its high",
+        "AUC change",
+        "AUC at mean",
+    ]
+    columns += ["untrained RMSE", "untrained AUC"]
+    return Exhibit("ablation", "What each memory unit is worth", Table(columns, rows, note), path, claims)
+
+
+def _values(one: Score) -> tuple[float, float | None]:
+    auc = float(_AUC.value(one.auc.sum(0)))
+    return float(_RMSE.value(one.rmse.sum(0))), _number(auc)
+
+
+def _auc_change(one: Score, whole: Score) -> float | None:
+    return _number(float(_AUC.value(one.auc.sum(0)) - _AUC.value(whole.auc.sum(0))))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
+    with saved_figure(path, ncols=2, width=10.5, height=0.24 * len(bars) + 1.2) as (_, (rmse, auc)):
+        places = np.arange(len(bars))
+        for place, (_, change, still, auc_zero, auc_mean, blank) in zip(places, bars, strict=True):
+            first = place == 0
+            rmse.barh(place - 0.2, change.value, 0.38, color=MODEL, label="at zero" if first else None)
+            rmse.barh(place + 0.2, still.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
+            for one, at in ((change, place - 0.2), (still, place + 0.2)):
+                if np.isfinite(one.low):
+                    rmse.plot([one.low, one.high], [at] * 2, color="#E69F00", lw=1.2)
+            rmse.plot(
+                blank,
+                place,
+                "s",
+                color=UNTRAINED,
+                mec="k",
+                mew=0.4,
+                ms=4,
+                label="untrained, at its mean" if first else None,
+            )
+            if auc_zero is not None and auc_mean is not None:
+                auc.barh(place - 0.2, auc_zero, 0.38, color=MODEL)
+                auc.barh(place + 0.2, auc_mean, 0.38, color="#CC79A7")
+        for axis in (rmse, auc):
+            axis.axvline(0, color="k", lw=0.8)
+            axis.set_ylim(len(bars) - 0.4, -0.6)
+            axis.set_yticks(places, [bar[0] for bar in bars] if axis is rmse else [], fontsize=8)
+        rmse.set(xlabel="rise of the soma's RMSE (mV); lines: 95 % over simulations")
+        auc.set(xlabel="change of AUC")
+        rmse.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)

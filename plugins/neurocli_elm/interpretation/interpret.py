@@ -1,0 +1,83 @@
+"""What a trained neuron has learned, the untrained one beside it; for simulated cells held against the known dendrite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.nulls import CHEAP_NULLS
+from neurocli.evaluation.question import Cost
+from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.family import Trained
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.interpretation.ablation import ablation_exhibit
+from neurocli_elm.interpretation.attribution import Attribution, attribution_exhibit, attribution_of, spike_places
+from neurocli_elm.interpretation.impulse_responses import Kernels, kernel_exhibit, kernels_of
+from neurocli_elm.interpretation.memory_spectrum import spectrum_exhibit
+from neurocli_elm.interpretation.recovery import RESPONSE, SPIKES, recovery_exhibit
+from neurocli_elm.interpretation.recovery_rivals import recovery_rivals
+from neurocli_elm.model.control import random_neuron, untrained_neuron
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.probe import Place
+
+Array = NDArray[np.float64]
+NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
+
+
+def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+    """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+    device = next(module.parameters()).device
+    blank = untrained_neuron(trained.config, data.spec, module.options.version, trained.seed).to(device)
+    part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
+    kernels = kernels_of(module, data, part), kernels_of(blank, data, part)
+    found = [
+        kernel_exhibit(*kernels, module, data, figures),
+        spectrum_exhibit(module, blank, data, part, figures),
+    ]
+    spikes, others = spike_places(data, part)
+    at_spikes = None
+    if spikes and others:
+        at_spikes, before = (attribution_of(m, data, spikes) for m in (module, blank))
+        elsewhere = [attribution_of(m, data, others) for m in (module, blank)]
+        found.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
+    else:
+        found.append(
+            Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
+        )
+    nulls = random_scores(module, data, part, spikes)
+    cost = Cost(trained.cpu_s, sum(p.numel() for p in module.parameters() if p.requires_grad))
+    found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost))
+    found.append(ablation_exhibit(module, blank, data, part, figures))
+    return found
+
+
+def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
+    """What each input does, positive where it does as its kind should."""
+    response = kernels.of_input.sum(0) * kernels.sign
+    unknown = np.full(len(response), np.nan)
+    return {RESPONSE: response, SPIKES: unknown if spikes is None else spikes.per_event * kernels.sign}
+
+
+def random_scores(module: ElmNeuron, data: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
+    """The same of neurons with random weights of the trained scale, [neuron, input]; from fewer windows, spikes and points.
+
+    Half of them answer upside down, which says nothing of how they rank their inputs: each is turned so that inputs do, on
+    average, what their kind should.
+    """
+    some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
+    found = []
+    for seed in range(CHEAP_NULLS):
+        dealt = random_neuron(module, data.excitatory, seed)
+        kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
+        scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
+        found.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})
+    return {name: np.stack([scores[name] for scores in found]) for name in (RESPONSE, SPIKES)}
+
+
+def _mean(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else 0.0

@@ -1,0 +1,87 @@
+"""Which memory timescales a neuron uses: how much each unit moves the outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.interpretation.drawing import MODEL, UNTRAINED
+from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
+from neurocli_elm.model.probe import some_windows
+
+Array = NDArray[np.float64]
+OUTPUTS = ("spike", "soma")
+_UNITS = ("logit", "mV")
+_BURN_IN_MS = 150
+
+
+@torch.no_grad()
+def moves(module: ElmNeuron, data: SimulationData, part: str) -> Array:
+    """[output, unit] sd of what a memory unit adds to the spike's logit, and to the soma's voltage in mV."""
+    windows = some_windows(data, part, 16)
+    device = next(module.parameters()).device
+    memory = module.forward_states(windows.input_events().to(device)).memory
+    kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
+    weight = module.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
+    found: Array = (weight.abs() * kept.std(0)).numpy()
+    return found
+
+
+def spectrum_exhibit(
+    trained: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+) -> Exhibit:
+    """Each unit's timescale and what it moves, the untrained neuron's beside."""
+    tau, tau_before = (m.tau_m.detach().cpu().double().numpy() for m in (trained, untrained))
+    here, before = moves(trained, data, part), moves(untrained, data, part)
+    shares = here / np.maximum(here.sum(1, keepdims=True), 1e-12)
+    order = np.argsort(tau, kind="stable")
+    rows: list[list[Any]] = [
+        [
+            int(j),
+            float(tau[j]),
+            float(tau_before[j]),
+            *here[:, j].tolist(),
+            *shares[:, j].tolist(),
+            *before[:, j].tolist(),
+        ]
+        for j in order
+    ]
+    columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]
+    columns += ["untrained spike", "untrained soma"]
+    claims: dict[str, Any] = {"learned": trained.options.learn_memory_tau}
+    for name, own, blank in zip(OUTPUTS, here, before, strict=True):
+        claims[f"{name}_timescale_ms"] = _mean_tau(tau, own)
+        claims[f"{name}_timescale_ms_untrained"] = _mean_tau(tau_before, blank)
+        claims[f"{name}_units_for_90_percent"] = _units_for(own, 0.9)
+    note = (
+        "logit and mV: sd of what a unit adds to each output. Mean timescale, geometric and weighted by that: spike "
+        f"{claims['spike_timescale_ms']:.3g} ms, soma {claims['soma_timescale_ms']:.3g} ms (untrained "
+        f"{claims['spike_timescale_ms_untrained']:.3g} and {claims['soma_timescale_ms_untrained']:.3g} ms). Units may cancel one another: what is lost "
+        "without one stands under ablation"
+    )
+    path = figures / "timescales.png"
+    with saved_figure(path, ncols=2, width=10.0, height=3.6) as (_, axes):
+        for axis, name, unit, own, blank in zip(axes, OUTPUTS, _UNITS, here, before, strict=True):
+            axis.vlines(tau, 0, own, color=MODEL, lw=2)
+            axis.plot(tau, own, "o", color=MODEL, ms=5, label="model")
+            axis.plot(tau_before, blank, "s", color=UNTRAINED, ms=4, label="untrained")
+            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=f"sd of its part in the {name} ({unit})")
+            axis.set_ylim(bottom=0)
+            axis.legend(fontsize=8)
+    return Exhibit("timescales", "Memory timescales in use", Table(columns, rows, note), path, claims)
+
+
+def _mean_tau(tau: Array, weight: Array) -> float:
+    return float(np.exp(weight @ np.log(tau) / max(weight.sum(), 1e-12)))
+
+
+def _units_for(weight: Array, share: float) -> int:
+    ranked = np.sort(weight)[::-1].cumsum()
+    return int(np.searchsorted(ranked, share * ranked[-1]) + 1) if ranked[-1] > 0 else 0

@@ -1,0 +1,128 @@
+"""What else could rank the inputs of a cell by what they do to its soma: a ridge regression per synapse, and averages at its events.
+
+Both are fitted on the training simulations alone, and give mV ms for one event of each input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.question import Cost
+from neurocli.recordings import Recording
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.windows import soma_target_mv
+from neurocli_elm.evaluation.linear_filter import summed
+
+Array = NDArray[np.float64]
+TRACES_MS = (3.0, 20.0)
+"""Two traces of each input; of three pairs the one that ranks inputs best on development cells."""
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Per step, of traces with an sd of one."""
+AVERAGED_MS = 10
+"""How long after an event the voltage is averaged, and before it, which is taken off; with longer ones common rates come in."""
+MOST_SIMULATIONS = 256
+
+
+RIDGE, AVERAGE = "ridge per synapse", "event-triggered mean voltage"
+
+
+def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]]:
+    """What each input does by these two, positive where it does as its kind should, and what that took; none without training data."""
+    if not data.split.train:
+        return {}
+    sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
+    found = {}
+    for name, fitted in ((RIDGE, ridge_per_synapse(data)), (AVERAGE, event_triggered_mean(data))):
+        found[name] = fitted.values["_effect" if "_effect" in fitted.values else "effect"] * sign, fitted.cost
+    return found
+
+
+def ridge_per_synapse(data: SimulationData) -> Fitted:
+    """_effect [input]: area of the response to one event, by a ridge regression of the voltage on two traces of each input."""
+    settings = {"traces_ms": TRACES_MS, "penalties": PENALTIES, "first": data.options.ignored}
+    return Fitted(RIDGE, data, settings, lambda: _ridge(data))
+
+
+def event_triggered_mean(data: SimulationData) -> Fitted:
+    """effect [input]: mean voltage after an event less that before it, times the time that it is averaged over."""
+    settings = {"averaged_ms": AVERAGED_MS, "first": data.options.ignored}
+    return Fitted(AVERAGE, data, settings, lambda: {"effect": _event_triggered(data)})
+
+
+def _simulations(data: SimulationData, part: str) -> list[Recording]:
+    groups = data.split.groups(part)
+    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
+    return [data.load(groups[n]) for n in picked]
+
+
+def _traces(recording: Recording, channels: int) -> Array:
+    """[time, trace of input]: those of the first time constant, then those of the second."""
+    from scipy.signal import lfilter
+
+    events = summed(recording, np.arange(channels))
+    return np.concatenate([lfilter([1.0], [1.0, -np.exp(-1 / tau)], events, axis=0) for tau in TRACES_MS], axis=1)
+
+
+def _ridge(data: SimulationData) -> dict[str, Any]:
+    """With the penalty of the least error on validation simulations (without any: on those that it was fitted on)."""
+    train = _simulations(data, "train")
+    sums = _sums(train, data.channels, data.options.ignored)
+    tested = _sums(_simulations(data, "validation") or train, data.channels, data.options.ignored)
+    mean = sums.x / sums.steps
+    gram = sums.xx / sums.steps - np.outer(mean, mean)
+    moment = sums.xy / sums.steps - mean * sums.y / sums.steps
+    sd = np.sqrt(np.maximum(np.diag(gram), 1e-12))
+    best, least = np.zeros(len(sd)), float("inf")
+    for penalty in PENALTIES:
+        found = np.linalg.solve(gram / np.outer(sd, sd) + penalty * np.eye(len(sd)), moment / sd) / sd
+        error = _error(found, sums.y / sums.steps - found @ mean, tested)
+        if error < least:
+            best, least = found, error
+    area = np.repeat([1 / (1 - np.exp(-1 / tau)) for tau in TRACES_MS], data.channels)
+    return {"coefficients": best, "_effect": (best * area).reshape(len(TRACES_MS), -1).sum(0)}
+
+
+class _Sums:
+    def __init__(self, size: int) -> None:
+        self.steps = 0
+        self.y: float = 0.0
+        self.yy: float = 0.0
+        self.x, self.xy, self.xx = np.zeros(size), np.zeros(size), np.zeros((size, size))
+
+
+def _sums(recordings: Sequence[Recording], channels: int, first: int) -> _Sums:
+    found = _Sums(len(TRACES_MS) * channels)
+    for recording in recordings:
+        x, y = _traces(recording, channels)[first:], soma_target_mv(recording)[first:].astype(np.float64)
+        found.steps += len(y)
+        found.y, found.yy = found.y + float(y.sum()), found.yy + float(y @ y)
+        found.x += x.sum(0)
+        found.xy += x.T @ y
+        found.xx += x.T @ x
+    return found
+
+
+def _error(w: Array, level: float, sums: _Sums) -> float:
+    """Sum of squared errors of w x + level."""
+    fitted = w @ sums.xx @ w + 2 * level * (w @ sums.x) + level**2 * sums.steps
+    return float(sums.yy - 2 * (w @ sums.xy + level * sums.y) + fitted)
+
+
+def _event_triggered(data: SimulationData) -> Array:
+    total, count = np.zeros(data.channels), np.zeros(data.channels)
+    for recording in _simulations(data, "train"):
+        assert recording.spikes is not None
+        summed_mv = np.concatenate([[0.0], np.cumsum(soma_target_mv(recording).astype(np.float64))])
+        step, channel = recording.spikes.step, recording.spikes.channel
+        inside = (step >= data.options.ignored) & (step + AVERAGED_MS < recording.steps) & (step >= AVERAGED_MS)
+        at = step[inside].astype(np.int64)
+        change = summed_mv[at + AVERAGED_MS] - 2 * summed_mv[at] + summed_mv[at - AVERAGED_MS]
+        total += np.bincount(channel[inside], change, data.channels)
+        count += np.bincount(channel[inside], minlength=data.channels)
+    found: Array = total / np.maximum(count, 1)
+    return found

@@ -1,0 +1,78 @@
+"""From options and data to a neuron."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from neurocli.errors import DataError
+from neurocli_elm.config import BranchNeuronConfig, ElmConfig, ElmV2Config, NeuronConfig
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.options import ElmOptions
+
+OUTPUTS = 2
+PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
+"""Synapses of a branch, and inputs that it lies over, in the published models of 1,278 inputs and 45 branches."""
+
+
+def options_of(
+    config: Any, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
+) -> ElmOptions:
+    """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
+    model = config.model
+    branches = num_input if model.num_branch is None else min(model.num_branch, num_input)
+    branches = math.ceil(num_input / math.ceil(num_input / branches))  # none without an input
+    synapses = model.num_synapse_per_branch
+    if synapses is None:
+        on_branch = math.ceil(num_input / branches)
+        routed = model.input_to_synapse_routing != "none"
+        synapses = max(on_branch, round(on_branch * PUBLISHED_SYNAPSES / PUBLISHED_INPUTS)) if routed else on_branch
+    tau = model.tau_value
+    if isinstance(tau, tuple):
+        of_branch = [tau[branch % len(tau)] for branch in range(branches)]
+        tau = tuple(of_branch if version == 2 else np.repeat(of_branch, synapses).tolist())
+    return ElmOptions(
+        version=version,
+        num_input=num_input,
+        num_output=num_output,
+        num_memory=model.num_memory,
+        lambda_value=model.lambda_value,
+        mlp_num_layers=model.mlp_num_layers,
+        mlp_hidden_size=model.mlp_hidden_size,
+        mlp_activation=model.mlp_activation,
+        tau_value=tau,
+        memory_tau_min=model.memory_tau_min,
+        memory_tau_max=model.memory_tau_max,
+        learn_memory_tau=model.learn_memory_tau,
+        w_s_value=model.w_s_value,
+        learn_w_s=model.learn_w_s,
+        num_branch=branches,
+        num_synapse_per_branch=synapses,
+        input_to_synapse_routing=model.input_to_synapse_routing,
+        routing_seed=model.routing_seed,
+        delta_t=delta_t,
+    )
+
+
+def config_of(options: ElmOptions) -> ElmConfig:
+    """The configuration that gives a neuron of these options. Raises DataError for what the configuration cannot say."""
+    if isinstance(options.tau_value, tuple) or options.delta_t != 1.0:
+        raise DataError(
+            "the model has time constants of its own for each synapse, or a step other than 1 ms",
+            where="tau_value, delta_t",
+            hint="only models of simulations in steps of 1 ms can be evaluated here",
+        )
+    known = {name: getattr(options, name) for name in NeuronConfig.model_fields if hasattr(options, name)}
+    if options.version == 2:
+        return ElmV2Config(model=BranchNeuronConfig(**known))
+    return ElmConfig(model=NeuronConfig(**known))
+
+
+def build_neuron(config: Any, spec: dict[str, Any], version: int) -> ElmNeuron:
+    """An untrained neuron for the inputs of that `spec`."""
+    compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
+    outputs, delta_t = spec.get("num_output", OUTPUTS), spec.get("delta_t", 1.0)
+    options = options_of(config, spec["num_input"], version, num_output=outputs, delta_t=delta_t)
+    return ElmNeuron(options, compiled=compiled)

@@ -1,0 +1,41 @@
+"""What a trained neuron is held against: the neuron before training, and neurons with random weights of the trained scale."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+from neurocli.training.seeds import BUILD, seed_epoch
+from neurocli_elm.model.build import build_neuron
+from neurocli_elm.model.neuron import ElmNeuron
+
+
+def untrained_neuron(config: Any, spec: dict[str, Any], version: int, seed: int) -> ElmNeuron:
+    """The neuron as training with `seed` finds it before the first step, in eval mode."""
+    with torch.random.fork_rng(devices=[]):
+        seed_epoch(seed, BUILD)
+        return build_neuron(config, spec, version).eval()
+
+
+@torch.no_grad()
+def random_neuron(module: ElmNeuron, excitatory: int, seed: int) -> ElmNeuron:
+    """A neuron whose weights are those of `module`, dealt out anew: what routing, number and scale of the weights give by themselves.
+
+    Weights of synapses stay among the valid synapses of inputs of their kind, of which the first `excitatory` excite; those of
+    a layer stay in it. Timescales are kept.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    dealt = copy.deepcopy(module).eval()
+    valid = module.valid_indices_mask.bool() if len(module.valid_indices_mask) else None
+    exciting = module.synapse_channels < excitatory
+    for kind in (exciting, ~exciting):
+        chosen = torch.nonzero(kind if valid is None else kind & valid)[:, 0]
+        order = torch.randperm(len(chosen), generator=generator).to(chosen.device)
+        dealt._proto_w_s[chosen] = module._proto_w_s[chosen[order]]
+    for layer in (*dealt.mlp.linears, dealt.w_y):
+        for values in (layer.weight, layer.bias):
+            order = torch.randperm(values.numel(), generator=generator).to(values.device)
+            values.copy_(values.flatten()[order].view_as(values))
+    return dealt

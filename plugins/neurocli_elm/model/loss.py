@@ -1,0 +1,36 @@
+"""The published loss: cross-entropy of the spike and squared error of the soma voltage, at every ms of a window."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from neurocli.recordings import Batch
+from neurocli_elm.config import LossConfig
+from neurocli_elm.data.dataset import BURN_IN
+from neurocli_elm.data.events import InputEvents
+from neurocli_elm.model.neuron import ElmNeuron
+
+
+def events_of(batch: Batch) -> InputEvents:
+    """The input of a batch."""
+    samples, steps = batch["spike"].shape
+    return InputEvents(batch["step"], batch["channel"], batch["sign"], batch["sample"], steps, samples)
+
+
+def loss_terms(module: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
+    """spike: binary cross-entropy of the first output as a logit; soma: squared error of the second one."""
+    y = module.forward_events(events_of(batch))
+    first = loss.first(y.shape[1])
+    logit, soma = y[:, first:].unbind(2)
+    return {
+        "spike": loss.spike * functional.binary_cross_entropy_with_logits(logit, batch["spike"][:, first:]),
+        "soma": loss.soma * functional.mse_loss(soma, batch["soma"][:, first:]),
+    }
+
+
+def validation(module: ElmNeuron, batch: Batch) -> torch.Tensor:
+    """Squared error of the soma voltage, by which published models were chosen, without the windows' first steps."""
+    soma = module.forward_events(events_of(batch))[..., 1]
+    first = min(BURN_IN, soma.shape[1] // 2)
+    return functional.mse_loss(soma[:, first:], batch["soma"][:, first:])

@@ -1,0 +1,186 @@
+"""`ElmNeuron`: an ELM neuron over whole sequences, many times faster than step by step, with the same numbers.
+
+Everything before the memory is linear. So routing, validity and synapse weights (and, where all traces decay alike, the first
+layer too) fold into one matrix, which the input meets in one product for all times, or event by event where it is sparse.
+Only the memory goes step by step (`memory_scan`), and the readout is again one product.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from neurocli.training.compiled import can_compile
+from neurocli_elm.data.events import DenseInput, Input, InputEvents
+from neurocli_elm.model.cell import ElmParameters, ElmState
+from neurocli_elm.model.layers.filters import leaky_filter, synapse_traces
+from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
+from neurocli_elm.model.options import ElmOptions
+
+SOMA_SCALE_MV = 10.0
+"""mV per unit of the second output, above the resting bias of -67.7 mV."""
+
+
+class ElmStates(NamedTuple):
+    """Records [sample, time, ...] of an evaluation."""
+
+    output: torch.Tensor
+    branch: torch.Tensor
+    memory: torch.Tensor
+    synapse: torch.Tensor | None
+
+
+class NeuronioOutput(NamedTuple):
+    """Spike probability per step and soma voltage in mV above -67.7, each [sample, time]."""
+
+    spike_probability: torch.Tensor
+    soma_mv: torch.Tensor
+
+
+class _Drive(NamedTuple):
+    """What reaches the first layer [time, sample, hidden]; the branch traces and last traces where they were computed."""
+
+    base: torch.Tensor
+    branch: torch.Tensor | None = None
+    last: torch.Tensor | None = None
+
+
+class ElmNeuron(ElmParameters):
+    """Input [sample, time, channel] to output [sample, time, output], from zero states.
+
+    compiled: None takes compiled loops where they can run; False never does, True raises ValueError where they cannot.
+    """
+
+    def __init__(self, options: ElmOptions, *, compiled: bool | None = None) -> None:
+        super().__init__(options)
+        self.compiled = compiled
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs [sample, time, output]."""
+        return self._output(self._memory(self._dense(x))[0])
+
+    def forward_events(self, events: InputEvents) -> torch.Tensor:
+        """Outputs [sample, time, output] of sparse input; the same as `forward` of `events.dense`."""
+        return self._output(self._memory(events)[0])
+
+    def neuronio_output(self, x: torch.Tensor | InputEvents) -> NeuronioOutput:
+        """The two outputs in the units of the published evaluation."""
+        y = self.forward_events(x) if isinstance(x, InputEvents) else self(x)
+        return NeuronioOutput(torch.sigmoid(y[..., 0]), SOMA_SCALE_MV * y[..., 1])
+
+    def forward_states(self, x: torch.Tensor | InputEvents, *, synapses: bool = False) -> ElmStates:
+        """Outputs with branch traces and memory; `synapses` adds the traces of each synapse (version 1), a large array."""
+        given = self._input(x)
+        memory, drive = self._memory(given, want_branch=True)
+        assert drive.branch is not None
+        synapse = self._synapse_record(given).transpose(0, 1) if synapses and self.options.version == 1 else None
+        return ElmStates(self._output(memory), drive.branch.transpose(0, 1), memory.transpose(0, 1), synapse)
+
+    def advance(
+        self, x: torch.Tensor | InputEvents, state: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, ElmState]:
+        """Outputs of a stretch of input that follows on `state`, and the state after it: a long input piece by piece."""
+        given = self._input(x)
+        memory, drive = self._memory(given, None if state is None else ElmState(*state), want_branch=True)
+        assert drive.last is not None
+        return self._output(memory), ElmState(memory[-1], drive.last)
+
+    def step(
+        self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, ElmState]:
+        """Output [sample, output] of one step of input [sample, channel], and the state after it."""
+        before = self.initial_state(len(x)) if state is None else ElmState(*state)
+        after = self.next_state(x, before)
+        return self.w_y(after.memory), after
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _input(self, x: torch.Tensor | InputEvents) -> Input:
+        return x if isinstance(x, InputEvents) else self._dense(x)
+
+    def _dense(self, x: torch.Tensor) -> DenseInput:
+        if x.dim() != 3 or x.shape[2] != self.options.num_input:
+            raise ValueError(f"input is [sample, time, {self.options.num_input}], not {list(x.shape)}")
+        return DenseInput(x)
+
+    def _output(self, memory: torch.Tensor) -> torch.Tensor:
+        return self.w_y(memory).transpose(0, 1).contiguous()
+
+    def _memory(
+        self, given: Input, state: ElmState | None = None, *, want_branch: bool = False
+    ) -> tuple[torch.Tensor, _Drive]:
+        """Memory [time, sample, memory], and what drove it."""
+        drive = self._drive(given, None if state is None else state.trace, want_branch)
+        first, *inner, last = (Layer(layer.weight, layer.bias) for layer in self.mlp.linears)
+        k, gain = self.memory_decay()
+        memory = memory_scan(
+            drive.base,
+            first.weight[:, self.options.branches :],
+            inner,
+            last,
+            k,
+            gain,
+            None if state is None else state.memory,
+            activation=self.options.mlp_activation,
+            compiled=self.compiled,
+        )
+        return memory, drive
+
+    def _drive(self, given: Input, start: torch.Tensor | None, want_branch: bool) -> _Drive:
+        options = self.options
+        first = self.mlp.linears[0]
+        weight = first.weight[:, : options.branches]
+        kind, k = self.trace_decay()
+        if kind == "synapse":
+            x = given.dense(options.num_input, weight.dtype)
+            arguments = (self.synapse_channels, self.synapse_weights, k, options.branches, start)
+            branch, last = synapse_traces(x, *arguments)
+            return _Drive(functional.linear(branch, weight, first.bias), branch, last)
+        use = can_compile(self.compiled, k)
+        if kind == "uniform" and not want_branch and options.hidden <= options.branches:
+            currents = given.project(self._into_hidden(weight), compiled=self.compiled)
+            return _Drive(leaky_filter(currents, k, compiled=use) + first.bias)
+        branch = leaky_filter(self._branch_currents(given), k, start, compiled=use)
+        return _Drive(functional.linear(branch, weight, first.bias), branch, branch[-1])
+
+    def _into_branches(self) -> torch.Tensor:
+        """Matrix [channel, branch] of what one input event adds to each branch trace."""
+        options = self.options
+        branch = torch.arange(options.synapses, device=self._proto_w_s.device) // options.num_synapse_per_branch
+        weights = self.synapse_weights
+        flat = weights.new_zeros(options.num_input * options.branches)
+        flat = flat.index_add(0, self.synapse_channels * options.branches + branch, weights)
+        return flat.view(options.num_input, options.branches)
+
+    def _into_hidden(self, weight: torch.Tensor) -> torch.Tensor:
+        """Matrix [channel, hidden] of what one input event adds to the first layer; weight [hidden, branch]."""
+        options = self.options
+        if options.input_to_synapse_routing == "none" and options.num_synapse_per_branch == 1:
+            return self.w_s[:, None] * weight.t()
+        return self._into_branches() @ weight.t()
+
+    def _branch_currents(self, given: Input) -> torch.Tensor:
+        """[time, sample, branch]: folded into one matrix, or gathered where that matrix would be nearly empty and large."""
+        options = self.options
+        if options.num_input * options.branches <= 16 * options.synapses:
+            return given.project(self._into_branches(), compiled=self.compiled)
+        x = given.dense(options.num_input, self._proto_w_s.dtype)
+        routed = x[:, :, self.synapse_channels] * self.synapse_weights
+        return routed.unflatten(2, (options.branches, -1)).sum(3)
+
+    def _synapse_record(self, given: Input) -> torch.Tensor:
+        """Traces [time, sample, synapse] of version 1."""
+        x = given.dense(self.options.num_input, self._proto_w_s.dtype)
+        k = decay_per_synapse(self)
+        routed = x[:, :, self.synapse_channels] * self.synapse_weights
+        return leaky_filter(routed, k, compiled=can_compile(self.compiled, routed, k))
+
+
+def decay_per_synapse(neuron: ElmParameters) -> torch.Tensor:
+    """Decays [synapse] of the traces."""
+    kind, k = neuron.trace_decay()
+    if kind == "branch":
+        return k.repeat_interleave(neuron.options.num_synapse_per_branch)
+    return k.expand(neuron.options.synapses)

@@ -1,0 +1,116 @@
+"""How a neuron is asked about itself: windows, its output as a function of the branch traces, gradients through these.
+
+Up to the branch traces a neuron is linear in its input. So what is said of them holds, through the weights of the synapses
+and the decay of the traces, for every single input event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.events import InputEvents
+from neurocli_elm.data.windows import Windows, cut
+from neurocli_elm.model.layers.filters import leaky_filter
+from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
+from neurocli_elm.model.neuron import ElmNeuron
+
+WINDOWS = 8
+
+Place = tuple[str, int]
+"""(simulation, step)."""
+
+
+def some_windows(data: SimulationData, part: str, count: int = WINDOWS, length: int | None = None) -> Windows:
+    """Windows evenly spread over the simulations of a part, and over their scored steps."""
+    groups = list(data.split.groups(part))
+    length = length or data.options.window
+    picked = [groups[n] for n in np.linspace(0, len(groups) - 1, count).round().astype(int)]
+    numbers = list(dict.fromkeys(picked))
+    recordings = [data.load(group) for group in numbers]
+    places = []
+    for k, group in enumerate(picked):
+        n = numbers.index(group)
+        last = max(recordings[n].steps - length, 0)
+        first = min(data.options.ignored, last)
+        places.append((n, first + round((last - first) * (k + 0.5) / count)))
+    return cut(recordings, places, length, labels=data.options.event)
+
+
+def events_before(data: SimulationData, places: Sequence[Place], length: int) -> InputEvents:
+    """The input of the `length` steps that end with each place; silence before a simulation begins."""
+    columns = []
+    for sample, (group, step) in enumerate(places):
+        spikes = data.load(group).spikes
+        assert spikes is not None
+        start = step - length + 1
+        inside = (spikes.step >= start) & (spikes.step <= step)
+        channel = spikes.channel[inside]
+        sign = np.where(channel < data.excitatory, 1.0, -1.0)
+        columns.append((spikes.step[inside] - start, channel, sign, np.full(len(channel), sample)))
+    at, which, signs, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
+    return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
+
+
+def branch_weights(module: ElmNeuron) -> torch.Tensor:
+    """[input, branch] what one event of an input adds to a branch, but for its sign."""
+    options = module.options
+    branch = torch.arange(options.synapses, device=module.synapse_weights.device) // options.num_synapse_per_branch
+    found = module.synapse_weights.detach().new_zeros(options.num_input, options.branches)
+    return found.index_put_((module.synapse_channels, branch), module.synapse_weights.detach(), accumulate=True)
+
+
+@torch.no_grad()
+def branch_traces(module: ElmNeuron, events: InputEvents) -> torch.Tensor:
+    """[time, sample, branch]."""
+    device = next(module.parameters()).device
+    return module.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
+
+
+def output_of(module: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
+    """Outputs [time, sample, output] of branch traces [time, sample, branch]."""
+    first, *inner, last = (Layer(layer.weight, layer.bias) for layer in module.mlp.linears)
+    branches = module.options.branches
+    k, gain = module.memory_decay()
+    memory = memory_scan(
+        functional.linear(branch, first.weight[:, :branches], first.bias),
+        first.weight[:, branches:],
+        inner,
+        last,
+        k,
+        gain,
+        activation=module.options.mlp_activation,
+        compiled=module.compiled,
+    )
+    return module.w_y(memory)
+
+
+def branch_gradients(module: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:
+    """[time, sample, branch] of the last step's output by what enters each branch at each step, its later decay included.
+
+    points: 0 takes the gradient where the neuron is; with more, the mean over so many points on the straight line from
+    silence to there, which integrated gradients are made of (Sundararajan et al. 2017).
+    """
+    total = torch.zeros_like(branch)
+    for share in [(n + 0.5) / points for n in range(points)] or [1.0]:
+        leaf = (share * branch).requires_grad_()
+        with torch.enable_grad():
+            last = output_of(module, leaf)[-1, :, output].sum()
+            total += torch.autograd.grad(last, leaf)[0]
+    kind, k = module.trace_decay()
+    assert kind != "synapse"
+    back = leaky_filter((total / max(points, 1)).flip(0), k.detach())
+    return back.flip(0).detach()
+
+
+def event_attribution(events: InputEvents, gradients: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """[event] weight and sign of each event, times the gradient [time, sample, branch] where it enters."""
+    found = []
+    for part in torch.arange(len(events.sign)).split(100_000):
+        at = gradients[events.step[part], events.sample[part]]
+        found.append((at * weights[events.channel[part]]).sum(1) * events.sign[part].to(at.dtype))
+    return torch.cat(found) if found else gradients.new_zeros(0)

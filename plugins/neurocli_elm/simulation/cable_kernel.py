@@ -1,0 +1,146 @@
+"""The compiled step of the cable equation: implicit in the voltage, solved from the tips of the tree to the soma and back.
+
+Order within a step, the same as in Brian2's SpatialNeuron: NMDA's block from the voltage; conductances decay and gates relax
+exponentially for this voltage; one implicit Euler step of the voltage; then the events of the millisecond arrive.
+(Hines 1984, Int. J. Biomed. Comput. 15:69)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from neurocli_elm.simulation.compartments import (
+    E_EXCITATORY,
+    E_POTASSIUM,
+    E_SODIUM,
+    MAGNESIUM_MM,
+    SLOW_HALF_MV,
+    SLOW_WIDTH_MV,
+)
+
+
+@njit(cache=True)
+def _linoid(x: float, y: float) -> float:
+    """x / (exp(x / y) - 1), finite at 0."""
+    z = x / y
+    return y * (1 - z / 2) if abs(z) < 1e-6 else x / (math.exp(z) - 1)
+
+
+@njit(cache=True)
+def _relaxed(value: float, rise: float, fall: float, dt: float) -> float:
+    """A gate dx/dt = rise (1 - x) - fall x after dt."""
+    end = rise / (rise + fall)
+    return end + (value - end) * math.exp(-dt * (rise + fall))
+
+
+@njit(cache=True)
+def gates_at_rest(v: float, shift: float) -> Any:
+    """m, h, n and p where they stay at the voltage v."""
+    u = v - shift
+    m = 0.32 * _linoid(13 - u, 4.0)
+    m /= m + 0.28 * _linoid(u - 40, 5.0)
+    h = 0.128 * math.exp((17 - u) / 18)
+    h /= h + 4 / (1 + math.exp((40 - u) / 5))
+    n = 0.032 * _linoid(15 - u, 5.0)
+    n /= n + 0.5 * math.exp((10 - u) / 40)
+    return m, h, n, 1 / (1 + math.exp((SLOW_HALF_MV - v) / SLOW_WIDTH_MV))
+
+
+@njit(cache=True, error_model="numpy")
+def integrate(
+    parent: Any,
+    axial: Any,
+    capacitance: Any,
+    leak: Any,
+    synapse_node: Any,
+    soma_ns: Any,
+    weights: Any,
+    constants: Any,
+    injected: Any,
+    event_ms: Any,
+    event_input: Any,
+    v: Any,
+    steps_per_ms: int,
+    nexus: int,
+    soma_trace: Any,
+    nexus_trace: Any,
+    segments_trace: Any,
+) -> None:
+    """Fill the traces; v [node] is the start and becomes the end.
+
+    weights: [3, segment], AMPA, NMDA (scaled) and GABA; constants: leak reversal, GABA's reversal, Mg, its slope, tau of
+    AMPA, of NMDA's rise, of NMDA, of GABA, shift of the channels, slow potassium's tau; injected: pA [node]; events: times in ms
+    (ascending) and inputs, excitatory ones first; soma_trace, nexus_trace: [step]; segments_trace: [ms, segment], or of
+    length 0.
+    """
+    e_leak, e_gaba, magnesium, slope = constants[0], constants[1], constants[2] / MAGNESIUM_MM, constants[3]
+    shift, slow_tau = constants[8], constants[9]
+    dt = 1.0 / steps_per_ms
+    keep_ampa, keep_rise = math.exp(-dt / constants[4]), math.exp(-dt / constants[5])
+    keep_nmda, keep_gaba = math.exp(-dt / constants[6]), math.exp(-dt / constants[7])
+    nodes, segments = len(parent), len(synapse_node)
+    ampa, rise = np.zeros(segments), np.zeros(segments)
+    nmda, gaba = np.zeros(segments), np.zeros(segments)
+    fixed, still = np.zeros(nodes), np.zeros(nodes)
+    diagonal, right = np.empty(nodes), np.empty(nodes)
+    for i in range(nodes):
+        fixed[i] += capacitance[i] / dt + leak[i]
+        still[i] = leak[i] * e_leak + injected[i]
+        if i > 0:
+            fixed[i] += axial[i]
+            fixed[parent[i]] += axial[i]
+    m, h, n, p = gates_at_rest(v[0], shift)
+    event = 0
+    for step in range(len(soma_trace)):
+        soma_trace[step], nexus_trace[step] = v[0], v[nexus]
+        starts_ms = step % steps_per_ms == 0
+        if starts_ms and len(segments_trace) > 0:
+            for s in range(segments):
+                segments_trace[step // steps_per_ms, s] = v[synapse_node[s]]
+        for i in range(nodes):
+            diagonal[i] = fixed[i]
+            right[i] = still[i] + capacitance[i] / dt * v[i]
+        for s in range(segments):
+            i = synapse_node[s]
+            block = 1 / (1 + magnesium * math.exp(-slope * v[i]))
+            ampa[s] *= keep_ampa
+            rise[s] *= keep_rise
+            nmda[s] *= keep_nmda
+            gaba[s] *= keep_gaba
+            excitatory = ampa[s] + (nmda[s] - rise[s]) * block
+            diagonal[i] += excitatory + gaba[s]
+            right[i] += excitatory * E_EXCITATORY + gaba[s] * e_gaba
+        if soma_ns[0] > 0 or soma_ns[1] > 0 or soma_ns[2] > 0:
+            u = v[0] - shift
+            m = _relaxed(m, 0.32 * _linoid(13 - u, 4.0), 0.28 * _linoid(u - 40, 5.0), dt)
+            h = _relaxed(h, 0.128 * math.exp((17 - u) / 18), 4 / (1 + math.exp((40 - u) / 5)), dt)
+            n = _relaxed(n, 0.032 * _linoid(15 - u, 5.0), 0.5 * math.exp((10 - u) / 40), dt)
+            w = (v[0] - SLOW_HALF_MV) / 20
+            rate = (3.3 * math.exp(w) + math.exp(-w)) / slow_tau
+            open_p = 1 / (1 + math.exp((SLOW_HALF_MV - v[0]) / SLOW_WIDTH_MV))
+            p = _relaxed(p, rate * open_p, rate * (1 - open_p), dt)
+            sodium = soma_ns[0] * m * m * m * h
+            potassium = soma_ns[1] * n * n * n * n + soma_ns[2] * p
+            diagonal[0] += sodium + potassium
+            right[0] += sodium * E_SODIUM + potassium * E_POTASSIUM
+        for i in range(nodes - 1, 0, -1):
+            factor = axial[i] / diagonal[i]
+            diagonal[parent[i]] -= factor * axial[i]
+            right[parent[i]] += factor * right[i]
+        v[0] = right[0] / diagonal[0]
+        for i in range(1, nodes):
+            v[i] = (right[i] + axial[i] * v[parent[i]]) / diagonal[i]
+        if starts_ms:
+            while event < len(event_ms) and event_ms[event] <= step // steps_per_ms:
+                s = event_input[event]
+                if s < segments:
+                    ampa[s] += weights[0, s]
+                    rise[s] += weights[1, s]
+                    nmda[s] += weights[1, s]
+                else:
+                    gaba[s - segments] += weights[2, s - segments]
+                event += 1

@@ -1,0 +1,179 @@
+"""What simulated cells look like: rates in and out, the soma's voltage, and the tree with its synapses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.recordings.recording import Recording
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli.report.figure import saved_figure
+from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION
+from neurocli_elm.simulation.morphology import APICAL, BASAL, SOMA_DIAMETER_UM
+
+CLIP_MV, SETTLING_MS, MOST_SPIKES = -55.0, 500, 24
+"""As in the published evaluation: voltages are cut, the start and simulations with more spikes are left out."""
+_SHOWN_MS = 1000
+_COLUMNS = ("excitatory Hz", "inhibitory Hz", "spikes", "soma mean mV", "soma sd mV")
+
+
+def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
+    """The exhibit `simulation`; its figure goes into `figures`."""
+    if not recordings.groups:
+        return []
+    rows, kept, most, liveliest = [], [], -1, recordings.groups[0]
+    settled = 0
+    for group in recordings:
+        one = recordings[group]
+        rows.append(_numbers(one))
+        kept.append(_settled(one))
+        settled = one.steps - len(kept[-1])
+        if most < rows[-1][2] <= MOST_SPIKES:
+            most, liveliest = int(rows[-1][2]), group
+    values = np.array(rows)
+    seconds = np.array([recordings[group].steps * 1e-3 for group in recordings])
+    excluded = int((values[:, 2] > MOST_SPIKES).sum())
+    pooled = np.concatenate(kept)
+    quantiles = np.quantile(pooled, [0.01, 0.5, 0.99])
+    spikes = int(values[:, 2].sum())
+    table: list[list[Any]] = [["all", *_rounded(values.mean(axis=0))]]
+    table[0][3] = spikes
+    shown = recordings.groups if len(rows) <= 12 else recordings.groups[:12]
+    for group, row in zip(shown, rows, strict=False):
+        table.append([group, *_rounded(row)])
+        table[-1][3] = int(row[2])
+    note = (
+        f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second; {excluded} with more than {MOST_SPIKES} "
+        f"spikes, which the published evaluation leaves out; voltages from {settled} ms on, cut at {CLIP_MV:g} mV: "
+        f"1 % below {quantiles[0]:.1f}, median {quantiles[1]:.1f}, 1 % above {quantiles[2]:.1f} mV"
+    )
+    claims = {
+        "simulations": len(rows),
+        "output_hz": float(spikes / seconds.sum()),
+        "output_spikes": spikes,
+        "excluded": excluded,
+        "excitatory_hz": float(values[:, 0].mean()),
+        "inhibitory_hz": float(values[:, 1].mean()),
+        "soma_median_mv": float(quantiles[1]),
+        "soma_sd_mv": float(pooled.std()),
+        "soma_sd_within_mv": float(values[:, 4].mean()),
+    }
+    figure = None
+    if figures is not None:
+        figure = figures / "simulation.png"
+        _draw(recordings[liveliest], pooled, recordings.truth, figure)
+    return [Exhibit("simulation", "The simulated cell", Table(["simulation", *_COLUMNS], table, note), figure, claims)]
+
+
+def _numbers(recording: Recording) -> list[float]:
+    assert recording.spikes is not None
+    excitatory = int(recording.labels["num_excitatory"])
+    inhibitory = int(recording.labels["num_inputs"]) - excitatory
+    seconds = recording.steps * recording.dt_ms * 1e-3
+    count = int((recording.spikes.channel < excitatory).sum())
+    soma = _settled(recording)
+    return [
+        count / excitatory / seconds,
+        (len(recording.spikes.channel) - count) / inhibitory / seconds,
+        len(recording.events["output_spike_ms"]),
+        float(soma.mean()),
+        float(soma.std()),
+    ]
+
+
+def _settled(recording: Recording) -> NDArray[np.float64]:
+    """The soma's voltage, cut, without the start; all of it where it is too short for that."""
+    start = SETTLING_MS if recording.steps >= 2 * SETTLING_MS else 0
+    return np.minimum(recording.signal[start:, 0].astype(np.float64), CLIP_MV)
+
+
+def _draw(recording: Recording, pooled: NDArray[np.float64], truth: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """One second of input and output around the most spikes; the voltages of all simulations; the tree."""
+    spikes = recording.events["output_spike_ms"]
+    start = _window(spikes, recording.steps)
+    end = min(start + _SHOWN_MS, recording.steps)
+    with saved_figure(path, nrows=2, ncols=2, width=13.0, height=8.5) as (_, ((raster, tree), (trace, histogram))):
+        _draw_raster(raster, recording, start, end)
+        time = np.arange(start, end)
+        trace.plot(time, recording.signal[start:end, 0], lw=0.9, color="0.25")
+        seen = spikes[(spikes >= start) & (spikes < end)]
+        trace.plot(seen, np.full(len(seen), 42.0), "v", ms=5, color="#d68910", label="output spike")
+        trace.axhline(CLIP_MV, color="0.6", ls="--", lw=0.8, label="where targets are cut")
+        trace.legend(loc="upper right", fontsize=8)
+        trace.set(xlim=(start, end), ylim=(-82, 50), xlabel="ms", ylabel="mV", title="Soma")
+        # What is cut would stand there as one high bar.
+        histogram.hist(pooled[pooled < CLIP_MV], bins=60, density=True, color="0.55")
+        histogram.set(xlabel="mV", ylabel="per mV", title=f"Soma below {CLIP_MV:g} mV, all simulations")
+        _draw_tree(tree, truth)
+
+
+def _draw_raster(axis: Any, recording: Recording, start: int, end: int) -> None:
+    assert recording.spikes is not None
+    inputs, excitatory = int(recording.labels["num_inputs"]), int(recording.labels["num_excitatory"])
+    time, channel = recording.spikes.step, recording.spikes.channel
+    seen = (time >= start) & (time < end)
+    size = float(np.clip(400 / inputs, 0.6, 3.0))
+    for name, colour, chosen in (
+        ("excitatory", EXCITATION, seen & (channel < excitatory)),
+        ("inhibitory", INHIBITION, seen & (channel >= excitatory)),
+    ):
+        axis.plot(time[chosen], channel[chosen], ".", ms=size, color=colour, label=name)
+    axis.legend(loc="upper right", fontsize=8, markerscale=4, framealpha=0.95)
+    axis.set(xlim=(start, end), ylim=(-1, inputs), xlabel="ms", ylabel="input", title=f"Input of {recording.group}")
+
+
+def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:
+    """Height is the distance from the soma along the tree, basal downwards; a dot's area is the weight of its synapse."""
+    import matplotlib
+
+    kind, parent, distance = truth["kind"], truth["parent"], np.concatenate([[0.0], truth["distance_um"]])
+    height = np.where(kind == BASAL, -distance, distance)
+    place = _places(parent, kind)
+    for number in range(1, len(kind)):
+        before = int(parent[number])
+        width = 0.6 + 0.9 * float(truth["diameter_um"][number - 1])
+        axis.plot([place[number]] * 2, [height[before], height[number]], color="0.6", lw=width, zorder=1)
+        axis.plot([place[before], place[number]], [height[before]] * 2, color="0.75", lw=0.6, zorder=0)
+    segments = len(kind) - 1
+    weight = truth["input_weight_ns"][:segments]
+    area = 14 * weight / max(float(weight.mean()), 1e-12)
+    dots = axis.scatter(
+        place[1:], height[1:], s=area, c=distance[1:], cmap=matplotlib.colormaps["viridis"], zorder=2, linewidths=0
+    )
+    axis.figure.colorbar(dots, ax=axis, label="distance from soma (µm)")
+    axis.plot(place[0], 0, "o", ms=SOMA_DIAMETER_UM / 2, color=INHIBITION, zorder=3)
+    axis.set_xticks([])
+    axis.set(ylabel="um from soma; basal below, apical above", title="Segments; area: excitatory weight")
+
+
+def _places(parent: NDArray[Any], kind: NDArray[Any]) -> NDArray[np.float64]:
+    """[compartment] a horizontal place: tips side by side, everything else in the middle of what grows from it."""
+    children: list[list[int]] = [[] for _ in parent]
+    for number, before in enumerate(parent):
+        if before >= 0:
+            children[int(before)].append(number)
+    place = np.zeros(len(parent))
+    for which in (BASAL, APICAL):
+        tips = [number for number in range(1, len(parent)) if kind[number] == which and not children[number]]
+        place[tips] = np.linspace(-1, 1, len(tips)) if len(tips) > 1 else 0.0
+    for number in range(len(parent) - 1, 0, -1):
+        if children[number]:
+            place[number] = float(np.mean([place[child] for child in children[number]]))
+    return place
+
+
+def _window(spikes: NDArray[np.float64], steps: int) -> int:
+    """Start of the second with the most output spikes, after the cell has settled where there is time for that."""
+    last = max(steps - _SHOWN_MS, 0)
+    candidates = [min(max(int(one) - 100, min(SETTLING_MS, last)), last) for one in spikes] or [min(SETTLING_MS, last)]
+    inside = [int(((spikes >= one) & (spikes < one + _SHOWN_MS)).sum()) for one in candidates]
+    return candidates[int(np.argmax(inside))]
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(value), 2) for value in values]

@@ -1,0 +1,106 @@
+"""The same worm again: told from its traces, whatever file, name, unit or frame rate it comes with.
+
+Worms come in several formats, smoothed or resampled, and one of each is used. What two worms may not share, numbers of any
+part, is refused by the core (`neurocli.recordings.copies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.recordings import RecordingSet
+from neurocli_gat_lstm.data.summary import Account, signal_of, times_of
+
+Array = NDArray[np.floating[Any]]
+SAME = 0.999
+"""Median correlation of matched neurons from which on two recordings hold the same numbers."""
+LIKE = 0.9
+"""The same for the same worm after smoothing or resampling."""
+_LENGTH, _MATCHED, _COARSE = 0.02, 0.8, 0.95
+
+
+@dataclass(frozen=True)
+class Copy:
+    """group is the same worm as `of`, an earlier one; correlation: median over matched neurons."""
+
+    group: str
+    of: str
+    correlation: float
+
+    @property
+    def exact(self) -> bool:
+        return self.correlation > SAME
+
+
+def copies(recordings: RecordingSet, accounts: Sequence[Account]) -> list[Copy]:
+    """Every recording that is an earlier one again. Coarse pictures are compared first, traces only where these agree."""
+    first: list[Account] = []
+    found = []
+    for account in accounts:
+        copy = copy_of(recordings, account, first)
+        if copy is None:
+            first.append(account)
+        else:
+            found.append(copy)
+    return found
+
+
+def copy_of(recordings: RecordingSet, account: Account, others: Sequence[Account]) -> Copy | None:
+    """The first of `others` that is the same worm."""
+    for other in others:
+        if _similar(account, other):
+            correlation = _correlation(recordings, other.group, account.group)
+            if correlation > LIKE:
+                return Copy(account.group, other.group, correlation)
+    return None
+
+
+def _similar(one: Account, other: Account) -> bool:
+    """As long, and most neurons of the smaller one have a neuron of the same slow course in the other."""
+    if abs(np.log(one.duration_s / other.duration_s)) > _LENGTH or not one.coarse.size or not other.coarse.size:
+        return False
+    match = _best_matches(one.coarse.astype(np.float64), other.coarse.astype(np.float64))
+    return bool((match > _COARSE).mean() > _MATCHED)
+
+
+def _correlation(recordings: RecordingSet, one: str, other: str) -> float:
+    """Median correlation of each neuron of the smaller recording with the most similar one of the other."""
+    (a, time_a), (b, time_b) = (_traces(recordings, group) for group in (one, other))
+    if len(a) != len(b):
+        step = max(float(np.median(np.diff(time_a))), float(np.median(np.diff(time_b))))
+        grid = np.arange(0.0, min(time_a[-1] - time_a[0], time_b[-1] - time_b[0]), step)
+        a, b = _at(grid, time_a - time_a[0], a), _at(grid, time_b - time_b[0], b)
+    return float(np.median(_best_matches(a, b)))
+
+
+def _traces(recordings: RecordingSet, group: str) -> tuple[Array, Array]:
+    """(varying traces with their mean where a number is missing, times in s)."""
+    recording = recordings[group]
+    values = signal_of(recording)
+    values = values[:, np.isfinite(values).any(axis=0)]
+    values = np.where(np.isfinite(values), values, np.nanmean(values, axis=0))
+    return values[:, values.std(axis=0) > 0], times_of(recording)[0]
+
+
+def _at(grid: Array, time_s: Array, values: Array) -> Array:
+    return np.stack([np.interp(grid, time_s, column) for column in values.T], axis=1)
+
+
+def _best_matches(a: Array, b: Array) -> Array:
+    """[neuron of the smaller] its highest correlation with a neuron of the other, -1 where another neuron has it already."""
+    if a.shape[1] > b.shape[1]:
+        a, b = b, a
+    a, b = (((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)) for x in (a, b))
+    correlation = a.T @ b / len(a)
+    best = correlation.argmax(axis=1)
+    taken = np.zeros(b.shape[1], bool)
+    found = np.full(len(best), -1.0)
+    for k in np.argsort(-correlation[np.arange(len(best)), best], kind="stable"):
+        if not taken[best[k]]:
+            taken[best[k]], found[k] = True, correlation[k, best[k]]
+    return found

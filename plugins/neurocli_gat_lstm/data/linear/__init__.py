@@ -1,0 +1,1 @@
+"""Linear paths: sums over worms, penalties, coefficients."""

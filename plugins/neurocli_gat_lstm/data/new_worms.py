@@ -1,0 +1,48 @@
+"""Worms that a trained run is asked about: none that it has seen in another file, and no control in the mean of others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from neurocli.errors import LeakError
+from neurocli.recordings import RecordingSet, Split
+from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.duplicates import copy_of
+from neurocli_gat_lstm.data.selection import controls_in
+from neurocli_gat_lstm.data.summary import account_of
+
+
+def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -> tuple[Split, list[str], list[str]]:
+    """(the split with the worms that may be scored, why others are left out, what to doubt in those that stay).
+
+    Left out are worms that any network of the run was fitted on, told from their traces, and worms without a calcium
+    indicator, unless there are no others. Raises LeakError where the run knows all of them.
+    """
+    trained = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
+    known = [account_of(recordings[group], options) for group in trained]
+    controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
+    left_out: list[str] = []
+    doubts: list[str] = []
+    kept: list[str] = []
+    for group in split.test:
+        account = account_of(recordings[group], options)
+        copy = copy_of(recordings, account, known)
+        if copy is not None:
+            left_out.append(f"{group}: the same worm as {copy.of}, which the run was trained on")
+            continue
+        kept.append(group)
+        if account.forgets and group not in controls:
+            doubts.append(
+                f"{group}: half of its signal is forgotten as fast as smoothed noise forgets: GFP, or no calcium?"
+            )
+    if not kept:
+        raise LeakError(
+            "the run was trained on every one of these worms: " + "; ".join(left_out),
+            where=split.test[0],
+            hint="evaluate the run without --data: each worm is then scored by networks that have not seen it",
+        )
+    others = [group for group in kept if group not in controls]
+    if others and len(others) < len(kept):
+        left_out += [f"{group}: {controls[group]}; ask about it alone" for group in kept if group in controls]
+        kept = others
+    return dataclasses.replace(split, test=tuple(kept)), left_out, doubts

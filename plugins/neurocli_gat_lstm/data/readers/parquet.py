@@ -1,0 +1,249 @@
+"""The collection `qsimeon/celegans_neural_data`: one parquet row for each neuron of each worm, of twelve laboratories.
+
+Read are the columns of the native frame rate, original_calcium_data and original_time_in_seconds, and what the file says
+about how it made the others. The key is (source_dataset, worm): "worm0" there is in every source.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError, MissingDependency
+from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION, check_file
+from neurocli.recordings.readers import Reader
+from neurocli.recordings.recordingset import RecordingSet
+from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, measured_unit, worm_set
+
+SOURCE, WORM, NEURON = "source_dataset", "worm", "neuron"
+TRACE, TIME = "original_calcium_data", "original_time_in_seconds"
+METHODS = ("normalization_method", "smooth_method", "interpolate_method")
+_TEXTS = (SOURCE, WORM, NEURON)
+_OPTIONAL = ("slot", "is_labeled_neuron", "raw_data_file", *METHODS)
+_MAGIC = b"PAR1"
+_LARGEST_FOOTER = 2**26
+_ROWS_AT_ONCE = 16
+_HINT = "the columns are those of qsimeon/celegans_neural_data"
+_DFF_SOURCES = frozenset({"Kato2015", "Nichols2017", "Skora2018", "Kaplan2020", "Uzel2022"})
+"""Of the Zimmer laboratory, whose published traces are dF/F0; the files themselves state no unit."""
+
+
+class QsimeonParquetReader(Reader):
+    """Reads the worms of parquet files with pyarrow (extra `worm`)."""
+
+    def can_read(self, path: Path) -> bool:
+        """By the names of the columns in the file's footer; without pyarrow."""
+        try:
+            footer = _footer(path) if path.is_file() else b""
+        except OSError:
+            return False
+        return TRACE.encode() in footer or (b"calcium_data" in footer and SOURCE.encode() in footer)
+
+    def read(self, paths: list[Path]) -> RecordingSet:
+        return worm_set((worm.recording() for path in paths for worm in read_worms(path)), paths)
+
+
+def read_worms(path: Path) -> Iterator[Worm]:
+    """The worms of a file in the order of their first rows. Raises MissingDependency, or DataError that names the row."""
+    parquet, error_type = _pyarrow()
+    check_file(path)
+    try:
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
+            columns = _columns(path, file)
+            worms = _collected(path, file, columns)
+    except (error_type, OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"the parquet file is damaged: {reason}", where=str(path), hint="download it again") from error
+    while worms:  # what has been handed over is not kept here
+        key = next(iter(worms))
+        yield worms.pop(key).worm(path)
+
+
+@dataclass
+class _Rows:
+    """The rows of one worm as they come."""
+
+    source: str
+    name: str
+    time_s: NDArray[Any]
+    about: dict[str, str]
+    slots: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    labelled: list[bool] = field(default_factory=list)
+    traces: list[NDArray[np.float32]] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def add(self, path: Path, row: int, entry: dict[str, Any], trace: NDArray[Any], time_s: NDArray[Any]) -> None:
+        name = entry[NEURON]
+        where = f"{path}, row {row}"
+        if len(trace) != len(time_s) or len(trace) != len(self.time_s):
+            what = "its own times are" if len(trace) != len(time_s) else "the first row of this worm has"
+            raise DataError(
+                f"neuron {name!r:.40} of {self.source} {self.name} has {len(trace)} values, {what} "
+                f"{len(time_s) if len(trace) != len(time_s) else len(self.time_s)}",
+                where=where,
+                hint="rows of one worm must have lists of one length; two worms of one name need names of their own",
+            )
+        if not np.array_equal(time_s, self.time_s):
+            raise DataError(
+                f"the times differ from those of row {self.rows[0]}, of the same worm {self.source} {self.name}",
+                where=f"{where}, {TIME}",
+                hint="two worms of one source must not have one name",
+            )
+        first = self.seen.setdefault(name, row)
+        if first != row:
+            raise DataError(
+                f"the neuron {name!r:.40} of {self.source} {self.name} is there twice, in rows {first} and {row}",
+                where=where,
+                hint="two worms of one source must not have one name, nor two neurons of one worm",
+            )
+        slot = entry.get("slot")
+        labelled = entry.get("is_labeled_neuron")
+        self.slots.append(len(self.slots) if slot is None else int(slot))
+        self.labelled.append(labelled is not False)
+        self.names.append(name)
+        self.rows.append(row)
+        self.traces.append(np.array(trace, np.float32))
+
+    def worm(self, path: Path) -> Worm:
+        """The worm with its neurons in the order of their slots; the rows are given up on the way."""
+        order = sorted(range(len(self.slots)), key=self.slots.__getitem__)
+        traces = np.empty((len(self.time_s), len(order)), np.float32)
+        for column, number in enumerate(order):
+            traces[:, column] = self.traces[number]
+        self.traces.clear()
+        measured = measured_unit(traces)
+        return Worm(
+            source=self.source,
+            worm=self.name,
+            time_s=self.time_s,
+            traces=traces,
+            names=[self.names[n] if self.labelled[n] else None for n in order],
+            unit=DFF if measured != Z_SCORE and self.source in _DFF_SOURCES else measured,
+            where=f"{path}, rows of {self.source} {self.name}",
+            file=path.name,
+            normalization_method=self.about.get("normalization_method", UNKNOWN),
+            smooth_method=self.about.get("smooth_method", UNKNOWN),
+            interpolate_method=self.about.get("interpolate_method", UNKNOWN),
+        )
+
+
+def _collected(path: Path, file: Any, columns: list[str]) -> dict[tuple[str, str], _Rows]:
+    """The rows of each worm, a few in memory at a time beside what is kept: the traces once, the times once per worm."""
+    worms: dict[tuple[str, str], _Rows] = {}
+    row = 0
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns, use_threads=False):
+        entries = batch.select([name for name in columns if name not in (TRACE, TIME)]).to_pylist()
+        traces, times = batch.column(TRACE), batch.column(TIME)
+        for number, entry in enumerate(entries):
+            for name in _TEXTS:
+                if entry[name] is None:
+                    raise DataError(f"the column {name} is empty", where=f"{path}, row {row}", hint=_HINT)
+            trace = _list(traces, number, f"{path}, row {row}, {TRACE}")
+            time_s = _list(times, number, f"{path}, row {row}, {TIME}")
+            key = entry[SOURCE], entry[WORM]
+            if key not in worms:
+                _check_ascending(time_s, f"{path}, row {row}, {TIME}")
+                about = {name: str(entry[name]) for name in METHODS if entry.get(name) is not None}
+                worms[key] = _Rows(*key, np.array(time_s, np.float64), about)
+            worms[key].add(path, row, entry, trace, time_s)
+            row += 1
+    if not worms:
+        raise DataError("there are no rows", where=str(path), hint=_HINT)
+    return worms
+
+
+def _list(column: Any, number: int, where: str) -> NDArray[Any]:
+    """One list of a column as an array; what is null in it is NaN."""
+    if not column[number].is_valid:
+        raise DataError("there is no list of values", where=where, hint=_HINT)
+    return np.asarray(column[number].values.to_numpy(zero_copy_only=False))
+
+
+def _check_ascending(time_s: NDArray[Any], where: str) -> None:
+    wrong = ~np.isfinite(time_s)
+    wrong[1:] |= ~(np.diff(time_s) > 0)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        before = f" after {time_s[at - 1]:g} s" if at else ""
+        raise DataError(
+            f"value {at} (counted from 0) is {time_s[at]:g} s{before}: times must ascend",
+            where=where,
+            hint="correct or leave out the recording",
+        )
+
+
+def _columns(path: Path, file: Any) -> list[str]:
+    """The columns to be read. Raises DataError where one is missing or of another type, or claims too much memory."""
+    import pyarrow
+
+    types, schema = pyarrow.types, file.schema_arrow
+    repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if repeated:
+        raise DataError(f"the column {repeated[0]} is there twice", where=str(path), hint=_HINT)
+    for name in (*_TEXTS, TRACE, TIME):
+        if name not in schema.names:
+            raise DataError(
+                f"the required column {name} is missing",
+                where=str(path),
+                hint=f"{_HINT}; there are: {', '.join(schema.names)[:300]}",
+            )
+        found = schema.field(name).type
+        if name in _TEXTS:
+            fits = types.is_string(found) or types.is_large_string(found) or types.is_dictionary(found)
+        else:
+            fits = (types.is_list(found) or types.is_large_list(found)) and types.is_floating(found.value_type)
+        if not fits:
+            raise DataError(f"the column {name} is of type {found}", where=f"{path}:{name}", hint=_HINT)
+    _check_size(path, file)
+    return [name for name in (*_TEXTS, *_OPTIONAL, TRACE, TIME) if name in schema.names]
+
+
+def _check_size(path: Path, file: Any) -> None:
+    """Raise DataError where the lists claim more values than a file of this size can mean."""
+    values = 0
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for one in range(group.num_columns):
+            if group.column(one).path_in_schema.partition(".")[0] in (TRACE, TIME):
+                values += group.column(one).num_values
+    on_disk = path.stat().st_size
+    if 4 * values > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
+        raise DataError(
+            f"the lists claim {values} values in a file of {on_disk} bytes",
+            where=str(path),
+            hint="the file is damaged or hostile",
+        )
+
+
+def _footer(path: Path) -> bytes:
+    """The description of the columns at the end of a parquet file; nothing where it is none."""
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            return b""
+        size = file.seek(0, 2)
+        file.seek(max(size - 8, 0))
+        length, magic = struct.unpack("<I4s", file.read(8).ljust(8, b"\0"))
+        if magic != _MAGIC or length > min(size - 8, _LARGEST_FOOTER):
+            return b""
+        file.seek(size - 8 - length)
+        return file.read(length)
+
+
+def _pyarrow() -> tuple[Any, type[Exception]]:
+    """(pyarrow.parquet, the base of its errors). Raises MissingDependency."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingDependency.package("pyarrow", "reading and writing parquet files", extra="worm") from None
+    return pyarrow.parquet, pyarrow.ArrowException

@@ -1,0 +1,130 @@
+"""Which worms of a set of recordings are used: one copy of each, of one frame rate, with a calcium indicator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from neurocli.errors import DataError
+from neurocli.recordings import Recording, RecordingSet
+from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries, series_of
+
+OTHER_RATE = 0.25
+"""Frame steps that differ by more than this share are other frame rates."""
+
+
+def is_control(recording: Recording) -> bool:
+    """Whether the worm carries no calcium indicator (GFP): what moves in it is not activity."""
+    return recording.labels.get("indicator") == "gfp"
+
+
+def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, WormSeries], list[str]]:
+    """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name."""
+    found: dict[str, WormSeries] = {}
+    left_out: list[str] = []
+    keys: dict[tuple[str, str], str] = {}
+    controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
+    for group in recordings:
+        recording = recordings[group]
+        source = str(recording.labels.get("source", ""))
+        if options.sources and source not in options.sources:
+            continue
+        if group in controls:
+            left_out.append(f"{group}: {controls[group]}")
+            continue
+        if options.neurons == "identified" and not _identified(recording):
+            left_out.append(f"{group}: no neuron is identified")
+            continue
+        worm = series_of(recording, options)
+        twin = next((other for other in found.values() if _same(other, worm)), None)
+        if twin is not None:
+            left_out.append(f"{group}: the same worm as {twin.group}")
+            continue
+        key = (source, str(recording.labels.get("worm", group)))
+        if key in keys:
+            raise DataError(
+                f"two different worms are called {' '.join(key)}: {keys[key]} and {group}",
+                where=", ".join(recordings.sources) or "data",
+                hint="source and worm together must be unique: rename one",
+            )
+        keys[key] = group
+        found[group] = worm
+    kept, odd = _of_one_rate(found)
+    left_out += odd
+    if not kept:
+        raise DataError(
+            "no worm is left: " + ("; ".join(left_out) or f"none is of {', '.join(options.sources)}"),
+            where=", ".join(recordings.sources) or "data",
+            hint="data.sources, data.neurons and data.controls choose worms",
+        )
+    return kept, left_out
+
+
+def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig) -> dict[str, WormSeries]:
+    """The worms of `groups` as they are, whatever their rate or indicator; without identified neurons all are taken."""
+    found = {}
+    for group in groups:
+        recording = recordings[group]
+        chosen = options if _identified(recording) else options.model_copy(update={"neurons": "all"})
+        found[group] = series_of(recording, chosen)
+    return found
+
+
+def controls_in(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
+    """Worms without a calcium indicator, and copies of them in files that do not say so: group → why."""
+    everything = options.model_copy(update={"neurons": "all"})
+    found = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
+    if not found:
+        return {}
+    known = {g: series_of(recordings[g], everything) for g in found}
+    for group in recordings:
+        if group in known or _identified(recordings[group]):
+            continue
+        worm = series_of(recordings[group], everything)
+        twin = next((g for g, other in known.items() if _same(other, worm)), None)
+        if twin is not None:
+            found[group] = f"the same worm as {twin}, GFP, no calcium indicator"
+    return found
+
+
+def _identified(recording: Recording) -> bool:
+    return any(not name.startswith(UNIDENTIFIED) for name in recording.channels or [])
+
+
+def _of_one_rate(worms: dict[str, WormSeries]) -> tuple[dict[str, WormSeries], list[str]]:
+    """The largest number of worms of about one frame step."""
+    if not worms:
+        return {}, []
+    steps = np.array([worm.dt_ms for worm in worms.values()])
+    close = np.abs(np.log(steps[:, None] / steps[None, :])) < np.log1p(OTHER_RATE)
+    centre = int(close.sum(axis=1).argmax())
+    common = float(np.median(steps[close[centre]]))
+    kept = {g: w for (g, w), near in zip(worms.items(), close[centre], strict=True) if near}
+    odd = [
+        f"{group}: {worm.dt_ms:.0f} ms a frame, the others {common:.0f} ms (train it apart, or set data.dt)"
+        for group, worm in worms.items()
+        if group not in kept
+    ]
+    return kept, odd
+
+
+def _same(one: WormSeries, other: WormSeries) -> bool:
+    """Whether two files hold the same worm: as long a time, and the same traces up to their scale and frame rate."""
+    lengths = one.frames * one.dt_ms, other.frames * other.dt_ms
+    both = [name for name in one.names if name in other.names]
+    if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(one.names), len(other.names)):
+        return False
+    frames = min(one.frames, other.frames)
+    a, b = (_resampled(w.scored(w.signal)[:, [w.names.index(n) for n in both]], frames) for w in (one, other))
+    a, b = a - a.mean(0), b - b.mean(0)
+    scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
+    r = np.where(scale > 0, (a * b).sum(0) / np.where(scale > 0, scale, 1.0), 0.0)
+    # Other worms share behaviour, not noise: they stay below .8 even where both are driven by the same command.
+    return bool(np.median(r) > (0.999 if one.frames == other.frames else 0.95))
+
+
+def _resampled(z: np.ndarray, frames: int) -> np.ndarray:
+    at = np.linspace(0, len(z) - 1, frames)
+    return z.astype(np.float64) if frames == len(z) else np.stack([np.interp(at, np.arange(len(z)), c) for c in z.T], 1)

@@ -1,0 +1,157 @@
+"""The diagnosis of recorded worms: who they are, what they share with the connectome, and what was done to their traces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, information, listed
+from neurocli.errors import DataError
+from neurocli.recordings import RecordingSet
+from neurocli.recordings.copies import copies as shared_numbers
+from neurocli_gat_lstm.data.duplicates import Copy, copies
+from neurocli_gat_lstm.data.selection import usable
+from neurocli_gat_lstm.data.summary import Account, account_of
+from neurocli_gat_lstm.diagnosis.graph import graph_findings
+from neurocli_gat_lstm.diagnosis.time import time_findings
+from neurocli_gat_lstm.diagnosis.traces import indicator_findings, trace_findings
+from neurocli_gat_lstm.diagnosis.wording import shortened
+
+FEWEST = 3
+"""Worms below which nothing can be left out for validation and test."""
+
+
+def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
+    """Every check of a set of worms, in reading order. Bad data give findings; a file that cannot be read raises DataError."""
+    accounts = [account_of(recordings[group], config.data) for group in recordings]
+    again = copies(recordings, accounts)
+    repeated = {copy.group for copy in again}
+    single = [account for account in accounts if account.group not in repeated]
+    try:
+        kept, left_out = usable(recordings, config.data)
+        trouble = None
+    except DataError as error:
+        kept, left_out, trouble = {}, [], error
+    used = [account for account in accounts if account.group in kept]
+    return [
+        *_usable(used, left_out, len(accounts), trouble),
+        *_copies(again, set(kept), len(accounts)),
+        *_shared(recordings, again, set(kept)),
+        *_names(single),
+        *indicator_findings(
+            _told_apart(single, accounts, again, set(kept)), _indicators(accounts, again), list(kept), len(single)
+        ),
+        *graph_findings(single, used or single, config),
+        *time_findings(single, used or single, config),
+        *trace_findings(single),
+        _normalisation(config),
+    ]
+
+
+def _usable(used: Sequence[Account], left_out: Sequence[str], total: int, trouble: DataError | None) -> list[Finding]:
+    """What a training would take, and what it leaves out for reasons that no other check gives."""
+    threshold = f"≥ {FEWEST} worms"
+    if trouble is not None:
+        return [Finding("usable", counted(total, "worm"), FAIL, trouble.message, threshold, trouble.hint or "")]
+    value = f"{len(used)} of {total}: {listed(account.group for account in used)}"
+    advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
+    few = len(used) < FEWEST
+    found = [Finding("usable", counted(total, "worm"), FAIL if few else PASS, value, threshold, advice if few else "")]
+    reasons = [line.partition(": ") for line in left_out]
+    others = [(group, why) for group, _, why in reasons if not why.startswith(("GFP", "the same worm"))]
+    return [*found, *shortened("left-out", [information("left-out", group, why) for group, why in others])]
+
+
+def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
+    """Worms that come twice; where both would be used, what is tested was trained on."""
+    found = []
+    for copy in again:
+        leak = copy.group in kept and copy.of in kept
+        what = "the same traces as" if copy.exact else "smoothed or resampled from, or to,"
+        advice = "both would be used, one to train on and one to test: leave one out" if leak else "one of them is used"
+        value = f"{what} {copy.of} (r {copy.correlation:.4f})"
+        found.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
+    if not found:
+        return [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
+    return shortened("duplicate", found)
+
+
+def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> list[Finding]:
+    """Other worms that hold the same numbers in part, or in some neurons: what a training refuses on two sides of a split."""
+    first = {copy.group: copy.of for copy in again}
+    found = [
+        Finding(
+            "shared-part",
+            copy.group,
+            FAIL if {copy.group, copy.of} <= kept else WARN,
+            f"{copy.of}: {copy.in_words}",
+            "none",
+            "different worms cannot share numbers: leave one of them out",
+        )
+        for copy in shared_numbers(recordings)
+        if first.get(copy.group, copy.group) != first.get(copy.of, copy.of)
+    ]
+    clean = Finding("shared-part", counted(len(recordings), "worm"), PASS, "none", "none")
+    return shortened("shared-part", found) or [clean]
+
+
+def _names(single: Sequence[Account]) -> list[Finding]:
+    """Different worms must differ in (source, worm); that `worm` alone repeats across sources is usual."""
+    by_key: dict[tuple[str, str], list[str]] = {}
+    sources: dict[str, set[str]] = {}
+    for account in single:
+        by_key.setdefault(account.key, []).append(account.group)
+        sources.setdefault(account.worm, set()).add(account.source)
+    clashes = [
+        Finding(
+            "worm-names",
+            " ".join(key).strip(),
+            FAIL,
+            f"{len(groups)} different worms: {listed(groups)}",
+            "(source, worm) is unique",
+            "rename all but one: two different worms of one name cannot be told apart",
+        )
+        for key, groups in by_key.items()
+        if len(groups) > 1
+    ]
+    shared = [f"{worm} in {len(found)} sources" for worm, found in sources.items() if len(found) > 1]
+    text = f"{len(by_key)} keys" + (f"; {listed(shared)}: the key is (source, worm)" if shared else "")
+    return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "(source, worm) is unique")]
+
+
+def _indicators(accounts: Sequence[Account], again: Sequence[Copy]) -> dict[str, str]:
+    """Each worm's indicator by its own label or that of any copy: what one file does not say another may know."""
+    first = {copy.group: copy.of for copy in again}
+    by_worm: dict[str, set[str]] = {}
+    for account in accounts:
+        by_worm.setdefault(first.get(account.group, account.group), set()).add(account.indicator)
+    return {
+        account.group: next(
+            (label for label in ("gfp", "gcamp") if label in by_worm[first.get(account.group, account.group)]),
+            "unknown",
+        )
+        for account in accounts
+    }
+
+
+def _told_apart(
+    single: Sequence[Account], accounts: Sequence[Account], again: Sequence[Copy], kept: set[str]
+) -> list[Account]:
+    """Each worm once: as the copy that a training would take, where there is one."""
+    taken = {copy.of: copy.group for copy in again if copy.group in kept and copy.of not in kept}
+    by_group = {account.group: account for account in accounts}
+    return [by_group[taken.get(account.group, account.group)] for account in single]
+
+
+def _normalisation(config: Any) -> Finding:
+    """Whether the units of a training know the future: the published choice does."""
+    known = "nothing of what comes after a forecast's origin"
+    if config.data.normalisation == "whole":
+        value = "mean and sd of each whole recording, which know its future"
+        advice = (
+            "every score is marked LEAKY: take data.normalisation=causal, unless the published protocol is replayed"
+        )
+        return Finding("normalisation", "data", FAIL, value, known, advice)
+    value = "running mean and sd" if config.data.normalisation == "causal" else "mean and sd of the burn-in"
+    return Finding("normalisation", "data", PASS, value, known)

@@ -1,0 +1,233 @@
+"""Findings about forecasts: what the network adds to its linear path, against the best linear model, and on its training worms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.evaluation.intervals import Paired, paired_means, verdict
+from neurocli.evaluation.question import Question
+from neurocli.plugin.family import Trained
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
+from neurocli_gat_lstm.data.series import WormSeries
+from neurocli_gat_lstm.evaluation import baselines
+from neurocli_gat_lstm.evaluation import targets as questions
+from neurocli_gat_lstm.model import folds_v1
+from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
+from neurocli_gat_lstm.model.forecasts_v2 import corrected, linear_only
+from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts, direct_linear
+from neurocli_gat_lstm.model.rollout import BOUND
+from neurocli_gat_lstm.model.v2 import GatLstm
+from neurocli_gat_lstm.model.v3 import GatLstmV3
+
+SMALLEST_SHARE = 0.02
+LARGEST_GAP = 0.1
+BEYOND = 2.0
+"""Forecasts farther out than this many times the largest recorded z-score have run away."""
+TRIVIAL = ("persistence", "mean")
+
+Array = NDArray[np.floating[Any]]
+ByHorizon = dict[int, Array]
+
+
+def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: Array) -> float:
+    """S = 1 - squared error over that of "nothing changes", as it is scored, over samples that are known at both ends.
+
+    forecast: [origin, neuron] in the units of the origins.
+    """
+    truth, weight = worm.ahead(origins, horizon), worm.weight(origins)
+    known = worm.known[origins] & worm.known[origins + horizon]
+    change = (weight * np.square(truth - worm.z[origins]))[known].sum()
+    return float(1 - (weight * np.square(truth - forecast))[known].sum() / change) if change > 0 else float("nan")
+
+
+def forecast_findings(trained: Trained) -> list[Finding]:
+    """Every check of forecasts, on the test worms."""
+    data, module, config = trained.data, trained.module, trained.config
+    assert isinstance(data, WormData) and isinstance(module, (GatLstm, GatLstmV3, PlannedFolds))
+    asked = questions.questions(data, config, "test")
+    origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
+    if not origins:
+        return []
+    horizons = config.evaluate.horizons
+    full = {group: _forecasts(trained, group, at) for group, at in origins.items()}
+    found = []
+    if isinstance(module, GatLstm):
+        linear: dict[str, ByHorizon] = {
+            group: dict(linear_only(module, data, group, at, horizons)) for group, at in origins.items()
+        }
+        found += _correction(data, origins, horizons, full, linear)
+    elif isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        alone: dict[str, ByHorizon] = {
+            group: dict(direct_linear(module, data, group, at)) for group, at in origins.items()
+        }
+        found += _correction(data, origins, horizons, full, alone)
+    found += [
+        *_runaway(data, full),
+        *_against_linear(trained, asked, origins, full),
+    ]
+    # Worms that came after the training differ from its worms in more than having been seen.
+    folds = len(module.members) // getattr(module, "members_per_fold", 1)
+    own = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
+    if own and set(data.split.train) <= set(data.worms):
+        found += _train_test_gap(trained, origins, full)
+    return found
+
+
+def _forecasts(trained: Trained, group: str, origins: NDArray[np.int64]) -> ByHorizon:
+    """Mean over all networks that have not seen a worm; what an evaluation before this has found is taken."""
+    data, evaluate = trained.data, trained.config.evaluate
+    assert isinstance(data, WormData)
+    known, key = data.forecasts_by(trained.module), (group, len(origins))
+    if key not in known:
+        asked = (origins, evaluate.context, evaluate.horizons)
+        each = [one for fold in data.folds_for(group) for one in networks_say(trained, data.worms[group], fold, *asked)]
+        known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in evaluate.horizons}
+    found: ByHorizon = known[key]
+    return found
+
+
+def networks_say(
+    trained: Trained, worm: WormSeries, fold: int, origins: NDArray[np.int64], context: int, horizons: Sequence[int]
+) -> list[Any]:
+    """Horizon → [origin, neuron] of each network of a fold."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData)
+    graph = data.graph_of(worm)
+    if isinstance(module, PlannedFolds):
+        return [folds_v1.rolled_out(module.member(fold), worm.z, graph, origins, context, horizons)]
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        return list(direct_forecasts(module, data, worm, fold, origins))
+    assert isinstance(module, GatLstm)
+    return corrected(module, data, worm, fold, origins, context, horizons)
+
+
+def _correction(
+    data: WormData,
+    origins: dict[str, Any],
+    horizons: Sequence[int],
+    full: dict[str, ByHorizon],
+    linear: dict[str, ByHorizon],
+) -> list[Finding]:
+    """At each horizon: rms of what the network changes over that of the linear change, and S with and without it."""
+    found = []
+    for h in horizons:
+        added = np.sqrt(np.mean([np.square(full[g][h] - linear[g][h]).mean() for g in origins]))
+        moved = np.sqrt(np.mean([np.square(linear[g][h] - data.worms[g].z[at]).mean() for g, at in origins.items()]))
+        both, alone = (
+            np.array([skill(data.worms[g], at, h, part[g][h]) for g, at in origins.items()]) for part in (full, linear)
+        )
+        share = float(added / max(added + moved, 1e-12))
+        difference = paired_means(both, alone)
+        said = verdict(difference, higher=True)
+        worse = said == "worse"
+        bad = worse or share < SMALLEST_SHARE
+        advice = (
+            "the linear path alone does better: train longer, or on more worms"
+            if worse
+            else "the network hardly says anything: train longer, or on more worms"
+        )
+        value = (
+            f"{share:.1%} of the change; S {np.mean(both):.3f}, linear path alone {np.mean(alone):.3f}"
+            f" ({_words(difference)})"
+        )
+        threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not worse than the linear path's"
+        subject = f"{h} step{'s' if h > 1 else ''}, {len(both)} worm{'s' if len(both) > 1 else ''}"
+        found.append(Finding("correction", subject, WARN if bad else PASS, value, threshold, advice if bad else ""))
+    return found
+
+
+def _words(difference: Paired) -> str:
+    """A difference over worms with its interval."""
+    known = difference.low == difference.low
+    return f"{difference.value:+.3f}" + (f", 95 % {difference.low:+.3f} to {difference.high:+.3f}" if known else "")
+
+
+def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
+    """Rollouts that leave what was ever recorded, up to the bound at which they are stopped."""
+    largest = {group: max(float(np.abs(f).max()) for f in by.values()) for group, by in full.items()}
+    recorded = {group: float(np.abs(data.worms[group].z).max()) for group in full}
+    stopped = [group for group, value in largest.items() if not value < 0.99 * BOUND]
+    far = [group for group, value in largest.items() if not value <= BEYOND * recorded[group]]
+    worst = max(full, key=lambda group: largest[group] / recorded[group])
+    value = f"|z| ≤ {largest[worst]:.3g} where {recorded[worst]:.3g} was recorded ({worst})"
+    advice = "forecasts run away: a longer loss.rollout damps rollouts, or a smaller learning rate"
+    verdict = FAIL if stopped else WARN if far else PASS
+    threshold = f"≤ {BEYOND:g} x recorded"
+    return [
+        Finding("runaway-rollout", f"{len(full)} worms", verdict, value, threshold, advice if verdict != PASS else "")
+    ]
+
+
+def _against_linear(
+    trained: Trained, asked: Sequence[Question], origins: dict[str, Any], full: dict[str, ByHorizon]
+) -> list[Finding]:
+    """S of the model less that of the best linear model, paired by worm, at each horizon."""
+    data = trained.data
+    assert isinstance(data, WormData)
+    linear = [one for one in baselines.baselines(data, trained.config) if one.name not in TRIVIAL]
+    if not linear or not data.split.train:
+        return []
+    found = []
+    for question in asked:
+        h = question.horizon_steps
+        scores = {}
+        for predictor in linear:
+            answer = predictor.answer(question)
+            if answer is None:
+                continue
+            scores[predictor.name] = np.array([_skill_of(question, group, answer.values[group]) for group in origins])
+        if not scores:
+            continue
+        best = max(scores, key=lambda name: float(np.mean(scores[name])))
+        own = np.array([skill(data.worms[g], at, h, full[g][h]) for g, at in origins.items()])
+        difference = paired_means(own, scores[best])
+        worse = verdict(difference, higher=True) == "worse"
+        value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
+        advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
+        subject = f"{question.name}, {best}"
+        found.append(
+            Finding("S-against-linear", subject, FAIL if worse else PASS, value, "not worse", advice if worse else "")
+        )
+    return found
+
+
+def _skill_of(question: Question, group: str, answer: Array) -> float:
+    """S of an answer [origin, channel] to a question, over its known targets."""
+    assert question.now is not None
+    target, now, answer = (
+        question.as_scored(group, v.astype(np.float64)) for v in (question.targets[group], question.now[group], answer)
+    )
+    known = np.isfinite(target)
+    change = np.square(target - now)[known].sum()
+    return float(1 - np.square(target - answer)[known].sum() / change) if change > 0 else float("nan")
+
+
+def _train_test_gap(trained: Trained, origins: dict[str, Any], full: dict[str, ByHorizon]) -> list[Finding]:
+    """S(h) on the worms that a fold was trained on, less that on the worms it had not seen; first horizon."""
+    data, evaluate = trained.data, trained.config.evaluate
+    assert isinstance(data, WormData)
+    h = evaluate.horizons[0]
+    seen = []
+    for fold in range(data.folds):
+        for worm in data.training_worms(fold):
+            at = worm.origins(evaluate.context, h, 4 * evaluate.stride)
+            if not len(at):
+                continue
+            forecast = networks_say(trained, worm, fold, at, evaluate.context, [h])[0]
+            seen.append(skill(worm, at, h, forecast[h]))
+    if not seen:
+        return []
+    new = float(np.mean([skill(data.worms[g], at, h, full[g][h]) for g, at in origins.items()]))
+    gap = float(np.mean(seen)) - new
+    advice = (
+        f"S is {np.mean(seen):.3f} on training worms and {new:.3f} on others: more worms, more dropout, fewer epochs"
+    )
+    return [judged("train-test-gap", f"S({h})", gap, warn=LARGEST_GAP, advice=advice)]

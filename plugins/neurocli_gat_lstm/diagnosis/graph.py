@@ -1,0 +1,108 @@
+"""Checks of names against the connectome, and of the edges among the neurons that were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.words import counted, listed
+from neurocli.errors import DataError
+from neurocli_gat_lstm.data.summary import Account
+from neurocli_gat_lstm.diagnosis.wording import shortened
+from neurocli_gat_lstm.graph.connectome import Connectome
+
+UNMATCHED_FAIL = 0.05
+"""Share of a worm's identified neurons that the connectome may lack."""
+
+
+def graph_findings(accounts: Sequence[Account], used: Sequence[Account], config: Any) -> list[Finding]:
+    """accounts: every worm once; used: those that would be trained on, whose names make the graph."""
+    from neurocli_gat_lstm.graph.wiring import Wiring
+
+    model = config.model
+    names = sorted({name for account in used for name in account.identified})
+    wiring = Wiring(model, names)
+    try:
+        connectome = wiring.connectome
+        edges = wiring.graph.n_edges
+        within = {account.group: _edges_within(connectome, account.identified, model.synapses) for account in accounts}
+    except DataError as error:
+        return [Finding("connectome", str(model.connectome), FAIL, error.message, "can be read", error.hint or "")]
+    known = set(connectome.neurons)
+    found = [
+        *shortened("neurons", [_neurons(account, known, within[account.group]) for account in accounts]),
+        *_unmatched(accounts, known, connectome.name),
+    ]
+    if not names:
+        return [
+            *found,
+            Finding("coverage", "graph", WARN, "no neuron is identified", "≥ 1", "without names there are no edges"),
+        ]
+    recorded = len(known & set(names))
+    found.append(
+        Finding(
+            "coverage",
+            "graph",
+            PASS,
+            f"{recorded} of {len(known)} neurons of {connectome.name} ({recorded / max(len(known), 1):.1%}),"
+            f" {_edges_within(connectome, names, model.synapses)} of its {_edges_within(connectome, connectome.neurons, model.synapses)} edges",
+            "–",
+        )
+    )
+    return [*found, _isolated(wiring, edges, model.graph)]
+
+
+def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -> int:
+    """Edges of the connectome with both ends among these names, of the kind that counts."""
+    there = set(names)
+    inside = [name in there for name in connectome.neurons]
+    return sum(
+        inside[pre] and inside[post] and ((synapses != "gap" and chemical > 0) or (synapses != "chemical" and gap > 0))
+        for pre, post, chemical, gap in zip(
+            connectome.pre.tolist(),
+            connectome.post.tolist(),
+            connectome.chemical.tolist(),
+            connectome.gap.tolist(),
+            strict=True,
+        )
+    )
+
+
+def _neurons(account: Account, known: set[str], edges: int) -> Finding:
+    matched = sum(name in known for name in account.identified)
+    share = f" ({len(account.identified) / account.neurons:.0%})"
+    value = (
+        f"{len(account.identified)} of {account.neurons} identified{share}, {matched} matched, {edges} edges among them"
+    )
+    return Finding("neurons", account.group, PASS, value, "–")
+
+
+def _unmatched(accounts: Sequence[Account], known: set[str], connectome: str) -> list[Finding]:
+    threshold = "none"
+    advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
+    found = []
+    for account in accounts:
+        missing = [name for name in account.identified if name not in known]
+        if missing:
+            share = len(missing) / len(account.identified)
+            value = f"{len(missing)} of {len(account.identified)} ({share:.1%}): {', '.join(missing)}"
+            verdict = FAIL if share > UNMATCHED_FAIL else WARN
+            found.append(Finding("unmatched-names", account.group, verdict, value, threshold, advice))
+    clean = len(accounts) - len(found)
+    all_good = [Finding("unmatched-names", counted(clean, "worm"), PASS, "none", threshold)] if clean else []
+    return [*shortened("unmatched-names", found), *all_good]
+
+
+def _isolated(wiring: Any, edges: int, kind: str) -> Finding:
+    """Nodes of the graph of the run that no edge reaches; without any graph that is what was asked for."""
+    if kind == "none":
+        return Finding("isolated-nodes", "graph", PASS, "no edges, as model.graph asks", "none")
+    alone = wiring.graph.isolated()
+    value = (
+        f"{len(alone)} of {len(wiring.names)}: {listed(alone)}"
+        if alone
+        else f"none of {len(wiring.names)}, {edges} edges"
+    )
+    advice = "their neighbours were not recorded: only their own past speaks for them" if alone else ""
+    return Finding("isolated-nodes", "graph", WARN if alone else PASS, value, "none", advice)

@@ -1,0 +1,91 @@
+"""Checks of time: does it ascend evenly, where are gaps, are frame rates alike, is there enough of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli_gat_lstm.data.selection import OTHER_RATE
+from neurocli_gat_lstm.data.series import GAP
+from neurocli_gat_lstm.data.summary import Account
+from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm
+
+UNEVEN = 0.1
+"""How far the 95th percentile of the steps may be from the median step."""
+
+
+def time_findings(accounts: Sequence[Account], used: Sequence[Account], config: Any) -> list[Finding]:
+    """accounts: every worm once; used: those that a training would take."""
+    total = len(accounts)
+    return [
+        *of_worms(
+            "time",
+            {a.group: a.time_fault for a in accounts if a.time_fault},
+            total,
+            verdict=FAIL,
+            threshold="ascends, one per frame",
+            advice="times must ascend: correct or cut the recording; here frames are taken as evenly spaced",
+        ),
+        *of_worms(
+            "time-gaps",
+            {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in accounts if a.gaps},
+            total,
+            verdict=WARN,
+            threshold=f"step ≤ {GAP:g} x median",
+            advice="the worm is cut there, and no forecast goes across; only stretches without a gap count",
+        ),
+        *per_worm(
+            "uneven-time",
+            {a.group: a.steps_off for a in accounts},
+            warn=UNEVEN,
+            advice="frames are not evenly spaced, and one step means another time at every frame: resample from the raw volumes",
+        ),
+        _rates(accounts),
+        *_lengths(used, config),
+    ]
+
+
+def _rates(accounts: Sequence[Account]) -> Finding:
+    """Frame steps of all worms; those that differ too much are not trained together."""
+    steps = np.array([account.dt_s * 1e3 for account in accounts])
+    apart = steps.max() / steps.min() > 1 + OTHER_RATE
+    value = ", ".join(f"{count} x {step} ms" for step, count in _counted(steps))
+    advice = (
+        "a step is a frame: only worms of about one rate are trained together, choose them with data.sources"
+        if apart
+        else ""
+    )
+    return Finding("frame-rates", "data", WARN if apart else PASS, value, f"within {OTHER_RATE:.0%}", advice)
+
+
+def _counted(steps: np.ndarray) -> list[tuple[str, int]]:
+    """Frame steps that are within two per cent of each other, with how many worms have them."""
+    found: list[list[float]] = []
+    for step in np.sort(steps):
+        if found and step < 1.02 * found[-1][0]:
+            found[-1].append(step)
+        else:
+            found.append([step])
+    return [(f"{np.median(group):.0f}", len(group)) for group in found]
+
+
+def needed_frames(config: Any) -> dict[str, int]:
+    """Frames without a gap that each use of a worm takes."""
+    loss, evaluate = config.loss, config.evaluate
+    span = getattr(config.model, "lags", 2) + loss.chunk + max(1, getattr(loss, "rollout", 0))
+    return {"a training chunk": span, "context and the longest horizon": evaluate.context + max(evaluate.horizons)}
+
+
+def _lengths(used: Sequence[Account], config: Any) -> list[Finding]:
+    what, needed = max(needed_frames(config).items(), key=lambda item: item[1])
+    return per_worm(
+        "length",
+        {a.group: float(a.longest) for a in used},
+        fail=float(needed),
+        low=True,
+        advice=f"{what} takes {needed} frames without a gap: leave the worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
+        unit="frames without a gap",
+    )

@@ -1,0 +1,180 @@
+"""Findings about the wiring of a trained model: its paths, its edges, locality, causality, and who is in which part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import listed
+from neurocli.plugin.family import Trained
+from neurocli.recordings import RecordingSet, Split
+from neurocli.recordings.split import PARTS
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.diagnosis import paths
+from neurocli_gat_lstm.graph.connectome import Connectome
+from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
+from neurocli_gat_lstm.model.v2 import GatLstm
+
+LARGEST_DIFFERENCE = 1e-5
+_MOST_WORMS = 6
+
+
+def split_findings(data: WormData) -> list[Finding]:
+    """A (source, worm) must not be in two parts of a fold, whatever its recordings are called, nor may its traces."""
+    keys = {group: _key(data.recordings, group) for group in data.worms}
+    both: list[str] = []
+    for number, fold in enumerate(data.split.folds or (data.split,)):
+        both += [f"{worm} ({where}, fold {number + 1})" for worm, where in in_two_parts(fold, keys)]
+    advice = "scores of these worms were learned by heart: name each worm once, and train again"
+    return [
+        Finding(
+            "worm-in-two-parts",
+            "split",
+            FAIL if both else PASS,
+            listed(both) or "none",
+            "none",
+            advice if both else "",
+        )
+    ]
+
+
+def in_two_parts(split: Split, keys: dict[str, str]) -> list[tuple[str, str]]:
+    """(worm, "train and test") for every worm that more than one part of a split knows."""
+    where: dict[str, set[str]] = {}
+    for part in PARTS:
+        for group in split.groups(part):
+            where.setdefault(keys.get(group, group), set()).add(part)
+    return [(worm, " and ".join(p for p in PARTS if p in parts)) for worm, parts in where.items() if len(parts) > 1]
+
+
+def _key(recordings: RecordingSet, group: str) -> str:
+    labels = recordings[group].labels
+    source, worm = str(labels.get("source", "")), str(labels.get("worm", group))
+    return f"{source} {worm}".strip()
+
+
+def edge_findings(data: WormData, config: Any) -> list[Finding]:
+    """The edges of every worm's graph, by name, against the connectome's, for the graph that was asked for."""
+    kind, connectome = config.model.graph, data.wiring.connectome
+    wrong, edges = [], 0
+    for group, worm in data.worms.items():
+        graph = data.graph_of(worm)
+        source, target = graph.edge_index.cpu().numpy()
+        used = {(worm.names[a], worm.names[b]) for a, b in zip(source.tolist(), target.tolist(), strict=True)}
+        twice = len(source) - len(used)
+        edges += len(source)
+        expected = expected_edges(connectome, worm.names, kind, config.model.synapses)
+        if twice:
+            wrong.append(f"{group}: {twice} twice")
+        if expected is not None and used != expected:
+            lost, extra = sorted(expected - used), sorted(used - expected)
+            example = f"{'lacks' if lost else 'has'} {'→'.join((lost or extra)[0])}"
+            wrong.append(f"{group}: {len(lost)} missing, {len(extra)} too many ({example})")
+    if kind == "shuffled":
+        wrong += _shuffled(data, connectome, config.model.synapses)
+    advice = "the graph is not what model.graph asks for: no claim about wiring can rest on this run" if wrong else ""
+    value = listed(wrong) or f"{edges} edges of {len(data.worms)} worms"
+    return [Finding("edges", f"graph: {kind}", FAIL if wrong else PASS, value, "the connectome's", advice)]
+
+
+def expected_edges(
+    connectome: Connectome, names: Sequence[str], kind: str, synapses: str
+) -> set[tuple[str, str]] | None:
+    """(pre, post) by name; None where only degrees can be told, for a shuffle."""
+    if kind == "shuffled":
+        return None
+    if kind == "none":
+        return set()
+    if kind == "full":
+        return {(a, b) for a in names for b in names if a != b}
+    there = set(names)
+    weight = {"both": connectome.chemical + connectome.gap, "chemical": connectome.chemical, "gap": connectome.gap}
+    ends = zip(connectome.pre.tolist(), connectome.post.tolist(), (weight[synapses] > 0).tolist(), strict=True)
+    named = ((connectome.neurons[pre], connectome.neurons[post]) for pre, post, some in ends if some)
+    return {(pre, post) for pre, post in named if pre in there and post in there}
+
+
+def _shuffled(data: WormData, connectome: Connectome, synapses: str) -> list[str]:
+    """A shuffle keeps every neuron's number of incoming and of outgoing edges among the names of the run."""
+    real = expected_edges(connectome, data.names, "real", synapses) or set()
+    graph = data.wiring.graph
+    place = {name: k for k, name in enumerate(data.names)}
+    n = len(data.names)
+    found = []
+    for what, used, wanted in (
+        ("outgoing", graph.pre, [place[pre] for pre, _ in real]),
+        ("incoming", graph.post, [place[post] for _, post in real]),
+    ):
+        off = np.bincount(used, minlength=n) != np.bincount(np.array(wanted, np.int64), minlength=n)
+        if off.any():
+            found.append(f"{int(off.sum())} neurons have another number of {what} edges")
+    return found
+
+
+def path_findings(trained: Trained) -> list[Finding]:
+    """Equality of the three paths, locality and causality, of up to six test worms."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
+    groups = [group for group in data.split.test if group in data.worms][:_MOST_WORMS]
+    every = [paths.asked(module, data, trained.config, group) for group in groups]
+    every = [one for one in every if len(one.origins(1))]
+    if not every:
+        return []
+    subject = f"{len(every)} worm{'s' if len(every) > 1 else ''}"
+    differences = [paths.path_differences(one) for one in every]
+    future = [paths.change_from_future(one) for one in every]
+    found = [
+        judged(
+            "paths-agree",
+            f"{name} against per step, {subject}",
+            max(one[name] for one in differences),
+            fail=LARGEST_DIFFERENCE,
+            advice="two ways to compute the same forecast differ: what is trained is not what is scored or shown",
+        )
+        for name in ("batched", "cached")
+    ]
+    found += [
+        judged(
+            "causality",
+            f"{name}, {subject}",
+            max(one[name] for one in future),
+            fail=1e-6,
+            advice="a forecast changes with what comes after it: it knows the future",
+        )
+        for name in ("batched", "cached")
+    ]
+    return [*found, *_locality(every, subject)]
+
+
+def _locality(every: Sequence[paths.Asked], subject: str) -> list[Finding]:
+    """Who moves whom: in the attention's features, by both of its forms, and in the next step of the forecast."""
+    rows: list[tuple[str, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]] = []
+    layers = len(every[0].layers)
+    reached = [paths.reach(one.graph, len(one.worm.names), layers) for one in every]
+    near = [found | one.beyond for found, one in zip(reached, every, strict=True)]
+    for name, form in (("attention, batched", False), ("attention, per step", True)):
+        moved = [paths.moved_features(one, message_passing=form) for one in every]
+        rows.append((name, list(zip(moved, reached, strict=True))))
+    rows.append(("next step", list(zip([paths.moved_forecasts(one) for one in every], near, strict=True))))
+    found = []
+    for name, pairs in rows:
+        outside = sum(int((moved & ~allowed).sum()) for moved, allowed in pairs)
+        inside = sum(int((moved & allowed & ~np.eye(len(moved), dtype=bool)).sum()) for moved, allowed in pairs)
+        total = sum(int((allowed & ~np.eye(len(allowed), dtype=bool)).sum()) for _, allowed in pairs)
+        # A forecast may learn to ignore a neighbour; attention has no weight that is exactly 0.
+        silent = name != "next step" and inside < total
+        advice = (
+            "a neuron moves others that no path of the graph leads to: the wiring is not the connectome's"
+            if outside
+            else "some edges carry nothing: their attention is 0 in float32"
+            if silent
+            else ""
+        )
+        value = f"{outside} outside; {inside} of {total} pairs within reach move"
+        verdict = FAIL if outside else WARN if silent else PASS
+        found.append(Finding("locality", f"{name}, {subject}", verdict, value, "0 outside", advice))
+    return found

@@ -1,0 +1,143 @@
+"""What forecasts are held against: nothing changes, back to the mean, and linear models fitted on the same training worms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.question import FREE, Prediction, Predictor, Question
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.linear.path import LinearPath, direct
+from neurocli_gat_lstm.evaluation.targets import prediction
+
+ORDERS = (10, 50)
+VAR = "VAR ridge"
+VAR_ON_GRAPH = "VAR ridge, graph"
+PARTS = ("own", "shared", "level", "change")
+MEANS = {"causal": "up to now", "start": "of the burn-in", "whole": "of the whole recording"}
+
+
+def baselines(data: WormData, config: Any) -> list[Predictor]:
+    """Persistence and the mean always; the linear models where there are training worms.
+
+    All see what the model sees, in the same units: what is known of each neuron at the origin. Each linear model is one
+    ridge regression per horizon.
+    """
+
+    def persistence(question: Question) -> Prediction:
+        assert question.now is not None
+        return Prediction(question.now)
+
+    def mean(question: Question) -> Prediction:
+        nothing = {g: np.zeros((len(o), len(data.worms[g].names))) for g, o in question.origins.items()}
+        return prediction(data, question, nothing)
+
+    known = MEANS[config.data.normalisation]
+    found = [
+        Predictor("persistence", "baseline", persistence, "nothing changes", lambda: FREE),
+        Predictor("mean", "baseline", mean, f"each neuron's mean {known}", lambda: FREE),
+    ]
+    if not data.split.train or config.evaluate.rivals == "none":
+        return found
+    for order in ORDERS:
+        if order <= config.evaluate.context:
+            note = f"one autoregression on {order} frames for all neurons"
+            fitted = _kept(
+                data, f"AR({order})", partial(_shared, data, order), data.folds * order * len(data.horizons), order
+            )
+            found.append(_linear(data, config, note, fitted))
+    note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
+    every = ~np.eye(len(data.names), dtype=bool)
+    fitted = _kept(
+        data, VAR, lambda fold: data.full_linear(fold).paths, _count(data, every, data.full_lags), data.full_lags
+    )
+    found.append(_linear(data, config, note, fitted))
+    if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "none") in ("edges", "all"):
+        note = "the same along the graph's edges"
+        model = config.model
+        allowed = data.wiring.allowed(model.hops)  # known by its content: a file may change under its name
+        paths = _kept(
+            data,
+            VAR_ON_GRAPH,
+            lambda fold: data.graph_linear(fold).paths,
+            _count(data, allowed, data.lags),
+            data.lags,
+            np.argwhere(allowed),
+        )
+        found.append(_linear(data, config, note, paths))
+    return found
+
+
+def _shared(data: WormData, lags: int, fold: int) -> dict[int, LinearPath]:
+    return data.shared_linear(fold, lags)[0]
+
+
+def _count(data: WormData, allowed: NDArray[np.bool_], lags: int) -> int:
+    """Coefficients of a regression for each fold and horizon: own past, and level and change of each pair allowed."""
+    return data.folds * len(data.horizons) * int(len(data.names) * lags + 2 * allowed.sum())
+
+
+def _kept(
+    data: WormData,
+    name: str,
+    paths_of: Callable[[int], dict[int, LinearPath]],
+    parameters: int,
+    lags: int,
+    pairs: NDArray[np.int64] | None = None,
+) -> Fitted:
+    """The paths of every fold and horizon as arrays; pairs [pair, (post, pre)]: which neurons are joined, None for all or none."""
+    options = data.config.data.model_dump(mode="json")
+    taught = [[worm.group for worm in data.training_worms(fold)] for fold in range(data.folds)]
+    known = {
+        "data": options,
+        "horizons": data.horizons,
+        "taught": taught,
+        "lags": lags,
+        "pairs": pairs,
+        "names": data.names,
+    }
+
+    def fit() -> dict[str, NDArray[Any]]:
+        found = {}
+        for fold in range(data.folds):
+            paths = paths_of(fold)
+            for part in PARTS:
+                found[f"{part} {fold}"] = np.stack([getattr(paths[h], part) for h in data.horizons])
+        return found
+
+    return Fitted(name, data, known, fit, parameters)
+
+
+def _paths(data: WormData, kept: Fitted, fold: int) -> dict[int, LinearPath]:
+    parts = {part: kept.values[f"{part} {fold}"] for part in PARTS}
+    return {
+        h: LinearPath(data.names, **{part: values[k] for part, values in parts.items()})
+        for k, h in enumerate(data.horizons)
+    }
+
+
+def _linear(data: WormData, config: Any, note: str, kept: Fitted) -> Predictor:
+    """A path for each horizon; each worm is forecast by what was fitted without it, and new worms by the mean of all folds."""
+
+    def forecasts(group: str, origins: np.ndarray) -> dict[int, np.ndarray]:
+        key = (kept.name, group, len(origins))
+        if key not in data.forecasts:
+            worm, horizons = data.worms[group], config.evaluate.horizons
+            at = data.frames_of(group, origins)
+            each = []
+            for fold in data.folds_for(group):
+                of = {h: path.among(worm.names) for h, path in _paths(data, kept, fold).items()}
+                each.append(direct(of, worm.z, at, horizons))
+            data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
+        return data.forecasts[key]
+
+    def answer(question: Question) -> Prediction:
+        steps = question.horizon_steps
+        return prediction(data, question, {g: forecasts(g, o)[steps] for g, o in question.origins.items()})
+
+    return Predictor(kept.name, "baseline", answer, note, cost=lambda: kept.cost)

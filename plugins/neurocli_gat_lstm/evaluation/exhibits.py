@@ -1,0 +1,227 @@
+"""What `evaluate` shows beside the scoreboard: skill over the best linear model, worms, classes, neurons, traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocli.diagnosis.words import counted
+from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict
+from neurocli.evaluation.metrics import R2
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.wording import why_no_p
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli.report.figure import saved_figure
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.evaluation.baselines import VAR, VAR_ON_GRAPH, baselines
+from neurocli_gat_lstm.evaluation.class_errors import class_exhibit
+from neurocli_gat_lstm.evaluation.drawing import number
+from neurocli_gat_lstm.evaluation.neuron_errors import neuron_exhibit
+from neurocli_gat_lstm.evaluation.targets import channels, questions
+from neurocli_gat_lstm.evaluation.traces import answer_traces
+from neurocli_gat_lstm.evaluation.worm_errors import WormErrors, errors_of
+from neurocli_gat_lstm.evaluation.worm_statistics import over_worms
+
+TRIVIAL = ("persistence", "mean")
+MODEL = "model"
+_STYLES = {
+    "persistence": ("0.6", "--", "_"),
+    "mean": ("0.6", ":", "x"),
+    "AR(10)": ("#56B4E9", "-", "v"),
+    "AR(50)": ("#0072B2", "-", "^"),
+    VAR: ("#009E73", "-", "s"),
+    VAR_ON_GRAPH: ("#CC79A7", "-", "D"),
+    MODEL: ("#D55E00", "-", "o"),
+}
+Errors = dict[str, dict[str, WormErrors]]
+
+
+def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """Exhibits on the test worms; `answers` are the predictions that were scored, by question name."""
+    data = trained.data
+    assert isinstance(data, WormData)
+    asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
+    errors = errors_of_all(trained, asked, answers)
+    names = channels(data, asked[0].groups)
+    own = {question.name: errors[question.name][MODEL] for question in asked}
+    return [
+        _skill(asked, errors, figures),
+        _per_worm(data, asked, errors),
+        _persistence(asked),
+        class_exhibit(asked, own, names, figures),
+        neuron_exhibit(asked, own, names, figures),
+        *answer_traces(data, asked, answers, names, figures),
+    ]
+
+
+def errors_of_all(trained: Trained, asked: list[Question], answers: dict[str, Prediction]) -> Errors:
+    """Question → predictor → errors, the model last."""
+    data = trained.data
+    assert isinstance(data, WormData)
+    found: Errors = {question.name: {} for question in asked}
+    for predictor in baselines(data, trained.config):
+        for question in asked:
+            answer = predictor.answer(question)
+            if answer is not None:
+                found[question.name][predictor.name] = errors_of(question, answer, question.groups)
+    for question in asked:
+        found[question.name][MODEL] = errors_of(question, answers[question.name], question.groups)
+    return found
+
+
+def best_linear(of: dict[str, WormErrors]) -> str | None:
+    """The linear model with the highest mean skill over worms, chosen on the test worms: in favour of the reference."""
+    linear = [name for name in of if name not in (*TRIVIAL, MODEL)]
+    return max(linear, key=lambda name: float(np.nanmean(of[name].skill())), default=None)
+
+
+def over_linear(of: dict[str, WormErrors], best: str) -> np.ndarray:
+    """[worm] 1 - MSE / MSE of the linear model."""
+    mine, other = of[MODEL].error.sum(1), of[best].error.sum(1)
+    return 1 - np.divide(mine, other, out=np.full(len(mine), np.nan), where=other > 0)
+
+
+def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    worms = len(asked[0].groups)
+    others = [name for name in errors[asked[0].name] if name != MODEL]
+    for question in asked:
+        of = errors[question.name]
+        best = best_linear(of)
+        skill = over_worms(of[MODEL].skill(), "log1m")
+        row: list[Any] = [question.name, _seconds(question), *(number(v) for v in skill)]
+        claims[f"S_h{question.horizon_steps}"] = number(skill.value)
+        if best is None:
+            row += [None] * 7
+        else:
+            gain = over_linear(of, best)
+            test = paired_means(gain, np.zeros_like(gain))
+            better = int((gain > 0).sum())
+            said = verdict(test, higher=True)
+            row += [best, *map(number, (test.value, test.low, test.high)), f"{better} of {worms}", number(test.p), said]
+            claims[f"skill_over_best_linear_h{question.horizon_steps}"] = number(test.value)
+            claims[f"verdict_h{question.horizon_steps}"] = said
+            claims[f"worms_better_than_best_linear_h{question.horizon_steps}"] = better
+        rows.append([*row, *(number(over_worms(of[name].skill()).value) for name in others)])
+    path = figures / "skill_by_horizon.png"
+    _draw_skill(asked, errors, path)
+    columns = ["horizon", "s", "S", "S low", "S high", "best linear"]
+    columns += ["over it", "low", "high", "worms better", "p", "verdict"]
+    note = (
+        "S: 1 - MSE / MSE of persistence; over it: 1 - MSE / MSE of the linear model that is best at this horizon on these "
+        f"worms; means over {counted(worms, 'worm')} with 95 % intervals of the jackknife; "
+        + (why_no_p(worms, "worm") if worms < FEWEST_FOR_P else "p: exact exchange of the worms' signs")
+    )
+    table = Table([*columns, *(f"S {name}" for name in others)], rows, note)
+    return Exhibit("skill", "Skill at every horizon", table, path, claims)
+
+
+def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
+    place = np.arange(len(asked))
+    labels = [f"{question.horizon_steps}\n{_seconds(question):.2g} s" for question in asked]
+    shown = list(errors[asked[0].name])
+    with saved_figure(path, ncols=2, width=11, height=4.4) as (figure, axes):
+        for number_, name in enumerate(shown):
+            colour, line, marker = _STYLES.get(name, ("0.4", "-.", "P"))
+            shift = 0.09 * (number_ - (len(shown) - 1) / 2)
+            each = np.stack([errors[q.name][name].skill() for q in asked])
+            axes[0].plot(place + shift, each, marker, color=colour, ms=3, alpha=0.55, zorder=2)
+            wide = {"lw": 2.2, "zorder": 4} if name == MODEL else {"lw": 1.2, "zorder": 3}
+            axes[0].plot(
+                place + shift, np.nanmean(each, axis=1), line, marker=marker, ms=6, color=colour, label=name, **wide
+            )
+        axes[0].set(ylabel="S: 1 − MSE / MSE of persistence", title="all predictors; small: worms, large: their mean")
+        _cut(axes[0], asked, errors, place)
+        figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, ncols=len(shown), loc="outside lower center")
+        axes[1].axhline(0, color="0.5", lw=0.8)
+        gains = [over_linear(errors[q.name], best) if (best := best_linear(errors[q.name])) else None for q in asked]
+        for x, question, gain in zip(place, asked, gains, strict=True):
+            if gain is None:
+                continue
+            axes[1].plot(x + np.linspace(-0.12, 0.12, len(gain)), gain, "o", color="0.55", ms=4)
+            test = paired_means(gain, np.zeros_like(gain))
+            mean, low, high = test.value, test.low, test.high
+            axes[1].plot(x, mean, "D", color=_STYLES[MODEL][0], ms=8, zorder=4)
+            if np.isfinite(low):
+                axes[1].plot([x, x], [low, high], color=_STYLES[MODEL][0], lw=2, zorder=3)
+            axes[1].annotate(
+                f"against\n{best_linear(errors[question.name])}",
+                (x, 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 4),
+                textcoords="offset points",
+                fontsize=7,
+                ha="center",
+                color="0.35",
+            )
+        axes[1].margins(y=0.22)
+        axes[1].set(
+            ylabel="1 − MSE / MSE of the best linear model", title="over the best linear model; line: 95 % over worms"
+        )
+        for axis in axes:
+            axis.set_xticks(place, labels)
+            axis.set_xlim(-0.5, len(asked) - 0.5)
+            axis.set_xlabel("horizon [steps, s of the median worm]")
+            axis.title.set_fontsize(9)
+
+
+def _cut(axis: Any, asked: list[Question], errors: Errors, place: np.ndarray) -> None:
+    """Leave room for the predictors that matter: the mean, at short horizons, lies far below all others."""
+    others = np.concatenate([e.skill() for q in asked for name, e in errors[q.name].items() if name != "mean"])
+    low, high = float(np.nanmin(others)), float(np.nanmax(others))
+    bottom = low - 0.25 * (high - low) - 0.02
+    axis.set_ylim(bottom, high + 0.08 * (high - low) + 0.01)
+    for x, question in zip(place, asked, strict=True):
+        mean = errors[question.name].get("mean")
+        value = np.nan if mean is None else float(np.nanmean(mean.skill()))
+        if value < bottom:
+            at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axis.annotate(f"mean: {value:.1f} ↓", (x, 0), xytext=(0, 4), ha="center", fontsize=7, color="0.35", **at)
+
+
+def _seconds(question: Question) -> float:
+    return float(question.horizon_ms or 0) / 1e3
+
+
+def _per_worm(data: WormData, asked: list[Question], errors: Errors) -> Exhibit:
+    rows = []
+    for k, group in enumerate(asked[0].groups):
+        worm = data.worms[group]
+        skills = []
+        for question in asked:
+            of = errors[question.name]
+            best = best_linear(of)
+            skills += [number(of[MODEL].skill()[k]), number(of[best].skill()[k]) if best else None]
+        graph = data.graph_of(worm)
+        size = [len(worm.names), int(graph.edge_index.shape[1]), worm.frames, float(worm.dt_ms)]
+        rows.append([group, *skills, *size, len(data.folds_for(group))])
+    heads = [f"{what} h{q.horizon_steps}" for q in asked for what in ("S", "best linear")]
+    note = "S of the model and of the linear model that is best on average; frames: all of the recording"
+    columns = ["worm", *heads, "neurons", "edges", "frames", "dt [ms]", "networks"]
+    return Exhibit("worms", "Worm by worm", Table(columns, rows, note), None, {"worms": len(rows)})
+
+
+def _persistence(asked: list[Question]) -> Exhibit:
+    """What "nothing changes" scores as pooled R2 after the same preprocessing: high values mean little."""
+    rows: list[list[Any]] = []
+    for question in asked:
+        assert question.now is not None
+        metric = R2("pooled")
+        found = [
+            metric.statistics(*(question.as_scored(g, values[g]) for values in (question.targets, question.now)))
+            for g in question.groups
+        ]
+        rows.append([question.name, number(metric.value(np.sum(found, axis=0)))])
+    first = rows[0][1]
+    title = (
+        f"Persistence alone reaches a pooled R2 of {first:.3f} at {asked[0].name}"
+        if first is not None
+        else "Persistence"
+    )
+    note = "the same worms, frames and z-scores as the model's; R2 around the grand mean, pooled over worms and neurons"
+    claims = {f"persistence_pooled_R2_h{q.horizon_steps}": row[1] for q, row in zip(asked, rows, strict=True)}
+    return Exhibit("persistence", title, Table(["horizon", "pooled R2 of persistence"], rows, note), None, claims)

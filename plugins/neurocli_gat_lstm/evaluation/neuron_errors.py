@@ -1,0 +1,115 @@
+"""Errors neuron by neuron: which are forecast best, and which worst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocli.evaluation.question import Question
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_gat_lstm.data.series import UNIDENTIFIED
+from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number
+from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
+
+SHOWN = 10
+FEWEST_TARGETS = 30
+OUTSIDE = 0.4
+"""Single worms so far below the lowest neuron's S are written and not drawn."""
+
+
+def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+    """The ten best and the ten worst neurons at the first horizon, over all worms that have them."""
+    first = own[asked[0].name]
+    # The unidentified neurons of two worms are not the same cell, whatever their number.
+    named = np.array([not name.startswith(UNIDENTIFIED) for name in names], bool)
+    skill = np.where(named & (first.count.sum(0) >= FEWEST_TARGETS), first.neuron_skill(), np.nan)
+    order = np.argsort(-np.nan_to_num(skill, nan=-np.inf), kind="stable")[: int(np.isfinite(skill).sum())]
+    best = order[:SHOWN]
+    worst = order[len(best) :][-SHOWN:]
+    kinds = class_of(names)
+    each = {q.name: own[q.name].neuron_skill() for q in asked}
+    mse = first.error.sum(0) / np.maximum(first.count.sum(0), 1)
+    rows: list[list[Any]] = []
+    for what, chosen in (("best", best), ("worst", worst)):
+        for k in chosen:
+            seen = int((first.count[:, k] > 0).sum())
+            lowest = np.nanmin(_one(first, k).skill(), initial=np.inf)
+            rows.append(
+                [
+                    what,
+                    names[k],
+                    str(kinds[k]),
+                    seen,
+                    number(lowest),
+                    *(number(each[q.name][k]) for q in asked),
+                    number(mse[k]),
+                ]
+            )
+    known = skill[np.isfinite(skill)]
+    claims = {
+        "neurons": len(known),
+        "share_better_than_persistence": number((known > 0).mean()) if len(known) else None,
+        "median_S": number(np.median(known)) if len(known) else None,
+    }
+    note = (
+        f"sorted by S {asked[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "
+        f"lowest: that of the worm where it is lowest; {len(known)} identified neurons with "
+        f"at least {FEWEST_TARGETS} targets"
+    )
+    columns = [
+        "",
+        "neuron",
+        "class",
+        "worms",
+        f"lowest S h{asked[0].horizon_steps}",
+        *(f"S h{q.horizon_steps}" for q in asked),
+        f"MSE h{asked[0].horizon_steps} [z2]",
+    ]
+    path = figures / "neurons.png"
+    _draw(asked[0], first, names, kinds, [*best, *worst], len(best), path)
+    return Exhibit("neurons", "Best and worst neurons", Table(columns, rows, note), path, claims)
+
+
+def _one(errors: WormErrors, k: int) -> WormErrors:
+    """The errors of one neuron."""
+    return WormErrors(errors.error[:, [k]], errors.change[:, [k]], errors.count[:, [k]])
+
+
+def _draw(
+    question: Question, errors: WormErrors, names: list[str], kinds: Any, shown: list[Any], best: int, path: Path
+) -> None:
+    from matplotlib.lines import Line2D
+
+    with saved_figure(path, width=6.2, height=0.22 * len(shown) + 1.5) as (figure, axis):
+        whole = errors.neuron_skill()
+        used: list[str] = []
+        low = float(np.nanmin(whole[shown], initial=0.0)) - OUTSIDE
+        for place, k in enumerate(shown):
+            kind = str(kinds[k])
+            used.append(kind)
+            single = _one(errors, k).skill()
+            inside = single[single >= low]
+            axis.plot(
+                inside, np.full(len(inside), place), CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=4, alpha=0.5
+            )
+            outside = np.sort(single[single < low])
+            if len(outside):
+                texts = ", ".join(f"{value:.1f}" for value in outside)
+                axis.annotate(
+                    f"← {texts}", (low, place), xytext=(2, 0), textcoords="offset points", fontsize=7, va="center"
+                )
+            axis.plot(whole[k], place, CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=8, mec="k")
+        axis.set_xlim(left=low - 0.02)
+        axis.axvline(0, color="0.5", lw=0.8)
+        if len(shown) > best:
+            axis.axhline(best - 0.5, color="0.7", lw=0.8, ls="--")
+        axis.set_yticks(range(len(shown)), [names[k] for k in shown], fontsize=8)
+        axis.invert_yaxis()
+        axis.set(xlabel=f"S, {question.name} ahead: 1 − MSE / MSE of persistence")
+        axis.set_title(f"best {best} and worst {len(shown) - best}; framed: all worms, small: single worms", fontsize=9)
+        kinds_used = [kind for kind in CLASS_COLOURS if kind in used]
+        handles = [Line2D([], [], ls="", marker=CLASS_MARKERS[k], color=CLASS_COLOURS[k], label=k) for k in kinds_used]
+        figure.legend(handles=handles, fontsize=8, ncols=len(handles), loc="outside lower center")

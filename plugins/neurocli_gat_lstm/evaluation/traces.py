@@ -1,0 +1,183 @@
+"""Traces of six neurons, recorded and forecast: the rule that chooses them, and the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.evaluation.question import Prediction, Question
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries
+from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, DATA, class_of, number
+from neurocli_gat_lstm.evaluation.targets import CLASSES
+
+NEURONS = 6
+SECONDS = 150.0
+FANS = 6
+NEAR, FAR, FAN = "#D55E00", "#0072B2", "#009E73"
+
+
+def shown_worm(data: WormData, groups: list[str]) -> str:
+    """The worm with the most identified neurons."""
+    return max(groups, key=lambda g: sum(not n.startswith(UNIDENTIFIED) for n in data.worms[g].names))
+
+
+def shown_neurons(worm: WormSeries) -> list[int]:
+    """Columns of six neurons: of every class those that vary most in the recording's unit, two of each where there are."""
+    kinds = class_of(worm.names)
+    # Only the recording's own unit tells strong neurons from weak ones; z-scores all vary by one.
+    order = [int(k) for k in np.argsort(-worm.score_sd, kind="stable") if not worm.names[k].startswith(UNIDENTIFIED)]
+    chosen = [k for kind in CLASSES for k in [k for k in order if kinds[k] == kind][: NEURONS // len(CLASSES)]]
+    chosen += [k for k in order if k not in chosen]
+    return chosen[:NEURONS]
+
+
+def stretch(worm: WormSeries, columns: list[int], seconds: float = SECONDS) -> tuple[int, int]:
+    """[start, stop) frames of that length, inside one segment, in which these neurons vary most."""
+    start, stop = max(worm.segments, key=lambda segment: segment[1] - segment[0])
+    length = min(stop - start, max(2, round(seconds * 1e3 / worm.dt_ms)))
+    starts = np.arange(start, stop - length + 1, max(1, length // 4))
+    z = worm.scored(worm.signal)[:, columns]
+    spread = [float(z[s : s + length].var(0).mean()) for s in starts]
+    best = int(starts[int(np.argmax(spread))])
+    return best, best + length
+
+
+def answer_traces(
+    data: WormData, asked: list[Question], answers: dict[str, Prediction], names: list[str], figures: Path
+) -> list[Exhibit]:
+    """Recorded traces, the forecasts that were scored at a near and a far horizon, and rollouts from a few origins."""
+    group = shown_worm(data, asked[0].groups)
+    worm = data.worms[group]
+    columns = shown_neurons(worm)
+    if not columns:
+        return [Exhibit("traces", f"Traces: not drawn, no neuron of {group} is identified")]
+    first, last = stretch(worm, columns)
+    place = {name: k for k, name in enumerate(names)}
+    channel = [place[worm.names[k]] for k in columns]
+    near, far = asked[0], _tenth(asked)
+    origins = data.frames_of(group, asked[0].origins[group])
+    said = {q.name: q.as_scored(group, np.asarray(answers[q.name].values[group], np.float64)) for q in asked}
+    z = worm.scored(worm.signal)
+    rows: list[list[Any]] = []
+    path = figures / "traces.png"
+    seconds = worm.dt_ms / 1e3
+    ordered = sorted(asked, key=lambda q: q.horizon_steps)
+    with saved_figure(path, nrows=len(columns), width=10, height=1.25 * len(columns) + 1.2) as (figure, axes):
+        panels = np.atleast_1d(axes)
+        for axis, column, c in zip(panels, columns, channel, strict=True):
+            _recorded(axis, worm, column, first, last)
+            for question, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
+                at = origins + question.horizon_steps
+                seen = (at >= first) & (at < last)
+                forecast = said[question.name][seen, c]
+                axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
+            inside = np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))
+            picked = inside[np.unique(np.linspace(0, len(inside) - 1, min(FANS, len(inside))).astype(int))]
+            for k in picked:
+                steps = np.array([0, *(q.horizon_steps for q in ordered)])
+                values = [z[origins[k], column], *(said[q.name][k, c] for q in ordered)]
+                axis.plot((origins[k] + steps - first) * seconds, values, ".-", color=FAN, lw=1.1, ms=4)
+        panels[-1].set_xlabel(f"time from frame {first} [s]")
+        figure.supylabel("activity [z]", fontsize=9)
+        handles = [
+            *_lines((DATA, "recorded"), (NEAR, f"forecast {near.name} before"), (FAR, f"forecast {far.name} before")),
+            *_lines((FAN, f"rollouts, at {', '.join(str(q.horizon_steps) for q in ordered)} steps")),
+        ]
+        figure.legend(handles=handles, fontsize=8, ncols=4, loc="outside lower center")
+        figure.suptitle(f"{group}: of each class the neurons that vary most", fontsize=9)
+    for column, c in zip(columns, channel, strict=True):
+        row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
+        for question in asked:
+            row.append(number(_skill(question, answers[question.name], group, c)))
+        rows.append(row)
+    unit = data.recordings[group].unit or "a.u."
+    table = Table(["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in asked)], rows, f"worm {group}")
+    return [Exhibit("traces", "Traces of six neurons", table, path, {"worm": group, "neurons": [r[0] for r in rows]})]
+
+
+def _tenth(asked: list[Question]) -> Question:
+    """The question nearest to ten steps ahead."""
+    return min(asked, key=lambda q: abs(q.horizon_steps - 10))
+
+
+def _skill(question: Question, answer: Prediction, group: str, channel: int) -> float:
+    assert question.now is not None
+    target = np.asarray(question.targets[group][:, channel], np.float64)
+    error, change = (np.nansum((target - v[group][:, channel]) ** 2) for v in (answer.values, question.now))
+    return 1 - error / change if change > 0 else np.nan
+
+
+def _recorded(axis: Any, worm: WormSeries, column: int, first: int, last: int) -> None:
+    kind = str(class_of([worm.names[column]])[0])
+    time = np.arange(last - first) * worm.dt_ms / 1e3
+    recorded = np.where(worm.known[first:last], worm.scored(worm.signal[first:last]), np.nan)
+    axis.plot(time, recorded[:, column], color=DATA, lw=0.9)
+    axis.set_title(f"{worm.names[column]} ({kind})", fontsize=8, loc="left", color=CLASS_COLOURS[kind], pad=2)
+    axis.set_xlim(0, time[-1])
+    axis.tick_params(labelsize=7)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _lines(*named: tuple[str, str]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], color=colour, label=label) for colour, label in named]
+
+
+def spread_traces(
+    worm: WormSeries,
+    columns: list[int],
+    first: int,
+    last: int,
+    origins: NDArray[np.int64],
+    each: list[dict[int, NDArray[Any]]],
+    path: Path,
+) -> None:
+    """Recorded traces and forecasts one and ten steps ahead of several networks: their mean, and lowest to highest.
+
+    each: network → horizon → [origin, neuron] in the unit of scores, with all horizons up to the longest for the fans.
+    """
+    horizons = sorted(each[0])
+    near, far = horizons[0], min(horizons, key=lambda h: abs(h - 10))
+    seconds = worm.dt_ms / 1e3
+    with saved_figure(path, nrows=len(columns), width=10, height=1.25 * len(columns) + 1.2) as (figure, axes):
+        panels = np.atleast_1d(axes)
+        for axis, column in zip(panels, columns, strict=True):
+            _recorded(axis, worm, column, first, last)
+            for horizon, colour in {near: NEAR, far: FAR}.items():
+                values = np.stack([network[horizon][:, column] for network in each])
+                time = (origins + horizon - first) * seconds
+                inside = origins + horizon < last
+                axis.plot(time[inside], values.mean(0)[inside], color=colour, lw=1.0)
+                if len(each) > 1:
+                    axis.fill_between(time[inside], *_ends(values[:, inside]), color=colour, alpha=0.3, lw=0)
+            begin = np.flatnonzero(origins + horizons[-1] < last)
+            for k in begin[np.unique(np.linspace(0, len(begin) - 1, min(FANS, len(begin))).astype(int))]:
+                paths = np.stack([[network[h][k, column] for h in horizons] for network in each])
+                time = (origins[k] + np.array(horizons) - first) * seconds
+                axis.plot(time, paths.mean(0), color=FAN, lw=1.2)
+                if len(each) > 1:
+                    axis.fill_between(time, *_ends(paths), color=FAN, alpha=0.3, lw=0)
+        panels[-1].set_xlabel(f"time from frame {first} [s]")
+        figure.supylabel("activity [z]", fontsize=9)
+        handles = _lines(
+            (DATA, "recorded"),
+            (NEAR, f"{near} step ahead"),
+            (FAR, f"{far} steps ahead"),
+            (FAN, f"rollouts of {horizons[-1]} steps"),
+        )
+        figure.legend(handles=handles, fontsize=8, ncols=4, loc="outside lower center")
+        band = (
+            f"bands: lowest to highest of {len(each)} networks" if len(each) > 1 else "one network may answer: no band"
+        )
+        figure.suptitle(f"{worm.group}: of each class the neurons that vary most; {band}", fontsize=9)
+
+
+def _ends(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    return values.min(0), values.max(0)

@@ -1,0 +1,1 @@
+"""The connectome as a graph: readers, names, edges, rewiring."""

@@ -1,0 +1,188 @@
+"""Collecting edges between cells: names are checked, muscles and self connections put aside, gap junctions mirrored."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError, nearest_hint
+from neurocli_gat_lstm.graph.names import canonical, neurons, other_cell
+
+LARGEST_EDGES = 5_000_000
+LARGEST_NODES = 100_000
+LARGEST_WEIGHT = 1e15
+_DROPPED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Edges among `nodes`, each ordered pair once, sorted by pre, then post; none from a node to itself.
+
+    pre, post: int64 [edge] positions in `nodes`; chemical, gap: float32 [edge] weights >= 0, not both 0; gap is
+    symmetric. dropped: how many entries of the source were left out, by kind ("muscle", "other", "self").
+    notes: what else was decided on the way.
+    """
+
+    nodes: tuple[str, ...]
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+    chemical: NDArray[np.float32]
+    gap: NDArray[np.float32]
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+class EdgeCollector:
+    """Takes the entries of an edge list one by one and makes `Edges` of them.
+
+    source: what an error names. nodes: the nodes there may be, spelled as they are; without it they are the neurons
+    of C. elegans, in any spelling that `canonical` knows, and those that no entry names are not among the nodes.
+    """
+
+    def __init__(self, source: str, nodes: Sequence[str] | None = None) -> None:
+        self.source = source
+        self.only_neurons = nodes is None
+        self.names = tuple(neurons()) if nodes is None else tuple(nodes)
+        if len(self.names) > LARGEST_NODES:
+            raise DataError(f"{len(self.names)} nodes are more than the {LARGEST_NODES} there may be", where=source)
+        self._position = {name: index for index, name in enumerate(self.names)}
+        if len(self._position) < len(self.names):
+            twice = next(name for name, count in Counter(self.names).items() if count > 1)
+            raise DataError(f"the node {twice!r} is listed twice", where=source, hint="give every node one name")
+        self._found: dict[str, int] = {}
+        self._dropped: Counter[str] = Counter()
+        self._kind_of: dict[str, str] = {}
+        self._pre, self._post = array("q"), array("q")
+        self._chemical, self._gap = array("d"), array("d")
+
+    def add_node(self, name: str, line: int | None = None) -> None:
+        """A node that the source lists. Raises DataError for an unknown one."""
+        self._find(name, line)
+
+    def add(self, pre: str, post: str, chemical: float, gap: float, line: int | None = None) -> None:
+        """One entry. Entries of the same ordered pair add up. Raises DataError for an unknown node or a bad weight."""
+        for kind, weight in (("chemical", chemical), ("gap", gap)):
+            if not 0 <= weight <= LARGEST_WEIGHT:
+                raise DataError(
+                    f"the {kind} weight from {pre} to {post} is {weight}",
+                    where=self._where(line),
+                    hint=f"weights are numbers from 0 to {LARGEST_WEIGHT:g}",
+                )
+        source, target = self._find(pre, line), self._find(post, line)
+        if source == _DROPPED or target == _DROPPED:
+            ends = {self._kind_of[name] for name in (pre, post) if name in self._kind_of}
+            self._dropped["muscle" if "muscle" in ends else "other"] += 1
+            return
+        if len(self._pre) == LARGEST_EDGES:
+            raise DataError(f"there are more than {LARGEST_EDGES} edges", where=self._where(line))
+        self._pre.append(source)
+        self._post.append(target)
+        self._chemical.append(chemical)
+        self._gap.append(gap)
+
+    def edges(self) -> Edges:
+        """What was collected. Raises DataError when there is no edge between two nodes."""
+        size = len(self.names)
+        pre, post = np.array(self._pre, dtype=np.int64), np.array(self._post, dtype=np.int64)
+        weights = np.array([self._chemical, self._gap], dtype=np.float64).reshape(2, len(pre))
+        own = (pre == post) & (weights > 0).any(axis=0)
+        if own.any():
+            self._dropped["self"] += int(np.unique(pre[own]).size)
+        apart = pre != post
+        keys = (pre * size + post)[apart]
+        chemical_keys, chemical = _summed(keys, weights[0, apart])
+        gap_keys, gap, uneven = _symmetric(*_summed(keys, weights[1, apart]), size)
+        every, place = np.unique(np.concatenate([chemical_keys, gap_keys]), return_inverse=True)
+        if every.size == 0:
+            raise DataError(
+                "there is no edge between two neurons",
+                where=self.source,
+                hint="a line needs two different neurons and a weight above 0",
+            )
+        values = np.zeros((2, every.size), dtype=np.float32)
+        values[0, place[: chemical_keys.size]] = chemical
+        values[1, place[chemical_keys.size :]] = gap
+        notes = [f"{uneven} gap junctions have two weights, one each way: the larger is taken"] if uneven else []
+        nodes, pre, post = self._only_named(every // size, every % size)
+        return Edges(nodes, pre, post, values[0], values[1], dict(self._dropped), tuple(notes))
+
+    def _only_named(
+        self, pre: NDArray[np.int64], post: NDArray[np.int64]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+        """The nodes, without neurons that no entry named; the edges' ends as positions in them."""
+        if not self.only_neurons:
+            return self.names, pre, post
+        named = np.unique([index for index in self._found.values() if index != _DROPPED])
+        return tuple(self.names[index] for index in named), np.searchsorted(named, pre), np.searchsorted(named, post)
+
+    def _find(self, name: str, line: int | None) -> int:
+        """Position of a node, or _DROPPED for a cell that is no neuron."""
+        known = self._found.get(name)
+        if known is None:
+            known = self._found[name] = self._look_up(name, line)
+        return known
+
+    def _look_up(self, name: str, line: int | None) -> int:
+        position = self._position.get(name)
+        if position is None and self.only_neurons:
+            kind = other_cell(name)
+            if kind is not None:
+                self._kind_of[name] = kind
+                return _DROPPED
+            position = self._position.get(canonical(name) or "")
+        if position is None:
+            what = "no neuron of C. elegans" if self.only_neurons else "not among the nodes given"
+            raise DataError(
+                f"the node {_shown(name)} is {what}",
+                where=self._where(line),
+                hint=nearest_hint(name[:40].upper(), self.names),
+            )
+        return position
+
+    def _where(self, line: int | None) -> str:
+        return self.source if line is None else f"{self.source}:{line}"
+
+
+def read_weight(text: str, column: str, source: str, line: int) -> float:
+    """A weight as a number. Raises DataError for a text that is none, NaN and infinity."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(
+            f"{column} is {_shown(text)}, not a number" if text.strip() else f"{column} is empty",
+            where=f"{source}:{line}",
+            hint="write a number of at least 0, and 0 for no connection",
+        )
+    return value
+
+
+def _shown(text: str) -> str:
+    """A text of a file as an error shows it."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+def _summed(keys: NDArray[np.int64], weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Every key with a weight above 0 once, sorted, with the sum of its weights."""
+    keys, weights = keys[weights > 0], weights[weights > 0]
+    unique, place = np.unique(keys, return_inverse=True)
+    return unique, np.bincount(place, weights=weights, minlength=unique.size).astype(np.float64)
+
+
+def _symmetric(
+    keys: NDArray[np.int64], weights: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """Gap junctions in both directions, and how many of them had two weights that differ."""
+    mirrored = (keys % size) * size + keys // size
+    both, place = np.unique(np.concatenate([keys, mirrored]), return_inverse=True)
+    largest, smallest = np.zeros(both.size), np.full(both.size, np.inf)
+    np.maximum.at(largest, place, np.tile(weights, 2))
+    np.minimum.at(smallest, place, np.tile(weights, 2))
+    return both, largest, int((largest != smallest).sum()) // 2

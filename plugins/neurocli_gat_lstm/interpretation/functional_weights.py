@@ -1,0 +1,211 @@
+"""The functional weight of every edge beside its structural weight, and beside what is known of the animal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_gat_lstm.evaluation.drawing import (
+    NEGATIVE,
+    POSITIVE,
+    draw_edges,
+    draw_neurons,
+    label_points,
+    laid_out,
+    number,
+    places,
+)
+from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area_over, spearman, spearman_over
+from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS, positions, signal_propagation
+from neurocli_gat_lstm.graph.names import canonical
+from neurocli_gat_lstm.interpretation.edge_scores import (
+    ATTENTION,
+    ATTRIBUTION,
+    LINEAR,
+    MESSAGE,
+    NETWORK,
+    STEPS,
+    WHAT,
+    Array,
+    EdgeScores,
+)
+
+FUNCTIONAL = ATTRIBUTION
+"""The score that is reported as functional weight."""
+BY_EDGE = "attention x edge weight"
+SHOWN = 10
+DRAWN = 80
+SIGNIFICANT = 0.05
+
+
+def strengths(scores: EdgeScores) -> dict[str, Array]:
+    """Score → [edge] strength without sign, mean over independent views; with the product that the published plan names."""
+    found = {name: np.abs(scores.mean(name)) for name in WHAT if name not in (ATTENTION, MESSAGE) or scores.heads}
+    if ATTENTION in found:
+        found[BY_EDGE] = found[ATTENTION] * scores.structural
+    return found
+
+
+def weight_exhibits(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> list[Exhibit]:
+    """Functional against structural weights; all scores against structure, distance and measured propagation."""
+    if not scores.n_edges:
+        return [Exhibit("functional-weights", "Functional weights: none, the graph has no edges")]
+    return [_functional(scores, figures), _agreement(scores, untrained)]
+
+
+def functional_weight(scores: EdgeScores) -> Array:
+    """[edge] signed, z per z."""
+    return scores.mean(FUNCTIONAL)
+
+
+def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
+    weight = functional_weight(scores)
+    known = np.isfinite(weight)
+    size = np.abs(weight)
+    ranks = [stats.rankdata(np.where(known, v, -1)) / max(known.sum(), 1) for v in (size, scores.structural)]
+    differ = np.where(known, ranks[0] - ranks[1], np.nan)
+    order = np.argsort(-np.nan_to_num(differ), kind="stable")
+    more, less = order[:SHOWN], order[::-1][:SHOWN]
+    strongest = np.argsort(-np.nan_to_num(size), kind="stable")[:SHOWN]
+    parts = {name: scores.mean(name) for name in (LINEAR, NETWORK)}
+    rows: list[list[Any]] = []
+    for what, chosen in (("strongest", strongest), ("more than structure", more), ("less than structure", less)):
+        for k in chosen[known[chosen]]:
+            values = [weight[k], parts[LINEAR][k], parts[NETWORK][k], scores.structural[k], differ[k]]
+            rows.append([what, scores.edge_name(k), *(number(v) for v in values)])
+    rho = spearman_over(size, scores.structural, scores.post)
+    linear, network = (float(np.nanmean(np.abs(parts[name]))) for name in (LINEAR, NETWORK))
+    share = network / (linear + network) if linear + network > 0 else np.nan
+    positive = float((weight[known] > 0).mean()) if known.any() else np.nan
+    claims = {
+        "edges": len(known),
+        "edges_with_an_estimate": int(known.sum()),
+        "rho_functional_structural": number(rho.value),
+        "rho_low": number(rho.low),
+        "rho_high": number(rho.high),
+        "share_of_network": number(share),
+        "share_positive": number(positive),
+    }
+    path = figures / "functional_weights.png"
+    _draw(scores, weight, rho, more, less, path)
+    note = (
+        "functional: derivative of a neuron's forecast one step ahead by the neighbour's present value, through linear path and "
+        f"network, mean over time and over independent worms, z per z; its linear part and its network part, which is {share:.1%} "
+        "of the whole. structural: log1p chemical + log1p gap. differs: rank among functional strengths less rank among "
+        f"structural ones, as shares. Of {len(known)} edges {int((~known).sum())} have no estimate: no training worm shows both neurons"
+    )
+    columns = ["", "edge", "functional", "linear part", "network part", "structural", "differs"]
+    title = (
+        f"Functional against structural weight: rho {_two(rho.value)}"
+        if np.isfinite(rho.value)
+        else "Functional weights"
+    )
+    return Exhibit("functional-weights", title, Table(columns, rows, note), path, claims)
+
+
+def _two(value: float) -> str:
+    """Two decimals, and no -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def _draw(scores: EdgeScores, weight: Array, rho: Estimate, more: Any, less: Any, path: Path) -> None:
+    at, anatomical = places(scores.names)
+    size = np.abs(weight)
+    colours = np.where(weight >= 0, POSITIVE, NEGATIVE)
+    with saved_figure(path, ncols=2, width=12.5, height=5.2) as (figure, axes):
+        shown = np.isfinite(weight) & (size > 0)
+        jitter = np.random.default_rng(0).uniform(-0.02, 0.02, len(weight))  # structural weights are few whole numbers
+        across = scores.structural + jitter
+        for sign, colour, marker in ((1, POSITIVE, "o"), (-1, NEGATIVE, "v")):
+            chosen = shown & (np.sign(weight) == sign)
+            label = "positive" if sign > 0 else "negative"
+            axes[0].scatter(across[chosen], size[chosen], s=12, c=colour, marker=marker, alpha=0.6, lw=0, label=label)
+        if shown.any():
+            floor = float(np.percentile(size[shown], 1)) / 2
+            axes[0].set(yscale="log", ylim=(floor, float(size[shown].max()) * 1.6))
+        axes[0].set(xlabel="structural weight: log1p chemical + log1p gap", ylabel="|functional weight| [z per z]")
+        interval = f" ({_two(rho.low)} to {_two(rho.high)})" if np.isfinite(rho.low) else ""
+        axes[0].set_title(f"Spearman {_two(rho.value)}{interval}; named: edges that differ most", fontsize=9)
+        axes[0].legend(fontsize=8, loc="lower right")
+        draw_edges(axes[1], at, scores.pre, scores.post, size, list(colours), DRAWN)
+        draw_neurons(axes[1], scores.names, at, anatomical)
+        axes[1].set_title(
+            f"the {min(DRAWN, len(weight))} strongest edges, by sign as on the left; wide at the sender", fontsize=9
+        )
+        axes[1].legend(fontsize=7, loc="best")
+        named = [k for pair in zip(more[:6], less[:6], strict=False) for k in pair if shown[k]]
+        points = np.stack([across[named], size[named]], axis=1) if named else np.zeros((0, 2))
+        laid_out(figure)
+        label_points(figure, axes[0], points, [scores.edge_name(k) for k in named])
+        order = np.argsort(-np.nan_to_num(size))
+        first = list(dict.fromkeys(int(k) for e in order for k in (scores.pre[e], scores.post[e])))[:16]
+        label_points(figure, axes[1], at[first], [scores.names[k] for k in first])
+
+
+def distances(scores: EdgeScores) -> Array | None:
+    """[edge] distance between somata in the atlas's unit; None where positions are not installed."""
+    known = positions()
+    if known is None:
+        return None
+    soma = np.array([known.get(canonical(n) or n, (np.nan,) * 3) for n in scores.names]).reshape(-1, 3)
+    return np.asarray(np.linalg.norm(soma[scores.pre] - soma[scores.post], axis=1), np.float64)
+
+
+def propagation(scores: EdgeScores) -> tuple[Array, Array] | None:
+    """([edge] |dF/F0| of the receiver when the sender is stimulated, [edge] q), NaN where not measured; None: not installed."""
+    atlas = signal_propagation()
+    if atlas is None:
+        return None
+    place = {name: k for k, name in enumerate(atlas.names)}
+    index = np.array([place.get(canonical(n) or n, -1) for n in scores.names], np.int64)
+    pre, post = index[scores.pre], index[scores.post]
+    there = (pre >= 0) & (post >= 0)
+    dff, q = (np.where(there, matrix[post, pre], np.nan) for matrix in (np.abs(atlas.dff), atlas.q))
+    return np.where(np.isfinite(q), dff, np.nan), q
+
+
+def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
+    distance, measured = distances(scores), propagation(scores)
+    own, blank = strengths(scores), {} if untrained is None else strengths(untrained)
+    rows: list[list[Any]] = []
+    claims: dict[str, Any] = {}
+    tested = 0 if measured is None else int(np.isfinite(measured[1]).sum())
+    for name, values in {**own, "structural weight": scores.structural}.items():
+        rho = spearman_over(values, scores.structural, scores.post) if name in own else Estimate(1.0, np.nan, np.nan)
+        row: list[Any] = [name, number(np.nanmean(values)), *(number(v) for v in rho)]
+        row.append(number(spearman(blank[name], scores.structural)) if name in blank else None)
+        row.append(number(spearman(values, blank[name])) if name in blank else None)
+        row.append(None if distance is None else number(spearman(values, distance)))
+        if measured is None:
+            row += [None] * 4
+        else:
+            seen = np.isfinite(measured[1]) & np.isfinite(values)
+            row += [
+                number(spearman(values, measured[0])),
+                *map(number, area_over(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])),
+            ]
+        rows.append(row)
+        keys = ("rho_structural", "rho_distance", "rho_propagation", "auc_propagation", "auc_low", "auc_high")
+        claims[name] = dict(zip(keys, (row[2], *row[7:]), strict=True))
+    claims["edges_with_measured_propagation"] = tested
+    columns = [
+        *("score", "mean size", "rho structural", "low", "high", "random's", "rho random", "rho distance"),
+        *("rho |dF/F0|", f"AUC q < {SIGNIFICANT:g}", "low", "high"),
+    ]
+    note = "; ".join(f"{name}: {what}" for name, what in WHAT.items() if name in own) + (
+        "; attention x edge weight: the published plan's product. All without sign, mean over independent worms; rho: rank "
+        "correlation over edges, with 95 % by the jackknife over receiving neurons; random: a network with random weights of the trained scale, "
+        "beside the same linear path"
+    )
+    if measured is None or distance is None:
+        note += f". {MISSING_POSITIONS}, and so do distances and measured propagation (Randi et al. 2023)"
+        claims["missing"] = MISSING_POSITIONS
+    else:
+        note += f"; |dF/F0| and q: response to stimulation (Randi et al. 2023), measured for {tested} of the edges"
+    title = f"Edge scores, each followed for one step ({STEPS} steps where it says so)"
+    return Exhibit("edge-scores", title, Table(columns, rows, note), None, claims)

@@ -1,0 +1,198 @@
+"""What a trained network has learned, with controls; for simulated worms held against the network that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.family import Trained
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
+from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
+from neurocli_gat_lstm.evaluation.traces import shown_neurons, shown_worm, spread_traces, stretch
+from neurocli_gat_lstm.graph.graph import graph_among
+from neurocli_gat_lstm.graph.wiring import reach
+from neurocli_gat_lstm.interpretation.attention_maps import attention_exhibits
+from neurocli_gat_lstm.interpretation.edge_scores import EdgeScores, edge_scores
+from neurocli_gat_lstm.interpretation.functional_weights import weight_exhibits
+from neurocli_gat_lstm.interpretation.recovery import has_truth, recovery_exhibit
+from neurocli_gat_lstm.interpretation.recovery_controls import scrambled
+from neurocli_gat_lstm.interpretation.stability import stability_exhibit
+from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
+from neurocli_gat_lstm.model.folds_v1 import rolled_out as rolled_out_v1
+from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts
+from neurocli_gat_lstm.model.rollout import rolled_out
+from neurocli_gat_lstm.model.v2 import GatLstm
+from neurocli_gat_lstm.model.v3 import DirectCorrection, GatLstmV3
+from neurocli_gat_lstm.model.view_v1 import PlannedCorrection
+from neurocli_gat_lstm.model.view_v3 import direct_views
+from neurocli_gat_lstm.model.views import View, views
+
+SHUFFLES = 20
+
+
+def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+    """All exhibits; what needs known truth says so where there is none."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
+    # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
+    scores = edge_scores(_seen(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
+    untrained = untrained_scores(trained)
+    return [
+        *attention_exhibits(scores, untrained, figures),
+        *weight_exhibits(scores, untrained, figures),
+        stability_exhibit(scores, figures),
+        _controls(data, module),
+        *_traces(trained, figures),
+        _against_truth(trained, scores, untrained, figures),
+    ]
+
+
+def untrained_scores(trained: Trained) -> EdgeScores:
+    """The scores of a network with random weights of the trained scale, seen with the same worms, beside the same linear path."""
+    data = trained.data
+    assert isinstance(data, WormData)
+    blank = scrambled(trained.module, trained.seed)
+    assert isinstance(blank, GatLstm | GatLstmV3 | PlannedFolds)
+    return edge_scores(_seen(data, blank, independent=True), trained.seed)
+
+
+def _seen(
+    data: WormData,
+    module: GatLstm | GatLstmV3 | PlannedFolds,
+    groups: list[str] | None = None,
+    *,
+    independent: bool = False,
+) -> Sequence[View]:
+    """The networks with the worms that they look at; those of the direct model with none that they were fitted on."""
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        return direct_views(data, module, groups)
+    return views(data, module, groups, independent=independent)
+
+
+def _controls(data: WormData, module: GatLstm | GatLstmV3 | PlannedFolds) -> Exhibit:
+    """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
+    wiring = data.wiring
+    model = data.config.model
+    shuffles = [
+        graph_among(wiring.connectome, data.names, "shuffled", weights=model.synapses, seed=seed)
+        for seed in range(SHUFFLES)
+    ]
+    overlaps = [shuffle.overlap for shuffle in shuffles]
+    low, high = float(np.min(overlaps)), float(np.max(overlaps))
+    mean = float(np.mean(overlaps))
+    n = len(data.names)
+    pairs = max(n * (n - 1), 1)
+    density = wiring.graph.n_edges / pairs
+    isolated = wiring.graph.isolated()
+    rows: list[list[Any]] = [
+        ["edges of the model", wiring.graph.n_edges, None, None],
+        ["of all pairs", density, None, None],
+        ["of them in the connectome", wiring.graph.overlap, None, None],
+        ["a degree-preserving shuffle keeps", mean, low, high],
+        ["neurons without an edge", len(isolated), None, None],
+    ]
+    claims: dict[str, Any] = {}
+    for hops in (1, 2):
+        own = float(wiring.allowed(hops).sum() / pairs)
+        other = [float(reach(shuffle, hops).sum() / pairs) for shuffle in shuffles]
+        rows.append([f"of all pairs within {hops} edge{'s' * (hops > 1)}", own, None, None])
+        rows.append(["the same in a shuffle", float(np.mean(other)), min(other), max(other)])
+        claims[f"pairs_within_{hops}"], claims[f"pairs_within_{hops}_shuffled"] = own, float(np.mean(other))
+    claims |= {"graph": model.graph, "overlap": wiring.graph.overlap, "shuffle_overlap": mean, "density": density}
+    note = (
+        f"lowest and highest of {SHUFFLES} shuffles: edges that a shuffled graph has in common with the real one; the more, the less "
+        "the two can differ. Where a path may follow two edges, most pairs are within its reach in either graph, and no effect of the "
+        "wiring can be seen: model.hops=1 asks about single edges. Scores of a network with random weights stand beside those above"
+    )
+    if isinstance(module, LinearBuffers):
+        size = (module.level + module.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
+        edge = wiring.allowed()
+        along = float(size[edge].sum() / size.sum()) if size.sum() else None
+        rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]
+        rows += [["strength of the linear path along edges", along, None, None]]
+        claims["linear_strength_along_edges"] = along
+        if model.linear == "edges":
+            note += (
+                f". The linear path follows up to {model.hops} edges at once, and so reaches pairs that no edge joins"
+            )
+        else:
+            note += f". The linear path takes {'all pairs' if model.linear == 'all' else 'none'}, whatever the graph is"
+        note += "; scores are of edges"
+    if isolated:
+        note += f". Without an edge: {', '.join(isolated[:12])}{' ...' if len(isolated) > 12 else ''}"
+    return Exhibit("controls", "Graph and controls", Table(["", "value", "low", "high"], rows, note), None, claims)
+
+
+def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
+    """Forecasts of six neurons by every network that may answer."""
+    data, module = trained.data, trained.module
+    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
+    group = shown_worm(data, list(data.split.test))
+    worm = data.worms[group]
+    columns = shown_neurons(worm)
+    if not columns:
+        return []
+    first, last = stretch(worm, columns)
+    evaluate = trained.config.evaluate
+    longest = max(evaluate.horizons)
+    origins = worm.origins(evaluate.context, longest)
+    origins = origins[(origins + 1 >= first) & (origins < last)]
+    if isinstance(module, PlannedFolds):
+        origins = origins[::5]  # a window of the published network costs a hundred times as much
+    if not len(origins):
+        return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
+    direct = isinstance(module, GatLstmV3)
+    horizons = sorted(evaluate.horizons) if direct else list(range(1, longest + 1))
+    each: list[dict[int, Any]] = []
+    if isinstance(module, GatLstmV3):
+        assert isinstance(data, DirectWormData)
+        each = [one for fold in data.folds_for(group) for one in direct_forecasts(module, data, worm, fold, origins)]
+    for view in () if isinstance(module, GatLstmV3) else views(data, module, [group], independent=True):
+        assert not isinstance(view.correction, DirectCorrection)
+        z, asked = worm.z, (origins, evaluate.context, horizons)
+        if isinstance(view.correction, PlannedCorrection):
+            each.append(rolled_out_v1(view.correction.network, z, view.graph, *asked))
+        else:
+            each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *asked))
+    each = [{h: worm.scored(worm.in_signal(origins, values)) for h, values in one.items()} for one in each]
+    recorded = worm.scored(worm.signal)
+    path = figures / "forecasts.png"
+    spread_traces(worm, columns, first, last, origins, each, path)
+    rows: list[list[Any]] = []
+    for column in columns:
+        row: list[Any] = [worm.names[column]]
+        for horizon in evaluate.horizons:
+            values = np.stack([network[horizon][:, column] for network in each])
+            error = recorded[origins + horizon, column] - values.mean(0)
+            spread = values.std(0, ddof=1).mean() if len(each) > 1 else None
+            row += [float(np.sqrt(np.mean(error**2))), None if spread is None else float(spread)]
+        rows.append(row)
+    heads = [f"{what} h{horizon}" for horizon in evaluate.horizons for what in ("RMSE", "spread")]
+    note = (
+        f"{group}, the frames of the figure, z; spread: sd between the {len(each)} networks that may answer, mean over time. It says "
+        "how far training decides a forecast, not how wrong the forecast is: RMSE stands beside it"
+        if len(each) > 1
+        else f"{group}, the frames of the figure, z; one network may answer for this worm, so that there is no spread: "
+        "--set model.members=3 trains more"
+    )
+    claims = {"worm": group, "networks": len(each)}
+    table = Table(["neuron", *heads], rows, note)
+    return [Exhibit("forecasts", "Traces of six neurons, and how far networks agree", table, path, claims)]
+
+
+def _against_truth(trained: Trained, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+    data = trained.data
+    assert isinstance(data, WormData)
+    if not has_truth(data):
+        return Exhibit(
+            "recovery", "Recovery of true edges: not possible, the functional connectome of these worms is unknown"
+        )
+    if not scores.n_edges:
+        return Exhibit("recovery", "Recovery of true edges: not possible, the graph has no edges")
+    return recovery_exhibit(data, trained.module, scores, untrained, figures)

@@ -1,0 +1,345 @@
+"""Against known truth: which edge scores tell pairs that carry a signal from pairs that do not. For simulated worms only.
+
+A score is asked about the pairs that its graph has. In the real graph these are the edges of the connectome, functional
+or silenced; in a shuffled graph they are its own pairs, in the full graph the edges of the connectome again, and added edges
+against pairs that nothing joins beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.figure import saved_figure
+from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
+from neurocli_gat_lstm.evaluation.drawing import number
+from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area, area_over, spearman
+from neurocli_gat_lstm.graph.names import canonical
+from neurocli_gat_lstm.interpretation.edge_scores import (
+    ATTENTION,
+    ATTRIBUTION,
+    FOLLOWED,
+    LINEAR,
+    NETWORK,
+    Array,
+    EdgeScores,
+)
+from neurocli_gat_lstm.interpretation.functional_weights import FUNCTIONAL, strengths
+from neurocli_gat_lstm.interpretation.recovery_controls import Nulls, label_nulls, nameless_paths
+from neurocli_gat_lstm.simulation.network import recorded_names
+
+NEEDED = ("name", "pre", "post", "weight", "structural")
+WANTED, WANTED_ADDED = 0.85, 0.75
+SIGNED = (LINEAR, NETWORK, ATTRIBUTION, FOLLOWED)
+CORRELATION, STRUCTURAL = "correlation of traces", "structural weight"
+ALL_PAIRS = "linear path, all pairs"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All ordered pairs of neurons that some viewed worm shows together.
+
+    pre, post: int64 [pair], positions in the names of the scores; weight [pair], 0 where silenced or absent; structural,
+    added: bool [pair], an edge of the connectome, an edge that it has not; joined: bool [pair], an edge of the model's graph; shuffled:
+    whether that is a shuffle.
+    """
+
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+    weight: Array
+    structural: NDArray[np.bool_]
+    added: NDArray[np.bool_]
+    joined: NDArray[np.bool_]
+    shuffled: bool = False
+
+    @property
+    def functional(self) -> NDArray[np.bool_]:
+        return np.asarray(self.weight != 0)
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """The pairs on which scores are held against the truth: edges of the connectome that the model's graph has, or all
+        pairs of a shuffled graph, which has others."""
+        return self.joined if self.shuffled else self.joined & self.structural
+
+    @property
+    def beyond(self) -> NDArray[np.bool_]:
+        """Pairs of the model's graph that are no edges of the connectome, where it is not shuffled."""
+        return self.joined & ~self.structural & (not self.shuffled)
+
+    @property
+    def absent(self) -> NDArray[np.bool_]:
+        return ~self.structural & ~self.added
+
+
+def has_truth(data: WormData) -> bool:
+    """Whether these are simulated worms whose network is known."""
+    truth = data.recordings.truth
+    return data.recordings.meta.get("simulator") == "celegans" and all(key in truth for key in NEEDED)
+
+
+def truth_of(scores: EdgeScores, truth: Mapping[str, NDArray[Any]], *, shuffled: bool = False) -> Truth:
+    """What is true of every pair."""
+    names = [canonical(name) or name for name in recorded_names(truth)]
+    place = {name: k for k, name in enumerate(names)}
+    weight, kind = (np.zeros((len(names), len(names))) for _ in range(2))
+    weight[truth["post"], truth["pre"]] = truth["weight"]
+    kind[truth["post"], truth["pre"]] = np.where(truth["structural"], 1, 2)
+    index = np.array([place.get(canonical(name) or name, -1) for name in scores.names], np.int64)
+    together = np.zeros((len(index), len(index)), bool)
+    column = {name: k for k, name in enumerate(scores.names)}
+    for view in scores.views:
+        of = [column[name] for name in view.worm.names]
+        together[np.ix_(of, of)] = True
+    together &= (index >= 0)[:, None] & (index >= 0)[None, :] & ~np.eye(len(index), dtype=bool)
+    post, pre = np.nonzero(together)
+    at = index[post], index[pre]
+    joined = np.zeros((len(index), len(index)), bool)
+    joined[scores.post, scores.pre] = True
+    return Truth(pre, post, weight[at], kind[at] == 1, kind[at] == 2, joined[post, pre], shuffled)
+
+
+def on_pairs(scores: EdgeScores, truth: Truth, values: Array) -> Array:
+    """[pair] values [edge] where the model has the edge, 0 elsewhere: a pair without an edge has no weight in it."""
+    matrix = np.zeros((len(scores.names), len(scores.names)))
+    matrix[scores.post, scores.pre] = np.nan_to_num(values)
+    return matrix[truth.post, truth.pre]
+
+
+def correlation_of(data: WormData, scores: EdgeScores, truth: Truth) -> Array:
+    """[pair] |correlation| of the traces, mean over all worms of the run: what can be had without any model."""
+    place = {name: k for k, name in enumerate(scores.names)}
+    total, count = (np.zeros((len(scores.names), len(scores.names))) for _ in range(2))
+    for worm in data.worms.values():
+        used = [k for k, name in enumerate(worm.names) if name in place]
+        at = np.ix_(*[[place[worm.names[k]] for k in used]] * 2)
+        total[at] += np.abs(np.corrcoef(worm.scored(worm.signal)[:, used].T))
+        count[at] += 1
+    return (total / np.maximum(count, 1))[truth.post, truth.pre]
+
+
+def linear_on_pairs(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array | None:
+    """[pair] coefficients of the linear path, mean over folds, also where no edge is: a path of several hops goes there.
+
+    None where the model has no linear path, or one along edges alone.
+    """
+    model = data.config.model
+    if not isinstance(module, LinearBuffers) or not (
+        model.linear == "all" or (model.linear == "edges" and model.hops > 1)
+    ):
+        return None
+    index = _index(data, scores)
+    matrix = (module.level + module.change)[:, 0].mean(0).detach().cpu().numpy().astype(np.float64)
+    found: Array = matrix[index[truth.post], index[truth.pre]]
+    return found
+
+
+def nameless_areas(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
+    """[draw] area of a linear path that was fitted to worms without names; none for a model without one."""
+    if not isinstance(module, LinearBuffers) or data.config.model.linear == "own" or not data.split.train:
+        return np.zeros(0)
+    index = _index(data, scores)
+    areas = []
+    for matrix in nameless_paths(data):
+        size = np.abs(matrix[index[truth.post], index[truth.pre]])[truth.asked]
+        areas.append(area(size, truth.functional[truth.asked]))
+    return np.array(areas)
+
+
+def _index(data: WormData, scores: EdgeScores) -> NDArray[np.int64]:
+    """[name of the scores] its node, the last one for a name that is none."""
+    place = {name: k for k, name in enumerate(data.names)}
+    return np.array([place.get(name, len(data.names)) for name in scores.names], np.int64)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """auc: pairs that carry a signal against those that do not, of those asked about; added: the same of pairs beyond the
+    connectome; sign: share of functional pairs whose sign is right; rho: rank correlation with |true weight|; chance: the
+    area where which pairs carry a signal is dealt out anew within each receiving neuron."""
+
+    auc: Estimate
+    added: Estimate
+    sign: float
+    rho: float
+    chance: Nulls
+
+
+def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.bool_] | None = None) -> Recovered:
+    """Scores of values [pair], with intervals by the jackknife over receiving neurons.
+
+    beyond: bool [pair], the pairs outside of the connectome that the values say something of; those of the graph if not given.
+    """
+    size, asked = np.abs(values), truth.asked
+    other = truth.beyond if beyond is None else beyond
+    functional = truth.functional
+    right = np.nan
+    scored = asked & functional & (values != 0)
+    if signed and scored.any():
+        right = float((np.sign(values) == np.sign(truth.weight))[scored].mean())
+    return Recovered(
+        area_over(size[asked], functional[asked], truth.post[asked]),
+        area_over(size[other], functional[other], truth.post[other]),
+        right,
+        spearman(size[asked], np.abs(truth.weight[asked])),
+        label_nulls(size[asked], functional[asked], truth.post[asked]),
+    )
+
+
+def recovery_exhibit(
+    data: WormData, module: torch.nn.Module, scores: EdgeScores, untrained: EdgeScores | None, figures: Path
+) -> Exhibit:
+    """The table of all scores: linear path alone, network alone and both, beside random networks, what needs no model, and a
+    linear path fitted to worms whose neurons have lost their names."""
+    truth = truth_of(scores, data.recordings.truth, shuffled=data.config.model.graph == "shuffled")
+    candidates = _candidates(scores)
+    blank = {} if untrained is None else _candidates(untrained)
+    found = {
+        name: recovered(on_pairs(scores, truth, values), truth, signed=name in SIGNED)
+        for name, values in candidates.items()
+    }
+    controls = {
+        name: recovered(on_pairs(untrained, truth, values), truth, signed=False)
+        for name, values in blank.items()
+        if untrained is not None and name in found
+    }
+    pairs = linear_on_pairs(data, module, scores, truth)
+    outside = ~truth.structural
+    if pairs is not None:
+        found[ALL_PAIRS] = recovered(pairs, truth, signed=True, beyond=outside)
+    found[STRUCTURAL] = recovered(on_pairs(scores, truth, scores.structural), truth, signed=False)
+    found[CORRELATION] = recovered(correlation_of(data, scores, truth), truth, signed=False, beyond=outside)
+    nameless = nameless_areas(data, module, scores, truth)
+    rows = [_row(name, one, controls) for name, one in found.items()]
+    claims = _claims(found, controls, nameless, truth)
+    path = figures / "recovery.png"
+    _draw(found, controls, truth, on_pairs(scores, truth, candidates[FUNCTIONAL]), path)
+    columns = ["score", "AUC", "low", "high", "p", "random network", "sign right", "rho", "AUC added", "low", "high"]
+    title = f"Recovery of true edges by {FUNCTIONAL}: AUC {found[FUNCTIONAL].auc.value:.2f}, wanted {WANTED:g}"
+    note = _note(data, truth, nameless, found)
+    return Exhibit("recovery", title, Table(columns, rows, note), path, claims)
+
+
+def _row(name: str, one: Recovered, controls: Mapping[str, Recovered]) -> list[Any]:
+    other = number(controls[name].auc.value) if name in controls else None
+    rest = [number(one.chance.p), other, number(one.sign), number(one.rho), *(number(v) for v in one.added)]
+    return [name, *(number(v) for v in one.auc), *rest]
+
+
+def _claims(
+    found: Mapping[str, Recovered], controls: Mapping[str, Recovered], nameless: Array, truth: Truth
+) -> dict[str, Any]:
+    claims: dict[str, Any] = {}
+    for name, one in found.items():
+        claims[f"auc_{name}"] = number(one.auc.value)
+        claims[f"p_{name}"] = number(one.chance.p)
+        if np.isfinite(one.added.value):
+            claims[f"auc_added_{name}"] = number(one.added.value)
+        if name in controls:
+            claims[f"auc_random_{name}"] = number(controls[name].auc.value)
+    attention = [r.auc.value for name, r in found.items() if name.startswith(ATTENTION)]
+    main = found[FUNCTIONAL]
+    claims |= {
+        "functional_weight": FUNCTIONAL,
+        "auc": number(main.auc.value),
+        "auc_linear": number(found[LINEAR].auc.value),
+        "auc_network": number(found[NETWORK].auc.value),
+        "p": number(main.chance.p),
+        "chance_mean": number(main.chance.mean),
+        "wanted": WANTED,
+        "reached": bool(main.auc.value >= WANTED),
+        "best_attention_auc": number(max(attention, default=np.nan)),
+        "attention_reached": bool(max(attention, default=0.0) >= WANTED),
+        "pairs_asked": int(truth.asked.sum()),
+        "auc_nameless": number(nameless.mean()) if len(nameless) else None,
+    }
+    if NETWORK in controls:
+        claims["auc_random_network"] = number(controls[NETWORK].auc.value)
+    if np.isfinite(main.added.value):
+        claims |= {"auc_added": number(main.added.value), "wanted_added": WANTED_ADDED}
+        claims["added_reached"] = bool(main.added.value >= WANTED_ADDED)
+    return claims
+
+
+def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Recovered]) -> str:
+    asked = truth.asked
+    what = "edges of the connectome"
+    if truth.shuffled:
+        what = "pairs that the shuffled graph joins, whatever the connectome says"
+    works = int((asked & truth.functional).sum())
+    lines = [
+        f"AUC: {works} pairs that carry a signal against {int(asked.sum()) - works} that do not, of {what}; 95 % by the jackknife "
+        f"over receiving neurons; p: {found[FUNCTIONAL].chance.n} times which of a neuron's inputs work is dealt out anew "
+        f"(mean AUC {found[FUNCTIONAL].chance.mean:.2f})",
+        f"{LINEAR}: the ridge regression alone; {NETWORK}: what the network adds to it, alone; {FUNCTIONAL}: both. random network: "
+        "the trained weights dealt out anew within each layer, beside the same ridge regression",
+    ]
+    if len(nameless):
+        lines.append(
+            f"{LINEAR}, fitted {len(nameless)} times to worms whose neurons had lost their names: AUC {nameless.mean():.2f}, "
+            f"{nameless.min():.2f} to {nameless.max():.2f}"
+        )
+    if np.isfinite(found[FUNCTIONAL].added.value) or ALL_PAIRS in found:
+        lines.append(
+            f"added: the same of pairs that are no edge of the connectome, {int(truth.added.sum())} of which carry a signal"
+        )
+    if ALL_PAIRS in found:
+        lines.append(
+            f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which it reaches "
+            f"({float(data.linear_pairs.sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
+        )
+    return "; ".join(lines) + ". " + _sentence(found)
+
+
+def _candidates(scores: EdgeScores) -> dict[str, Array]:
+    found = {name: scores.mean(name) if name in SIGNED else values for name, values in strengths(scores).items()}
+    heads = {f"attention, layer {a + 1}, head {b + 1}": scores.head(a, b) for a, b in scores.heads}
+    return {**heads, **found}
+
+
+def _sentence(found: Mapping[str, Recovered]) -> str:
+    """Which of attention and attribution tells true edges, in words."""
+    attention = {name: r.auc.value for name, r in found.items() if name.startswith(ATTENTION)}
+    main = found[FUNCTIONAL].auc.value
+    if not attention:
+        return f"{FUNCTIONAL} reaches {main:.2f}"
+    name = max(attention, key=lambda key: attention[key])
+    best = attention[name]
+    if main >= WANTED > best:
+        return f"Attention does not tell functional edges from silenced ones (at best {best:.2f}, {name}); {FUNCTIONAL} does ({main:.2f})"
+    return f"The best score from attention is {best:.2f} ({name}), {FUNCTIONAL} reaches {main:.2f}"
+
+
+def _draw(found: dict[str, Recovered], controls: dict[str, Recovered], truth: Truth, values: Array, path: Path) -> None:
+    with saved_figure(path, ncols=2, width=11.5, height=0.27 * len(found) + 2.2) as (figure, axes):
+        for place, (name, one) in enumerate(found.items()):
+            axes[0].plot(one.auc.value, place, "o", color="#D55E00", ms=6, label="trained" if not place else None)
+            if np.isfinite(one.auc.low):
+                axes[0].plot([one.auc.low, one.auc.high], [place, place], color="#D55E00", lw=1.5)
+            if name in controls:
+                label = "random network" if not place else None
+                axes[0].plot(controls[name].auc.value, place, "s", color="0.55", ms=5, zorder=1, label=label)
+        axes[0].axvline(0.5, color="0.5", lw=0.8, ls=":")
+        axes[0].axvline(WANTED, color="0.5", lw=0.8, ls="--")
+        axes[0].set_yticks(range(len(found)), list(found), fontsize=8)
+        axes[0].invert_yaxis()
+        axes[0].set(xlim=(0.28, 1.02), xlabel=f"AUC, pairs that carry a signal against others; dashed: {WANTED:g}")
+        figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=2)
+        groups = (
+            ("functional", truth.structural & (truth.weight != 0), "#0072B2", "o"),
+            ("silenced", truth.structural & (truth.weight == 0), "#E69F00", "^"),
+            ("added", truth.added, "#009E73", "s"),
+        )
+        for name, chosen, colour, marker in groups:
+            axes[1].plot(truth.weight[chosen], values[chosen], marker, color=colour, ms=4, alpha=0.6, label=name)
+        axes[1].axhline(0, color="0.6", lw=0.8)
+        axes[1].set(xlabel="true weight", ylabel=f"{FUNCTIONAL} [z per z]")
+        axes[1].legend(fontsize=8, loc="upper left")

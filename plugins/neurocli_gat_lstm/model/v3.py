@@ -1,0 +1,141 @@
+"""gat-lstm-v3: what linear paths get wrong at each horizon, corrected by graph attention and an LSTM over a neuron's history.
+
+    x[t+h] = x[t] + linear_h(x[t], x[t-1], ...) + head_h(LSTM(inputs, attention(inputs of neighbours)), inputs)
+
+There is one linear path and one output for each horizon, and no rollout. The inputs of a neuron are its value, its changes
+over some spans, and the changes that the linear paths forecast for it: neurons share the network, which has to learn how far
+those can be trusted, and when. The head starts at zero, so that training starts from the linear paths.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from neurocli_gat_lstm.data.history import input_count
+from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
+from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+
+FARTHEST = 6.0
+"""Inputs are cut at so many of their root mean squares: one odd frame must not rule a forecast."""
+
+
+class DirectCorrection(nn.Module):
+    """Graph attention, an LSTM and a head that all neurons share; one output for each horizon."""
+
+    def __init__(
+        self,
+        inputs: int,
+        horizons: int,
+        *,
+        widths: list[int],
+        heads: int,
+        edge_features: int,
+        hidden: int,
+        head: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        layers, size = [], inputs
+        for width in widths:
+            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
+            size = max(1, width // heads) * heads
+        self.attention = nn.ModuleList(layers)
+        seen = inputs + (size if layers else 0)
+        self.lstm = nn.LSTM(seen, hidden, batch_first=True)
+        self.head = nn.Sequential(
+            nn.Linear(hidden + seen, head),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(head, head),
+            nn.SiLU(),
+            nn.Linear(head, horizons),
+        )
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def embed(self, inputs: torch.Tensor, graph: GraphTensors) -> torch.Tensor:
+        """Inputs [chunk, time, node, input] → with what attention over the graph adds to each [chunk, time, node, feature]."""
+        if not len(self.attention):
+            return inputs
+        flat, incoming = inputs.flatten(0, 1), graph.incoming(inputs.shape[2])
+        found = flat
+        for layer in self.attention:
+            found = functional.elu(layer(found, graph.edge_index, graph.edge_attr, None, incoming))
+        return torch.cat((flat, found), -1).unflatten(0, inputs.shape[:2])
+
+    def forward(self, inputs: torch.Tensor, graph: GraphTensors, first: int) -> torch.Tensor:
+        """Inputs [chunk, time, node, input] → corrections [chunk, time - first, node, horizon] after frame `first` and those that follow."""
+        features = self.embed(inputs, graph)
+        chunks, steps, nodes, size = features.shape
+        hidden, _ = self.lstm(features.transpose(1, 2).reshape(chunks * nodes, steps, size))
+        hidden = hidden.view(chunks, nodes, steps, -1).transpose(1, 2)
+        found: torch.Tensor = self.head(torch.cat((hidden, features), -1)[:, first:])
+        return found
+
+
+class GatLstmV3(LinearBuffers):
+    """The corrections of all folds and members, each fold's linear paths, and the scales of inputs and outputs.
+
+    input_scale [fold, input], output_scale [fold, horizon]: root mean squares over the training worms of a fold.
+    """
+
+    input_scale: torch.Tensor
+    output_scale: torch.Tensor
+
+    def __init__(
+        self,
+        names: int,
+        folds: int,
+        members: int,
+        lags: int,
+        horizons: tuple[int, ...],
+        look_back: tuple[int, ...],
+        **correction: Any,
+    ) -> None:
+        super().__init__(names, folds, lags, horizons)
+        self.members_per_fold, self.look_back = members, look_back
+        inputs = input_count(horizons, look_back)
+        self.members = nn.ModuleList(
+            [DirectCorrection(inputs, len(horizons), **correction) for _ in range(folds * members)]
+        )
+        self.register_buffer("input_scale", torch.ones(folds, inputs))
+        self.register_buffer("output_scale", torch.ones(folds, len(horizons)))
+
+    def corrections(self, member: int, inputs: torch.Tensor, graph: GraphTensors, first: int) -> torch.Tensor:
+        """What a member says after each frame from `first` on [chunk, time, node, horizon], in units of `output_scale`.
+
+        inputs [chunk, time, node, input], in units of their frame.
+        """
+        scaled = (inputs / self.input_scale[member // self.members_per_fold]).clamp(-FARTHEST, FARTHEST)
+        network = self.members[member]
+        assert isinstance(network, DirectCorrection)
+        return network(scaled, graph, first)
+
+    def members_of(self, fold: int) -> range:
+        """The numbers of a fold's members."""
+        return range(fold * self.members_per_fold, (fold + 1) * self.members_per_fold)
+
+
+def build_v3(config: Any, spec: dict[str, Any]) -> GatLstmV3:
+    """An untrained model for the names and folds of that `spec`; its linear paths and scales are set by `prepare`."""
+    model = config.model
+    return GatLstmV3(
+        len(spec["names"]),
+        spec["folds"],
+        model.members,
+        model.lags,
+        tuple(sorted({1, *config.evaluate.horizons})),
+        tuple(model.look_back),
+        widths=model.attention,
+        heads=model.heads,
+        edge_features=spec["edge_features"],
+        hidden=model.hidden,
+        head=model.head,
+        dropout=model.dropout,
+    )
