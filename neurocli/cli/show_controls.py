@@ -10,7 +10,7 @@ from neurocli.cli.progress import Progress
 
 if TYPE_CHECKING:
     from neurocli.workflow.controls import ControlComparison
-    from neurocli.workflow.evaluate import EvaluationResult
+    from neurocli.workflow.evaluation_result import EvaluationResult
 
 
 def show_controls(

@@ -9,7 +9,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 
 if TYPE_CHECKING:
     from neurocli.evaluation.evaluate import Evaluation
-    from neurocli.plugin.family import Trained
+    from neurocli.plugin.family import TrainedModel
 
 LARGEST_GAP = 2.0
 """Validation loss over training loss at the best epoch, above which a model has learned its training groups by heart."""
@@ -17,7 +17,7 @@ STILL_FALLING = 0.02
 
 
 def check_trained(
-    trained: Trained, evaluation: Evaluation | None = None, *, validation_is_loss: bool = True
+    trained: TrainedModel, evaluation: Evaluation | None = None, *, validation_is_loss: bool = True
 ) -> list[Finding]:
     """All shared checks of a trained model; those of scores only where an evaluation is given.
 
@@ -90,11 +90,11 @@ def _converged(rows: list[dict[str, float]], best: int) -> Finding:
     )
 
 
-def check_weights(trained: Trained) -> list[Finding]:
+def check_weights(trained: TrainedModel) -> list[Finding]:
     """Every weight is a finite number."""
     bad = [
         name
-        for name, value in trained.module.state_dict().items()
+        for name, value in trained.network.state_dict().items()
         if value.is_floating_point() and not bool(value.isfinite().all())
     ]
     return [
@@ -109,9 +109,9 @@ def check_weights(trained: Trained) -> list[Finding]:
     ]
 
 
-def check_split(trained: Trained) -> list[Finding]:
+def check_split(trained: TrainedModel) -> list[Finding]:
     """The split lets no test data into training, and leaves enough groups to say something."""
-    split = trained.data.split
+    split = trained.dataset.split
     n = len(split.test)
     return [
         Finding(

@@ -1,4 +1,4 @@
-"""Trained models side by side: the same questions on the same test groups, and the paired difference to the first."""
+"""TrainedModel models side by side: the same questions on the same test groups, and the paired difference to the first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurocli.evaluation.question import Bound, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
 
 if TYPE_CHECKING:
-    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.plugin.family import ModelFamily, TrainedModel
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Contestant:
 
     name: str
     family: ModelFamily
-    trained: Trained
+    trained: TrainedModel
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Comparison:
 def compare(contestants: Sequence[Contestant]) -> Comparison:
     """Score every contestant by the first one's metrics. Raises DataError where their test data or questions differ."""
     first = contestants[0]
-    asked = {c.name: c.family.questions(c.trained.data, c.trained.config) for c in contestants}
+    asked = {c.name: c.family.questions(c.trained.dataset, c.trained.config) for c in contestants}
     for other in contestants[1:]:
         _same_test_data(first, other)
     common = [q for q in asked[first.name] if all(any(_same(q, o) for o in asked[c.name]) for c in contestants)]
@@ -75,9 +75,9 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
             where=", ".join(c.name for c in contestants),
             hint="compare models of one family, trained with the same data and evaluate options",
         )
-    board = Scoreboard(first.family.metrics(first.trained.data, first.trained.config))
-    references = list(first.family.baselines(first.trained.data, first.trained.config))
-    ceiling = first.family.ceiling(first.trained.data, first.trained.config)
+    board = Scoreboard(first.family.metrics(first.trained.dataset, first.trained.config))
+    references = list(first.family.baselines(first.trained.dataset, first.trained.config))
+    ceiling = first.family.ceiling(first.trained.dataset, first.trained.config)
     if isinstance(ceiling, Predictor):
         references.append(ceiling)
     differences, best = [], {}
@@ -107,13 +107,13 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
 
 
 def _same_test_data(one: Contestant, other: Contestant) -> None:
-    if one.trained.data.test_fingerprint() == other.trained.data.test_fingerprint():
+    if one.trained.dataset.test_fingerprint() == other.trained.dataset.test_fingerprint():
         return
-    tested = [set(c.trained.data.split.test) for c in (one, other)]
+    tested = [set(c.trained.dataset.split.test) for c in (one, other)]
     only = [sorted(a - b) for a, b in (tested, tested[::-1])]
     if only[0] or only[1]:
         examples = "; ".join(
-            f"{len(extra)} {c.trained.data.group_name()}s only in {c.name}, first {extra[0]}"
+            f"{len(extra)} {c.trained.dataset.group_name()}s only in {c.name}, first {extra[0]}"
             for c, extra in zip((one, other), only, strict=True)
             if extra
         )

@@ -13,7 +13,7 @@ from neurocli.evaluation.scoreboard import Score, Scoreboard
 from neurocli.plugin.exhibit import Exhibit
 
 if TYPE_CHECKING:
-    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.plugin.family import ModelFamily, TrainedModel
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Evaluation:
 
 def evaluate(
     family: ModelFamily,
-    trained: Trained,
+    trained: TrainedModel,
     *,
     say: Callable[[str], None],
     figures: Path | None = None,
@@ -93,7 +93,7 @@ def evaluate(
     from neurocli.evaluation.question import Bound, Predictor
     from neurocli.plugin.family import NoCeiling
 
-    data, config = trained.data, trained.config
+    data, config = trained.dataset, trained.config
     questions = family.questions(data, config)
     if only_main:
         questions = questions[:1]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -50,24 +50,40 @@ class NoCeiling:
     reason: str
 
 
-@dataclass
-class Trained:
-    """A trained model with all that it needs to be asked: what the methods below receive after training."""
+Untrained = Callable[[Any, dict[str, Any], int], "torch.nn.Module"]
+"""`ModelFamily.untrained`, for whoever needs no more of a family: (config, spec, seed) → network."""
 
-    module: torch.nn.Module
+
+@dataclass
+class TrainedModel:
+    """A trained model with all that it needs to be asked: what the methods below receive after training.
+
+    network: in eval mode; seed: of its training; history: a record for each epoch; cpu_s: what the training took, None where it was
+    trained elsewhere; family: None where a network was put together by hand, and then there is no untrained one.
+    """
+
+    network: torch.nn.Module
     config: Any
-    data: DataModule
+    dataset: DataModule
     seed: int
     history: list[dict[str, float]]
     cpu_s: float | None = None
-    """What the training took, in CPU-seconds; None where it was trained elsewhere."""
+    family: ModelFamily | None = None
+
+    def untrained(self, seed: int | None = None) -> torch.nn.Module:
+        """The network as training with a seed, by default its own, finds it before the first step, in eval mode on the CPU: a control."""
+        if self.family is None:
+            raise UsageError(
+                "who does not know the family of a network cannot build an untrained one", where="TrainedModel"
+            )
+        return self.family.untrained(self.config, self.dataset.spec, self.seed if seed is None else seed)
 
 
 @dataclass
 class Imported:
-    """A model from somewhere else: its module, the configuration that describes it, and what had to be assumed."""
+    """A model from somewhere else: its network, the configuration that describes it, and what had to be assumed."""
 
-    module: torch.nn.Module
+    network: torch.nn.Module
     config: Any
     assumed: list[str]
 
@@ -87,10 +103,10 @@ class ModelFamily(ABC):
 
     @property
     def presets(self) -> Path:
-        """The folder of the model's presets: `presets/<model>/` beside the family's module."""
-        module_file = sys.modules[type(self).__module__].__file__
-        assert module_file is not None
-        return Path(module_file).parent / "presets" / self.card.name
+        """The folder of the model's presets: `presets/<model>/` in the family's package."""
+        package = sys.modules[type(self).__module__.partition(".")[0]].__file__
+        assert package is not None
+        return Path(package).parent / "presets" / self.card.name
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -112,6 +128,16 @@ class ModelFamily(ABC):
     @abstractmethod
     def build(self, config: Any, spec: dict[str, Any]) -> torch.nn.Module:
         """An untrained module for data of that `spec`; randomness from torch's global generator."""
+
+    def untrained(self, config: Any, spec: dict[str, Any], seed: int) -> torch.nn.Module:
+        """The network as training with `seed` finds it before the first step, in eval mode."""
+        import torch
+
+        from neurocli.plugin.seeds import BUILD, seed_epoch
+
+        with torch.random.fork_rng(devices=[]):
+            seed_epoch(seed, BUILD)
+            return self.build(config, spec).eval()
 
     def prepare(self, module: torch.nn.Module, data: DataModule, config: Any) -> None:  # noqa: B027
         """Set what a new module takes from its training groups before the first step: fitted linear paths, gains."""
@@ -135,7 +161,7 @@ class ModelFamily(ABC):
         """What is scored: targets of the groups of `part`, one question per horizon; the first is the main one."""
 
     @abstractmethod
-    def predict(self, trained: Trained, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
         """The model's answer to a question, aligned with its targets."""
 
     @abstractmethod
@@ -162,11 +188,11 @@ class ModelFamily(ABC):
         """Control → the options (dotted key → value) that make it of `config`: what `neuro evaluate RUN --controls` trains."""
         return {}
 
-    def cost(self, trained: Trained) -> Cost:
+    def cost(self, trained: TrainedModel) -> Cost:
         """What training took, and how many numbers of one model are fitted. Default: all trained numbers of the module."""
-        return Cost(trained.cpu_s, sum(p.numel() for p in trained.module.parameters() if p.requires_grad))
+        return Cost(trained.cpu_s, sum(p.numel() for p in trained.network.parameters() if p.requires_grad))
 
-    def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def control_exhibits(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         """What stands beside the trained controls: nulls that are too many to be trained, and cheap enough to be computed."""
         return []
 
@@ -174,7 +200,7 @@ class ModelFamily(ABC):
         """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""
         return None
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         """Further tables and figures; `answers` are the model's predictions by question name."""
         return []
 
@@ -184,12 +210,12 @@ class ModelFamily(ABC):
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
         """Checks of the data alone."""
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         """Checks of a trained model, beyond those that every family shares."""
         return []
 
     @abstractmethod
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         """What the model has learned: figures with their numbers, controls beside them."""
 
     def notes(self, data: DataModule, config: Any) -> Sequence[str]:

@@ -39,8 +39,8 @@ class Simulator(ABC):
 
     @property
     def presets(self) -> Path:
-        """The folder of the simulator's presets: `presets/<simulator>/` beside its module."""
-        package = sys.modules[type(self).__module__].__file__
+        """The folder of the simulator's presets: `presets/<simulator>/` in its package."""
+        package = sys.modules[type(self).__module__.partition(".")[0]].__file__
         assert package is not None
         return Path(package).parent / "presets" / self.card.name
 

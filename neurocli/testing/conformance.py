@@ -22,7 +22,7 @@ import torch
 
 from neurocli.config.resolve import preset_names, read_preset, resolve
 from neurocli.errors import Interrupted, NeuroError
-from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.plugin.registry import load_implementation, registry
 
 PASS, WARN, FAIL, SKIPPED = "PASS", "WARN", "FAIL", "SKIPPED"
@@ -229,7 +229,9 @@ def _validation_loss(made: _Made) -> str:
 
 def _predict(made: _Made) -> str:
     history = [{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.0}]
-    made.values["trained"] = Trained(made.module.eval(), made.config, made.data, made.seed, history)
+    made.values["trained"] = TrainedModel(
+        made.module.eval(), made.config, made.data, made.seed, history, None, made.family
+    )
     questions = made.family.questions(made.data, made.config)
     made.values["questions"] = questions
     _require(questions, "there is no question")
@@ -306,7 +308,7 @@ def _weights_file(made: _Made) -> str:
     torch.manual_seed(made.seed + 1)
     other = made.family.build(made.config, made.data.spec).eval()
     other.load_state_dict(load_file(path))
-    again = Trained(other, made.config, made.data, made.seed, made.trained.history)
+    again = TrainedModel(other, made.config, made.data, made.seed, made.trained.history)
     question = made.questions[0]
     with torch.no_grad():
         answer = made.family.predict(again, question)

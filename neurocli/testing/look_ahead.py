@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction, Question
-from neurocli.plugin.family import ModelFamily, Trained
+from neurocli.plugin.family import ModelFamily, TrainedModel
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.testing.altered import (
     Alter,
@@ -79,15 +79,15 @@ Answers = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
 
 
 def look_ahead(
-    family: ModelFamily, trained: Trained, recordings: RecordingSet, *, baselines_each_time: bool = True
+    family: ModelFamily, trained: TrainedModel, recordings: RecordingSet, *, baselines_each_time: bool = True
 ) -> Report:
     """Who sees the future of which test group. The weights are shaken, so that no part of a new model keeps silent.
 
     baselines_each_time: False asks the baselines once for each kind of change, and once more at a gap, where fitting them takes
     long.
     """
-    awake = dataclasses.replace(trained, module=_awake(family, trained))
-    split, config = trained.data.split, trained.config
+    awake = dataclasses.replace(trained, network=_awake(family, trained))
+    split, config = trained.dataset.split, trained.config
     questions, answers = _asked(family, awake, recordings)
     report, places = Report(), Origins()
     for name, question in questions.items():
@@ -105,8 +105,8 @@ def look_ahead(
             raise
         fit = baselines_each_time or (what, experiment.at_gap) not in baselines_asked
         baselines_asked.add((what, experiment.at_gap))
-        asked = dataclasses.replace(trained, data=data)
-        asked = dataclasses.replace(asked, module=_awake(family, asked))
+        asked = dataclasses.replace(trained, dataset=data)
+        asked = dataclasses.replace(asked, network=_awake(family, asked))
         again, later = _asked(family, asked, recordings, data, baselines=fit)
         for name, question in questions.items():
             if experiment.blind == (question.horizon_ms is not None):
@@ -123,10 +123,10 @@ def look_ahead(
     return report
 
 
-def _awake(family: ModelFamily, trained: Trained) -> torch.nn.Module:
+def _awake(family: ModelFamily, trained: TrainedModel) -> torch.nn.Module:
     """The model with what it takes from training groups, every weight a little off its start."""
-    module = copy.deepcopy(trained.module)
-    family.prepare(module, trained.data, trained.config)
+    module = copy.deepcopy(trained.network)
+    family.prepare(module, trained.dataset, trained.config)
     generator = torch.Generator().manual_seed(trained.seed)
     with torch.no_grad():
         for weight in module.parameters():
@@ -135,12 +135,12 @@ def _awake(family: ModelFamily, trained: Trained) -> torch.nn.Module:
 
 
 def _asked(
-    family: ModelFamily, trained: Trained, recordings: RecordingSet, data: Any = None, *, baselines: bool = True
+    family: ModelFamily, trained: TrainedModel, recordings: RecordingSet, data: Any = None, *, baselines: bool = True
 ) -> tuple[dict[str, Question], Answers]:
     """(questions by name, who → question → group → values), on the data as given or as they were."""
     if data is None:
-        data = family.adapt(recordings, trained.config, trained.data.split)
-        trained = dataclasses.replace(trained, data=data)
+        data = family.adapt(recordings, trained.config, trained.dataset.split)
+        trained = dataclasses.replace(trained, dataset=data)
     questions = {question.name: question for question in family.questions(data, trained.config)}
     answers: Answers = {"the model": {}}
     with torch.no_grad():

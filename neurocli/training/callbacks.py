@@ -11,13 +11,13 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
+from neurocli.plugin.seeds import seed_epoch
 from neurocli.recordings import DataModule
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import Checkpoint, save_checkpoint
 from neurocli.training.history import append_row
 from neurocli.training.listeners import tell
 from neurocli.training.module import FamilyModule
-from neurocli.training.seeds import seed_epoch
 from neurocli.training.stopping import Stop
 
 log = logging.getLogger("neurocli.training")

@@ -25,7 +25,7 @@ from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
 from neurocli.training.devices import resolve_device
 from neurocli.training.history import truncate
 from neurocli.training.listeners import tell
-from neurocli.training.load import load_weights, untrained
+from neurocli.training.load import load_weights
 from neurocli.training.module import FamilyModule
 from neurocli.training.quiet import quiet_lightning, torch_settings
 from neurocli.training.schedule import Schedule
@@ -97,7 +97,7 @@ def _train(
         truncate(run.metrics_csv, reached.epoch)
         stop.describe = lambda: _kept(reached)
 
-        network = untrained(family, config, data.spec, train.seed).train()
+        network = family.untrained(config, data.spec, train.seed).train()
         parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
         run.update_info(status="running", parameters=parameters, **_about(data))
         schedule = Schedule(train, total_steps=total, steps_per_epoch=steps)

@@ -1,4 +1,4 @@
-"""Trained and untrained models back from a run."""
+"""TrainedModel and untrained models back from a run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch
 from pydantic import ValidationError
 
 from neurocli.errors import DataError
-from neurocli.plugin.family import ModelFamily, Trained
+from neurocli.plugin.family import ModelFamily, TrainedModel
 from neurocli.recordings import DataModule
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
 from neurocli.training.devices import resolve_device
 from neurocli.training.history import read_history
-from neurocli.training.seeds import BUILD, seed_epoch
 
 
 def config_of(family: ModelFamily, run: RunFolder) -> Any:
@@ -39,7 +38,7 @@ def load_trained(
     *,
     which: Literal["best", "last"] = "best",
     device: str = "cpu",
-) -> Trained:
+) -> TrainedModel:
     """The trained model of a run, in eval mode on `device`, with the data that it is to be asked about.
 
     The module is built for the spec that the run was trained with. Where there is no best epoch, the last one is taken.
@@ -66,17 +65,18 @@ def load_trained(
         )
     checkpoint = load_checkpoint(folder)
     try:
-        module = untrained(family, config, spec, config.train.seed)
+        network = family.untrained(config, spec, config.train.seed)
     except (KeyError, TypeError, ValueError) as error:  # a spec that somebody has edited, or of another version
         raise DataError(
             f"the run's spec does not describe its model: {type(error).__name__}: {error}",
             where=str(run.info),
             hint="restore the file, or train a new run",
         ) from error
-    load_weights(module, checkpoint.weights, where=str(folder))
+    load_weights(network, checkpoint.weights, where=str(folder))
     torch.set_num_threads(config.train.threads)  # the small models here lose by more than one
-    module.to(resolve_device(device)).eval()
-    return Trained(module, config, data, config.train.seed, read_history(run.metrics_csv), _cpu_s(run))
+    network.to(resolve_device(device)).eval()
+    history = read_history(run.metrics_csv)
+    return TrainedModel(network, config, data, config.train.seed, history, _cpu_s(run), family)
 
 
 def _cpu_s(run: RunFolder) -> float | None:
@@ -86,13 +86,6 @@ def _cpu_s(run: RunFolder) -> float | None:
     except (OSError, ValueError, AttributeError):
         return None
     return float(value) if isinstance(value, (int, float)) else None
-
-
-def untrained(family: ModelFamily, config: Any, spec: dict[str, Any], seed: int) -> torch.nn.Module:
-    """The module as training with `seed` finds it before the first step, in eval mode: a control."""
-    with torch.random.fork_rng(devices=[]):
-        seed_epoch(seed, BUILD)
-        return family.build(config, spec).eval()
 
 
 def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], *, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Trained models side by side on the same test groups."""
+"""TrainedModel models side by side on the same test groups."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 from neurocli.workflow.messages import Listener, Reporter
-from neurocli.workflow.run import RUNS_DIR, Run, folder_of
 
 if TYPE_CHECKING:
     from neurocli.evaluation.compare import Comparison
@@ -42,7 +42,7 @@ class RunComparison:
 
 
 def compare(
-    *runs: Run | AnyPath,
+    *runs: AnyRun,
     device: str | None = None,
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
@@ -80,8 +80,8 @@ def compare(
             notes.append(f"{folder.name}: {unfinished}")
     reporter.say(f"fitting the baselines on the training groups of {names[0]}")
     comparison = held_against(contestants)
-    leaky = any(c.trained.data.split.leaky for c in contestants)
-    protocol = {**contestants[0].trained.data.split.as_dict(), "leaky": leaky}
+    leaky = any(c.trained.dataset.split.leaky for c in contestants)
+    protocol = {**contestants[0].trained.dataset.split.as_dict(), "leaky": leaky}
     configs = [c.trained.config.model_dump(mode="json") for c in contestants]
     options = {name: differing(configs[0], config) for name, config in zip(names[1:], configs[1:], strict=True)}
     return RunComparison(names, comparison, protocol, options, notes)

@@ -19,8 +19,8 @@ from neurocli.workflow.write_failures import WriteFailures
 
 if TYPE_CHECKING:
     from neurocli.plugin.exhibit import Exhibit
-    from neurocli.plugin.family import ModelFamily, Trained
-    from neurocli.workflow.evaluate import EvaluationResult
+    from neurocli.plugin.family import ModelFamily, TrainedModel
+    from neurocli.workflow.evaluation_result import EvaluationResult
 
 
 @dataclass
@@ -71,16 +71,16 @@ def compare_controls(
     with failures.figures():
         exhibits = family.control_exhibits(trained, folder.figures / "controls")
     failures.leave_out(exhibits)
-    test = trained.data.split.test
+    test = trained.dataset.split.test
     return ControlComparison(
-        family.card.name, runs, comparison, exhibits, trained.data.group_name(), len(test), failures
+        family.card.name, runs, comparison, exhibits, trained.dataset.group_name(), len(test), failures
     )
 
 
 def _run_of(
     folder: RunFolder,
     family: ModelFamily,
-    trained: Trained,
+    trained: TrainedModel,
     overrides: dict[str, Any],
     name: str,
     runs_dir: Path,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocli.workflow.configuring import AnyPath, Options, configured_family
+from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 from neurocli.workflow.messages import Listener, Reporter
-from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+from neurocli.workflow.run import Run
 from neurocli.workflow.write_failures import WriteFailures
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Diagnosis:
 
 
 def diagnose(
-    subject: Run | AnyPath,
+    subject: AnyRun,
     *,
     data: Any = None,
     preset: str | None = None,
@@ -151,7 +152,7 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
         of_run += family.diagnose_model(trained)
         # What the run's own split says stands in place of what a fresh split of its data would.
         said = {(f.check, f.subject) for f in of_run}
-        of_data = family.diagnose_data(trained.data.recordings, trained.config)
+        of_data = family.diagnose_data(trained.dataset.recordings, trained.config)
         findings = [*(f for f in of_data if (f.check, f.subject) not in said), *of_run]
         kept = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
         notes = [unfinished] if unfinished else []

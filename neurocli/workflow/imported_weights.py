@@ -8,14 +8,14 @@ from typing import Any
 
 from neurocli.errors import UsageError
 from neurocli.evaluation.evaluate import evaluate
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
 from neurocli.runs.atomic import write_json
 from neurocli.runs.plain import plain
 from neurocli.training.devices import resolve_device
 from neurocli.workflow.configuring import Options, scored_by
-from neurocli.workflow.evaluate import EvaluationResult
+from neurocli.workflow.evaluation_result import EvaluationResult
 from neurocli.workflow.messages import Reporter
 from neurocli.workflow.sources import paths_of, recordings_for
 from neurocli.workflow.write_failures import WriteFailures
@@ -47,7 +47,7 @@ def evaluate_weights(
     recordings, _ = recordings_for(family, imported.config, data, reporter)
     split = Split((), (), tuple(recordings.groups), protocol="weights trained elsewhere")
     dataset = family.adapt(recordings, imported.config, split)
-    trained = Trained(imported.module.to(where).eval(), imported.config, dataset, 0, [])
+    trained = TrainedModel(imported.network.to(where).eval(), imported.config, dataset, 0, [], None, family)
     content = hashlib.sha256(weights.read_bytes() + dataset.test_fingerprint().encode()).hexdigest()[:8]
     name = f"{family.card.name}-{weights.resolve().parent.name}-{weights.stem}-on-{_called(data)}"[:190] + f"-{content}"
     folder = runs_dir / "imported" / name

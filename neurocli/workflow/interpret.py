@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 from neurocli.workflow.messages import Listener, Reporter
-from neurocli.workflow.run import RUNS_DIR, Run, folder_of
 from neurocli.workflow.write_failures import WriteFailures
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Interpretation:
 
 
 def interpret(
-    run: Run | AnyPath,
+    run: AnyRun,
     *,
     data: Any = None,
     device: str | None = None,
@@ -81,11 +81,11 @@ def interpret(
         with failures.figures():
             exhibits = family.interpret(trained, figures)
         failures.leave_out(exhibits)
-        notes = list(family.notes(trained.data, trained.config))
+        notes = list(family.notes(trained.dataset, trained.config))
         unfinished = unfinished_note(folder)
         if unfinished:
             notes.append(unfinished)
-        protocol = {**trained.data.split.as_dict(), "group": trained.data.group_name()}
+        protocol = {**trained.dataset.split.as_dict(), "group": trained.dataset.group_name()}
         kept = folder.path / "interpretation.json"
         found = Interpretation(
             family.card.name, folder.name, folder.path, kept, trained.config, exhibits, notes, protocol, failures

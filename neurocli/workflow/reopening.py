@@ -16,13 +16,13 @@ from neurocli.workflow.messages import Reporter
 from neurocli.workflow.sources import open_files, recordings_of_run
 
 if TYPE_CHECKING:
-    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.plugin.family import ModelFamily, TrainedModel
     from neurocli.runs.folder import RunFolder
 
 
 def trained_of_run(
     folder: RunFolder, data: Any, device: str | None, reporter: Reporter, options: Options | None = None
-) -> tuple[ModelFamily, Trained]:
+) -> tuple[ModelFamily, TrainedModel]:
     """(family, trained model with data) of a run; with `data`, the model is asked about those instead.
 
     options: how it is scored, over the options of the run. Raises DataError, LeakError, ConfigError or DeviceError.

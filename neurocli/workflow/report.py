@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurocli.workflow.configuring import AnyPath
-from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 
 if TYPE_CHECKING:
     from neurocli.report.page import Missing
@@ -25,7 +25,7 @@ class Report:
     missing: list[Missing]
 
 
-def report(run: Run | AnyPath, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_DIR) -> Report:
+def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_DIR) -> Report:
     """Write what is known of a run as one HTML page that opens anywhere: scores, training, diagnosis, exhibits.
 
     out: the file, report.html in the run's folder by default. Raises UnknownName, UsageError, DataError or StorageError.

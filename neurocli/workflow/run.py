@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurocli.runs.folder import RunFolder, read_json
 from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.finding import RUNS_DIR, folder_of
 from neurocli.workflow.messages import Listener, Reporter
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neurocli.evaluation.question import Question
-    from neurocli.plugin.family import ModelFamily, Trained
+    from neurocli.plugin.family import ModelFamily, TrainedModel
     from neurocli.recordings import DataModule, Recording
-
-RUNS_DIR = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Run:
 
     def __init__(self, folder: RunFolder | AnyPath) -> None:
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
-        self._trained: tuple[ModelFamily, Trained] | None = None
+        self._trained: tuple[ModelFamily, TrainedModel] | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.name!r})"
@@ -151,7 +150,7 @@ class Run:
 
     # -- in memory -----------------------------------------------------------------------------------------------
 
-    def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> Trained:
+    def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> TrainedModel:
         """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own."""
         from neurocli.workflow.reopening import trained_of_run
 
@@ -164,22 +163,22 @@ class Run:
     @property
     def network(self) -> torch.nn.Module:
         """The torch module with the weights of the best epoch, in eval mode."""
-        return self.trained().module
+        return self.trained().network
 
     @property
     def dataset(self) -> DataModule:
         """The recordings that the run was trained on, split and normalised as then."""
-        return self.trained().data
+        return self.trained().dataset
 
     def predictions(self, data: Any = None, *, device: str | None = None) -> Iterator[GroupPrediction]:
         """What the model says of every test group, or of new data, at each target, beside what was observed."""
         import numpy as np
 
         trained, family = self.trained(data, device=device), self.family
-        for question in family.questions(trained.data, trained.config):
+        for question in family.questions(trained.dataset, trained.config):
             answer = family.predict(trained, question)
             for group in question.groups:
-                recording = trained.data.recordings[group]
+                recording = trained.dataset.recordings[group]
                 observed = np.asarray(question.targets[group])
                 places = np.asarray(question.origins[group]) + question.horizon_steps
                 yield GroupPrediction(
@@ -197,15 +196,6 @@ def _channels(question: Question, recording: Recording, width: int) -> list[str]
     """Names of a target's channels; numbers where nobody has named them."""
     named = list(question.channels) or recording.channels or []
     return list(named) if len(named) == width else [str(n) for n in range(width)]
-
-
-def folder_of(run: Run | RunFolder | AnyPath, runs_dir: AnyPath = RUNS_DIR) -> RunFolder:
-    """The folder of a run that is named in any way. Raises UnknownName or UsageError."""
-    if isinstance(run, Run):
-        return run.folder
-    if isinstance(run, RunFolder):
-        return run
-    return RunFolder.find(Path(runs_dir), str(run))
 
 
 def load_run(name: str | PathLike[str] = "latest", *, runs_dir: AnyPath = RUNS_DIR) -> Run:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocli.workflow.configuring import AnyPath, Options, configured_family, refuse_other_options
+from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 from neurocli.workflow.messages import Event, Listener, Reporter
-from neurocli.workflow.run import RUNS_DIR, Run, folder_of
+from neurocli.workflow.run import Run
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily
@@ -90,7 +91,7 @@ def train(
 
 
 def resume(
-    run: Run | AnyPath,
+    run: AnyRun,
     *,
     data: Any = None,
     runs_dir: AnyPath = RUNS_DIR,
@@ -157,7 +158,7 @@ def new_run(
     return folder
 
 
-def begin_again(run: Run | AnyPath, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
+def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
     """What is needed to go on. Options may be given again, as long as they say the same."""
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted

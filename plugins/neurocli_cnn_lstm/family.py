@@ -13,7 +13,7 @@ from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_cnn_lstm.config import V1Config, V2Config
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -67,12 +67,12 @@ class _CnnLstm(ModelFamily):
 
         return data_findings(recordings, config)
 
-    def evaluate_more(self, trained: Trained, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_cnn_lstm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(self, trained, predictions, figures)
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_cnn_lstm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(self, trained, figures)
@@ -120,7 +120,7 @@ class CnnLstmV1(_CnnLstm):
     def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
         return LossTerms({"squared_error": nn.functional.mse_loss(module(batch["v"][:, :-1]), batch["v"][:, -1])})
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
         return answers.answer_v1(trained, question)
 
 
@@ -166,5 +166,5 @@ class CnnLstmV2(_CnnLstm):
         mean = module(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.warmup :]
         return nn.functional.mse_loss(mean, batch["v"][:, 1 + config.model.warmup :])
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
         return answers.answer_v2(trained, question)

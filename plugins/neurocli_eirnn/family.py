@@ -14,11 +14,11 @@ from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.config_v1 import V1Config, published_faults
+from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.evaluation import baselines, metrics
 from neurocli_eirnn.evaluation import targets as questions
@@ -26,6 +26,7 @@ from neurocli_eirnn.evaluation.ceiling import ceiling
 from neurocli_eirnn.evaluation.rates import fitted_numbers
 from neurocli_eirnn.model import loss_v1
 from neurocli_eirnn.model.loss_v2 import loss_terms, poisson
+from neurocli_eirnn.model.published_faults import published_faults
 from neurocli_eirnn.model.v1 import PublishedEiRnn, build_v1
 from neurocli_eirnn.model.v2 import DaleRnn, build_v2
 
@@ -62,12 +63,12 @@ class _Eirnn(ModelFamily):
         return questions.questions(data, config, part)
 
     @torch.no_grad()
-    def predict(self, trained: Trained, question: Question) -> Prediction:
-        data = trained.data
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+        data = trained.dataset
         assert isinstance(data, SessionData)
-        device = next(trained.module.parameters()).device
+        device = next(trained.network.parameters()).device
         inputs = torch.from_numpy(data.inputs[data.rows(question.groups)]).to(device)
-        rates = np.concatenate([trained.module(part).cpu().numpy() for part in inputs.split(256)])
+        rates = np.concatenate([trained.network(part).cpu().numpy() for part in inputs.split(256)])
         return questions.from_whole_trials(question, dict(zip(question.groups, rates, strict=True)))
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
@@ -82,8 +83,8 @@ class _Eirnn(ModelFamily):
     def baselines(self, data: Any, config: Any) -> list[Predictor]:
         return baselines.baselines(data, config)
 
-    def cost(self, trained: Trained) -> Cost:
-        return Cost(trained.cpu_s, fitted_numbers(trained.module))
+    def cost(self, trained: TrainedModel) -> Cost:
+        return Cost(trained.cpu_s, fitted_numbers(trained.network))
 
     def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
         return ceiling(data)
@@ -93,17 +94,17 @@ class _Eirnn(ModelFamily):
 
         return data_findings(recordings, config)
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_eirnn.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)

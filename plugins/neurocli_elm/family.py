@@ -13,7 +13,7 @@ from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, DataModule, RecordingSet, Split
 from neurocli_elm.config import ElmConfig, ElmV2Config
 from neurocli_elm.model.build import build_neuron, config_of
@@ -59,8 +59,8 @@ class _Elm(ModelFamily):
     def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
         return task_of_data(data).questions(data, config, part)
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
-        return task_of_data(trained.data).predict(trained, question)
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+        return task_of_data(trained.dataset).predict(trained, question)
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         return task_of_data(data).metrics()
@@ -72,16 +72,16 @@ class _Elm(ModelFamily):
         return task_of_data(data).ceiling()
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
-        return task_of_recordings(recordings, config.data.kind).diagnose_data(recordings, config, self.version)
+        return task_of_recordings(recordings, config.data.kind).diagnose_data(recordings, config, self.untrained)
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
-        return task_of_data(trained.data).diagnose_model(trained)
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
+        return task_of_data(trained.dataset).diagnose_model(trained)
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        return task_of_data(trained.data).evaluate_more(trained, answers, figures)
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        return task_of_data(trained.dataset).evaluate_more(trained, answers, figures)
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
-        return task_of_data(trained.data).interpret(trained, figures)
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
+        return task_of_data(trained.dataset).interpret(trained, figures)
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:
         return task_of_data(data).notes(data, config)

@@ -15,7 +15,7 @@ from neurocli.diagnosis.words import counted
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.split import spike_counts
@@ -47,8 +47,8 @@ class NeuronioTask(Task):
     def questions(self, data: Any, config: Any, part: str) -> list[Question]:
         return questions.questions(data, config, part)
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
-        data, module = trained.data, trained.module
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+        data, module = trained.dataset, trained.network
         assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
         return answer(module, data, question)
 
@@ -72,22 +72,22 @@ class NeuronioTask(Task):
 
         return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
         from neurocli_elm.diagnosis.data import data_findings
 
-        return data_findings(recordings, config, version)
+        return data_findings(recordings, config, untrained)
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_elm.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_elm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_elm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)

@@ -12,7 +12,7 @@ from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import NoCeiling, Trained
+from neurocli.plugin.family import NoCeiling, TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.data.shd_split import PUBLISHED
@@ -42,8 +42,8 @@ class ShdTask(Task):
     def questions(self, data: Any, config: Any, part: str) -> list[Question]:
         return shd_scores.questions(data, part)
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
-        data, module = trained.data, trained.module
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+        data, module = trained.dataset, trained.network
         assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
         return shd_scores.answered(data, question, lambda rows: probabilities(module, data, rows))
 
@@ -56,21 +56,21 @@ class ShdTask(Task):
     def ceiling(self) -> NoCeiling:
         return NoCeiling("nobody knows how well these spikes tell the digits apart")
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any, version: int) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
         return utterance_findings(recordings, config)
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_elm.diagnosis.model import synapse_findings, timescale_findings
 
-        data, module = trained.data, trained.module
+        data, module = trained.dataset, trained.network
         assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
         duration_ms = int(data.num_steps * data.spec["delta_t"])
         return [*timescale_findings(module, duration_ms, "trained"), *synapse_findings(module, "trained")]
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         return [confusion(trained, answers, figures)]
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return [evidence(trained, figures)]
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:

@@ -17,7 +17,7 @@ from neurocli.errors import DataError
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
 from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
@@ -52,20 +52,20 @@ class _GatLstm(ModelFamily):
         return questions.questions(data, config, part)
 
     @abstractmethod
-    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
         """What each network of a fold says of a worm: horizon → [origin, neuron], in the units of the origins (frames)."""
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
         """The mean over the networks of all folds that have not seen a worm."""
-        data = trained.data
+        data = trained.dataset
         assert isinstance(data, WormData)
-        if not self.fits(trained.module, data):
+        if not self.fits(trained.network, data):
             raise DataError(
                 "the run's own worms are needed to know which neurons its numbers belong to",
                 where="--data",
                 hint="bring the files back that the run was trained on",
             )
-        known = data.forecasts_by(trained.module)
+        known = data.forecasts_by(trained.network)
         answers = {}
         for group, origins in question.origins.items():
             key = (group, len(origins))
@@ -76,12 +76,12 @@ class _GatLstm(ModelFamily):
             answers[group] = known[key][question.horizon_steps]
         return questions.prediction(data, question, answers)
 
-    def cost(self, trained: Trained) -> Cost:
+    def cost(self, trained: TrainedModel) -> Cost:
         """The networks of all folds, with the coefficients of the linear paths that they correct."""
-        cost, data = super().cost(trained), trained.data
-        if not isinstance(trained.module, LinearBuffers) or not isinstance(data, WormData):
+        cost, data = super().cost(trained), trained.dataset
+        if not isinstance(trained.network, LinearBuffers) or not isinstance(data, WormData):
             return cost
-        folds, horizons, _, lags = trained.module.own.shape
+        folds, horizons, _, lags = trained.network.own.shape
         linear = folds * horizons * (len(data.names) * lags + 2 * int(data.linear_pairs.sum()))
         return Cost(cost.cpu_s, (cost.parameters or 0) + linear)
 
@@ -111,28 +111,28 @@ class _GatLstm(ModelFamily):
         kinds = [kind for kind in KINDS if kind != config.model.graph]
         return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
 
-    def control_exhibits(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def control_exhibits(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.evaluation.wiring_exhibit import wiring_exhibits
 
-        assert isinstance(trained.data, WormData)
-        return wiring_exhibits(trained.data, figures)
+        assert isinstance(trained.dataset, WormData)
+        return wiring_exhibits(trained.dataset, figures)
 
     def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
         from neurocli_gat_lstm.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
 
-    def diagnose_model(self, trained: Trained) -> list[Finding]:
+    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_gat_lstm.diagnosis.model import trained_findings
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.evaluation.exhibits import evaluation_exhibits
 
         return evaluation_exhibits(trained, answers, figures)
 
-    def interpret(self, trained: Trained, figures: Path) -> list[Exhibit]:
+    def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits
 
         return interpretation_exhibits(trained, figures)
@@ -163,8 +163,8 @@ class GatLstmV1(_GatLstm):
     def fits(self, module: nn.Module, data: WormData) -> bool:
         return isinstance(module, PlannedFolds) and len(module.members) == data.folds
 
-    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module, evaluate = trained.data, trained.module, trained.config.evaluate
+    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module, evaluate = trained.dataset, trained.network, trained.config.evaluate
         assert isinstance(data, WormData) and isinstance(module, PlannedFolds)
         worm = data.worms[group]
         asked = (origins, evaluate.context, evaluate.horizons)
@@ -194,8 +194,8 @@ class GatLstmV2(_GatLstm):
         built_for = (data.folds, len(data.horizons), len(data.names) + 1)
         return isinstance(module, GatLstm) and module.own.shape[:3] == built_for
 
-    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module, evaluate = trained.data, trained.module, trained.config.evaluate
+    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module, evaluate = trained.dataset, trained.network, trained.config.evaluate
         assert isinstance(data, WormData) and isinstance(module, GatLstm)
         return corrected(module, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)
 
@@ -227,7 +227,7 @@ class GatLstmDirect(_GatLstm):
         built_for = (data.folds, len(data.horizons), len(data.names) + 1)
         return isinstance(module, GatLstmV3) and module.own.shape[:3] == built_for
 
-    def forecasts(self, trained: Trained, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module = trained.data, trained.module
+    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
+        data, module = trained.dataset, trained.network
         assert isinstance(data, DirectWormData) and isinstance(module, GatLstmV3)
         return list(direct_forecasts(module, data, data.worms[group], fold, origins))

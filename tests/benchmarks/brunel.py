@@ -71,7 +71,7 @@ def paths(run: Path) -> None:
     from neurocli_cnn_lstm.model.paths import rollout
 
     family, trained = trained_of_run(RunFolder(run), None, "cpu", Reporter())
-    data = trained.data
+    data = trained.dataset
     questions = family.questions(data, trained.config)[1:]
     origins = local_origins(data, questions[0])
     batches = [data.contexts(g, o, trained.config.model.warmup + 20) for g, o in origins.items()]
@@ -83,7 +83,7 @@ def paths(run: Path) -> None:
             generator = torch.Generator().manual_seed(seed)
             steps = questions[-1].horizon_steps
             said = [
-                rollout(trained.module, v, f, steps, samples, generator).mean
+                rollout(trained.network, v, f, steps, samples, generator).mean
                 for b in batches
                 for v, f in zip(b["v"].split(4), b["flag"].split(4), strict=True)
             ]

@@ -17,7 +17,8 @@ from torch.nn import functional
 from torch_geometric.nn import GATConv
 
 from neurocli_gat_lstm.config import V2Config
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 from neurocli_gat_lstm.model.loss_v2 import loss_terms
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm
 from neurocli_gat_lstm.model.v2 import GatLstm

@@ -1,6 +1,7 @@
 """Who may know whom: the rooms of the house, read from the imports."""
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,74 @@ def test_families_do_not_know_the_command_line_or_each_other(family: str) -> Non
             )
 
 
+# Inside a family a room may import from these, from itself, and from nothing else; family.py and tasks know all rooms.
+BELOW = {"config": set(), "graph": {"config"}, "options": {"config", "data"}, "data": {"config", "graph", "options"}}
+BELOW["model"] = BELOW["simulation"] = BELOW["data"] | {"data"}
+BELOW["evaluation"] = BELOW["model"] | {"model", "simulation"}
+BELOW["diagnosis"] = BELOW["interpretation"] = BELOW["evaluation"] | {"evaluation"}
+
+
+def room_of(parts: tuple[str, ...]) -> str | None:
+    """The room of a file of a family, by its path below the family; None for files that know all rooms."""
+    if parts[:2] == ("simulation", "parameters"):  # what a simulator was given is written in its recordings
+        return "options"
+    if parts[0].startswith("config"):
+        return "config"
+    return parts[0] if len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rooms_of_a_family_only_know_lower_rooms(family: str) -> None:
+    top = ROOT / "plugins" / family
+    for path in sorted(top.rglob("*.py")):
+        room = room_of(path.relative_to(top).with_suffix("").parts)
+        if room is None or room == "tables":  # files, and the script that made them
+            continue
+        assert room in BELOW, f"{path.relative_to(ROOT)} lies in no room"
+        for name in imported(path, type_checking=False):
+            parts = tuple(name.split(".")[1:])
+            if name.split(".")[0] != family or not parts or parts[0] == "tables":
+                continue
+            other = room_of((*parts, "") if (top / parts[0]).is_dir() else parts)
+            if other != room:
+                assert other in BELOW[room], f"{path.relative_to(ROOT)}: {room} may not import {name}"
+
+
+def files_of(path: Path, names: Collection[str]) -> set[str]:
+    """The files that a file imports from: of `from package import file` the file, not the package."""
+    found = imported(path, type_checking=False) & set(names)
+    packages = {name for name in found if any(other.startswith(f"{name}.") for other in found)}
+    direct = {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and any(f"{node.module}.{alias.name}" not in names for alias in node.names)
+    }
+    return found - (packages - direct)
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Not even inside of functions."""
+    paths = [*(ROOT / "neurocli").rglob("*.py")]
+    paths += [path for family in FAMILIES for path in (ROOT / "plugins" / family).rglob("*.py")]
+    base = {path: ROOT if path.is_relative_to(ROOT / "neurocli") else ROOT / "plugins" for path in paths}
+    names = {".".join(path.relative_to(base[path]).with_suffix("").parts): path for path in paths}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    # The package itself gives its public functions on demand: it stands above all rooms.
+    graph = {name: files_of(path, names) - {name, "neurocli"} for name, path in names.items() if name != "neurocli"}
+    done: set[str] = set()
+
+    def follow(name: str, chain: tuple[str, ...]) -> None:
+        assert name not in chain, " → ".join((*chain[chain.index(name) :], name))
+        if name in done:
+            return
+        for other in sorted(graph.get(name, ())):
+            follow(other, (*chain, name))
+        done.add(name)
+
+    for name in sorted(graph):
+        follow(name, ())
+
+
 def test_lightning_is_imported_by_training_alone() -> None:
     for path in [*(ROOT / "neurocli").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]:
         if any(name.split(".")[0] in ("lightning", "pytorch_lightning") for name in imported(path)):
@@ -86,3 +155,12 @@ def test_files_have_one_idea() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             lines = len(path.read_text(encoding="utf-8").splitlines())
             assert lines <= 400, f"{path.relative_to(ROOT)} has {lines} lines"
+
+
+def test_a_folder_can_be_taken_in_at_a_glance() -> None:
+    for top in (ROOT / "neurocli", *(ROOT / "plugins" / family for family in FAMILIES)):
+        for folder in {path.parent for path in top.rglob("*.py")}:
+            if folder == ROOT / "neurocli" / "cli":  # a file a command
+                continue
+            files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+            assert len(files) <= 20, f"{folder.relative_to(ROOT)} has {len(files)} files"

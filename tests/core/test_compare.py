@@ -61,9 +61,9 @@ class Family:
 
 
 def contestant(name: str, error: float, split: Split, *, seed: int = 0, horizon: int = 1) -> Contestant:
-    from neurocli.plugin.family import Trained
+    from neurocli.plugin.family import TrainedModel
 
-    return Contestant(name, Family(error, horizon), Trained(torch.nn.Identity(), None, Data(split, seed), 0, []))
+    return Contestant(name, Family(error, horizon), TrainedModel(torch.nn.Identity(), None, Data(split, seed), 0, []))
 
 
 SPLIT = Split(tuple(GROUPS[:3]), (GROUPS[3],), tuple(GROUPS[4:]))

@@ -14,7 +14,7 @@ from neurocli.config.sections import FamilyConfig
 from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.plugin.cards import ModelCard
-from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, Trained
+from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import DataModule, Recording, RecordingSet, Split
 from neurocli.recordings.split import leave_one_out
@@ -40,7 +40,7 @@ def report_of(family: ModelFamily, sets: tuple[str, ...] = (), **how: bool) -> R
     data = family.adapt(recordings, config)
     torch.manual_seed(0)
     module = family.build(config, data.spec).eval()
-    return look_ahead(family, Trained(module, config, data, 0, []), recordings, **how)
+    return look_ahead(family, TrainedModel(module, config, data, 0, []), recordings, **how)
 
 
 @pytest.mark.slow
@@ -126,11 +126,11 @@ class Toy(ModelFamily):
         horizon = None if self.blind else 1.0
         return [Question("next", 1, horizon, "a.u.", targets, dict.fromkeys(groups, at))]
 
-    def predict(self, trained: Trained, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
         values = {}
         for group, at in question.origins.items():
-            recording = trained.data.recordings[group]
-            seen = trained.data.signal[group][at]
+            recording = trained.dataset.recordings[group]
+            seen = trained.dataset.signal[group][at]
             if self.how == "gaps":
                 seen = seen + recording.mask[at + 1]
             if self.blind:
@@ -138,7 +138,7 @@ class Toy(ModelFamily):
                 seen = recording.inputs[at + ahead]
                 if self.how == "signal":
                     seen = seen + recording.signal[0]
-            values[group] = trained.module(torch.tensor(seen, dtype=torch.float32)).numpy()
+            values[group] = trained.network(torch.tensor(seen, dtype=torch.float32)).numpy()
         return Prediction(values)
 
     def baselines(self, data, config):
@@ -261,8 +261,8 @@ class Prepared(Toy):
     def predict(self, trained, question):
         values = {}
         for number, (group, at) in enumerate(question.origins.items()):
-            seen = torch.tensor(trained.data.signal[group][at], dtype=torch.float32)
-            values[group] = trained.module(seen)[:, number : number + 1].numpy()
+            seen = torch.tensor(trained.dataset.signal[group][at], dtype=torch.float32)
+            values[group] = trained.network(seen)[:, number : number + 1].numpy()
         return Prediction(values)
 
 
@@ -319,7 +319,7 @@ def test_the_contract_kit_asks_it_of_every_plugin(monkeypatch: pytest.MonkeyPatc
     family = Toy("smoothing")
     recordings = family.example(0)
     data = family.adapt(recordings, FamilyConfig())
-    trained = Trained(family.build(None, {}), FamilyConfig(), data, 0, [])
+    trained = TrainedModel(family.build(None, {}), FamilyConfig(), data, 0, [])
     made.values.update(family=family, recordings=recordings, trained=trained)
     with pytest.raises(conformance.Broken, match="sees"):
         conformance._looks_ahead(made)

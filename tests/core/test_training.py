@@ -20,7 +20,7 @@ from neurocli.training import checkpoint as checkpoints
 from neurocli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from neurocli.training.devices import resolve_device
 from neurocli.training.history import append_row, read_history, truncate
-from neurocli.training.load import load_trained, untrained
+from neurocli.training.load import load_trained
 from neurocli.training.schedule import Schedule
 
 SCHEDULES = [
@@ -66,15 +66,15 @@ def test_a_run_ends_with_all_that_it_promises(toy, make_run, capfd):
     family = toy.toy_family()
     config = toy.ToyConfig()
     trained = load_trained(family, run, family.adapt(family.example(0), config))
-    assert not trained.module.training and trained.history == rows
+    assert not trained.network.training and trained.history == rows
     with torch.no_grad():
         losses = [
-            family.validation_loss(trained.module, b, trained.config)
-            for b in trained.data.batches("validation", seed=0, epoch=0)
+            family.validation_loss(trained.network, b, trained.config)
+            for b in trained.dataset.batches("validation", seed=0, epoch=0)
         ]
     assert math.isclose(float(torch.stack(losses).mean()), result["best_validation_loss"], rel_tol=1e-5)
-    control = untrained(family, config, info["spec"], 0)
-    assert not torch.equal(control.stack[0].weight, trained.module.stack[0].weight)
+    control = family.untrained(config, info["spec"], 0)
+    assert not torch.equal(control.stack[0].weight, trained.network.stack[0].weight)
     assert toy.train_in(run.path) == result
     with pytest.raises(UsageError):
         toy.train_in(run.path, resume=False)

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.evaluation.targets import neuron_types
 
@@ -24,10 +24,10 @@ CONTEXT_PROBES = 200
 
 
 def evaluation_exhibits(
-    family: Any, trained: Trained, predictions: dict[str, Prediction], figures: Path
+    family: Any, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path
 ) -> list[Exhibit]:
     """Exhibits of a trained model on its test runs; all from the predictions that were scored."""
-    question = family.questions(trained.data, trained.config)[0]
+    question = family.questions(trained.dataset, trained.config)[0]
     prediction = predictions[question.name]
     found = [
         _per_neuron(family, trained, question, prediction, figures),
@@ -39,12 +39,12 @@ def evaluation_exhibits(
     return found
 
 
-def _per_neuron(family: Any, trained: Trained, question: Any, prediction: Prediction, figures: Path) -> Exhibit:
-    r2, _, rmse_mv, _, _ = family.metrics(trained.data, trained.config)
+def _per_neuron(family: Any, trained: TrainedModel, question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+    r2, _, rmse_mv, _, _ = family.metrics(trained.dataset, trained.config)
     groups = question.groups
     each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in groups))
     each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups))
-    types = neuron_types(trained.data)  # type: ignore[arg-type]
+    types = neuron_types(trained.dataset)  # type: ignore[arg-type]
     letters = [
         "?" if types is None else "E" if t == 1 else "I"
         for t in (types if types is not None else np.zeros(len(each_r2)))
@@ -115,9 +115,9 @@ def _residuals(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
 
 
 @torch.no_grad()
-def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
+def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     """R² when the model sees only the last samples; earlier ones are left out (v2) or replaced by the mean (v1)."""
-    data: Any = trained.data
+    data: Any = trained.dataset
     r2 = family.metrics(data, trained.config)[0]
     window = getattr(trained.config.model, "window", 150)
     fixed = not family.uses_flag
@@ -132,9 +132,9 @@ def _context(family: Any, trained: Trained, figures: Path) -> Exhibit:
             batch = data.contexts(group, origins, window if fixed else context)
             if fixed:
                 batch["v"][:, : window - context] = 0
-                z = trained.module(batch["v"])
+                z = trained.network(batch["v"])
             else:
-                z = trained.module(batch["v"], batch.get("flag")).mean[:, -1]
+                z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
             total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.numpy()))
         rows.append([context, context * data.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.question import Prediction, Question
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
@@ -101,9 +101,9 @@ def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
 
 
 @torch.no_grad()
-def answer_v1(trained: Trained, question: Question) -> Prediction:
+def answer_v1(trained: TrainedModel, question: Question) -> Prediction:
     """One window per target; beyond the first step the model is fed its own predictions."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, VoltageData)
     values = {}
     for group, origins in local_origins(data, question).items():
@@ -120,11 +120,11 @@ def answer_v1(trained: Trained, question: Question) -> Prediction:
 
 
 @torch.no_grad()
-def answer_v2(trained: Trained, question: Question) -> Prediction:
+def answer_v2(trained: TrainedModel, question: Question) -> Prediction:
     """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
     if question.horizon_steps > 1:
         return _free_run(trained, question)
-    data, module, warmup = trained.data, trained.module, trained.config.model.warmup
+    data, module, warmup = trained.dataset, trained.network, trained.config.model.warmup
     assert isinstance(data, VoltageData)
     values, spike = {}, {}
     for group, origins in local_origins(data, question).items():
@@ -147,9 +147,9 @@ def answer_v2(trained: Trained, question: Question) -> Prediction:
     return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
 
 
-def _free_run(trained: Trained, question: Question) -> Prediction:
+def _free_run(trained: TrainedModel, question: Question) -> Prediction:
     """The mean of sampled paths; every horizon reads the same paths."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, VoltageData)
     return Prediction(
         {
@@ -159,10 +159,10 @@ def _free_run(trained: Trained, question: Question) -> Prediction:
     )
 
 
-def _means(trained: Trained, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
+def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
-    data, config = trained.data, trained.config
-    assert isinstance(data, VoltageData) and isinstance(trained.module, StructuredCnnLstm)
+    data, config = trained.dataset, trained.config
+    assert isinstance(data, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
     kept = trained.__dict__.setdefault("_free_runs", {})
     if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
         return kept[group][2]
@@ -172,6 +172,6 @@ def _means(trained: Trained, group: str, origins: NDArray[np.int64]) -> NDArray[
     means = []
     for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
         batch = data.contexts(group, some, config.model.warmup + 20)
-        means.append(rollout(trained.module, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
+        means.append(rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
     kept[group] = data, origins, np.concatenate(means)
     return kept[group][2]

@@ -14,7 +14,7 @@ from neurocli.evaluation.metrics import Link
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
 from neurocli.evaluation.question import Cost, Meter
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.baselines import wiring_of_recorded
@@ -29,9 +29,9 @@ FEW_NULLS = 19
 """Of the published model, where one takes seconds; the least p is then .05."""
 
 
-def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
+def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Scores against the true wiring of the test runs, each beside its null; says so where the wiring is unknown."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, VoltageData)
     types = neuron_types(data)
     tested = [group for group in data.split.test if group in data.place]
@@ -45,8 +45,8 @@ def connectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
     rng = np.random.default_rng(trained.seed)
     meter = Meter()
     with meter.fitting():
-        learned = recovery.influence(trained.module, data, trained.seed)
-    fitted = sum(p.numel() for p in trained.module.parameters() if p.requires_grad)
+        learned = recovery.influence(trained.network, data, trained.seed)
+    fitted = sum(p.numel() for p in trained.network.parameters() if p.requires_grad)
     own_cost = Cost(None if trained.cpu_s is None else trained.cpu_s + meter.cpu_s, fitted)
     elsewhere = _elsewhere(trained, data, excitatory, rng)
     rows: list[list[Any]] = []
@@ -84,13 +84,13 @@ def scored(
 
 
 def _elsewhere(
-    trained: Trained, data: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
+    trained: TrainedModel, data: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
     """Influence matrices of the trained model with its weights in other places."""
-    structured = isinstance(trained.module, StructuredCnnLstm)
+    structured = isinstance(trained.network, StructuredCnnLstm)
     found = []
     for number in range(CHEAP_NULLS if structured else FEW_NULLS):
-        module = recovery.weights_elsewhere(trained.module, excitatory, rng)
+        module = recovery.weights_elsewhere(trained.network, excitatory, rng)
         found.append(recovery.influence(module, data, trained.seed + number, windows=4, length=8))
     return found
 
@@ -149,8 +149,8 @@ def _null_cells(bands: dict[str, NullBand]) -> list[Any]:
     return cells
 
 
-def _note(trained: Trained, networks: int, shared: bool) -> str:
-    nulls = CHEAP_NULLS if isinstance(trained.module, StructuredCnnLstm) else FEW_NULLS
+def _note(trained: TrainedModel, networks: int, shared: bool) -> str:
+    nulls = CHEAP_NULLS if isinstance(trained.network, StructuredCnnLstm) else FEW_NULLS
     said = [
         f"p: of {nulls} copies of the model whose weights lie in other places (synapses within sender type), and of {CHEAP_NULLS} "
         "shuffles of the pairs within sender type for what needs no model; last row: mean and 95 % range of those copies",

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model.v2 import LstmTrace
@@ -42,10 +42,10 @@ def layer_trace(lstm: torch.nn.LSTM, x: torch.Tensor) -> LstmTrace:
 
 
 @torch.no_grad()
-def gate_exhibit(trained: Trained, figures: Path) -> Exhibit:
+def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Gates averaged over hidden units, by time from a reset; autocorrelation and principal components of the hidden state."""
-    data: Any = trained.data
-    module: Any = trained.module
+    data: Any = trained.dataset
+    module: Any = trained.network
     group = data.split.test[0]
     length = trained.config.model.window if isinstance(module, PublishedCnnLstm) else 200
     origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)

@@ -10,7 +10,7 @@ import torch
 
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_cnn_lstm.interpretation.connectivity import connectivity_exhibit
 from neurocli_cnn_lstm.interpretation.gates import gate_exhibit
@@ -18,7 +18,7 @@ from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model.v2 import PARTS, StructuredCnnLstm
 
 
-def interpretation_exhibits(family: Any, trained: Trained, figures: Path) -> list[Exhibit]:
+def interpretation_exhibits(family: Any, trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits; what needs known truth says so where there is none."""
     return [
         _filters(trained, figures),
@@ -30,8 +30,8 @@ def interpretation_exhibits(family: Any, trained: Trained, figures: Path) -> lis
     ]
 
 
-def _filters(trained: Trained, figures: Path) -> Exhibit:
-    module = trained.module
+def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
+    module = trained.network
     rows: list[list[Any]] = []
     path = figures / "filters.png"
     if isinstance(module, StructuredCnnLstm):
@@ -42,7 +42,7 @@ def _filters(trained: Trained, figures: Path) -> Exhibit:
             axes[0].set(title="learned synapses", xlabel="from neuron", ylabel="to neuron")
             figure.colorbar(image, ax=axes[0])
             for k, filter_ in enumerate(conv[:, 0]):
-                axes[1].plot(-np.arange(conv.shape[2]) * trained.data.spec["dt_ms"], filter_, "o-", label=f"{k}")
+                axes[1].plot(-np.arange(conv.shape[2]) * trained.dataset.spec["dt_ms"], filter_, "o-", label=f"{k}")
             axes[1].set(title="membrane filters on the own voltage", xlabel="lag [ms]", ylabel="weight")
         for name, kernel in (("membrane", conv), ("release", module.synapse.release_conv.weight.detach().numpy())):
             rows += [[name, k, *(float(v) for v in filter_[0])] for k, filter_ in enumerate(kernel)]
@@ -74,15 +74,15 @@ def _filters(trained: Trained, figures: Path) -> Exhibit:
     return Exhibit("filters", "Convolution filters", Table(columns, rows, note), path)
 
 
-def _forecast(trained: Trained, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def _forecast(trained: TrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """The model's forecast [k, neuron] of the sample after each context."""
-    if isinstance(trained.module, StructuredCnnLstm):
-        return trained.module(batch["v"], batch.get("flag")).mean[:, -1]
-    return trained.module(batch["v"])
+    if isinstance(trained.network, StructuredCnnLstm):
+        return trained.network(batch["v"], batch.get("flag")).mean[:, -1]
+    return trained.network(batch["v"])
 
 
-def _contexts(trained: Trained, length: int, each: int) -> dict[str, torch.Tensor]:
-    data: Any = trained.data
+def _contexts(trained: TrainedModel, length: int, each: int) -> dict[str, torch.Tensor]:
+    data: Any = trained.dataset
     parts = []
     for group in data.split.test:
         origins = np.linspace(trained.config.evaluate.skip, data.place[group][2] - 2, each).astype(np.int64)
@@ -90,9 +90,9 @@ def _contexts(trained: Trained, length: int, each: int) -> dict[str, torch.Tenso
     return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 
-def _attribution(trained: Trained, figures: Path) -> Exhibit:
+def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:
     """By lag: how much the forecast moves when that sample is hidden, and the integrated gradient of the own voltage."""
-    length = trained.config.model.window if isinstance(trained.module, PublishedCnnLstm) else 40
+    length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 40
     batch = _contexts(trained, length, 12)
     lags = [lag for lag in (0, 1, 2, 3, 5, 10, 20, 30) if lag < length]
     with torch.no_grad():
@@ -117,12 +117,12 @@ def _attribution(trained: Trained, figures: Path) -> Exhibit:
     attributed = [float(total[length - 1 - lag] / len(neurons)) for lag in lags]
     path = figures / "attribution.png"
     with saved_figure(path, width=5.5, height=3.4) as (_, axis):
-        at = np.array(lags) * trained.data.spec["dt_ms"]
+        at = np.array(lags) * trained.dataset.spec["dt_ms"]
         axis.plot(at, occlusion, "o-", label="occlusion of all neurons")
         axis.plot(at, attributed, "s-", label="integrated gradient, own voltage")
         axis.set(xlabel="lag [ms]", ylabel="change of the forecast [z]", yscale="log")
         axis.legend()
-    rows = [[lag * trained.data.spec["dt_ms"], o, a] for lag, o, a in zip(lags, occlusion, attributed, strict=True)]
+    rows = [[lag * trained.dataset.spec["dt_ms"], o, a] for lag, o, a in zip(lags, occlusion, attributed, strict=True)]
     return Exhibit(
         "attribution",
         "Which samples the forecast rests on",
@@ -131,16 +131,16 @@ def _attribution(trained: Trained, figures: Path) -> Exhibit:
     )
 
 
-def _ablation(family: Any, trained: Trained, figures: Path) -> Exhibit:
+def _ablation(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     """R² on the whole test set with one part left out."""
-    r2 = family.metrics(trained.data, trained.config)[0]
-    question = family.questions(trained.data, trained.config)[0]
+    r2 = family.metrics(trained.dataset, trained.config)[0]
+    question = family.questions(trained.dataset, trained.config)[0]
 
     def score(prediction: Prediction) -> float:
         return float(r2.value(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in question.groups)))
 
     rows: list[list[Any]] = [["nothing", score(family.predict(trained, question)), 0.0]]
-    module = trained.module
+    module = trained.network
     for part in PARTS if isinstance(module, StructuredCnnLstm) else ("residual", "cnn"):
         with _without(module, part):
             value = score(family.predict(trained, question))
@@ -178,10 +178,10 @@ class _without:
 
 
 @torch.no_grad()
-def _membrane(trained: Trained, figures: Path) -> Exhibit:
+def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
     """The learned f(v), next voltage given the last, beside what the test data really did, and the time constant it implies."""
-    data: Any = trained.data
-    question_length = trained.config.model.window if isinstance(trained.module, PublishedCnnLstm) else 60
+    data: Any = trained.dataset
+    question_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
     lasts, said, did = [], [], []
     for group in data.split.test:
         origins = np.arange(max(trained.config.evaluate.skip, question_length), data.place[group][2] - 1, 10)

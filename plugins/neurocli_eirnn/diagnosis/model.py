@@ -18,7 +18,7 @@ from neurocli.diagnosis.words import information, listed
 from neurocli.evaluation.intervals import paired, verdict
 from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.diagnosis.flow import flow_finding
 from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
@@ -42,13 +42,13 @@ _DRAWS = 20
 _TRIALS, _BATCH, _HELD = 256, 128, 64
 
 
-def trained_findings(trained: Trained, loss: Loss | None = None) -> list[Finding]:
+def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Finding]:
     """Every check of a trained model. loss(module, batch, config) is the model's; without it, the one that its config belongs to.
 
     The module has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
     and rates [trial, time, neuron] as its output.
     """
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SessionData)
     was_training = module.training
     module.eval()
@@ -81,7 +81,7 @@ def _answer(data: SessionData, question: Question, rates: NDArray[Any]) -> Any:
     return questions.from_whole_trials(question, {group: rates[data.row[group]] for group in question.groups})
 
 
-def _scores(trained: Trained, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
     question = questions.questions(data, trained.config, "test")[0]
     found = []
@@ -248,12 +248,12 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
 # -- training -----------------------------------------------------------------------------------------------------------
 
 
-def _gradients(trained: Trained, data: SessionData, loss: Loss | None) -> list[Finding]:
+def _gradients(trained: TrainedModel, data: SessionData, loss: Loss | None) -> list[Finding]:
     _, known = parts_of(trained.config, None, loss)
     rows = data.rows(data.split.train)[:_BATCH]
     if known is None or len(rows) < 2:
         return []
-    finding = flow_finding(trained.module, data.batch(rows), trained.config, known, SUBJECT)
+    finding = flow_finding(trained.network, data.batch(rows), trained.config, known, SUBJECT)
     return [finding] if finding else []
 
 
@@ -297,7 +297,7 @@ def without_recurrence(module: Any) -> Any:
     return cut
 
 
-def _ablations(trained: Trained, data: SessionData, rates: NDArray[Any]) -> Finding:
+def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on the test trials without inputs, and without recurrence."""
     question = questions.questions(data, trained.config, "test")[0]
     metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
@@ -309,7 +309,10 @@ def _ablations(trained: Trained, data: SessionData, rates: NDArray[Any]) -> Find
         return score(question, _answer(data, question, every), metric)
 
     inputs = data.inputs[rows]
-    silent, cut = rates_of(trained.module, np.zeros_like(inputs)), rates_of(without_recurrence(trained.module), inputs)
+    silent, cut = (
+        rates_of(trained.network, np.zeros_like(inputs)),
+        rates_of(without_recurrence(trained.network), inputs),
+    )
     value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
     return information("ablation", f"test r, {metric.unit}", value)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.evaluation.compared import TRUE_RATES, Compared, compared
@@ -32,9 +32,9 @@ _MOST_PANELS, _COLUMNS = 48, 6
 _FEWEST_SHOWN = 3
 
 
-def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
     """Exhibits on the test trials; `answers` are the predictions that were scored, by question name."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
     each = {q.name: compared(data, q, answers[q.name]) for q in asked}

@@ -11,9 +11,9 @@ from torch import nn
 
 from neurocli.evaluation.question import Prediction, Question
 from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.neuron_types import COLOURS, LOCATION_COLOURS, TYPES
 from neurocli_eirnn.data.session import EXCITATORY
 from neurocli_eirnn.data.trials import EVENTS
-from neurocli_eirnn.evaluation.palette import COLOURS, LOCATION_COLOURS, TYPES
 
 __all__ = [
     "COLOURS",

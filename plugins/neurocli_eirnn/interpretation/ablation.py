@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.intervals import paired
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.session import CUE_NAME, INPUT_NAMES
@@ -61,9 +61,9 @@ def cut_weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 @torch.no_grad()
-def ablated_rates(trained: Trained, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
+def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
     """(kind, what is off, rates [trial, time, neuron] in sp/s on trials `rows`), the whole model first."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SessionData)
     inputs = model_inputs(module, data, rows)
     found: Any = module
@@ -109,9 +109,9 @@ def _plain_scan(module: Any) -> Iterator[None]:
         module.compiled = before
 
 
-def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
+def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """r under 50 ms on the test trials without each part, and the interval of the change over trials."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     rows_tested = test_rows(data)
     target = data.rates[rows_tested].astype(np.float64)
@@ -143,7 +143,7 @@ def ablation_exhibit(trained: Trained, figures: Path) -> Exhibit:
         f"as it is leans on the part, not that no network could do without it; {RUNS_AWAY}: rates reach the bound of "
         f"{RUNAWAY_HZ:g} sp/s at which they are cut off, so that r and its change say nothing but that"
     )
-    if not takes_weights(trained.module):
+    if not takes_weights(trained.network):
         note += "; this model cannot be run with other recurrent weights, so that only its inputs are switched off"
     claims: dict[str, Any] = {"r_50ms": r, "runs_away": runaways}
     claims |= {f"change_without_{name}": number(change) for _, name, change, _, _ in bars}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData, psth
 from neurocli_eirnn.data.trials import EVENTS
@@ -57,13 +57,13 @@ def captured(values: Array, axes: Array) -> float:
     return float(held / top) if top > 0 else float("nan")
 
 
-def component_exhibit(trained: Trained, figures: Path) -> Exhibit:
+def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Trajectories of data and model along the data's components, and the overlap of their subspaces."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     rows = used_rows(data)
     did = data.rates[rows].astype(np.float64)
-    said = model_rates(trained.module, data, rows)
+    said = model_rates(trained.network, data, rows)
     of_data, places, events = by_location(data, did, rows)
     title = "Principal components"
     if not events or len(places) < 2:

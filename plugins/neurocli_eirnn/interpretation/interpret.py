@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from neurocli.evaluation.nulls import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import ModelFamily, Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.interpretation.ablation import ablation_exhibit
 from neurocli_eirnn.interpretation.components import component_exhibit
@@ -20,7 +19,7 @@ from neurocli_eirnn.interpretation.weights import weight_exhibits
 TEACHER = ("weights", "unit_type", "recorded_unit")
 
 
-def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits; what needs known truth says so where there is none."""
     return [
         *weight_exhibits(trained, figures),
@@ -31,36 +30,20 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
     ]
 
 
-def _against_truth(trained: Trained, figures: Path) -> list[Exhibit]:
-    data = trained.data
+def _against_truth(trained: TrainedModel, figures: Path) -> list[Exhibit]:
+    data = trained.dataset
     assert isinstance(data, SessionData)
     found = []
     if data.session.true_rates is not None:
         found.append(rate_recovery(trained, figures))
     if all(name in data.session.truth for name in TEACHER):
-        found += [type_recovery(trained), weight_recovery(trained, _untrained(trained), figures)]
+        found += [type_recovery(trained), weight_recovery(trained, untrained_networks(trained), figures)]
     if not found:
         title = "Recovery of rates, types and weights: not possible, what made these data is unknown"
         found.append(Exhibit("recovery", title))
     return found
 
 
-def _untrained(trained: Trained) -> list[torch.nn.Module]:
-    """Modules before training, each of a seed of its own; none where the family cannot be told from the configuration."""
-    from neurocli.training.load import untrained
-
-    family = _family_of(trained.config)
-    if family is None:
-        return []
-    seeds = range(trained.seed, trained.seed + CHEAP_NULLS)
-    return [untrained(family, trained.config, trained.data.spec, seed) for seed in seeds]
-
-
-def _family_of(config: Any) -> ModelFamily | None:
-    from neurocli_eirnn import family, neurocli_register_models
-
-    for card in neurocli_register_models():
-        kind = getattr(family, card.implementation.partition(":")[2], None)
-        if kind is not None and type(config) is kind.Config:
-            return kind(card)
-    return None
+def untrained_networks(trained: TrainedModel) -> list[torch.nn.Module]:
+    """Networks before training, each of a seed of its own."""
+    return [trained.untrained(seed) for seed in range(trained.seed, trained.seed + CHEAP_NULLS)]

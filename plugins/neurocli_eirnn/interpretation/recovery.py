@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.data.session import EXCITATORY
@@ -54,14 +54,14 @@ def true_rates(data: SessionData) -> Array | None:
     return rates / gain[:, None, None]
 
 
-def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
+def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     """r of trial means per condition with the true rates' on the test trials: the model's, and that of every baseline."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     truth = true_rates(data)
     assert truth is not None
     rows = test_rows(data)
-    predicted = dict(zip(data.split.test, model_rates(trained.module, data, rows), strict=True))
+    predicted = dict(zip(data.split.test, model_rates(trained.network, data, rows), strict=True))
     model = Predictor("model", "model", lambda question: from_whole_trials(question, predicted))
     answers = [model, *_parts(trained, rows), *baselines(data, trained.config)]
     conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
@@ -80,7 +80,7 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
             r = psth.correlation(wanted, by_condition(question, given, member)[0], count)
             scored[answer.name].append(np.where(signal, r, np.nan))
     costs = {
-        "model": Cost(trained.cpu_s, fitted_numbers(trained.module)),
+        "model": Cost(trained.cpu_s, fitted_numbers(trained.network)),
         **{answer.name: answer.cost() for answer in answers[1:]},
     }
     table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
@@ -100,7 +100,7 @@ def rate_recovery(trained: Trained, figures: Path) -> Exhibit:
         claims["above_best_baseline"] = number(mean(scored["model"][0] - scored[best][0]))
     claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
     claims["wanted"] = WANTED
-    if _is_mean(trained.module):
+    if _is_mean(trained.network):
         note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
     columns = ["", *(f"r {question.name}" for question in asked), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
@@ -112,9 +112,9 @@ def _is_mean(module: Any) -> bool:
 
 
 @torch.no_grad()
-def _parts(trained: Trained, rows: NDArray[np.int64]) -> list[Predictor]:
+def _parts(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
     """The network and the linear path, each by itself, of a model that is the mean of both."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SessionData)
     if not _is_mean(module):
         return []
@@ -185,12 +185,12 @@ def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:
         figure.suptitle(f"correlation of each neuron with its true rates; dotted: {WANTED:g}", fontsize=9)
 
 
-def type_recovery(trained: Trained) -> Exhibit:
+def type_recovery(trained: TrainedModel) -> Exhibit:
     """Whether the fitted outgoing weights have the sign of the sender's true type, and whether that says anything."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
-    weights, unit_excitatory = learned_weights(trained.module)
-    module: Any = trained.module
+    weights, unit_excitatory = learned_weights(trained.network)
+    module: Any = trained.network
     units = module.unit_of_neuron.cpu().numpy()
     true_e = data.session.truth["unit_type"][data.session.truth["recorded_unit"]] == EXCITATORY
     outgoing = weights[:, units].sum(0)
@@ -217,18 +217,18 @@ def type_recovery(trained: Trained) -> Exhibit:
     return Exhibit("types", "Recovery of neuron types", Table(["", "value"], rows, note), None, claims)
 
 
-def weight_recovery(trained: Trained, blanks: Sequence[torch.nn.Module], figures: Path) -> Exhibit:
+def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], figures: Path) -> Exhibit:
     """Learned against true strengths between recorded neurons, among two nulls.
 
     blanks: untrained models, each of a seed of its own: random weights as training finds them. The other null keeps the learned
     weights, with neurons exchanged within their types.
     """
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     recorded = data.session.truth["recorded_unit"]
     truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
     excitatory = data.session.truth["unit_type"][recorded] == EXCITATORY
-    learned = _between_recorded(trained.module)
+    learned = _between_recorded(trained.network)
     own = weight_scores(learned, truth, excitatory)
     rng = np.random.default_rng(trained.seed)
     nulls = {

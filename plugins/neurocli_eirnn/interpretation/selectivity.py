@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData
 from neurocli_eirnn.evaluation.rates import (
@@ -141,12 +141,12 @@ def measure(
     return Found(own, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(there.sum()))
 
 
-def selectivity_exhibit(trained: Trained, figures: Path) -> Exhibit:
+def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Per factor and window: how selective data and model are, how alike, and what chance gives."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SessionData)
     used = used_rows(data)
-    rates = model_rates(trained.module, data, used)
+    rates = model_rates(trained.network, data, used)
     tested = np.isin(used, data.rows(list(data.split.test)))
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from torch import nn
 
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.evaluation.rates import COLOURS, Array, mean, number
 
@@ -87,9 +87,9 @@ def _interval(values: list[float]) -> tuple[float, float]:
     return (float(np.percentile(known, 2.5)), float(np.percentile(known, 97.5))) if known else (np.nan, np.nan)
 
 
-def weight_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """The blocks of W between types, and its spectrum."""
-    weights, excitatory = learned_weights(trained.module)
+    weights, excitatory = learned_weights(trained.network)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     for sender, receiver in BLOCKS:
@@ -136,7 +136,7 @@ def weight_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
     ]
 
 
-def _draw(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
+def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
     order = np.argsort(~excitatory, kind="stable")
     cut = int(excitatory.sum()) - 0.5
     with saved_figure(path, ncols=2, width=10, height=4.2) as (figure, axes):
@@ -187,7 +187,7 @@ def _exchanged(
     return mixed
 
 
-def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
+def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
     """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
     rng = np.random.default_rng(trained.seed)
     own = np.linalg.eigvals(weights)
@@ -198,9 +198,9 @@ def _spectrum(trained: Trained, weights: Array, excitatory: NDArray[np.bool_], f
     real = NullBand.of(float(own.real.max()), np.array([one.real.max() for one in drawn]))
     inhibition = np.maximum(-weights, 0).sum()
     balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
-    module: Any = trained.module
+    module: Any = trained.network
     alpha = np.broadcast_to(np.asarray(module.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
-    tau = float(trained.data.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
+    tau = float(trained.dataset.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
     rows: list[list[Any]] = [
         ["spectral radius", radius.value],
         ["  of shuffled rows: mean", radius.mean],

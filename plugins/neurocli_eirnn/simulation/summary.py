@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data import psth
+from neurocli_eirnn.data.neuron_types import COLOURS, LOCATION_COLOURS, TYPES
 from neurocli_eirnn.data.session import EXCITATORY, Session
 from neurocli_eirnn.data.trials import Event, event_bins
-from neurocli_eirnn.evaluation.palette import COLOURS, LOCATION_COLOURS, TYPES
 
 Array = NDArray[np.floating[Any]]
 _ALIGNED: tuple[Event, ...] = ("target", "go")

@@ -11,6 +11,7 @@ from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import counted, listed, unless_none
 from neurocli.errors import DataError
+from neurocli.plugin.family import Untrained
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies
 from neurocli_elm.data.dataset import SimulationData
@@ -18,9 +19,10 @@ from neurocli_elm.diagnosis.files import file_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
 from neurocli_elm.diagnosis.summary import Account, Survey, survey_of
 from neurocli_elm.evaluation.protocol import MOST_SPIKES
+from neurocli_elm.model.neuron import ElmNeuron
 
 
-def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> list[Finding]:
+def data_findings(recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
     """Every check of a set of simulations, in reading order, then of the untrained model of that version."""
     survey = survey_of(recordings)
     wrong = [account for account in survey.accounts if account.fault is not None]
@@ -56,7 +58,9 @@ def data_findings(recordings: RecordingSet, config: Any, version: int = 2) -> li
         from neurocli_elm.diagnosis.model import untrained_findings
 
         try:
-            found += untrained_findings(data, config, version)
+            neuron = untrained(config, data.spec, config.train.seed)
+            assert isinstance(neuron, ElmNeuron)
+            found += untrained_findings(neuron, data, config)
         except DataError as error:  # labels that the files do not have
             found.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
     return found

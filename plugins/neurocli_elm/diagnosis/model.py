@@ -9,12 +9,11 @@ import torch
 from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information, listed, unless_none
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.recordings.copies import copies
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import lag_findings, saturation_finding
 from neurocli_elm.diagnosis.split import part_of_group, positives_finding
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.model.loss import loss_terms
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import some_windows
@@ -25,15 +24,14 @@ _AT_BOUND = 1e-3
 """Relative distance to a bound within which a timescale is stuck there."""
 
 
-def untrained_findings(data: SimulationData, config: Any, version: int) -> list[Finding]:
+def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: Any) -> list[Finding]:
     """Checks of a neuron as training would begin with it."""
-    module = untrained_neuron(config, data.spec, version, config.train.seed)
-    return neuron_findings(module, data, config, "train", "untrained")
+    return neuron_findings(neuron, data, config, "train", "untrained")
 
 
-def trained_findings(trained: Trained) -> list[Finding]:
+def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Checks of a trained neuron, and of the split that it was trained with."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
     part_of = part_of_group(data)
     _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")

@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
+from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import SOMA_BIAS_MV, Windows, soma_target_mv
 from neurocli_elm.evaluation import protocol
 from neurocli_elm.evaluation.spike_scores import FALSE_POSITIVES
 from neurocli_elm.evaluation.targets import SOMA, SPIKE
-from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION
 from neurocli_elm.model.neuron import ElmNeuron
 
 SHOWN_MS, LEAD_MS = 2000, 400
 _MODEL = "#009E73"
 
 
-def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
     """The table of both protocols, and traces of one simulation."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, SimulationData)
     answer = next(iter(answers.values()))
     found = [_traces(data, answer, figures / "traces.png")]
@@ -38,9 +38,9 @@ def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figure
     return found
 
 
-def published(trained: Trained) -> Exhibit:
+def published(trained: TrainedModel) -> Exhibit:
     """The published evaluation of the model, and the same predictions without realignment on the test files."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
     files: dict[str, list[str]] = {}
     for group in data.split.test:
@@ -123,7 +123,7 @@ def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
         seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
         step, channel = inputs.step[seen], inputs.channel[seen]
         exciting = channel < data.excitatory
-        for chosen, colour, label in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
+        for chosen, colour, label in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
             raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
         raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))
         raster.legend(**above, markerscale=8)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from neurocli.evaluation.intervals import paired
 from neurocli.evaluation.metrics import RMSE
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
 from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
-from neurocli_elm.interpretation.drawing import MODEL, UNTRAINED
 from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
 from neurocli_elm.model.probe import branch_traces, output_of
 

@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION, UNTRAINED, distance_of
+from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
     Place,
@@ -190,7 +191,7 @@ def _draw(
 ) -> None:
     spikes, others, blank, blank_others = four
     lags = -np.arange(SHOWN_MS)
-    kinds = ((0, EXCITATION, "excitatory"), (1, INHIBITION, "inhibitory"))
+    kinds = ((0, EXCITATORY, "excitatory"), (1, INHIBITORY, "inhibitory"))
     with saved_figure(path, ncols=3, width=13.5, height=4.0) as (_, (by_lag, excess, where)):
         for kind, colour, name in kinds:
             by_lag.plot(lags, spikes.by_lag[kind, :SHOWN_MS], color=colour, lw=1.8, label=name)

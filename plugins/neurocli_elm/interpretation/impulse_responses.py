@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION, UNTRAINED, distance_of
+from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
 from neurocli_elm.model.probe import branch_gradients, branch_traces, branch_weights, some_windows
 
@@ -158,7 +159,7 @@ def _draw(trained: Kernels, untrained: Kernels, distance: Array | None, path: Pa
             place[trained.sign < 0] -= (trained.sign > 0).sum()
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, top), colours)
         figure.colorbar(scale, ax=inhibition, label=what)
-        for exciting, colour, name in ((True, EXCITATION, "excitatory"), (False, INHIBITION, "inhibitory")):
+        for exciting, colour, name in ((True, EXCITATORY, "excitatory"), (False, INHIBITORY, "inhibitory")):
             chosen = trained.sign > 0 if exciting else trained.sign < 0
             weight.plot(place[chosen], trained.weights.sum(1)[chosen], ".", color=colour, ms=5, alpha=0.7, label=name)
         mean = float(untrained.weights.sum(1).mean())

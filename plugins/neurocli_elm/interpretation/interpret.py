@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.nulls import CHEAP_NULLS
 from neurocli.evaluation.question import Cost
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.interpretation.ablation import ablation_exhibit
 from neurocli_elm.interpretation.attribution import Attribution, attribution_exhibit, attribution_of, spike_places
@@ -18,7 +18,7 @@ from neurocli_elm.interpretation.impulse_responses import Kernels, kernel_exhibi
 from neurocli_elm.interpretation.memory_spectrum import spectrum_exhibit
 from neurocli_elm.interpretation.recovery import RESPONSE, SPIKES, recovery_exhibit
 from neurocli_elm.interpretation.recovery_rivals import recovery_rivals
-from neurocli_elm.model.control import random_neuron, untrained_neuron
+from neurocli_elm.model.control import random_neuron
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import Place
 
@@ -26,12 +26,13 @@ Array = NDArray[np.float64]
 NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
 
 
-def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
     device = next(module.parameters()).device
-    blank = untrained_neuron(trained.config, data.spec, module.options.version, trained.seed).to(device)
+    blank = trained.untrained().to(device)
+    assert isinstance(blank, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     kernels = kernels_of(module, data, part), kernels_of(blank, data, part)
     found = [

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.interpretation.drawing import MODEL, UNTRAINED
 from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
 from neurocli_elm.model.probe import some_windows
 

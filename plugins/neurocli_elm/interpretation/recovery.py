@@ -14,9 +14,10 @@ from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.question import Cost
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION, distance_of
+from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.simulation.parameters import DendriteConfig, parameters_of
 from neurocli_elm.simulation.perturbation import event_effects
 
@@ -231,7 +232,7 @@ def _draw(
     labels = {RESPONSE: "model: area of the soma's response (mV ms)", SPIKES: "model: part of the logit per event"}
     with saved_figure(path, ncols=2, width=10.5, height=4.2) as (_, axes):
         for axis, score in zip(axes, (RESPONSE, SPIKES), strict=True):
-            for chosen, colour, name in ((exciting, EXCITATION, "excitatory"), (~exciting, INHIBITION, "inhibitory")):
+            for chosen, colour, name in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
                 r = rank_correlation(scores[score][chosen], known[chosen])
                 drawn = [rank_correlation(null[chosen], known[chosen]).value for null in nulls.get(score, ())]
                 random = f", random weights {np.mean(drawn):.2f}" if len(drawn) else ""

@@ -1,22 +1,12 @@
-"""What a trained neuron is held against: the neuron before training, and neurons with random weights of the trained scale."""
+"""What a trained neuron is held against, beside the untrained one: neurons with random weights of the trained scale."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 
-from neurocli.training.seeds import BUILD, seed_epoch
-from neurocli_elm.model.build import build_neuron
 from neurocli_elm.model.neuron import ElmNeuron
-
-
-def untrained_neuron(config: Any, spec: dict[str, Any], version: int, seed: int) -> ElmNeuron:
-    """The neuron as training with `seed` finds it before the first step, in eval mode."""
-    with torch.random.fork_rng(devices=[]):
-        seed_epoch(seed, BUILD)
-        return build_neuron(config, spec, version).eval()
 
 
 @torch.no_grad()

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli_elm.simulation.parameters import BASAL_STEMS, OBLIQUES, TRUNK_PIECES
+
 SOMA, BASAL, APICAL = 0, 1, 2
 SOMA_DIAMETER_UM = 20.0
 _LENGTH_SPREAD = 0.2
-_BASAL_STEMS, _TRUNK_PIECES, _OBLIQUES = 9, 5, 2
-SMALLEST = 3 * _BASAL_STEMS + _TRUNK_PIECES + _OBLIQUES * (_TRUNK_PIECES - 1) + 14
-"""Branches of the cell: each has one segment or more."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +120,15 @@ def _branches(random: np.random.Generator) -> list[Branch]:
         branches.append(Branch(parent, kind, length_um * factor, diameter_um))
         return len(branches) - 1
 
-    for _ in range(_BASAL_STEMS):
+    for _ in range(BASAL_STEMS):
         stem = grow(-1, BASAL, 50.0, 1.6)
         for _ in range(2):
             grow(stem, BASAL, 230.0, 1.0)
     trunk = -1
-    for piece in range(_TRUNK_PIECES):
+    for piece in range(TRUNK_PIECES):
         trunk = grow(trunk, APICAL, 120.0, 3.2 - 0.3 * piece)
-        if piece < _TRUNK_PIECES - 1:
-            for _ in range(_OBLIQUES):
+        if piece < TRUNK_PIECES - 1:
+            for _ in range(OBLIQUES):
                 grow(trunk, APICAL, 220.0, 1.0)
     for _ in range(2):
         thick = grow(trunk, APICAL, 110.0, 1.6)

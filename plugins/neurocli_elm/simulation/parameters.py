@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from neurocli.simulation.simulator import SimulatorConfig
-from neurocli_elm.simulation.morphology import SMALLEST
 
 if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
@@ -17,6 +16,10 @@ PUBLISHED_SEGMENTS = 639
 """Segments of the published cell: with fewer of them, a synapse stands for as many more, see `synapses_per_input`."""
 MOST_STEPS = 60_000
 """Longest simulation in ms: the rates of 1,278 inputs take 5 kB for each."""
+
+BASAL_STEMS, TRUNK_PIECES, OBLIQUES = 9, 5, 2
+BRANCHES = 3 * BASAL_STEMS + TRUNK_PIECES + OBLIQUES * (TRUNK_PIECES - 1) + 14
+"""Of the cell: each has one segment or more."""
 
 
 class DendriteConfig(SimulatorConfig):
@@ -36,7 +39,7 @@ class DendriteConfig(SimulatorConfig):
     record_dendrites: bool = Field(False, description="keep the voltage of every segment, too")
 
     segments: int = Field(
-        128, ge=SMALLEST, le=PUBLISHED_SEGMENTS, description="dendritic compartments; each has two inputs"
+        128, ge=BRANCHES, le=PUBLISHED_SEGMENTS, description="dendritic compartments; each has two inputs"
     )
     axial_ohm_cm: float = Field(100.0, gt=0, le=1e4, description="resistance inside the dendrite")
     soma_uf_per_cm2: float = Field(1.0, gt=0, le=100, description="capacitance of the membrane of the soma")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
+from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
-from neurocli_elm.interpretation.drawing import EXCITATION, INHIBITION
 from neurocli_elm.simulation.morphology import APICAL, BASAL, SOMA_DIAMETER_UM
 
 CLIP_MV, SETTLING_MS, MOST_SPIKES = -55.0, 500, 24
@@ -119,8 +119,8 @@ def _draw_raster(axis: Any, recording: Recording, start: int, end: int) -> None:
     seen = (time >= start) & (time < end)
     size = float(np.clip(400 / inputs, 0.6, 3.0))
     for name, colour, chosen in (
-        ("excitatory", EXCITATION, seen & (channel < excitatory)),
-        ("inhibitory", INHIBITION, seen & (channel >= excitatory)),
+        ("excitatory", EXCITATORY, seen & (channel < excitatory)),
+        ("inhibitory", INHIBITORY, seen & (channel >= excitatory)),
     ):
         axis.plot(time[chosen], channel[chosen], ".", ms=size, color=colour, label=name)
     axis.legend(loc="upper right", fontsize=8, markerscale=4, framealpha=0.95)
@@ -146,7 +146,7 @@ def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:
         place[1:], height[1:], s=area, c=distance[1:], cmap=matplotlib.colormaps["viridis"], zorder=2, linewidths=0
     )
     axis.figure.colorbar(dots, ax=axis, label="distance from soma (µm)")
-    axis.plot(place[0], 0, "o", ms=SOMA_DIAMETER_UM / 2, color=INHIBITION, zorder=3)
+    axis.plot(place[0], 0, "o", ms=SOMA_DIAMETER_UM / 2, color=INHIBITORY, zorder=3)
     axis.set_xticks([])
     axis.set(ylabel="um from soma; basal below, apical above", title="Segments; area: excitatory weight")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.evaluation.intervals import Paired, paired_means, verdict
 from neurocli.evaluation.question import Question
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.series import WormSeries
@@ -46,9 +46,9 @@ def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: 
     return float(1 - (weight * np.square(truth - forecast))[known].sum() / change) if change > 0 else float("nan")
 
 
-def forecast_findings(trained: Trained) -> list[Finding]:
+def forecast_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of forecasts, on the test worms."""
-    data, module, config = trained.data, trained.module, trained.config
+    data, module, config = trained.dataset, trained.network, trained.config
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, GatLstmV3, PlannedFolds))
     asked = questions.questions(data, config, "test")
     origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
@@ -80,11 +80,11 @@ def forecast_findings(trained: Trained) -> list[Finding]:
     return found
 
 
-def _forecasts(trained: Trained, group: str, origins: NDArray[np.int64]) -> ByHorizon:
+def _forecasts(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> ByHorizon:
     """Mean over all networks that have not seen a worm; what an evaluation before this has found is taken."""
-    data, evaluate = trained.data, trained.config.evaluate
+    data, evaluate = trained.dataset, trained.config.evaluate
     assert isinstance(data, WormData)
-    known, key = data.forecasts_by(trained.module), (group, len(origins))
+    known, key = data.forecasts_by(trained.network), (group, len(origins))
     if key not in known:
         asked = (origins, evaluate.context, evaluate.horizons)
         each = [one for fold in data.folds_for(group) for one in networks_say(trained, data.worms[group], fold, *asked)]
@@ -94,10 +94,15 @@ def _forecasts(trained: Trained, group: str, origins: NDArray[np.int64]) -> ByHo
 
 
 def networks_say(
-    trained: Trained, worm: WormSeries, fold: int, origins: NDArray[np.int64], context: int, horizons: Sequence[int]
+    trained: TrainedModel,
+    worm: WormSeries,
+    fold: int,
+    origins: NDArray[np.int64],
+    context: int,
+    horizons: Sequence[int],
 ) -> list[Any]:
     """Horizon → [origin, neuron] of each network of a fold."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData)
     graph = data.graph_of(worm)
     if isinstance(module, PlannedFolds):
@@ -167,10 +172,10 @@ def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
 
 
 def _against_linear(
-    trained: Trained, asked: Sequence[Question], origins: dict[str, Any], full: dict[str, ByHorizon]
+    trained: TrainedModel, asked: Sequence[Question], origins: dict[str, Any], full: dict[str, ByHorizon]
 ) -> list[Finding]:
     """S of the model less that of the best linear model, paired by worm, at each horizon."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, WormData)
     linear = [one for one in baselines.baselines(data, trained.config) if one.name not in TRIVIAL]
     if not linear or not data.split.train:
@@ -210,9 +215,9 @@ def _skill_of(question: Question, group: str, answer: Array) -> float:
     return float(1 - np.square(target - answer)[known].sum() / change) if change > 0 else float("nan")
 
 
-def _train_test_gap(trained: Trained, origins: dict[str, Any], full: dict[str, ByHorizon]) -> list[Finding]:
+def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[str, ByHorizon]) -> list[Finding]:
     """S(h) on the worms that a fold was trained on, less that on the worms it had not seen; first horizon."""
-    data, evaluate = trained.data, trained.config.evaluate
+    data, evaluate = trained.dataset, trained.config.evaluate
     assert isinstance(data, WormData)
     h = evaluate.horizons[0]
     seen = []

@@ -11,7 +11,7 @@ from torch import nn
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding
 from neurocli.diagnosis.words import listed
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import Batch
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
@@ -33,9 +33,9 @@ _CHUNKS = 8
 _FRAMES = 1000
 
 
-def trained_findings(trained: Trained) -> list[Finding]:
+def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of a trained model, beyond those of any model; those of the network where it is this family's own."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData)
     found = [*split_findings(data), *edge_findings(data, trained.config)]
     if not isinstance(module, (GatLstm, GatLstmV3, PlannedFolds)):
@@ -58,9 +58,9 @@ def trained_findings(trained: Trained) -> list[Finding]:
 
 
 @torch.no_grad()
-def _dead_units(trained: Trained) -> list[Finding]:
+def _dead_units(trained: TrainedModel) -> list[Finding]:
     """Units of each fold's first LSTM that hardly vary over the frames and neurons of a test worm."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
     found = []
     for fold in range(data.folds):
@@ -86,9 +86,9 @@ def unit_spread(one: Asked) -> np.ndarray[Any, Any]:
     return np.asarray(hidden.flatten(0, 1).double().std(0).cpu().numpy())
 
 
-def _gradients(trained: Trained) -> list[Finding]:
+def _gradients(trained: TrainedModel) -> list[Finding]:
     """Parameters that the loss of a training batch does not move, or moves to NaN."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
     check = GradientCheck()
     for fold in range(data.folds):

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import WormSeries
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model import folds_v1
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model.rollout import BOUND, continued, rolled_out
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import listed
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import PARTS
 from neurocli_gat_lstm.data.dataset import WormData
@@ -115,9 +115,9 @@ def _shuffled(data: WormData, connectome: Connectome, synapses: str) -> list[str
     return found
 
 
-def path_findings(trained: Trained) -> list[Finding]:
+def path_findings(trained: TrainedModel) -> list[Finding]:
     """Equality of the three paths, locality and causality, of up to six test worms."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
     groups = [group for group in data.split.test if group in data.worms][:_MOST_WORMS]
     every = [paths.asked(module, data, trained.config, group) for group in groups]

@@ -13,7 +13,7 @@ from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.question import Prediction, Question
 from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.evaluation.baselines import VAR, VAR_ON_GRAPH, baselines
@@ -39,9 +39,9 @@ _STYLES = {
 Errors = dict[str, dict[str, WormErrors]]
 
 
-def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
     """Exhibits on the test worms; `answers` are the predictions that were scored, by question name."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, WormData)
     asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
     errors = errors_of_all(trained, asked, answers)
@@ -57,9 +57,9 @@ def evaluation_exhibits(trained: Trained, answers: dict[str, Prediction], figure
     ]
 
 
-def errors_of_all(trained: Trained, asked: list[Question], answers: dict[str, Prediction]) -> Errors:
+def errors_of_all(trained: TrainedModel, asked: list[Question], answers: dict[str, Prediction]) -> Errors:
     """Question → predictor → errors, the model last."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, WormData)
     found: Errors = {question.name: {} for question in asked}
     for predictor in baselines(data, trained.config):

@@ -112,7 +112,7 @@ def load_connectome(source: str | Path, *, nodes: Sequence[str] | None = None) -
 def _table(name: str) -> Connectome:
     """A connectome of this package."""
     table = TABLES[name]
-    with as_file(files(__package__) / "tables" / f"{name}.csv") as path:
+    with as_file(files("neurocli_gat_lstm") / "tables" / f"{name}.csv") as path:
         edges = read_edge_list(path, alone=table.alone)
     return _connectome(name, edges, table.unit, table.citation)
 

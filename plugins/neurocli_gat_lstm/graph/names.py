@@ -56,7 +56,7 @@ def hermaphrodite() -> tuple[str, ...]:
 
 def _table(name: str) -> list[dict[str, str]]:
     """The lines of a table of this package, by column."""
-    text = (files(__package__) / "tables" / name).read_text(encoding="utf-8")
+    text = (files("neurocli_gat_lstm") / "tables" / name).read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from neurocli_gat_lstm.config import GraphConfig
 from neurocli_gat_lstm.graph.connectome import Connectome, load_connectome
 from neurocli_gat_lstm.graph.graph import Graph, graph_among
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 
 
 class Wiring:

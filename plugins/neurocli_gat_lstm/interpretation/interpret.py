@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
@@ -35,9 +35,9 @@ from neurocli_gat_lstm.model.views import View, views
 SHUFFLES = 20
 
 
-def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
+def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits; what needs known truth says so where there is none."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
     # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
     scores = edge_scores(_seen(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
@@ -52,11 +52,11 @@ def interpretation_exhibits(trained: Trained, figures: Path) -> list[Exhibit]:
     ]
 
 
-def untrained_scores(trained: Trained) -> EdgeScores:
+def untrained_scores(trained: TrainedModel) -> EdgeScores:
     """The scores of a network with random weights of the trained scale, seen with the same worms, beside the same linear path."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, WormData)
-    blank = scrambled(trained.module, trained.seed)
+    blank = scrambled(trained.network, trained.seed)
     assert isinstance(blank, GatLstm | GatLstmV3 | PlannedFolds)
     return edge_scores(_seen(data, blank, independent=True), trained.seed)
 
@@ -129,9 +129,9 @@ def _controls(data: WormData, module: GatLstm | GatLstmV3 | PlannedFolds) -> Exh
     return Exhibit("controls", "Graph and controls", Table(["", "value", "low", "high"], rows, note), None, claims)
 
 
-def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
+def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """Forecasts of six neurons by every network that may answer."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
     group = shown_worm(data, list(data.split.test))
     worm = data.worms[group]
@@ -186,8 +186,8 @@ def _traces(trained: Trained, figures: Path) -> list[Exhibit]:
     return [Exhibit("forecasts", "Traces of six neurons, and how far networks agree", table, path, claims)]
 
 
-def _against_truth(trained: Trained, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
-    data = trained.data
+def _against_truth(trained: TrainedModel, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+    data = trained.dataset
     assert isinstance(data, WormData)
     if not has_truth(data):
         return Exhibit(
@@ -195,4 +195,4 @@ def _against_truth(trained: Trained, scores: EdgeScores, untrained: EdgeScores, 
         )
     if not scores.n_edges:
         return Exhibit("recovery", "Recovery of true edges: not possible, the graph has no edges")
-    return recovery_exhibit(data, trained.module, scores, untrained, figures)
+    return recovery_exhibit(data, trained.network, scores, untrained, figures)

@@ -7,52 +7,13 @@ numbers to 1e-5: torch-geometric's message passing, which runs anywhere, and a c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
 import torch
 from torch.nn import functional
 from torch_geometric.nn import GATConv
 from torch_geometric.utils import softmax
 
-from neurocli.errors import DataError
-from neurocli_gat_lstm.model.attention_kernel import Incoming, attention_sum
-
-
-@dataclass(frozen=True, eq=False)
-class GraphTensors:
-    """The edges of a graph without self-loops: edge_index int64 [2, edge], from row 0 to row 1; edge_attr float32 [edge, F].
-
-    Raises DataError for shapes that do not fit each other and for a self-loop, which attention adds itself.
-    """
-
-    edge_index: torch.Tensor
-    edge_attr: torch.Tensor
-    _incoming: dict[int, Incoming] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.edge_index.ndim != 2 or len(self.edge_index) != 2 or self.edge_index.dtype != torch.int64:
-            raise DataError(f"edges are int64 [2, edge], not {list(self.edge_index.shape)}", where="edge_index")
-        if self.edge_attr.ndim != 2 or len(self.edge_attr) != self.edge_index.shape[1]:
-            shape = list(self.edge_attr.shape)
-            raise DataError(f"{self.edge_index.shape[1]} edges cannot have features {shape}", where="edge_attr")
-        loops = int((self.edge_index[0] == self.edge_index[1]).sum())
-        if loops:
-            raise DataError(f"{loops} edges join a node to itself", where="edge_index", hint="drop them")
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        """edge_index, then edge_attr, as the layers take them."""
-        return iter((self.edge_index, self.edge_attr))
-
-    def incoming(self, nodes: int) -> Incoming:
-        """The edges sorted by target, once per number of nodes."""
-        if nodes not in self._incoming:
-            self._incoming[nodes] = Incoming.of(self.edge_index, nodes)
-        return self._incoming[nodes]
-
-    def to(self, device: torch.device | str) -> GraphTensors:
-        """The same edges on another device."""
-        return GraphTensors(self.edge_index.to(device), self.edge_attr.to(device))
+from neurocli_gat_lstm.graph.tensors import Incoming
+from neurocli_gat_lstm.model.attention_kernel import attention_sum
 
 
 class SnapshotGATConv(GATConv):

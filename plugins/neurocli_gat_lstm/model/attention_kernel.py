@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,38 +15,7 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from neurocli.errors import DataError
-
-
-@dataclass(frozen=True, eq=False)
-class Incoming:
-    """The edges sorted by target: those into node i are start[i]:start[i + 1].
-
-    start: int64 [node + 1]; source: int64 [edge]; order: where each of them stood, None when they were sorted; widest: the
-    largest number of edges into one node.
-    """
-
-    start: torch.Tensor
-    source: torch.Tensor
-    order: torch.Tensor | None
-    widest: int
-
-    @staticmethod
-    def of(edge_index: torch.Tensor, nodes: int) -> Incoming:
-        """Sort the edges [2, edge], from row 0 to row 1, among `nodes` nodes; DataError for an edge to another node."""
-        source, target = edge_index
-        if len(source) and (int(edge_index.min()) < 0 or int(edge_index.max()) >= nodes):
-            raise DataError(
-                f"an edge of the graph names a node outside of 0 to {nodes - 1}",
-                where="graph",
-                hint="make the graph among the neurons of the recording",
-            )
-        order = None
-        if bool((target[1:] < target[:-1]).any()):
-            order = torch.argsort(target, stable=True)
-            source = source[order]
-        degree = torch.bincount(target, minlength=nodes)
-        start = torch.cat((degree.new_zeros(1), degree.cumsum(0)))
-        return Incoming(start, source.contiguous(), order, int(degree.max()) if nodes else 0)
+from neurocli_gat_lstm.graph.tensors import Incoming
 
 
 def attention_sum(

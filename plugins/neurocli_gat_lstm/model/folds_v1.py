@@ -12,7 +12,7 @@ from torch import nn
 
 from neurocli.recordings import Batch
 from neurocli_gat_lstm.config_v1 import V1Loss
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm
 
 _BLOCK = 16

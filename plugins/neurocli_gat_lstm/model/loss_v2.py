@@ -6,7 +6,7 @@ import torch
 
 from neurocli.recordings import Batch
 from neurocli_gat_lstm.config import V2Loss
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.rollout import continued
 from neurocli_gat_lstm.model.v2 import Correction, GatLstm
 

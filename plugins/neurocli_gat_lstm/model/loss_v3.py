@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurocli.recordings import Batch
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.v3 import GatLstmV3
 
 

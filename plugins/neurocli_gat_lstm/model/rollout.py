@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.v2 import Correction, linear_change
 
 BOUND = 50.0

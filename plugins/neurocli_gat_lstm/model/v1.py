@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 
 WIDTHS, HEADS = (64, 128, 256), (4, 4, 2)
 LSTM_WIDTH, LSTM_LAYERS, LSTM_DROPOUT = 256, 2, 0.2

@@ -17,7 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 
 CHANGE_SCALE = 3.0  # changes are a third as large as levels
 State = tuple[torch.Tensor, torch.Tensor]

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from neurocli_gat_lstm.data.history import input_count
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 
 FARTHEST = 6.0
 """Inputs are cut at so many of their root mean squares: one odd frame must not rule a forecast."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm, State
 
 

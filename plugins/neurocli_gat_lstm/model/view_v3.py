@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 from neurocli_gat_lstm.model.v2 import linear_change
 from neurocli_gat_lstm.model.v3 import FARTHEST, DirectCorrection, GatLstmV3
 from neurocli_gat_lstm.model.views import MOST_WORMS, View, taught_pairs

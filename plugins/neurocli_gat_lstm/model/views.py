@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import WormSeries
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model.v2 import Correction, GatLstm
 from neurocli_gat_lstm.model.v3 import DirectCorrection

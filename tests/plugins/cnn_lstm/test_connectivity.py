@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurocli.config import resolve
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -35,7 +35,7 @@ def networks(data: VoltageData, groups: tuple[str, ...]) -> list[np.ndarray]:
     return [wiring(data, group, NEURONS) for group in groups]
 
 
-def trained(data: VoltageData, steps: int = 150) -> Trained:
+def trained(data: VoltageData, steps: int = 150) -> TrainedModel:
     """A short training by the family's own loss."""
     family = registry().family("cnn-lstm-v2")
     config = resolve(family.Config, sets=(f"train.steps_per_epoch={steps}",)).config
@@ -48,7 +48,7 @@ def trained(data: VoltageData, steps: int = 150) -> Trained:
         family.loss(module, batch, config).total.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
-    return Trained(module.eval(), config, data, 0, [])
+    return TrainedModel(module.eval(), config, data, 0, [])
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_model_beats_its_control_where_there_is_a_network_to_learn(fixed: Vo
     assert claims["auc_I_shuffled_weights_low"] < claims["auc_I_shuffled_weights_high"] < claims["auc_I_model"]
     assert claims["auc_I_spike_triggered_change"] > 0.95
     # The control is no chance by construction: against the network that its own weights describe, it is high.
-    module = model.module
+    module = model.network
     assert isinstance(module, StructuredCnnLstm)
     control = recovery.weights_elsewhere(module, EXCITATORY, np.random.default_rng(1))
     weight = control.synapse.weight.detach().numpy()
@@ -125,7 +125,7 @@ def test_a_model_of_redrawn_networks_knows_none_that_it_has_not_seen(redrawn: Vo
         assert least < claims[f"auc_{kind}_model"] < 1 - least
         assert claims[f"p_auc_{kind}_model"] > 0.02
     assert exhibit.table is not None and "[" in str(exhibit.table.rows[0][1])  # an interval over three networks
-    # Trained on one of them, it knows that one: nothing but the networks keeps it from being high.
+    # TrainedModel on one of them, it knows that one: nothing but the networks keeps it from being high.
     one = adapted("redraw")
     one.split = type(one.split)(one.split.train[:1], one.split.validation, one.split.test)
     known = recovery.influence(trained(one).module, one, 0)

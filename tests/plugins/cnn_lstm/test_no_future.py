@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neurocli.config import resolve
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli_cnn_lstm.simulation.example import small_network
@@ -62,7 +62,7 @@ def answers(model: str, recordings: RecordingSet, *more: str) -> dict[tuple[str,
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    trained = Trained(module, config, data, 0, [])
+    trained = TrainedModel(module, config, data, 0, [])
     asked: dict[str, Callable] = {"model": lambda question: family.predict(trained, question)}
     asked |= {p.name: p.answer for p in (*family.baselines(data, config), family.ceiling(data, config))}
     found = {}

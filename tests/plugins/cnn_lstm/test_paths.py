@@ -6,7 +6,7 @@ import torch
 
 from neurocli.config import resolve
 from neurocli.evaluation.evaluate import Evaluation, evaluate
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli_cnn_lstm.model.paths import _evenly, rollout
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
@@ -80,7 +80,7 @@ def scored() -> tuple[Evaluation, dict[str, float]]:
     config = resolve(family.Config, sets=sets).config
     data = family.adapt(recordings, config)
     module = shaken(20, resets=0.0).float()
-    trained = Trained(module, config, data, 0, [])
+    trained = TrainedModel(module, config, data, 0, [])
     plain = {}
     for question in family.questions(data, config):
         answer = family.predict(trained, question)
@@ -89,7 +89,7 @@ def scored() -> tuple[Evaluation, dict[str, float]]:
             for part in (question.targets, answer.values)
         )
         plain[question.name] = 1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum()
-    return evaluate(family, Trained(module, config, data, 0, []), say=lambda line: None), plain
+    return evaluate(family, TrainedModel(module, config, data, 0, []), say=lambda line: None), plain
 
 
 @pytest.mark.parametrize("horizon", ["1 ms", "2 ms", "5 ms"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurocli.config import resolve
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -53,7 +53,7 @@ def test_some_neurons_of_a_network_are_scored_against_the_wiring_between_them(
     torch.manual_seed(0)
     module = family.build(config, data.spec)
     family.prepare(module, data, config)
-    exhibit = connectivity_exhibit(Trained(module.eval(), config, data, 0, [], 12.0), tmp_path)
+    exhibit = connectivity_exhibit(TrainedModel(module.eval(), config, data, 0, [], 12.0), tmp_path)
     assert exhibit.table is not None
     cost = exhibit.table.columns.index("CPU-s")
     rows = {row[0]: row for row in exhibit.table.rows}

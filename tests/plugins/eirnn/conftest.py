@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neurocli.plugin.cards import SimulatorCard
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_eirnn.data.session import Session
@@ -74,9 +74,9 @@ def real() -> Path:
 
 @pytest.fixture(scope="session")
 def make_trained():
-    """`make_trained(recordings, model, steps, ...)` → Trained."""
+    """`make_trained(recordings, model, steps, ...)` → TrainedModel."""
 
-    def make(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> Trained:
+    def make(recordings: RecordingSet, model: str = "eirnn-v2", steps: int = 0, **options) -> TrainedModel:
         """A model after a few plain steps; `options` change fields of its section `model`."""
         family = registry().family(model)
         config = family.Config()
@@ -92,6 +92,6 @@ def make_trained():
                 optimiser.zero_grad()
                 family.loss(module, batch, config).total.backward()
                 optimiser.step()
-        return Trained(module.eval(), config, data, 0, [])
+        return TrainedModel(module.eval(), config, data, 0, [], None, family)
 
     return make

@@ -13,7 +13,7 @@ from torch import nn
 
 from neurocli.diagnosis import FAIL, PASS, WARN
 from neurocli.evaluation.intervals import paired
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.dataset import SessionData, psth
@@ -52,7 +52,7 @@ def data() -> SessionData:
 
 
 @pytest.fixture(scope="module")
-def trained(data) -> Trained:
+def trained(data) -> TrainedModel:
     """Three epochs: far from good, but a model."""
     config = configured(V2Config)
     module = built(V2Config, data, config)
@@ -64,10 +64,10 @@ def trained(data) -> Trained:
                 list(loss_v2.loss_terms(module(batch["inputs"]), batch, config.loss, 25.0).values())
             ).sum().backward()
             optimizer.step()
-    return Trained(module, config, data, 0, history(3.0, 1.0, 2.0))
+    return TrainedModel(module, config, data, 0, history(3.0, 1.0, 2.0))
 
 
-def named(trained: Trained) -> dict[tuple[str, str], Any]:
+def named(trained: TrainedModel) -> dict[tuple[str, str], Any]:
     return {(f.check, f.subject): f for f in trained_findings(trained)}
 
 
@@ -81,13 +81,13 @@ def test_a_trained_model_keeps_its_constraints(trained):
 
 
 def test_a_diagnosis_leaves_the_model_as_it_was(trained):
-    before = copy.deepcopy(trained.module.state_dict())
-    trained.module.train()
+    before = copy.deepcopy(trained.network.state_dict())
+    trained.network.train()
     first = trained_findings(trained)
-    assert trained.module.training
-    assert "states" not in vars(trained.module)
-    assert all(torch.equal(value, before[name]) for name, value in trained.module.state_dict().items())
-    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in trained.module.parameters())
+    assert trained.network.training
+    assert "states" not in vars(trained.network)
+    assert all(torch.equal(value, before[name]) for name, value in trained.network.state_dict().items())
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in trained.network.parameters())
     assert [f.value for f in trained_findings(trained)] == [f.value for f in first]
 
 
@@ -99,15 +99,15 @@ def weighted_r(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> fl
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_figures_against_plain_numpy(trained, data):
     found = named(trained)
-    weights = trained.module.weights.detach().numpy().astype(np.float64)
+    weights = trained.network.weights.detach().numpy().astype(np.float64)
     assert found["spectral-radius", "model"].value == pytest.approx(abs(np.linalg.eigvals(weights)).max(), rel=1e-6)
-    excitatory = trained.module.sign.numpy() > 0
+    excitatory = trained.network.sign.numpy() > 0
     ratio = weights[:, excitatory].sum(axis=1) / -weights[:, ~excitatory].sum(axis=1)
     assert found["ei-balance", "model"].value == pytest.approx(np.median(ratio), rel=1e-6)
 
     with torch.no_grad():
-        rates = trained.module(torch.from_numpy(data.inputs)).numpy().astype(np.float64)
-        silent = trained.module(torch.zeros(1, *data.inputs.shape[1:])).numpy().astype(np.float64)
+        rates = trained.network(torch.from_numpy(data.inputs)).numpy().astype(np.float64)
+        silent = trained.network(torch.zeros(1, *data.inputs.shape[1:])).numpy().astype(np.float64)
     change = np.abs(rates - silent).mean(axis=(0, 1)) / rates.mean(axis=(0, 1))
     assert found["input-modulation", "model"].value == pytest.approx(change.mean(), rel=1e-4)
 
@@ -140,7 +140,7 @@ def test_figures_against_plain_numpy(trained, data):
 
 
 def test_the_ablations_are_of_the_same_model(trained, data):
-    module = trained.module
+    module = trained.network
     inputs = torch.from_numpy(data.inputs[:4])
     with torch.no_grad():
         cut = without_recurrence(module)(inputs)
@@ -152,7 +152,7 @@ def test_the_ablations_are_of_the_same_model(trained, data):
 
 def test_the_gradient_of_the_first_state_is_that_of_autograd(trained, data):
     """What reaches the first bin must arrive at the learned start, which only enters there."""
-    module, config = trained.module, trained.config
+    module, config = trained.network, trained.config
     batch = data.batch(data.rows(data.split.train)[:16])
     _, loss = parts_of(config)
     by_hand = state_gradients(module, batch, config, loss)
@@ -189,7 +189,7 @@ def fixed(data: SessionData, rates: np.ndarray, **changes: Any) -> dict[tuple[st
     module = Fixed(rates, data.session.neuron_type)
     for name, value in changes.items():
         setattr(module, name, value)
-    return named(Trained(module, configured(V2Config), data, 0, history(2.0, 1.0)))
+    return named(TrainedModel(module, configured(V2Config), data, 0, history(2.0, 1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def test_an_average_is_called_better_only_where_the_interval_says_so(data, avera
 
 
 def test_rollouts_against_plain_torch(trained, data):
-    module = copy.deepcopy(trained.module)
+    module = copy.deepcopy(trained.network)
     rolled = rollout(module, data.inputs[:6])
     with torch.no_grad():
         states = module.states(torch.from_numpy(data.inputs[:6]))
@@ -356,15 +356,15 @@ def test_the_published_model_is_diagnosed_too():
     config = configured(V1Config)
     data = SessionData(small_session(0), config)
     module = built(V1Config, data, config)
-    found = named(Trained(module, config, data, 0, history(1.0)))
+    found = named(TrainedModel(module, config, data, 0, history(1.0)))
     assert found["unit-map", "model"].verdict == FAIL
     assert "I on an E unit" in found["unit-map", "model"].value
     assert found["dale", "model"].verdict == PASS
     assert ("gradient-first-over-last", "model") in found
     fast = built(V1Config, data, configured(V1Config, tau_ms=20.0))
-    assert "alpha outside" in named(Trained(fast, config, data, 0, []))["dale", "model"].value
+    assert "alpha outside" in named(TrainedModel(fast, config, data, 0, []))["dale", "model"].value
     free = built(V1Config, data, configured(V1Config, bypass_dale=True))
-    assert named(Trained(free, config, data, 0, []))["dale", "model"].verdict == FAIL
+    assert named(TrainedModel(free, config, data, 0, []))["dale", "model"].verdict == FAIL
 
 
 def test_the_gradient_of_the_published_models_start_is_that_of_autograd():

@@ -30,7 +30,7 @@ def trained(make_trained):
 @pytest.fixture(scope="module")
 def answers(trained):
     family = registry().family("eirnn-v2")
-    return {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+    return {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_every_exhibit_is_whole(shown):
 
 
 def test_neurons_average_to_the_score(trained, answers, shown):
-    question = questions(trained.data, trained.config, "test")[0]
+    question = questions(trained.dataset, trained.config, "test")[0]
     for sd_ms, key in ((0.0, "r_raw"), (50.0, "r_50ms")):
-        metric = PsthCorrelation(sd_ms, trained.data.bin_ms)
+        metric = PsthCorrelation(sd_ms, trained.dataset.bin_ms)
         statistics = [metric.statistics(question.targets[g], answers[question.name].values[g]) for g in question.groups]
         assert shown["per-neuron"].claims[key] == pytest.approx(float(metric.value(sum(statistics))), abs=1e-6)
 
@@ -97,7 +97,7 @@ def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
             assert row["noise ceiling"] == pytest.approx(board[row["alignment"], "50 ms", subset].value, abs=1e-9)
     every = board[FIXATION, "50 ms", "all"]
     assert every.low < every.value < every.high
-    findings = reference_findings(trained.data, trained.config, "all trials")
+    findings = reference_findings(trained.dataset, trained.config, "all trials")
     said = next(f for f in findings if f.subject == "all trials: 50 ms").value
     assert said.startswith(f"{every.value:.3f} ")
     by_location = board[FIXATION, "50 ms", BY_LOCATION]
@@ -108,7 +108,7 @@ def test_neurons_are_listed_best_first(trained, shown):
     table = shown["per-neuron"].table
     r = [row[table.columns.index("r 50 ms")] for row in table.rows]
     assert r == sorted(r, reverse=True)
-    kinds = dict(zip(trained.data.session.neuron_ids, trained.data.session.neuron_type, strict=True))
+    kinds = dict(zip(trained.dataset.session.neuron_ids, trained.dataset.session.neuron_type, strict=True))
     assert all(("E" if kinds[row[0]] == 1 else "I") == row[1] for row in table.rows)
 
 
@@ -117,10 +117,10 @@ def test_a_perfect_model_is_at_its_ceiling(make_trained):
     from neurocli_eirnn.evaluation.ceiling import ceiling
 
     trained = make_trained(small_session(0, trials=300))
-    question = questions(trained.data, trained.config, "test")[0]
-    found = compared(trained.data, question, ceiling(trained.data).answer(question))
+    question = questions(trained.dataset, trained.config, "test")[0]
+    found = compared(trained.dataset, question, ceiling(trained.dataset).answer(question))
     assert found.share[found.has_signal] == pytest.approx(1.0)
-    assert bound(trained.data, question, "all", 2.0) == pytest.approx(found.ceiling.mean(), abs=0.1)
+    assert bound(trained.dataset, question, "all", 2.0) == pytest.approx(found.ceiling.mean(), abs=0.1)
     assert np.nanmedian(found.sd_ratio_corrected) == pytest.approx(1.0, abs=0.25)
     assert np.nanmedian(found.sd_ratio) < np.nanmedian(found.sd_ratio_corrected)
 
@@ -171,9 +171,9 @@ def test_new_data_without_training_trials(tmp_path, make_trained):
 
     trained = make_trained(small_session(0))
     family = registry().family("eirnn-v2")
-    trained.data = family.adapt(
-        small_session(0), trained.config, Split((), (), tuple(trained.data.row), protocol="new data")
+    trained.dataset = family.adapt(
+        small_session(0), trained.config, Split((), (), tuple(trained.dataset.row), protocol="new data")
     )
-    answers = {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+    answers = {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
     table = evaluation_exhibits(trained, answers, tmp_path)[0].table
     assert all(row[table.columns.index("train PSTH's r")] is None for row in table.rows)

@@ -127,7 +127,7 @@ def test_selectivity_is_that_of_the_roc_curve():
 
 
 def test_windows_follow_their_event(trained):
-    data = trained.data
+    data = trained.dataset
     rows = used_rows(data)[:5]
     rates = np.broadcast_to(np.arange(data.session.bins, dtype=float)[None, :, None], (5, data.session.bins, 1))
     low, high = selectivity.WINDOWS_MS["target"]
@@ -138,7 +138,7 @@ def test_windows_follow_their_event(trained):
 
 def test_the_true_rates_are_as_selective_as_the_data(trained):
     """Counts drawn from the true rates must agree with the data; labels that mean nothing must not."""
-    data = trained.data
+    data = trained.dataset
     rows = used_rows(data)
     true = data.session.true_rates[rows].astype(np.float64)
     location = selectivity.factors(data, rows)[0]
@@ -157,7 +157,7 @@ def test_the_true_rates_are_as_selective_as_the_data(trained):
 
 
 def test_cuts_take_what_they_name(trained):
-    module = trained.module
+    module = trained.network
     learned, sign = module.weights.detach(), module.sign
     cuts = dict(ablation.cut_weights(module))
     assert not cuts["all recurrence"].any()
@@ -175,14 +175,14 @@ def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trai
         lonely.module.v.zero_()
     claims = ablation.ablation_exhibit(lonely, tmp_path).claims
     assert claims["change_without_all recurrence"] == pytest.approx(0, abs=1e-4)
-    rates = {name: rates for _, name, rates in ablation.ablated_rates(trained, rows_tested(trained.data))}
+    rates = {name: rates for _, name, rates in ablation.ablated_rates(trained, rows_tested(trained.dataset))}
     assert np.nanmax(np.abs(rates["nothing"] - rates["all recurrence"])) > 0.1
 
 
 def test_a_runaway_network_stays_a_number(tmp_path, make_trained):
     trained = make_trained(small_session(0))
     with torch.no_grad():
-        trained.module.v.mul_(50)
+        trained.network.v.mul_(50)
     exhibit = ablation.ablation_exhibit(trained, tmp_path)
     whole([exhibit])
     assert all(row[1] is not None for row in exhibit.table.rows)
@@ -213,7 +213,7 @@ def test_overlap_is_above_chance_for_a_fitted_model(shown):
 
 
 def test_the_truth_recovers_itself(trained):
-    truth = trained.data.session.truth
+    truth = trained.dataset.session.truth
     at = truth["recorded_unit"]
     true, excitatory = truth["weights"][np.ix_(at, at)], truth["unit_type"][at] == 1
     found = recovery.weight_scores(0.5 * true, true, excitatory)
@@ -224,7 +224,7 @@ def test_the_truth_recovers_itself(trained):
 
 
 def test_gain_is_taken_out_of_the_true_rates(trained):
-    data = trained.data
+    data = trained.dataset
     true = recovery.true_rates(data)
     for row in (0, 7):
         gain = data.recordings[data.recordings.groups[row]].truth["gain"][0]
@@ -232,7 +232,7 @@ def test_gain_is_taken_out_of_the_true_rates(trained):
 
 
 def test_a_model_that_says_the_truth_scores_one(trained, monkeypatch, tmp_path):
-    true = recovery.true_rates(trained.data)
+    true = recovery.true_rates(trained.dataset)
     monkeypatch.setattr(recovery, "model_rates", lambda module, data, rows: true[rows])
     claims = recovery.rate_recovery(trained, tmp_path).claims
     assert claims["r_model"] == pytest.approx(1)
@@ -250,21 +250,21 @@ def test_controls_stand_beside_the_weights(shown):
 
 def test_weight_recovery_is_high_where_weights_are_the_true_ones_and_chance_where_they_are_random(trained, tmp_path):
     """Both nulls on a world where recovery must be perfect, and on weights that have nothing of the teacher."""
-    data = trained.data
+    data = trained.dataset
     recorded = data.session.truth["recorded_unit"]
     truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
-    blanks = interpret._untrained(trained)
+    blanks = interpret.untrained_networks(trained)
     assert len(blanks) >= 99
     seeds = np.stack([blank.v.detach().numpy() for blank in blanks])
     assert len(np.unique(seeds.round(6), axis=0)) == len(blanks)  # no two alike, and none without spread
     assert seeds.std(axis=0).min() > 0
 
     def recovered(weights):
-        module = copy.deepcopy(trained.module)
+        module = copy.deepcopy(trained.network)
         units = module.unit_of_neuron.numpy()
         with torch.no_grad():
             module.v[np.ix_(units, units)] = torch.tensor(np.abs(weights), dtype=module.v.dtype)
-        return weight_recovery(dataclasses.replace(trained, module=module), blanks, tmp_path).claims
+        return weight_recovery(dataclasses.replace(trained, network=module), blanks, tmp_path).claims
 
     true = recovered(truth)
     rng = np.random.default_rng(0)

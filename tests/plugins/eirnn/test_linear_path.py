@@ -98,7 +98,7 @@ def test_the_network_learns_by_itself_and_the_linear_path_stays(recordings):
 @pytest.fixture(scope="module")
 def fitted(recordings, make_trained):
     trained = make_trained(recordings)
-    registry().family("eirnn-v2").prepare(trained.module, trained.data, trained.config)
+    registry().family("eirnn-v2").prepare(trained.network, trained.dataset, trained.config)
     return trained
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import neurocli_eirnn
-from neurocli_eirnn.config_v1 import V1Config, published_faults
+from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.model.published_faults import published_faults
 from neurocli_eirnn.model.v1 import Embedding, PublishedEiRnn, build_v1, distinct, population, unit_map
 
 TYPES = [1, 2, 2, 1, 1, 1, 1, 1, 2, 1, 2, 2, 2, 1]

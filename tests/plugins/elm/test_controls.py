@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli_elm.data.dataset import SimulationData
@@ -24,7 +24,7 @@ from neurocli_elm.interpretation.recovery import (
     partial_rank_correlation,
     recovery_exhibit,
 )
-from neurocli_elm.model.control import random_neuron, untrained_neuron
+from neurocli_elm.model.control import random_neuron
 from neurocli_elm.simulation.example import small_cells
 from neurocli_elm.simulation.parameters import DendriteConfig
 from neurocli_elm.simulation.simulator import NAME, simulate_cell, truth_of
@@ -43,7 +43,7 @@ def neuron_of(cells, version=2):
     config.model.num_memory, config.model.num_branch = 6, 8
     names = cells.groups
     data = SimulationData(cells, config, Split(tuple(names[:2]), (), tuple(names[2:]), "given"))
-    module = untrained_neuron(config, data.spec, version, 0)
+    module = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
     with torch.no_grad():
         module._proto_w_s.copy_(0.5 + torch.rand(len(module._proto_w_s), generator=torch.Generator().manual_seed(1)))
     return module, data
@@ -137,7 +137,7 @@ def taught(cells, steps=500):
     config.model.num_memory, config.model.num_branch, config.data.window = 10, 16, 300
     names = cells.groups
     data = SimulationData(cells, config, Split(tuple(names[:18]), (), tuple(names[18:]), "given"))
-    module = untrained_neuron(config, data.spec, 2, 0).train()
+    module = registry().family("elm-v2").untrained(config, data.spec, 0).train()
     optimiser = torch.optim.Adam(module.parameters(), 1e-2)
     schedule = CosineAnnealingLR(optimiser, steps)
     done = 0
@@ -150,7 +150,7 @@ def taught(cells, steps=500):
             schedule.step()
             done += 1
             if done == steps:
-                return Trained(module.eval(), config, data, 0, [])
+                return TrainedModel(module.eval(), config, data, 0, [], None, family)
     raise AssertionError
 
 
@@ -160,7 +160,7 @@ def test_distance_is_found_in_a_cell_that_has_one_and_not_in_a_point(monkeypatch
     found = {}
     for name, options in (("tree", {}), ("point", POINT)):
         trained = taught(simulated(**options))
-        module, data = trained.module, trained.data
+        module, data = trained.network, trained.dataset
         own, nulls = scores_of(kernels_of(module, data, "test"), None), random_scores(module, data, "test", [])
         found[name] = recovery_exhibit(data, own, nulls, tmp_path).claims
     key = f"{RESPONSE}, excitatory, {DISTANCE}"

@@ -14,8 +14,8 @@ from neurocli.recordings.recordingset import RecordingSet
 from neurocli_elm.data.spike_times import redetected_ms
 from neurocli_elm.simulation import engine_numba
 from neurocli_elm.simulation.compartments import Circuit, cell_of, circuit_of
-from neurocli_elm.simulation.morphology import APICAL, BASAL, SMALLEST, Branch, Morphology, pyramidal_cell
-from neurocli_elm.simulation.parameters import DendriteConfig
+from neurocli_elm.simulation.morphology import APICAL, BASAL, Branch, Morphology, pyramidal_cell
+from neurocli_elm.simulation.parameters import BRANCHES, DendriteConfig
 from neurocli_elm.simulation.simulator import DendriteSimulator, simulate_cell, truth_of
 
 CARD = SimulatorCard(
@@ -235,10 +235,10 @@ def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
 # ---- the tree
 
 
-@pytest.mark.parametrize("segments", [SMALLEST, 128, 639])
+@pytest.mark.parametrize("segments", [BRANCHES, 128, 639])
 def test_the_tree_is_whole_and_its_numbering_runs_along_it(segments):
     tree = pyramidal_cell(segments, 1)
-    assert tree.segments == segments and len(tree.branches) == SMALLEST
+    assert tree.segments == segments and len(tree.branches) == BRANCHES
     assert (tree.parent <= np.arange(segments)).all() and (np.diff(tree.branch) >= 0).all()
     assert (np.diff(tree.kind) >= 0).all() and set(tree.kind) == {BASAL, APICAL}
     distance = np.concatenate([[0.0], tree.distance_um])
@@ -247,7 +247,7 @@ def test_the_tree_is_whole_and_its_numbering_runs_along_it(segments):
     assert np.allclose(step, (tree.length_um + length[tree.parent]) / 2)
     total = sum(branch.length_um for branch in tree.branches)
     assert tree.length_um.sum() == pytest.approx(total) and 8_000 < total < 14_000
-    if segments > SMALLEST:  # 262 of the published cell's 639 segments are basal
+    if segments > BRANCHES:  # 262 of the published cell's 639 segments are basal
         assert (tree.kind == BASAL).mean() == pytest.approx(262 / 639, abs=0.12)
     nexus = tree.distance_um[tree.nexus]
     assert tree.kind[tree.nexus] == APICAL and 300 < nexus < 1000 and tree.distance_um.max() > nexus + 200
@@ -259,7 +259,7 @@ def test_a_branch_before_its_parent_and_too_few_segments_are_refused():
     with pytest.raises(ValueError, match="does not come before"):
         Morphology.of([Branch(1, BASAL, 10, 1), Branch(-1, BASAL, 10, 1)])
     with pytest.raises(ValueError, match="do not cover"):
-        pyramidal_cell(SMALLEST - 1, 1)
+        pyramidal_cell(BRANCHES - 1, 1)
 
 
 def test_drive_and_membrane_do_not_depend_on_the_number_of_segments():

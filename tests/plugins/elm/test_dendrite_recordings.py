@@ -21,8 +21,8 @@ from neurocli_elm.simulation import engine_brian2, engine_numba
 from neurocli_elm.simulation.compartments import cell_of
 from neurocli_elm.simulation.example import small_cells
 from neurocli_elm.simulation.inputs import draw_events, rates_hz
-from neurocli_elm.simulation.morphology import APICAL, BASAL, SMALLEST
-from neurocli_elm.simulation.parameters import DendriteConfig, parameters_of
+from neurocli_elm.simulation.morphology import APICAL, BASAL
+from neurocli_elm.simulation.parameters import BRANCHES, DendriteConfig, parameters_of
 from neurocli_elm.simulation.simulator import DendriteSimulator, simulate_cell, truth_of
 
 CARD = SimulatorCard(
@@ -192,7 +192,7 @@ def test_dendritic_voltages_are_kept_where_asked_for():
 
 
 def test_brian2_finds_the_same_voltages(tmp_path):
-    config = DendriteConfig(duration_ms=1000, segments=SMALLEST, engine="brian2", record_dendrites=True)
+    config = DendriteConfig(duration_ms=1000, segments=BRANCHES, engine="brian2", record_dendrites=True)
     try:
         engine_brian2.program_of(config, tmp_path).prepare()
     except EngineUnavailable as error:
@@ -258,7 +258,7 @@ def test_small_cells_are_whole_and_differ_by_seed():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"segments": SMALLEST - 1},
+        {"segments": BRANCHES - 1},
         {"segments": 640},
         {"duration_ms": 0},
         {"steps_per_ms": 1},

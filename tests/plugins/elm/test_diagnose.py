@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli.recordings.copies import copies
 from neurocli.runs.plain import plain
@@ -43,7 +44,7 @@ def found(recordings: list[Recording] | RecordingSet, **options: Any) -> dict[tu
     for key, value in options.items():
         setattr(config.data, key, value)
     these = recordings if isinstance(recordings, RecordingSet) else RecordingSet.of(recordings)
-    every = data_findings(these, config)
+    every = data_findings(these, config, registry().family("elm-v2").untrained)
     json.dumps(plain([finding.as_dict() for finding in every]), allow_nan=False)
     return {(f.check, subject): f for f in every for subject in (f.subject, "")}
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
+from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
@@ -17,7 +18,6 @@ from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import input_gradients, memory_updates
 from neurocli_elm.diagnosis.model import timescale_findings, trained_findings, untrained_findings
 from neurocli_elm.model.cell import ElmState
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.model.mlp import scaled_tanh
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import some_windows
@@ -29,24 +29,25 @@ def cells() -> RecordingSet:
     return small_cells(0, simulations=5, duration_ms=1200)
 
 
-def trained_on(cells: RecordingSet, version: int = 2, **options: Any) -> Trained:
+def trained_on(cells: RecordingSet, version: int = 2, **options: Any) -> TrainedModel:
     config = ElmConfig()
     for key, value in ({"num_memory": 6, "num_branch": 8} | options).items():
         setattr(config.model, key, value)
     config.data.window = 200
     data = SimulationData(cells, config)
-    return Trained(untrained_neuron(config, data.spec, version, 0), config, data, 0, [])
+    family = registry().family(f"elm-v{version}")
+    return TrainedModel(family.untrained(config, data.spec, 0), config, data, 0, [], None, family)
 
 
-def found(trained: Trained) -> dict[str, Any]:
+def found(trained: TrainedModel) -> dict[str, Any]:
     every = trained_findings(trained)
     json.dumps(plain([finding.as_dict() for finding in every]))
     return {finding.check: finding for finding in every}
 
 
-def neuron(trained: Trained) -> ElmNeuron:
-    assert isinstance(trained.module, ElmNeuron)
-    return trained.module
+def neuron(trained: TrainedModel) -> ElmNeuron:
+    assert isinstance(trained.network, ElmNeuron)
+    return trained.network
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -59,7 +60,7 @@ def test_a_new_neuron_has_no_fault(cells, version):
 
 def test_no_branch_is_left_without_an_input(cells):
     trained = trained_on(cells, num_branch=45)
-    every = {f.check: f for f in untrained_findings(trained.data, trained.config, 2)}
+    every = {f.check: f for f in untrained_findings(trained.untrained(), trained.dataset, trained.config)}
     # 128 inputs, three on each branch: the 43rd branch has the last two, and there are no more.
     assert every["dead-branches"].verdict == "PASS" and neuron(trained).options.branches == 43
 
@@ -91,7 +92,7 @@ def test_synapses_and_branches_that_have_died(cells):
 @pytest.mark.parametrize("version", [1, 2])
 def test_memory_updates_are_those_of_the_plain_loop(cells, version):
     trained = trained_on(cells, version)
-    module, windows = neuron(trained), some_windows(trained.data, "test", 2, 60)
+    module, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
     k, _ = module.memory_decay()
     state: ElmState = module.initial_state(2)
@@ -118,7 +119,7 @@ def test_saturated_memory(cells):
 
 def test_gradients_against_lag_are_finite_differences(cells):
     trained = trained_on(cells, mlp_activation="silu")
-    module, windows = neuron(trained), some_windows(trained.data, "test", 2, 50)
+    module, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 50)
     curves = input_gradients(module, windows)
     plain_module = ElmNeuron(module.options, compiled=False).double()
     plain_module.load_state_dict(module.state_dict())
@@ -126,7 +127,7 @@ def test_gradients_against_lag_are_finite_differences(cells):
     x, size = torch.from_numpy(windows.dense()).double(), 1e-5
     for lag in (0, 7, 49):
         norms = np.zeros((2, 2))
-        for channel in range(trained.data.channels):
+        for channel in range(trained.dataset.channels):
             nudged = x.clone()
             nudged[:, 49 - lag, channel] += size
             with torch.no_grad():
@@ -174,7 +175,7 @@ def test_the_split_of_the_run_is_what_is_checked(cells):
 
     copy = dataclasses.replace(first, group="copy")
     trained = trained_on(RecordingSet.of([*(twice[g] for g in twice), copy]))
-    split = trained.data.split
+    split = trained.dataset.split
     parts = {g: part for part in ("train", "validation", "test") for g in split.groups(part)}
     verdict = found(trained)["split-overlap"].verdict
     assert verdict == ("FAIL" if parts["copy"] != parts[first.group] else "PASS")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
+from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
@@ -31,7 +32,7 @@ def recordings(folder):
 
 
 def test_published_files(recordings):
-    every = data_findings(recordings, ElmConfig())
+    every = data_findings(recordings, ElmConfig(), registry().family("elm-v2").untrained)
     by = {(f.check, f.subject[-20:]): f for f in every}
     large, small = "randomSeed_100523.p", "randomSeed_1.p"
 
@@ -50,7 +51,7 @@ def test_published_neuron(folder, recordings):
     found = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
     config = config_of(found.options)
     data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
-    every = {f.check: f for f in trained_findings(Trained(found.neuron(), config, data, 0, []))}
+    every = {f.check: f for f in trained_findings(TrainedModel(found.neuron(), config, data, 0, []))}
     assert every["timescales"].value.startswith("15 fixed: 1, ")
     assert every["dead-branches"].value == "none"
     assert 0.0 < every["dead-synapses"].value < 0.3

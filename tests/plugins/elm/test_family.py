@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neurocli.evaluation.question import Predictor, Question
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli_elm.data.windows import soma_target_mv
@@ -56,7 +56,7 @@ def value(family: Any, data: Any, config: Any, question: Question, predictor: Pr
 def test_a_model_answers_every_step_that_is_asked(asked):
     family, config, data, question = asked(3, 2)
     torch.manual_seed(0)
-    trained = Trained(family.build(config, data.spec).eval(), config, data, 0, [])
+    trained = TrainedModel(family.build(config, data.spec).eval(), config, data, 0, [])
     answer = family.predict(trained, question)
     for group in question.groups:
         assert answer.values[group].shape == question.targets[group].shape == (1500, 2)

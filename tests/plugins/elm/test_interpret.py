@@ -14,7 +14,8 @@ import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
+from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
@@ -39,7 +40,6 @@ from neurocli_elm.interpretation.recovery import (
 )
 from neurocli_elm.model.build import config_of
 from neurocli_elm.model.checkpoint import read_checkpoint
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
     branch_gradients,
@@ -61,7 +61,7 @@ def cells() -> RecordingSet:
     return small_cells(0, simulations=5, duration_ms=2500)
 
 
-def trained_on(cells: RecordingSet, version: int = 2, split: Split | None = None, **options: Any) -> Trained:
+def trained_on(cells: RecordingSet, version: int = 2, split: Split | None = None, **options: Any) -> TrainedModel:
     """A neuron whose every weight is drawn anew, so that no part does nothing."""
     config = ElmConfig()
     for key, value in ({"num_memory": 6, "num_branch": 8, "mlp_activation": "silu"} | options).items():
@@ -69,18 +69,18 @@ def trained_on(cells: RecordingSet, version: int = 2, split: Split | None = None
     names = cells.groups
     usual = Split(tuple(names[:2]), (names[2],), tuple(names[3:]))
     data = SimulationData(cells, config, split or usual)
-    module = untrained_neuron(config, data.spec, version, 0)
+    module = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         module._proto_w_s.copy_(torch.rand(len(module._proto_w_s), generator=generator) - 0.1)
         for layer in (*module.mlp.linears, module.w_y):
             layer.weight.mul_(2)
-    return Trained(module, config, data, 0, [])
+    return TrainedModel(module, config, data, 0, [], None, registry().family(f"elm-v{version}"))
 
 
-def parts(trained: Trained) -> tuple[ElmNeuron, SimulationData]:
-    assert isinstance(trained.module, ElmNeuron) and isinstance(trained.data, SimulationData)
-    return trained.module, trained.data
+def parts(trained: TrainedModel) -> tuple[ElmNeuron, SimulationData]:
+    assert isinstance(trained.network, ElmNeuron) and isinstance(trained.dataset, SimulationData)
+    return trained.network, trained.dataset
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -294,7 +294,7 @@ def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version, monkey
     monkeypatch.setattr(interpret, "CHEAP_NULLS", 4)
     monkeypatch.setattr(perturbation, "SIMULATIONS", 1)
     trained = trained_on(cells, version)
-    before = {name: tensor.clone() for name, tensor in trained.module.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in trained.network.state_dict().items()}
     exhibits = interpretation_exhibits(trained, tmp_path)
     assert [exhibit.name for exhibit in exhibits] == NAMES
     for exhibit in exhibits:
@@ -302,7 +302,7 @@ def test_every_exhibit_has_numbers_and_a_figure(cells, tmp_path, version, monkey
         assert exhibit.table is not None and exhibit.claims
         assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
         json.dumps(plain(exhibit.as_dict()), allow_nan=False)
-    assert all(torch.equal(before[name], tensor) for name, tensor in trained.module.state_dict().items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in trained.network.state_dict().items())
 
 
 def test_what_cannot_be_shown_is_said(cells, tmp_path, monkeypatch):
@@ -331,7 +331,7 @@ def test_a_published_neuron_has_found_the_dendrite(tmp_path):
     found = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
     config = config_of(found.options)
     data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
-    trained = Trained(found.neuron(), config, data, 0, [])
+    trained = TrainedModel(found.neuron(), config, data, 0, [], None, registry().family("elm-v1"))
     exhibits = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
     claims = exhibits["dendrite"].claims
     assert claims[f"{RESPONSE}, excitatory, {DISTANCE}"] < -0.5

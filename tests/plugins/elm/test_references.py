@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from neurocli.errors import DataError
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli_elm.model.build import options_of
@@ -49,7 +49,7 @@ def test_a_checkpoint_answers_as_its_neuron_does(cells, tmp_path):
     family, config, data, question = asked(cells, path)
     [reference] = [p for p in family.baselines(data, config) if p.kind == "control"]
     assert reference.name == "elsewhere"
-    expected = family.predict(Trained(neuron, config, data, 0, []), question)
+    expected = family.predict(TrainedModel(neuron, config, data, 0, []), question)
     found = reference.answer(question)
     for group in question.groups:
         np.testing.assert_allclose(found.values[group], expected.values[group], atol=1e-6)
@@ -72,7 +72,7 @@ def test_a_neuron_for_other_inputs_is_not_scored(cells, tmp_path):
     family, config, data, question = asked(cells)
     neuron, _ = saved(tmp_path / "other", config, 300)
     with pytest.raises(DataError, match="for 300 inputs, and the data have 128"):
-        family.predict(Trained(neuron, config, data, 0, []), question)
+        family.predict(TrainedModel(neuron, config, data, 0, []), question)
 
 
 def test_a_reference_that_does_not_fit_is_said_before_the_training(cells, tmp_path):

@@ -7,12 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
 from neurocli_elm.evaluation.baselines import FEWEST, LEFT_OUT
 from neurocli_elm.evaluation.exhibits import published
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.simulation.example import small_cells
 
 
@@ -57,7 +56,7 @@ def test_filters_are_said_to_be_fitted_only_where_they_are(cells, test):
 
 def test_the_published_table_shows_every_score_of_its_protocol(cells):
     _, config, data = asked(cells, 0, 5)
-    trained = Trained(untrained_neuron(config, data.spec, 2, 0), config, data, 0, [])
+    trained = TrainedModel(registry().family("elm-v2").untrained(config, data.spec, 0), config, data, 0, [])
     exhibit = published(trained)
     columns = exhibit.table.columns
     for rate in ("0.0025", "0.01"):
@@ -95,7 +94,7 @@ def test_dead_synapses_are_held_to_one_condition(cells):
     from neurocli_elm.diagnosis.model import synapse_findings
 
     _, config, data = asked(cells, 2, 4)
-    module = untrained_neuron(config, data.spec, 2, 0)
+    module = registry().family("elm-v2").untrained(config, data.spec, 0)
     found = [synapse_findings(module, "x")[0]]
     with torch.no_grad():
         module._proto_w_s.fill_(-1)

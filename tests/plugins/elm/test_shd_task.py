@@ -16,7 +16,7 @@ from neurocli.cli.main import run
 from neurocli.config.resolve import read_preset, resolve
 from neurocli.errors import DataError
 from neurocli.evaluation.evaluate import evaluate
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_elm.data.readers.shd import ShdReader
@@ -52,7 +52,7 @@ def adapted(digits: RecordingSet, model: str = "elm-v2", sets: tuple[str, ...] =
 
 
 @pytest.fixture(scope="module")
-def trained(digits) -> tuple[Any, Trained]:
+def trained(digits) -> tuple[Any, TrainedModel]:
     """(family, a small neuron after 300 steps)."""
     options = ("model.num_memory=20", "data.masked=0.1", "train.batch_size=32")
     family, config, data = adapted(digits, sets=options)
@@ -74,7 +74,7 @@ def trained(digits) -> tuple[Any, Trained]:
                 break
         if not steps:
             break
-    return family, Trained(network.eval(), config, data, 0, [])
+    return family, TrainedModel(network.eval(), config, data, 0, [], None, family)
 
 
 def test_digits_that_their_units_tell_are_learned(trained):
@@ -115,10 +115,10 @@ def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
     x = torch.zeros(len(rows), data.num_steps, 700)
     x.index_put_((batch["sample"], batch["step"], batch["channel"]), batch["sign"])
     with torch.no_grad():
-        want = torch.softmax(model.module(x)[:, -1].double(), -1).numpy()
+        want = torch.softmax(model.network(x)[:, -1].double(), -1).numpy()
     np.testing.assert_allclose(answer.values["speaker 4"], want, atol=1e-5)
     assert [data.label[n] for n in rows[:, 0]] == question.targets["speaker 4"].argmax(1).tolist()
-    every = probabilities(model.module, data, rows, every=20)
+    every = probabilities(model.network, data, rows, every=20)
     assert every.shape == (len(rows), 5, 20)
     np.testing.assert_allclose(every[:, -1], want, atol=1e-5)
 
@@ -127,8 +127,8 @@ def test_the_loss_is_the_cross_entropy_of_the_last_step(trained):
     family, model = trained
     batch = next(iter(model.data.batches("validation", seed=0, epoch=0)))
     with torch.no_grad():
-        y = model.module.forward_events(events_of(batch))[:, -1].double()
-        found = float(family.validation_loss(model.module, batch, model.config))
+        y = model.network.forward_events(events_of(batch))[:, -1].double()
+        found = float(family.validation_loss(model.network, batch, model.config))
     want = -torch.log_softmax(y, -1)[torch.arange(len(y)), batch["label"]].mean()
     assert found == pytest.approx(float(want), rel=1e-5)
 
@@ -201,7 +201,7 @@ def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, a
     network = family.build(config, data.spec)
     assert (network.options.delta_t, network.options.num_output) == (bins, outputs)
     question = family.questions(data, config)[0]
-    answer = family.predict(Trained(network.eval(), config, data, 0, []), question)
+    answer = family.predict(TrainedModel(network.eval(), config, data, 0, []), question)
     for group, target in question.targets.items():
         assert answer.values[group].shape == target.shape and target.shape[1] == outputs
         np.testing.assert_allclose(answer.values[group].sum(1), 1)

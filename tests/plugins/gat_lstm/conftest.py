@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.simulation.example import small_worms
 
 
@@ -54,7 +54,7 @@ def shaken(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="session")
-def make_trained() -> Callable[..., Trained]:
+def make_trained() -> Callable[..., TrainedModel]:
     """`make_trained(recordings, {"model.hops": 1}, model=..., split=...)` → a prepared model with random weights."""
 
     def make(
@@ -63,7 +63,7 @@ def make_trained() -> Callable[..., Trained]:
         *,
         model: str = "gat-lstm-v2",
         split: Any = None,
-    ) -> Trained:
+    ) -> TrainedModel:
         family = registry().family(model)
         config = family.Config()
         for key, value in (options or {}).items():
@@ -73,7 +73,7 @@ def make_trained() -> Callable[..., Trained]:
         torch.manual_seed(0)
         module = shaken(family.build(config, data.spec))
         family.prepare(module, data, config)
-        return Trained(module.eval(), config, data, 0, [])
+        return TrainedModel(module.eval(), config, data, 0, [])
 
     return make
 

@@ -7,8 +7,8 @@ import torch
 from torch_geometric.nn import GATConv
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
-from neurocli_gat_lstm.model.attention_kernel import Incoming
+from neurocli_gat_lstm.graph.tensors import GraphTensors, Incoming
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 
 both_forms = pytest.mark.parametrize("compiled", [False, True], ids=["messages", "compiled"])
 

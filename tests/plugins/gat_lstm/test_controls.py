@@ -84,7 +84,7 @@ def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
 def test_differences_are_paired_by_worm(evaluated, tmp_path):
     run, answer, _ = evaluated
     family, trained = trained_of_run(run, None, "cpu", Reporter())
-    questions = family.questions(trained.data, trained.config)
+    questions = family.questions(trained.dataset, trained.config)
 
     def skills(of, question):
         values = family.predict(of, question).values

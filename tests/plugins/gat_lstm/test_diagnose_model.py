@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import RecordingSet, Split
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
@@ -17,7 +17,7 @@ from neurocli_gat_lstm.diagnosis import forecasts as diagnose_forecasts
 from neurocli_gat_lstm.diagnosis import paths as diagnose_paths
 from neurocli_gat_lstm.diagnosis.model import trained_findings, unit_spread
 from neurocli_gat_lstm.diagnosis.wiring import in_two_parts, split_findings
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.folds_v1 import build_v1
 from neurocli_gat_lstm.model.v2 import Correction, build_v2
 from neurocli_gat_lstm.simulation.parameters import CelegansConfig
@@ -34,7 +34,7 @@ _FITTED: dict[str, WormData] = {}
 """Data with their fitted linear models, which take most of the time and which no test changes."""
 
 
-def model(recordings: RecordingSet, **options) -> Trained:
+def model(recordings: RecordingSet, **options) -> TrainedModel:
     """A model with the fitted linear path and a network whose head says a little, as after some training."""
     config = V2Config(model=options, loss={"rollout": 5, "chunk": 30}, evaluate={"horizons": [1, 5], "stride": 10})
     data = _FITTED.setdefault(str(options), WormData(recordings, config))
@@ -47,11 +47,11 @@ def model(recordings: RecordingSet, **options) -> Trained:
             module.set_linear(fold, data.linear(fold).paths)
         for member in module.members_of(fold):
             torch.nn.init.normal_(member.head.weight, std=0.02)
-    return Trained(module.eval(), config, data, 0, [])
+    return TrainedModel(module.eval(), config, data, 0, [])
 
 
 @pytest.fixture
-def trained(recordings) -> Trained:
+def trained(recordings) -> TrainedModel:
     return model(recordings)
 
 
@@ -100,7 +100,7 @@ def test_sound_models_pass(recordings, options):
 
 def test_the_edges_that_are_counted(trained):
     """Against the simulated network's connectome, by plain loops over its names."""
-    data = trained.data
+    data = trained.dataset
     connectome = data.wiring.connectome
     total = 0
     for worm in data.worms.values():
@@ -113,8 +113,8 @@ def test_the_edges_that_are_counted(trained):
 
 
 def test_reach_is_a_walk_over_the_graph(trained):
-    worm = trained.data.worms["simulated-net1-seed3-0000"]
-    graph = trained.data.graph_of(worm)
+    worm = trained.dataset.worms["simulated-net1-seed3-0000"]
+    graph = trained.dataset.graph_of(worm)
     pairs = set(zip(*graph.edge_index.tolist(), strict=True))
     n = len(worm.names)
     for hops in (0, 1, 2):
@@ -127,22 +127,22 @@ def test_reach_is_a_walk_over_the_graph(trained):
 
 
 def test_a_wrong_edge_is_named(trained):
-    group = next(iter(trained.data.worms))
-    graph = trained.data.graph_of(trained.data.worms[group])
+    group = next(iter(trained.dataset.worms))
+    graph = trained.dataset.graph_of(trained.dataset.worms[group])
     there = set(zip(*graph.edge_index.tolist(), strict=True))
-    n = len(trained.data.worms[group].names)
+    n = len(trained.dataset.worms[group].names)
     new = next((a, b) for a in range(n) for b in range(n) if a != b and (a, b) not in there)
     edges = torch.cat((graph.edge_index[:, 1:], torch.tensor(new)[:, None]), 1)
-    trained.data._graphs[group] = GraphTensors(edges, graph.edge_attr)
+    trained.dataset._graphs[group] = GraphTensors(edges, graph.edge_attr)
     found = trained_findings(trained)
     (finding,) = of(found, "edges")
     assert finding.verdict == "FAIL" and f"{group}: 1 missing, 1 too many" in finding.value
 
 
 def test_edges_the_wrong_way_round_are_found(trained):
-    for group, worm in trained.data.worms.items():
-        graph = trained.data.graph_of(worm)
-        trained.data._graphs[group] = GraphTensors(graph.edge_index.flip(0), graph.edge_attr)
+    for group, worm in trained.dataset.worms.items():
+        graph = trained.dataset.graph_of(worm)
+        trained.dataset._graphs[group] = GraphTensors(graph.edge_index.flip(0), graph.edge_attr)
     assert "edges" in failed(trained_findings(trained))
 
 
@@ -226,18 +226,18 @@ def test_a_worm_in_two_parts(recordings):
 
 def test_runaway_rollouts(trained):
     with torch.no_grad():
-        trained.module.own[:, 0, :, 0] = 3.0
-        trained.module.own[:, 1, :, 0] = 100.0
+        trained.network.own[:, 0, :, 0] = 3.0
+        trained.network.own[:, 1, :, 0] = 100.0
     (finding,) = of(trained_findings(trained), "runaway-rollout")
     assert finding.verdict == "FAIL" and "≤ 50" in finding.value
 
 
 def test_dead_units_and_gradients(trained):
-    one = diagnose_paths.asked(trained.module, trained.data, trained.config, next(iter(trained.data.worms)))
+    one = diagnose_paths.asked(trained.network, trained.dataset, trained.config, next(iter(trained.dataset.worms)))
     assert unit_spread(one).min() > 1e-2
     with torch.no_grad():
-        for fold in range(trained.data.folds):
-            lstm = trained.module.members_of(fold)[0].lstm
+        for fold in range(trained.dataset.folds):
+            lstm = trained.network.members_of(fold)[0].lstm
             lstm.bias_ih_l0[3 * 16 + 5] = -60.0  # output gate of unit 5
             lstm.weight_ih_l0[3 * 16 + 5] = 0.0
     found = trained_findings(trained)
@@ -245,19 +245,19 @@ def test_dead_units_and_gradients(trained):
     assert dead.verdict == "WARN" and "fold 1: 1 of 16 (5)" in dead.value
     assert of(found, "gradients")[0].verdict == "PASS"
     with torch.no_grad():
-        for member in trained.module.members:
+        for member in trained.network.members:
             member.head.weight.zero_()  # untrained: nothing behind the head has a gradient
     (still,) = of(trained_findings(trained), "gradients")
     assert still.verdict == "WARN" and "lstm.weight_ih_l0 (fold 1)" in still.value
     with torch.no_grad():
-        trained.module.members[0].head.bias.fill_(float("nan"))
+        trained.network.members[0].head.bias.fill_(float("nan"))
     found = trained_findings(trained)
     assert {"gradients", "paths-agree", "runaway-rollout"} <= failed(found)
 
 
 def test_the_network_s_share_of_a_forecast(trained):
     """S with and without the network, by plain sums; without a network both are one."""
-    data, worms = trained.data, trained.data.worms
+    data, worms = trained.dataset, trained.dataset.worms
     found = of(trained_findings(trained), "correction")
     each, alone, added, moved = [], [], [], []
     for fold, (group, worm) in enumerate(worms.items()):
@@ -267,7 +267,7 @@ def test_the_network_s_share_of_a_forecast(trained):
         # One step by hand: own past, levels and changes of others.
         linear = worm.z[at] + sum(worm.z[at - lag] * path.own[:, lag] for lag in range(10))
         linear = linear + worm.z[at] @ path.level.T + (worm.z[at] - worm.z[at - 1]) @ path.change.T
-        forecast = data.forecasts_by(trained.module)[(group, len(at))][1]
+        forecast = data.forecasts_by(trained.network)[(group, len(at))][1]
         truth, weight = (worm.signal[at + 1] - worm.mean[at]) / worm.sd[at], (worm.sd[at] / worm.score_sd) ** 2
         change = (weight * (truth - worm.z[at]) ** 2).sum()
         each.append(1 - (weight * (truth - forecast) ** 2).sum() / change)
@@ -279,7 +279,7 @@ def test_the_network_s_share_of_a_forecast(trained):
         f"{share:.1%} of the change; S {np.mean(each):.3f}, linear path alone {np.mean(alone):.3f}"
     )
     with torch.no_grad():
-        for member in trained.module.members:
+        for member in trained.network.members:
             member.head.weight.zero_()
             member.head.bias.zero_()
     silent = of(trained_findings(trained), "correction")[0]
@@ -300,7 +300,7 @@ def test_the_network_s_share_of_a_forecast(trained):
 )
 def test_a_linear_model_is_said_to_be_better_only_where_the_interval_says_so(trained, monkeypatch, own, verdict):
     """Verdict, threshold and advice follow from one number: no FAIL where nothing need be done."""
-    worms = list(trained.data.worms)
+    worms = list(trained.dataset.worms)
     by_worm = dict(zip(worms, own, strict=True))
     best = dict(zip(worms, (0.20, 0.30, 0.25, 0.28), strict=True))
     monkeypatch.setattr(diagnose_forecasts, "skill", lambda worm, *_: by_worm[worm.group])
@@ -322,7 +322,7 @@ def test_new_worms_of_another_run(recordings, trained):
     old, new = recordings.groups[:3], recordings.groups[3:]
     data = WormData(recordings.subset(new), trained.config, Split((), (), tuple(new)))
     module = build_v2(trained.config, data.spec)
-    found = trained_findings(Trained(module, trained.config, data, 0, []))
+    found = trained_findings(TrainedModel(module, trained.config, data, 0, []))
     assert not failed(found) and of(found, "paths-agree") and len(old) == 3
     assert not of(found, "S-against-linear") and not of(found, "train-test-gap")
 
@@ -335,7 +335,7 @@ def test_the_published_model(recordings):
     module = build_v1(config, data.spec)
     for member in module.members:
         torch.nn.init.normal_(member.head[-1].weight, std=0.02)
-    found = trained_findings(Trained(module.eval(), config, data, 0, []))
+    found = trained_findings(TrainedModel(module.eval(), config, data, 0, []))
     assert not failed(found)
     assert {"edges", "paths-agree", "causality", "locality", "gradients", "dead-units"} <= {f.check for f in found}
     assert not of(found, "correction")

@@ -22,7 +22,7 @@ NAMES = ["skill", "worms", "persistence", "classes", "neurons", "traces"]
 
 def answers_of(trained):
     family = registry().family("gat-lstm-v2")
-    return {q.name: family.predict(trained, q) for q in questions(trained.data, trained.config, "test")}
+    return {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +65,10 @@ def test_all_exhibits(shown):
 
 
 def test_skill_is_that_of_plain_sums(trained, answers, shown):
-    asked = questions(trained.data, trained.config, "test")
+    asked = questions(trained.dataset, trained.config, "test")
     for number, question in enumerate(asked):
         each = {}
-        for predictor in baselines(trained.data, trained.config):
+        for predictor in baselines(trained.dataset, trained.config):
             each[predictor.name] = predictor.answer(question)
         each["model"] = answers[question.name]
         mse = {}
@@ -89,7 +89,7 @@ def test_skill_is_that_of_plain_sums(trained, answers, shown):
 
 
 def test_persistence_has_a_high_pooled_r2(trained, shown):
-    question = questions(trained.data, trained.config, "test")[0]
+    question = questions(trained.dataset, trained.config, "test")[0]
     y = np.concatenate([scored(question, g, question.targets).ravel() for g in question.groups])
     p = np.concatenate([scored(question, g, question.now).ravel() for g in question.groups])
     known = np.isfinite(y)
@@ -99,8 +99,8 @@ def test_persistence_has_a_high_pooled_r2(trained, shown):
 
 
 def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
-    question = questions(trained.data, trained.config, "test")[0]
-    names = channels(trained.data, question.groups)
+    question = questions(trained.dataset, trained.config, "test")[0]
+    names = channels(trained.dataset, question.groups)
     inter = np.array([neuron_class(name) == "inter" for name in names])
 
     def skill(group, chosen):
@@ -127,7 +127,7 @@ def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
         for values in (answers[question.name].values, question.now)
     )
     assert rows[name][first] == pytest.approx(1 - error / change, rel=1e-4)
-    assert rows[name][3] == sum(name in trained.data.worms[g].names for g in question.groups)
+    assert rows[name][3] == sum(name in trained.dataset.worms[g].names for g in question.groups)
 
 
 def test_few_worms_are_said_to_be_too_few(shown):
@@ -163,17 +163,17 @@ def test_a_worm_without_identified_neurons_has_no_traces(worm_of, walks, make_tr
 
 
 def test_errors_leave_out_what_is_not_known(trained, answers):
-    question = questions(trained.data, trained.config, "test")[0]
+    question = questions(trained.dataset, trained.config, "test")[0]
     found = errors_of(question, answers[question.name], question.groups)
     for k, group in enumerate(question.groups):
         assert found.count[k].sum() == np.isfinite(question.targets[group]).sum()
-    names = channels(trained.data, question.groups)
-    absent = [[name not in trained.data.worms[g].names for name in names] for g in question.groups]
+    names = channels(trained.dataset, question.groups)
+    absent = [[name not in trained.dataset.worms[g].names for name in names] for g in question.groups]
     assert not found.count[np.array(absent)].any()
 
 
 def test_traces_are_chosen_by_rule(trained):
-    worm = trained.data.worms[trained.data.split.test[0]]
+    worm = trained.dataset.worms[trained.dataset.split.test[0]]
     columns = shown_neurons(worm)
     assert len(columns) == len(set(columns)) == min(6, len([n for n in worm.names if not n.startswith("unidentified")]))
     for kind in ("sensory", "inter", "motor"):
@@ -186,7 +186,7 @@ def test_traces_are_chosen_by_rule(trained):
 
 def test_real_worms(kato, make_trained, tmp_path):
     trained = make_trained(kato)
-    for member in trained.module.members:
+    for member in trained.network.members:
         member.head.weight.data.zero_()  # what remains is the linear path
         member.head.bias.data.zero_()
     found = {e.name: e for e in exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.folds_v1 import loss_terms, rolled_out
 
 PARAMETERS = 1_130_305  # of the published widths
@@ -32,19 +32,19 @@ def trained(walks, make_trained):
 
 
 def test_a_network_of_the_published_size_per_fold(trained):
-    each = [sum(p.numel() for p in member.parameters()) for member in trained.module.members]
+    each = [sum(p.numel() for p in member.parameters()) for member in trained.network.members]
     assert each == [PARAMETERS] * 3
-    assert trained.module.member(1) is trained.module.members[1]
+    assert trained.network.member(1) is trained.network.members[1]
 
 
 @pytest.mark.parametrize("scored", ["every", "last"])
 def test_loss_is_the_mean_squared_error_of_the_next_frames(trained, scored):
-    data = trained.data
+    data = trained.dataset
     loss = trained.config.loss.model_copy(update={"scored": scored})
     batch = list(data.batches("train", seed=0, epoch=0))[1]
     assert int(batch["member"]) == 1
     batch["known"][0, -1, 2] = batch["known"][2, -3, 0] = False
-    network = trained.module.member(1)
+    network = trained.network.member(1)
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x = batch["x"]
     first = x.shape[1] - 13
@@ -57,13 +57,13 @@ def test_loss_is_the_mean_squared_error_of_the_next_frames(trained, scored):
                 there = batch["known"][chunk, first + end]
                 following = batch["next"][chunk, first + end - 1]  # in the units of the last frame that is seen
                 errors += (forecast - following).square()[there].tolist()
-    assert loss_terms(trained.module, batch, loss)["mse"].item() == pytest.approx(np.mean(errors), rel=1e-4)
+    assert loss_terms(trained.network, batch, loss)["mse"].item() == pytest.approx(np.mean(errors), rel=1e-4)
 
 
 def test_forecasts_are_windows_one_by_one_each_fed_back(trained):
-    data = trained.data
+    data = trained.dataset
     worm = data.worms[data.split.test[0]]
-    graph, network = data.graph_of(worm), trained.module.member(0)
+    graph, network = data.graph_of(worm), trained.network.member(0)
     origins = np.array([11, 12, *range(30, 60)])  # more than one block of 16
     found = rolled_out(network, worm.z, graph, origins, 12, [1, 3])
     everyone = torch.ones(1, len(worm.names), dtype=torch.bool)
@@ -80,24 +80,24 @@ def test_forecasts_are_windows_one_by_one_each_fed_back(trained):
 def test_every_worm_is_answered_by_the_network_that_has_not_seen_it(trained):
     from neurocli.plugin.registry import registry
 
-    family, data = registry().family("gat-lstm-v1"), trained.data
+    family, data = registry().family("gat-lstm-v1"), trained.dataset
     question = family.questions(data, trained.config)[0]
     answer = family.predict(trained, question)
     for fold, group in enumerate(question.groups):
         worm = data.worms[group]
         at = question.origins[group]
-        own = rolled_out(trained.module.member(fold), worm.z, data.graph_of(worm), at, 12, [1])[1]
+        own = rolled_out(trained.network.member(fold), worm.z, data.graph_of(worm), at, 12, [1])[1]
         np.testing.assert_allclose(answer.values[group], worm.mean[at] + worm.sd[at] * own, atol=1e-5)
 
 
 def test_a_neuron_moves_only_neurons_at_most_three_edges_away(worms, make_trained):
     trained = make_trained(worms, model="gat-lstm-v1")
-    data = trained.data
+    data = trained.dataset
     worm = data.worms[data.split.test[0]]
     edges = data.graph_of(worm).edge_index.t().tolist()
 
     def forecasts(z):
-        return rolled_out(trained.module.member(0), z, data.graph_of(worm), np.array([30]), 15, [1])[1][0]
+        return rolled_out(trained.network.member(0), z, data.graph_of(worm), np.array([30]), 15, [1])[1][0]
 
     base, some_stay = forecasts(worm.z), False
     for pre in range(len(worm.names)):

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.simulation.example import small_worms
@@ -62,7 +62,7 @@ def changed(recordings: RecordingSet, group: str, sample: int, how: str) -> Reco
 def everything(family, trained, data):
     """(question, predictor) → [origin, channel] of all test worms; module and linear fits as they are."""
     config, found = trained.config, {}
-    asked = Trained(trained.module, config, data, 0, [])
+    asked = TrainedModel(trained.network, config, data, 0, [])
     for question in family.questions(data, config):
         found[question.name, "model"] = question, family.predict(asked, question)
         for baseline in family.baselines(data, config):
@@ -74,7 +74,7 @@ def everything(family, trained, data):
 def test_no_sample_after_an_origin_changes_a_forecast(worms, make_trained, model, options, how):
     family = registry().family(model)
     trained = make_trained(worms, {**of(model), **options}, model=model)
-    data = trained.data
+    data = trained.dataset
     group = data.split.test[1]
     origins = family.questions(data, trained.config)[0].origins[group]
     middle = int(origins[len(origins) // 2])
@@ -96,10 +96,10 @@ def test_with_the_statistics_of_whole_recordings_the_future_is_seen(worms, make_
     """The same check fails there, for the model and every baseline that has a mean."""
     family = registry().family(model)
     trained = make_trained(worms, {**of(model), "data.normalisation": "whole"}, model=model)
-    group = trained.data.split.test[1]
-    middle = int(family.questions(trained.data, trained.config)[0].origins[group][1])
-    other = family.adapt(changed(worms, group, middle, "other values"), trained.config, trained.data.split)
-    one, two = (everything(family, trained, which) for which in (trained.data, other))
+    group = trained.dataset.split.test[1]
+    middle = int(family.questions(trained.dataset, trained.config)[0].origins[group][1])
+    other = family.adapt(changed(worms, group, middle, "other values"), trained.config, trained.dataset.split)
+    one, two = (everything(family, trained, which) for which in (trained.dataset, other))
     for (_, name), (question, answer) in one.items():
         early = question.origins[group] <= middle
         same = np.array_equal(
@@ -160,7 +160,7 @@ def test_scores_are_weighted_by_the_whole_recording_and_forecasts_are_not(worms,
     """Ten times the scale of one neuron changes no score: weights belong to the score, which may know all."""
     family = registry().family("gat-lstm-v2")
     trained = make_trained(worms, OURS)
-    data, group = trained.data, trained.data.split.test[0]
+    data, group = trained.dataset, trained.dataset.split.test[0]
     question = family.questions(data, trained.config)[1]
     worm = data.worms[group]
     mean, sd = question.scoring[group]

@@ -8,7 +8,7 @@ import torch
 
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data.linear.path import LinearPath
-from neurocli_gat_lstm.model.attention import GraphTensors
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.rollout import continued
 from neurocli_gat_lstm.model.v2 import GatLstm, build_v2, linear_change
 
@@ -180,7 +180,7 @@ def test_linear_change_is_the_sum_that_it_stands_for():
 
 def test_training_starts_from_the_linear_path(worms):
     """An untrained network, prepared, is the linear baseline along the graph's edges, at every horizon."""
-    from neurocli.plugin.family import Trained
+    from neurocli.plugin.family import TrainedModel
     from neurocli.plugin.registry import registry
 
     family = registry().family("gat-lstm-v2")
@@ -189,7 +189,7 @@ def test_training_starts_from_the_linear_path(worms):
     module = family.build(config, data.spec).eval()
     assert len(module.members) == 10
     family.prepare(module, data, config)
-    trained = Trained(module, config, data, 0, [])
+    trained = TrainedModel(module, config, data, 0, [])
     (baseline,) = [p for p in family.baselines(data, config) if p.name == "VAR ridge, graph"]
     for question in family.questions(data, config):
         ours, theirs = family.predict(trained, question).values, baseline.answer(question).values

@@ -37,12 +37,12 @@ def trained(three, make_trained):
 
 @pytest.fixture(scope="module")
 def view(trained):
-    return views(trained.data, trained.module)[0]
+    return views(trained.dataset, trained.network)[0]
 
 
 @pytest.fixture(scope="module")
 def scores(trained):
-    return edge_scores.edge_scores(views(trained.data, trained.module))
+    return edge_scores.edge_scores(views(trained.dataset, trained.network))
 
 
 def whole(exhibits) -> None:
@@ -159,9 +159,9 @@ def test_one_step_reaches_neighbours_only(view):
 def test_without_its_network_a_forecast_depends_by_the_linear_coefficients(three, make_trained):
     trained = make_trained(three)
     with torch.no_grad():
-        for member in trained.module.members:
+        for member in trained.network.members:
             member.head.weight.zero_()
-    view = views(trained.data, trained.module)[0]
+    view = views(trained.dataset, trained.network)[0]
     off = ~np.eye(len(view.worm.names), dtype=bool)
     assert np.abs(edge_scores.linear_of(view)).max() > 0.01
     assert edge_scores.derivatives(view).one_step[off] == pytest.approx(edge_scores.linear_of(view)[off], abs=1e-6)
@@ -205,7 +205,7 @@ def test_rounds_hold_every_edge_once():
 
 def test_scores_stand_at_their_edges(trained, scores):
     """Edges are those of the connectome; linear coefficients are found by name."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     place = {name: k for k, name in enumerate(data.names)}
     real = {(data.names[a], data.names[b]) for a, b in zip(data.wiring.graph.pre, data.wiring.graph.post, strict=True)}
     edges = {(scores.names[a], scores.names[b]) for a, b in zip(scores.pre, scores.post, strict=True)}
@@ -227,7 +227,7 @@ def test_an_edge_that_no_training_worm_shows_has_no_estimate(worm_of, make_train
         for k in range(3)
     ]
     trained = make_trained(RecordingSet.of(made, meta={"kind": "worm"}), {"model.graph": "full"})
-    found = edge_scores.edge_scores(views(trained.data, trained.module))
+    found = edge_scores.edge_scores(views(trained.dataset, trained.network))
     with_rim = np.array(
         [found.names[a] == "RIML" or found.names[b] == "RIML" for a, b in zip(found.pre, found.post, strict=True)]
     )
@@ -237,10 +237,10 @@ def test_an_edge_that_no_training_worm_shows_has_no_estimate(worm_of, make_train
 
 
 def test_independent_views_have_not_seen_their_worm(trained):
-    found = views(trained.data, trained.module)
+    found = views(trained.dataset, trained.network)
     assert len(found) == 9 and [view.independent for view in found] == [True] * 3 + [False] * 6
     for view in found:
-        assert view.independent == (view.worm.group not in trained.data.split.folds[view.fold].train)
+        assert view.independent == (view.worm.group not in trained.dataset.split.folds[view.fold].train)
 
 
 def test_the_same_network_agrees_with_itself(scores):

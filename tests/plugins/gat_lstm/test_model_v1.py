@@ -8,7 +8,8 @@ from torch_geometric.nn import GATConv
 
 from neurocli_gat_lstm.graph.connectome import load_connectome
 from neurocli_gat_lstm.graph.graph import graph_among
-from neurocli_gat_lstm.model.attention import GraphTensors, SnapshotGATConv
+from neurocli_gat_lstm.graph.tensors import GraphTensors
+from neurocli_gat_lstm.model.attention import SnapshotGATConv
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm
 
 # Connected neurons of every class, one that is not in the connectome, and one without edges to the others.

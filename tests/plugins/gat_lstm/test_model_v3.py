@@ -10,7 +10,7 @@ import torch
 
 from neurocli.errors import ConfigError
 from neurocli.evaluation.scoreboard import Scoreboard
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.history import inputs_of
@@ -29,7 +29,7 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def trained(worms) -> Trained:
+def trained(worms) -> TrainedModel:
     """A prepared model with random weights."""
     family = registry().family("gat-lstm-v3")
     config = V3Config(**SMALL)
@@ -41,7 +41,7 @@ def trained(worms) -> Trained:
     with torch.no_grad():
         for parameter in network.parameters():  # no part answers zero
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
-    return Trained(network.eval(), config, data, 0, [])
+    return TrainedModel(network.eval(), config, data, 0, [])
 
 
 def plain_inputs(data, worm, paths, t: int) -> np.ndarray:
@@ -61,7 +61,7 @@ def plain_inputs(data, worm, paths, t: int) -> np.ndarray:
 
 
 def test_inputs_are_those_of_a_plain_loop(trained):
-    data = trained.data
+    data = trained.dataset
     worm = data.worms[data.split.test[0]]
     paths = data.linear(0).paths
     found = inputs_of(paths, worm, data.horizons, data.look_back)
@@ -71,7 +71,7 @@ def test_inputs_are_those_of_a_plain_loop(trained):
 
 def test_forecasts_are_those_of_a_plain_loop(trained):
     """Frame by frame through attention, LSTM and head of one member, for one origin."""
-    data, network = trained.data, trained.module
+    data, network = trained.dataset, trained.network
     group = data.split.folds[1].test[0]
     worm, at = data.worms[group], np.array([150])
     found = direct_forecasts(network, data, worm, 1, at)
@@ -108,7 +108,7 @@ def test_untrained_it_is_the_linear_path(worms):
 
 
 def test_nothing_after_the_origin_and_nothing_before_the_context_matters(trained):
-    data, network = trained.data, trained.module
+    data, network = trained.dataset, trained.network
     worm = data.worms[data.split.folds[0].test[0]]
     base = direct_forecasts(network, data, worm, 0, np.array([200]))[0]
     for change, moves in ((slice(201, None), False), (slice(0, 200 - 20), False), (slice(199, 200), True)):
@@ -119,7 +119,7 @@ def test_nothing_after_the_origin_and_nothing_before_the_context_matters(trained
 
 
 def test_residuals_are_of_paths_that_have_not_seen_the_worm(trained):
-    data = trained.data
+    data = trained.dataset
     batch = next(iter(data.batches("train", seed=0, epoch=0)))
     fold = int(batch["member"]) // data.members
     names = {w.group: w for w in data.training_worms(fold)}
@@ -135,12 +135,12 @@ def test_residuals_are_of_paths_that_have_not_seen_the_worm(trained):
 
 
 def test_the_loss_counts_as_the_score_does(trained):
-    data, network = trained.data, trained.module
+    data, network = trained.dataset, trained.network
     batch = data.chunks(0, data.training_worms(0)[0], data.linear(0).paths, np.array([120, 150]))
     batch["known"][1, 2, 3] = False
     with torch.no_grad():
         found = float(loss_terms(network, batch)["error"])
-        from neurocli_gat_lstm.model.attention import GraphTensors
+        from neurocli_gat_lstm.graph.tensors import GraphTensors
 
         graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
         said = network.corrections(0, batch["inputs"], graph, data.warm_up).numpy()
@@ -157,8 +157,8 @@ def test_the_loss_counts_as_the_score_does(trained):
 
 
 def test_derivatives_are_finite_differences(trained):
-    data = trained.data
-    view = direct_views(data, trained.module, [data.split.folds[0].test[0]])[0]
+    data = trained.dataset
+    view = direct_views(data, trained.network, [data.split.folds[0].test[0]])[0]
     one_step, followed, network = view.derivatives(5)
     x = view.windows(view.back + view.warm_up + 1, 24).double()
 
@@ -179,7 +179,7 @@ def test_derivatives_are_finite_differences(trained):
 
 
 def test_ablation_is_the_loss_without_the_edge(trained):
-    view = direct_views(trained.data, trained.module, [trained.data.split.folds[0].test[0]])[0]
+    view = direct_views(trained.dataset, trained.network, [trained.dataset.split.folds[0].test[0]])[0]
     found = view.ablated([np.array([0])])
     assert np.isfinite(found[0]) and found[0] != 0 and np.isnan(found[1:]).all()
 
@@ -221,7 +221,7 @@ def test_on_real_worms_it_beats_every_baseline(kato):
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-    trained = Trained(network.eval(), config, data, 5, [])
+    trained = TrainedModel(network.eval(), config, data, 5, [])
     board = Scoreboard([SkillOverPersistence()])
     for question in family.questions(data, config):
         board.add(question, "model", "model", family.predict(trained, question))

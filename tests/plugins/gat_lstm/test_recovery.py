@@ -26,11 +26,11 @@ def trained(worms, make_trained):
 
 @pytest.fixture(scope="module")
 def scores(trained):
-    return edge_scores(views(trained.data, trained.module, independent=True))
+    return edge_scores(views(trained.dataset, trained.network, independent=True))
 
 
 def test_truth_is_found_by_name(trained, scores):
-    shared = trained.data.recordings.truth
+    shared = trained.dataset.recordings.truth
     truth = recovery.truth_of(scores, shared)
     names = recovery.recorded_names(shared)
     known = {
@@ -50,7 +50,7 @@ def test_truth_is_found_by_name(trained, scores):
 
 
 def test_the_truth_itself_is_recovered_and_noise_is_not(trained, scores):
-    truth = recovery.truth_of(scores, trained.data.recordings.truth)
+    truth = recovery.truth_of(scores, trained.dataset.recordings.truth)
     found = recovery.recovered(truth.weight, truth, signed=True)
     assert (found.auc.value, found.sign) == (1, 1)
     assert found.chance.p < 0.01 and found.chance.mean < 0.7
@@ -66,20 +66,20 @@ def test_the_truth_itself_is_recovered_and_noise_is_not(trained, scores):
 
 
 def test_a_pair_that_is_no_edge_scores_nothing(trained, scores):
-    truth = recovery.truth_of(scores, trained.data.recordings.truth)
+    truth = recovery.truth_of(scores, trained.dataset.recordings.truth)
     values = recovery.on_pairs(scores, truth, np.ones(scores.n_edges))
     real = set(zip(scores.pre.tolist(), scores.post.tolist(), strict=True))
     assert values.tolist() == [float((a, b) in real) for a, b in zip(truth.pre, truth.post, strict=True)]
 
 
 def test_other_recordings_have_no_truth(walks, make_trained, trained):
-    assert recovery.has_truth(trained.data)
+    assert recovery.has_truth(trained.dataset)
     assert not recovery.has_truth(make_trained(walks(3)).data)
 
 
 def test_random_networks_have_the_trained_weights_in_another_order_and_the_same_linear_path(trained, scores):
-    blank = scrambled(trained.module, 0)
-    for (name, one), other in zip(trained.module.named_parameters(), blank.parameters(), strict=True):
+    blank = scrambled(trained.network, 0)
+    for (name, one), other in zip(trained.network.named_parameters(), blank.parameters(), strict=True):
         np.testing.assert_array_equal(np.sort(one.detach(), None), np.sort(other.detach(), None), err_msg=name)
         assert one.numel() < 3 or not np.array_equal(one.detach(), other.detach())
     found = untrained_scores(trained)
@@ -92,7 +92,7 @@ def test_random_networks_have_the_trained_weights_in_another_order_and_the_same_
 def test_a_random_network_can_score_high(trained):
     """Where what carries a signal is what it weighs most; no pair ties."""
     found = untrained_scores(trained)
-    truth = recovery.truth_of(found, trained.data.recordings.truth)
+    truth = recovery.truth_of(found, trained.dataset.recordings.truth)
     size = np.abs(recovery.on_pairs(found, truth, found.mean(NETWORK)))
     asked = size[truth.asked]
     assert len(np.unique(asked)) > 0.9 * len(asked)
@@ -142,7 +142,7 @@ def uncoupled() -> RecordingSet:
 def exhibit_of(recordings, make_trained, figures, **options):
     """With a network that says nothing: the linear path is what is asked about."""
     trained = make_trained(recordings, {f"model.{name}": value for name, value in options.items()})
-    for member in trained.module.members:
+    for member in trained.network.members:
         member.head.weight.data.zero_()
     return trained, interpretation_exhibits(trained, figures)
 
@@ -170,7 +170,7 @@ def test_functional_edges_are_told_from_silenced_ones_on_the_pairs_that_a_graph_
     assert row[column("random network")] is not None
     pairs = next(e for e in shown if e.name == "controls").claims
     assert 0 < pairs["pairs_within_1"] < pairs["pairs_within_2"] <= 1 or graph == "full"
-    edges = trained.data.wiring.graph.n_edges
+    edges = trained.dataset.wiring.graph.n_edges
     assert pairs["pairs_within_1"] == pytest.approx(edges / (30 * 29))
 
 

@@ -20,7 +20,7 @@ def trained(worms, make_trained):
 @pytest.fixture(scope="module")
 def parts(trained):
     """(network, linear path, worm, nodes, graph) as `evaluate` takes them for a worm."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     group = data.split.test[2]
     worm, fold = data.worms[group], data.folds_for(group)[0]
     assert fold == 2
@@ -85,7 +85,7 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
 
     family = registry().family("gat-lstm-v2")
     trained = make_trained(worms, {"model.members": 2, "evaluate.stride": 50})
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     question = family.questions(data, trained.config)[1]
     answer = family.predict(trained, question)
     names = sorted({n for w in data.worms.values() for n in w.names})
@@ -108,13 +108,13 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
 
 
 def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
-    data, module, loss = trained.data, trained.module, trained.config.loss
+    data, module, loss = trained.dataset, trained.network, trained.config.loss
     batch = next(b for b in data.batches("train", seed=0, epoch=0) if not bool(b["present"].all()))
     batch["known"][1, 12, 3] = batch["known"][2, 15 + 4 + 2, 1] = False
     terms = loss_terms(module, batch, loss)
     member = int(batch["member"])
     linear = {name: batch[name] for name in ("own", "level", "change")}
-    from neurocli_gat_lstm.model.attention import GraphTensors
+    from neurocli_gat_lstm.graph.tensors import GraphTensors
 
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x, known = batch["x"].numpy().astype(np.float64), batch["known"].numpy()
@@ -150,14 +150,14 @@ def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
 @pytest.mark.parametrize("steps", [0, 1])
 def test_without_a_rollout_there_is_one_term(worms, make_trained, steps):
     trained = make_trained(worms, {"loss.chunk": 15, "loss.rollout": steps})
-    batch = next(iter(trained.data.batches("train", seed=0, epoch=0)))
-    assert set(loss_terms(trained.module, batch, trained.config.loss)) == {"one_step"}
+    batch = next(iter(trained.dataset.batches("train", seed=0, epoch=0)))
+    assert set(loss_terms(trained.network, batch, trained.config.loss)) == {"one_step"}
 
 
 def test_every_parameter_of_the_fold_learns_and_no_other(trained):
-    module = trained.module
+    module = trained.network
     module.zero_grad()
-    batch = next(iter(trained.data.batches("train", seed=0, epoch=0)))
+    batch = next(iter(trained.dataset.batches("train", seed=0, epoch=0)))
     sum(loss_terms(module, batch, trained.config.loss).values()).backward()
     for number, member in enumerate(module.members):
         for name, parameter in member.named_parameters():

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from neurocli_gat_lstm.config import GraphConfig
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.graph.wiring import Wiring
 from neurocli_gat_lstm.interpretation.edge_scores import ABLATION, attention_of, derivatives, edge_scores
-from neurocli_gat_lstm.model.attention import GraphTensors
 from neurocli_gat_lstm.model.loss_v2 import loss_terms
 from neurocli_gat_lstm.model.rollout import continued, rolled_out
 from neurocli_gat_lstm.model.views import views
@@ -124,7 +124,7 @@ def pairs_of(names, matrix):
 
 def edges_on_every_path(trained, group):
     """Path → edges that carry something there, as (pre, post)."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     worm = data.worms[group]
     fold = data.folds_for(group)[0]
     nodes, graph = data.nodes_of(worm), data.graph_of(worm)
@@ -209,7 +209,7 @@ def test_every_training_batch_carries_the_edges_of_its_worm(looked_at):
 def test_the_gradient_of_the_loss_follows_the_edges(worms, make_trained):
     """Of one neuron's one-step errors, with that neuron alone known: through attention, what is not upstream adds nothing."""
     trained = make_trained(worms, {"model.linear": "own", "loss.rollout": 0, "loss.neuron_dropout": 0.0})
-    batch = next(iter(trained.data.batches("train", seed=0, epoch=0)))
+    batch = next(iter(trained.dataset.batches("train", seed=0, epoch=0)))
     edges = set(map(tuple, batch["edge_index"].t().tolist()))
     n = batch["x"].shape[2]
     for post in range(n):
@@ -217,7 +217,7 @@ def test_the_gradient_of_the_loss_follows_the_edges(worms, make_trained):
         asked["x"] = batch["x"].clone().requires_grad_()
         asked["known"] = torch.zeros_like(batch["known"])
         asked["known"][..., post] = True
-        sum(loss_terms(trained.module, asked, trained.config.loss).values()).backward()
+        sum(loss_terms(trained.network, asked, trained.config.loss).values()).backward()
         upstream = {pre for pre in range(n) if asked["x"].grad[..., pre].abs().max() > 0}
         assert upstream == {post, *(pre for pre, to in edges if to == post)}
 
@@ -226,7 +226,7 @@ def test_the_gradient_of_the_loss_follows_the_edges(worms, make_trained):
 def test_the_four_kato_worms_have_374_edges_among_50_neurons_on_every_path(kato, make_trained):
     chemical, gap = connectome()
     trained = make_trained(kato, {"model.linear": "own"})
-    data = trained.data
+    data = trained.dataset
     assert len(data.names) == 50 and data.wiring.graph.n_edges == 374
     assert named(data.names, data.wiring.among(data.names)) == among(data.names, chemical | gap)
     for group, count in zip(data.split.test, (221, 313, 250, 228), strict=True):
@@ -241,7 +241,7 @@ def test_the_four_kato_worms_have_374_edges_among_50_neurons_on_every_path(kato,
 def test_a_neuron_moves_only_its_downstream_neurons_and_more_with_every_step(worms, make_trained, layers, hops):
     """k = the larger of attention layers and hops; the linear path counts hops over all neurons of the run."""
     trained = make_trained(worms, {"model.attention": layers, "model.hops": hops})
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     k = max(len(layers), hops)
     group = data.split.test[0]
     worm, run_edges = data.worms[group], {(a, b) for a, b in named(data.names, data.wiring.among(data.names))}

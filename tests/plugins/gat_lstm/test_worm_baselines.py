@@ -72,7 +72,7 @@ def test_scoring_a_forecast_that_never_changes_says_nothing_on_stderr(worms):
 def test_every_predictor_answers_every_target(walks, make_trained):
     family = registry().family("gat-lstm-v2")
     trained = make_trained(walks(3), {"evaluate.stride": 25})
-    data, config = trained.data, trained.config
+    data, config = trained.dataset, trained.config
     for question in family.questions(data, config):
         answers = [p.answer(question) for p in family.baselines(data, config)] + [family.predict(trained, question)]
         for group, target in question.targets.items():

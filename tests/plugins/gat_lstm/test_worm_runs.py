@@ -59,16 +59,16 @@ def test_a_run_over_folds_says_so_and_has_a_network_for_each(finished):
 def test_its_own_worms_are_answered_each_by_the_fold_that_has_not_seen_it(finished, tmp_path):
     run, _ = finished
     family, trained = trained_of_run(run, None, "cpu", Reporter())
-    assert len(trained.data.split.folds) == 4
+    assert len(trained.dataset.split.folds) == 4
     with torch.no_grad():
-        for fold, group in enumerate(trained.data.split.test):
-            question = family.questions(trained.data, trained.config)[0]
+        for fold, group in enumerate(trained.dataset.split.test):
+            question = family.questions(trained.dataset, trained.config)[0]
             base = family.predict(trained, question).values
-            trained.data.forecasts.clear()
-            head = trained.module.members_of(fold)[0].head.bias
+            trained.dataset.forecasts.clear()
+            head = trained.network.members_of(fold)[0].head.bias
             head += 1.0
             moved = family.predict(trained, question).values
-            trained.data.forecasts.clear()
+            trained.dataset.forecasts.clear()
             head -= 1.0
             changed = [g for g in question.groups if not np.array_equal(base[g], moved[g], equal_nan=True)]
             assert changed == [group]
@@ -117,7 +117,7 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
     family, trained = trained_of_run(run, [path], "cpu", Reporter())
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert data.names == ("AVAL", "AVAR", "AVBL", "AVBR")
     (group,) = data.split.test
     worm = data.worms[group]
@@ -158,7 +158,7 @@ def test_a_gfp_worm_is_scored_and_called_what_it_is(finished, walks, worm_of, tm
     path = tmp_path / "gfp.h5"
     RecordingSet.of([new_worm(walks, worm_of, indicator="gfp")], meta={"kind": "worm"}).save(path)
     family, trained = trained_of_run(run, [path], "cpu", Reporter())
-    assert "elsewhere-new: GFP, no calcium indicator" in " | ".join(family.notes(trained.data, trained.config))
+    assert "elsewhere-new: GFP, no calcium indicator" in " | ".join(family.notes(trained.dataset, trained.config))
 
 
 def test_a_worm_that_the_run_was_trained_on_is_no_new_worm(finished, walks, tmp_path):
@@ -191,9 +191,9 @@ def test_a_worm_of_the_training_is_known_in_another_file_too(finished, walks, wo
         trained_of_run(run, [path], "cpu", Reporter())
     RecordingSet.of([copy, new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
     family, trained = trained_of_run(run, [path], "cpu", Reporter())
-    assert trained.data.split.test == ("elsewhere-new",)
+    assert trained.dataset.split.test == ("elsewhere-new",)
     assert "left out: theirs: the same worm as lab-w2, which the run was trained on" in family.notes(
-        trained.data, trained.config
+        trained.dataset, trained.config
     )
 
 
@@ -204,8 +204,8 @@ def test_a_control_does_not_enter_the_mean_of_other_worms(finished, walks, worm_
     gfp.signal = gfp.signal[:, ::-1].copy()
     RecordingSet.of([new_worm(walks, worm_of), gfp], meta={"kind": "worm"}).save(path)
     family, trained = trained_of_run(run, [path], "cpu", Reporter())
-    assert trained.data.split.test == ("elsewhere-new",)
-    assert any("gfp: GFP" in line for line in family.notes(trained.data, trained.config))
+    assert trained.dataset.split.test == ("elsewhere-new",)
+    assert any("gfp: GFP" in line for line in family.notes(trained.dataset, trained.config))
 
 
 def test_a_single_worm_can_be_prepared(walks, neuro, tmp_path):
@@ -240,7 +240,7 @@ def real_run(folder, neuro, tmp_path_factory):
 @pytest.mark.realdata
 def test_a_worm_of_another_laboratory_is_answered_by_all_folds(real_run, folder, tmp_path):
     family, trained = trained_of_run(real_run, [folder / "Atanas2023_2022-08-02-01.h5"], "cpu", Reporter())
-    data = trained.data
+    data = trained.dataset
     (group,) = data.split.test
     worm = data.worms[group]
     nodes = data.nodes_of(worm)
@@ -257,11 +257,11 @@ def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, n
     pytest.importorskip("pynwb")
     files = [folder / "ScholzEtAl2018_0.nwb"]
     family, trained = trained_of_run(real_run, files, "cpu", Reporter())
-    said = " | ".join(family.notes(trained.data, trained.config))
-    assert said.count("GFP, no calcium indicator") == 1 and all(g in said for g in trained.data.split.test)
-    question = family.questions(trained.data, trained.config)[0]
+    said = " | ".join(family.notes(trained.dataset, trained.config))
+    assert said.count("GFP, no calcium indicator") == 1 and all(g in said for g in trained.dataset.split.test)
+    question = family.questions(trained.dataset, trained.config)[0]
     answer = family.predict(trained, question)
     assert all(np.isfinite(answer.values[g][np.isfinite(question.targets[g])]).all() for g in question.groups)
-    assert all(trained.data.graph_of(trained.data.worms[g]).edge_index.shape[1] == 0 for g in question.groups)
+    assert all(trained.dataset.graph_of(trained.dataset.worms[g]).edge_index.shape[1] == 0 for g in question.groups)
     done = neuro("train", "gat-lstm-v2", *named(files), "--runs-dir", tmp_path, *FAST, "--set=data.neurons=all")
     assert done.code == 3 and "GFP" in done.answer["error"]["message"]

@@ -8,11 +8,10 @@ import numpy as np
 
 from neurocli.evaluation.question import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
-from neurocli.plugin.family import Trained
+from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.evaluation.shd.predictions import probabilities
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.model.neuron import ElmNeuron
 
 MOMENTS = 50
@@ -26,9 +25,9 @@ def class_names(data: ShdData) -> list[str]:
     return [f"{language} {digit}" for language in ("English", "German") for digit in range(10)]
 
 
-def confusion(trained: Trained, answers: dict[str, Prediction], figures: Path) -> Exhibit:
+def confusion(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> Exhibit:
     """Share of the samples of each class that are taken for each class."""
-    data = trained.data
+    data = trained.dataset
     assert isinstance(data, ShdData)
     rows, answer = data.scored_rows("test"), next(iter(answers.values()))
     truth = np.concatenate([data.classes(rows[group]) for group in answer.values])
@@ -55,16 +54,16 @@ def confusion(trained: Trained, answers: dict[str, Prediction], figures: Path) -
     return Exhibit("confusion", "Which classes are confused", Table(columns, lines), path, {})
 
 
-def evidence(trained: Trained, figures: Path) -> Exhibit:
+def evidence(trained: TrainedModel, figures: Path) -> Exhibit:
     """Accuracy when the output is read before the end, the untrained neuron beside it."""
-    data, module = trained.data, trained.module
+    data, module = trained.dataset, trained.network
     assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     rows = np.concatenate(list(data.scored_rows(part).values()))
     rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLES]
     every = max(1, data.num_steps // MOMENTS)
-    blank = untrained_neuron(trained.config, data.spec, module.options.version, trained.seed)
-    blank = blank.to(next(module.parameters()).device)
+    blank = trained.untrained().to(next(module.parameters()).device)
+    assert isinstance(blank, ElmNeuron)
     truth = data.classes(rows)
     right = [(probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (module, blank)]
     step_ms = data.spec["delta_t"]

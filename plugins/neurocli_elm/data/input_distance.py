@@ -1,4 +1,4 @@
-"""What all figures of what a neuron has learned share: colours, and where inputs are on the dendrite."""
+"""Where the inputs of a simulated cell are on its dendrite."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli_elm.data.dataset import SimulationData
-
-# Okabe and Ito's colours, which those who are colour-blind can tell apart.
-EXCITATION, INHIBITION, MODEL, UNTRAINED = "#D55E00", "#0072B2", "#333333", "0.6"
 
 
 def distance_of(data: SimulationData) -> NDArray[np.float64] | None:

@@ -1,0 +1,62 @@
+"""What an evaluation found, with all that can be read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurocli.workflow.write_failures import WriteFailures
+
+if TYPE_CHECKING:
+    from neurocli.evaluation.evaluate import Evaluation
+    from neurocli.plugin.exhibit import Exhibit
+    from neurocli.plugin.family import ModelFamily, TrainedModel
+    from neurocli.workflow.controls import ControlComparison
+
+
+@dataclass
+class EvaluationResult:
+    """What `evaluate` found.
+
+    name: of the run, or of the weights' file; path: folder of the result; kept: its JSON file; trained: the model that was scored;
+    controls: what a comparison with controls found, where it was asked for; failures: files that could not be written.
+    """
+
+    name: str
+    path: Path
+    kept: Path
+    family: ModelFamily
+    trained: TrainedModel
+    evaluation: Evaluation
+    controls: ControlComparison | None = None
+    failures: WriteFailures = field(default_factory=WriteFailures)
+
+    @property
+    def config(self) -> Any:
+        return self.trained.config
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """Every score, a record each, as in --json."""
+        from neurocli.runs.plain import plain
+
+        return list(plain(self.evaluation.as_dict()["scores"]))
+
+    @property
+    def verdict(self) -> str:
+        """The main score beside its references, and what the difference allows to say."""
+        from neurocli.report.scores import score_line, skill_lines
+
+        found = self.evaluation.as_dict()
+        return ". ".join([score_line(found), *skill_lines(found)])
+
+    @property
+    def exhibits(self) -> list[Exhibit]:
+        return self.evaluation.exhibits
+
+    @property
+    def files(self) -> list[Path]:
+        """What was written."""
+        written = [self.kept, *(e.figure for e in self.exhibits if e.figure)]
+        return [path for path in written if path.is_file()]
