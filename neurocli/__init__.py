@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from neurocli.workflow.diagnose import diagnose
     from neurocli.workflow.evaluate import evaluate
     from neurocli.workflow.interpret import interpret
-    from neurocli.workflow.open_recordings import open_recordings
     from neurocli.workflow.preprocess import preprocess
     from neurocli.workflow.run import Run, load_run
     from neurocli.workflow.simulate import simulate
+    from neurocli.workflow.sources import open_recordings
     from neurocli.workflow.train import resume, train
 
 _PLACES = {
@@ -32,7 +32,7 @@ _PLACES = {
     "evaluate": "evaluate",
     "interpret": "interpret",
     "load_run": "run",
-    "open_recordings": "open_recordings",
+    "open_recordings": "sources",
     "preprocess": "preprocess",
     "resume": "train",
     "simulate": "simulate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from neurocli.errors import DataError, NeuroError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.plugin.registry import load_implementation, registry
-from neurocli.workflow.messages import Reporter
+from neurocli.workflow.configuring import AnyPath
+from neurocli.workflow.messages import Listener, Reporter
 
 if TYPE_CHECKING:
     from neurocli.plugin.cards import ModelCard
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
     from neurocli.recordings.readers import Reader
 
-Data = "str | PathLike[str] | Sequence[str | PathLike[str]] | RecordingSet | None"
 DEFAULT_PRESET = "quick"
 
 
@@ -51,6 +52,17 @@ def open_files(data: Any, reporter: Reporter) -> RecordingSet:
     if isinstance(data, RecordingSet):
         return data
     return open_paths(paths_of(data) or [], load_readers(reporter))
+
+
+def open_recordings(path: AnyPath | Sequence[AnyPath], *, progress: Listener | None = None) -> RecordingSet:
+    """The recordings of a file, of a folder, or of several, by the name of their group. Raises DataError.
+
+    >>> import neurocli
+    >>> recordings = neurocli.open_recordings("brunel.h5")  # doctest: +SKIP
+    >>> recordings["run-0000"].signal.shape  # [time, channel]  # doctest: +SKIP
+    (1000, 100)
+    """
+    return open_files(path, Reporter(progress))
 
 
 def recordings_for(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurocli.diagnosis.words import counted, listed
 from neurocli.recordings.split import NEW_DATA
-from neurocli_gat_lstm.data.dataset import WormData
+
+if TYPE_CHECKING:
+    from neurocli_gat_lstm.data.dataset import WormData
 
 
 def notes(data: WormData, config: Any) -> list[str]:
