@@ -19,7 +19,7 @@ from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 LOWEST_CEILING = 0.3
 SMOOTHING_MS = 50.0
 MARGIN = 0.02
-"""A ceiling is right to so much (tests/plugins/eirnn/test_ceiling.py): a reference within it has not passed it."""
+"""A ceiling is right to so much (tests/plugins/eirnn/evaluation/test_ceiling.py): a reference within it has not passed it."""
 
 
 def reference_findings(data: SessionData, config: Any, which: str) -> list[Finding]:

@@ -23,7 +23,7 @@ _TINY = 1e-12
 CONDITION = ("location", "reward", "salience")
 LAGS = (0, 1, 2, 4, 8, 16, 32)
 QUICK_EPOCHS = 120
-"""Of the GRU; see `tests/plugins/eirnn/test_rivals.py` for what more of them bring."""
+"""Of the GRU; see `tests/plugins/eirnn/evaluation/test_rivals.py` for what more of them bring."""
 
 Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Inputs [trial, time, input] → rates [trial, time, neuron] in sp/s."""

@@ -24,7 +24,7 @@ BINS = int(_STARTS[-1]) + 2
 FEWEST_POSITIVES, FEWEST_EACH = 30, 4
 """Steps with a spike (and steps without) below which no interval is given: so many in all, and so many times the number of
 simulations. With fewer an interval of an AUC of .99 holds the true one in .89 of cases and not in .95: few spikes are ranked
-wrong, often none in most simulations. tests/plugins/elm/test_auc_coverage.py simulates it."""
+wrong, often none in most simulations. tests/plugins/elm/evaluation/test_auc_coverage.py simulates it."""
 
 
 def fewest_positives(simulations: int) -> int:

@@ -19,7 +19,7 @@ from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
 from neurocli_elm.model.routing import neuronio_routing
 
-_spec = importlib.util.spec_from_file_location("plain_neuron", Path(__file__).with_name("plain_neuron.py"))
+_spec = importlib.util.spec_from_file_location("plain_neuron", Path(__file__).parents[1].joinpath("plain_neuron.py"))
 assert _spec is not None and _spec.loader is not None
 _plain = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_plain)

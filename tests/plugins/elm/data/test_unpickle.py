@@ -21,7 +21,7 @@ from neurocli_elm.data.readers.pickle_machine import LONG
 from neurocli_elm.data.readers.pickled import Array, Stored
 from neurocli_elm.data.readers.unpickle import load, peek
 
-_spec = importlib.util.spec_from_file_location("python2", Path(__file__).with_name("python2.py"))
+_spec = importlib.util.spec_from_file_location("python2", Path(__file__).parents[1].joinpath("python2.py"))
 assert _spec is not None and _spec.loader is not None
 _python2 = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_python2)

@@ -19,7 +19,7 @@ from neurocli_elm.data.shd_bins import binned, edges, num_bins
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.data.shd_split import PUBLISHED, is_test_file
 
-_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
+_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).parents[1].joinpath("shd_files.py"))
 assert _spec is not None and _spec.loader is not None
 files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)

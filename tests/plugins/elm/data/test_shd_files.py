@@ -25,7 +25,7 @@ from neurocli_elm.data.readers import shd_gzip
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.data.readers.shd_gzip import unpacked
 
-_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
+_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).parents[1].joinpath("shd_files.py"))
 assert _spec is not None and _spec.loader is not None
 files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)

@@ -25,7 +25,7 @@ from neurocli_elm.evaluation.shd.predictions import events_of, probabilities
 from neurocli_elm.evaluation.shd.targets import HEARD, NEW, Accuracy, LogLoss
 from neurocli_elm.simulation.example import small_cells
 
-_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).with_name("shd_files.py"))
+_spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).parents[1].joinpath("shd_files.py"))
 assert _spec is not None and _spec.loader is not None
 files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)

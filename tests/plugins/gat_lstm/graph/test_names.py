@@ -151,7 +151,7 @@ def test_every_neuron_of_the_labelled_worm_is_known():
 
 
 def test_the_tables_say_where_they_come_from():
-    folder = Path(__file__).parents[3] / "plugins" / "neurocli_gat_lstm" / "tables"
+    folder = Path(__file__).parents[4] / "plugins" / "neurocli_gat_lstm" / "tables"
     tables = sorted(folder.glob("*.csv"))
     assert [table.stem for table in tables] == [
         "cook2019",
