@@ -35,8 +35,8 @@ def compare(
             notes=found.notes,
             options=found.differing,
         )
-        for question in found.comparison.questions:
-            _show(output, found.comparison, question.name, found.names, found.leaky)
+        for target in found.comparison.targets:
+            _show(output, found.comparison, target.name, found.names, found.leaky)
         for letter, name in _letters(found.names).items():
             changed = found.differing.get(name)  # against the first
             output.text(f"{letter}: {name}" + (f" ({in_words(changed)})" if changed else ""))
@@ -49,14 +49,14 @@ def _letters(names: list[str]) -> dict[str, str]:
     return {chr(ord("A") + n) if n < 26 else f"run {n + 1}": name for n, name in enumerate(names)}
 
 
-def _show(output: Output, found: Comparison, question: str, names: list[str], leaky: bool) -> None:
+def _show(output: Output, found: Comparison, target: str, names: list[str], leaky: bool) -> None:
     """The runs, the best baseline and the ceiling; then what each run is better by than the first."""
     from neurocli.evaluation.intervals import FEWEST_FOR_P
     from neurocli.evaluation.wording import why_no_p
 
-    scores = [s for s in found.scores if s.question == question]
+    scores = [s for s in found.scores if s.target == target]
     headings = list(dict.fromkeys((s.metric, s.unit) for s in scores if s.kind == "model"))
-    best = found.best_baselines.get(question)
+    best = found.best_baselines.get(target)
     lines = [(name, f"{letter}  {name}") for letter, name in _letters(names).items()]
     if best is not None:
         lines.append((best, f"best baseline: {best}"))
@@ -67,7 +67,7 @@ def _show(output: Output, found: Comparison, question: str, names: list[str], le
         rows.append([shown, *(cells.get(h, "–") for h in headings)])
     first, *others = _letters(names).items()
     for letter, name in others:
-        mine = [d.as_dict() for d in found.differences if (d.name, d.question) == (name, question)]
+        mine = [d.as_dict() for d in found.differences if (d.name, d.target) == (name, target)]
         cells = {(d["metric"], d["unit"]): with_interval(d["value"], d["low"], d["high"]) for d in mine}
         ps = {(d["metric"], d["unit"]): format_value(d["p"]) for d in mine}
         verdicts = {(d["metric"], d["unit"]): d["verdict"] or "–" for d in mine}
@@ -77,4 +77,4 @@ def _show(output: Output, found: Comparison, question: str, names: list[str], le
     n = scores[0].n_groups
     columns = ["", *(f"{metric} [{unit}]" if unit else metric for metric, unit in headings)]
     note = why_no_p(n) if others and n < FEWEST_FOR_P else None
-    output.table(f"{question}, the same {n} test groups", columns, rows, leaky=leaky, note=note)
+    output.table(f"{target}, the same {n} test groups", columns, rows, leaky=leaky, note=note)

@@ -35,17 +35,17 @@ def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
     comparison = found.comparison
     main = (comparison.scores[0].metric, comparison.scores[0].unit)
     rows = []
-    for question in comparison.questions:
+    for target in comparison.targets:
         for name in (found.model, *found.runs):
             score = next(
-                s for s in comparison.scores if (s.name, s.question, s.metric, s.unit) == (name, question.name, *main)
+                s for s in comparison.scores if (s.name, s.target, s.metric, s.unit) == (name, target.name, *main)
             )
-            row: list[Any] = [question.name, name, with_interval(score.value, score.low, score.high), "", ""]
+            row: list[Any] = [target.name, name, with_interval(score.value, score.low, score.high), "", ""]
             difference = next(
                 (
                     d
                     for d in comparison.differences
-                    if (d.name, d.question, d.metric, d.unit) == (name, question.name, *main)
+                    if (d.name, d.target, d.metric, d.unit) == (name, target.name, *main)
                 ),
                 None,
             )
@@ -58,7 +58,7 @@ def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
     group = found.group
     output.table(
         f"controls, the same {found.n_groups} test {group}s",
-        ("question", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
+        ("target", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
         rows,
         leaky=leaky,
         note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "

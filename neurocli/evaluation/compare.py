@@ -1,4 +1,4 @@
-"""TrainedModel models side by side: the same questions on the same test groups, and the paired difference to the first."""
+"""TrainedModel models side by side: the same targets on the same test groups, and the paired difference to the first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from neurocli.errors import DataError
 from neurocli.evaluation.intervals import paired, verdict
-from neurocli.evaluation.question import Bound, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL, Score, Scoreboard
+from neurocli.evaluation.target import Bound, Predictor, Target
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily, TrainedModel
@@ -32,7 +32,7 @@ class Difference:
 
     name: str
     against: str
-    question: str
+    target: str
     metric: str
     unit: str
     value: float
@@ -52,25 +52,25 @@ class Difference:
 class Comparison:
     """Scores of all and of their references, and the differences of all but the first to the first.
 
-    best_baselines: question → name of the best baseline; all baselines are fitted on the first contestant's training groups.
+    best_baselines: target → name of the best baseline; all baselines are fitted on the first contestant's training groups.
     """
 
     scores: list[Score]
     differences: list[Difference]
-    questions: list[Question]
+    targets: list[Target]
     best_baselines: dict[str, str]
 
 
 def compare(contestants: Sequence[Contestant]) -> Comparison:
-    """Score every contestant by the first one's metrics. Raises DataError where their test data or questions differ."""
+    """Score every contestant by the first one's metrics. Raises DataError where their test data or targets differ."""
     first = contestants[0]
-    asked = {c.name: c.family.questions(c.trained.dataset, c.trained.config) for c in contestants}
+    asked = {c.name: c.family.targets(c.trained.dataset, c.trained.config) for c in contestants}
     for other in contestants[1:]:
         _same_test_data(first, other)
     common = [q for q in asked[first.name] if all(any(_same(q, o) for o in asked[c.name]) for c in contestants)]
     if not common:
         raise DataError(
-            f"the runs answer different questions: {_names(asked[first.name])} against "
+            f"the runs are scored on different targets: {_names(asked[first.name])} against "
             + "; ".join(_names(asked[c.name]) for c in contestants[1:]),
             where=", ".join(c.name for c in contestants),
             hint="compare models of one family, trained with the same data and evaluate options",
@@ -81,26 +81,26 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
     if isinstance(ceiling, Predictor):
         references.append(ceiling)
     differences, best = [], {}
-    for question in common:
+    for target in common:
         for c in contestants:
-            board.add(question, c.name, "model", c.family.predict(c.trained, question))
+            board.add(target, c.name, "model", c.family.predict(c.trained, target))
         for predictor in references:
-            answer = predictor.answer(question)
-            if answer is not None:
-                board.add(question, predictor.name, predictor.kind, answer)
+            prediction = predictor.predict(target)
+            if prediction is not None:
+                board.add(target, predictor.name, predictor.kind, prediction)
         if isinstance(ceiling, Bound):
-            board.add_bound(question, ceiling)
-        found = board.skill(question, first.name)["best_baseline"]
+            board.add_bound(target, ceiling)
+        found = board.skill(target, first.name)["best_baseline"]
         if found is not None:
-            best[question.name] = found
+            best[target.name] = found
         for metric in board.metrics:
-            base = board.statistics(question, first.name, metric)
+            base = board.statistics(target, first.name, metric)
             for c in contestants[1:]:
-                test = paired(metric, board.statistics(question, c.name, metric), base)
+                test = paired(metric, board.statistics(target, c.name, metric), base)
                 judged = verdict(test, metric.higher)
                 differences.append(
                     Difference(
-                        c.name, first.name, question.name, metric.name, metric.unit, **asdict(test), verdict=judged
+                        c.name, first.name, target.name, metric.name, metric.unit, **asdict(test), verdict=judged
                     )
                 )
     return Comparison([s for s in board.scores if s.subset == ALL], differences, common, best)
@@ -127,15 +127,14 @@ def _same_test_data(one: Contestant, other: Contestant) -> None:
     )
 
 
-def _same(one: Question, other: Question) -> bool:
+def _same(one: Target, other: Target) -> bool:
     if one.name != other.name or one.groups != other.groups:
         return False
     return all(
-        one.targets[g].shape == other.targets[g].shape
-        and np.array_equal(one.targets[g], other.targets[g], equal_nan=True)
+        one.values[g].shape == other.values[g].shape and np.array_equal(one.values[g], other.values[g], equal_nan=True)
         for g in one.groups
     )
 
 
-def _names(questions: Sequence[Question]) -> str:
-    return ", ".join(q.name for q in questions)
+def _names(targets: Sequence[Target]) -> str:
+    return ", ".join(q.name for q in targets)

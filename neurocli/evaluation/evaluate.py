@@ -1,4 +1,4 @@
-"""Ask a trained model its questions, and hold every answer against baselines and ceiling on the same targets."""
+"""Score the predictions of a trained model beside those of baselines and ceiling, on the same targets."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 class Evaluation:
     """All scores of a model beside their references.
 
-    skills: one per question, in order, the main question first; ceiling_reason: why there is no ceiling; hindsight: names
-    of subsets that depend on the targets themselves; differences: the model minus every baseline on the main question.
+    skills: one per target, in order, the main target first; ceiling_reason: why there is no ceiling; hindsight: names
+    of subsets that depend on the targets themselves; differences: the model minus every baseline on the main target.
     """
 
     model: str
     scores: list[Score]
     skills: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
-    questions: list[dict[str, Any]]
+    targets: list[dict[str, Any]]
     protocol: dict[str, Any]
     differences: list[dict[str, Any]] = field(default_factory=list)
     suspicious: float | None = None
@@ -40,7 +40,7 @@ class Evaluation:
 
     @property
     def skill(self) -> dict[str, Any]:
-        """The skill on the main question."""
+        """The skill on the main target."""
         return self.skills[0]
 
     @property
@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def main_score(self) -> float | None:
-        """The model's score on the main question by the main metric."""
+        """The model's score on the main target by the main metric."""
         return self.skill["model"]
 
     @property
@@ -68,7 +68,7 @@ class Evaluation:
             "skills": self.skills,
             "differences": self.differences,
             "metrics": self.metrics,
-            "questions": self.questions,
+            "targets": self.targets,
             "protocol": self.protocol,
             "ceiling_reason": self.ceiling_reason,
             "hindsight": sorted(self.hindsight),
@@ -86,17 +86,17 @@ def evaluate(
     figures: Path | None = None,
     only_main: bool = False,
 ) -> Evaluation:
-    """Score model, baselines and ceiling on every question of the test groups.
+    """Score model, baselines and ceiling on every target of the test groups.
 
-    figures: folder for the family's further figures; without it those are left out. only_main: the main question alone.
+    figures: folder for the family's further figures; without it those are left out. only_main: the main target alone.
     """
-    from neurocli.evaluation.question import Bound, Predictor
+    from neurocli.evaluation.target import Bound, Predictor
     from neurocli.plugin.family import NoCeiling
 
     data, config = trained.dataset, trained.config
-    questions = family.questions(data, config)
+    targets = family.targets(data, config)
     if only_main:
-        questions = questions[:1]
+        targets = targets[:1]
     board = Scoreboard(family.metrics(data, config))
     name = family.card.name
     if not data.split.train:
@@ -105,28 +105,28 @@ def evaluate(
     ceiling = family.ceiling(data, config)
     if isinstance(ceiling, Predictor):
         references.append(ceiling)
-    answers, skills = {}, []
-    for question in questions:
+    predictions, skills = {}, []
+    for target in targets:
         say(
-            f"scoring {question.name} on {len(question.groups)} test {data.group_name()}{'s' if len(question.groups) != 1 else ''}"
+            f"scoring {target.name} on {len(target.groups)} test {data.group_name()}{'s' if len(target.groups) != 1 else ''}"
         )
-        answers[question.name] = family.predict(trained, question)
-        board.add(question, name, "model", answers[question.name])
+        predictions[target.name] = family.predict(trained, target)
+        board.add(target, name, "model", predictions[target.name])
         for number, predictor in enumerate(references, start=1):
-            say(f"{question.name}: {predictor.name} ({number} of {len(references)})")
-            answer = predictor.answer(question)
-            if answer is not None:
-                board.add(question, predictor.name, predictor.kind, answer)
+            say(f"{target.name}: {predictor.name} ({number} of {len(references)})")
+            prediction = predictor.predict(target)
+            if prediction is not None:
+                board.add(target, predictor.name, predictor.kind, prediction)
         if isinstance(ceiling, Bound):
-            board.add_bound(question, ceiling)
-        skills.append({"question": question.name, **board.skill(question, name)})
+            board.add_bound(target, ceiling)
+        skills.append({"target": target.name, **board.skill(target, name)})
     board.enter_costs({name: family.cost(trained), **{p.name: p.cost() for p in references}})
     found = Evaluation(
         model=name,
         scores=board.scores,
         skills=skills,
         metrics=[{"name": m.name, "unit": m.unit, "higher": m.higher} for m in board.metrics],
-        questions=[
+        targets=[
             {
                 "name": q.name,
                 "horizon_ms": q.horizon_ms,
@@ -135,7 +135,7 @@ def evaluate(
                 "subsets": [*q.subsets, *q.averages],
                 "groups": q.groups,
             }
-            for q in questions
+            for q in targets
         ],
         protocol={
             **data.split.as_dict(),
@@ -145,17 +145,17 @@ def evaluate(
             "scope": data.scope(),
             "fingerprint": data.test_fingerprint(),
         },
-        differences=board.differences(questions[0], name),
+        differences=board.differences(targets[0], name),
         suspicious=family.suspicious_score(data, config),
         ceiling_reason=ceiling.reason if isinstance(ceiling, NoCeiling) else None,
-        hindsight=frozenset[str]().union(*(q.hindsight for q in questions)),
+        hindsight=frozenset[str]().union(*(q.hindsight for q in targets)),
         notes=list(family.notes(data, config)),
     )
     found.warnings = _warnings(found)
     if figures is not None:
         with contextlib.suppress(OSError):  # whoever writes a figure says what is wrong
             figures.mkdir(parents=True, exist_ok=True)
-        found.exhibits = list(family.evaluate_more(trained, answers, figures))
+        found.exhibits = list(family.evaluate_more(trained, predictions, figures))
     return found
 
 
@@ -178,7 +178,7 @@ def _warnings(found: Evaluation) -> list[str]:
             warnings.append(f"the model is worse than the baseline {against}")
         elif verdict == NOT_TOLD_APART:
             warnings.append(f"these groups do not tell the model from the baseline {against}")
-    groups = found.questions[0]["groups"]
+    groups = found.targets[0]["groups"]
     if len(groups) < FEWEST_GROUPS:
         warnings.append(
             f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval"

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import StorageError
-from neurocli.evaluation.question import Cost
+from neurocli.evaluation.target import Cost
 from neurocli.runs.atomic import replacing
 from neurocli.runs.cache import cache_root
 
 if TYPE_CHECKING:
-    from neurocli.recordings import DataModule
+    from neurocli.recordings import Dataset
 
 Values = Mapping[str, NDArray[Any]]
 MOST_KEPT = 500
@@ -43,7 +43,7 @@ class Fitted:
     def __init__(
         self,
         name: str,
-        data: DataModule,
+        data: Dataset,
         settings: Mapping[str, Any],
         fit: Callable[[], Values],
         parameters: int | None = None,

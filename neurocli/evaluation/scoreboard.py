@@ -23,8 +23,8 @@ from neurocli.evaluation.intervals import (
     why_no_interval,
 )
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Cost, Prediction, Question
 from neurocli.evaluation.skill import Room, skill
+from neurocli.evaluation.target import Bound, Cost, Prediction, Target
 
 ALL = "all"
 
@@ -40,7 +40,7 @@ class Score:
     kind: str
     metric: str
     unit: str
-    question: str
+    target: str
     horizon_ms: float | None
     subset: str
     value: float | None
@@ -56,7 +56,7 @@ class Score:
 
 
 class Scoreboard:
-    """Collects scores question by question. Statistics per group are kept, predictions are not."""
+    """Collects scores target by target. Statistics per group are kept, predictions are not."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self.metrics = list(metrics)
@@ -65,48 +65,48 @@ class Scoreboard:
         self._bounds: dict[tuple[str, str, str], NDArray[np.float64] | None] = {}
         self._differences: dict[tuple[str, str, str], dict[str, Any]] = {}
 
-    def add(self, question: Question, name: str, kind: str, prediction: Prediction) -> None:
-        """Score a prediction on a question and on each of its subsets. Raises NeuroError where an answer is not a number."""
-        for group in question.groups:
-            missing = np.isfinite(question.targets[group]) & ~np.isfinite(prediction.values[group])
+    def add(self, target: Target, name: str, kind: str, prediction: Prediction) -> None:
+        """Score a prediction on a target and on each of its subsets. Raises NeuroError where a prediction is not a number."""
+        for group in target.groups:
+            missing = np.isfinite(target.values[group]) & ~np.isfinite(prediction.values[group])
             if missing.any():  # leaving targets out would be a way to score better
                 raise NeuroError(
                     f"{name} gives no number for {int(missing.sum())} targets",
-                    where=f"{question.name}, {group}",
+                    where=f"{target.name}, {group}",
                     hint="neuro diagnose RUN checks the run's weights and losses",
                 )
         for metric in self.metrics:
             by_subset = {
-                subset: np.stack([self._of_group(metric, question, prediction, subset, g) for g in question.groups])
-                for subset in (ALL, *question.subsets)
+                subset: np.stack([self._of_group(metric, target, prediction, subset, g) for g in target.groups])
+                for subset in (ALL, *target.subsets)
             }
-            self._statistics[question.name, name, _key(metric)] = by_subset[ALL]
-            for average, subsets in question.averages.items():
+            self._statistics[target.name, name, _key(metric)] = by_subset[ALL]
+            for average, subsets in target.averages.items():
                 # Side by side as further channels: a metric that is a mean over channels is one over subsets too.
                 by_subset[average] = np.concatenate([by_subset[s] for s in subsets], axis=1)
             for subset, statistics in by_subset.items():
                 value = float(metric.value(statistics.sum(0)))
                 values = (value, *interval(metric, statistics))
                 why = why_no_interval(metric, statistics) if math.isnan(values[1]) else None
-                self._append(question, name, kind, metric, subset, values, why)
+                self._append(target, name, kind, metric, subset, values, why)
 
-    def add_bound(self, question: Question, bound: Bound) -> None:
-        """Enter a ceiling that is known as a number only, after at least one predictor of the question."""
+    def add_bound(self, target: Target, bound: Bound) -> None:
+        """Enter a ceiling that is known as a number only, after at least one predictor of the target."""
         for metric in self.metrics:
-            for subset in (ALL, *question.subsets, *question.averages):
-                value = bound.value(question, metric, subset)
+            for subset in (ALL, *target.subsets, *target.averages):
+                value = bound.value(target, metric, subset)
                 if value is None:
                     continue
-                without = bound.left_out(question, metric, subset)
+                without = bound.left_out(target, metric, subset)
                 if subset == ALL:
-                    self._bounds[question.name, bound.name, _key(metric)] = without
+                    self._bounds[target.name, bound.name, _key(metric)] = without
                 low, high = math.nan, math.nan
                 if without is not None:
-                    weights = self._weights(question, metric) if subset == ALL else None
+                    weights = self._weights(target, metric) if subset == ALL else None
                     low, high = interval_from_left_out(value, without, link=metric.link, weights=weights)
                 exact = without is not None and without.size > 0 and bool((without == value).all())  # not estimated
                 why = None if exact or math.isfinite(low) else "a number without interval"
-                self._append(question, bound.name, "ceiling", metric, subset, (value, low, high), why)
+                self._append(target, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
     def enter_costs(self, costs: Mapping[str, Cost | None]) -> None:
         """Enter what predictors took to fit, by their names: known when they have answered."""
@@ -117,7 +117,7 @@ class Scoreboard:
 
     def _append(
         self,
-        question: Question,
+        target: Target,
         name: str,
         kind: str,
         metric: Metric,
@@ -126,35 +126,35 @@ class Scoreboard:
         why: str | None,
     ) -> None:
         value, low, high = (_number(v) for v in values)
-        n = len(question.groups)
-        asked = question.name, question.horizon_ms
+        n = len(target.groups)
+        asked = target.name, target.horizon_ms
         self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n, why))
 
     @staticmethod
     def _of_group(
-        metric: Metric, question: Question, prediction: Prediction, subset: str, group: str
+        metric: Metric, target: Target, prediction: Prediction, subset: str, group: str
     ) -> NDArray[np.float64]:
-        mask = None if subset == ALL else question.subsets[subset][group]
-        target, answer = (question.as_scored(group, v[group]) for v in (question.targets, prediction.values))
+        mask = None if subset == ALL else target.subsets[subset][group]
+        observed, predicted = (target.as_scored(group, v[group]) for v in (target.values, prediction.values))
         if metric.of_change:
-            assert question.now is not None, f"{question.name} does not say what the last value was"
-            now = question.as_scored(group, question.now[group])
-            target, answer = target - now, answer - now
-        return metric.statistics(target, answer, mask)
+            assert target.now is not None, f"{target.name} does not say what the last value was"
+            now = target.as_scored(group, target.now[group])
+            observed, predicted = observed - now, predicted - now
+        return metric.statistics(observed, predicted, mask)
 
-    def statistics(self, question: Question, name: str, metric: Metric) -> NDArray[np.float64]:
-        """Statistics [group, channel, k] of a predictor on a whole question."""
-        return self._statistics[question.name, name, _key(metric)]
+    def statistics(self, target: Target, name: str, metric: Metric) -> NDArray[np.float64]:
+        """Statistics [group, channel, k] of a predictor on a whole target."""
+        return self._statistics[target.name, name, _key(metric)]
 
-    def skill(self, question: Question, model: str = "model") -> dict[str, Any]:
-        """Skill of the model on a question by the main metric: (score - best baseline) / (ceiling - best baseline).
+    def skill(self, target: Target, model: str = "model") -> dict[str, Any]:
+        """Skill of the model on a target by the main metric: (score - best baseline) / (ceiling - best baseline).
 
         Keys: value, low, high (95 % interval), or value None with `reason`; model, best_baseline, baseline, ceiling; paired:
         the difference to the best baseline on the same groups, with its verdict. A skill is given only where the room
         between best baseline and ceiling is above its own noise: else it would be a ratio of two noises.
         """
         metric = self.metrics[0]
-        rows = [s for s in self._rows(question, metric) if s.value is not None]
+        rows = [s for s in self._rows(target, metric) if s.value is not None]
         score = next((s for s in rows if s.name == model), None)
         ceiling = next((s for s in rows if s.kind == "ceiling"), None)
         baselines = (s for s in rows if s.kind == "baseline")
@@ -166,41 +166,41 @@ class Scoreboard:
             best.name if best else None,
             metric.higher,
         )
-        found: dict[str, Any] = {"metric": metric.name, "horizon_ms": question.horizon_ms, **room.as_dict()}
+        found: dict[str, Any] = {"metric": metric.name, "horizon_ms": target.horizon_ms, **room.as_dict()}
         names = (s.name if s else None for s in (score, best, ceiling))
-        held = holding(self.statistics(question, model, metric)) if score else None
-        without = [None if name is None else self._left_out(question, name, metric, held) for name in names]
-        weights = self._weights(question, metric)
+        held = holding(self.statistics(target, model, metric)) if score else None
+        without = [None if name is None else self._left_out(target, name, metric, held) for name in names]
+        weights = self._weights(target, metric)
         found |= skill(room, *without, weights=None if weights is None or held is None else weights[held])
-        found["paired"] = self._difference(question, metric, model, best.name) if score and best else None
+        found["paired"] = self._difference(target, metric, model, best.name) if score and best else None
         return found
 
-    def differences(self, question: Question, model: str) -> list[dict[str, Any]]:
+    def differences(self, target: Target, model: str) -> list[dict[str, Any]]:
         """The model minus every baseline on the same groups, by the main metric: baseline, value, low, high, p, verdict."""
         metric = self.metrics[0]
-        baselines = [s.name for s in self._rows(question, metric) if s.kind == "baseline"]
-        return [{"baseline": b, **self._difference(question, metric, model, b)} for b in baselines]
+        baselines = [s.name for s in self._rows(target, metric) if s.kind == "baseline"]
+        return [{"baseline": b, **self._difference(target, metric, model, b)} for b in baselines]
 
-    def _rows(self, question: Question, metric: Metric) -> list[Score]:
-        wanted = (question.name, metric.name, metric.unit, ALL)
-        return [s for s in self.scores if (s.question, s.metric, s.unit, s.subset) == wanted]
+    def _rows(self, target: Target, metric: Metric) -> list[Score]:
+        wanted = (target.name, metric.name, metric.unit, ALL)
+        return [s for s in self.scores if (s.target, s.metric, s.unit, s.subset) == wanted]
 
-    def _difference(self, question: Question, metric: Metric, model: str, baseline: str) -> dict[str, Any]:
-        key = (question.name, model, baseline)
+    def _difference(self, target: Target, metric: Metric, model: str, baseline: str) -> dict[str, Any]:
+        key = (target.name, model, baseline)
         if key not in self._differences:  # the exact p is the costly part of a table
-            first, second = (self.statistics(question, name, metric) for name in (model, baseline))
+            first, second = (self.statistics(target, name, metric) for name in (model, baseline))
             difference = paired(metric, first, second)
             self._differences[key] = {**_as_dict(difference), "verdict": verdict(difference, metric.higher)}
         return self._differences[key]
 
     def _left_out(
-        self, question: Question, name: str, metric: Metric, held: NDArray[np.bool_] | None
+        self, target: Target, name: str, metric: Metric, held: NDArray[np.bool_] | None
     ) -> NDArray[np.float64] | None:
         """The score [group] of a predictor or of a bound without each group in turn, of the groups `held` that hold anything.
 
         None where that is not known, or where these groups are too few for an interval.
         """
-        key = (question.name, name, _key(metric))
+        key = (target.name, name, _key(metric))
         if key in self._statistics:
             groups = self._statistics[key]
             groups = groups if held is None else groups[held]
@@ -209,9 +209,9 @@ class Scoreboard:
         bound = self._bounds.get(key)
         return bound if bound is None or held is None or len(bound) != len(held) else bound[held]
 
-    def _weights(self, question: Question, metric: Metric) -> NDArray[np.float64] | None:
-        """How much each group of a question counts [group]: the same for whoever answers."""
-        known = (v for (asked, _, key), v in self._statistics.items() if (asked, key) == (question.name, _key(metric)))
+    def _weights(self, target: Target, metric: Metric) -> NDArray[np.float64] | None:
+        """How much each group of a target counts [group]: the same for whoever answers."""
+        known = (v for (asked, _, key), v in self._statistics.items() if (asked, key) == (target.name, _key(metric)))
         groups = next(known, None)
         return None if groups is None else metric.weights(groups)
 

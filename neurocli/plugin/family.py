@@ -1,7 +1,7 @@
 """`ModelFamily`: what a family of models supplies. The core does everything else.
 
 adapt → build → prepare → loss  what training needs
-questions, predict, metrics     what evaluation scores
+targets, predict, metrics     what evaluation scores
 baselines, ceiling              what the score is held against
 diagnose_data, diagnose_model   what is wrong
 interpret                       what the model has learned, held against known truth
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from neurocli.config.sections import FamilyConfig
     from neurocli.diagnosis.finding import Finding
     from neurocli.evaluation.metrics import Metric
-    from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+    from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
     from neurocli.plugin.exhibit import Exhibit
-    from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+    from neurocli.recordings import Batch, Dataset, RecordingSet, Split
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TrainedModel:
 
     network: torch.nn.Module
     config: Any
-    dataset: DataModule
+    dataset: Dataset
     seed: int
     history: list[dict[str, float]]
     cpu_s: float | None = None
@@ -118,7 +118,7 @@ class ModelFamily(ABC):
         return None
 
     @abstractmethod
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> DataModule:
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> Dataset:
         """Dataset adapter: split by group, normalise on training groups, cut windows.
 
         `split` is the split of the run when a trained model is asked again; with all groups in `test` the data are new.
@@ -139,7 +139,7 @@ class ModelFamily(ABC):
             seed_epoch(seed, BUILD)
             return self.build(config, spec).eval()
 
-    def prepare(self, module: torch.nn.Module, data: DataModule, config: Any) -> None:  # noqa: B027
+    def prepare(self, module: torch.nn.Module, data: Dataset, config: Any) -> None:  # noqa: B027
         """Set what a new module takes from its training groups before the first step: fitted linear paths, gains."""
 
     @abstractmethod
@@ -157,23 +157,23 @@ class ModelFamily(ABC):
     # -- evaluation ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def questions(self, data: DataModule, config: Any, part: str = "test") -> list[Question]:
-        """What is scored: targets of the groups of `part`, one question per horizon; the first is the main one."""
+    def targets(self, data: Dataset, config: Any, part: str = "test") -> list[Target]:
+        """What is scored: targets of the groups of `part`, one target per horizon; the first is the main one."""
 
     @abstractmethod
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        """The model's answer to a question, aligned with its targets."""
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        """The model's prediction of a target, aligned with its targets."""
 
     @abstractmethod
-    def metrics(self, data: DataModule, config: Any) -> list[Metric]:
+    def metrics(self, data: Dataset, config: Any) -> list[Metric]:
         """What answers are scored by; the first is the main one, by which skill is computed."""
 
     @abstractmethod
-    def baselines(self, data: DataModule, config: Any) -> list[Predictor]:
+    def baselines(self, data: Dataset, config: Any) -> list[Predictor]:
         """Trivial and linear predictors, fitted on the training groups."""
 
     @abstractmethod
-    def ceiling(self, data: DataModule, config: Any) -> Predictor | Bound | NoCeiling:
+    def ceiling(self, data: Dataset, config: Any) -> Predictor | Bound | NoCeiling:
         """What a perfect model could reach on these data: as predictions, as a number, or the reason why it is unknown."""
 
     def import_weights(self, path: Path) -> Imported:
@@ -196,12 +196,12 @@ class ModelFamily(ABC):
         """What stands beside the trained controls: nulls that are too many to be trained, and cheap enough to be computed."""
         return []
 
-    def suspicious_score(self, data: DataModule, config: Any) -> float | None:
-        """A main-metric value of the main question that honest models cannot reach: above it, suspect a leak."""
+    def suspicious_score(self, data: Dataset, config: Any) -> float | None:
+        """A main-metric value of the main target that honest models cannot reach: above it, suspect a leak."""
         return None
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        """Further tables and figures; `answers` are the model's predictions by question name."""
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        """Further tables and figures; `predictions` are the model's predictions by target name."""
         return []
 
     # -- diagnosis and interpretation ----------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class ModelFamily(ABC):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         """What the model has learned: figures with their numbers, controls beside them."""
 
-    def notes(self, data: DataModule, config: Any) -> Sequence[str]:
+    def notes(self, data: Dataset, config: Any) -> Sequence[str]:
         """Lines that every table of this model carries (what it exploits, what it assumes)."""
         return []
 

@@ -1,6 +1,6 @@
 """The data contract: recordings, sets of them on HDF5, readers, splits, normalisation and windows."""
 
-from neurocli.recordings.datamodule import Batch, DataModule
+from neurocli.recordings.dataset import Batch, Dataset
 from neurocli.recordings.normalisation import Normalisation
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.recordingset import RecordingSet
@@ -8,7 +8,7 @@ from neurocli.recordings.split import Split, leave_one_out, split_by_group
 
 __all__ = [
     "Batch",
-    "DataModule",
+    "Dataset",
     "Normalisation",
     "Recording",
     "RecordingSet",

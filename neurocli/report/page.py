@@ -77,7 +77,7 @@ class Page:
     split: str
     unfinished: str | None
     missing: dict[str, Missing] = field(default_factory=dict)
-    answer: list[str] = field(default_factory=list)
+    verdict: list[str] = field(default_factory=list)
     scores: list[Grid] | None = None
     skill: list[str] = field(default_factory=list)
     forest: Figure | None = None
@@ -188,14 +188,14 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
 
 def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
     if found is None:
-        page.answer.append(f"No score yet: {page.missing['evaluation'].command}")
+        page.verdict.append(f"No score yet: {page.missing['evaluation'].command}")
         return
     page.leaky = page.leaky or bool(found["protocol"]["leaky"])
     page.skill = [clean(line) for line in scores.skill_lines(found)]
-    page.answer += [clean(scores.score_line(found)), _sentence(page.skill[0])]
+    page.verdict += [clean(scores.score_line(found)), _sentence(page.skill[0])]
     sheets = [scores.scoreboard(found, page.name), scores.differences(found), scores.horizons(found)]
     page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
-    title = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['questions'][0])}"
+    title = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['targets'][0])}"
     uri = forest(scores.main_scores(found), title)
     page.forest = Figure(f"{clean(title)}: the model beside its references", uri) if uri else None
     page.evaluated = [_shown(run, exhibit) for exhibit in found["exhibits"]]
@@ -205,11 +205,11 @@ def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) ->
 
 def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
     if found is None:
-        page.answer.append(f"Not diagnosed yet: {page.missing['diagnosis'].command}")
+        page.verdict.append(f"Not diagnosed yet: {page.missing['diagnosis'].command}")
         return
     findings = sorted(found["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
     page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
-    page.answer.append(f"Diagnosis: {page.verdicts}")
+    page.verdict.append(f"Diagnosis: {page.verdicts}")
     columns = ["verdict", "check", "subject", "value", "to pass", "advice"]
     keys = ["verdict", "check", "subject", "value", "threshold", "advice"]
     rows = [[f[key] for key in keys] for f in findings]

@@ -27,12 +27,12 @@ class Sheet:
 
 
 def scoreboard(found: dict[str, Any], name: str) -> Sheet:
-    """Every predictor by every metric on the main question; `name` is that of the run."""
-    main = found["questions"][0]
+    """Every predictor by every metric on the main target; `name` is that of the run."""
+    main = found["targets"][0]
     n, group = len(main["groups"]), found["protocol"]["group"]
     title = f"{found['model']}  {name}: {asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
     keys = [(m["name"], m["unit"]) for m in found["metrics"]]
-    scores = _of(found, question=main["name"])
+    scores = _of(found, target=main["name"])
     cells = _cells(scores, lambda s: (s["metric"], s["unit"]))
     columns = ["", "kind", *(heading(m) for m in found["metrics"])]
     rows = _rows(cells, keys)
@@ -49,9 +49,9 @@ def _cost(cpu_s: float | None, parameters: int | None) -> tuple[str, str]:
     return seconds, "–" if parameters is None else f"{parameters:,}"
 
 
-def _about_intervals(found: dict[str, Any], question: str) -> str:
+def _about_intervals(found: dict[str, Any], target: str) -> str:
     """What the intervals are, what they speak for, and why scores have none."""
-    scores = _of(found, question=question)
+    scores = _of(found, target=target)
     scope = found["protocol"].get("scope")
     said = (
         f"95 % jackknife intervals over {found['protocol']['group']}s" if any(_has_interval(s) for s in scores) else ""
@@ -82,7 +82,7 @@ def score_line(found: dict[str, Any]) -> str:
                 return f"{s['name']} {with_interval(s['value'], s['low'], s['high'])}"
         return "unknown"
 
-    what = f"{heading(found['metrics'][0])}, {asked(found['questions'][0])}"
+    what = f"{heading(found['metrics'][0])}, {asked(found['targets'][0])}"
     best = said(skill["best_baseline"], "baseline")
     return f"{what}: {said(found['model'], 'model')}; best baseline: {best}; ceiling: {said('', 'ceiling')}"
 
@@ -131,20 +131,20 @@ def differences(found: dict[str, Any]) -> Sheet | None:
 
 
 def horizons(found: dict[str, Any]) -> Sheet | None:
-    """The main metric question by question, with the skill; None where there is one question."""
-    if len(found["questions"]) < 2:
+    """The main metric target by target, with the skill; None where there is one target."""
+    if len(found["targets"]) < 2:
         return None
     metric = found["metrics"][0]
-    names = [q["name"] for q in found["questions"]]
-    rows = _rows(_cells(_of(found, metric), lambda s: s["question"]), names)
+    names = [q["name"] for q in found["targets"]]
+    rows = _rows(_cells(_of(found, metric), lambda s: s["target"]), names)
     rows.append(["skill", "", *(in_words(s) for s in found["skills"])])
-    what = "horizon" if found["questions"][0]["horizon_ms"] is not None else "alignment"
+    what = "horizon" if found["targets"][0]["horizon_ms"] is not None else "alignment"
     return Sheet(f"{heading(metric)} by {what}", ["", "kind", *names], rows)
 
 
 def subsets(found: dict[str, Any]) -> list[Sheet]:
     """Scores of parts of the targets; those chosen by what came after are apart."""
-    main, hindsight = found["questions"][0], found["hindsight"]
+    main, hindsight = found["targets"][0], found["hindsight"]
     names = main["subsets"]
     # Targets chosen by what they are vary little among themselves: errors in the data's unit still mean something.
     own_unit = [m for m in found["metrics"] if m["unit"] == main["unit"]] or found["metrics"]
@@ -161,16 +161,16 @@ def subsets(found: dict[str, Any]) -> list[Sheet]:
 
 
 def main_scores(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of the main question by the main metric: the model first, then baselines, controls and the ceiling."""
-    scores = _of(found, found["metrics"][0], found["questions"][0]["name"])
+    """The scores of the main target by the main metric: the model first, then baselines, controls and the ceiling."""
+    scores = _of(found, found["metrics"][0], found["targets"][0]["name"])
     return sorted(scores, key=lambda s: _ORDER.get(s["kind"], 2))
 
 
-def asked(question: dict[str, Any]) -> str:
-    """What a question asks for, in words."""
-    if question["horizon_ms"] is None:
-        return str(question["name"])
-    return f"{format_value(question['horizon_ms'])} ms ahead"
+def asked(target: dict[str, Any]) -> str:
+    """What a target asks for, in words."""
+    if target["horizon_ms"] is None:
+        return str(target["name"])
+    return f"{format_value(target['horizon_ms'])} ms ahead"
 
 
 def heading(metric: dict[str, Any]) -> str:
@@ -181,15 +181,15 @@ def heading(metric: dict[str, Any]) -> str:
 def _of(
     found: dict[str, Any],
     metric: dict[str, Any] | None = None,
-    question: str | None = None,
+    target: str | None = None,
     subset: str | None = "all",
 ) -> list[dict[str, Any]]:
-    """Scores by a metric, on a question, of a subset of its targets; None is any."""
+    """Scores by a metric, on a target, of a subset of its targets; None is any."""
     return [
         s
         for s in found["scores"]
         if (metric is None or (s["metric"], s["unit"]) == (metric["name"], metric["unit"]))
-        and (question is None or s["question"] == question)
+        and (target is None or s["target"] == target)
         and (subset is None or s["subset"] == subset)
     ]
 

@@ -191,19 +191,19 @@ def _build(made: _Made) -> str:
         all(torch.equal(one[key], two[key]) for key in one),
         "build takes randomness from elsewhere than torch's generator",
     )
-    made.values["module"] = module
+    made.values["network"] = module
     return f"{sum(p.numel() for p in module.parameters())} parameters"
 
 
 def _loss(made: _Made) -> str:
-    made.module.train()
-    terms = made.family.loss(made.module, made.batch, made.config)
+    made.network.train()
+    terms = made.family.loss(made.network, made.batch, made.config)
     _require(isinstance(terms, LossTerms) and terms.terms, "loss does not give LossTerms")
     for name, term in terms.terms.items():
         _require(term.ndim == 0, f"the loss term {name} has shape {tuple(term.shape)}, not a scalar")
         _require(bool(torch.isfinite(term)), f"the loss term {name} is {term.item()}")
     terms.total.backward()
-    wanted = {name: p for name, p in made.module.named_parameters() if p.requires_grad}
+    wanted = {name: p for name, p in made.network.named_parameters() if p.requires_grad}
     odd = [name for name, p in wanted.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
     _require(not odd, f"the gradient of {', '.join(odd[:3])} is not finite")
     untouched = [name for name, p in wanted.items() if p.grad is None]
@@ -214,11 +214,11 @@ def _loss(made: _Made) -> str:
 
 
 def _validation_loss(made: _Made) -> str:
-    made.module.eval()
+    made.network.eval()
     part = "validation" if made.data.split.validation else "train"
     batch = next(iter(made.data.batches(part, seed=made.seed, epoch=0)))
     with torch.no_grad():
-        values = [float(made.family.validation_loss(made.module, batch, made.config)) for _ in range(2)]
+        values = [float(made.family.validation_loss(made.network, batch, made.config)) for _ in range(2)]
     _require(math.isfinite(values[0]), f"the validation loss is {values[0]}")
     if values[0] != values[1]:
         raise Doubtful(
@@ -230,23 +230,21 @@ def _validation_loss(made: _Made) -> str:
 def _predict(made: _Made) -> str:
     history = [{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.0}]
     made.values["trained"] = TrainedModel(
-        made.module.eval(), made.config, made.data, made.seed, history, None, made.family
+        made.network.eval(), made.config, made.data, made.seed, history, None, made.family
     )
-    questions = made.family.questions(made.data, made.config)
-    made.values["questions"] = questions
-    _require(questions, "there is no question")
-    _require(
-        set(questions[0].groups) <= set(made.data.split.test), "the main question has groups outside of the test part"
-    )
-    answers = {}
-    for question in questions:
+    targets = made.family.targets(made.data, made.config)
+    made.values["targets"] = targets
+    _require(targets, "there is no target")
+    _require(set(targets[0].groups) <= set(made.data.split.test), "the main target has groups outside of the test part")
+    predictions = {}
+    for target in targets:
         with torch.no_grad():
-            answer = made.family.predict(made.trained, question)
-        _aligned(answer, question, "predict")
-        answers[question.name] = answer
-    _require(len(answers) == len(questions), "two questions have the same name")
-    made.values["answers"] = answers
-    return ", ".join(answers)
+            prediction = made.family.predict(made.trained, target)
+        _aligned(prediction, target, "predict")
+        predictions[target.name] = prediction
+    _require(len(predictions) == len(targets), "two targets have the same name")
+    made.values["answers"] = predictions
+    return ", ".join(predictions)
 
 
 def _looks_ahead(made: _Made) -> str:
@@ -257,7 +255,7 @@ def _looks_ahead(made: _Made) -> str:
         more = f" (and {len(report.seen) - 1} more)" if len(report.seen) > 1 else ""
         raise Broken(f"{report.seen[0]}{more}")
     if not report.compared:
-        raise Doubtful("no question has an origin inside of a recording, so that this cannot be checked")
+        raise Doubtful("no target has an origin inside of a recording, so that this cannot be checked")
     return f"{report.compared} predictions know nothing of what follows"
 
 
@@ -267,9 +265,9 @@ def _scores(made: _Made) -> str:
     references = made.family.baselines(made.data, made.config)
     _require(references, "there is no baseline: a score without one means nothing")
     for predictor in references:
-        answer = predictor.answer(made.questions[0])
-        if answer is not None:
-            _aligned(answer, made.questions[0], f"the baseline {predictor.name}")
+        prediction = predictor.predict(made.targets[0])
+        if prediction is not None:
+            _aligned(prediction, made.targets[0], f"the baseline {predictor.name}")
     ceiling = made.family.ceiling(made.data, made.config)
     _require(not isinstance(ceiling, NoCeiling) or ceiling.reason, "ceiling gives no reason")
     found = evaluate(made.family, made.trained, say=lambda line: None, figures=made.work / "evaluation")
@@ -304,17 +302,17 @@ def _weights_file(made: _Made) -> str:
     from safetensors.torch import load_file, save_file
 
     path = made.work / "weights.safetensors"
-    save_file({key: value.contiguous() for key, value in made.module.state_dict().items()}, path)
+    save_file({key: value.contiguous() for key, value in made.network.state_dict().items()}, path)
     torch.manual_seed(made.seed + 1)
     other = made.family.build(made.config, made.data.spec).eval()
     other.load_state_dict(load_file(path))
     again = TrainedModel(other, made.config, made.data, made.seed, made.trained.history)
-    question = made.questions[0]
+    target = made.targets[0]
     with torch.no_grad():
-        answer = made.family.predict(again, question)
-    for group in question.groups:
+        prediction = made.family.predict(again, target)
+    for group in target.groups:
         same = np.allclose(
-            answer.values[group], made.answers[question.name].values[group], rtol=1e-5, atol=1e-6, equal_nan=True
+            prediction.values[group], made.predictions[target.name].values[group], rtol=1e-5, atol=1e-6, equal_nan=True
         )
         _require(same, "a model loaded from its weights answers otherwise: is something kept outside of state_dict?")
     return f"{path.stat().st_size} bytes"
@@ -338,12 +336,12 @@ _STEPS: list[tuple[Callable[[_Made], str | None], bool]] = [
 ]
 
 
-def _aligned(answer: Any, question: Any, who: str) -> None:
-    _require(set(answer.values) >= set(question.groups), f"{who} leaves out groups")
-    for group in question.groups:
-        given, wanted = np.shape(answer.values[group]), np.shape(question.targets[group])
+def _aligned(prediction: Any, target: Any, who: str) -> None:
+    _require(set(prediction.values) >= set(target.groups), f"{who} leaves out groups")
+    for group in target.groups:
+        given, wanted = np.shape(prediction.values[group]), np.shape(target.values[group])
         _require(given == wanted, f"{who} gives {given} for targets {wanted}")
-        finite = np.isfinite(np.asarray(answer.values[group]))[np.isfinite(np.asarray(question.targets[group]))]
+        finite = np.isfinite(np.asarray(prediction.values[group]))[np.isfinite(np.asarray(target.values[group]))]
         _require(finite.all(), f"{who} is not finite everywhere")
 
 

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import ModelFamily, TrainedModel
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.testing.altered import (
@@ -35,7 +35,7 @@ from neurocli.testing.altered import (
 from neurocli.testing.origins import EARLIER, LATER, NO_HORIZON, Origins
 
 _CUTS = (0.35, 0.8)
-"""Where in a question's origins the future begins."""
+"""Where in a target's origins the future begins."""
 _SHAKE = 0.05
 
 
@@ -45,12 +45,12 @@ class Seen:
 
     who: str
     what: str
-    question: str
+    target: str
     group: str
     origin: int
 
     def __str__(self) -> str:
-        return f"{self.who} sees {self.what}: {self.question} of {self.group}, origin {self.origin}"
+        return f"{self.who} sees {self.what}: {self.target} of {self.group}, origin {self.origin}"
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Report:
 @dataclass(frozen=True)
 class _Experiment:
     """what: is changed; alter: group → (change, last sample that stays); blind: for models without forecasts;
-    at_gap: a value is missing there that the next sample has; gaps: later samples are missing that were not, so that questions may
+    at_gap: a value is missing there that the next sample has; gaps: later samples are missing that were not, so that targets may
     have other origins, and a family may refuse them.
     """
 
@@ -75,7 +75,7 @@ class _Experiment:
     gaps: bool = False
 
 
-Answers = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
+Predictions = dict[str, dict[str, Mapping[str, NDArray[Any]]]]
 
 
 def look_ahead(
@@ -88,13 +88,13 @@ def look_ahead(
     """
     awake = dataclasses.replace(trained, network=_awake(family, trained))
     split, config = trained.dataset.split, trained.config
-    questions, answers = _asked(family, awake, recordings)
+    targets, predictions = _asked(family, awake, recordings)
     report, places = Report(), Origins()
-    for name, question in questions.items():
-        if question.horizon_ms is not None and question.horizon_steps < 1:
-            report.seen.append(Seen("the question", NO_HORIZON, name, question.groups[0], 0))
+    for name, target in targets.items():
+        if target.horizon_ms is not None and target.horizon_steps < 1:
+            report.seen.append(Seen("the target", NO_HORIZON, name, target.groups[0], 0))
     baselines_asked: set[tuple[str, bool]] = set()
-    for experiment in _experiments(recordings, questions, split):
+    for experiment in _experiments(recordings, targets, split):
         what, cuts = experiment.what, {group: cut for group, (_, cut) in experiment.alter.items()}
         altered = with_altered(recordings, {group: one for group, (one, _) in experiment.alter.items()})
         try:
@@ -108,69 +108,69 @@ def look_ahead(
         asked = dataclasses.replace(trained, dataset=data)
         asked = dataclasses.replace(asked, network=_awake(family, asked))
         again, later = _asked(family, asked, recordings, data, baselines=fit)
-        for name, question in questions.items():
-            if experiment.blind == (question.horizon_ms is not None):
+        for name, target in targets.items():
+            if experiment.blind == (target.horizon_ms is not None):
                 continue
             # Of folds only the group that was changed: its own fold is asked about it, and has never seen it.
-            for group in [group for group in question.groups if group in cuts]:
+            for group in [group for group in target.groups if group in cuts]:
                 same = not (experiment.blind or experiment.gaps)
-                _compare(report, what, question, again.get(name), answers, later, group, cuts[group], same)
-                if same and name in again and group in again[name].targets:
-                    late = places.look(recordings[group], question, again[name], group, cuts[group])
+                _compare(report, what, target, again.get(name), predictions, later, group, cuts[group], same)
+                if same and name in again and group in again[name].values:
+                    late = places.look(recordings[group], target, again[name], group, cuts[group])
                     if late is not None:
-                        report.seen.append(Seen("the question", LATER, name, group, late))
-    report.seen.extend(Seen("the question", EARLIER, *place) for place in places.never_moved())
+                        report.seen.append(Seen("the target", LATER, name, group, late))
+    report.seen.extend(Seen("the target", EARLIER, *place) for place in places.never_moved())
     return report
 
 
 def _awake(family: ModelFamily, trained: TrainedModel) -> torch.nn.Module:
     """The model with what it takes from training groups, every weight a little off its start."""
-    module = copy.deepcopy(trained.network)
-    family.prepare(module, trained.dataset, trained.config)
+    network = copy.deepcopy(trained.network)
+    family.prepare(network, trained.dataset, trained.config)
     generator = torch.Generator().manual_seed(trained.seed)
     with torch.no_grad():
-        for weight in module.parameters():
+        for weight in network.parameters():
             weight.add_(_SHAKE * torch.randn(weight.shape, generator=generator).to(weight))
-    return module.eval()
+    return network.eval()
 
 
 def _asked(
     family: ModelFamily, trained: TrainedModel, recordings: RecordingSet, data: Any = None, *, baselines: bool = True
-) -> tuple[dict[str, Question], Answers]:
-    """(questions by name, who → question → group → values), on the data as given or as they were."""
+) -> tuple[dict[str, Target], Predictions]:
+    """(targets by name, who → target → group → values), on the data as given or as they were."""
     if data is None:
         data = family.adapt(recordings, trained.config, trained.dataset.split)
         trained = dataclasses.replace(trained, dataset=data)
-    questions = {question.name: question for question in family.questions(data, trained.config)}
-    answers: Answers = {"the model": {}}
+    targets = {target.name: target for target in family.targets(data, trained.config)}
+    predictions: Predictions = {"the model": {}}
     with torch.no_grad():
-        for name, question in questions.items():
-            answers["the model"].update(_values(name, family.predict(trained, question)))
+        for name, target in targets.items():
+            predictions["the model"].update(_values(name, family.predict(trained, target)))
     for predictor in family.baselines(data, trained.config) if baselines else ():  # some of them are trained
-        of_predictor = answers.setdefault(f"the baseline {predictor.name}", {})
-        for name, question in questions.items():
-            prediction = predictor.answer(question)
+        of_predictor = predictions.setdefault(f"the baseline {predictor.name}", {})
+        for name, target in targets.items():
+            prediction = predictor.predict(target)
             if prediction is not None:
                 of_predictor.update(_values(name, prediction))
-    for name, question in questions.items():
-        if question.now is not None:
-            answers.setdefault("the last value seen", {})[name] = question.now
-    return questions, answers
+    for name, target in targets.items():
+        if target.now is not None:
+            predictions.setdefault("the last value seen", {})[name] = target.now
+    return targets, predictions
 
 
 def _values(name: str, prediction: Prediction) -> dict[str, Mapping[str, NDArray[Any]]]:
     return {name: prediction.values, **{f"{name}: {key}": values for key, values in prediction.extra.items()}}
 
 
-def _experiments(recordings: RecordingSet, questions: Mapping[str, Question], split: Split) -> Iterator[_Experiment]:
+def _experiments(recordings: RecordingSet, targets: Mapping[str, Target], split: Split) -> Iterator[_Experiment]:
     """All test groups are changed together, but for folds: there each group is trained on for the others."""
     origins: dict[str, NDArray[np.int64]] = {}
-    for question in questions.values():
-        for group in question.groups:
-            if group in recordings and np.size(question.origins[group]):
-                origins.setdefault(group, np.unique(question.origins[group]))
+    for target in targets.values():
+        for group in target.groups:
+            if group in recordings and np.size(target.origins[group]):
+                origins.setdefault(group, np.unique(target.origins[group]))
     together = [[next(iter(origins))], [next(reversed(origins))]] if split.folds else [list(origins)]
-    forecasts = [question.horizon_ms is not None for question in questions.values()]
+    forecasts = [target.horizon_ms is not None for target in targets.values()]
     for groups in together:
         cuts = {group: _cuts(recordings[group], origins[group]) for group in groups}
         if any(forecasts):
@@ -222,34 +222,34 @@ def _cuts(recording: Recording, origins: NDArray[np.int64]) -> list[int]:
 def _compare(
     report: Report,
     what: str,
-    question: Question,
-    again: Question | None,
-    answers: Answers,
-    later: Answers,
+    target: Target,
+    again: Target | None,
+    predictions: Predictions,
+    later: Predictions,
     group: str,
     cut: int,
     same_origins: bool,
 ) -> None:
     """Predictions of origins up to `cut`, those of the altered recordings beside those of the recordings as they were.
 
-    same_origins: the question must have the same ones up to there.
+    same_origins: the target must have the same ones up to there.
     """
-    before = np.asarray(question.origins[group])
-    after = np.asarray(again.origins[group]) if again is not None and group in again.targets else before[:0]
+    before = np.asarray(target.origins[group])
+    after = np.asarray(again.origins[group]) if again is not None and group in again.values else before[:0]
     early, still = before <= cut, after <= cut
     # Windows around events of the inputs may move with these, and nothing is asked about what is missing.
     if same_origins and not np.array_equal(before[early], after[still]):
-        report.seen.append(Seen("the question", what, question.name, group, cut))
+        report.seen.append(Seen("the target", what, target.name, group, cut))
         return
     common = np.intersect1d(before[early], after[still])
     rows, rows_again = (np.flatnonzero(np.isin(places, common) & (places <= cut)) for places in (before, after))
     if len(rows) != len(rows_again):
         return
-    for who, named in answers.items():
+    for who, named in predictions.items():
         if who not in later:
             continue
         for name, values in named.items():
-            if name != question.name and not name.startswith(f"{question.name}: "):
+            if name != target.name and not name.startswith(f"{target.name}: "):
                 continue
             one, other = np.asarray(values[group]), np.asarray(later[who][name][group])
             if len(one) != len(before) or len(other) != len(after):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.target import Target
 from neurocli.recordings import Recording
 
 EARLIER, LATER = "targets from before their place", "targets from after their place"
@@ -23,21 +23,21 @@ _SAME_STEP = 1.2
 
 @dataclass
 class Origins:
-    """What was seen of the places of targets. A place is (question, samples from its origin to the last that stays)."""
+    """What was seen of the places of targets. A place is (target, samples from its origin to the last that stays)."""
 
     moved: set[tuple[str, int]] = field(default_factory=set)
     still: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
-    def look(self, recording: Recording, question: Question, again: Question, group: str, cut: int) -> int | None:
+    def look(self, recording: Recording, target: Target, again: Target, group: str, cut: int) -> int | None:
         """The first origin whose target lies later than it says: it changed, though all up to its place stayed."""
-        common, row, row_again = np.intersect1d(question.origins[group], again.origins[group], return_indices=True)
-        targets, altered = np.asarray(question.targets[group])[row], np.asarray(again.targets[group])[row_again]
-        nearest, farthest = reach(question, recording)
+        common, row, row_again = np.intersect1d(target.origins[group], again.origins[group], return_indices=True)
+        targets, altered = np.asarray(target.values[group])[row], np.asarray(again.values[group])[row_again]
+        nearest, farthest = reach(target, recording)
         changed = _by_row(~_same(targets, altered))
         known = _by_row(np.isfinite(targets) & np.isfinite(altered))
         # Events may be the same in a sample that was changed: such a target must change once, wherever that is.
         for origin, moved in zip(common[known], changed[known], strict=True):
-            place = (question.name, cut - int(origin))
+            place = (target.name, cut - int(origin))
             if 0 <= place[1] < nearest:
                 if moved:
                     self.moved.add(place)
@@ -47,20 +47,20 @@ class Origins:
         return int(later[0]) if len(later) else None
 
     def never_moved(self) -> Iterator[tuple[str, str, int]]:
-        """(question, group, origin) of targets that lie earlier than they say: for each question the first."""
+        """(target, group, origin) of targets that lie earlier than they say: for each target the first."""
         named = set()
-        for (question, away), (group, origin) in sorted(self.still.items(), reverse=True):
-            if (question, away) not in self.moved and question not in named:
-                named.add(question)
-                yield question, group, origin
+        for (target, away), (group, origin) in sorted(self.still.items(), reverse=True):
+            if (target, away) not in self.moved and target not in named:
+                named.add(target)
+                yield target, group, origin
 
 
-def reach(question: Question, recording: Recording) -> tuple[int, int]:
+def reach(target: Target, recording: Recording) -> tuple[int, int]:
     """(fewest, most) samples of the recording from an origin to its target: the horizon, where a sample is a step."""
-    step_ms = float(question.horizon_ms or 0) / max(question.horizon_steps, 1)
+    step_ms = float(target.horizon_ms or 0) / max(target.horizon_steps, 1)
     if 1 / _SAME_STEP < step_ms / recording.dt_ms < _SAME_STEP:
-        return question.horizon_steps, question.horizon_steps
-    samples = float(question.horizon_ms or 0) / recording.dt_ms
+        return target.horizon_steps, target.horizon_steps
+    samples = float(target.horizon_ms or 0) / recording.dt_ms
     return int(np.floor(samples)) - 1, int(np.ceil(samples)) + 1
 
 

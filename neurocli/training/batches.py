@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from neurocli.config.sections import TrainConfig
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule
+from neurocli.recordings import Batch, Dataset
 
 
 class EpochBatches:
@@ -16,7 +16,7 @@ class EpochBatches:
     Not torch's DataLoader: that draws from the global generator when it starts, and so would move all later numbers.
     """
 
-    def __init__(self, data: DataModule, *, seed: int, steps: int, epoch: Callable[[], int]) -> None:
+    def __init__(self, data: Dataset, *, seed: int, steps: int, epoch: Callable[[], int]) -> None:
         self.data = data
         self.seed = seed
         self.steps = steps
@@ -43,14 +43,14 @@ class EpochBatches:
                 )
 
 
-def steps_per_epoch(data: DataModule, config: TrainConfig) -> int:
+def steps_per_epoch(data: Dataset, config: TrainConfig) -> int:
     """Optimiser steps of an epoch. Raises DataError where there is nothing to train on."""
     if not data.split.train or data.steps("train") < 1:
         raise DataError("the training groups give no batch", where="data", hint="bring more or longer recordings")
     return config.steps_per_epoch or data.steps("train")
 
 
-def total_steps(data: DataModule, config: TrainConfig) -> int:
+def total_steps(data: Dataset, config: TrainConfig) -> int:
     """Optimiser steps of the whole training."""
     steps = config.epochs * steps_per_epoch(data, config)
     return min(steps, config.max_steps or steps)

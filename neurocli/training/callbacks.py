@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from neurocli.plugin.seeds import seed_epoch
-from neurocli.recordings import DataModule
+from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import Checkpoint, save_checkpoint
 from neurocli.training.history import append_row
@@ -110,7 +110,7 @@ class EpochEnd(Callback):
     def __init__(
         self,
         run: RunFolder,
-        data: DataModule,
+        data: Dataset,
         progress: Progress,
         clock: Clock,
         report: Callable[[dict], None],

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from neurocli.errors import DataError, Interrupted, NeuroError, UsageError
 from neurocli.plugin.family import ModelFamily
-from neurocli.recordings import DataModule
+from neurocli.recordings import Dataset
 from neurocli.runs.atomic import write_json
 from neurocli.runs.folder import RunFolder, read_json
 from neurocli.runs.lock import locked
@@ -37,7 +37,7 @@ log = logging.getLogger("neurocli.training")
 def fit(
     family: ModelFamily,
     config: Any,
-    data: DataModule,
+    data: Dataset,
     run: RunFolder,
     *,
     resume: bool = False,
@@ -85,7 +85,7 @@ def fit(
 
 
 def _train(
-    family: ModelFamily, config: Any, data: DataModule, run: RunFolder, report: Callable[[dict], None], hook: Any
+    family: ModelFamily, config: Any, data: Dataset, run: RunFolder, report: Callable[[dict], None], hook: Any
 ) -> dict[str, Any]:
     train = config.train
     steps, total = steps_per_epoch(data, train), total_steps(data, train)
@@ -177,7 +177,7 @@ def _place(trainer: Trainer, reached: Progress) -> None:
     loop.epoch_loop._batches_that_stepped = reached.step
 
 
-def _about(data: DataModule) -> dict[str, Any]:
+def _about(data: Dataset) -> dict[str, Any]:
     """What run.json keeps of the data, as JSON gives it back."""
     about = {
         "spec": data.spec,
@@ -188,7 +188,7 @@ def _about(data: DataModule) -> dict[str, Any]:
     return json.loads(json.dumps(about))
 
 
-def _check_same_data(run: RunFolder, info: dict[str, Any], data: DataModule) -> None:
+def _check_same_data(run: RunFolder, info: dict[str, Any], data: Dataset) -> None:
     if "test_fingerprint" not in info:
         return
     now = _about(data)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from neurocli.errors import DataError
 from neurocli.plugin.family import ModelFamily, TrainedModel
-from neurocli.recordings import DataModule
+from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
 from neurocli.training.devices import resolve_device
@@ -34,7 +34,7 @@ def config_of(family: ModelFamily, run: RunFolder) -> Any:
 def load_trained(
     family: ModelFamily,
     run: RunFolder,
-    data: DataModule,
+    data: Dataset,
     *,
     which: Literal["best", "last"] = "best",
     device: str = "cpu",
@@ -88,9 +88,9 @@ def _cpu_s(run: RunFolder) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], *, where: str) -> None:
+def load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor], *, where: str) -> None:
     """Put `weights` into `module`. Raises DataError that names what does not fit."""
-    own = module.state_dict()
+    own = network.state_dict()
     odd = sorted(set(own) ^ set(weights)) or [n for n in own if own[n].shape != weights[n].shape]
     if odd:
         raise DataError(
@@ -98,4 +98,4 @@ def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], *, w
             where=where,
             hint="they belong to other options or to another version: train a new run",
         )
-    module.load_state_dict(weights)
+    network.load_state_dict(weights)

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule
 from neurocli.config.sections import TrainConfig
 from neurocli.errors import NeuroError
 from neurocli.plugin.family import ModelFamily
-from neurocli.recordings import Batch, DataModule
+from neurocli.recordings import Batch, Dataset
 from neurocli.training.schedule import Schedule
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax}
@@ -96,7 +96,7 @@ class FamilyModule(LightningModule):
         total = sum(norms.values())
         return {f"gradient_share_{name}": norm / total if total > 0 else 0.0 for name, norm in norms.items()}
 
-    def validate(self, data: DataModule, between: Callable[[], None] = lambda: None) -> float | None:
+    def validate(self, data: Dataset, between: Callable[[], None] = lambda: None) -> float | None:
         """The mean validation loss, batches weighted by their size; None where there are no validation groups.
 
         `between` is called after every batch. Raises NeuroError where the loss is not finite.

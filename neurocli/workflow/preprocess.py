@@ -13,7 +13,7 @@ from neurocli.workflow.messages import Listener, Reporter
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily
-    from neurocli.recordings import DataModule, RecordingSet
+    from neurocli.recordings import Dataset, RecordingSet
 
 DEFAULT_OUT = Path("prepared.h5")
 
@@ -29,7 +29,7 @@ class Prepared:
     model: str
     path: Path
     recordings: RecordingSet
-    dataset: DataModule
+    dataset: Dataset
     config: Any
     unsplit: str
     notes: list[str]
@@ -81,7 +81,7 @@ def preprocess(
     return Prepared(family.card.name, path, recordings, dataset, resolved.config, unsplit, notes)
 
 
-def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[DataModule, str]:
+def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[Dataset, str]:
     """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
     from neurocli.errors import DataError, LeakError
     from neurocli.recordings import Split

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from neurocli.evaluation.question import Question
+    from neurocli.evaluation.target import Target
     from neurocli.plugin.family import ModelFamily, TrainedModel
-    from neurocli.recordings import DataModule, Recording
+    from neurocli.recordings import Dataset, Recording
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Run:
         return self.trained().network
 
     @property
-    def dataset(self) -> DataModule:
+    def dataset(self) -> Dataset:
         """The recordings that the run was trained on, split and normalised as then."""
         return self.trained().dataset
 
@@ -175,26 +175,26 @@ class Run:
         import numpy as np
 
         trained, family = self.trained(data, device=device), self.family
-        for question in family.questions(trained.dataset, trained.config):
-            answer = family.predict(trained, question)
-            for group in question.groups:
+        for target in family.targets(trained.dataset, trained.config):
+            prediction = family.predict(trained, target)
+            for group in target.groups:
                 recording = trained.dataset.recordings[group]
-                observed = np.asarray(question.targets[group])
-                places = np.asarray(question.origins[group]) + question.horizon_steps
+                observed = np.asarray(target.values[group])
+                places = np.asarray(target.origins[group]) + target.horizon_steps
                 yield GroupPrediction(
                     group,
-                    question.name,
+                    target.name,
                     (places * recording.dt_ms).astype(np.float64),
                     observed,
-                    np.asarray(answer.values[group]),
-                    _channels(question, recording, observed.shape[1]),
-                    question.unit,
+                    np.asarray(prediction.values[group]),
+                    _channels(target, recording, observed.shape[1]),
+                    target.unit,
                 )
 
 
-def _channels(question: Question, recording: Recording, width: int) -> list[str]:
+def _channels(target: Target, recording: Recording, width: int) -> list[str]:
     """Names of a target's channels; numbers where nobody has named them."""
-    named = list(question.channels) or recording.channels or []
+    named = list(target.channels) or recording.channels or []
     return list(named) if len(named) == width else [str(n) for n in range(width)]
 
 

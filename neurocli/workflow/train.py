@@ -14,7 +14,7 @@ from neurocli.workflow.run import Run
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily
-    from neurocli.recordings import DataModule, RecordingSet
+    from neurocli.recordings import Dataset, RecordingSet
     from neurocli.runs.folder import RunFolder
 
 
@@ -24,7 +24,7 @@ class Training:
 
     family: ModelFamily
     config: Any
-    dataset: DataModule
+    dataset: Dataset
     folder: RunFolder
     resumed: bool
     notes: list[str]
@@ -137,7 +137,7 @@ def new_run(
     family: ModelFamily,
     config: Any,
     origins: Mapping[str, str],
-    dataset: DataModule,
+    dataset: Dataset,
     about: dict[str, Any],
     recordings: RecordingSet | None = None,
 ) -> RunFolder:

@@ -11,14 +11,14 @@ from torch import nn
 
 from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_cnn_lstm.config import V1Config, V2Config
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation import baselines, rivals
-from neurocli_cnn_lstm.evaluation import targets as answers
+from neurocli_cnn_lstm.evaluation import targets as predictions
 from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm, forecast_loss
 from neurocli_cnn_lstm.model.warm_start import can_start_from_ridge, start_from_ridge
@@ -28,10 +28,10 @@ LEAK_R2 = 0.795
 
 
 class _CnnLstm(ModelFamily):
-    """What both models share: questions, metrics, references, checks of the data."""
+    """What both models share: targets, metrics, references, checks of the data."""
 
-    def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
-        return answers.questions(data, config, part)
+    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+        return predictions.targets(data, config, part)
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         mean, sd = data.normalisation.mean, data.normalisation.sd
@@ -117,11 +117,11 @@ class CnnLstmV1(_CnnLstm):
             lstm_dropout=layout.lstm_dropout,
         )
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        return LossTerms({"squared_error": nn.functional.mse_loss(module(batch["v"][:, :-1]), batch["v"][:, -1])})
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        return LossTerms({"squared_error": nn.functional.mse_loss(network(batch["v"][:, :-1]), batch["v"][:, -1])})
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        return answers.answer_v1(trained, question)
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        return predictions.predict_v1(trained, target)
 
 
 class CnnLstmV2(_CnnLstm):
@@ -148,23 +148,23 @@ class CnnLstmV2(_CnnLstm):
             pooled_synapses=layout.synapses == "senders",
         )
 
-    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
-        assert isinstance(module, StructuredCnnLstm)
+    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+        assert isinstance(network, StructuredCnnLstm)
         if config.model.start == "ridge" and can_start_from_ridge(data):
-            start_from_ridge(module, data)
+            start_from_ridge(network, data)
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, StructuredCnnLstm)
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, StructuredCnnLstm)
         layout = config.model
         return LossTerms(
-            forecast_loss(module, batch["v"], batch.get("flag"), layout.warmup, layout.squared_error_weight)
+            forecast_loss(network, batch["v"], batch.get("flag"), layout.warmup, layout.squared_error_weight)
         )
 
-    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """Squared error of the mean forecast: what the score is made of, without the likelihood terms."""
         flag = batch.get("flag")
-        mean = module(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.warmup :]
+        mean = network(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.warmup :]
         return nn.functional.mse_loss(mean, batch["v"][:, 1 + config.model.warmup :])
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        return answers.answer_v2(trained, question)
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        return predictions.predict_v2(trained, target)

@@ -12,7 +12,7 @@ from torch import nn
 
 from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
+from neurocli.evaluation.target import Bound, Cost, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
@@ -20,8 +20,7 @@ from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.dataset import SessionData
-from neurocli_eirnn.evaluation import baselines, metrics
-from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation import baselines, metrics, targets
 from neurocli_eirnn.evaluation.ceiling import ceiling
 from neurocli_eirnn.evaluation.rates import fitted_numbers
 from neurocli_eirnn.model import loss_v1
@@ -52,24 +51,24 @@ def protocol_notes(data: SessionData, config: Any) -> list[str]:
 
 
 class _Eirnn(ModelFamily):
-    """What both models share: trials, questions, metrics, references, checks of the data."""
+    """What both models share: trials, targets, metrics, references, checks of the data."""
 
     validation_is_loss = False  # 1 - r, a PSTH loss or a likelihood, against a weighted sum
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> SessionData:
         return SessionData(recordings, config, split)
 
-    def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
-        return questions.questions(data, config, part)
+    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+        return targets.targets(data, config, part)
 
     @torch.no_grad()
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         data = trained.dataset
         assert isinstance(data, SessionData)
         device = next(trained.network.parameters()).device
-        inputs = torch.from_numpy(data.inputs[data.rows(question.groups)]).to(device)
+        inputs = torch.from_numpy(data.inputs[data.rows(target.groups)]).to(device)
         rates = np.concatenate([trained.network(part).cpu().numpy() for part in inputs.split(256)])
-        return questions.from_whole_trials(question, dict(zip(question.groups, rates, strict=True)))
+        return targets.from_whole_trials(target, dict(zip(target.groups, rates, strict=True)))
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         correlations = [metrics.PsthCorrelation(ms, data.bin_ms) for ms in config.evaluate.smoothing_ms]
@@ -99,10 +98,10 @@ class _Eirnn(ModelFamily):
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits
 
-        return evaluation_exhibits(trained, answers, figures)
+        return evaluation_exhibits(trained, predictions, figures)
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.interpretation.interpret import interpretation_exhibits
@@ -145,13 +144,13 @@ class EirnnV1(_Eirnn):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v1(config, spec)
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, PublishedEiRnn)
-        return LossTerms(loss_v1.loss_terms(module, batch, config.loss))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, PublishedEiRnn)
+        return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
 
-    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
-        assert isinstance(module, PublishedEiRnn)
-        return loss_v1.validation(module, batch, config.loss)
+    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+        assert isinstance(network, PublishedEiRnn)
+        return loss_v1.validation(network, batch, config.loss)
 
     def notes(self, data: Any, config: Any) -> Sequence[str]:
         return [*super().notes(data, config), *published_faults(data, config)]
@@ -165,30 +164,30 @@ class EirnnV2(_Eirnn):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v2(config, spec)
 
-    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
+    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
         """Fit the linear path to the training trials, once for all runs on them."""
-        assert isinstance(module, DaleRnn)
-        if module.linear_path and data.split.train:
+        assert isinstance(network, DaleRnn)
+        if network.linear_path and data.split.train:
             fitted = baselines.event_time_fit(data).values
-            module.set_linear(torch.from_numpy(fitted["coefficients"]), torch.from_numpy(fitted["intercept"]))
+            network.set_linear(torch.from_numpy(fitted["coefficients"]), torch.from_numpy(fitted["intercept"]))
 
-    def parameter_groups(self, module: nn.Module, config: Any) -> list[dict[str, Any]]:
+    def parameter_groups(self, network: nn.Module, config: Any) -> list[dict[str, Any]]:
         """Decay on weights alone: gains, time constants and biases have no reason to be small."""
         weights = {"v", "input_weights", "return_weights"}
-        named = dict(module.named_parameters())
+        named = dict(network.named_parameters())
         return [
             {"params": [p for name, p in named.items() if name in weights], "weight_decay": config.train.weight_decay},
             {"params": [p for name, p in named.items() if name not in weights], "weight_decay": 0.0},
         ]
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, DaleRnn)
-        return LossTerms(loss_terms(module.network_rates(batch["inputs"]), batch, config.loss, module.bin_ms))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, DaleRnn)
+        return LossTerms(loss_terms(network.network_rates(batch["inputs"]), batch, config.loss, network.bin_ms))
 
-    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean.
 
         The network's alone, since the linear path is fitted to the validation trials too.
         """
-        assert isinstance(module, DaleRnn)
-        return poisson(module.network_rates(batch["inputs"]), batch, module.bin_ms)
+        assert isinstance(network, DaleRnn)
+        return poisson(network.network_rates(batch["inputs"]), batch, network.bin_ms)

@@ -11,10 +11,10 @@ from torch import nn
 
 from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, TrainedModel
-from neurocli.recordings import Batch, DataModule, RecordingSet, Split
+from neurocli.recordings import Batch, Dataset, RecordingSet, Split
 from neurocli_elm.config import ElmConfig, ElmV2Config
 from neurocli_elm.model.build import build_neuron, config_of
 from neurocli_elm.model.checkpoint import read_checkpoint
@@ -37,7 +37,7 @@ class _Elm(ModelFamily):
 
         return fetched()
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> DataModule:
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> Dataset:
         return task_of_recordings(recordings, config.data.kind).adapt(recordings, config, split)
 
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
@@ -48,19 +48,19 @@ class _Elm(ModelFamily):
         found = read_checkpoint(path, version=self.version, overrides=options)
         return Imported(found.neuron(), config_of(found.options), [])
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, ElmNeuron)
-        return LossTerms(task_of_batch(batch).loss(module, batch, config))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, ElmNeuron)
+        return LossTerms(task_of_batch(batch).loss(network, batch, config))
 
-    def validation_loss(self, module: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
-        assert isinstance(module, ElmNeuron)
-        return task_of_batch(batch).validation(module, batch)
+    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+        assert isinstance(network, ElmNeuron)
+        return task_of_batch(batch).validation(network, batch)
 
-    def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
-        return task_of_data(data).questions(data, config, part)
+    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+        return task_of_data(data).targets(data, config, part)
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        return task_of_data(trained.dataset).predict(trained, question)
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        return task_of_data(trained.dataset).predict(trained, target)
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
         return task_of_data(data).metrics()
@@ -77,8 +77,8 @@ class _Elm(ModelFamily):
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         return task_of_data(trained.dataset).diagnose_model(trained)
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        return task_of_data(trained.dataset).evaluate_more(trained, answers, figures)
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        return task_of_data(trained.dataset).evaluate_more(trained, predictions, figures)
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return task_of_data(trained.dataset).interpret(trained, figures)

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from neurocli.diagnosis import Finding
 from neurocli.diagnosis.words import counted
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Prediction, Predictor, Question
+from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.split import spike_counts
-from neurocli_elm.evaluation import baselines
-from neurocli_elm.evaluation import targets as questions
-from neurocli_elm.evaluation.references import answer, missing_references, references
+from neurocli_elm.evaluation import baselines, targets
+from neurocli_elm.evaluation.references import missing_references, predict, references
 from neurocli_elm.model.loss import loss_terms, validation
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.task import Task
@@ -38,37 +37,37 @@ class NeuronioTask(Task):
             references(data, config)  # what does not fit is said before a training, not after it
         return data
 
-    def loss(self, module: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
-        return loss_terms(module, batch, config.loss)
+    def loss(self, network: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+        return loss_terms(network, batch, config.loss)
 
-    def validation(self, module: ElmNeuron, batch: Batch) -> torch.Tensor:
-        return validation(module, batch)
+    def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
+        return validation(network, batch)
 
-    def questions(self, data: Any, config: Any, part: str) -> list[Question]:
-        return questions.questions(data, config, part)
+    def targets(self, data: Any, config: Any, part: str) -> list[Target]:
+        return targets.targets(data, config, part)
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        data, module = trained.dataset, trained.network
-        assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
-        return answer(module, data, question)
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        data, network = trained.dataset, trained.network
+        assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
+        return predict(network, data, target)
 
     def metrics(self) -> list[Metric]:
-        return questions.metrics()
+        return targets.metrics()
 
     def baselines(self, data: Any, config: Any, version: int) -> list[Predictor]:
         return [*baselines.baselines(data, config, version), *references(data, config)]
 
     def ceiling(self) -> Bound:
-        def value(question: Question, metric: Metric, subset: str) -> float | None:
+        def value(target: Target, metric: Metric, subset: str) -> float | None:
             known = {"RMSE": 0.0, "MAE": 0.0, "EV": 100.0}
             if metric.name in known:
                 return known[metric.name]
-            spikes = any(np.any(question.targets[group][:, questions.SPIKE] > 0) for group in question.groups)
+            spikes = any(np.any(target.values[group][:, targets.SPIKE] > 0) for group in target.groups)
             return 1.0 if spikes else None
 
-        def left_out(question: Question, metric: Metric, subset: str) -> NDArray[np.float64] | None:
-            known = value(question, metric, subset)
-            return None if known is None else np.full(len(question.groups), known)
+        def left_out(target: Target, metric: Metric, subset: str) -> NDArray[np.float64] | None:
+            known = value(target, metric, subset)
+            return None if known is None else np.full(len(target.groups), known)
 
         return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
 
@@ -82,10 +81,10 @@ class NeuronioTask(Task):
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_elm.evaluation.exhibits import evaluation_exhibits
 
-        return evaluation_exhibits(trained, answers, figures)
+        return evaluation_exhibits(trained, predictions, figures)
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_elm.interpretation.interpret import interpretation_exhibits

@@ -10,7 +10,7 @@ import torch
 
 from neurocli.diagnosis import Finding
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import NoCeiling, TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
@@ -33,19 +33,19 @@ class ShdTask(Task):
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> ShdData:
         return ShdData(recordings, config, split)
 
-    def loss(self, module: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
-        return {"class": class_loss(module, batch)}
+    def loss(self, network: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+        return {"class": class_loss(network, batch)}
 
-    def validation(self, module: ElmNeuron, batch: Batch) -> torch.Tensor:
-        return class_loss(module, batch)
+    def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
+        return class_loss(network, batch)
 
-    def questions(self, data: Any, config: Any, part: str) -> list[Question]:
-        return shd_scores.questions(data, part)
+    def targets(self, data: Any, config: Any, part: str) -> list[Target]:
+        return shd_scores.targets(data, part)
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
-        data, module = trained.dataset, trained.network
-        assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
-        return shd_scores.answered(data, question, lambda rows: probabilities(module, data, rows))
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
+        data, network = trained.dataset, trained.network
+        assert isinstance(data, ShdData) and isinstance(network, ElmNeuron)
+        return shd_scores.from_rows(data, target, lambda rows: probabilities(network, data, rows))
 
     def metrics(self) -> list[Metric]:
         return [shd_scores.Accuracy(), shd_scores.LogLoss()]
@@ -62,13 +62,13 @@ class ShdTask(Task):
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_elm.diagnosis.model import synapse_findings, timescale_findings
 
-        data, module = trained.dataset, trained.network
-        assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
+        data, network = trained.dataset, trained.network
+        assert isinstance(data, ShdData) and isinstance(network, ElmNeuron)
         duration_ms = int(data.num_steps * data.spec["delta_t"])
-        return [*timescale_findings(module, duration_ms, "trained"), *synapse_findings(module, "trained")]
+        return [*timescale_findings(network, duration_ms, "trained"), *synapse_findings(network, "trained")]
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        return [confusion(trained, answers, figures)]
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+        return [confusion(trained, predictions, figures)]
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return [evidence(trained, figures)]

@@ -15,7 +15,7 @@ from torch import nn
 from neurocli.diagnosis import Finding
 from neurocli.errors import DataError
 from neurocli.evaluation.metrics import MAE, R2, RMSE, Metric
-from neurocli.evaluation.question import Bound, Cost, Prediction, Predictor, Question
+from neurocli.evaluation.target import Bound, Cost, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
@@ -25,8 +25,7 @@ from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
-from neurocli_gat_lstm.evaluation import baselines, metrics
-from neurocli_gat_lstm.evaluation import targets as questions
+from neurocli_gat_lstm.evaluation import baselines, metrics, targets
 from neurocli_gat_lstm.graph.graph import KINDS
 from neurocli_gat_lstm.model import folds_v1
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds, build_v1
@@ -41,21 +40,21 @@ Array = NDArray[np.int64]
 
 
 class _GatLstm(ModelFamily):
-    """What all models share: worms, questions, metrics, references, checks of the data."""
+    """What all models share: worms, targets, metrics, references, checks of the data."""
 
     fixed_by_training = ("evaluate.horizons",)
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
         return WormData(recordings, config, split)
 
-    def questions(self, data: Any, config: Any, part: str = "test") -> list[Question]:
-        return questions.questions(data, config, part)
+    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+        return targets.targets(data, config, part)
 
     @abstractmethod
     def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
         """What each network of a fold says of a worm: horizon → [origin, neuron], in the units of the origins (frames)."""
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         """The mean over the networks of all folds that have not seen a worm."""
         data = trained.dataset
         assert isinstance(data, WormData)
@@ -66,15 +65,15 @@ class _GatLstm(ModelFamily):
                 hint="bring the files back that the run was trained on",
             )
         known = data.forecasts_by(trained.network)
-        answers = {}
-        for group, origins in question.origins.items():
+        predictions = {}
+        for group, origins in target.origins.items():
             key = (group, len(origins))
             if key not in known:
                 at = data.frames_of(group, origins)
                 each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, at)]
                 known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
-            answers[group] = known[key][question.horizon_steps]
-        return questions.prediction(data, question, answers)
+            predictions[group] = known[key][target.horizon_steps]
+        return targets.as_prediction(data, target, predictions)
 
     def cost(self, trained: TrainedModel) -> Cost:
         """The networks of all folds, with the coefficients of the linear paths that they correct."""
@@ -86,11 +85,11 @@ class _GatLstm(ModelFamily):
         return Cost(cost.cpu_s, (cost.parameters or 0) + linear)
 
     @abstractmethod
-    def fits(self, module: nn.Module, data: WormData) -> bool:
+    def fits(self, network: nn.Module, data: WormData) -> bool:
         """Whether a module was built for the names and folds of these data."""
 
     def metrics(self, data: Any, config: Any) -> list[Metric]:
-        z = questions.Z
+        z = targets.Z
         return [
             metrics.SkillOverPersistence(),
             R2("pooled"),
@@ -127,10 +126,10 @@ class _GatLstm(ModelFamily):
 
         return trained_findings(trained)
 
-    def evaluate_more(self, trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.evaluation.exhibits import evaluation_exhibits
 
-        return evaluation_exhibits(trained, answers, figures)
+        return evaluation_exhibits(trained, predictions, figures)
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits
@@ -156,19 +155,19 @@ class GatLstmV1(_GatLstm):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v1(config, spec)
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, PlannedFolds)
-        return LossTerms(folds_v1.loss_terms(module, batch, config.loss))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, PlannedFolds)
+        return LossTerms(folds_v1.loss_terms(network, batch, config.loss))
 
-    def fits(self, module: nn.Module, data: WormData) -> bool:
-        return isinstance(module, PlannedFolds) and len(module.members) == data.folds
+    def fits(self, network: nn.Module, data: WormData) -> bool:
+        return isinstance(network, PlannedFolds) and len(network.members) == data.folds
 
     def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module, evaluate = trained.dataset, trained.network, trained.config.evaluate
-        assert isinstance(data, WormData) and isinstance(module, PlannedFolds)
+        data, network, evaluate = trained.dataset, trained.network, trained.config.evaluate
+        assert isinstance(data, WormData) and isinstance(network, PlannedFolds)
         worm = data.worms[group]
         asked = (origins, evaluate.context, evaluate.horizons)
-        return [folds_v1.rolled_out(module.member(fold), worm.z, data.graph_of(worm), *asked)]
+        return [folds_v1.rolled_out(network.member(fold), worm.z, data.graph_of(worm), *asked)]
 
 
 class GatLstmV2(_GatLstm):
@@ -179,25 +178,25 @@ class GatLstmV2(_GatLstm):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v2(config, spec)
 
-    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
-        assert isinstance(module, GatLstm)
+    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+        assert isinstance(network, GatLstm)
         if config.model.linear == "none":
             return
         for fold in range(data.folds):
-            module.set_linear(fold, data.linear(fold).paths)
+            network.set_linear(fold, data.linear(fold).paths)
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, GatLstm)
-        return LossTerms(loss_terms(module, batch, config.loss))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, GatLstm)
+        return LossTerms(loss_terms(network, batch, config.loss))
 
-    def fits(self, module: nn.Module, data: WormData) -> bool:
+    def fits(self, network: nn.Module, data: WormData) -> bool:
         built_for = (data.folds, len(data.horizons), len(data.names) + 1)
-        return isinstance(module, GatLstm) and module.own.shape[:3] == built_for
+        return isinstance(network, GatLstm) and network.own.shape[:3] == built_for
 
     def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module, evaluate = trained.dataset, trained.network, trained.config.evaluate
-        assert isinstance(data, WormData) and isinstance(module, GatLstm)
-        return corrected(module, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)
+        data, network, evaluate = trained.dataset, trained.network, trained.config.evaluate
+        assert isinstance(data, WormData) and isinstance(network, GatLstm)
+        return corrected(network, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)
 
 
 class GatLstmDirect(_GatLstm):
@@ -211,23 +210,23 @@ class GatLstmDirect(_GatLstm):
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         return build_v3(config, spec)
 
-    def prepare(self, module: nn.Module, data: Any, config: Any) -> None:
-        assert isinstance(module, GatLstmV3)
+    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+        assert isinstance(network, GatLstmV3)
         for fold in range(data.folds):
-            module.set_linear(fold, data.linear(fold).paths)
+            network.set_linear(fold, data.linear(fold).paths)
             inputs, outputs = data.scales(fold)
-            module.input_scale[fold] = torch.from_numpy(inputs)
-            module.output_scale[fold] = torch.from_numpy(outputs)
+            network.input_scale[fold] = torch.from_numpy(inputs)
+            network.output_scale[fold] = torch.from_numpy(outputs)
 
-    def loss(self, module: nn.Module, batch: Batch, config: Any) -> LossTerms:
-        assert isinstance(module, GatLstmV3)
-        return LossTerms(loss_terms_v3(module, batch))
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        assert isinstance(network, GatLstmV3)
+        return LossTerms(loss_terms_v3(network, batch))
 
-    def fits(self, module: nn.Module, data: WormData) -> bool:
+    def fits(self, network: nn.Module, data: WormData) -> bool:
         built_for = (data.folds, len(data.horizons), len(data.names) + 1)
-        return isinstance(module, GatLstmV3) and module.own.shape[:3] == built_for
+        return isinstance(network, GatLstmV3) and network.own.shape[:3] == built_for
 
     def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, module = trained.dataset, trained.network
-        assert isinstance(data, DirectWormData) and isinstance(module, GatLstmV3)
-        return list(direct_forecasts(module, data, data.worms[group], fold, origins))
+        data, network = trained.dataset, trained.network
+        assert isinstance(data, DirectWormData) and isinstance(network, GatLstmV3)
+        return list(direct_forecasts(network, data, data.worms[group], fold, origins))

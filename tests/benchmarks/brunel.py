@@ -72,16 +72,16 @@ def paths(run: Path) -> None:
 
     family, trained = trained_of_run(RunFolder(run), None, "cpu", Reporter())
     data = trained.dataset
-    questions = family.questions(data, trained.config)[1:]
-    origins = local_origins(data, questions[0])
+    targets = family.targets(data, trained.config)[1:]
+    origins = local_origins(data, targets[0])
     batches = [data.contexts(g, o, trained.config.model.warmup + 20) for g, o in origins.items()]
-    print("| paths | " + " | ".join(f"R² lost at {q.name}" for q in questions) + " |")
-    print("|---" * (1 + len(questions)) + "|")
+    print("| paths | " + " | ".join(f"R² lost at {q.name}" for q in targets) + " |")
+    print("|---" * (1 + len(targets)) + "|")
     for samples in (8, 16, 32, 64, 128):
         repeats = []
         for seed in range(4):
             generator = torch.Generator().manual_seed(seed)
-            steps = questions[-1].horizon_steps
+            steps = targets[-1].horizon_steps
             said = [
                 rollout(trained.network, v, f, steps, samples, generator).mean
                 for b in batches
@@ -89,8 +89,8 @@ def paths(run: Path) -> None:
             ]
             repeats.append(torch.cat(said))
         variance = torch.stack(repeats).var(0).mean((0, 2)).numpy()
-        targets = [np.concatenate([data.normalisation.z(t) for t in q.targets.values()]).var() for q in questions]
-        lost = (variance[q.horizon_steps - 1] / t for q, t in zip(questions, targets, strict=True))
+        observed = [np.concatenate([data.normalisation.z(t) for t in q.values.values()]).var() for q in targets]
+        lost = (variance[q.horizon_steps - 1] / t for q, t in zip(targets, observed, strict=True))
         print(f"| {samples} | " + " | ".join(f"{value:.4f}" for value in lost) + " |")
     print("\n| without a model | runs | AUC E | AUC I |\n|---|---|---|---|")
     types, training = neuron_types(data), list(data.split.train)

@@ -107,8 +107,8 @@ def v2_step(rollout: int) -> tuple[Callable[[], None], int]:
     options, loss = config.model, config.loss.model_copy(update={"rollout": rollout})
     torch.manual_seed(0)
     widths = {"widths": options.attention, "heads": options.heads, "edge_features": 2, "hidden": options.hidden}
-    module = GatLstm(NODES, 1, 1, options.lags, (1,), embedding=options.embedding, dropout=options.dropout, **widths)
-    optimiser = torch.optim.AdamW(module.parameters(), 3e-3)
+    network = GatLstm(NODES, 1, 1, options.lags, (1,), embedding=options.embedding, dropout=options.dropout, **widths)
+    optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     graph, chunks = random_graph(NODES, EDGES), config.train.batch_size
     nodes, time = torch.arange(NODES), options.lags + loss.chunk + max(1, rollout)
     batch = {
@@ -124,12 +124,12 @@ def v2_step(rollout: int) -> tuple[Callable[[], None], int]:
         "edge_attr": graph.edge_attr,
         "member": torch.tensor(0),
         "scale": torch.ones(max(1, rollout)),
-        **module.linear_of(0, nodes),
+        **network.linear_of(0, nodes),
     }
 
     def step() -> None:
         optimiser.zero_grad()
-        torch.stack(list(loss_terms(module, batch, loss).values())).sum().backward()
+        torch.stack(list(loss_terms(network, batch, loss).values())).sum().backward()
         optimiser.step()
 
     return step, chunks * (loss.chunk - loss.burn_in + max(0, rollout - 1))

@@ -11,7 +11,7 @@ import torch
 from neurocli.errors import DataError
 from neurocli.evaluation.compare import Contestant, compare
 from neurocli.evaluation.metrics import RMSE
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.family import NoCeiling
 from neurocli.recordings import Recording, RecordingSet, Split
 
@@ -39,25 +39,25 @@ class Family:
     def __init__(self, error: float, horizon: int = 1) -> None:
         self.error, self.horizon = error, horizon
 
-    def questions(self, data, config):
+    def targets(self, data, config):
         targets = {g: data.recordings[g].signal[self.horizon :] for g in data.split.test}
         origins = {g: np.arange(len(t)) for g, t in targets.items()}
-        return [Question(f"{self.horizon} ms", self.horizon, float(self.horizon), "mV", targets, origins)]
+        return [Target(f"{self.horizon} ms", self.horizon, float(self.horizon), "mV", targets, origins)]
 
     def metrics(self, data, config):
         return [RMSE("mV")]
 
     def baselines(self, data, config):
         def off_by(error: float):
-            return lambda question: Prediction({g: t + error for g, t in question.targets.items()})
+            return lambda target: Prediction({g: t + error for g, t in target.values.items()})
 
         return [Predictor(f"off by {error:g}", "baseline", off_by(error)) for error in (3.0, 0.5)]
 
     def ceiling(self, data, config):
         return NoCeiling("made up")
 
-    def predict(self, trained, question):
-        return Prediction({g: t + self.error for g, t in question.targets.items()})
+    def predict(self, trained, target):
+        return Prediction({g: t + self.error for g, t in target.values.items()})
 
 
 def contestant(name: str, error: float, split: Split, *, seed: int = 0, horizon: int = 1) -> Contestant:
@@ -92,7 +92,7 @@ def test_differences_are_those_of_the_scores() -> None:
     [
         ({"split": dataclasses.replace(SPLIT, train=(), test=tuple(GROUPS[5:]))}, "1 runs only in one, first g4"),
         ({"seed": 1}, "same names and different contents"),
-        ({"horizon": 2}, "different questions: 1 ms against 2 ms"),
+        ({"horizon": 2}, "different targets: 1 ms against 2 ms"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(other: dict, reason: str) -> None:

@@ -12,11 +12,11 @@ import torch
 from neurocli.config.resolve import resolve
 from neurocli.config.sections import FamilyConfig
 from neurocli.errors import DataError
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.cards import ModelCard
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.plugin.registry import registry
-from neurocli.recordings import DataModule, Recording, RecordingSet, Split
+from neurocli.recordings import Dataset, Recording, RecordingSet, Split
 from neurocli.recordings.split import leave_one_out
 from neurocli.testing.look_ahead import Report, look_ahead
 
@@ -61,7 +61,7 @@ def test_statistics_of_the_whole_recording_are_seen_in_a_real_family() -> None:
 # -- a family that looks ahead on request ----------------------------------------------------------------------------
 
 
-class Data(DataModule):
+class Data(Dataset):
     normalisation = None
 
     def __init__(self, recordings: RecordingSet, split: Split, how: str) -> None:
@@ -119,16 +119,16 @@ class Toy(ModelFamily):
     def build(self, config, spec):
         return torch.nn.Linear(1, 1)
 
-    def questions(self, data, config, part="test"):
+    def targets(self, data, config, part="test"):
         at = np.arange(START, STEPS - 1)
         groups = data.split.groups(part)
         targets = {g: data.recordings[g].signal[at + 1] for g in groups}
         horizon = None if self.blind else 1.0
-        return [Question("next", 1, horizon, "a.u.", targets, dict.fromkeys(groups, at))]
+        return [Target("next", 1, horizon, "a.u.", targets, dict.fromkeys(groups, at))]
 
-    def predict(self, trained: TrainedModel, question: Question) -> Prediction:
+    def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         values = {}
-        for group, at in question.origins.items():
+        for group, at in target.origins.items():
             recording = trained.dataset.recordings[group]
             seen = trained.dataset.signal[group][at]
             if self.how == "gaps":
@@ -142,9 +142,9 @@ class Toy(ModelFamily):
         return Prediction(values)
 
     def baselines(self, data, config):
-        def persistence(question: Question) -> Prediction:
+        def persistence(target: Target) -> Prediction:
             ahead = 1 if self.how == "baseline" else 0
-            return Prediction({g: data.recordings[g].signal[at + ahead] for g, at in question.origins.items()})
+            return Prediction({g: data.recordings[g].signal[at + ahead] for g, at in target.origins.items()})
 
         return [] if self.blind else [Predictor("persistence", "baseline", persistence)]
 
@@ -213,15 +213,15 @@ def test_a_normalisation_that_sees_single_large_values_is_caught() -> None:
     assert "the last sample" in {seen.what for seen in report.seen}
 
 
-def test_questions_that_depend_on_later_samples_are_caught() -> None:
+def test_targets_that_depend_on_later_samples_are_caught() -> None:
     class Choosy(Toy):
-        def questions(self, data, config, part="test"):
-            (question,) = super().questions(data, config, part)
-            last = {g: at[np.abs(data.recordings[g].signal[at + 1, 0]) < 3] for g, at in question.origins.items()}
+        def targets(self, data, config, part="test"):
+            (target,) = super().targets(data, config, part)
+            last = {g: at[np.abs(data.recordings[g].signal[at + 1, 0]) < 3] for g, at in target.origins.items()}
             targets = {g: data.recordings[g].signal[at + 1] for g, at in last.items()}
-            return [dataclasses.replace(question, origins=last, targets=targets)]
+            return [dataclasses.replace(target, origins=last, targets=targets)]
 
-    assert "the question" in seen_by(report_of(Choosy()))
+    assert "the target" in seen_by(report_of(Choosy()))
 
 
 def test_a_baseline_that_interpolates_over_gaps_is_caught_though_baselines_are_asked_less_often() -> None:
@@ -229,10 +229,10 @@ def test_a_baseline_that_interpolates_over_gaps_is_caught_though_baselines_are_a
         def baselines(self, data, config):
             filled = {g: Data._prepared(data.recordings[g], "interpolation") for g in data.recordings}
 
-            def answer(question):
-                return Prediction({g: filled[g][at] for g, at in question.origins.items()})
+            def predict(target):
+                return Prediction({g: filled[g][at] for g, at in target.origins.items()})
 
-            return [Predictor("persistence", "baseline", answer)]
+            return [Predictor("persistence", "baseline", predict)]
 
     assert seen_by(report_of(Filling(), baselines_each_time=False)) == {"the baseline persistence"}
     assert report_of(Toy(), baselines_each_time=False).seen == []
@@ -258,9 +258,9 @@ class Prepared(Toy):
             mean = np.mean([data.recordings[one].signal.mean() for one in self.of(group, data.split)])
             module.bias.data[number] = float(mean)
 
-    def predict(self, trained, question):
+    def predict(self, trained, target):
         values = {}
-        for number, (group, at) in enumerate(question.origins.items()):
+        for number, (group, at) in enumerate(target.origins.items()):
             seen = torch.tensor(trained.dataset.signal[group][at], dtype=torch.float32)
             values[group] = trained.network(seen)[:, number : number + 1].numpy()
         return Prediction(values)
@@ -286,12 +286,12 @@ class Shifted(Toy):
         super().__init__()
         self.shift, self.steps = shift, steps
 
-    def questions(self, data, config, part="test"):
+    def targets(self, data, config, part="test"):
         at = np.arange(START, STEPS - 10)
         groups = data.split.groups(part)
         targets = {g: data.recordings[g].signal[at + self.steps] for g in groups}
         origins = dict.fromkeys(groups, at + self.shift)
-        return [Question("some steps", self.steps, float(self.steps), "a.u.", targets, origins)]
+        return [Target("some steps", self.steps, float(self.steps), "a.u.", targets, origins)]
 
 
 @pytest.mark.parametrize("steps", [1, 5])
@@ -304,10 +304,8 @@ def test_origins_are_not_believed(steps: int) -> None:
 
 def test_a_forecast_lies_a_sample_ahead_at_least() -> None:
     class Now(Toy):
-        def questions(self, data, config, part="test"):
-            return [
-                dataclasses.replace(question, horizon_steps=0) for question in super().questions(data, config, part)
-            ]
+        def targets(self, data, config, part="test"):
+            return [dataclasses.replace(target, horizon_steps=0) for target in super().targets(data, config, part)]
 
     assert "a forecast of less than one sample" in {seen.what for seen in report_of(Now()).seen}
 

@@ -33,7 +33,7 @@ def png() -> bytes:
 
 def score(name: str, kind: str, value: float | None, half: float | None = 0.01, **other: Any) -> dict[str, Any]:
     low, high = (None, None) if half is None or value is None else (value - half, value + half)
-    row = {"name": name, "kind": kind, "metric": "R2", "unit": "z", "question": "1 ms", "horizon_ms": 1.0}
+    row = {"name": name, "kind": kind, "metric": "R2", "unit": "z", "target": "1 ms", "horizon_ms": 1.0}
     return {**row, "subset": "all", "value": value, "low": low, "high": high, "n_groups": 3, **other}
 
 
@@ -50,7 +50,7 @@ def evaluation(run: RunFolder, **other: Any) -> dict[str, Any]:
         "metric": "R2", "horizon_ms": 1.0, "model": 0.6, "best_baseline": "ridge", "baseline": 0.5, "ceiling": 0.7,
         "value": 0.5, "low": 0.4, "high": 0.6, "reason": None, "paired": paired,
     }  # fmt: skip
-    question = {"name": "1 ms", "horizon_ms": 1.0, "unit": "mV", "subsets": ["E", "spike"], "groups": ["a", "b", "c"]}
+    target = {"name": "1 ms", "horizon_ms": 1.0, "unit": "mV", "subsets": ["E", "spike"], "groups": ["a", "b", "c"]}
     scores = [
         score("toy-v1", "model", 0.6),
         score("persistence", "baseline", -700.0),
@@ -58,13 +58,13 @@ def evaluation(run: RunFolder, **other: Any) -> dict[str, Any]:
         score("oracle", "ceiling", 0.7, None),
         score("toy-v1", "model", 0.61, subset="E"),
         score("toy-v1", "model", 0.31, subset="spike"),
-        score("toy-v1", "model", 0.4, question="5 ms", horizon_ms=5.0),
+        score("toy-v1", "model", 0.4, target="5 ms", horizon_ms=5.0),
     ]
     return {
         "model": "toy-v1", "scores": scores, "skill": skill, "skills": [skill, skill],
         "differences": [{"baseline": "ridge", **paired}],
         "metrics": [{"name": "R2", "unit": "z", "higher": True}],
-        "questions": [question, {**question, "name": "5 ms", "horizon_ms": 5.0}],
+        "targets": [target, {**target, "name": "5 ms", "horizon_ms": 5.0}],
         "protocol": {"split": "by-group", "leaky": False, "groups": {}, "group": "worm"}, "ceiling_reason": None,
         "hindsight": ["spike"], "exhibits": [exhibit(run)], "notes": ["the flag is on"],
         "warnings": ["leak suspected"], **other,
@@ -167,7 +167,7 @@ def test_one_file_that_fetches_nothing(run: RunFolder) -> None:
 
 
 def test_the_answer_comes_first(run: RunFolder) -> None:
-    first, second, third = page(run).answer
+    first, second, third = page(run).predict
     assert first == (
         "R2 [z], 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
     )
@@ -235,7 +235,7 @@ def test_training_options_and_origin(run: RunFolder) -> None:
 def test_what_comes_out_of_files_is_escaped(tmp_path: Path) -> None:
     run = make(tmp_path, preset=EVIL)
     result = evaluation(run, model=EVIL, notes=[EVIL], warnings=["\x1b[31m"])
-    result["scores"][0]["name"] = result["questions"][0]["name"] = EVIL
+    result["scores"][0]["name"] = result["targets"][0]["name"] = EVIL
     result["exhibits"] = [exhibit(run, title=f'"{EVIL}', claims={EVIL: EVIL}, figure=f"{EVIL}/figures/{EVIL}.png")]
     result["exhibits"][0]["table"] = {"columns": [EVIL], "rows": [[EVIL], [{EVIL: [EVIL]}]], "note": EVIL}
     found = diagnosis("FAIL")

@@ -10,8 +10,8 @@ from neurocli.errors import NeuroError
 from neurocli.evaluation.intervals import Paired, interval, paired, verdict, why_no_interval
 from neurocli.evaluation.metrics import MAE, R2, RMSE
 from neurocli.evaluation.nulls import NullBand, permutation_p
-from neurocli.evaluation.question import Bound, Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
+from neurocli.evaluation.target import Bound, Prediction, Target
 from neurocli.evaluation.wording import why_no_p
 from neurocli.report.scores import skill_lines
 
@@ -19,9 +19,9 @@ RNG = np.random.default_rng(0)
 TARGETS = {f"g{k}": RNG.normal(-60, 5, (50, 4)) for k in range(6)}
 
 
-def question(**kwargs: object) -> Question:
+def target(**kwargs: object) -> Target:
     origins = {g: np.arange(50) for g in TARGETS}
-    return Question("1 ms", 1, 1.0, "mV", TARGETS, origins, **kwargs)  # type: ignore[arg-type]
+    return Target("1 ms", 1, 1.0, "mV", TARGETS, origins, **kwargs)  # type: ignore[arg-type]
 
 
 def noisy(sd: float, seed: int) -> Prediction:
@@ -30,11 +30,11 @@ def noisy(sd: float, seed: int) -> Prediction:
 
 
 def test_values_equal_the_reference() -> None:
-    answer = noisy(2, 1)
+    prediction = noisy(2, 1)
     y = np.concatenate([TARGETS[g].ravel() for g in TARGETS])
-    p = np.concatenate([answer.values[g].ravel() for g in TARGETS])
+    p = np.concatenate([prediction.values[g].ravel() for g in TARGETS])
     board = Scoreboard([R2("mV"), RMSE("mV"), MAE("mV")])
-    board.add(question(), "model", "model", answer)
+    board.add(target(), "model", "model", prediction)
     found = {s.metric: s.value for s in board.scores}
     assert found["R2"] == pytest.approx(reference.r2_score(y, p), abs=1e-12)
     assert found["RMSE"] == pytest.approx(reference.root_mean_squared_error(y, p), abs=1e-12)
@@ -44,14 +44,14 @@ def test_values_equal_the_reference() -> None:
 def test_z_scores_are_not_millivolts() -> None:
     mean, sd = np.full(4, -60.0), np.full(4, 5.0)
     board = Scoreboard([RMSE("z", mean, sd), RMSE("mV")])
-    board.add(question(), "model", "model", noisy(2, 1))
+    board.add(target(), "model", "model", noisy(2, 1))
     z, mv = board.scores
     assert mv.value == pytest.approx(5 * (z.value or 0))
 
 
 def test_skill_places_the_model_between_baseline_and_ceiling() -> None:
     board = Scoreboard([R2("mV")])
-    asked = question()
+    asked = target()
     for name, kind, sd in (
         ("bad", "baseline", 4.0),
         ("better", "baseline", 3.0),
@@ -88,15 +88,15 @@ def test_two_groups_have_no_interval() -> None:
 
 
 def test_an_answer_with_holes_is_refused() -> None:
-    answer = noisy(2, 1)
-    answer.values["g3"][7, 2] = np.nan
+    prediction = noisy(2, 1)
+    prediction.values["g3"][7, 2] = np.nan
     with pytest.raises(NeuroError, match="no number for 1 targets"):
-        Scoreboard([R2("mV")]).add(question(), "model", "model", answer)
+        Scoreboard([R2("mV")]).add(target(), "model", "model", prediction)
 
 
 def test_every_baseline_is_answered_with_a_verdict() -> None:
     board = Scoreboard([R2("mV")])
-    asked = question()
+    asked = target()
     board.add(asked, "model", "model", noisy(2.0, 1))
     board.add(asked, "bad", "baseline", noisy(4.0, 2))
     board.add(asked, "good", "baseline", noisy(1.0, 3))
@@ -132,7 +132,7 @@ def test_a_subset_in_two_groups_has_a_score_without_an_interval() -> None:
     few = {g: np.full((50, 4), g in names[:2]) for g in names}
     many = {g: np.full((50, 4), g in names[:4]) for g in names}
     board = Scoreboard([RMSE("mV")])
-    board.add(question(subsets={"few": few, "many": many}), "model", "model", noisy(2, 1))
+    board.add(target(subsets={"few": few, "many": many}), "model", "model", noisy(2, 1))
     found = {s.subset: s for s in board.scores}
     assert found["few"].value is not None and (found["few"].low, found["few"].high) == (None, None)
     assert found["many"].low < found["many"].value < found["many"].high
@@ -185,7 +185,7 @@ def bounded(value: float, without: list[float] | None) -> Bound:
 
 
 def with_ceiling(ceiling: float, spread: float | None) -> dict:
-    board, asked = Scoreboard([R2("mV")]), question()
+    board, asked = Scoreboard([R2("mV")]), target()
     board.add(asked, "model", "model", noisy(2.0, 1))
     board.add(asked, "ridge", "baseline", noisy(3.0, 2))
     board.add_bound(
@@ -208,7 +208,7 @@ def test_skill_needs_room_above_its_noise() -> None:
 def test_a_skill_needs_three_groups_that_hold_something() -> None:
     """Rows and skill look at the same groups: those that hold a target."""
     targets = {g: t if g in ("g0", "g1") else np.full(t.shape, np.nan) for g, t in list(TARGETS.items())[:3]}
-    asked = Question("1 ms", 1, 1.0, "mV", targets, {g: np.arange(50) for g in targets})
+    asked = Target("1 ms", 1, 1.0, "mV", targets, {g: np.arange(50) for g in targets})
     board = Scoreboard([RMSE("mV")])
     for name, kind, sd in (("model", "model", 1.0), ("ridge", "baseline", 2.0), ("oracle", "ceiling", 0.1)):
         board.add(asked, name, kind, noisy(sd, 3))

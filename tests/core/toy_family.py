@@ -14,10 +14,10 @@ import torch
 
 from neurocli.config.sections import FamilyConfig, Section
 from neurocli.errors import NeuroError
-from neurocli.evaluation import question as _question  # noqa: F401  (the contract's module must import)
+from neurocli.evaluation import target as _target  # noqa: F401  (the contract's module must import)
 from neurocli.plugin.cards import ModelCard
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling
-from neurocli.recordings import DataModule, Recording, RecordingSet, Split, split_by_group
+from neurocli.recordings import Dataset, Recording, RecordingSet, Split, split_by_group
 
 
 class ToyModel(Section):
@@ -42,7 +42,7 @@ class ToyNetwork(torch.nn.Module):
         return self.stack(x)
 
 
-class ToyData(DataModule):
+class ToyData(Dataset):
     def __init__(self, recordings: RecordingSet, split: Split, batch_size: int) -> None:
         self.recordings, self.split, self.normalisation = recordings, split, None
         self.spec = {"channels": 3}
@@ -96,10 +96,10 @@ class ToyFamily(ModelFamily):
     def ceiling(self, data, config):
         return NoCeiling("a toy")
 
-    def questions(self, data, config, part="test"):
+    def targets(self, data, config, part="test"):
         return []
 
-    def predict(self, trained, question):
+    def predict(self, trained, target):
         raise NotImplementedError
 
     def metrics(self, data, config):

@@ -76,11 +76,11 @@ def refused() -> Callable[..., Done]:
 
     def ask(code: int, *words: object) -> Done:
         done = neuro(*words, "--json")
-        answer = done.envelope
-        assert (done.code, answer["ok"], answer["schema"]) == (code, False, 1), done
-        assert set(answer["error"]) == {"kind", "message", "where", "hint", "exit"}
-        assert answer["error"]["exit"] == code and answer["error"]["kind"] != "bug"
-        assert all(answer["error"][key] for key in ("message", "where", "hint")), answer
+        prediction = done.envelope
+        assert (done.code, prediction["ok"], prediction["schema"]) == (code, False, 1), done
+        assert set(prediction["error"]) == {"kind", "message", "where", "hint", "exit"}
+        assert prediction["error"]["exit"] == code and prediction["error"]["kind"] != "bug"
+        assert all(prediction["error"][key] for key in ("message", "where", "hint")), prediction
         return done
 
     return ask

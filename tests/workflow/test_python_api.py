@@ -66,11 +66,11 @@ def test_a_run_knows_its_training(trained: neurocli.Run) -> None:
 def test_predictions_are_what_is_scored(trained: neurocli.Run) -> None:
     result = neurocli.evaluate(trained)
     assert result.kept.is_file() and result.verdict.startswith("R2") and trained.scores == result.scores
-    question = result.evaluation.questions[0]["name"]
-    wanted = ("RMSE", "mV", question, "model", "all")
-    keys = ("metric", "unit", "question", "kind", "subset")
+    target = result.evaluation.targets[0]["name"]
+    wanted = ("RMSE", "mV", target, "model", "all")
+    keys = ("metric", "unit", "target", "kind", "subset")
     score = next(s["value"] for s in result.scores if tuple(s[key] for key in keys) == wanted)
-    found = [p for p in trained.predictions() if p.target == question]
+    found = [p for p in trained.predictions() if p.target == target]
     assert [p.group for p in found] == list(trained.dataset.split.test)
     for p in found:
         assert p.observed.shape == p.predicted.shape == (len(p.time_ms), len(p.channels)) and p.unit == "mV"

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule, Normalisation, RecordingSet, Split, split_by_group
+from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split, split_by_group
 from neurocli.recordings.windows import Window, audit, gather
 from neurocli_cnn_lstm.simulation.parameters import parameters_of
 
 RESET_TOLERANCE_MV = 0.05
 
 
-class VoltageData(DataModule):
+class VoltageData(Dataset):
     """Voltages of a set of runs.
 
     series: name → z [time, neuron]; a series is a run, or, in the published protocol, all runs joined.

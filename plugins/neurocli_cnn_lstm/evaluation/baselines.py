@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
-from neurocli.evaluation.question import FREE, Meter, Prediction, Predictor, Question
+from neurocli.evaluation.target import FREE, Meter, Prediction, Predictor, Target
 from neurocli.plugin.family import NoCeiling
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.rivals import rivals
@@ -24,8 +24,8 @@ ORACLE_SEED = 2000  # one stream per run is drawn from it
 def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
     """Persistence, AR(20), VAR(10), the table of the own last voltage, trees and MLP on drives: fitted on training runs for each horizon."""
 
-    def persistence(question: Question) -> Prediction:
-        return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, question).items()})
+    def persistence(target: Target) -> Prediction:
+        return Prediction({g: data.volts(g)[o] for g, o in local_origins(data, target).items()})
 
     linear = (
         (f"AR({LONGEST_LAG}) ridge", ARRidge(LONGEST_LAG, 1.0), "one filter of own lags for all neurons"),
@@ -51,35 +51,35 @@ def _training(data: VoltageData) -> list[str]:
 def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge, meter: Meter) -> Any:
     fitted: dict[int, Any] = {}
 
-    def answer(question: Question) -> Prediction | None:
+    def predict(target: Target) -> Prediction | None:
         if not _training(data):
             return None
         normal = data.normalisation
-        if not fitted:  # once, when the first question comes, for all that will be asked
+        if not fitted:  # once, when the first target comes, for all that will be asked
             horizons = horizon_steps(data, config)
             with meter.fitting():
                 models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
             fitted.update(zip(horizons, models, strict=True))
             meter.parameters = sum(np.asarray(m.coefficients).size + np.asarray(m.intercept).size for m in models)
-        forecast = fitted[question.horizon_steps].predict
+        forecast = fitted[target.horizon_steps].predict
         return Prediction(
-            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in local_origins(data, question).items()}
+            {g: normal.restore(forecast(normal.z(data.volts(g)))[o]) for g, o in local_origins(data, target).items()}
         )
 
-    return answer
+    return predict
 
 
 def _table(data: VoltageData, meter: Meter, *, flags: bool) -> Any:
-    def answer(question: Question) -> Prediction | None:
+    def predict(target: Target) -> Prediction | None:
         if not _training(data):
             return None
         table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
         with meter.fitting():
-            table.fit([data.volts(g) for g in _training(data)], question.horizon_steps)
+            table.fit([data.volts(g) for g in _training(data)], target.horizon_steps)
         meter.parameters += table.parameters
-        return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, question).items()})
+        return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, target).items()})
 
-    return answer
+    return predict
 
 
 def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
@@ -116,18 +116,18 @@ def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
 
     kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
 
-    def answer(question: Question) -> Prediction:
+    def predict(target: Target) -> Prediction:
         values = {}
-        for number, (group, origins) in enumerate(question.origins.items()):
-            if question.horizon_steps == horizons[0]:
+        for number, (group, origins) in enumerate(target.origins.items()):
+            if target.horizon_steps == horizons[0]:
                 values[group] = means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0]
                 continue
             if group not in kept or not np.array_equal(kept[group][0], origins):
                 kept[group] = origins, means(number, group, origins, horizons[1:], config.evaluate.probe_branches)
-            values[group] = kept[group][1][horizons[1:].index(question.horizon_steps)]
+            values[group] = kept[group][1][horizons[1:].index(target.horizon_steps)]
         return Prediction(values)
 
-    return Predictor("full-state oracle", "ceiling", answer, UPPER_BOUND)
+    return Predictor("full-state oracle", "ceiling", predict, UPPER_BOUND)
 
 
 def full_state(data: VoltageData) -> tuple[BrunelConfig | None, str]:

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from neurocli.evaluation.question import Prediction
+from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -27,23 +27,23 @@ def evaluation_exhibits(
     family: Any, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path
 ) -> list[Exhibit]:
     """Exhibits of a trained model on its test runs; all from the predictions that were scored."""
-    question = family.questions(trained.dataset, trained.config)[0]
-    prediction = predictions[question.name]
+    target = family.targets(trained.dataset, trained.config)[0]
+    prediction = predictions[target.name]
     found = [
-        _per_neuron(family, trained, question, prediction, figures),
-        _residuals(question, prediction, figures),
+        _per_neuron(family, trained, target, prediction, figures),
+        _residuals(target, prediction, figures),
         _context(family, trained, figures),
     ]
     if "spike_probability" in prediction.extra:
-        found.append(_spikes(question, prediction, figures))
+        found.append(_spikes(target, prediction, figures))
     return found
 
 
-def _per_neuron(family: Any, trained: TrainedModel, question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     r2, _, rmse_mv, _, _ = family.metrics(trained.dataset, trained.config)
-    groups = question.groups
-    each_r2 = r2.per_channel(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in groups))
-    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(question.targets[g], prediction.values[g]) for g in groups))
+    groups = target.groups
+    each_r2 = r2.per_channel(sum(r2.statistics(target.values[g], prediction.values[g]) for g in groups))
+    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(target.values[g], prediction.values[g]) for g in groups))
     types = neuron_types(trained.dataset)  # type: ignore[arg-type]
     letters = [
         "?" if types is None else "E" if t == 1 else "I"
@@ -74,12 +74,12 @@ def _per_neuron(family: Any, trained: TrainedModel, question: Any, prediction: P
         for name in set(letters)
     }
     claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
-    table = Table(["rank", "neuron", "type", "R2", f"RMSE [{question.unit}]"], rows, "best and worst neurons")
+    table = Table(["rank", "neuron", "type", "R2", f"RMSE [{target.unit}]"], rows, "best and worst neurons")
     return Exhibit("per-neuron", "R² at 1 step, neuron by neuron", table, figures / "per_neuron.png", claims)
 
 
-def _residuals(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
-    error = np.concatenate([(prediction.values[g] - question.targets[g]).ravel() for g in question.groups]).astype(
+def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
+    error = np.concatenate([(prediction.values[g] - target.values[g]).ravel() for g in target.groups]).astype(
         np.float64
     )
     percentiles = np.percentile(error, [0.1, 1, 5, 25, 50, 75, 95, 99, 99.9])
@@ -89,7 +89,7 @@ def _residuals(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
         axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
         x = np.linspace(error.min(), error.max(), 500)
         axis.plot(x, stats.norm.pdf(x, error.mean(), error.std()), "k--", lw=1, label="normal of the same sd")
-        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target [{question.unit}]", ylabel="density")
+        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target [{target.unit}]", ylabel="density")
         axis.legend()
     rows = [
         [name, float(v)]
@@ -108,7 +108,7 @@ def _residuals(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
     return Exhibit(
         "residuals",
         "Distribution of the real residuals",
-        Table(["", question.unit], rows),
+        Table(["", target.unit], rows),
         figures / "residuals.png",
         claims,
     )
@@ -149,10 +149,10 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     )
 
 
-def _spikes(question: Any, prediction: Prediction, figures: Path) -> Exhibit:
+def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     """Is a spike within the next sample foreseen? Clamped neurons cannot spike and are counted, as the table counts them."""
-    probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in question.groups])
-    spiked = np.concatenate([question.subsets["spike"][g].ravel() for g in question.groups])
+    probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in target.groups])
+    spiked = np.concatenate([target.subsets["spike"][g].ravel() for g in target.groups])
     rows: list[list[Any]] = [
         ["targets", len(spiked)],
         ["spikes", int(spiked.sum())],

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted, Values
-from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
 from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
+from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
 from neurocli_cnn_lstm.evaluation.targets import horizon_steps, local_origins
@@ -72,7 +72,7 @@ def rivals(data: VoltageData, config: Any) -> list[Predictor]:
     found = []
     for name, (note, kind) in parts.items():
         fits = kind(name, data, horizons, effort, ridge)
-        found.append(Predictor(name, "baseline", _answer(data, ridge, fits), note, cost=_cost([ridge, *fits.fitted])))
+        found.append(Predictor(name, "baseline", _predict(data, ridge, fits), note, cost=_cost([ridge, *fits.fitted])))
     return found
 
 
@@ -199,19 +199,19 @@ def _rows(
     return np.concatenate(x), np.concatenate(y)
 
 
-def _answer(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Question], Prediction | None]:
-    def answer(question: Question) -> Prediction | None:
+def _predict(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target], Prediction | None]:
+    def predict(target: Target) -> Prediction | None:
         if not _training(data, None):
             return None
         values = {}
-        for group, origins in local_origins(data, question).items():
+        for group, origins in local_origins(data, target).items():
             volts = data.volts(group)[origins]
             x = features(data, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
-            change = [fits.forecast(x[k : k + _CHUNK], question.horizon_steps) for k in range(0, len(x), _CHUNK)]
+            change = [fits.forecast(x[k : k + _CHUNK], target.horizon_steps) for k in range(0, len(x), _CHUNK)]
             values[group] = volts + np.concatenate(change).reshape(volts.shape)
         return Prediction(values)
 
-    return answer
+    return predict
 
 
 def _cost(fits: Sequence[Fitted]) -> Callable[[], Cost | None]:

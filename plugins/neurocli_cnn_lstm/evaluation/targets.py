@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import TrainedModel
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
@@ -22,9 +22,9 @@ LONGEST_LAG = 20
 """Samples that the linear baselines look back."""
 
 
-def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
-    """One question per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
-    asked: list[Question] = []
+def targets(data: VoltageData, config: Any, part: str) -> list[Target]:
+    """One target per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
+    asked: list[Target] = []
     horizons = horizon_steps(data, config)
     longest = horizons[-1]
     for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
@@ -35,7 +35,7 @@ def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
         targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
         subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
         asked.append(
-            Question(
+            Target(
                 f"{steps * data.dt_ms:g} ms",
                 steps,
                 steps * data.dt_ms,
@@ -49,9 +49,9 @@ def questions(data: VoltageData, config: Any, part: str) -> list[Question]:
     return asked
 
 
-def local_origins(data: VoltageData, question: Question) -> dict[str, NDArray[np.int64]]:
-    """A question's origins counted in `data.volts`, from which the start of every run has been dropped."""
-    return {group: origins - data.drop for group, origins in question.origins.items()}
+def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
+    """A target's origins counted in `data.volts`, from which the start of every run has been dropped."""
+    return {group: origins - data.drop for group, origins in target.origins.items()}
 
 
 def horizon_steps(data: VoltageData, config: Any) -> list[int]:
@@ -101,18 +101,18 @@ def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
 
 
 @torch.no_grad()
-def answer_v1(trained: TrainedModel, question: Question) -> Prediction:
+def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
     """One window per target; beyond the first step the model is fed its own predictions."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert isinstance(data, VoltageData)
     values = {}
-    for group, origins in local_origins(data, question).items():
+    for group, origins in local_origins(data, target).items():
         parts = []
         for some in np.array_split(origins, max(1, len(origins) // 512)):
             window = data.contexts(group, some, trained.config.model.window)["v"]
-            for step in range(question.horizon_steps):
-                following = module(window)
-                if step + 1 < question.horizon_steps:
+            for step in range(target.horizon_steps):
+                following = network(window)
+                if step + 1 < target.horizon_steps:
                     window = torch.cat((window[:, 1:], following[:, None]), dim=1)
             parts.append(following.numpy())
         values[group] = data.normalisation.restore(np.concatenate(parts))
@@ -120,14 +120,14 @@ def answer_v1(trained: TrainedModel, question: Question) -> Prediction:
 
 
 @torch.no_grad()
-def answer_v2(trained: TrainedModel, question: Question) -> Prediction:
+def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
     """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
-    if question.horizon_steps > 1:
-        return _free_run(trained, question)
-    data, module, warmup = trained.dataset, trained.network, trained.config.model.warmup
+    if target.horizon_steps > 1:
+        return _free_run(trained, target)
+    data, network, warmup = trained.dataset, trained.network, trained.config.model.warmup
     assert isinstance(data, VoltageData)
     values, spike = {}, {}
-    for group, origins in local_origins(data, question).items():
+    for group, origins in local_origins(data, target).items():
         _, offset, steps = data.place[group]
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
         mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
@@ -137,7 +137,7 @@ def answer_v2(trained: TrainedModel, question: Question) -> Prediction:
         ends = ends[ends - span + 1 + offset >= 0]
         for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
             batch = data.contexts(group, some, span)
-            forecast = module(batch["v"], batch.get("flag"))
+            forecast = network(batch["v"], batch.get("flag"))
             for row, end in enumerate(some):
                 mean[end - _CHUNK + 1 : end + 1] = forecast.mean[row, warmup:].numpy()
                 if forecast.spike_logit is not None:
@@ -147,14 +147,14 @@ def answer_v2(trained: TrainedModel, question: Question) -> Prediction:
     return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
 
 
-def _free_run(trained: TrainedModel, question: Question) -> Prediction:
+def _free_run(trained: TrainedModel, target: Target) -> Prediction:
     """The mean of sampled paths; every horizon reads the same paths."""
     data = trained.dataset
     assert isinstance(data, VoltageData)
     return Prediction(
         {
-            group: data.normalisation.restore(_means(trained, group, origins)[:, question.horizon_steps - 1])
-            for group, origins in local_origins(data, question).items()
+            group: data.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
+            for group, origins in local_origins(data, target).items()
         }
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.metrics import Link
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
-from neurocli.evaluation.question import Cost, Meter
+from neurocli.evaluation.target import Cost, Meter
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -90,8 +90,8 @@ def _elsewhere(
     structured = isinstance(trained.network, StructuredCnnLstm)
     found = []
     for number in range(CHEAP_NULLS if structured else FEW_NULLS):
-        module = recovery.weights_elsewhere(trained.network, excitatory, rng)
-        found.append(recovery.influence(module, data, trained.seed + number, windows=4, length=8))
+        network = recovery.weights_elsewhere(trained.network, excitatory, rng)
+        found.append(recovery.influence(network, data, trained.seed + number, windows=4, length=8))
     return found
 
 

@@ -45,21 +45,21 @@ def layer_trace(lstm: torch.nn.LSTM, x: torch.Tensor) -> LstmTrace:
 def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Gates averaged over hidden units, by time from a reset; autocorrelation and principal components of the hidden state."""
     data: Any = trained.dataset
-    module: Any = trained.network
+    network: Any = trained.network
     group = data.split.test[0]
-    length = trained.config.model.window if isinstance(module, PublishedCnnLstm) else 200
+    length = trained.config.model.window if isinstance(network, PublishedCnnLstm) else 200
     origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)
     batch = data.contexts(group, origins, length)
-    if isinstance(module, PublishedCnnLstm):
+    if isinstance(network, PublishedCnnLstm):
         # The LSTM is asked what it really hears: voltages that went through the convolutions.
-        trace = layer_trace(module.lstm, batch["v"] + module.cnn(batch["v"]))
+        trace = layer_trace(network.lstm, batch["v"] + network.cnn(batch["v"]))
     else:
-        trace = module.lstm_trace(batch["v"], batch.get("flag"))
+        trace = network.lstm_trace(batch["v"], batch.get("flag"))
     warm = 20
     hidden = trace.h[:, warm:].permute(0, 2, 1, 3).flatten(0, 1)[:400].double().numpy()
     correlation = _autocorrelation(hidden)
     variance = _components(hidden)
-    around = _around_resets(trace, batch, data, per_neuron=not isinstance(module, PublishedCnnLstm))
+    around = _around_resets(trace, batch, data, per_neuron=not isinstance(network, PublishedCnnLstm))
     path = figures / "gates.png"
     with saved_figure(path, ncols=3, width=11, height=3.2) as (_, axes):
         for key, values in around.items():

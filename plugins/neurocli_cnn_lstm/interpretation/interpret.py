@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocli.evaluation.question import Prediction
+from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -31,11 +31,11 @@ def interpretation_exhibits(family: Any, trained: TrainedModel, figures: Path) -
 
 
 def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
-    module = trained.network
+    network = trained.network
     rows: list[list[Any]] = []
     path = figures / "filters.png"
-    if isinstance(module, StructuredCnnLstm):
-        weight, conv = module.synapse.weight.detach().numpy(), module.membrane.conv.weight.detach().numpy()
+    if isinstance(network, StructuredCnnLstm):
+        weight, conv = network.synapse.weight.detach().numpy(), network.membrane.conv.weight.detach().numpy()
         with saved_figure(path, ncols=2, width=9, height=3.6) as (figure, axes):
             limit = np.abs(weight).max() or 1
             image = axes[0].imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
@@ -44,7 +44,7 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
             for k, filter_ in enumerate(conv[:, 0]):
                 axes[1].plot(-np.arange(conv.shape[2]) * trained.dataset.spec["dt_ms"], filter_, "o-", label=f"{k}")
             axes[1].set(title="membrane filters on the own voltage", xlabel="lag [ms]", ylabel="weight")
-        for name, kernel in (("membrane", conv), ("release", module.synapse.release_conv.weight.detach().numpy())):
+        for name, kernel in (("membrane", conv), ("release", network.synapse.release_conv.weight.detach().numpy())):
             rows += [[name, k, *(float(v) for v in filter_[0])] for k, filter_ in enumerate(kernel)]
         return Exhibit(
             "filters",
@@ -52,8 +52,8 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
             Table(["filter", "channel", "lag 0", "lag 1", "lag 2"], rows),
             path,
         )
-    assert isinstance(module, PublishedCnnLstm)
-    convs = [layer for layer in module.cnn if isinstance(layer, torch.nn.Conv1d)]
+    assert isinstance(network, PublishedCnnLstm)
+    convs = [layer for layer in network.cnn if isinstance(layer, torch.nn.Conv1d)]
     with saved_figure(path, ncols=len(convs), width=9, height=3.6) as (_, axes):
         for number, (axis, conv_layer) in enumerate(zip(axes, convs, strict=True), 1):
             strength = conv_layer.weight.detach().norm(dim=2).numpy()
@@ -134,16 +134,16 @@ def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:
 def _ablation(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     """R² on the whole test set with one part left out."""
     r2 = family.metrics(trained.dataset, trained.config)[0]
-    question = family.questions(trained.dataset, trained.config)[0]
+    target = family.targets(trained.dataset, trained.config)[0]
 
     def score(prediction: Prediction) -> float:
-        return float(r2.value(sum(r2.statistics(question.targets[g], prediction.values[g]) for g in question.groups)))
+        return float(r2.value(sum(r2.statistics(target.values[g], prediction.values[g]) for g in target.groups)))
 
-    rows: list[list[Any]] = [["nothing", score(family.predict(trained, question)), 0.0]]
-    module = trained.network
-    for part in PARTS if isinstance(module, StructuredCnnLstm) else ("residual", "cnn"):
-        with _without(module, part):
-            value = score(family.predict(trained, question))
+    rows: list[list[Any]] = [["nothing", score(family.predict(trained, target)), 0.0]]
+    network = trained.network
+    for part in PARTS if isinstance(network, StructuredCnnLstm) else ("residual", "cnn"):
+        with _without(network, part):
+            value = score(family.predict(trained, target))
         rows.append([part, value, value - rows[0][1]])
     path = figures / "ablation.png"
     with saved_figure(path, width=5, height=3) as (_, axis):
@@ -156,21 +156,21 @@ def _ablation(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
 class _without:
     """Leave a part of a model out for a while."""
 
-    def __init__(self, module: torch.nn.Module, part: str) -> None:
-        self.module, self.part = module, part
+    def __init__(self, network: torch.nn.Module, part: str) -> None:
+        self.module, self.part = network, part
 
     def __enter__(self) -> None:
         self.hooks: list[Any] = []
         if isinstance(self.module, StructuredCnnLstm):
             part = self.part
 
-            def leave_out(module: Any, args: Any, kwargs: Any) -> Any:
+            def leave_out(network: Any, args: Any, kwargs: Any) -> Any:
                 return args, {**kwargs, "ablate": (part,)}
 
             self.hooks.append(self.module.register_forward_pre_hook(leave_out, with_kwargs=True))
         else:
             target = getattr(self.module, self.part)
-            self.hooks.append(target.register_forward_hook(lambda module, args, output: torch.zeros_like(output)))
+            self.hooks.append(target.register_forward_hook(lambda network, args, output: torch.zeros_like(output)))
 
     def __exit__(self, *_: object) -> None:
         for hook in self.hooks:
@@ -181,12 +181,12 @@ class _without:
 def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
     """The learned f(v), next voltage given the last, beside what the test data really did, and the time constant it implies."""
     data: Any = trained.dataset
-    question_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
+    target_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
     lasts, said, did = [], [], []
     for group in data.split.test:
-        origins = np.arange(max(trained.config.evaluate.skip, question_length), data.place[group][2] - 1, 10)
+        origins = np.arange(max(trained.config.evaluate.skip, target_length), data.place[group][2] - 1, 10)
         for some in np.array_split(origins, max(1, len(origins) // 256)):
-            forecast = _forecast(trained, data.contexts(group, some, question_length))
+            forecast = _forecast(trained, data.contexts(group, some, target_length))
             said.append(data.normalisation.restore(forecast.numpy()))
             lasts.append(data.volts(group)[some])
             did.append(data.volts(group)[some + 1])

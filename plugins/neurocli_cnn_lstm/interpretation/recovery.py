@@ -21,7 +21,7 @@ LAGS = 2  # a delay of 1.5 ms spreads a spike over the first two 1-ms lags
 
 
 def influence(
-    module: torch.nn.Module, data: VoltageData, seed: int, *, windows: int = 24, length: int = 16
+    network: torch.nn.Module, data: VoltageData, seed: int, *, windows: int = 24, length: int = 16
 ) -> NDArray[np.float64]:
     """What an onset of `pre` does to the forecast of `post`, averaged over windows of test runs: [post, pre], summed over lags.
 
@@ -29,11 +29,11 @@ def influence(
     onset is a fall of the voltage. windows and length (samples) are those of the structured model; the published one
     has its own length.
     """
-    if isinstance(module, StructuredCnnLstm):
+    if isinstance(network, StructuredCnnLstm):
         batch = _windows(data, length, windows, seed)
-        return module.onset_influence(batch["v"], batch.get("flag"), lags=LAGS).sum(0).numpy().astype(np.float64)
+        return network.onset_influence(batch["v"], batch.get("flag"), lags=LAGS).sum(0).numpy().astype(np.float64)
     v = _windows(data, data.length, min(windows, 16), seed)["v"].requires_grad_(True)
-    prediction = module(v)
+    prediction = network(v)
     found = np.zeros((prediction.shape[1], prediction.shape[1]))
     for post in range(prediction.shape[1]):
         (gradient,) = torch.autograd.grad(prediction[:, post].sum(), v, retain_graph=True)
@@ -125,14 +125,14 @@ def pairs_shuffled(
 
 
 def weights_elsewhere(
-    module: torch.nn.Module, excitatory: NDArray[np.bool_], rng: np.random.Generator
+    network: torch.nn.Module, excitatory: NDArray[np.bool_], rng: np.random.Generator
 ) -> torch.nn.Module:
     """A copy of a trained model with weights of the trained scale that know nothing of who connects to whom.
 
     The structured model keeps all but its synapses, which are shuffled among pairs whose sender has the same type. In the
     published one no weight belongs to a pair: the entries of each of its tensors are shuffled.
     """
-    other = copy.deepcopy(module)
+    other = copy.deepcopy(network)
     with torch.no_grad():
         if isinstance(other, StructuredCnnLstm):
             raw = other.synapse.raw_weight

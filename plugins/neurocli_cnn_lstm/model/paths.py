@@ -34,7 +34,7 @@ class Rollout(NamedTuple):
 
 @torch.no_grad()
 def rollout(
-    module: StructuredCnnLstm,
+    network: StructuredCnnLstm,
     v: Tensor,
     flag: Tensor | None,
     steps: int,
@@ -48,9 +48,9 @@ def rollout(
     """
     stochastic, batch = flag is not None, v.shape[0]
     samples = samples if stochastic else 1
-    at_reset, x = module.membrane_input(v, flag)
-    output, state = module.membrane(x)
-    forecast = module.mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output[:, -1:])
+    at_reset, x = network.membrane_input(v, flag)
+    output, state = network.membrane(x)
+    forecast = network.mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output[:, -1:])
     forecast = Forecast(*(None if field is None else field.repeat(samples, 1, 1) for field in forecast))  # type: ignore[arg-type]
     state = tuple(part.repeat(1, samples, 1) for part in state)
     v = v[:, -MEMORY_SAMPLES:].repeat(samples, 1, 1)
@@ -65,13 +65,13 @@ def rollout(
         if flag is not None:
             # Where the neuron is, and where it came from if two paths are at reset.
             place = (v[:, -1] + 0.01 * v[:, -2]).unflatten(0, (samples, batch))
-            following, reset = _draw(module, forecast, flag, _evenly(place, generator).flatten(0, 1)[:, None])
+            following, reset = _draw(network, forecast, flag, _evenly(place, generator).flatten(0, 1)[:, None])
             flag = torch.cat((flag, reset), dim=1)[:, -MEMORY_SAMPLES:]
         drawn.append(following)
         v = torch.cat((v, following), dim=1)[:, -MEMORY_SAMPLES:]
-        at_reset, x = module.membrane_input(v, flag, tail=_LAST)
-        output, state = module.membrane(x, state)
-        forecast = module.mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output)
+        at_reset, x = network.membrane_input(v, flag, tail=_LAST)
+        output, state = network.membrane(x, state)
+        forecast = network.mixture(v[:, -1:], at_reset[:, -1:] if stochastic else None, output)
     paths = torch.cat([v[:, :0], *drawn], dim=1).unflatten(0, (samples, batch))
     return Rollout(torch.cat(means, dim=1), paths)
 
@@ -88,7 +88,7 @@ def _evenly(place: Tensor, generator: torch.Generator | None) -> Tensor:
     return (rank * _GOLDEN + shift).frac()
 
 
-def _draw(module: StructuredCnnLstm, forecast: Forecast, flag: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+def _draw(network: StructuredCnnLstm, forecast: Forecast, flag: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """The next sample and its flag, both ``[path, 1, neuron]``: below the chance of a reset, else a quantile of the free move."""
     assert forecast.spike_logit is not None
     chance = forecast.spike_logit.sigmoid()
@@ -98,4 +98,4 @@ def _draw(module: StructuredCnnLstm, forecast: Forecast, flag: Tensor, uniform: 
     recent = flag[:, -DEAD_SAMPLES:]
     held = (recent[:, -1:] > 0) & (recent.sum(1, keepdim=True) < DEAD_SAMPLES)  # the dead time is not over
     reset = fired | held
-    return torch.where(reset, module.reset_z.expand_as(free), free), reset.to(free.dtype)
+    return torch.where(reset, network.reset_z.expand_as(free), free), reset.to(free.dtype)

@@ -89,6 +89,6 @@ def _conv_block(channels: int, kernel_size: int, dropout: float) -> tuple[nn.Mod
     )
 
 
-def count_parameters(module: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     """Return the number of trainable parameters."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

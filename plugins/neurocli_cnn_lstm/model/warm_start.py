@@ -19,11 +19,11 @@ def can_start_from_ridge(data: VoltageData) -> bool:
 
 
 @torch.no_grad()
-def start_from_ridge(module: StructuredCnnLstm, data: VoltageData) -> None:
+def start_from_ridge(network: StructuredCnnLstm, data: VoltageData) -> None:
     """Set synapses and the leak of the echo's integrator, in z, from the training runs."""
     ridge = fit_onset_ridge(data, [g for g in data.split.train if g in data.place])
     mean, sd = data.normalisation.mean, data.normalisation.sd
-    synapse = module.synapse
+    synapse = network.synapse
     if len(synapse.raw_weight) == 1:
         weight = (ridge.total / sd[:, None]).mean(0, keepdims=True)
     else:

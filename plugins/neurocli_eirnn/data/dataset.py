@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule, Normalisation, RecordingSet, Split
+from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn.config import DataConfig
 from neurocli_eirnn.data import psth
@@ -29,7 +29,7 @@ NUMBER = re.compile(r"(\d+)$")
 """A trial's number in its file, at the end of its name."""
 
 
-class SessionData(DataModule):
+class SessionData(Dataset):
     """Trials as dense arrays; rows are found by group name.
 
     inputs: float32 [trial, time, 14], eye position in z-scores of the training trials (`eye`, their mean and sd; None, and the file's

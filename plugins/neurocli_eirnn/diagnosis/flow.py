@@ -11,9 +11,9 @@ from neurocli.diagnosis.finding import PASS, WARN, Finding
 VANISHED, EXPLODED = 1e-6, 1e3
 
 
-def flow_finding(module: Any, batch: Any, config: Any, loss: Any, subject: str) -> Finding | None:
+def flow_finding(network: Any, batch: Any, config: Any, loss: Any, subject: str) -> Finding | None:
     """|dL/dx| at the first over that at the last valid bin, median over trials. None where rates do not come from `states`."""
-    gradients = state_gradients(module, batch, config, loss)
+    gradients = state_gradients(network, batch, config, loss)
     if gradients is None:
         return None
     there = batch["valid"].amax(2) > 0
@@ -39,25 +39,25 @@ def flow_finding(module: Any, batch: Any, config: Any, loss: Any, subject: str) 
     )
 
 
-def state_gradients(module: Any, batch: Any, config: Any, loss: Any) -> torch.Tensor | None:
+def state_gradients(network: Any, batch: Any, config: Any, loss: Any) -> torch.Tensor | None:
     """dL/dx [trial, time, unit], what the later bins owe to each state included.
 
     x[t] depends on x[t-1] by (1 - a) + a W diag(sigmoid(x[t-1])), so that no graph over time is needed.
     """
     with torch.no_grad():
-        states = module.states(batch["inputs"])
+        states = network.states(batch["inputs"])
     leaf = states.clone().requires_grad_()
     # The instance's attribute goes before the class's method: the loss then sees the states as if they were given.
-    module.__dict__["states"] = lambda *_: leaf
+    network.__dict__["states"] = lambda *_: leaf
     try:
-        total = loss(module, batch, config).total
+        total = loss(network, batch, config).total
     finally:
-        del module.__dict__["states"]
+        del network.__dict__["states"]
     own = torch.autograd.grad(total, leaf, allow_unused=True)[0] if total.requires_grad else None
     if own is None:
         return None
-    alpha, slope = module.alpha.detach(), torch.sigmoid(states)
-    weights = (module.weights * alpha.reshape(-1, 1) if alpha.dim() else module.weights * alpha).detach()
+    alpha, slope = network.alpha.detach(), torch.sigmoid(states)
+    weights = (network.weights * alpha.reshape(-1, 1) if alpha.dim() else network.weights * alpha).detach()
     gradient = own[:, -1]
     found = [gradient]
     for t in range(states.shape[1] - 2, -1, -1):

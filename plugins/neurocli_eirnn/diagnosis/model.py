@@ -16,8 +16,8 @@ from torch.nn import functional
 from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information, listed
 from neurocli.evaluation.intervals import paired, verdict
-from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.family import TrainedModel
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.diagnosis.flow import flow_finding
@@ -27,7 +27,7 @@ from neurocli_eirnn.diagnosis.rollout import rollout
 from neurocli_eirnn.diagnosis.untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
 from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
 from neurocli_eirnn.diagnosis.wording import NEURON
-from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation import targets
 from neurocli_eirnn.evaluation.baselines import train_psth
 from neurocli_eirnn.evaluation.ceiling import bound, ceiling
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
@@ -48,55 +48,55 @@ def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Fi
     The module has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
     and rates [trial, time, neuron] as its output.
     """
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert isinstance(data, SessionData)
-    was_training = module.training
-    module.eval()
+    was_training = network.training
+    network.eval()
     try:
-        model = rates_of(module, data.inputs[data.kept])
+        model = rates_of(network, data.inputs[data.kept])
         every = np.full((len(data.rates), *model.shape[1:]), np.nan, np.float32)
         every[data.kept] = model
         return [
-            unit_finding(module, data.session.neuron_type, SUBJECT),
-            *weight_findings(module, SUBJECT, rollout(module, data.inputs[data.kept][:_HELD])),
+            unit_finding(network, data.session.neuron_type, SUBJECT),
+            *weight_findings(network, SUBJECT, rollout(network, data.inputs[data.kept][:_HELD])),
             *_scores(trained, data, every),
-            *_collapse(module, data, every),
+            *_collapse(network, data, every),
             _rate_ratios(data, every),
-            *input_findings(module, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
+            *input_findings(network, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
             *_gradients(trained, data, loss),
             *_history(trained.history),
-            _dead(module, data),
+            _dead(network, data),
             _ablations(trained, data, every),
             _single_trials(data, every),
         ]
     finally:
-        module.train(was_training)
+        network.train(was_training)
 
 
 # -- against what can be reached ----------------------------------------------------------------------------------------
 
 
-def _answer(data: SessionData, question: Question, rates: NDArray[Any]) -> Any:
-    """The rates [trial, time, neuron] of the question's trials as an answer."""
-    return questions.from_whole_trials(question, {group: rates[data.row[group]] for group in question.groups})
+def _as_prediction(data: SessionData, target: Target, rates: NDArray[Any]) -> Any:
+    """The rates [trial, time, neuron] of the target's trials as a prediction."""
+    return targets.from_whole_trials(target, {group: rates[data.row[group]] for group in target.groups})
 
 
 def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
-    question = questions.questions(data, trained.config, "test")[0]
+    target = targets.targets(data, trained.config, "test")[0]
     found = []
     limit = ceiling(data)
-    answer = _answer(data, question, rates)
+    prediction = _as_prediction(data, target, rates)
     for smoothing_ms in (0.0, SMOOTHING_MS):
         metric = PsthCorrelation(smoothing_ms, data.bin_ms)
         subject = f"test, {metric.unit}"
-        r = score(question, answer, metric)
+        r = score(target, prediction, metric)
         best = (
-            score(question, _known(limit, question), metric)
+            score(target, _known(limit, target), metric)
             if isinstance(limit, Predictor)
-            else bound(data, question, ALL, metric.sd_bins)
+            else bound(data, target, ALL, metric.sd_bins)
         )
-        worse, against = _against_average(data, question, answer, metric)
+        worse, against = _against_average(data, target, prediction, metric)
         if best:
             advice = f"r is {r:.3f}, {best:.3f} could be reached: " + (
                 "train longer, add hidden units, or look at the FAILs above"
@@ -118,12 +118,12 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
             )
         found += against
     if data.split.train:
-        found.append(_gap(data, question, rates))
+        found.append(_gap(data, target, rates))
     return found
 
 
 def _against_average(
-    data: SessionData, question: Question, answer: Prediction, metric: PsthCorrelation
+    data: SessionData, target: Target, prediction: Prediction, metric: PsthCorrelation
 ) -> tuple[bool, list[Finding]]:
     """(whether the mean of the training trials predicts the test trials better than the model, the finding that says so).
 
@@ -131,10 +131,10 @@ def _against_average(
     """
     if not data.split.train:
         return True, []
-    average = train_psth(data)(question)
+    average = train_psth(data)(target)
     model, other = (
-        np.stack([metric.statistics(question.targets[g], one.values[g]) for g in question.groups])
-        for one in (answer, average)
+        np.stack([metric.statistics(target.values[g], one.values[g]) for g in target.groups])
+        for one in (prediction, average)
     )
     difference = paired(metric, model, other)
     said = verdict(difference, metric.higher)
@@ -155,20 +155,20 @@ def _against_average(
     return worse, [finding]
 
 
-def _known(limit: Predictor, question: Question) -> Prediction:
-    answer = limit.answer(question)
-    assert answer is not None, "true rates answer every question"
-    return answer
+def _known(limit: Predictor, target: Target) -> Prediction:
+    prediction = limit.predict(target)
+    assert prediction is not None, "true rates predict every target"
+    return prediction
 
 
-def _gap(data: SessionData, question: Question, rates: NDArray[Any]) -> Finding:
+def _gap(data: SessionData, target: Target, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on training trials less that on test trials, each from as many trials: a mean of more is less noisy."""
     metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
     train = data.rows(data.split.train)
     random = np.random.default_rng(0)
-    draws = [random.choice(train, min(len(question.groups), len(train)), replace=False) for _ in range(_DRAWS)]
+    draws = [random.choice(train, min(len(target.groups), len(train)), replace=False) for _ in range(_DRAWS)]
     seen = float(np.mean([_r(data.rates[rows], rates[rows], metric) for rows in draws]))
-    tested = score(question, _answer(data, question, rates), metric)
+    tested = score(target, _as_prediction(data, target, rates), metric)
     advice = f"r is {seen:.3f} on as many training trials, {tested:.3f} on test trials: more weight decay, fewer units or epochs"
     return judged("train-test-gap", f"r, {metric.unit}", seen - tested, warn=LARGEST_GAP, advice=advice)
 
@@ -182,12 +182,12 @@ def _r(observed: NDArray[Any], model: NDArray[Any], metric: PsthCorrelation) -> 
 
 
 @torch.no_grad()
-def _collapse(module: Any, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+def _collapse(network: Any, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """A model whose units all do the same, or hardly anything."""
     observed = data.rates[data.kept]
     masked = np.where(np.isfinite(observed), rates[data.kept], np.nan)
     inputs = torch.from_numpy(data.inputs[data.kept])
-    total = torch.stack([functional.softplus(module.states(part)).sum(0) for part in inputs.split(_TRIALS)]).sum(0)
+    total = torch.stack([functional.softplus(network.states(part)).sum(0) for part in inputs.split(_TRIALS)]).sum(0)
     units = total.double().numpy() / len(inputs)
     course = units - units.mean(0)
     power = np.linalg.svd(course, compute_uv=False) ** 2
@@ -269,10 +269,10 @@ def _history(history: list[dict[str, float]]) -> list[Finding]:
 
 
 @torch.no_grad()
-def _dead(module: Any, data: SessionData) -> Finding:
+def _dead(network: Any, data: SessionData) -> Finding:
     """Units whose softplus never leaves zero, whatever the trial."""
     inputs = torch.from_numpy(data.inputs[data.kept])
-    peak = torch.stack([functional.softplus(module.states(part)).amax((0, 1)) for part in inputs.split(_TRIALS)]).amax(
+    peak = torch.stack([functional.softplus(network.states(part)).amax((0, 1)) for part in inputs.split(_TRIALS)]).amax(
         0
     )
     dead = np.flatnonzero(~(peak.numpy() > _DEAD))
@@ -289,24 +289,24 @@ def _dead(module: Any, data: SessionData) -> Finding:
 # -- what it depends on -------------------------------------------------------------------------------------------------
 
 
-def without_recurrence(module: Any) -> Any:
+def without_recurrence(network: Any) -> Any:
     """The same module, sharing its parameters, with all recurrent weights at zero."""
-    cut = copy.copy(module)
-    zero = torch.zeros_like(module.weights.detach())
-    cut.__class__ = type(type(module).__name__, (type(module),), {"weights": property(lambda self: zero)})
+    cut = copy.copy(network)
+    zero = torch.zeros_like(network.weights.detach())
+    cut.__class__ = type(type(network).__name__, (type(network),), {"weights": property(lambda self: zero)})
     return cut
 
 
 def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on the test trials without inputs, and without recurrence."""
-    question = questions.questions(data, trained.config, "test")[0]
+    target = targets.targets(data, trained.config, "test")[0]
     metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
-    rows = data.rows(question.groups)
+    rows = data.rows(target.groups)
 
-    def r(answer: NDArray[Any]) -> float:
+    def r(prediction: NDArray[Any]) -> float:
         every = np.array(rates)
-        every[rows] = answer
-        return score(question, _answer(data, question, every), metric)
+        every[rows] = prediction
+        return score(target, _as_prediction(data, target, every), metric)
 
     inputs = data.inputs[rows]
     silent, cut = (

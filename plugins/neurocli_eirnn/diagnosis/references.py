@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding
-from neurocli.evaluation.question import Prediction, Question
 from neurocli.evaluation.scoreboard import ALL
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_eirnn.data.dataset import SessionData
-from neurocli_eirnn.evaluation import targets as questions
+from neurocli_eirnn.evaluation import targets
 from neurocli_eirnn.evaluation.baselines import lagged_ridge, train_psth
 from neurocli_eirnn.evaluation.ceiling import bound
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
@@ -24,12 +24,12 @@ MARGIN = 0.02
 
 def reference_findings(data: SessionData, config: Any, which: str) -> list[Finding]:
     """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
-    asked = questions.questions(data, config, "test")
+    asked = targets.targets(data, config, "test")
     averaged = train_psth(data)
     ridge = lagged_ridge(data)
 
-    def linear(question: Question) -> Prediction:
-        found = ridge.answer(question)
+    def linear(target: Target) -> Prediction:
+        found = ridge.predict(target)
         assert found is not None
         return found
 
@@ -37,18 +37,18 @@ def reference_findings(data: SessionData, config: Any, which: str) -> list[Findi
     for name, some, subset, smoothing_ms in (
         ("raw", asked[:1], ALL, 0.0),
         ("50 ms", asked[:1], ALL, SMOOTHING_MS),
-        ("locations, 50 ms", asked[:1], questions.BY_LOCATION, SMOOTHING_MS),
+        ("locations, 50 ms", asked[:1], targets.BY_LOCATION, SMOOTHING_MS),
         ("events, 50 ms", asked[1:], ALL, SMOOTHING_MS),
     ):
         metric = PsthCorrelation(smoothing_ms, data.bin_ms)
         usable = [q for q in some if subset == ALL or subset in q.averages]
-        limits = [bound(data, question, subset, metric.sd_bins) for question in usable]
+        limits = [bound(data, target, subset, metric.sd_bins) for target in usable]
         if not limits or any(limit is None for limit in limits):
             continue
         ceiling = float(np.mean([limit for limit in limits if limit is not None]))
         references = {
-            label: float(np.mean([score(q, answer(q), metric, subset) for q in usable]))
-            for label, answer in (("train PSTH", averaged), ("ridge", linear))
+            label: float(np.mean([score(q, predict(q), metric, subset) for q in usable]))
+            for label, predict in (("train PSTH", averaged), ("ridge", linear))
         }
         beaten = ", ".join(label for label, r in references.items() if r > ceiling + MARGIN)
         low = ceiling < LOWEST_CEILING
@@ -65,17 +65,17 @@ def reference_findings(data: SessionData, config: Any, which: str) -> list[Findi
     return found
 
 
-def score(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str = ALL) -> float:
-    """r of an answer to a question, as the scoreboard has it: of all trials, of a subset, or of an average of subsets."""
-    subsets = question.averages.get(subset, (subset,))
-    return float(metric.value(np.concatenate([_sums(question, prediction, metric, one) for one in subsets])))
+def score(target: Target, prediction: Prediction, metric: PsthCorrelation, subset: str = ALL) -> float:
+    """r of a prediction of a target, as the scoreboard has it: of all trials, of a subset, or of an average of subsets."""
+    subsets = target.averages.get(subset, (subset,))
+    return float(metric.value(np.concatenate([_sums(target, prediction, metric, one) for one in subsets])))
 
 
-def _sums(question: Question, prediction: Prediction, metric: PsthCorrelation, subset: str) -> NDArray[np.float64]:
+def _sums(target: Target, prediction: Prediction, metric: PsthCorrelation, subset: str) -> NDArray[np.float64]:
     """The metric's statistics [neuron, k], summed over trials."""
-    masks = question.subsets.get(subset)
+    masks = target.subsets.get(subset)
     total: NDArray[np.float64] | float = 0.0
-    for group, target in question.targets.items():
+    for group, observed in target.values.items():
         mask = None if masks is None else masks[group]
-        total = total + metric.statistics(target, prediction.values[group], mask)
+        total = total + metric.statistics(observed, prediction.values[group], mask)
     return np.asarray(total)

@@ -30,15 +30,15 @@ class Rollout:
 
 
 @torch.no_grad()
-def rollout(module: Any, inputs: NDArray[np.float32]) -> Rollout:
+def rollout(network: Any, inputs: NDArray[np.float32]) -> Rollout:
     """States of trials with inputs [trial, time, input], and of as many bins again in which the last inputs are held."""
     steps = inputs.shape[1]
     longer = np.concatenate([inputs, np.repeat(inputs[:, -1:], steps, axis=1)], axis=1)
-    states = module.states(torch.from_numpy(longer)).double().cpu()
+    states = network.states(torch.from_numpy(longer)).double().cpu()
     within, after = states[:, :steps], states[:, steps:]
     slope = torch.sigmoid(within).mean((0, 1)).numpy()
-    weights = module.weights.detach().cpu().numpy().astype(np.float64)
-    alpha = np.broadcast_to(module.alpha.detach().cpu().numpy().astype(np.float64), (len(weights),))
+    weights = network.weights.detach().cpu().numpy().astype(np.float64)
+    alpha = np.broadcast_to(network.alpha.detach().cpu().numpy().astype(np.float64), (len(weights),))
     step = np.diag(1 - alpha) + alpha[:, None] * weights * slope[None, :]
     radius = float(np.abs(np.linalg.eigvals(step)).max()) if np.isfinite(step).all() else float("nan")
     peaks = [float(part.abs().max()) if part.numel() else 0.0 for part in (within, after)]

@@ -36,13 +36,13 @@ LOWEST_SD_RATIO = 0.2
 LARGEST_SHARE, SMALLEST_SHARE, LOWEST_COSINE, LARGEST_REGULARISER = 0.9, 0.01, -0.3, 0.1
 
 
-def _v1_loss(module: Any, batch: Any, config: Any) -> LossTerms:
-    return LossTerms(loss_v1.loss_terms(module, batch, config.loss))
+def _v1_loss(network: Any, batch: Any, config: Any) -> LossTerms:
+    return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
 
 
-def _v2_loss(module: Any, batch: Any, config: Any) -> LossTerms:
-    rates = getattr(module, "network_rates", module)(batch["inputs"])
-    return LossTerms(loss_v2.loss_terms(rates, batch, config.loss, module.bin_ms))
+def _v2_loss(network: Any, batch: Any, config: Any) -> LossTerms:
+    rates = getattr(network, "network_rates", network)(batch["inputs"])
+    return LossTerms(loss_v2.loss_terms(rates, batch, config.loss, network.bin_ms))
 
 
 _OWN: dict[type, tuple[Build, Loss]] = {V1Config: (build_v1, _v1_loss), V2Config: (build_v2, _v2_loss)}
@@ -58,37 +58,37 @@ def untrained_findings(data: SessionData, config: Any, build: Build, loss: Loss 
     """A model built with a fixed seed, asked about the training trials; the caller's random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        module = build(config, data.spec)
-        module.eval()
-        _uncompiled(module)
+        network = build(config, data.spec)
+        network.eval()
+        _uncompiled(network)
         rows = data.rows(data.split.train)
         found = [
-            *rate_findings(module, data, rows[:_TRIALS]),
-            *input_findings(module, data, rows[:_TRIALS], SUBJECT),
-            unit_finding(module, data.session.neuron_type, SUBJECT),
-            *weight_findings(module, SUBJECT),
+            *rate_findings(network, data, rows[:_TRIALS]),
+            *input_findings(network, data, rows[:_TRIALS], SUBJECT),
+            unit_finding(network, data.session.neuron_type, SUBJECT),
+            *weight_findings(network, SUBJECT),
         ]
         if loss is not None:
-            found += gradient_findings(module, data.batch(rows[:_BATCH]), config, loss)
+            found += gradient_findings(network, data.batch(rows[:_BATCH]), config, loss)
     return found
 
 
-def _uncompiled(module: Any) -> None:
+def _uncompiled(network: Any) -> None:
     """A few passes are not worth the seconds that compiling the recurrence takes."""
-    if getattr(module, "compiled", False) is None:
-        module.compiled = False
+    if getattr(network, "compiled", False) is None:
+        network.compiled = False
 
 
 @torch.no_grad()
-def rates_of(module: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def rates_of(network: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]."""
-    return np.concatenate([module(part).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
+    return np.concatenate([network(part).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
 
 
-def rate_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
+def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
     """Per neuron: the model's mean rate over the data's, and its PSTH's spread over that of the data's signal."""
     observed = data.rates[rows]
-    model = np.where(np.isfinite(observed), rates_of(module, data.inputs[rows]), np.nan)
+    model = np.where(np.isfinite(observed), rates_of(network, data.inputs[rows]), np.nan)
     heard = ~silent_neurons(observed)
     rate = mean_rates(observed)
     ratio = np.where(heard, mean_rates(model) / np.where(heard, rate, 1.0), 1.0)
@@ -128,12 +128,12 @@ def sd_ratio(model: NDArray[np.floating], observed: NDArray[np.floating], bin_ms
     return float(spread[true > 0].sum() / true[true > 0].sum()) if (true > 0).any() else 1.0
 
 
-def input_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.int64], subject: str) -> list[Finding]:
+def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64], subject: str) -> list[Finding]:
     """What the task inputs change, and whether ten times the inputs are survived."""
     inputs = data.inputs[rows]
-    actual, silence = rates_of(module, inputs), rates_of(module, np.zeros_like(inputs[:1]))
+    actual, silence = rates_of(network, inputs), rates_of(network, np.zeros_like(inputs[:1]))
     with np.errstate(invalid="ignore", over="ignore"):
-        tenfold = rates_of(module, 10 * inputs)
+        tenfold = rates_of(network, 10 * inputs)
         change = np.abs(actual - silence).mean((0, 1), dtype=np.float64) / np.maximum(
             actual.mean((0, 1), dtype=np.float64), 1e-9
         )
@@ -164,12 +164,12 @@ def input_findings(module: torch.nn.Module, data: SessionData, rows: NDArray[np.
     ]
 
 
-def gradient_findings(module: torch.nn.Module, batch: Any, config: Any, loss: Loss) -> list[Finding]:
+def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: Loss) -> list[Finding]:
     """Share of each loss term's gradient, and their directions, at the start of training.
 
     Not after it: where a loss is lowest its terms' gradients cancel, so that they point against each other by necessity.
     """
-    gradients = {name: _gradient(term, module) for name, term in loss(module, batch, config).terms.items()}
+    gradients = {name: _gradient(term, network) for name, term in loss(network, batch, config).terms.items()}
     norms = {name: float(g.norm()) for name, g in gradients.items()}
     broken = [name for name, norm in norms.items() if not np.isfinite(norm)]
     if broken:
@@ -211,9 +211,9 @@ def gradient_findings(module: torch.nn.Module, batch: Any, config: Any, loss: Lo
     return found
 
 
-def _gradient(term: torch.Tensor, module: torch.nn.Module) -> torch.Tensor:
+def _gradient(term: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:
     """The gradient of a term with respect to all parameters, as one vector."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
+    parameters = [p for p in network.parameters() if p.requires_grad]
     if not term.requires_grad:
         return torch.zeros(sum(p.numel() for p in parameters))
     found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)

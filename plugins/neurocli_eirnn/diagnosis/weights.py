@@ -15,27 +15,27 @@ RADIUS_LOW, RADIUS_HIGH, RADIUS_FAIL = 0.5, 1.2, 2.0
 LARGEST_IMBALANCE = 2.0
 
 
-def weight_findings(module: Any, subject: str, rolled: Rollout | None = None) -> list[Finding]:
+def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -> list[Finding]:
     """Every check of `weights` [post, pre], `sign` [unit] and `alpha` of a module; what it does not have is not checked.
 
     rolled: how a trained module's states behave, which says more about a large spectral radius than the weights can.
     """
-    weights = module.weights.detach().cpu().numpy().astype(np.float64)
-    sign = module.sign.detach().cpu().numpy()
-    alpha = np.atleast_1d(module.alpha.detach().cpu().numpy())
+    weights = network.weights.detach().cpu().numpy().astype(np.float64)
+    sign = network.sign.detach().cpu().numpy()
+    alpha = np.atleast_1d(network.alpha.detach().cpu().numpy())
     found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
     if rolled is not None:
         found.append(rollout_finding(rolled, subject))
     found.append(_balance(weights, sign, subject))
-    ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(module, weights, sign, alpha)]
+    ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(network, weights, sign, alpha)]
     return [*found, information("weight-ranges", subject, ", ".join(ranges))]
 
 
-def _parts(module: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
+def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
     others = ~np.eye(len(weights), dtype=bool)
     parts = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
     parts.append(("alpha", alpha))
-    own = getattr(module, "input_weights", None)
+    own = getattr(network, "input_weights", None)
     if own is not None:
         parts.append(("input", own.detach().cpu().numpy()))
     return [(name, part) for name, part in parts if part.size]
@@ -100,9 +100,9 @@ def _balance(weights: Any, sign: Any, subject: str) -> Finding:
     )
 
 
-def unit_finding(module: Any, neuron_type: Any, subject: str) -> Finding:
+def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
     """Every recorded neuron is on a unit of its own type."""
-    sign = module.sign.detach().cpu().numpy()[module.unit_of_neuron.detach().cpu().numpy()]
+    sign = network.sign.detach().cpu().numpy()[network.unit_of_neuron.detach().cpu().numpy()]
     excitatory = np.asarray(neuron_type) == EXCITATORY
     i_on_e, e_on_i = int((~excitatory & (sign > 0)).sum()), int((excitatory & (sign < 0)).sum())
     wrong = [f"{n} {what}" for n, what in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
+from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.evaluation.ceiling import aligned_rates
 from neurocli_eirnn.evaluation.targets import from_whole_trials
@@ -58,13 +58,13 @@ def _average(name: str, data: SessionData, labels: tuple[str, ...], note: str) -
     return Predictor(name, "baseline", condition_psth(data, labels), note, lambda: Cost(0.0, numbers))
 
 
-def train_psth(data: SessionData) -> Callable[[Question], Prediction]:
-    """The smoothed mean of the training trials, aligned as the question: the same answer for every trial."""
+def train_psth(data: SessionData) -> Callable[[Target], Prediction]:
+    """The smoothed mean of the training trials, aligned as the target: the same answer for every trial."""
     return condition_psth(data, ())
 
 
-def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Question], Prediction]:
-    """The smoothed mean of the training trials of a trial's own condition, aligned as the question.
+def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Target], Prediction]:
+    """The smoothed mean of the training trials of a trial's own condition, aligned as the target.
 
     Few trials are noise: the mean of a condition is drawn towards that of the trials that share all labels but the last, and so on
     up to the mean of all, as if that were WORTH trials more.
@@ -72,14 +72,14 @@ def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Ques
     keys, train = _keys(data, labels), data.fitted_rows()
     sd_bins = SMOOTHING_MS / data.bin_ms
 
-    def answer(question: Question) -> Prediction:
+    def predict(target: Target) -> Prediction:
         sums: dict[tuple[int, ...], tuple[NDArray[Any], NDArray[Any]]] = {}
         means: dict[tuple[int, ...], NDArray[Any]] = {}
 
         def drawn(key: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
             if key not in sums:
                 rows = train[(keys[train][:, : len(key)] == key).all(axis=1)]
-                total, count = psth.sums(aligned_rates(data, question.name, rows))
+                total, count = psth.sums(aligned_rates(data, target.name, rows))
                 if key:
                     above, there = drawn(key[:-1])
                     worth = np.where(there > 0, WORTH, 0.0)
@@ -94,9 +94,9 @@ def condition_psth(data: SessionData, labels: tuple[str, ...]) -> Callable[[Ques
                 means[key] = psth.filled_forward(smooth, np.isfinite(smooth), axis=0)
             return means[key]
 
-        return Prediction({g: mean(tuple(int(k) for k in keys[data.row[g]])) for g in question.groups})
+        return Prediction({g: mean(tuple(int(k) for k in keys[data.row[g]])) for g in target.groups})
 
-    return answer
+    return predict
 
 
 def _keys(data: SessionData, labels: tuple[str, ...]) -> NDArray[np.int64]:
@@ -164,12 +164,12 @@ def gru(data: SessionData, config: Any) -> Predictor:
 def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:
     """The mean of two answers: what the model does with its network and its linear path, with other parts."""
 
-    def answer(question: Question) -> Prediction | None:
-        parts = first.answer(question), second.answer(question)
+    def predict(target: Target) -> Prediction | None:
+        parts = first.predict(target), second.predict(target)
         if parts[0] is None or parts[1] is None:
             return None
         one, other = (part.values for part in parts if part is not None)
-        return Prediction({group: (one[group] + other[group]) / 2 for group in question.groups})
+        return Prediction({group: (one[group] + other[group]) / 2 for group in target.groups})
 
     def cost() -> Cost | None:
         known = [c for c in (first.cost(), second.cost()) if c is not None]
@@ -177,7 +177,7 @@ def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:
             return None
         return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
 
-    return Predictor(name, "baseline", answer, f"the mean of {first.name} and of {second.name}", cost)
+    return Predictor(name, "baseline", predict, f"the mean of {first.name} and of {second.name}", cost)
 
 
 def lagged(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -202,10 +202,10 @@ def _of_fit(
     """A predictor that answers from rates over whole trials, each trial's made once."""
     known: dict[str, NDArray[np.float32]] = {}
 
-    def answer(question: Question) -> Prediction:
-        new = [group for group in question.groups if group not in known]
+    def predict(target: Target) -> Prediction:
+        new = [group for group in target.groups if group not in known]
         if new:
             known.update(zip(new, rates(fitted.values, data.inputs[data.rows(new)]), strict=True))
-        return from_whole_trials(question, known)
+        return from_whole_trials(target, known)
 
-    return Predictor(fitted.name, "baseline", answer, note, lambda: fitted.cost)
+    return Predictor(fitted.name, "baseline", predict, note, lambda: fitted.cost)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Bound, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
+from neurocli.evaluation.target import Bound, Predictor, Target
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.psth import aligned
 from neurocli_eirnn.data.trials import EVENTS
@@ -31,60 +31,60 @@ def ceiling(data: SessionData) -> Predictor | Bound:
     true_rates = data.session.true_rates
     if true_rates is not None:
         whole = {group: np.nan_to_num(true_rates[row]) for group, row in data.row.items()}
-        return Predictor("true rates", "ceiling", lambda question: from_whole_trials(question, whole))
+        return Predictor("true rates", "ceiling", lambda target: from_whole_trials(target, whole))
     known: dict[tuple[str, str, float], ExpectedR | None] = {}
 
-    def of(question: Question, metric: Metric, subset: str) -> ExpectedR | None:
+    def of(target: Target, metric: Metric, subset: str) -> ExpectedR | None:
         if not isinstance(metric, PsthCorrelation):
             return None
-        key = question.name, subset, metric.sd_bins
+        key = target.name, subset, metric.sd_bins
         if key not in known:
-            known[key] = of_channels(data, question, subset, metric.sd_bins)
+            known[key] = of_channels(data, target, subset, metric.sd_bins)
         return known[key]
 
-    def value(question: Question, metric: Metric, subset: str) -> float | None:
-        found = of(question, metric, subset)
+    def value(target: Target, metric: Metric, subset: str) -> float | None:
+        found = of(target, metric, subset)
         return None if found is None else _mean(found.value)
 
-    def left_out(question: Question, metric: Metric, subset: str) -> NDArray[np.float64] | None:
-        found = of(question, metric, subset)
+    def left_out(target: Target, metric: Metric, subset: str) -> NDArray[np.float64] | None:
+        found = of(target, metric, subset)
         return None if found is None else np.nanmean(found.without, axis=1)
 
     return Bound(NOISE_CEILING, value, NOTE, left_out)
 
 
-def bound(data: SessionData, question: Question, subset: str, sd_bins: float) -> float | None:
-    """The noise ceiling of a question's subset: mean over neurons; of an average, over the neurons of all its subsets."""
-    found = of_channels(data, question, subset, sd_bins)
+def bound(data: SessionData, target: Target, subset: str, sd_bins: float) -> float | None:
+    """The noise ceiling of a target's subset: mean over neurons; of an average, over the neurons of all its subsets."""
+    found = of_channels(data, target, subset, sd_bins)
     return None if found is None else _mean(found.value)
 
 
-def of_channels(data: SessionData, question: Question, subset: str, sd_bins: float) -> ExpectedR | None:
+def of_channels(data: SessionData, target: Target, subset: str, sd_bins: float) -> ExpectedR | None:
     """Expected r of the true rates by channel: neurons, and for an average those of each of its subsets side by side.
 
     `without` is [test trial of the subset, channel]. None where there are too few trials.
     """
-    if subset in question.averages:
-        parts = {one: of_channels(data, question, one, sd_bins) for one in question.averages[subset]}
-        return _side_by_side(question, {one: part for one, part in parts.items() if part is not None})
-    rows, neurons = _members(data, question, subset)
-    rows = _with_event(data, question.name, rows)
-    tested = np.isin(rows, data.rows(_test_groups(question, subset)))
+    if subset in target.averages:
+        parts = {one: of_channels(data, target, one, sd_bins) for one in target.averages[subset]}
+        return _side_by_side(target, {one: part for one, part in parts.items() if part is not None})
+    rows, neurons = _members(data, target, subset)
+    rows = _with_event(data, target.name, rows)
+    tested = np.isin(rows, data.rows(_test_groups(target, subset)))
     if len(rows) < _FEWEST or not tested.any():
         return None
-    found = expected_r(aligned_rates(data, question.name, rows), tested, sd_bins)
+    found = expected_r(aligned_rates(data, target.name, rows), tested, sd_bins)
     value = found.value[neurons]
     if not np.isfinite(value).any():
         return None
-    # One line per test trial in the question's order, which is that of the rows.
+    # One line per test trial in the target's order, which is that of the rows.
     return ExpectedR(value, found.without[:, neurons])
 
 
-def _side_by_side(question: Question, parts: dict[str, ExpectedR]) -> ExpectedR | None:
+def _side_by_side(target: Target, parts: dict[str, ExpectedR]) -> ExpectedR | None:
     """Channels of disjoint sets of trials in one: a trial changes those of its own set."""
     if not parts:
         return None
-    groups = [group for one in parts for group in _test_groups(question, one)]
+    groups = [group for one in parts for group in _test_groups(target, one)]
     value = np.concatenate([part.value for part in parts.values()])
     without = np.tile(value, (len(groups), 1))
     line = channel = 0
@@ -96,7 +96,7 @@ def _side_by_side(question: Question, parts: dict[str, ExpectedR]) -> ExpectedR 
 
 
 def aligned_rates(data: SessionData, name: str, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Rates [trial, time, neuron] of trials `rows`, aligned as the question `name`; trials without the event are left out."""
+    """Rates [trial, time, neuron] of trials `rows`, aligned as the target `name`; trials without the event are left out."""
     if name == FIXATION:
         return data.rates[rows]
     there = _with_event(data, name, rows)
@@ -109,11 +109,11 @@ def _onset(data: SessionData, name: str) -> NDArray[np.int64]:
 
 
 def _with_event(data: SessionData, name: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Those of trials `rows` that have the event of the question `name`."""
+    """Those of trials `rows` that have the event of the target `name`."""
     return rows if name == FIXATION else rows[_onset(data, name)[rows] >= 0]
 
 
-def _members(data: SessionData, question: Question, subset: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _members(data: SessionData, target: Target, subset: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """All used trials, training trials too, that are like those of the subset; and the neurons that it takes."""
     rows = np.where(data.kept)[0]
     neurons = np.ones(data.session.neurons, bool)
@@ -125,10 +125,10 @@ def _members(data: SessionData, question: Question, subset: str) -> tuple[NDArra
     return rows[data.label(label)[rows] == int(value)], neurons
 
 
-def _test_groups(question: Question, subset: str) -> list[str]:
-    """The question's trials that a subset has."""
-    masks: Any = question.subsets.get(subset)
-    return question.groups if masks is None else [g for g in question.groups if bool(masks[g].any())]
+def _test_groups(target: Target, subset: str) -> list[str]:
+    """The target's trials that a subset has."""
+    masks: Any = target.subsets.get(subset)
+    return target.groups if masks is None else [g for g in target.groups if bool(masks[g].any())]
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.scoreboard import ALL
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.evaluation.baselines import train_psth
 from neurocli_eirnn.evaluation.ceiling import NOISE_CEILING, aligned_rates, ceiling, of_channels
@@ -23,7 +23,7 @@ TRUE_RATES = "true rates"
 
 @dataclass(frozen=True)
 class Compared:
-    """Data, model and train PSTH on the targets of one question.
+    """Data, model and train PSTH on the targets of one target.
 
     data, model: [trial, time, neuron] in sp/s; *_psth: [time, neuron] under 50 ms; se: the standard error of data_psth; all
     others [neuron]. `ceiling` is what `ceiling_name` says: r of the true rates of simulated sessions, else the noise ceiling,
@@ -73,24 +73,24 @@ class Compared:
         return ratio(self.model_sd, np.where(self.has_signal, self.signal_sd, 0.0))
 
 
-def compared(data: SessionData, question: Question, prediction: Prediction) -> Compared:
-    """Everything that the exhibits say about one question."""
-    targets, model = stacked(question, prediction)
+def compared(data: SessionData, target: Target, prediction: Prediction) -> Compared:
+    """Everything that the exhibits say about one target."""
+    targets, model = stacked(target, prediction)
     metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
-    every = aligned_rates(data, question.name, used_rows(data))
-    train = train_psth(data)(question) if data.split.train else None
-    sd_data, sd_model = SdRatio(SMOOTHING_MS, data.bin_ms).of_neurons(_sums(metric, question, prediction))
-    limit, limit_name = _ceiling(data, question, metric)
+    every = aligned_rates(data, target.name, used_rows(data))
+    train = train_psth(data)(target) if data.split.train else None
+    sd_data, sd_model = SdRatio(SMOOTHING_MS, data.bin_ms).of_neurons(_sums(metric, target, prediction))
+    limit, limit_name = _ceiling(data, target, metric)
     return Compared(
         data=targets,
         model=model,
         data_psth=psth.smoothed_mean(targets, metric.sd_bins),
         model_psth=psth.smoothed_mean(model, metric.sd_bins),
-        train_psth=None if train is None else np.asarray(train.values[question.groups[0]], np.float64),
+        train_psth=None if train is None else np.asarray(train.values[target.groups[0]], np.float64),
         se=psth.standard_error(targets, metric.sd_bins),
-        r_raw=_r(PsthCorrelation(0.0, data.bin_ms), question, prediction),
-        r=_r(metric, question, prediction),
-        r_train=np.full(targets.shape[2], np.nan) if train is None else _r(metric, question, train),
+        r_raw=_r(PsthCorrelation(0.0, data.bin_ms), target, prediction),
+        r=_r(metric, target, prediction),
+        r_train=np.full(targets.shape[2], np.nan) if train is None else _r(metric, target, train),
         ceiling=limit,
         ceiling_name=limit_name,
         data_sd=sd_data,
@@ -99,24 +99,24 @@ def compared(data: SessionData, question: Question, prediction: Prediction) -> C
     )
 
 
-def _sums(metric: PsthCorrelation, question: Question, prediction: Prediction) -> Array:
-    """The metric's statistics [neuron, k] of all the question's trials."""
+def _sums(metric: PsthCorrelation, target: Target, prediction: Prediction) -> Array:
+    """The metric's statistics [neuron, k] of all the target's trials."""
     total: Array = np.zeros(())
-    for group, target in question.targets.items():
-        total = total + metric.statistics(target, prediction.values[group])
+    for group, observed in target.values.items():
+        total = total + metric.statistics(observed, prediction.values[group])
     return total
 
 
-def _r(metric: PsthCorrelation, question: Question, prediction: Prediction) -> Array:
+def _r(metric: PsthCorrelation, target: Target, prediction: Prediction) -> Array:
     """[neuron] the metric's correlation; NaN for neurons that are silent in the data."""
-    return metric.of_neurons(_sums(metric, question, prediction))
+    return metric.of_neurons(_sums(metric, target, prediction))
 
 
-def _ceiling(data: SessionData, question: Question, metric: PsthCorrelation) -> tuple[Array, str]:
+def _ceiling(data: SessionData, target: Target, metric: PsthCorrelation) -> tuple[Array, str]:
     """([neuron] what could be reached, what it is called)."""
     limit = ceiling(data)
-    answer = limit.answer(question) if isinstance(limit, Predictor) else None
-    if answer is not None:
-        return _r(metric, question, answer), TRUE_RATES
-    found = of_channels(data, question, ALL, metric.sd_bins)
+    prediction = limit.predict(target) if isinstance(limit, Predictor) else None
+    if prediction is not None:
+        return _r(metric, target, prediction), TRUE_RATES
+    found = of_channels(data, target, ALL, metric.sd_bins)
     return np.full(data.session.neurons, np.nan) if found is None else found.value, NOISE_CEILING

@@ -84,7 +84,7 @@ def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array,
 
 
 def _locations_of(data: SessionData, name: str) -> NDArray[np.int64]:
-    """[trial] locations of the test trials that a question takes."""
+    """[trial] locations of the test trials that a target takes."""
     rows = data.rows(list(data.split.test))
     event = EVENT_NAMES.index(name.removesuffix("-aligned"))
     return data.location[rows[data.event_bins[rows, event] >= 0]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction
+from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -26,18 +26,18 @@ from neurocli_eirnn.evaluation.rates import (
     ratio,
 )
 from neurocli_eirnn.evaluation.residuals import residual_exhibit
-from neurocli_eirnn.evaluation.targets import FIXATION, questions
+from neurocli_eirnn.evaluation.targets import FIXATION, targets
 
 _MOST_PANELS, _COLUMNS = 48, 6
 _FEWEST_SHOWN = 3
 
 
-def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-    """Exhibits on the test trials; `answers` are the predictions that were scored, by question name."""
+def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """Exhibits on the test trials; `predictions` are the predictions that were scored, by target name."""
     data = trained.dataset
     assert isinstance(data, SessionData)
-    asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
-    each = {q.name: compared(data, q, answers[q.name]) for q in asked}
+    asked = [q for q in targets(data, trained.config, "test") if q.name in predictions]
+    each = {q.name: compared(data, q, predictions[q.name]) for q in asked}
     whole = each[FIXATION]
     found = [_per_neuron(data, whole, figures), _per_type(data, whole)]
     if len(each) > 1:

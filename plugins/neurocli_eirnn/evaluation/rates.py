@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.neuron_types import COLOURS, LOCATION_COLOURS, TYPES
 from neurocli_eirnn.data.session import EXCITATORY
@@ -45,31 +45,31 @@ NO_SIGNAL = 0.1
 """A noise ceiling below this: the neuron's PSTH cannot be told from a constant, and a share of it means nothing."""
 
 
-def stacked(question: Question, prediction: Prediction) -> tuple[Array, Array]:
+def stacked(target: Target, prediction: Prediction) -> tuple[Array, Array]:
     """(data, model), both [trial, time, neuron] in sp/s; the model is NaN where the data are."""
-    data = np.stack([np.asarray(question.targets[group], np.float64) for group in question.groups])
-    model = np.stack([np.asarray(prediction.values[group], np.float64) for group in question.groups])
+    data = np.stack([np.asarray(target.values[group], np.float64) for group in target.groups])
+    model = np.stack([np.asarray(prediction.values[group], np.float64) for group in target.groups])
     return data, np.where(np.isfinite(data), model, np.nan)
 
 
 @torch.no_grad()
-def model_rates(module: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> Array:
+def model_rates(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> Array:
     """The model's rates [trial, time, neuron] in sp/s on trials `rows`, NaN where the data are."""
-    parts = [module(part).cpu().numpy() for part in model_inputs(module, data, rows).split(256)]
+    parts = [network(part).cpu().numpy() for part in model_inputs(network, data, rows).split(256)]
     return within(data, rows, np.concatenate(parts))
 
 
-def model_inputs(module: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
+def model_inputs(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
     """Inputs [trial, time, input] where the module is."""
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     return torch.from_numpy(data.inputs[rows]).to(device)
 
 
-def fitted_numbers(module: nn.Module) -> int:
+def fitted_numbers(network: nn.Module) -> int:
     """How many numbers of a model were fitted: trained ones, and those of a linear path that was fitted before."""
-    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     before = ("linear_coefficients", "linear_intercept")
-    return trained + sum(b.numel() for name, b in module.named_buffers() if name in before)
+    return trained + sum(b.numel() for name, b in network.named_buffers() if name in before)
 
 
 def within(data: SessionData, rows: NDArray[np.int64], rates: NDArray[Any]) -> Array:

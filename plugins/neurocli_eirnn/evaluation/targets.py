@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData
 from neurocli_eirnn.data.psth import aligned as aligned_at
 from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY
@@ -17,14 +17,14 @@ FIXATION = "fixation-aligned"
 BY_LOCATION = "mean of locations"
 
 
-def questions(data: SessionData, config: Any, part: str) -> list[Question]:
+def targets(data: SessionData, config: Any, part: str) -> list[Target]:
     """The whole trial first, with its conditions; then windows around target, go and reward."""
     groups = list(data.split.groups(part))
     bins = data.session.bins
     whole = {group: np.arange(bins) for group in groups}
     targets = {group: data.rates[data.row[group]] for group in groups}
     subsets, averages = _subsets(data, groups)
-    found = [Question(FIXATION, 0, None, "sp/s", targets, whole, subsets, averages=averages)]
+    found = [Target(FIXATION, 0, None, "sp/s", targets, whole, subsets, averages=averages)]
     before, after = data.window_bins
     for number, event in enumerate(EVENTS):
         onset = data.event_bins[:, number]
@@ -35,16 +35,16 @@ def questions(data: SessionData, config: Any, part: str) -> list[Question]:
         window = np.arange(-before, after + 1)
         origins = {g: window + onset[data.row[g]] for g in there}
         aligned = dict(zip(there, aligned_at(data.rates[rows], onset[rows], window), strict=True))
-        found.append(Question(f"{event}-aligned", 0, None, "sp/s", aligned, origins))
+        found.append(Target(f"{event}-aligned", 0, None, "sp/s", aligned, origins))
     return found
 
 
-def from_whole_trials(question: Question, rates: dict[str, NDArray[Any]]) -> Prediction:
-    """An answer from each trial's rates [time, neuron] over the whole trial."""
+def from_whole_trials(target: Target, rates: dict[str, NDArray[Any]]) -> Prediction:
+    """A prediction from each trial's rates [time, neuron] over the whole trial."""
     values = {}
-    for group, bins in question.origins.items():
-        answer = rates[group][np.clip(bins, 0, len(rates[group]) - 1)]
-        values[group] = answer
+    for group, bins in target.origins.items():
+        prediction = rates[group][np.clip(bins, 0, len(rates[group]) - 1)]
+        values[group] = prediction
     return Prediction(values)
 
 

@@ -37,16 +37,16 @@ INPUT_GROUPS = {
 WEIGHTS, INPUTS, LINEAR = "weights", "inputs", "linear"
 
 
-def takes_weights(module: Any) -> bool:
+def takes_weights(network: Any) -> bool:
     """Whether a model can be run with other recurrent weights than its own."""
-    states, readout = getattr(module, "states", None), getattr(module, "readout", None)
+    states, readout = getattr(network, "states", None), getattr(network, "readout", None)
     return states is not None and readout is not None and "weights" in inspect.signature(states).parameters
 
 
-def cut_weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
+def cut_weights(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """(what is off, weights [post, pre] without it) for senders, and for pairs of types."""
-    whole = module.weights.detach()
-    sign = module.sign.reshape(-1)
+    whole = network.weights.detach()
+    sign = network.sign.reshape(-1)
     yield "all recurrence", torch.zeros_like(whole)
     types = {"E": sign > 0, "I": sign < 0}
     for name, sender in types.items():
@@ -55,7 +55,7 @@ def cut_weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
         for other, receiver in types.items():
             yield f"{name} → {other}", whole * ~(receiver[:, None] & sender[None, :])
     hidden = torch.ones(len(sign), dtype=torch.bool, device=sign.device)
-    hidden[module.unit_of_neuron] = False
+    hidden[network.unit_of_neuron] = False
     if hidden.any():
         yield "hidden → all", whole * ~hidden[None, :]
 
@@ -63,25 +63,25 @@ def cut_weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
 @torch.no_grad()
 def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
     """(kind, what is off, rates [trial, time, neuron] in sp/s on trials `rows`), the whole model first."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert isinstance(data, SessionData)
-    inputs = model_inputs(module, data, rows)
-    found: Any = module
-    linear = getattr(module, "linear_path", False)
+    inputs = model_inputs(network, data, rows)
+    found: Any = network
+    linear = getattr(network, "linear_path", False)
 
     def with_weights(part: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         rates = found.readout(found.states(part, weights=weights))
         return found.with_linear(rates, part) if linear else rates
 
     def run(inputs: torch.Tensor, weights: torch.Tensor | None = None) -> Array:
-        parts = [module(part) if weights is None else with_weights(part, weights) for part in inputs.split(256)]
+        parts = [network(part) if weights is None else with_weights(part, weights) for part in inputs.split(256)]
         rates = torch.cat(parts).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
         return within(data, rows, rates.cpu().numpy())
 
     yield "", "nothing", run(inputs)
-    if takes_weights(module):
-        for name, weights in cut_weights(module):
-            with _plain_scan(module):
+    if takes_weights(network):
+        for name, weights in cut_weights(network):
+            with _plain_scan(network):
                 rates = run(inputs, weights)
             yield WEIGHTS, name, rates
     if linear:
@@ -99,14 +99,14 @@ def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tu
 
 
 @contextlib.contextmanager
-def _plain_scan(module: Any) -> Iterator[None]:
+def _plain_scan(network: Any) -> Iterator[None]:
     """The recurrence as a torch loop: the compiled one is made for states that stay finite."""
-    before = getattr(module, "compiled", None)
-    module.compiled = False
+    before = getattr(network, "compiled", None)
+    network.compiled = False
     try:
         yield
     finally:
-        module.compiled = before
+        network.compiled = before
 
 
 def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:

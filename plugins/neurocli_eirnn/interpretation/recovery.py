@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import NullBand
-from neurocli.evaluation.question import Cost, Prediction, Predictor, Question
+from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -31,7 +31,7 @@ from neurocli_eirnn.evaluation.rates import (
     test_rows,
     within,
 )
-from neurocli_eirnn.evaluation.targets import from_whole_trials, questions
+from neurocli_eirnn.evaluation.targets import from_whole_trials, targets
 from neurocli_eirnn.interpretation.selectivity import selectivity
 from neurocli_eirnn.interpretation.weights import learned_weights
 
@@ -62,30 +62,30 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     assert truth is not None
     rows = test_rows(data)
     predicted = dict(zip(data.split.test, model_rates(trained.network, data, rows), strict=True))
-    model = Predictor("model", "model", lambda question: from_whole_trials(question, predicted))
-    answers = [model, *_parts(trained, rows), *baselines(data, trained.config)]
+    model = Predictor("model", "model", lambda target: from_whole_trials(target, predicted))
+    predictions = [model, *_parts(trained, rows), *baselines(data, trained.config)]
     conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
     true_by_group = {group: truth[row] for group, row in data.row.items()}
-    asked = questions(data, trained.config, "test")
-    scored: dict[str, list[Array]] = {answer.name: [] for answer in answers}
+    asked = targets(data, trained.config, "test")
+    scored: dict[str, list[Array]] = {prediction.name: [] for prediction in predictions}
     about = []
-    for question in asked:
-        member = conditions[data.rows(question.groups)]
-        wanted, count, kept = by_condition(question, from_whole_trials(question, true_by_group), member)
+    for target in asked:
+        member = conditions[data.rows(target.groups)]
+        wanted, count, kept = by_condition(target, from_whole_trials(target, true_by_group), member)
         signal = carries_signal(wanted, count)
-        about.append(f"{question.name} {kept} conditions, {int(signal.sum())} neurons")
-        for answer in answers:
-            given = answer.answer(question)
+        about.append(f"{target.name} {kept} conditions, {int(signal.sum())} neurons")
+        for prediction in predictions:
+            given = prediction.predict(target)
             assert given is not None
-            r = psth.correlation(wanted, by_condition(question, given, member)[0], count)
-            scored[answer.name].append(np.where(signal, r, np.nan))
+            r = psth.correlation(wanted, by_condition(target, given, member)[0], count)
+            scored[prediction.name].append(np.where(signal, r, np.nan))
     costs = {
         "model": Cost(trained.cpu_s, fitted_numbers(trained.network)),
-        **{answer.name: answer.cost() for answer in answers[1:]},
+        **{prediction.name: prediction.cost() for prediction in predictions[1:]},
     }
     table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
     path = figures / "true_rates.png"
-    _draw_rates(data, {a.name: scored[a.name][0] for a in answers if a.kind != PART}, path)
+    _draw_rates(data, {a.name: scored[a.name][0] for a in predictions if a.kind != PART}, path)
     main = {name: number(mean(each[0])) for name, each in scored.items()}
     note = (
         f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
@@ -93,7 +93,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
         "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
     )
     claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
-    rivals = [answer.name for answer in answers if answer.kind == "baseline"]
+    rivals = [prediction.name for prediction in predictions if prediction.kind == "baseline"]
     best = max(rivals, key=lambda name: main[name] or 0.0, default=None)
     claims["best_baseline"] = best
     if best is not None:
@@ -102,13 +102,13 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     claims["wanted"] = WANTED
     if _is_mean(trained.network):
         note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
-    columns = ["", *(f"r {question.name}" for question in asked), "CPU-s", "parameters"]
+    columns = ["", *(f"r {target.name}" for target in asked), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
 
 
-def _is_mean(module: Any) -> bool:
+def _is_mean(network: Any) -> bool:
     """Whether a model's rates are a mean of its network's and a fitted linear path's."""
-    return bool(getattr(module, "linear_path", False)) and bool(module.linear_weight > 0)
+    return bool(getattr(network, "linear_path", False)) and bool(network.linear_weight > 0)
 
 
 @torch.no_grad()
@@ -129,7 +129,7 @@ def _parts(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
     def part(name: str, rates_of: Callable[[torch.Tensor], torch.Tensor], cost: Cost) -> Predictor:
         rates = torch.cat([rates_of(some) for some in inputs.split(256)]).cpu().numpy()
         predicted = dict(zip(data.split.test, within(data, rows, rates), strict=True))
-        return Predictor(name, PART, lambda question: from_whole_trials(question, predicted), "", lambda: cost)
+        return Predictor(name, PART, lambda target: from_whole_trials(target, predicted), "", lambda: cost)
 
     return [part(name, *how) for name, how in costs.items()]
 
@@ -140,14 +140,14 @@ def cost_columns(cost: Cost | None) -> list[float | int | None]:
 
 
 def by_condition(
-    question: Question, prediction: Prediction, member: NDArray[np.int64]
+    target: Target, prediction: Prediction, member: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.int64], int]:
     """(means over trials, numbers of trials, each [condition x time, neuron], number of conditions) of those with enough trials.
 
     member: [trial, label] what a trial's condition is; bins beyond a trial's end take no part.
     """
-    valid = [np.isfinite(question.targets[group]) for group in question.groups]
-    rates = np.stack([np.where(v, prediction.values[g], np.nan) for g, v in zip(question.groups, valid, strict=True)])
+    valid = [np.isfinite(target.values[group]) for group in target.groups]
+    rates = np.stack([np.where(v, prediction.values[g], np.nan) for g, v in zip(target.groups, valid, strict=True)])
     names, which, count = np.unique(member, axis=0, return_inverse=True, return_counts=True)
     kept = [k for k in range(len(names)) if count[k] >= FEWEST]
     if not kept:  # too few trials for any condition: all of them are one
@@ -190,8 +190,8 @@ def type_recovery(trained: TrainedModel) -> Exhibit:
     data = trained.dataset
     assert isinstance(data, SessionData)
     weights, unit_excitatory = learned_weights(trained.network)
-    module: Any = trained.network
-    units = module.unit_of_neuron.cpu().numpy()
+    network: Any = trained.network
+    units = network.unit_of_neuron.cpu().numpy()
     true_e = data.session.truth["unit_type"][data.session.truth["recorded_unit"]] == EXCITATORY
     outgoing = weights[:, units].sum(0)
     dale = bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
@@ -261,10 +261,10 @@ def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], fi
     )
 
 
-def _between_recorded(module: Any) -> Array:
+def _between_recorded(network: Any) -> Array:
     """[post, pre] learned weights between recorded neurons, in the data's order."""
-    units = module.unit_of_neuron.cpu().numpy()
-    return learned_weights(module)[0][np.ix_(units, units)]
+    units = network.unit_of_neuron.cpu().numpy()
+    return learned_weights(network)[0][np.ix_(units, units)]
 
 
 def weight_scores(learned: Array, truth: Array, excitatory: NDArray[np.bool_]) -> dict[str, float]:

@@ -21,9 +21,9 @@ BLOCKS = (("E", "E"), ("E", "I"), ("I", "E"), ("I", "I"))
 """Sender and receiver."""
 
 
-def learned_weights(module: nn.Module) -> tuple[Array, NDArray[np.bool_]]:
+def learned_weights(network: nn.Module) -> tuple[Array, NDArray[np.bool_]]:
     """(weights [post, pre], excitatory [unit]) of a model of this family."""
-    found: Any = module
+    found: Any = network
     weights = found.weights.detach().cpu().numpy().astype(np.float64)
     return weights, (found.sign.detach().cpu().numpy() > 0).reshape(-1)
 
@@ -198,8 +198,8 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
     real = NullBand.of(float(own.real.max()), np.array([one.real.max() for one in drawn]))
     inhibition = np.maximum(-weights, 0).sum()
     balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
-    module: Any = trained.network
-    alpha = np.broadcast_to(np.asarray(module.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
+    network: Any = trained.network
+    alpha = np.broadcast_to(np.asarray(network.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
     tau = float(trained.dataset.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
     rows: list[list[Any]] = [
         ["spectral radius", radius.value],

@@ -25,32 +25,32 @@ _DECAY = 0.99
 _SLOT = {"neuron": 0, "trial": 1, "weights": 2, "eye": 3}
 
 
-def loss_terms(module: PublishedEiRnn, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
+def loss_terms(network: PublishedEiRnn, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
     """The weighted terms of a batch. In training mode the module's running means and count of updates move on."""
-    states = module.states(batch["inputs"])
-    rates, target, mask = module.readout(states), targets(batch), trial_mask(batch, loss)
-    progress = curriculum(int(module.updates), loss)
-    terms = {"neuron": neuron_term(rates, target, mask, batch, loss, module.bin_ms, progress)}
+    states = network.states(batch["inputs"])
+    rates, target, mask = network.readout(states), targets(batch), trial_mask(batch, loss)
+    progress = curriculum(int(network.updates), loss)
+    terms = {"neuron": neuron_term(rates, target, mask, batch, loss, network.bin_ms, progress)}
     if loss.trial:
-        terms["trial"] = rates.new_zeros(()) if not progress else trial_term(rates, target, mask, loss, module.bin_ms)
+        terms["trial"] = rates.new_zeros(()) if not progress else trial_term(rates, target, mask, loss, network.bin_ms)
     if loss.weights:
-        terms["weights"] = loss.weights * (module.weights.square().mean() + module.input_weights.square().mean())
+        terms["weights"] = loss.weights * (network.weights.square().mean() + network.input_weights.square().mean())
     if loss.eye:
-        missed = (module.eye(states) - batch["inputs"][..., EYE]).square() * mask[..., None]
+        missed = (network.eye(states) - batch["inputs"][..., EYE]).square() * mask[..., None]
         terms["eye"] = missed.sum() / (2 * mask.sum()).clamp_min(1)
-    scaled = _normalised(module, terms, loss, progress)
-    if module.training:
-        module.updates += 1
+    scaled = _normalised(network, terms, loss, progress)
+    if network.training:
+        network.updates += 1
     return scaled
 
 
-def validation(module: PublishedEiRnn, batch: Batch, loss: V1Loss) -> torch.Tensor:
+def validation(network: PublishedEiRnn, batch: Batch, loss: V1Loss) -> torch.Tensor:
     """What chooses the epoch: 1 - r of the unsmoothed PSTHs over all bins that have data, the PSTH term, or the whole loss."""
     if loss.choose == "total":
-        return torch.stack(list(loss_terms(module, batch, loss).values())).sum()
-    rates, target = module(batch["inputs"]), targets(batch)
+        return torch.stack(list(loss_terms(network, batch, loss).values())).sum()
+    rates, target = network(batch["inputs"]), targets(batch)
     if loss.choose == "neuron":
-        return neuron_term(rates, target, trial_mask(batch, loss), batch, loss, module.bin_ms, 1.0)
+        return neuron_term(rates, target, trial_mask(batch, loss), batch, loss, network.bin_ms, 1.0)
     valid = batch["valid"]
     count = valid.sum(0)
     model, data = ((x * valid).sum(0) / count.clamp_min(1) for x in (rates, target))
@@ -207,7 +207,7 @@ def _smooth(values: torch.Tensor, ms: float, loss: V1Loss, bin_ms: float) -> tor
 
 
 def _normalised(
-    module: PublishedEiRnn, terms: dict[str, torch.Tensor], loss: V1Loss, progress: float
+    network: PublishedEiRnn, terms: dict[str, torch.Tensor], loss: V1Loss, progress: float
 ) -> dict[str, torch.Tensor]:
     """Weighted terms over their running means.
 
@@ -221,8 +221,8 @@ def _normalised(
     for name, term in terms.items():
         term = before.get(name, 1.0) * term
         if name in divided:
-            mean = module.running_loss[_SLOT[name]]
-            if module.training:
+            mean = network.running_loss[_SLOT[name]]
+            if network.training:
                 mean.mul_(_DECAY).add_((1 - _DECAY) * term.detach())
             term = term / (mean.clone() + _TINY)
         found[name] = after.get(name, 1.0) * term

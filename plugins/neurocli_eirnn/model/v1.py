@@ -250,7 +250,7 @@ class PublishedEiRnn(nn.Module):
         """x [trial, time, unit] of all units, hidden ones too; `weights` in place of the learned ones, for ablations."""
         drive, alpha = self.drive(inputs), self.alpha
         if self.noise and (self.training or self.noise_at_evaluation):
-            # At evaluation the noise has a stream of its own, so that one question has one answer.
+            # At evaluation the noise has a stream of its own, so that one target has one answer.
             generator = None if self.training else torch.Generator(drive.device).manual_seed(0)
             sample = torch.randn(drive.shape, generator=generator, device=drive.device, dtype=drive.dtype)
             # The scan multiplies its drive by a: divided by it, the noise arrives as s sqrt(mean a).

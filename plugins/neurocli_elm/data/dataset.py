@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule, Recording, RecordingSet, Split, split_by_group
+from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_group
 from neurocli_elm.data.windows import Sampling, Windows, check_length, cut, draw
 
 VALIDATION_WINDOWS = 64
@@ -18,7 +18,7 @@ BURN_IN = 150
 """First steps of a validation window that are not scored: it begins from a state of zero."""
 
 
-class SimulationData(DataModule):
+class SimulationData(Dataset):
     """Simulations of one cell. channels: inputs, of which the first `excitatory` are excitatory."""
 
     normalisation = None
@@ -56,7 +56,7 @@ class SimulationData(DataModule):
         self.channels, self.excitatory = next(iter(shapes.values()))
         self.sampling = Sampling(self.batch_size, options.window, options.ignored, options.per_simulation, options.pool)
         self.spec = {"num_input": self.channels, "num_excitatory": self.excitatory}
-        self.answers: dict[Any, Any] = {}
+        self.predictions: dict[Any, Any] = {}
 
     def _one_length(self, groups: Sequence[str]) -> None:
         """Raise DataError where simulations that are taken together are of different lengths: scores would be too."""

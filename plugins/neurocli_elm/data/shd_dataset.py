@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, DataModule, Recording, RecordingSet, Split
+from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split
 from neurocli_elm.data.readers.shd import CLASSES, UNITS
 from neurocli_elm.data.shd_bins import Binned, binned, num_bins
 from neurocli_elm.data.shd_split import About, scored_groups, split_utterances
@@ -26,7 +26,7 @@ PAIR_SEED = 0
 """Pairs to validate and to test on are the same in every epoch and for every model."""
 
 
-class ShdData(DataModule):
+class ShdData(Dataset):
     """Utterances of spoken digits.
 
     A sample is a row of utterances: one, or with `data.adding` two that follow on each other. num_steps: of a sample;

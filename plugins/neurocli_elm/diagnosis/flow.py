@@ -16,9 +16,9 @@ OUTPUTS = ("spike", "soma")
 
 
 @torch.no_grad()
-def saturation_finding(module: ElmNeuron, windows: Windows, subject: str) -> Finding:
+def saturation_finding(network: ElmNeuron, windows: Windows, subject: str) -> Finding:
     """Share of memory updates at which the tangent is flat, over windows, steps and units."""
-    share = float((memory_updates(module, windows).abs() > SATURATED).double().mean())
+    share = float((memory_updates(network, windows).abs() > SATURATED).double().mean())
     return judged(
         "saturated-memory",
         subject,
@@ -30,29 +30,29 @@ def saturation_finding(module: ElmNeuron, windows: Windows, subject: str) -> Fin
 
 
 @torch.no_grad()
-def memory_updates(module: ElmNeuron, windows: Windows) -> torch.Tensor:
+def memory_updates(network: ElmNeuron, windows: Windows) -> torch.Tensor:
     """d [sample, time, memory], told from the memory before and after: m = k m + gain d."""
-    device = next(module.parameters()).device
-    memory = module.forward_states(windows.input_events().to(device)).memory.cpu().double()
-    k, gain = (part.cpu().double() for part in module.memory_decay())
+    device = next(network.parameters()).device
+    memory = network.forward_states(windows.input_events().to(device)).memory.cpu().double()
+    k, gain = (part.cpu().double() for part in network.memory_decay())
     before = torch.cat((torch.zeros_like(memory[:, :1]), memory[:, :-1]), 1)
     return (memory - k * before) / gain
 
 
-def lag_findings(module: ElmNeuron, windows: Windows, subject: str) -> list[Finding]:
+def lag_findings(network: ElmNeuron, windows: Windows, subject: str) -> list[Finding]:
     """|dy[T] / dx[T - lag]| of both outputs at the end of the windows, against the largest over all lags."""
     return [
         _lag_finding(name, curve, subject)
-        for name, curve in zip(OUTPUTS, input_gradients(module, windows), strict=False)
+        for name, curve in zip(OUTPUTS, input_gradients(network, windows), strict=False)
     ]
 
 
-def input_gradients(module: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
+def input_gradients(network: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
     """For each output, norm over inputs [lag], the mean over windows; lag 0 is the step of the output."""
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     x = torch.from_numpy(windows.dense()).to(device).requires_grad_()
     with torch.enable_grad():
-        last = module(x)[:, -1]
+        last = network(x)[:, -1]
         found = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
     return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in found]
 

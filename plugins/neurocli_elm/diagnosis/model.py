@@ -31,34 +31,34 @@ def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: Any) -> 
 
 def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Checks of a trained neuron, and of the split that it was trained with."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
     part_of = part_of_group(data)
     _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     return [
         overlap,
         positives_finding(data, trained.config),
-        *neuron_findings(module, data, trained.config, part, "trained"),
+        *neuron_findings(network, data, trained.config, part, "trained"),
     ]
 
 
-def neuron_findings(module: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+def neuron_findings(network: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
     """Checks of a neuron, asked with windows of the simulations of `part`."""
     windows = some_windows(data, part)
     return [
-        *timescale_findings(module, config.data.window, subject),
-        *synapse_findings(module, subject),
-        saturation_finding(module, windows, subject),
-        *lag_findings(module, windows, subject),
-        *_learning(module, data, config, "train" if data.split.train else "", subject),
+        *timescale_findings(network, config.data.window, subject),
+        *synapse_findings(network, subject),
+        saturation_finding(network, windows, subject),
+        *lag_findings(network, windows, subject),
+        *_learning(network, data, config, "train" if data.split.train else "", subject),
     ]
 
 
-def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Finding]:
+def timescale_findings(network: ElmNeuron, window: int, subject: str) -> list[Finding]:
     """How memory covers its range, what is stuck at a bound, and what a window is too short for."""
-    options = module.options
-    tau = module.tau_m.detach().cpu().double().sort().values
+    options = network.options
+    tau = network.tau_m.detach().cpu().double().sort().values
     low, high = options.memory_tau_min, options.tau_max
     learned = options.learn_memory_tau
     quarters = ", ".join(
@@ -88,18 +88,18 @@ def timescale_findings(module: ElmNeuron, window: int, subject: str) -> list[Fin
     ]
 
 
-def synapse_findings(module: ElmNeuron, subject: str) -> list[Finding]:
+def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
     """Synapses whose weight has fallen to zero, branches without a living one, and inputs that nobody listens to."""
-    options = module.options
-    living = (module.synapse_weights.detach() > 0).cpu()
-    mask = module.valid_indices_mask.detach().bool().cpu()
+    options = network.options
+    living = (network.synapse_weights.detach() > 0).cpu()
+    mask = network.valid_indices_mask.detach().bool().cpu()
     valid = mask if len(mask) else torch.ones(options.synapses, dtype=torch.bool)
     dead = int((valid & ~living).sum()) / max(int(valid.sum()), 1)
-    reaches = module.mlp.linears[0].weight.detach()[:, : options.branches].abs().sum(0).cpu() > 0
+    reaches = network.mlp.linears[0].weight.detach()[:, : options.branches].abs().sum(0).cpu() > 0
     branches = living.view(options.branches, -1).any(1) & reaches
     lost = torch.nonzero(~branches)[:, 0].tolist()
     heard = torch.zeros(options.num_input, dtype=torch.bool)
-    heard[module.synapse_channels.cpu()[living]] = True
+    heard[network.synapse_channels.cpu()[living]] = True
     deaf = torch.nonzero(~heard)[:, 0].tolist()
     share = judged(
         "dead-synapses",
@@ -129,16 +129,16 @@ def synapse_findings(module: ElmNeuron, subject: str) -> list[Finding]:
     ]
 
 
-def _learning(module: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+def _learning(network: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     with torch.enable_grad():
-        terms = loss_terms(module, batch, config.loss)
+        terms = loss_terms(network, batch, config.loss)
         total = torch.stack(list(terms.values())).sum()
         gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
     values = {name: float(term.detach()) for name, term in terms.items()}

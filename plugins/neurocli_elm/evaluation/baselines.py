@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Recording
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
-from neurocli_elm.evaluation.linear_filter import Answer, Array, LinearFilter
+from neurocli_elm.evaluation.linear_filter import Array, LinearFilter, Predict
 from neurocli_elm.evaluation.rivals.rivals import rivals
-from neurocli_elm.evaluation.targets import prediction
+from neurocli_elm.evaluation.targets import as_prediction
 
 TAUS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 BRANCH_TAUS_MS = (2.0, 8.0, 30.0, 120.0)
@@ -28,7 +28,7 @@ MOST_SIMULATIONS = 256
 """Simulations that the constant and the filters are fitted on; of more, evenly chosen ones."""
 
 LEFT_OUT = "no training simulations: linear filters are fitted on the scored ones, each answered by a fit on the others"
-Fit = Callable[[Sequence[Recording]], Answer]
+Fit = Callable[[Sequence[Recording]], Predict]
 """Simulations to fit on → what answers for others."""
 FEWEST, EACH, FOLDS = 3, 10, 5
 """Without training simulations: the fewest test simulations that baselines are fitted on, up to how many each one is left out by
@@ -87,10 +87,10 @@ def _constant_predictor(data: SimulationData, name: str, note: str, event: str, 
 
     fitted = Fitted(name, data, {"labels": event, "first": first}, fit)
 
-    def answer(recording: Recording) -> tuple[Array, Array]:
+    def predict(recording: Recording) -> tuple[Array, Array]:
         return _held(recording, float(fitted.values["rate"]), float(fitted.values["soma"]))
 
-    return _predictor(data, name, answer, note, fitted)
+    return _predictor(data, name, predict, note, fitted)
 
 
 def _filter_predictor(
@@ -110,17 +110,17 @@ def _filter_predictor(
     settings = {"labels": event, "first": first, "groups": group_of.tolist(), "taus_ms": list(taus_ms)}
     fitted = Fitted(name, data, settings, fit)
 
-    def answer(recording: Recording) -> tuple[Array, Array]:
-        return LinearFilter(group_of, taus_ms).with_values(fitted.values).answer(recording)
+    def predict(recording: Recording) -> tuple[Array, Array]:
+        return LinearFilter(group_of, taus_ms).with_values(fitted.values).predict(recording)
 
-    return _predictor(data, name, answer, note, fitted)
+    return _predictor(data, name, predict, note, fitted)
 
 
-def _predictor(data: SimulationData, name: str, answer: Answer, note: str, fitted: Fitted) -> Predictor:
-    def answered(question: Question) -> Prediction:
-        return prediction(question, {group: answer(data.load(group)) for group in question.groups})
+def _predictor(data: SimulationData, name: str, of_recording: Predict, note: str, fitted: Fitted) -> Predictor:
+    def predict(target: Target) -> Prediction:
+        return as_prediction(target, {group: of_recording(data.load(group)) for group in target.groups})
 
-    return Predictor(name, "baseline", answered, note, lambda: fitted.cost)
+    return Predictor(name, "baseline", predict, note, lambda: fitted.cost)
 
 
 def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor:
@@ -133,11 +133,11 @@ def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor
     groups = list(data.split.test)
     count = len(groups) if len(groups) <= EACH else FOLDS
     folds = [groups[n::count] for n in range(count)]
-    fitted: dict[int, Answer] = {}
+    fitted: dict[int, Predict] = {}
     event, first = data.options.event, data.options.ignored
     rate = {g: float(spike_target(data.load(g), event)[first:].mean()) for g in groups}
 
-    def answer_for(group: str) -> Answer:
+    def predict_for(group: str) -> Predict:
         number = next(n for n, fold in enumerate(folds) if group in fold)
         if number not in fitted:
             others = [g for g in groups if g not in folds[number]]
@@ -146,12 +146,12 @@ def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor
             fitted[number] = _at_rate(fit([data.load(g) for g in others]), ratio)
         return fitted[number]
 
-    def answered(question: Question) -> Prediction:
-        return prediction(question, {group: answer_for(group)(data.load(group)) for group in question.groups})
+    def predict(target: Target) -> Prediction:
+        return as_prediction(target, {group: predict_for(group)(data.load(group)) for group in target.groups})
 
     each = "each in turn" if count == len(groups) else f"one in {FOLDS} at a time"
     return Predictor(
-        name, "baseline", answered, f"{note}; fitted on the test simulations, leaving out {each}, all at one spike rate"
+        name, "baseline", predict, f"{note}; fitted on the test simulations, leaving out {each}, all at one spike rate"
     )
 
 
@@ -159,11 +159,11 @@ def _odds(share: float) -> float:
     return share / max(1 - share, 1e-12)
 
 
-def _at_rate(answer: Answer, ratio: float) -> Answer:
+def _at_rate(predict: Predict, ratio: float) -> Predict:
     """The answer with the odds of a spike times `ratio`."""
 
     def moved(recording: Recording) -> tuple[Array, Array]:
-        spike, soma = answer(recording)
+        spike, soma = predict(recording)
         return spike * ratio / (1 + spike * (ratio - 1)), soma
 
     return moved
@@ -176,7 +176,7 @@ def _sums(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
     return np.concatenate([parts[0], parts[1] + min(groups, excitatory)]).astype(np.int64)
 
 
-def _constant(train: Sequence[Recording], event: str, first: int) -> Answer:
+def _constant(train: Sequence[Recording], event: str, first: int) -> Predict:
     rate, soma = _means(train, event, first)
     return lambda recording: _held(recording, rate, soma)
 

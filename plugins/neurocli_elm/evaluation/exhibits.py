@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.evaluation.question import Prediction
+from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.colours import EXCITATORY, INHIBITORY
@@ -27,12 +27,12 @@ SHOWN_MS, LEAD_MS = 2000, 400
 _MODEL = "#009E73"
 
 
-def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
     """The table of both protocols, and traces of one simulation."""
     data = trained.dataset
     assert isinstance(data, SimulationData)
-    answer = next(iter(answers.values()))
-    found = [_traces(data, answer, figures / "traces.png")]
+    prediction = next(iter(predictions.values()))
+    found = [_traces(data, prediction, figures / "traces.png")]
     if trained.config.evaluate.published:
         found.insert(0, published(trained))
     return found
@@ -40,14 +40,14 @@ def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], f
 
 def published(trained: TrainedModel) -> Exhibit:
     """The published evaluation of the model, and the same predictions without realignment on the test files."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
     files: dict[str, list[str]] = {}
     for group in data.split.test:
         files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
     try:
         each = [
-            protocol.answers([data.load(g) for g in groups], _predictor(module), labels=data.options.event)
+            protocol.predictions([data.load(g) for g in groups], _predictor(network), labels=data.options.event)
             for groups in files.values()
         ]
         scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
@@ -83,12 +83,12 @@ def _row(scores: protocol.Scores) -> list[Any]:
     return [spikes.auc, spikes.average_precision, *at, soma.rmse_mv, soma.mae_mv, soma.explained_percent]
 
 
-def _predictor(module: ElmNeuron) -> Callable[[Windows], Any]:
-    device = next(module.parameters()).device
+def _predictor(network: ElmNeuron) -> Callable[[Windows], Any]:
+    device = next(network.parameters()).device
 
     @torch.no_grad()
     def predict(windows: Windows) -> tuple[Any, Any]:
-        spike, soma = module.neuronio_output(windows.input_events().to(device))
+        spike, soma = network.neuronio_output(windows.input_events().to(device))
         return spike.cpu().numpy(), soma.cpu().numpy()
 
     return predict
@@ -101,11 +101,11 @@ def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
     return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
 
 
-def _traces(data: SimulationData, answer: Prediction, path: Path) -> Exhibit:
+def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
-    spikes = {g: len(data.load(g).events[data.options.event]) for g in answer.values}
+    spikes = {g: len(data.load(g).events[data.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
-    recording, values, first = data.load(group), answer.values[group], data.options.ignored
+    recording, values, first = data.load(group), prediction.values[group], data.options.ignored
     events = recording.events[data.options.event]
     time = np.arange(first, recording.steps)
     begin = _busiest(events, first, recording.steps)

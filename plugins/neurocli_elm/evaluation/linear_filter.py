@@ -13,7 +13,7 @@ from neurocli.recordings import Recording
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 
 Array = NDArray[np.float64]
-Answer = Callable[[Recording], tuple[Array, Array]]
+Predict = Callable[[Recording], tuple[Array, Array]]
 """Simulation → (spike probability, soma in mV above -67.7), each [time]."""
 
 ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -56,13 +56,13 @@ class LinearFilter:
         traces = [lfilter([1 - np.exp(-1 / tau)], [1, -np.exp(-1 / tau)], sums, axis=0) for tau in self.taus_ms]
         return np.concatenate(traces, axis=1)
 
-    def fit(self, train: Sequence[Recording], event: str, first: int) -> Answer:
+    def fit(self, train: Sequence[Recording], event: str, first: int) -> Predict:
         """Fitted on all simulations, with the penalties that do best on a third of them after a fit on the others."""
         alpha, inverse = self._chosen(train, event, first)
         sums = self._gathered(train, event, first, ROWS)
         self._ridge(sums, alpha)
         self._separate(sums, inverse)
-        return self.answer
+        return self.predict
 
     @property
     def values(self) -> dict[str, Array]:
@@ -83,7 +83,7 @@ class LinearFilter:
         self.mean, self.sd = values["_mean"], values["_sd"]
         return self
 
-    def answer(self, recording: Recording) -> tuple[Array, Array]:
+    def predict(self, recording: Recording) -> tuple[Array, Array]:
         x = self._scaled(recording)
         return self._spike(x), x @ self.coefficients + self.intercept
 

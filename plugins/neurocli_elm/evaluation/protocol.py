@@ -30,7 +30,7 @@ Predict = Callable[[Windows], tuple[NDArray[Any], NDArray[Any]]]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """Targets and predictions of whole simulations, each [simulation, step].
 
     spike: 0 or 1; probability: of a spike; target_mv, soma_mv: voltage above -67.7 mV, the target clipped at -55 mV.
@@ -67,14 +67,14 @@ def window_starts(steps: int, window: int = WINDOW_MS, burn_in: int = BURN_IN_MS
     return [0, *range(window - burn_in, steps - burn_in, window - burn_in)]
 
 
-def answers(
+def predictions(
     recordings: Sequence[Recording],
     predict: Predict,
     *,
     window: int = WINDOW_MS,
     burn_in: int = BURN_IN_MS,
     labels: str = "output_spikes",
-) -> Answers:
+) -> Predictions:
     """Predictions for simulations of one length, usually those of a file, all their windows together.
 
     Raises DataError where one is shorter than a window, or of another length.
@@ -91,7 +91,7 @@ def answers(
                 hint="evaluate those of each length on their own",
             )
     shape = (len(recordings), steps)
-    found = Answers(
+    found = Predictions(
         tuple(recording.group for recording in recordings),
         np.zeros(shape, bool),
         *(np.zeros(shape, np.float64) for _ in range(3)),
@@ -112,7 +112,7 @@ def answers(
     return found
 
 
-def realigned(one: Answers) -> Answers:
+def realigned(one: Predictions) -> Predictions:
     """Soma predictions moved to the mean and the standard deviation of their targets, over all simulations and steps.
 
     It takes from the test data what a model cannot know; published figures are like that. A constant becomes the mean.
@@ -123,14 +123,14 @@ def realigned(one: Answers) -> Answers:
     return replace(one, soma_mv=z * target.std() + target.mean())
 
 
-def kept(one: Answers, *, most_spikes: int = MOST_SPIKES, ignored: int = IGNORED_MS) -> Answers:
+def kept(one: Predictions, *, most_spikes: int = MOST_SPIKES, ignored: int = IGNORED_MS) -> Predictions:
     """What is scored: simulations with at most `most_spikes` output spikes, without the first `ignored` steps."""
     few = one.spike.sum(axis=1) <= most_spikes
     cut_of = {name: getattr(one, name)[few, ignored:] for name in ("spike", "probability", "target_mv", "soma_mv")}
-    return Answers(tuple(group for group, keep in zip(one.groups, few, strict=True) if keep), **cut_of)
+    return Predictions(tuple(group for group, keep in zip(one.groups, few, strict=True) if keep), **cut_of)
 
 
-def joined(several: Sequence[Answers]) -> Answers:
+def joined(several: Sequence[Predictions]) -> Predictions:
     """The simulations of several files; they must have one length."""
     lengths = sorted({one.spike.shape[1] for one in several})
     if len(lengths) != 1:
@@ -141,15 +141,15 @@ def joined(several: Sequence[Answers]) -> Answers:
         )
     names = ("spike", "probability", "target_mv", "soma_mv")
     arrays = {name: np.concatenate([getattr(one, name) for one in several]) for name in names}
-    return Answers(tuple(group for one in several for group in one.groups), **arrays)
+    return Predictions(tuple(group for one in several for group in one.groups), **arrays)
 
 
-def published_scores(files: Sequence[Answers]) -> Scores:
+def published_scores(files: Sequence[Predictions]) -> Scores:
     """Scores as published: each file realigned by itself, then all of them together."""
     return plain_scores([realigned(one) for one in files])
 
 
-def plain_scores(files: Sequence[Answers]) -> Scores:
+def plain_scores(files: Sequence[Predictions]) -> Scores:
     """Scores of the predictions as they are, on the same simulations and steps. Raises DataError where none is left."""
     everything = joined(files)
     scored = kept(everything)

@@ -1,4 +1,4 @@
-"""How neurons answer a question about simulations: the one that is scored, and checkpoints that stand beside it."""
+"""What neurons predict of simulations: the one that is scored, and checkpoints that stand beside it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import torch
 
 from neurocli.errors import DataError
-from neurocli.evaluation.question import Prediction, Predictor, Question
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import cut
-from neurocli_elm.evaluation.targets import prediction
+from neurocli_elm.evaluation.targets import as_prediction
 from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
 
 
 @torch.no_grad()
-def answer(neuron: ElmNeuron, data: SimulationData, question: Question) -> Prediction:
+def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Prediction:
     """Spike probabilities and soma voltages of whole simulations, each from a state of zero.
 
     Raises DataError where the neuron is one for other inputs.
@@ -25,17 +25,17 @@ def answer(neuron: ElmNeuron, data: SimulationData, question: Question) -> Predi
     if neuron.options.num_input != data.channels:
         raise DataError(
             f"another size: the neuron is for {neuron.options.num_input} inputs, and the data have {data.channels}",
-            where=data.recordings.where(question.groups[0]),
+            where=data.recordings.where(target.groups[0]),
             hint="give data of the cell that it was trained for",
         )
     device = next(neuron.parameters()).device
-    answers = {}
-    for group in question.groups:
+    predictions = {}
+    for group in target.groups:
         recording = data.load(group)
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
         spike, soma = neuron.neuronio_output(windows.input_events().to(device))
-        answers[group] = spike[0].cpu().double().numpy(), soma[0].cpu().double().numpy()
-    return prediction(question, answers)
+        predictions[group] = spike[0].cpu().double().numpy(), soma[0].cpu().double().numpy()
+    return as_prediction(target, predictions)
 
 
 def references(data: SimulationData, config: Any) -> list[Predictor]:
@@ -51,4 +51,4 @@ def missing_references(config: Any) -> list[str]:
 def _reference(data: SimulationData, path: Path) -> Predictor:
     neuron = read_checkpoint(path, num_input=data.channels).neuron()
     name = path.parent.name or path.stem
-    return Predictor(name, "control", lambda question: answer(neuron, data, question), f"weights of {path}")
+    return Predictor(name, "control", lambda target: predict(neuron, data, target), f"weights of {path}")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import MAE, RMSE, Metric
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
@@ -18,8 +18,8 @@ CHANNELS = ("soma, mV above -67.7", "spike")
 """Channels of targets and answers: voltage in mV above -67.7, clipped at -55; spike, or its probability."""
 
 
-def questions(data: SimulationData, config: Any, part: str) -> list[Question]:
-    """One question: both targets at every step but the first `data.ignored`."""
+def targets(data: SimulationData, config: Any, part: str) -> list[Target]:
+    """One target: both targets at every step but the first `data.ignored`."""
     first = config.data.ignored
     targets, origins = {}, {}
     for group in data.split.groups(part):
@@ -27,7 +27,7 @@ def questions(data: SimulationData, config: Any, part: str) -> list[Question]:
         both = np.stack([soma_target_mv(recording), spike_target(recording, config.data.event)], axis=1)
         targets[group] = both[first:]
         origins[group] = np.arange(first, recording.steps)
-    return [Question("soma and spikes", 0, None, "mV", targets, origins, channels=CHANNELS)]
+    return [Target("soma and spikes", 0, None, "mV", targets, origins, channels=CHANNELS)]
 
 
 def metrics() -> list[Metric]:
@@ -65,10 +65,10 @@ class OfChannel(Metric):
         return self.metric.value(statistics)
 
 
-def prediction(question: Question, by_group: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> Prediction:
-    """An answer from (spike probability, soma in mV above -67.7) of whole simulations, each [time]."""
+def as_prediction(target: Target, by_group: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> Prediction:
+    """A prediction from (spike probability, soma in mV above -67.7) of whole simulations, each [time]."""
     values = {}
-    for group, steps in question.origins.items():
+    for group, steps in target.origins.items():
         spike, soma = by_group[group]
         values[group] = np.stack([soma[steps], spike[steps]], axis=1)
     return Prediction(values)

@@ -50,7 +50,7 @@ _RMSE = OfChannel(RMSE("mV"), SOMA)
 _AUC = OfChannel(SpikeAUC(), SPIKE)
 
 
-def tested(module: ElmNeuron, data: SimulationData, part: str) -> Tested:
+def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
     groups = list(data.split.groups(part))
     picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
@@ -58,18 +58,18 @@ def tested(module: ElmNeuron, data: SimulationData, part: str) -> Tested:
     for n in picked:
         recording = data.load(groups[n])
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
-        branch.append(branch_traces(module, windows.input_events()))
+        branch.append(branch_traces(network, windows.input_events()))
         both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
         targets.append(both[data.options.ignored :].astype(np.float64))
     return Tested(branch, targets, data.options.ignored)
 
 
 @torch.no_grad()
-def score(module: ElmNeuron, on: Tested) -> Score:
+def score(network: ElmNeuron, on: Tested) -> Score:
     """Of whole simulations, each from a state of zero."""
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
-        y = output_of(module, branch)[on.first :, 0].cpu().double()
+        y = output_of(network, branch)[on.first :, 0].cpu().double()
         guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
         rmse.append(_RMSE.statistics(target, guess))
         auc.append(_AUC.statistics(target, guess))
@@ -77,13 +77,13 @@ def score(module: ElmNeuron, on: Tested) -> Score:
 
 
 @torch.no_grad()
-def without(module: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | None = None) -> ElmNeuron:
+def without(network: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | None = None) -> ElmNeuron:
     """The neuron with memory units that nobody reads: at zero, or at their mean `held` [memory]."""
-    cut_off = copy.deepcopy(module)
-    first, branches = cut_off.mlp.linears[0], module.options.branches
+    cut_off = copy.deepcopy(network)
+    first, branches = cut_off.mlp.linears[0], network.options.branches
     columns = torch.as_tensor(units, device=first.weight.device)
     if held is not None:
-        k, _ = module.memory_decay()
+        k, _ = network.memory_decay()
         level = held[columns]
         first.bias.add_(first.weight[:, branches + columns] @ (k[columns] * level))
         cut_off.w_y.bias.add_(cut_off.w_y.weight[:, columns] @ level)
@@ -93,10 +93,10 @@ def without(module: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | No
 
 
 @torch.no_grad()
-def mean_memory(module: ElmNeuron, on: Tested) -> torch.Tensor:
+def mean_memory(network: ElmNeuron, on: Tested) -> torch.Tensor:
     """[memory] over the scored steps of all simulations."""
-    weights = copy.deepcopy(module)
-    units = module.options.num_memory
+    weights = copy.deepcopy(network)
+    units = network.options.num_memory
     weights.w_y = torch.nn.Linear(units, units, bias=False).to(weights.w_y.weight.device)
     weights.w_y.weight.copy_(torch.eye(units))
     return torch.stack([output_of(weights, branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
@@ -123,17 +123,17 @@ def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def ablation_exhibit(
-    module: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+    network: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
 ) -> Exhibit:
     """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
-    on, on_blank = tested(module, data, part), tested(untrained, data, part)
-    tau = module.tau_m.detach().cpu().double().numpy()
-    whole, blank = score(module, on), score(untrained, on_blank)
-    held, held_blank = mean_memory(module, on), mean_memory(untrained, on_blank)
+    on, on_blank = tested(network, data, part), tested(untrained, data, part)
+    tau = network.tau_m.detach().cpu().double().numpy()
+    whole, blank = score(network, on), score(untrained, on_blank)
+    held, held_blank = mean_memory(network, on), mean_memory(untrained, on_blank)
     rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 8, *_values(blank)]]
     bars = []
     for name, units in parts_of(tau):
-        zero, kept = score(without(module, units), on), score(without(module, units, held), on)
+        zero, kept = score(without(network, units), on), score(without(network, units, held), on)
         other = score(without(untrained, units, held_blank), on_blank)
         change = paired(_RMSE, zero.rmse, whole.rmse)
         still = paired(_RMSE, kept.rmse, whole.rmse)

@@ -95,17 +95,17 @@ def _thinned(places: list[Place]) -> list[Place]:
 
 
 def attribution_of(
-    module: ElmNeuron, data: SimulationData, places: list[Place], points: int | None = None
+    network: ElmNeuron, data: SimulationData, places: list[Place], points: int | None = None
 ) -> Attribution:
     """Integrated gradients of the spike's logit at each place, over the 500 ms before it; points: of the way from silence."""
-    weights = branch_weights(module)
+    weights = branch_weights(network)
     by_lag, by_input, counts = np.zeros((2, LENGTH_MS)), np.zeros(data.channels), np.zeros(data.channels)
     logit = silent = 0.0
     for first in range(0, len(places), 16):
         some = places[first : first + 16]
         events = events_before(data, some, LENGTH_MS).to(weights.device)
-        branch = branch_traces(module, events)
-        gradients = branch_gradients(module, branch, SPIKE, points or POINTS)
+        branch = branch_traces(network, events)
+        gradients = branch_gradients(network, branch, SPIKE, points or POINTS)
         parts = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step
@@ -114,8 +114,8 @@ def attribution_of(
         by_input += np.bincount(channel, parts, data.channels)
         counts += np.bincount(channel, minlength=data.channels)
         with torch.no_grad():
-            logit += float(output_of(module, branch)[-1, :, SPIKE].sum())
-            silent += float(output_of(module, torch.zeros_like(branch))[-1, :, SPIKE].sum())
+            logit += float(output_of(network, branch)[-1, :, SPIKE].sum())
+            silent += float(output_of(network, torch.zeros_like(branch))[-1, :, SPIKE].sum())
     n = max(len(places), 1)
     return Attribution(len(places), by_lag / n, by_input / n, counts / n, logit / n, silent / n)
 

@@ -51,21 +51,21 @@ class Kernels:
         return self.unit * self.mean_weight(exciting) * (1 if exciting else -1)
 
 
-def kernels_of(module: ElmNeuron, data: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
+def kernels_of(network: ElmNeuron, data: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
     """Gradients at the end of `count` windows of the simulations of a part."""
     windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
-    branch = branch_traces(module, windows.input_events())
-    unit = SOMA_SCALE_MV * branch_gradients(module, branch, SOMA).mean(1).flip(0)
+    branch = branch_traces(network, windows.input_events())
+    unit = SOMA_SCALE_MV * branch_gradients(network, branch, SOMA).mean(1).flip(0)
     sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
-    return Kernels(branch_weights(module).cpu().double().numpy(), unit.cpu().double().numpy(), sign)
+    return Kernels(branch_weights(network).cpu().double().numpy(), unit.cpu().double().numpy(), sign)
 
 
 def kernel_exhibit(
-    trained: Kernels, untrained: Kernels, module: ElmNeuron, data: SimulationData, figures: Path
+    trained: Kernels, untrained: Kernels, network: ElmNeuron, data: SimulationData, figures: Path
 ) -> Exhibit:
     """Weights and responses branch by branch, the untrained neuron's beside."""
     distance = distance_of(data)
-    rows = [_row(trained, untrained, module, branch, distance) for branch in range(trained.weights.shape[1])]
+    rows = [_row(trained, untrained, network, branch, distance) for branch in range(trained.weights.shape[1])]
     path = figures / "kernels.png"
     _draw(trained, untrained, distance, path)
     area = {name: one.of_input.sum(0) for name, one in (("model", trained), ("untrained", untrained))}
@@ -103,9 +103,9 @@ def kernel_exhibit(
     )
 
 
-def _row(trained: Kernels, untrained: Kernels, module: ElmNeuron, branch: int, distance: Array | None) -> list[Any]:
-    of = module.options.num_synapse_per_branch
-    living = int((module.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
+def _row(trained: Kernels, untrained: Kernels, network: ElmNeuron, branch: int, distance: Array | None) -> list[Any]:
+    of = network.options.num_synapse_per_branch
+    living = int((network.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
     row: list[Any] = [branch, living]
     row += [_number(trained.mean_weight(exciting)[branch]) for exciting in (True, False)]
     for exciting in (True, False):

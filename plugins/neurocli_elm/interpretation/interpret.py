@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import CHEAP_NULLS
-from neurocli.evaluation.question import Cost
+from neurocli.evaluation.target import Cost
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel
 from neurocli_elm.data.dataset import SimulationData
@@ -28,31 +28,31 @@ NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
 
 def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(module, ElmNeuron)
-    device = next(module.parameters()).device
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
+    device = next(network.parameters()).device
     blank = trained.untrained().to(device)
     assert isinstance(blank, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
-    kernels = kernels_of(module, data, part), kernels_of(blank, data, part)
+    kernels = kernels_of(network, data, part), kernels_of(blank, data, part)
     found = [
-        kernel_exhibit(*kernels, module, data, figures),
-        spectrum_exhibit(module, blank, data, part, figures),
+        kernel_exhibit(*kernels, network, data, figures),
+        spectrum_exhibit(network, blank, data, part, figures),
     ]
     spikes, others = spike_places(data, part)
     at_spikes = None
     if spikes and others:
-        at_spikes, before = (attribution_of(m, data, spikes) for m in (module, blank))
-        elsewhere = [attribution_of(m, data, others) for m in (module, blank)]
+        at_spikes, before = (attribution_of(m, data, spikes) for m in (network, blank))
+        elsewhere = [attribution_of(m, data, others) for m in (network, blank)]
         found.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
     else:
         found.append(
             Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
         )
-    nulls = random_scores(module, data, part, spikes)
-    cost = Cost(trained.cpu_s, sum(p.numel() for p in module.parameters() if p.requires_grad))
+    nulls = random_scores(network, data, part, spikes)
+    cost = Cost(trained.cpu_s, sum(p.numel() for p in network.parameters() if p.requires_grad))
     found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost))
-    found.append(ablation_exhibit(module, blank, data, part, figures))
+    found.append(ablation_exhibit(network, blank, data, part, figures))
     return found
 
 
@@ -63,7 +63,7 @@ def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
     return {RESPONSE: response, SPIKES: unknown if spikes is None else spikes.per_event * kernels.sign}
 
 
-def random_scores(module: ElmNeuron, data: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
+def random_scores(network: ElmNeuron, data: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
     """The same of neurons with random weights of the trained scale, [neuron, input]; from fewer windows, spikes and points.
 
     Half of them answer upside down, which says nothing of how they rank their inputs: each is turned so that inputs do, on
@@ -72,7 +72,7 @@ def random_scores(module: ElmNeuron, data: SimulationData, part: str, spikes: li
     some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
     found = []
     for seed in range(CHEAP_NULLS):
-        dealt = random_neuron(module, data.excitatory, seed)
+        dealt = random_neuron(network, data.excitatory, seed)
         kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
         scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
         found.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})

@@ -23,13 +23,13 @@ _BURN_IN_MS = 150
 
 
 @torch.no_grad()
-def moves(module: ElmNeuron, data: SimulationData, part: str) -> Array:
+def moves(network: ElmNeuron, data: SimulationData, part: str) -> Array:
     """[output, unit] sd of what a memory unit adds to the spike's logit, and to the soma's voltage in mV."""
     windows = some_windows(data, part, 16)
-    device = next(module.parameters()).device
-    memory = module.forward_states(windows.input_events().to(device)).memory
+    device = next(network.parameters()).device
+    memory = network.forward_states(windows.input_events().to(device)).memory
     kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
-    weight = module.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
+    weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
     found: Array = (weight.abs() * kept.std(0)).numpy()
     return found
 

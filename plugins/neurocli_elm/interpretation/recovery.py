@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.nulls import NullBand
-from neurocli.evaluation.question import Cost
+from neurocli.evaluation.target import Cost
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure

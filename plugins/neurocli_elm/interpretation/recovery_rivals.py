@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import Cost
+from neurocli.evaluation.target import Cost
 from neurocli.recordings import Recording
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv

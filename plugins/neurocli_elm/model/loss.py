@@ -18,9 +18,9 @@ def events_of(batch: Batch) -> InputEvents:
     return InputEvents(batch["step"], batch["channel"], batch["sign"], batch["sample"], steps, samples)
 
 
-def loss_terms(module: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
+def loss_terms(network: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
     """spike: binary cross-entropy of the first output as a logit; soma: squared error of the second one."""
-    y = module.forward_events(events_of(batch))
+    y = network.forward_events(events_of(batch))
     first = loss.first(y.shape[1])
     logit, soma = y[:, first:].unbind(2)
     return {
@@ -29,8 +29,8 @@ def loss_terms(module: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, t
     }
 
 
-def validation(module: ElmNeuron, batch: Batch) -> torch.Tensor:
+def validation(network: ElmNeuron, batch: Batch) -> torch.Tensor:
     """Squared error of the soma voltage, by which published models were chosen, without the windows' first steps."""
-    soma = module.forward_events(events_of(batch))[..., 1]
+    soma = network.forward_events(events_of(batch))[..., 1]
     first = min(BURN_IN, soma.shape[1] // 2)
     return functional.mse_loss(soma[:, first:], batch["soma"][:, first:])

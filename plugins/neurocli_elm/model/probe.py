@@ -56,26 +56,26 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
     return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
 
 
-def branch_weights(module: ElmNeuron) -> torch.Tensor:
+def branch_weights(network: ElmNeuron) -> torch.Tensor:
     """[input, branch] what one event of an input adds to a branch, but for its sign."""
-    options = module.options
-    branch = torch.arange(options.synapses, device=module.synapse_weights.device) // options.num_synapse_per_branch
-    found = module.synapse_weights.detach().new_zeros(options.num_input, options.branches)
-    return found.index_put_((module.synapse_channels, branch), module.synapse_weights.detach(), accumulate=True)
+    options = network.options
+    branch = torch.arange(options.synapses, device=network.synapse_weights.device) // options.num_synapse_per_branch
+    found = network.synapse_weights.detach().new_zeros(options.num_input, options.branches)
+    return found.index_put_((network.synapse_channels, branch), network.synapse_weights.detach(), accumulate=True)
 
 
 @torch.no_grad()
-def branch_traces(module: ElmNeuron, events: InputEvents) -> torch.Tensor:
+def branch_traces(network: ElmNeuron, events: InputEvents) -> torch.Tensor:
     """[time, sample, branch]."""
-    device = next(module.parameters()).device
-    return module.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
+    device = next(network.parameters()).device
+    return network.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
 
 
-def output_of(module: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
+def output_of(network: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
     """Outputs [time, sample, output] of branch traces [time, sample, branch]."""
-    first, *inner, last = (Layer(layer.weight, layer.bias) for layer in module.mlp.linears)
-    branches = module.options.branches
-    k, gain = module.memory_decay()
+    first, *inner, last = (Layer(layer.weight, layer.bias) for layer in network.mlp.linears)
+    branches = network.options.branches
+    k, gain = network.memory_decay()
     memory = memory_scan(
         functional.linear(branch, first.weight[:, :branches], first.bias),
         first.weight[:, branches:],
@@ -83,13 +83,13 @@ def output_of(module: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
         last,
         k,
         gain,
-        activation=module.options.mlp_activation,
-        compiled=module.compiled,
+        activation=network.options.mlp_activation,
+        compiled=network.compiled,
     )
-    return module.w_y(memory)
+    return network.w_y(memory)
 
 
-def branch_gradients(module: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:
+def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:
     """[time, sample, branch] of the last step's output by what enters each branch at each step, its later decay included.
 
     points: 0 takes the gradient where the neuron is; with more, the mean over so many points on the straight line from
@@ -99,9 +99,9 @@ def branch_gradients(module: ElmNeuron, branch: torch.Tensor, output: int, point
     for share in [(n + 0.5) / points for n in range(points)] or [1.0]:
         leaf = (share * branch).requires_grad_()
         with torch.enable_grad():
-            last = output_of(module, leaf)[-1, :, output].sum()
+            last = output_of(network, leaf)[-1, :, output].sum()
             total += torch.autograd.grad(last, leaf)[0]
-    kind, k = module.trace_decay()
+    kind, k = network.trace_decay()
     assert kind != "synapse"
     back = leaky_filter((total / max(points, 1)).flip(0), k.detach())
     return back.flip(0).detach()

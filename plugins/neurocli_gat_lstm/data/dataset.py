@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError, DataError
-from neurocli.recordings import Batch, DataModule, RecordingSet, Split, leave_one_out, split_by_group
+from neurocli.recordings import Batch, Dataset, RecordingSet, Split, leave_one_out, split_by_group
 from neurocli.recordings.split import NEW_DATA
 from neurocli_gat_lstm.data.linear.moments import Moments
 from neurocli_gat_lstm.data.linear.path import LinearPath
@@ -35,7 +35,7 @@ ROUNDS, FEWEST_ROUNDS = 10, 40
 """Batches of each network in an epoch, and of all folds together: one fold alone has more worms to learn from."""
 
 
-class WormData(DataModule):
+class WormData(Dataset):
     """Worms by group; names: every neuron that a worm of the run identifies, which are the nodes of its graph.
 
     fold: a training of its own; there is one without folds. members: networks of each fold. corrects: whether the model
@@ -105,12 +105,12 @@ class WormData(DataModule):
         fold = self.split.fold_of(group)
         return list(range(self.folds)) if fold is None else [fold]
 
-    def forecasts_by(self, module: torch.nn.Module) -> dict[Any, Any]:
+    def forecasts_by(self, network: torch.nn.Module) -> dict[Any, Any]:
         """What a module was asked already, by (worm, number of origins); empty again once its weights have changed."""
-        version = sum(parameter._version for parameter in module.parameters())
-        kept = self._forecasts_of.get(module)
+        version = sum(parameter._version for parameter in network.parameters())
+        kept = self._forecasts_of.get(network)
         if kept is None or kept[0] != version:
-            kept = self._forecasts_of[module] = (version, {})
+            kept = self._forecasts_of[network] = (version, {})
         return kept[1]
 
     def group_name(self) -> str:
@@ -214,12 +214,12 @@ class WormData(DataModule):
         return {}
 
     def frames_of(self, group: str, samples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The frames of a worm at which forecasts are made, from the samples of its recording that a question names."""
+        """The frames of a worm at which forecasts are made, from the samples of its recording that a target names."""
         worm, evaluate = self.worms[group], self.config.evaluate
         if self.config.data.dt == "native":
             return samples
         frames = worm.origins(evaluate.context, max(evaluate.horizons), evaluate.stride)
-        assert np.array_equal(worm.sample[frames], samples), "a question that these options do not ask"
+        assert np.array_equal(worm.sample[frames], samples), "a target that these options do not ask"
         return frames
 
     # -- batches ------------------------------------------------------------------------------------------------------

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.evaluation.intervals import Paired, paired_means, verdict
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.target import Target
 from neurocli.plugin.family import TrainedModel
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.series import WormSeries
-from neurocli_gat_lstm.evaluation import baselines
-from neurocli_gat_lstm.evaluation import targets as questions
+from neurocli_gat_lstm.evaluation import baselines, targets
 from neurocli_gat_lstm.model import folds_v1
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model.forecasts_v2 import corrected, linear_only
@@ -48,24 +47,24 @@ def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: 
 
 def forecast_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of forecasts, on the test worms."""
-    data, module, config = trained.dataset, trained.network, trained.config
-    assert isinstance(data, WormData) and isinstance(module, (GatLstm, GatLstmV3, PlannedFolds))
-    asked = questions.questions(data, config, "test")
+    data, network, config = trained.dataset, trained.network, trained.config
+    assert isinstance(data, WormData) and isinstance(network, (GatLstm, GatLstmV3, PlannedFolds))
+    asked = targets.targets(data, config, "test")
     origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
     if not origins:
         return []
     horizons = config.evaluate.horizons
     full = {group: _forecasts(trained, group, at) for group, at in origins.items()}
     found = []
-    if isinstance(module, GatLstm):
+    if isinstance(network, GatLstm):
         linear: dict[str, ByHorizon] = {
-            group: dict(linear_only(module, data, group, at, horizons)) for group, at in origins.items()
+            group: dict(linear_only(network, data, group, at, horizons)) for group, at in origins.items()
         }
         found += _correction(data, origins, horizons, full, linear)
-    elif isinstance(module, GatLstmV3):
+    elif isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
         alone: dict[str, ByHorizon] = {
-            group: dict(direct_linear(module, data, group, at)) for group, at in origins.items()
+            group: dict(direct_linear(network, data, group, at)) for group, at in origins.items()
         }
         found += _correction(data, origins, horizons, full, alone)
     found += [
@@ -73,7 +72,7 @@ def forecast_findings(trained: TrainedModel) -> list[Finding]:
         *_against_linear(trained, asked, origins, full),
     ]
     # Worms that came after the training differ from its worms in more than having been seen.
-    folds = len(module.members) // getattr(module, "members_per_fold", 1)
+    folds = len(network.members) // getattr(network, "members_per_fold", 1)
     own = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
     if own and set(data.split.train) <= set(data.worms):
         found += _train_test_gap(trained, origins, full)
@@ -102,16 +101,16 @@ def networks_say(
     horizons: Sequence[int],
 ) -> list[Any]:
     """Horizon → [origin, neuron] of each network of a fold."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert isinstance(data, WormData)
     graph = data.graph_of(worm)
-    if isinstance(module, PlannedFolds):
-        return [folds_v1.rolled_out(module.member(fold), worm.z, graph, origins, context, horizons)]
-    if isinstance(module, GatLstmV3):
+    if isinstance(network, PlannedFolds):
+        return [folds_v1.rolled_out(network.member(fold), worm.z, graph, origins, context, horizons)]
+    if isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
-        return list(direct_forecasts(module, data, worm, fold, origins))
-    assert isinstance(module, GatLstm)
-    return corrected(module, data, worm, fold, origins, context, horizons)
+        return list(direct_forecasts(network, data, worm, fold, origins))
+    assert isinstance(network, GatLstm)
+    return corrected(network, data, worm, fold, origins, context, horizons)
 
 
 def _correction(
@@ -172,7 +171,7 @@ def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
 
 
 def _against_linear(
-    trained: TrainedModel, asked: Sequence[Question], origins: dict[str, Any], full: dict[str, ByHorizon]
+    trained: TrainedModel, asked: Sequence[Target], origins: dict[str, Any], full: dict[str, ByHorizon]
 ) -> list[Finding]:
     """S of the model less that of the best linear model, paired by worm, at each horizon."""
     data = trained.dataset
@@ -181,14 +180,14 @@ def _against_linear(
     if not linear or not data.split.train:
         return []
     found = []
-    for question in asked:
-        h = question.horizon_steps
+    for target in asked:
+        h = target.horizon_steps
         scores = {}
         for predictor in linear:
-            answer = predictor.answer(question)
-            if answer is None:
+            prediction = predictor.predict(target)
+            if prediction is None:
                 continue
-            scores[predictor.name] = np.array([_skill_of(question, group, answer.values[group]) for group in origins])
+            scores[predictor.name] = np.array([_skill_of(target, group, prediction.values[group]) for group in origins])
         if not scores:
             continue
         best = max(scores, key=lambda name: float(np.mean(scores[name])))
@@ -197,22 +196,22 @@ def _against_linear(
         worse = verdict(difference, higher=True) == "worse"
         value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
         advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
-        subject = f"{question.name}, {best}"
+        subject = f"{target.name}, {best}"
         found.append(
             Finding("S-against-linear", subject, FAIL if worse else PASS, value, "not worse", advice if worse else "")
         )
     return found
 
 
-def _skill_of(question: Question, group: str, answer: Array) -> float:
-    """S of an answer [origin, channel] to a question, over its known targets."""
-    assert question.now is not None
-    target, now, answer = (
-        question.as_scored(group, v.astype(np.float64)) for v in (question.targets[group], question.now[group], answer)
+def _skill_of(target: Target, group: str, prediction: Array) -> float:
+    """S of a prediction [origin, channel] to a target, over its known targets."""
+    assert target.now is not None
+    observed, now, prediction = (
+        target.as_scored(group, v.astype(np.float64)) for v in (target.values[group], target.now[group], prediction)
     )
-    known = np.isfinite(target)
-    change = np.square(target - now)[known].sum()
-    return float(1 - np.square(target - answer)[known].sum() / change) if change > 0 else float("nan")
+    known = np.isfinite(observed)
+    change = np.square(observed - now)[known].sum()
+    return float(1 - np.square(observed - prediction)[known].sum() / change) if change > 0 else float("nan")
 
 
 def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[str, ByHorizon]) -> list[Finding]:

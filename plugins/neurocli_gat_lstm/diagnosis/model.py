@@ -35,17 +35,17 @@ _FRAMES = 1000
 
 def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of a trained model, beyond those of any model; those of the network where it is this family's own."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert isinstance(data, WormData)
     found = [*split_findings(data), *edge_findings(data, trained.config)]
-    if not isinstance(module, (GatLstm, GatLstmV3, PlannedFolds)):
+    if not isinstance(network, (GatLstm, GatLstmV3, PlannedFolds)):
         return found
-    was_training = module.training
-    module.eval()
+    was_training = network.training
+    network.eval()
     try:
-        if isinstance(module, GatLstmV3):
+        if isinstance(network, GatLstmV3):
             assert isinstance(data, DirectWormData)
-            return [*found, *direct_findings(module, data), *forecast_findings(trained)]
+            return [*found, *direct_findings(network, data), *forecast_findings(trained)]
         return [
             *found,
             *path_findings(trained),
@@ -54,20 +54,20 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
             *_gradients(trained),
         ]
     finally:
-        module.train(was_training)
+        network.train(was_training)
 
 
 @torch.no_grad()
 def _dead_units(trained: TrainedModel) -> list[Finding]:
     """Units of each fold's first LSTM that hardly vary over the frames and neurons of a test worm."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
     found = []
     for fold in range(data.folds):
         group = next((g for g in data.split.test if fold in data.folds_for(g)), None)
         if group is None:
             continue
-        spread = unit_spread(asked(module, data, trained.config, group))
+        spread = unit_spread(asked(network, data, trained.config, group))
         dead = np.flatnonzero(~(spread > DEAD))
         if len(dead):
             found.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
@@ -88,41 +88,41 @@ def unit_spread(one: Asked) -> np.ndarray[Any, Any]:
 
 def _gradients(trained: TrainedModel) -> list[Finding]:
     """Parameters that the loss of a training batch does not move, or moves to NaN."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
     check = GradientCheck()
     for fold in range(data.folds):
-        batch = training_batch(data, module, fold)
+        batch = training_batch(data, network, fold)
         if batch is None:
             continue
-        member = module.member(fold) if isinstance(module, PlannedFolds) else module.members_of(fold)[0]
+        member = network.member(fold) if isinstance(network, PlannedFolds) else network.members_of(fold)[0]
         named = [(name, p) for name, p in member.named_parameters() if p.requires_grad]
         with torch.enable_grad():
-            total = sum(_loss(module, batch, trained.config.loss).values())
+            total = sum(_loss(network, batch, trained.config.loss).values())
             assert isinstance(total, torch.Tensor)
             check.add(fold, named, total)
     return check.findings()
 
 
-def _loss(module: GatLstm | PlannedFolds, batch: Batch, loss: Any) -> dict[str, torch.Tensor]:
-    if isinstance(module, PlannedFolds):
-        return folds_v1.loss_terms(module, batch, loss)
-    return loss_terms(module, batch, loss)
+def _loss(network: GatLstm | PlannedFolds, batch: Batch, loss: Any) -> dict[str, torch.Tensor]:
+    if isinstance(network, PlannedFolds):
+        return folds_v1.loss_terms(network, batch, loss)
+    return loss_terms(network, batch, loss)
 
 
-def training_batch(data: WormData, module: GatLstm | PlannedFolds, fold: int) -> Batch | None:
+def training_batch(data: WormData, network: GatLstm | PlannedFolds, fold: int) -> Batch | None:
     """Chunks of the first training worm of a fold, evenly spread, with the linear path that the module holds."""
     worms = [worm for worm in data.training_worms(fold) if len(worm.windows(data.span))]
     if not worms:
         return None
-    worm, device = worms[0], next(module.parameters()).device
+    worm, device = worms[0], next(network.parameters()).device
     every = worm.windows(data.span)
     starts = every[np.linspace(0, len(every) - 1, min(_CHUNKS, len(every))).astype(np.int64)]
     frames = starts[:, None] + np.arange(data.span)
     nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
     graph = data.graph_of(worm).to(device)
     return {
-        "member": torch.tensor(fold * getattr(module, "members_per_fold", 1)),
+        "member": torch.tensor(fold * getattr(network, "members_per_fold", 1)),
         "x": torch.from_numpy(worm.z[frames]).to(device),
         "known": torch.from_numpy(worm.known[frames]).to(device),
         "present": torch.ones(len(starts), len(worm.names), dtype=torch.bool, device=device),
@@ -130,16 +130,16 @@ def training_batch(data: WormData, module: GatLstm | PlannedFolds, fold: int) ->
         "edge_index": graph.edge_index,
         "edge_attr": graph.edge_attr,
         "scale": data.scale(fold).to(device),
-        **{name: values.to(device) for name, values in _rest(data, module, fold, worm, starts).items()},
+        **{name: values.to(device) for name, values in _rest(data, network, fold, worm, starts).items()},
     }
 
 
 def _rest(
-    data: WormData, module: GatLstm | PlannedFolds, fold: int, worm: WormSeries, starts: NDArray[np.int64]
+    data: WormData, network: GatLstm | PlannedFolds, fold: int, worm: WormSeries, starts: NDArray[np.int64]
 ) -> Batch:
     """Targets, and the linear part of a model that has one."""
     targets = data.targets(worm, starts)
-    if not isinstance(module, GatLstm):
+    if not isinstance(network, GatLstm):
         return targets
-    place = torch.from_numpy(data.nodes_of(worm)).to(module.own.device)
-    return {**targets, **data.linear_part(module.paths_of(fold, worm.names, place), worm, starts)}
+    place = torch.from_numpy(data.nodes_of(worm)).to(network.own.device)
+    return {**targets, **data.linear_part(network.paths_of(fold, worm.names, place), worm, starts)}

@@ -200,17 +200,17 @@ class AskedV1(Asked):
         return frames[0, len(window) :]
 
 
-def asked(module: GatLstm | PlannedFolds, data: WormData, config: Any, group: str) -> Asked:
+def asked(network: GatLstm | PlannedFolds, data: WormData, config: Any, group: str) -> Asked:
     """The first network that may answer for a worm."""
     worm, fold = data.worms[group], data.folds_for(group)[0]
     evaluate = config.evaluate
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     graph = data.graph_of(worm).to(device)
     n = len(worm.names)
-    if isinstance(module, PlannedFolds):
-        return AskedV1(worm, graph, np.zeros((n, n), bool), evaluate.context, evaluate.horizons, module.member(fold))
+    if isinstance(network, PlannedFolds):
+        return AskedV1(worm, graph, np.zeros((n, n), bool), evaluate.context, evaluate.horizons, network.member(fold))
     nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
-    linear, correction = module.linear_of(fold, nodes), module.members_of(fold)[0]
+    linear, correction = network.linear_of(fold, nodes), network.members_of(fold)[0]
     return AskedV2(
         worm, graph, along(data, config, worm), evaluate.context, evaluate.horizons, correction, linear, nodes
     )

@@ -117,10 +117,10 @@ def _shuffled(data: WormData, connectome: Connectome, synapses: str) -> list[str
 
 def path_findings(trained: TrainedModel) -> list[Finding]:
     """Equality of the three paths, locality and causality, of up to six test worms."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(module, (GatLstm, PlannedFolds))
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
     groups = [group for group in data.split.test if group in data.worms][:_MOST_WORMS]
-    every = [paths.asked(module, data, trained.config, group) for group in groups]
+    every = [paths.asked(network, data, trained.config, group) for group in groups]
     every = [one for one in every if len(one.origins(1))]
     if not every:
         return []

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import FREE, Prediction, Predictor, Question
+from neurocli.evaluation.target import FREE, Prediction, Predictor, Target
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.linear.path import LinearPath, direct
-from neurocli_gat_lstm.evaluation.targets import prediction
+from neurocli_gat_lstm.evaluation.targets import as_prediction
 
 ORDERS = (10, 50)
 VAR = "VAR ridge"
@@ -29,13 +29,13 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
     ridge regression per horizon.
     """
 
-    def persistence(question: Question) -> Prediction:
-        assert question.now is not None
-        return Prediction(question.now)
+    def persistence(target: Target) -> Prediction:
+        assert target.now is not None
+        return Prediction(target.now)
 
-    def mean(question: Question) -> Prediction:
-        nothing = {g: np.zeros((len(o), len(data.worms[g].names))) for g, o in question.origins.items()}
-        return prediction(data, question, nothing)
+    def mean(target: Target) -> Prediction:
+        nothing = {g: np.zeros((len(o), len(data.worms[g].names))) for g, o in target.origins.items()}
+        return as_prediction(data, target, nothing)
 
     known = MEANS[config.data.normalisation]
     found = [
@@ -136,8 +136,8 @@ def _linear(data: WormData, config: Any, note: str, kept: Fitted) -> Predictor:
             data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
         return data.forecasts[key]
 
-    def answer(question: Question) -> Prediction:
-        steps = question.horizon_steps
-        return prediction(data, question, {g: forecasts(g, o)[steps] for g, o in question.origins.items()})
+    def predict(target: Target) -> Prediction:
+        steps = target.horizon_steps
+        return as_prediction(data, target, {g: forecasts(g, o)[steps] for g, o in target.origins.items()})
 
-    return Predictor(kept.name, "baseline", answer, note, cost=lambda: kept.cost)
+    return Predictor(kept.name, "baseline", predict, note, cost=lambda: kept.cost)

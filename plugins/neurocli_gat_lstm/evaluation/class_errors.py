@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.target import Target
 from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
@@ -18,7 +18,7 @@ from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
 from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm, over_worms, pairs_of
 
 
-def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
     """S and MSE of sensory, inter- and motor neurons at every horizon, and whether they differ beyond worms."""
     kinds = class_of(names)
     classes = tuple(kind for kind in CLASSES if (kinds == kind).any())
@@ -27,11 +27,11 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
     worms = len(asked[0].groups)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {"worms": worms}
-    for question in asked:
-        errors = own[question.name]
+    for target in asked:
+        errors = own[target.name]
         skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
         p = friedman_exact(skill)
-        claims[f"p_friedman_h{question.horizon_steps}"] = number(p)
+        claims[f"p_friedman_h{target.horizon_steps}"] = number(p)
         columns_of = dict(zip(classes, skill.T, strict=True))
         pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in pairs_of(classes)}
         tested = holm({pair: test.p for pair, test in pairs.items()})
@@ -39,16 +39,16 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
             there = (errors.count[:, kinds == kind] > 0).sum(1)
             mse = over_worms(errors.mse(kinds == kind)).value
             estimate = over_worms(column, "log1m")
-            claims[f"S_{kind}_h{question.horizon_steps}"] = number(estimate.value)
+            claims[f"S_{kind}_h{target.horizon_steps}"] = number(estimate.value)
             what = [
-                question.name,
+                target.name,
                 kind,
                 number(there[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
                 int(np.isfinite(column).sum()),
             ]
             rows.append([*what, *(number(v) for v in estimate), number(mse), number(p)])
         for pair, test in pairs.items():
-            what = [question.name, pair, None, test.n_groups]
+            what = [target.name, pair, None, test.n_groups]
             rows.append([*what, *map(number, (test.value, test.low, test.high)), None, number(tested[pair])])
     tests = (
         why_no_p(worms, "worm")
@@ -66,10 +66,10 @@ def class_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list
     return Exhibit("classes", "Error by class of neuron", Table(columns, rows, note), path, claims)
 
 
-def _draw(asked: list[Question], own: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path) -> None:
+def _draw(asked: list[Target], own: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path) -> None:
     with saved_figure(path, ncols=len(asked), width=2.5 * len(asked) + 0.6, height=3.2) as (figure, axes):
-        for axis, question in zip(np.atleast_1d(axes), asked, strict=True):
-            errors = own[question.name]
+        for axis, target in zip(np.atleast_1d(axes), asked, strict=True):
+            errors = own[target.name]
             skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
             axis.plot(np.arange(len(classes)), skill.T, color="0.75", lw=0.8, zorder=1)
             for k, kind in enumerate(classes):
@@ -83,7 +83,7 @@ def _draw(asked: list[Question], own: dict[str, WormErrors], kinds: Any, classes
             axis.axhline(0, color="0.5", lw=0.8)
             axis.set_xticks(np.arange(len(classes)), classes)
             axis.set_xlim(-0.4, len(classes) - 0.4)
-            axis.set_title(question.name, fontsize=9)
+            axis.set_title(target.name, fontsize=9)
             axis.tick_params(labelsize=8)
         np.atleast_1d(axes)[0].set_ylabel("S: 1 − MSE / MSE of persistence")
         figure.suptitle("grey lines: worms; framed: mean with 95 % over worms", fontsize=9)

@@ -10,7 +10,7 @@ import numpy as np
 from neurocli.diagnosis.words import counted
 from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict
 from neurocli.evaluation.metrics import R2
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
@@ -20,8 +20,8 @@ from neurocli_gat_lstm.evaluation.baselines import VAR, VAR_ON_GRAPH, baselines
 from neurocli_gat_lstm.evaluation.class_errors import class_exhibit
 from neurocli_gat_lstm.evaluation.drawing import number
 from neurocli_gat_lstm.evaluation.neuron_errors import neuron_exhibit
-from neurocli_gat_lstm.evaluation.targets import channels, questions
-from neurocli_gat_lstm.evaluation.traces import answer_traces
+from neurocli_gat_lstm.evaluation.targets import channels, targets
+from neurocli_gat_lstm.evaluation.traces import prediction_traces
 from neurocli_gat_lstm.evaluation.worm_errors import WormErrors, errors_of
 from neurocli_gat_lstm.evaluation.worm_statistics import over_worms
 
@@ -39,36 +39,36 @@ _STYLES = {
 Errors = dict[str, dict[str, WormErrors]]
 
 
-def evaluation_exhibits(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-    """Exhibits on the test worms; `answers` are the predictions that were scored, by question name."""
+def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
+    """Exhibits on the test worms; `predictions` are the predictions that were scored, by target name."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    asked = [q for q in questions(data, trained.config, "test") if q.name in answers]
-    errors = errors_of_all(trained, asked, answers)
+    asked = [q for q in targets(data, trained.config, "test") if q.name in predictions]
+    errors = errors_of_all(trained, asked, predictions)
     names = channels(data, asked[0].groups)
-    own = {question.name: errors[question.name][MODEL] for question in asked}
+    own = {target.name: errors[target.name][MODEL] for target in asked}
     return [
         _skill(asked, errors, figures),
         _per_worm(data, asked, errors),
         _persistence(asked),
         class_exhibit(asked, own, names, figures),
         neuron_exhibit(asked, own, names, figures),
-        *answer_traces(data, asked, answers, names, figures),
+        *prediction_traces(data, asked, predictions, names, figures),
     ]
 
 
-def errors_of_all(trained: TrainedModel, asked: list[Question], answers: dict[str, Prediction]) -> Errors:
-    """Question → predictor → errors, the model last."""
+def errors_of_all(trained: TrainedModel, asked: list[Target], predictions: dict[str, Prediction]) -> Errors:
+    """Target → predictor → errors, the model last."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    found: Errors = {question.name: {} for question in asked}
+    found: Errors = {target.name: {} for target in asked}
     for predictor in baselines(data, trained.config):
-        for question in asked:
-            answer = predictor.answer(question)
-            if answer is not None:
-                found[question.name][predictor.name] = errors_of(question, answer, question.groups)
-    for question in asked:
-        found[question.name][MODEL] = errors_of(question, answers[question.name], question.groups)
+        for target in asked:
+            prediction = predictor.predict(target)
+            if prediction is not None:
+                found[target.name][predictor.name] = errors_of(target, prediction, target.groups)
+    for target in asked:
+        found[target.name][MODEL] = errors_of(target, predictions[target.name], target.groups)
     return found
 
 
@@ -84,17 +84,17 @@ def over_linear(of: dict[str, WormErrors], best: str) -> np.ndarray:
     return 1 - np.divide(mine, other, out=np.full(len(mine), np.nan), where=other > 0)
 
 
-def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
+def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     worms = len(asked[0].groups)
     others = [name for name in errors[asked[0].name] if name != MODEL]
-    for question in asked:
-        of = errors[question.name]
+    for target in asked:
+        of = errors[target.name]
         best = best_linear(of)
         skill = over_worms(of[MODEL].skill(), "log1m")
-        row: list[Any] = [question.name, _seconds(question), *(number(v) for v in skill)]
-        claims[f"S_h{question.horizon_steps}"] = number(skill.value)
+        row: list[Any] = [target.name, _seconds(target), *(number(v) for v in skill)]
+        claims[f"S_h{target.horizon_steps}"] = number(skill.value)
         if best is None:
             row += [None] * 7
         else:
@@ -103,9 +103,9 @@ def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
             better = int((gain > 0).sum())
             said = verdict(test, higher=True)
             row += [best, *map(number, (test.value, test.low, test.high)), f"{better} of {worms}", number(test.p), said]
-            claims[f"skill_over_best_linear_h{question.horizon_steps}"] = number(test.value)
-            claims[f"verdict_h{question.horizon_steps}"] = said
-            claims[f"worms_better_than_best_linear_h{question.horizon_steps}"] = better
+            claims[f"skill_over_best_linear_h{target.horizon_steps}"] = number(test.value)
+            claims[f"verdict_h{target.horizon_steps}"] = said
+            claims[f"worms_better_than_best_linear_h{target.horizon_steps}"] = better
         rows.append([*row, *(number(over_worms(of[name].skill()).value) for name in others)])
     path = figures / "skill_by_horizon.png"
     _draw_skill(asked, errors, path)
@@ -120,9 +120,9 @@ def _skill(asked: list[Question], errors: Errors, figures: Path) -> Exhibit:
     return Exhibit("skill", "Skill at every horizon", table, path, claims)
 
 
-def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
+def _draw_skill(asked: list[Target], errors: Errors, path: Path) -> None:
     place = np.arange(len(asked))
-    labels = [f"{question.horizon_steps}\n{_seconds(question):.2g} s" for question in asked]
+    labels = [f"{target.horizon_steps}\n{_seconds(target):.2g} s" for target in asked]
     shown = list(errors[asked[0].name])
     with saved_figure(path, ncols=2, width=11, height=4.4) as (figure, axes):
         for number_, name in enumerate(shown):
@@ -139,7 +139,7 @@ def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
         figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, ncols=len(shown), loc="outside lower center")
         axes[1].axhline(0, color="0.5", lw=0.8)
         gains = [over_linear(errors[q.name], best) if (best := best_linear(errors[q.name])) else None for q in asked]
-        for x, question, gain in zip(place, asked, gains, strict=True):
+        for x, target, gain in zip(place, asked, gains, strict=True):
             if gain is None:
                 continue
             axes[1].plot(x + np.linspace(-0.12, 0.12, len(gain)), gain, "o", color="0.55", ms=4)
@@ -149,7 +149,7 @@ def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
             if np.isfinite(low):
                 axes[1].plot([x, x], [low, high], color=_STYLES[MODEL][0], lw=2, zorder=3)
             axes[1].annotate(
-                f"against\n{best_linear(errors[question.name])}",
+                f"against\n{best_linear(errors[target.name])}",
                 (x, 0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 4),
@@ -169,31 +169,31 @@ def _draw_skill(asked: list[Question], errors: Errors, path: Path) -> None:
             axis.title.set_fontsize(9)
 
 
-def _cut(axis: Any, asked: list[Question], errors: Errors, place: np.ndarray) -> None:
+def _cut(axis: Any, asked: list[Target], errors: Errors, place: np.ndarray) -> None:
     """Leave room for the predictors that matter: the mean, at short horizons, lies far below all others."""
     others = np.concatenate([e.skill() for q in asked for name, e in errors[q.name].items() if name != "mean"])
     low, high = float(np.nanmin(others)), float(np.nanmax(others))
     bottom = low - 0.25 * (high - low) - 0.02
     axis.set_ylim(bottom, high + 0.08 * (high - low) + 0.01)
-    for x, question in zip(place, asked, strict=True):
-        mean = errors[question.name].get("mean")
+    for x, target in zip(place, asked, strict=True):
+        mean = errors[target.name].get("mean")
         value = np.nan if mean is None else float(np.nanmean(mean.skill()))
         if value < bottom:
             at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
             axis.annotate(f"mean: {value:.1f} ↓", (x, 0), xytext=(0, 4), ha="center", fontsize=7, color="0.35", **at)
 
 
-def _seconds(question: Question) -> float:
-    return float(question.horizon_ms or 0) / 1e3
+def _seconds(target: Target) -> float:
+    return float(target.horizon_ms or 0) / 1e3
 
 
-def _per_worm(data: WormData, asked: list[Question], errors: Errors) -> Exhibit:
+def _per_worm(data: WormData, asked: list[Target], errors: Errors) -> Exhibit:
     rows = []
     for k, group in enumerate(asked[0].groups):
         worm = data.worms[group]
         skills = []
-        for question in asked:
-            of = errors[question.name]
+        for target in asked:
+            of = errors[target.name]
             best = best_linear(of)
             skills += [number(of[MODEL].skill()[k]), number(of[best].skill()[k]) if best else None]
         graph = data.graph_of(worm)
@@ -205,17 +205,17 @@ def _per_worm(data: WormData, asked: list[Question], errors: Errors) -> Exhibit:
     return Exhibit("worms", "Worm by worm", Table(columns, rows, note), None, {"worms": len(rows)})
 
 
-def _persistence(asked: list[Question]) -> Exhibit:
+def _persistence(asked: list[Target]) -> Exhibit:
     """What "nothing changes" scores as pooled R2 after the same preprocessing: high values mean little."""
     rows: list[list[Any]] = []
-    for question in asked:
-        assert question.now is not None
+    for target in asked:
+        assert target.now is not None
         metric = R2("pooled")
         found = [
-            metric.statistics(*(question.as_scored(g, values[g]) for values in (question.targets, question.now)))
-            for g in question.groups
+            metric.statistics(*(target.as_scored(g, values[g]) for values in (target.values, target.now)))
+            for g in target.groups
         ]
-        rows.append([question.name, number(metric.value(np.sum(found, axis=0)))])
+        rows.append([target.name, number(metric.value(np.sum(found, axis=0)))])
     first = rows[0][1]
     title = (
         f"Persistence alone reaches a pooled R2 of {first:.3f} at {asked[0].name}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.evaluation.question import Question
+from neurocli.evaluation.target import Target
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.series import UNIDENTIFIED
@@ -20,7 +20,7 @@ OUTSIDE = 0.4
 """Single worms so far below the lowest neuron's S are written and not drawn."""
 
 
-def neuron_exhibit(asked: list[Question], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
     """The ten best and the ten worst neurons at the first horizon, over all worms that have them."""
     first = own[asked[0].name]
     # The unidentified neurons of two worms are not the same cell, whatever their number.
@@ -79,7 +79,7 @@ def _one(errors: WormErrors, k: int) -> WormErrors:
 
 
 def _draw(
-    question: Question, errors: WormErrors, names: list[str], kinds: Any, shown: list[Any], best: int, path: Path
+    target: Target, errors: WormErrors, names: list[str], kinds: Any, shown: list[Any], best: int, path: Path
 ) -> None:
     from matplotlib.lines import Line2D
 
@@ -108,7 +108,7 @@ def _draw(
             axis.axhline(best - 0.5, color="0.7", lw=0.8, ls="--")
         axis.set_yticks(range(len(shown)), [names[k] for k in shown], fontsize=8)
         axis.invert_yaxis()
-        axis.set(xlabel=f"S, {question.name} ahead: 1 − MSE / MSE of persistence")
+        axis.set(xlabel=f"S, {target.name} ahead: 1 − MSE / MSE of persistence")
         axis.set_title(f"best {best} and worst {len(shown) - best}; framed: all worms, small: single worms", fontsize=9)
         kinds_used = [kind for kind in CLASS_COLOURS if kind in used]
         handles = [Line2D([], [], ls="", marker=CLASS_MARKERS[k], color=CLASS_COLOURS[k], label=k) for k in kinds_used]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.graph.names import neuron_class
 
@@ -16,20 +16,20 @@ Z = "z"
 """The unit of scores: z-scores of the whole recording, which weigh neurons alike and are no part of any forecast."""
 
 
-def questions(data: WormData, config: Any, part: str) -> list[Question]:
-    """One question per horizon; channels are all names of the scored worms, NaN where a worm does not have a neuron."""
+def targets(data: WormData, config: Any, part: str) -> list[Target]:
+    """One target per horizon; channels are all names of the scored worms, NaN where a worm does not have a neuron."""
     evaluate = config.evaluate
     groups = list(data.split.groups(part))
     names = channels(data, groups)
     at = {g: data.worms[g].origins(evaluate.context, max(evaluate.horizons), evaluate.stride) for g in groups}
     kinds = np.array([neuron_class(name) for name in names])
     subsets = {kind: dict.fromkeys(groups, (kinds == kind)[None, :]) for kind in CLASSES if (kinds == kind).any()}
-    template = Question(
+    template = Target(
         name="",
         horizon_steps=0,
         horizon_ms=None,
         unit=data.recordings[groups[0]].unit if groups else "",
-        targets={},
+        values={},
         origins={g: data.worms[g].sample[at[g]] for g in groups},
         subsets=subsets,
         now={g: spread(data, g, names, data.worms[g].signal[at[g]]) for g in groups},
@@ -45,7 +45,7 @@ def questions(data: WormData, config: Any, part: str) -> list[Question]:
             targets[group] = spread(data, group, names, truth)
         ms = horizon * float(np.median([data.worms[group].dt_ms for group in groups]))
         name = f"{horizon} step{'s' if horizon > 1 else ''}"
-        found.append(replace(template, name=name, horizon_steps=horizon, horizon_ms=ms, targets=targets))
+        found.append(replace(template, name=name, horizon_steps=horizon, horizon_ms=ms, values=targets))
     return found
 
 
@@ -69,11 +69,11 @@ def spread(data: WormData, group: str, names: list[str], values: np.ndarray) -> 
     return found
 
 
-def prediction(data: WormData, question: Question, by_group: dict[str, np.ndarray]) -> Prediction:
-    """An answer from forecasts [origin, neuron of the worm] of every worm, in the units of their origins."""
-    names = channels(data, question.groups)
+def as_prediction(data: WormData, target: Target, by_group: dict[str, np.ndarray]) -> Prediction:
+    """A prediction from forecasts [origin, neuron of the worm] of every worm, in the units of their origins."""
+    names = channels(data, target.groups)
     found = {}
-    for group in question.groups:
-        worm, at = data.worms[group], data.frames_of(group, question.origins[group])
+    for group in target.groups:
+        worm, at = data.worms[group], data.frames_of(group, target.origins[group])
         found[group] = spread(data, group, names, worm.in_signal(at, by_group[group]))
     return Prediction(found)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
@@ -48,8 +48,8 @@ def stretch(worm: WormSeries, columns: list[int], seconds: float = SECONDS) -> t
     return best, best + length
 
 
-def answer_traces(
-    data: WormData, asked: list[Question], answers: dict[str, Prediction], names: list[str], figures: Path
+def prediction_traces(
+    data: WormData, asked: list[Target], predictions: dict[str, Prediction], names: list[str], figures: Path
 ) -> list[Exhibit]:
     """Recorded traces, the forecasts that were scored at a near and a far horizon, and rollouts from a few origins."""
     group = shown_worm(data, asked[0].groups)
@@ -62,7 +62,7 @@ def answer_traces(
     channel = [place[worm.names[k]] for k in columns]
     near, far = asked[0], _tenth(asked)
     origins = data.frames_of(group, asked[0].origins[group])
-    said = {q.name: q.as_scored(group, np.asarray(answers[q.name].values[group], np.float64)) for q in asked}
+    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in asked}
     z = worm.scored(worm.signal)
     rows: list[list[Any]] = []
     path = figures / "traces.png"
@@ -72,10 +72,10 @@ def answer_traces(
         panels = np.atleast_1d(axes)
         for axis, column, c in zip(panels, columns, channel, strict=True):
             _recorded(axis, worm, column, first, last)
-            for question, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
-                at = origins + question.horizon_steps
+            for target, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
+                at = origins + target.horizon_steps
                 seen = (at >= first) & (at < last)
-                forecast = said[question.name][seen, c]
+                forecast = said[target.name][seen, c]
                 axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
             inside = np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))
             picked = inside[np.unique(np.linspace(0, len(inside) - 1, min(FANS, len(inside))).astype(int))]
@@ -93,23 +93,23 @@ def answer_traces(
         figure.suptitle(f"{group}: of each class the neurons that vary most", fontsize=9)
     for column, c in zip(columns, channel, strict=True):
         row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
-        for question in asked:
-            row.append(number(_skill(question, answers[question.name], group, c)))
+        for target in asked:
+            row.append(number(_skill(target, predictions[target.name], group, c)))
         rows.append(row)
     unit = data.recordings[group].unit or "a.u."
     table = Table(["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in asked)], rows, f"worm {group}")
     return [Exhibit("traces", "Traces of six neurons", table, path, {"worm": group, "neurons": [r[0] for r in rows]})]
 
 
-def _tenth(asked: list[Question]) -> Question:
-    """The question nearest to ten steps ahead."""
+def _tenth(asked: list[Target]) -> Target:
+    """The target nearest to ten steps ahead."""
     return min(asked, key=lambda q: abs(q.horizon_steps - 10))
 
 
-def _skill(question: Question, answer: Prediction, group: str, channel: int) -> float:
-    assert question.now is not None
-    target = np.asarray(question.targets[group][:, channel], np.float64)
-    error, change = (np.nansum((target - v[group][:, channel]) ** 2) for v in (answer.values, question.now))
+def _skill(target: Target, prediction: Prediction, group: str, channel: int) -> float:
+    assert target.now is not None
+    observed = np.asarray(target.values[group][:, channel], np.float64)
+    error, change = (np.nansum((observed - v[group][:, channel]) ** 2) for v in (prediction.values, target.now))
     return 1 - error / change if change > 0 else np.nan
 
 

@@ -42,7 +42,7 @@ def wiring_exhibit(found: WiringTest, figures: Path) -> Exhibit:
             rows.append([EDGES[hops], horizon, *bounds, found.p_of_all(hops, horizon), float(found.full[k])])
             claims[f"p, {EDGES[hops]}, {horizon} frames ahead"] = band.p
             claims[f"p of all, {EDGES[hops]}, {horizon} frames ahead"] = found.p_of_all(hops, horizon)
-    claims["answer"] = answer(found)
+    claims["verdict"] = in_a_sentence(found)
     path = figures / "wiring.png"
     _draw(found, path)
     columns = [
@@ -64,13 +64,13 @@ def _note(found: WiringTest) -> str:
     count = len(next(iter(found.nulls.values())))
     shares = ", ".join(f"{EDGES[hops]}: {found.share[hops]:.0%} of all" for hops in found.real)
     return (
-        f"{answer(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its {count} "
+        f"{in_a_sentence(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its {count} "
         f"shuffles that forecast at least as well, one-sided, {1 / (count + 1):.2g} at least; p of all: the same, corrected for the number of tests. In a shuffle "
         f"every neuron keeps its numbers of partners, and paths of two edges reach as many pairs as in the connectome ({shares}), though not as many to each neuron"
     )
 
 
-def answer(found: WiringTest) -> str:
+def in_a_sentence(found: WiringTest) -> str:
     """What the p-values say, in words; what is called better or worse is so after correction for the number of tests."""
     said = []
     for hops in found.real:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 
 Array = NDArray[np.float64]
 
@@ -36,17 +36,17 @@ class WormErrors:
         return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
-def errors_of(question: Question, prediction: Prediction, groups: Sequence[str]) -> WormErrors:
+def errors_of(target: Target, prediction: Prediction, groups: Sequence[str]) -> WormErrors:
     """Errors of one answer on all targets of some worms."""
-    assert question.now is not None
+    assert target.now is not None
     sums = []
     for group in groups:
-        target, *parts = (
-            question.as_scored(group, np.asarray(values[group], np.float64))
-            for values in (question.targets, prediction.values, question.now)
+        observed, *parts = (
+            target.as_scored(group, np.asarray(values[group], np.float64))
+            for values in (target.values, prediction.values, target.now)
         )
-        known = np.isfinite(target)
-        sums.append([*(np.where(known, target - part, 0.0) ** 2 for part in parts), known])
+        known = np.isfinite(observed)
+        sums.append([*(np.where(known, observed - part, 0.0) ** 2 for part in parts), known])
     error, change, count = (
         np.stack([part.sum(0) for part in parts]).astype(np.float64) for parts in zip(*sums, strict=True)
     )

@@ -37,16 +37,16 @@ SHUFFLES = 20
 
 def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """All exhibits; what needs known truth says so where there is none."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, WormData) and isinstance(network, GatLstm | GatLstmV3 | PlannedFolds)
     # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
-    scores = edge_scores(_seen(data, module, independent=isinstance(module, PlannedFolds)), trained.seed)
+    scores = edge_scores(_seen(data, network, independent=isinstance(network, PlannedFolds)), trained.seed)
     untrained = untrained_scores(trained)
     return [
         *attention_exhibits(scores, untrained, figures),
         *weight_exhibits(scores, untrained, figures),
         stability_exhibit(scores, figures),
-        _controls(data, module),
+        _controls(data, network),
         *_traces(trained, figures),
         _against_truth(trained, scores, untrained, figures),
     ]
@@ -63,19 +63,19 @@ def untrained_scores(trained: TrainedModel) -> EdgeScores:
 
 def _seen(
     data: WormData,
-    module: GatLstm | GatLstmV3 | PlannedFolds,
+    network: GatLstm | GatLstmV3 | PlannedFolds,
     groups: list[str] | None = None,
     *,
     independent: bool = False,
 ) -> Sequence[View]:
     """The networks with the worms that they look at; those of the direct model with none that they were fitted on."""
-    if isinstance(module, GatLstmV3):
+    if isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
-        return direct_views(data, module, groups)
-    return views(data, module, groups, independent=independent)
+        return direct_views(data, network, groups)
+    return views(data, network, groups, independent=independent)
 
 
-def _controls(data: WormData, module: GatLstm | GatLstmV3 | PlannedFolds) -> Exhibit:
+def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Exhibit:
     """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
     wiring = data.wiring
     model = data.config.model
@@ -110,8 +110,8 @@ def _controls(data: WormData, module: GatLstm | GatLstmV3 | PlannedFolds) -> Exh
         "the two can differ. Where a path may follow two edges, most pairs are within its reach in either graph, and no effect of the "
         "wiring can be seen: model.hops=1 asks about single edges. Scores of a network with random weights stand beside those above"
     )
-    if isinstance(module, LinearBuffers):
-        size = (module.level + module.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
+    if isinstance(network, LinearBuffers):
+        size = (network.level + network.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
         edge = wiring.allowed()
         along = float(size[edge].sum() / size.sum()) if size.sum() else None
         rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]

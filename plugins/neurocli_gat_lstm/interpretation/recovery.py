@@ -126,25 +126,25 @@ def correlation_of(data: WormData, scores: EdgeScores, truth: Truth) -> Array:
     return (total / np.maximum(count, 1))[truth.post, truth.pre]
 
 
-def linear_on_pairs(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array | None:
+def linear_on_pairs(data: WormData, network: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array | None:
     """[pair] coefficients of the linear path, mean over folds, also where no edge is: a path of several hops goes there.
 
     None where the model has no linear path, or one along edges alone.
     """
     model = data.config.model
-    if not isinstance(module, LinearBuffers) or not (
+    if not isinstance(network, LinearBuffers) or not (
         model.linear == "all" or (model.linear == "edges" and model.hops > 1)
     ):
         return None
     index = _index(data, scores)
-    matrix = (module.level + module.change)[:, 0].mean(0).detach().cpu().numpy().astype(np.float64)
+    matrix = (network.level + network.change)[:, 0].mean(0).detach().cpu().numpy().astype(np.float64)
     found: Array = matrix[index[truth.post], index[truth.pre]]
     return found
 
 
-def nameless_areas(data: WormData, module: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
+def nameless_areas(data: WormData, network: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
     """[draw] area of a linear path that was fitted to worms without names; none for a model without one."""
-    if not isinstance(module, LinearBuffers) or data.config.model.linear == "own" or not data.split.train:
+    if not isinstance(network, LinearBuffers) or data.config.model.linear == "own" or not data.split.train:
         return np.zeros(0)
     index = _index(data, scores)
     areas = []
@@ -195,7 +195,7 @@ def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.b
 
 
 def recovery_exhibit(
-    data: WormData, module: torch.nn.Module, scores: EdgeScores, untrained: EdgeScores | None, figures: Path
+    data: WormData, network: torch.nn.Module, scores: EdgeScores, untrained: EdgeScores | None, figures: Path
 ) -> Exhibit:
     """The table of all scores: linear path alone, network alone and both, beside random networks, what needs no model, and a
     linear path fitted to worms whose neurons have lost their names."""
@@ -211,13 +211,13 @@ def recovery_exhibit(
         for name, values in blank.items()
         if untrained is not None and name in found
     }
-    pairs = linear_on_pairs(data, module, scores, truth)
+    pairs = linear_on_pairs(data, network, scores, truth)
     outside = ~truth.structural
     if pairs is not None:
         found[ALL_PAIRS] = recovered(pairs, truth, signed=True, beyond=outside)
     found[STRUCTURAL] = recovered(on_pairs(scores, truth, scores.structural), truth, signed=False)
     found[CORRELATION] = recovered(correlation_of(data, scores, truth), truth, signed=False, beyond=outside)
-    nameless = nameless_areas(data, module, scores, truth)
+    nameless = nameless_areas(data, network, scores, truth)
     rows = [_row(name, one, controls) for name, one in found.items()]
     claims = _claims(found, controls, nameless, truth)
     path = figures / "recovery.png"

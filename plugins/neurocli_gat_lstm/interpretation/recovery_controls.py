@@ -78,9 +78,9 @@ def _renamed(worm: WormSeries, rng: np.random.Generator) -> WormSeries:
     return replace(worm, names=tuple(worm.names[k] for k in rng.permutation(len(worm.names))))
 
 
-def scrambled(module: torch.nn.Module, seed: int) -> torch.nn.Module:
+def scrambled(network: torch.nn.Module, seed: int) -> torch.nn.Module:
     """The module with the weights of every tensor dealt out anew: random, of the trained scale. Buffers stay."""
-    other = copy.deepcopy(module)
+    other = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in other.parameters():

@@ -20,7 +20,7 @@ Origins = NDArray[np.int64]
 
 
 def corrected(
-    module: GatLstm,
+    network: GatLstm,
     data: WormData,
     worm: WormSeries,
     fold: int,
@@ -33,24 +33,24 @@ def corrected(
     Horizons that no linear path was fitted to are rollouts alone.
     """
     nodes = data.nodes_of(worm)
-    place = torch.from_numpy(nodes).to(module.own.device)
-    linear, graph = module.linear_of(fold, place), data.graph_of(worm)
-    own = [h for h in horizons if h in module.horizons]
-    added = beyond_rollout(module.paths_of(fold, worm.names, place), worm, origins, own)
+    place = torch.from_numpy(nodes).to(network.own.device)
+    linear, graph = network.linear_of(fold, place), data.graph_of(worm)
+    own = [h for h in horizons if h in network.horizons]
+    added = beyond_rollout(network.paths_of(fold, worm.names, place), worm, origins, own)
     found = []
-    for member in module.members_of(fold):
+    for member in network.members_of(fold):
         rolled = rolled_out(member, linear, worm.z, nodes, graph, origins, context, horizons)
         found.append({h: np.clip(rolled[h] + added.get(h, 0.0), -BOUND, BOUND) for h in horizons})
     return found
 
 
 def linear_only(
-    module: GatLstm, data: WormData, group: str, origins: Origins, horizons: Sequence[int]
+    network: GatLstm, data: WormData, group: str, origins: Origins, horizons: Sequence[int]
 ) -> dict[int, NDArray[np.float64]]:
     """What the model would forecast if its networks said nothing: the mean over folds that have not seen the worm."""
     worm = data.worms[group]
-    place = torch.from_numpy(data.nodes_of(worm)).to(module.own.device)
+    place = torch.from_numpy(data.nodes_of(worm)).to(network.own.device)
     each = [
-        direct(module.paths_of(fold, worm.names, place), worm.z, origins, horizons) for fold in data.folds_for(group)
+        direct(network.paths_of(fold, worm.names, place), worm.z, origins, horizons) for fold in data.folds_for(group)
     ]
     return {h: np.mean([one[h] for one in each], axis=0) for h in horizons}

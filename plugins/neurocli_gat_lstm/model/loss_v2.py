@@ -11,11 +11,11 @@ from neurocli_gat_lstm.model.rollout import continued
 from neurocli_gat_lstm.model.v2 import Correction, GatLstm
 
 
-def loss_terms(module: GatLstm, batch: Batch, loss: V2Loss) -> dict[str, torch.Tensor]:
+def loss_terms(network: GatLstm, batch: Batch, loss: V2Loss) -> dict[str, torch.Tensor]:
     """one_step: mean squared error over persistence's; rollout: its mean over steps 2, 3, ... on own forecasts."""
-    x, lags = batch["x"], module.lags
+    x, lags = batch["x"], network.lags
     known = batch["known"].to(x.dtype)
-    correction = module.members[int(batch["member"])]
+    correction = network.members[int(batch["member"])]
     assert isinstance(correction, Correction)
     linear = {name: batch[name] for name in ("own", "level", "change")}
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])

@@ -69,10 +69,10 @@ class View:
 
 
 def views(
-    data: WormData, module: GatLstm | PlannedFolds, groups: Sequence[str] | None = None, *, independent: bool = False
+    data: WormData, network: GatLstm | PlannedFolds, groups: Sequence[str] | None = None, *, independent: bool = False
 ) -> list[View]:
     """Every network with every test worm; independent ones first, those that `evaluate` takes, or these alone."""
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     found = []
     for group in (data.split.test if groups is None else groups)[:MOST_WORMS]:
         worm = data.worms[group]
@@ -81,22 +81,22 @@ def views(
         answering = data.folds_for(group)
         for fold in answering if independent else range(data.folds):
             taught = taught_pairs(data, fold, worm)
-            for number, (member, linear) in enumerate(_networks(module, fold, nodes)):
+            for number, (member, linear) in enumerate(_networks(network, fold, nodes)):
                 found.append(View(fold, number, fold in answering, member, linear, worm, nodes, graph, taught))
     return sorted(found, key=lambda view: not view.independent)
 
 
 def _networks(
-    module: GatLstm | PlannedFolds, fold: int, nodes: torch.Tensor
+    network: GatLstm | PlannedFolds, fold: int, nodes: torch.Tensor
 ) -> list[tuple[Correction | PlannedCorrection, dict[str, torch.Tensor]]]:
     """The networks of a fold, each with its linear path; that of the published model is persistence."""
-    if isinstance(module, GatLstm):
-        linear = module.linear_of(fold, nodes)
-        return [(member, linear) for member in module.members_of(fold)]
+    if isinstance(network, GatLstm):
+        linear = network.linear_of(fold, nodes)
+        return [(member, linear) for member in network.members_of(fold)]
     n = len(nodes)
     shapes = {"own": (n, 2), "level": (n, n), "change": (n, n)}
     nothing = {name: torch.zeros(shape, device=nodes.device) for name, shape in shapes.items()}
-    return [(PlannedCorrection(module.member(fold)), nothing)]
+    return [(PlannedCorrection(network.member(fold)), nothing)]
 
 
 def taught_pairs(data: WormData, fold: int, worm: WormSeries) -> NDArray[np.bool_]:

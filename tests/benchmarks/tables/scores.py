@@ -7,18 +7,18 @@ from statistics import fmean
 from typing import Any
 
 Column = tuple[str, str, str, str]
-"""Metric, unit, question (empty is the main one), subset."""
+"""Metric, unit, target (empty is the main one), subset."""
 ALL = "all"
 
 
 def keep_scores(evaluation: dict[str, Any], columns: Sequence[Column]) -> list[dict[str, Any]]:
     """The scores in `columns`, as rows: name, kind, cpu_s, parameters, and values [column] of (value, low, high)."""
-    main = evaluation["questions"][0]["name"]
+    main = evaluation["targets"][0]["name"]
     rows: dict[str, dict[str, Any]] = {}
     for score in evaluation["scores"]:
-        for n, (metric, unit, question, subset) in enumerate(columns):
-            wanted = (metric, unit, question or main, subset)
-            if (score["metric"], score["unit"], score["question"], score["subset"]) == wanted:
+        for n, (metric, unit, target, subset) in enumerate(columns):
+            wanted = (metric, unit, target or main, subset)
+            if (score["metric"], score["unit"], score["target"], score["subset"]) == wanted:
                 row = rows.setdefault(score["name"], {k: score.get(k) for k in ("name", "kind", "cpu_s", "parameters")})
                 row.setdefault("values", [None] * len(columns))[n] = [score["value"], score["low"], score["high"]]
     for n, column in enumerate(columns):
@@ -27,10 +27,10 @@ def keep_scores(evaluation: dict[str, Any], columns: Sequence[Column]) -> list[d
     return list(rows.values())
 
 
-def by_question(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The main metric on every question: `names` of the questions, and `rows`."""
+def by_target(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The main metric on every target: `names` of the targets, and `rows`."""
     metric = evaluation["metrics"][0]
-    names = [q["name"] for q in evaluation["questions"]]
+    names = [q["name"] for q in evaluation["targets"]]
     return {"names": names, "rows": keep_scores(evaluation, [(metric["name"], metric["unit"], n, ALL) for n in names])}
 
 

@@ -85,13 +85,13 @@ def make_trained():
         config.evaluate.rivals = "none"  # a test that wants them says so: they take longer than all the rest
         data = family.adapt(recordings, config)
         torch.manual_seed(0)
-        module = family.build(config, data.spec)
-        optimiser = torch.optim.Adam(module.parameters(), 2e-2)
+        network = family.build(config, data.spec)
+        optimiser = torch.optim.Adam(network.parameters(), 2e-2)
         for epoch in range(steps):
             for batch in data.batches("train", seed=0, epoch=epoch):
                 optimiser.zero_grad()
-                family.loss(module, batch, config).total.backward()
+                family.loss(network, batch, config).total.backward()
                 optimiser.step()
-        return TrainedModel(module.eval(), config, data, 0, [], None, family)
+        return TrainedModel(network.eval(), config, data, 0, [], None, family)
 
     return make

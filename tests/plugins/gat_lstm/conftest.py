@@ -44,13 +44,13 @@ def kato(folder: Path) -> RecordingSet:
     return ZimmerMatReader().read(sorted(folder.glob("Kato2015_*.mat")))
 
 
-def shaken(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     """Every weight drawn anew, so that no part answers zero; the linear path stays as it is."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in network.parameters():
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
-    return module
+    return network
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +71,9 @@ def make_trained() -> Callable[..., TrainedModel]:
             setattr(getattr(config, section), field, value)
         data = family.adapt(recordings, config, split)
         torch.manual_seed(0)
-        module = shaken(family.build(config, data.spec))
-        family.prepare(module, data, config)
-        return TrainedModel(module.eval(), config, data, 0, [])
+        network = shaken(family.build(config, data.spec))
+        family.prepare(network, data, config)
+        return TrainedModel(network.eval(), config, data, 0, [])
 
     return make
 
@@ -220,6 +220,6 @@ def neuro() -> Callable[..., SimpleNamespace]:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run([str(word) for word in (*words, "--json")])
         assert "Traceback" not in out.getvalue() + err.getvalue()
-        return SimpleNamespace(code=code, answer=json.loads(out.getvalue()), err=err.getvalue())
+        return SimpleNamespace(code=code, predict=json.loads(out.getvalue()), err=err.getvalue())
 
     return ask

@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.question import Prediction, Predictor, Question
 from neurocli.evaluation.small_network import count, fit_network, from_arrays, to_arrays
+from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Batch
 from neurocli.training.batches import total_steps
 from neurocli_elm.data.dataset import SimulationData, as_batch
 from neurocli_elm.data.windows import SOMA_SCALE_MV, Sampling, cut, draw
 from neurocli_elm.evaluation.rivals.gated_scan import window_loss
 from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGru, PerInputLstm, PerInputTcn, of_size
-from neurocli_elm.evaluation.targets import prediction
+from neurocli_elm.evaluation.targets import as_prediction
 from neurocli_elm.model.build import build_neuron
 
 STEPS_OF_THE_NEURON = 2
@@ -100,17 +100,17 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
     }
     fitted = Fitted(rival.name, data, settings, fit)
 
-    def answer(question: Question) -> Prediction:
+    def predict(target: Target) -> Prediction:
         with torch.random.fork_rng(devices=[]):
             network = build()
         from_arrays(network, fitted.values)
-        return prediction(question, {group: _whole(network, data, group) for group in question.groups})
+        return as_prediction(target, {group: _whole(network, data, group) for group in target.groups})
 
     note = (
         f"a weight for each input, {2 * groups} sums with a trace of 5 ms, {units} units: as many parameters as the neuron; {steps:,} steps "
         "on windows drawn as its own"
     )
-    return Predictor(rival.name, "baseline", answer, note, lambda: fitted.cost)
+    return Predictor(rival.name, "baseline", predict, note, lambda: fitted.cost)
 
 
 def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator[Batch]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.question import Predictor
+from neurocli.evaluation.target import Predictor
 from neurocli_elm.data.readers.shd import UNITS
 from neurocli_elm.data.shd_bins import num_bins
 from neurocli_elm.data.shd_dataset import ShdData
-from neurocli_elm.evaluation.shd.targets import answered
+from neurocli_elm.evaluation.shd.targets import from_rows
 
 Array = NDArray[np.float64]
 Features = Callable[[NDArray[np.int64]], Array]
@@ -45,13 +45,13 @@ def baselines(data: ShdData) -> list[Predictor]:
             f"counts in {TIME_BINS} bins of time by {UNIT_GROUPS} groups of units",
         ),
     ):
-        answer = _logistic(features, rows, classes, data.num_classes)
-        found.append(_predictor(data, name, answer, f"logistic regression on {note}"))
+        prediction = _logistic(features, rows, classes, data.num_classes)
+        found.append(_predictor(data, name, prediction, f"logistic regression on {note}"))
     return found
 
 
-def _predictor(data: ShdData, name: str, answer: Callable[[NDArray[np.int64]], Array], note: str) -> Predictor:
-    return Predictor(name, "baseline", lambda question: answered(data, question, answer), note)
+def _predictor(data: ShdData, name: str, of_rows: Callable[[NDArray[np.int64]], Array], note: str) -> Predictor:
+    return Predictor(name, "baseline", lambda target: from_rows(data, target, of_rows), note)
 
 
 def _training_rows(data: ShdData) -> NDArray[np.int64]:
@@ -88,9 +88,9 @@ def _logistic(features: Features, rows: NDArray[np.int64], classes: NDArray[np.i
         return lambda some: np.tile(only, (len(some), 1))
     fitted = LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS, tol=1e-3).fit((x - mean) / sd, classes)
 
-    def answer(some: NDArray[np.int64]) -> Array:
+    def predict(some: NDArray[np.int64]) -> Array:
         found = np.zeros((len(some), num_classes))
         found[:, fitted.classes_] = fitted.predict_proba((np.sqrt(features(some)) - mean) / sd)
         return found
 
-    return answer
+    return predict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurocli.evaluation.question import Prediction
+from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -25,13 +25,13 @@ def class_names(data: ShdData) -> list[str]:
     return [f"{language} {digit}" for language in ("English", "German") for digit in range(10)]
 
 
-def confusion(trained: TrainedModel, answers: dict[str, Prediction], figures: Path) -> Exhibit:
+def confusion(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> Exhibit:
     """Share of the samples of each class that are taken for each class."""
     data = trained.dataset
     assert isinstance(data, ShdData)
-    rows, answer = data.scored_rows("test"), next(iter(answers.values()))
-    truth = np.concatenate([data.classes(rows[group]) for group in answer.values])
-    said = np.concatenate([values.argmax(1) for values in answer.values.values()])
+    rows, prediction = data.scored_rows("test"), next(iter(predictions.values()))
+    truth = np.concatenate([data.classes(rows[group]) for group in prediction.values])
+    said = np.concatenate([values.argmax(1) for values in prediction.values.values()])
     n = data.num_classes
     table = np.bincount(truth * n + said, minlength=n * n).reshape(n, n)
     total, names = table.sum(1), class_names(data)
@@ -56,16 +56,16 @@ def confusion(trained: TrainedModel, answers: dict[str, Prediction], figures: Pa
 
 def evidence(trained: TrainedModel, figures: Path) -> Exhibit:
     """Accuracy when the output is read before the end, the untrained neuron beside it."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, ShdData) and isinstance(module, ElmNeuron)
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, ShdData) and isinstance(network, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     rows = np.concatenate(list(data.scored_rows(part).values()))
     rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLES]
     every = max(1, data.num_steps // MOMENTS)
-    blank = trained.untrained().to(next(module.parameters()).device)
+    blank = trained.untrained().to(next(network.parameters()).device)
     assert isinstance(blank, ElmNeuron)
     truth = data.classes(rows)
-    right = [(probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (module, blank)]
+    right = [(probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (network, blank)]
     step_ms = data.spec["delta_t"]
     time_ms = (np.arange(len(right[0])) + 1) * every * step_ms
     path = figures / "evidence.png"

@@ -21,19 +21,19 @@ def events_of(batch: Batch) -> InputEvents:
     return InputEvents(*places, int(batch["num_steps"]), len(batch["label"]))
 
 
-def class_loss(module: ElmNeuron, batch: Batch) -> torch.Tensor:
+def class_loss(network: ElmNeuron, batch: Batch) -> torch.Tensor:
     """Cross-entropy of the class at the last step, as published."""
-    return functional.cross_entropy(module.forward_events(events_of(batch))[:, -1], batch["label"])
+    return functional.cross_entropy(network.forward_events(events_of(batch))[:, -1], batch["label"])
 
 
 @torch.no_grad()
-def probabilities(module: ElmNeuron, data: ShdData, rows: NDArray[np.int64], *, every: int = 0) -> NDArray[np.float64]:
+def probabilities(network: ElmNeuron, data: ShdData, rows: NDArray[np.int64], *, every: int = 0) -> NDArray[np.float64]:
     """[sample, class] at the last step; with `every`, [sample, moment, class] at each so manieth step."""
-    device = next(module.parameters()).device
+    device = next(network.parameters()).device
     found = []
     for first in range(0, len(rows), _CHUNK):
         batch = data.batch(rows[first : first + _CHUNK])
-        y = module.forward_events(events_of(batch).to(device)).cpu().double()
+        y = network.forward_events(events_of(batch).to(device)).cpu().double()
         y = y[:, every - 1 :: every] if every else y[:, -1]
         found.append(torch.softmax(y, -1).numpy())
     return np.concatenate(found)

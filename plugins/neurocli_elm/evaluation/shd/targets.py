@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric
-from neurocli.evaluation.question import Prediction, Question
+from neurocli.evaluation.target import Prediction, Target
 from neurocli_elm.data.readers.shd import SHOWN_MS
 from neurocli_elm.data.shd_dataset import ShdData
 
@@ -19,13 +19,13 @@ PARTS = ("test", "validation", "train")
 HEARD, NEW = "speakers of the training", "new speakers"
 
 
-def questions(data: ShdData, part: str) -> list[Question]:
-    """One question: the class of each sample, one-hot [sample, class], group by group; all of an utterance's first second is seen."""
+def targets(data: ShdData, part: str) -> list[Target]:
+    """One target: the class of each sample, one-hot [sample, class], group by group; all of an utterance's first second is seen."""
     rows = data.scored_rows(part)
     targets = {group: np.eye(data.num_classes)[data.classes(some)] for group, some in rows.items()}
     origins = {group: np.full(len(some), SHOWN_MS - 1) for group, some in rows.items()}
     name = "sum of two digits" if data.adding else "spoken digit"
-    return [Question(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
+    return [Target(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
 
 
 def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, NDArray[np.bool_]]]:
@@ -41,16 +41,16 @@ def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[
     }
 
 
-def answered(data: ShdData, question: Question, answer: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
+def from_rows(data: ShdData, target: Target, of_rows: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
     """The prediction of what gives probabilities [sample, class] for samples [sample, utterance]."""
-    rows = next(rows for rows in map(data.scored_rows, PARTS) if _asks_for(data, question, rows))
-    return Prediction({group: answer(rows[group]) for group in question.groups})
+    rows = next(rows for rows in map(data.scored_rows, PARTS) if _asks_for(data, target, rows))
+    return Prediction({group: of_rows(rows[group]) for group in target.groups})
 
 
-def _asks_for(data: ShdData, question: Question, rows: dict[str, NDArray[np.int64]]) -> bool:
-    """Whether a question is about these samples: parts may share speakers."""
-    return rows.keys() == question.targets.keys() and all(
-        np.array_equal(data.classes(rows[group]), target.argmax(1)) for group, target in question.targets.items()
+def _asks_for(data: ShdData, target: Target, rows: dict[str, NDArray[np.int64]]) -> bool:
+    """Whether a target is about these samples: parts may share speakers."""
+    return rows.keys() == target.values.keys() and all(
+        np.array_equal(data.classes(rows[group]), observed.argmax(1)) for group, observed in target.values.items()
     )
 
 

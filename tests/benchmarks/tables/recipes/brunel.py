@@ -34,7 +34,7 @@ def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
     return {
         "demo": scores.keep_scores(found, COLUMNS),
         "skill": found["skill"],
-        "horizons": scores.by_question(found),
+        "horizons": scores.by_target(found),
         "connectivity": scores.of_exhibits(interpreted, "connectivity"),
         "wirings": {name: _wiring(lab, k, *options) for k, (name, options) in enumerate(WIRINGS.items())},
         "networks": [_network(lab, seed) for seed in CONFIRMATION],
@@ -56,7 +56,7 @@ def _network(lab: Laboratory, seed: int) -> dict[str, Any]:
     trained = lab.neuro("train", "cnn-lstm", "--data", file, "--preset", "demo", "--seed", seed)
     full = ("--set", "evaluate.rivals=full", "--set", "evaluate.horizons_ms=[1, 2, 5]")
     found = lab.neuro("evaluate", trained["run"], *full)
-    return {"seed": seed, "horizons": scores.by_question(found), "skill": found["skill"]}
+    return {"seed": seed, "horizons": scores.by_target(found), "skill": found["skill"]}
 
 
 def show(kept: dict[str, Any]) -> dict[str, str]:

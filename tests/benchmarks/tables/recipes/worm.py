@@ -26,7 +26,7 @@ def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:
 
     def scored(run: str, *options: object) -> dict[str, Any]:
         found = lab.neuro("evaluate", run, *options)
-        kept = {**scores.by_question(found), "skills": found["skills"], "notes": found["notes"]}
+        kept = {**scores.by_target(found), "skills": found["skills"], "notes": found["notes"]}
         if "controls" in found:
             kept["controls"] = [row for row in found["controls"] if row["metric"] == "S"]
             kept["wiring"] = next(e for e in found["control_exhibits"] if e["name"] == "wiring")
@@ -57,7 +57,7 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
     table = scores.markdown(headings, rows, costs=True)
     wiring = kept["causal"][0]["wiring"]
     return {
-        "worm-answer": f"{wiring['claims']['answer']}.",
+        "worm-answer": f"{wiring['claims']['verdict']}.",
         "worm-kato": f"{_first(kept)}\n\n{table}\n\n{_verdicts(kept)}",
         "worm-readme": f"{_first(kept)}\n\n{table}\n\n{_verdicts(kept)}",
         "worm-leaky": scores.markdown(headings, kept["leaky"]["rows"], intervals=False),
@@ -103,7 +103,7 @@ def _controls(causal: dict[str, Any]) -> str:
     names = causal["names"]
     lines = [f"| | {' | '.join(n.replace('step', 'frame') for n in names)} |", "|---" * (len(names) + 1) + "|"]
     for control in dict.fromkeys(row["control"] for row in causal["controls"]):
-        of = {row["question"]: row for row in causal["controls"] if row["control"] == control}
+        of = {row["target"]: row for row in causal["controls"] if row["control"] == control}
         cells = (f"{of[n]['value']:+.3f} [{of[n]['low']:+.3f}, {of[n]['high']:+.3f}]" for n in names)
         lines.append(f"| {control} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -52,12 +52,12 @@ def test_a_published_split_can_be_scored(recordings: RecordingSet) -> None:
     data = adapted(recordings, "data.split=published", model="cnn-lstm-v1")
     family = registry().family("cnn-lstm-v1")
     config = family.Config()
-    [question] = family.questions(data, config)
-    assert sum(map(len, question.origins.values())) > 10
+    [target] = family.targets(data, config)
+    assert sum(map(len, target.origins.values())) > 10
     for predictor in family.baselines(data, config):
-        answer = predictor.answer(question)
-        assert answer is not None
-        assert all(np.isfinite(values).all() for values in answer.values.values()), predictor.name
+        prediction = predictor.predict(target)
+        assert prediction is not None
+        assert all(np.isfinite(values).all() for values in prediction.values.values()), predictor.name
 
 
 def test_batches_are_a_function_of_seed_and_epoch(recordings: RecordingSet) -> None:

@@ -52,24 +52,26 @@ def other_future(recording: Recording) -> Recording:
     )
 
 
-def answers(model: str, recordings: RecordingSet, *more: str) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """(predictor, question) → (origins, values) of the one test run, from random weights."""
+def predictions(
+    model: str, recordings: RecordingSet, *more: str
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """(predictor, target) → (origins, values) of the one test run, from random weights."""
     family = registry().family(model)
     config = resolve(family.Config, sets=(*SETS, *more)).config
     data = family.adapt(recordings, config)
     torch.manual_seed(0)
-    module = family.build(config, data.spec).eval()
+    network = family.build(config, data.spec).eval()
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    trained = TrainedModel(module, config, data, 0, [])
-    asked: dict[str, Callable] = {"model": lambda question: family.predict(trained, question)}
-    asked |= {p.name: p.answer for p in (*family.baselines(data, config), family.ceiling(data, config))}
+    trained = TrainedModel(network, config, data, 0, [])
+    asked: dict[str, Callable] = {"model": lambda target: family.predict(trained, target)}
+    asked |= {p.name: p.predict for p in (*family.baselines(data, config), family.ceiling(data, config))}
     found = {}
-    for question in family.questions(data, config):
-        [group] = question.groups
-        for name, answer in asked.items():
-            found[name, question.name] = question.origins[group], answer(question).values[group]
+    for target in family.targets(data, config):
+        [group] = target.groups
+        for name, predict in asked.items():
+            found[name, target.name] = target.origins[group], predict(target).values[group]
     return found
 
 
@@ -89,7 +91,7 @@ def test_no_forecast_knows_what_comes_after_its_origin(
     [tested] = family.adapt(recordings, resolve(family.Config, sets=SETS).config).split.test
     changed = {g: other_future(recordings[g]) if g == tested else recordings[g] for g in recordings}
     altered = RecordingSet.of(list(changed.values()), meta=recordings.meta, truth=recordings.truth)
-    before, after = answers(model, recordings, *more), answers(model, altered, *more)
+    before, after = predictions(model, recordings, *more), predictions(model, altered, *more)
     expected = {"model", "persistence", "AR(20) ridge", "VAR(10) ridge", "table", "full-state oracle"}
     expected |= set() if "data.reset_flag=off" in more else {"trees on drives", "MLP on drives"}
     assert {name for name, _ in before} - {"table + clamp flags"} == expected
@@ -107,15 +109,15 @@ def test_origins_index_the_recording_as_it_was_given(recordings: RecordingSet) -
         family = registry().family(model)
         config = resolve(family.Config, sets=SETS).config
         data = family.adapt(recordings, config)
-        for question in family.questions(data, config):
-            for group, origins in question.origins.items():
-                due = recordings[group].signal[origins + question.horizon_steps]
-                np.testing.assert_array_equal(question.targets[group], due.astype(np.float32))
+        for target in family.targets(data, config):
+            for group, origins in target.origins.items():
+                due = recordings[group].signal[origins + target.horizon_steps]
+                np.testing.assert_array_equal(target.values[group], due.astype(np.float32))
 
 
 def test_the_published_protocols_origins_do_too(recordings: RecordingSet) -> None:
     family = registry().family("cnn-lstm-v1")
     config = resolve(family.Config, sets=(*SETS, "data.split=published")).config
-    [question] = family.questions(family.adapt(recordings, config), config)
-    for group, origins in question.origins.items():
-        np.testing.assert_array_equal(question.targets[group], recordings[group].signal[origins + 1].astype(np.float32))
+    [target] = family.targets(family.adapt(recordings, config), config)
+    for group, origins in target.origins.items():
+        np.testing.assert_array_equal(target.values[group], recordings[group].signal[origins + 1].astype(np.float32))

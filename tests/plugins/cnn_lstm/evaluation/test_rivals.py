@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from neurocli.config import resolve
-from neurocli.evaluation.question import Predictor
+from neurocli.evaluation.target import Predictor
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -129,13 +129,13 @@ def test_rivals_that_are_left_out_are_so_in_words(sets: tuple[str, ...]) -> None
 def scored(data: VoltageData, config: Any, chosen: list[Predictor]) -> dict[str, dict[str, float]]:
     """R2 in z by predictor and horizon."""
     found: dict[str, dict[str, float]] = {}
-    for question in registry().family("cnn-lstm-v2").questions(data, config):
-        y = np.concatenate([data.normalisation.z(question.targets[g]) for g in question.groups]).astype(np.float64)
+    for target in registry().family("cnn-lstm-v2").targets(data, config):
+        y = np.concatenate([data.normalisation.z(target.values[g]) for g in target.groups]).astype(np.float64)
         for predictor in chosen:
-            answer = predictor.answer(question)
-            assert answer is not None
-            p = np.concatenate([data.normalisation.z(answer.values[g]) for g in question.groups])
-            found.setdefault(predictor.name, {})[question.name] = (
+            prediction = predictor.predict(target)
+            assert prediction is not None
+            p = np.concatenate([data.normalisation.z(prediction.values[g]) for g in target.groups])
+            found.setdefault(predictor.name, {})[target.name] = (
                 1 - np.square(y - p).sum() / np.square(y - y.mean()).sum()
             )
     return found

@@ -41,14 +41,14 @@ def trained(data: VoltageData, steps: int = 150) -> TrainedModel:
     config = resolve(family.Config, sets=(f"train.steps_per_epoch={steps}",)).config
     data.steps_per_epoch = steps
     torch.manual_seed(0)
-    module = family.build(config, data.spec)
-    optimiser = torch.optim.Adam(module.parameters(), 3e-2, betas=(0.9, 0.99))
+    network = family.build(config, data.spec)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-2, betas=(0.9, 0.99))
     for batch in data.batches("train", seed=0, epoch=0):
         optimiser.zero_grad()
-        family.loss(module, batch, config).total.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        family.loss(network, batch, config).total.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-    return TrainedModel(module.eval(), config, data, 0, [])
+    return TrainedModel(network.eval(), config, data, 0, [])
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,9 @@ def test_a_shuffle_moves_entries_among_pairs_of_the_same_sender_type() -> None:
 
 
 def test_the_published_models_control_has_its_weights_in_other_places() -> None:
-    module = PublishedCnnLstm(num_neurons=6, window=8, lstm_hidden=4)
-    other = recovery.weights_elsewhere(module, np.arange(6) < 4, np.random.default_rng(0))
-    for (name, one), (_, two) in zip(module.named_parameters(), other.named_parameters(), strict=True):
+    network = PublishedCnnLstm(num_neurons=6, window=8, lstm_hidden=4)
+    other = recovery.weights_elsewhere(network, np.arange(6) < 4, np.random.default_rng(0))
+    for (name, one), (_, two) in zip(network.named_parameters(), other.named_parameters(), strict=True):
         torch.testing.assert_close(one.flatten().sort().values, two.flatten().sort().values)
         if one.detach().unique().numel() > 2:
             assert not torch.equal(one, two), name
@@ -108,9 +108,9 @@ def test_the_model_beats_its_control_where_there_is_a_network_to_learn(fixed: Vo
     assert claims["auc_I_shuffled_weights_low"] < claims["auc_I_shuffled_weights_high"] < claims["auc_I_model"]
     assert claims["auc_I_spike_triggered_change"] > 0.95
     # The control is no chance by construction: against the network that its own weights describe, it is high.
-    module = model.network
-    assert isinstance(module, StructuredCnnLstm)
-    control = recovery.weights_elsewhere(module, EXCITATORY, np.random.default_rng(1))
+    network = model.network
+    assert isinstance(network, StructuredCnnLstm)
+    control = recovery.weights_elsewhere(network, EXCITATORY, np.random.default_rng(1))
     weight = control.synapse.weight.detach().numpy()
     strongest = np.where(EXCITATORY, weight, -weight) > np.quantile(np.abs(weight), 0.9)
     own = np.where(strongest, np.where(EXCITATORY, 0.5, -2.75), 0.0)

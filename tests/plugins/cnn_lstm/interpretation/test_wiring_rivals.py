@@ -51,9 +51,9 @@ def test_some_neurons_of_a_network_are_scored_against_the_wiring_between_them(
     full = draw_weights(BrunelConfig(neurons=NEURONS), 3)
     np.testing.assert_array_equal(wiring_of_recorded(data, "run-0000"), full[np.ix_(every_second, every_second)])
     torch.manual_seed(0)
-    module = family.build(config, data.spec)
-    family.prepare(module, data, config)
-    exhibit = connectivity_exhibit(TrainedModel(module.eval(), config, data, 0, [], 12.0), tmp_path)
+    network = family.build(config, data.spec)
+    family.prepare(network, data, config)
+    exhibit = connectivity_exhibit(TrainedModel(network.eval(), config, data, 0, [], 12.0), tmp_path)
     assert exhibit.table is not None
     cost = exhibit.table.columns.index("CPU-s")
     rows = {row[0]: row for row in exhibit.table.rows}

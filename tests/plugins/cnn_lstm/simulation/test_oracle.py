@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurocli.config import resolve
-from neurocli.evaluation.question import Predictor
+from neurocli.evaluation.target import Predictor
 from neurocli.plugin.registry import registry
 from neurocli_cnn_lstm.evaluation.baselines import ORACLE_SEED, wiring
 from neurocli_cnn_lstm.simulation.example import small_network
@@ -208,10 +208,10 @@ def test_volleys_beyond_every_grid_are_left_to_branches_and_change_no_other_fore
     config = resolve(family.Config, sets=["data.drop_ms=50", "evaluate.oracle_branches=32"]).config
     recordings.truth["weight_mv"] = np.where(recordings.truth["pre"] == 3, 30.0, recordings.truth["weight_mv"])
     data = family.adapt(recordings, config)
-    question, oracle = family.questions(data, config)[0], family.ceiling(data, config)
-    group = question.groups[0]
-    recording, origins = recordings[group], question.origins[group]
-    assert isinstance(oracle, Predictor) and question.horizon_steps == 1 and recording.spikes is not None
+    target, oracle = family.targets(data, config)[0], family.ceiling(data, config)
+    group = target.groups[0]
+    recording, origins = recordings[group], target.origins[group]
+    assert isinstance(oracle, Predictor) and target.horizon_steps == 1 and recording.spikes is not None
     known = (
         parameters_of(recordings),
         wiring(data, group, 20),
@@ -223,7 +223,7 @@ def test_volleys_beyond_every_grid_are_left_to_branches_and_change_no_other_fore
     branched = forecast(*known, origins, [1.0], 32, ORACLE_SEED)[0][0]
     open_ = np.isnan(exact)
     assert 0 < open_.mean() < 0.2
-    np.testing.assert_array_equal(oracle.answer(question).values[group], np.where(open_, branched, exact))
+    np.testing.assert_array_equal(oracle.predict(target).values[group], np.where(open_, branched, exact))
     alone = exact_forecast(*known, origins[~open_.any(1)], 1.0)
     np.testing.assert_allclose(alone, exact[~open_.any(1)], atol=1e-5)
 

@@ -24,7 +24,7 @@ from neurocli_eirnn.diagnosis.untrained import gradient_findings, parts_of
 from neurocli_eirnn.diagnosis.weights import weight_findings
 from neurocli_eirnn.evaluation.ceiling import bound
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
-from neurocli_eirnn.evaluation.targets import questions
+from neurocli_eirnn.evaluation.targets import targets
 from neurocli_eirnn.model import loss_v1, loss_v2
 from neurocli_eirnn.model.v1 import build_v1
 from neurocli_eirnn.model.v2 import build_v2
@@ -55,16 +55,16 @@ def data() -> SessionData:
 def trained(data) -> TrainedModel:
     """Three epochs: far from good, but a model."""
     config = configured(V2Config)
-    module = built(V2Config, data, config)
-    optimizer = torch.optim.AdamW(module.parameters(), 1e-2)
+    network = built(V2Config, data, config)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
     for epoch in range(3):
         for batch in data.batches("train", seed=0, epoch=epoch):
             optimizer.zero_grad()
             torch.stack(
-                list(loss_v2.loss_terms(module(batch["inputs"]), batch, config.loss, 25.0).values())
+                list(loss_v2.loss_terms(network(batch["inputs"]), batch, config.loss, 25.0).values())
             ).sum().backward()
             optimizer.step()
-    return TrainedModel(module, config, data, 0, history(3.0, 1.0, 2.0))
+    return TrainedModel(network, config, data, 0, history(3.0, 1.0, 2.0))
 
 
 def named(trained: TrainedModel) -> dict[tuple[str, str], Any]:
@@ -126,7 +126,7 @@ def test_figures_against_plain_numpy(trained, data):
     unknown = copy.copy(data)
     unknown.session = dataclasses.replace(data.session, true_rates=None)
     found = named(dataclasses.replace(trained, data=unknown))
-    noise_ceiling = bound(unknown, questions(unknown, trained.config, "test")[0], "all", 0.0)
+    noise_ceiling = bound(unknown, targets(unknown, trained.config, "test")[0], "all", 0.0)
     assert noise_ceiling is not None
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
 
@@ -140,26 +140,28 @@ def test_figures_against_plain_numpy(trained, data):
 
 
 def test_the_ablations_are_of_the_same_model(trained, data):
-    module = trained.network
+    network = trained.network
     inputs = torch.from_numpy(data.inputs[:4])
     with torch.no_grad():
-        cut = without_recurrence(module)(inputs)
-        expected = module.readout(module.states(inputs, torch.zeros_like(module.weights)))
+        cut = without_recurrence(network)(inputs)
+        expected = network.readout(network.states(inputs, torch.zeros_like(network.weights)))
     assert torch.equal(cut, expected)
-    assert not torch.equal(cut, module(inputs))
+    assert not torch.equal(cut, network(inputs))
     assert ("ablation", "test r, 50 ms") in named(trained)
 
 
 def test_the_gradient_of_the_first_state_is_that_of_autograd(trained, data):
     """What reaches the first bin must arrive at the learned start, which only enters there."""
-    module, config = trained.network, trained.config
+    network, config = trained.network, trained.config
     batch = data.batch(data.rows(data.split.train)[:16])
     _, loss = parts_of(config)
-    by_hand = state_gradients(module, batch, config, loss)
-    (start,) = torch.autograd.grad(loss(module, batch, config).total, module.start)
+    by_hand = state_gradients(network, batch, config, loss)
+    (start,) = torch.autograd.grad(loss(network, batch, config).total, network.start)
     first = by_hand[:, 0].sum(0)
     with torch.no_grad():
-        expected = (1 - module.alpha) * first + torch.sigmoid(module.start) * ((module.alpha * first) @ module.weights)
+        expected = (1 - network.alpha) * first + torch.sigmoid(network.start) * (
+            (network.alpha * first) @ network.weights
+        )
     assert torch.allclose(start, expected, rtol=1e-3, atol=1e-6)
 
 
@@ -186,10 +188,10 @@ class Fixed(nn.Module):
 
 
 def fixed(data: SessionData, rates: np.ndarray, **changes: Any) -> dict[tuple[str, str], Any]:
-    module = Fixed(rates, data.session.neuron_type)
+    network = Fixed(rates, data.session.neuron_type)
     for name, value in changes.items():
-        setattr(module, name, value)
-    return named(TrainedModel(module, configured(V2Config), data, 0, history(2.0, 1.0)))
+        setattr(network, name, value)
+    return named(TrainedModel(network, configured(V2Config), data, 0, history(2.0, 1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -237,12 +239,12 @@ def test_each_violation_of_the_constraints_is_counted(data, averages):
 @pytest.mark.parametrize(("radius", "verdict"), [(0.4, WARN), (1.0, PASS), (1.5, WARN), (2.5, FAIL)])
 def test_the_spectral_radius_is_judged(radius, verdict, data, averages):
     """Before training nothing is known but the weights; after it, what rollouts do."""
-    module = Fixed(averages, data.session.neuron_type)
-    module.weights = module.weights * radius / float(torch.linalg.eigvals(module.weights).abs().max())
-    alone = {f.check: f for f in weight_findings(module, "model")}["spectral-radius"]
+    network = Fixed(averages, data.session.neuron_type)
+    network.weights = network.weights * radius / float(torch.linalg.eigvals(network.weights).abs().max())
+    alone = {f.check: f for f in weight_findings(network, "model")}["spectral-radius"]
     assert alone.verdict == verdict and alone.threshold == "0.5 to 1.2"
     runs_away = Rollout(step=1.5, peak=1.0, held=50.0)
-    assert {f.check: f for f in weight_findings(module, "model", runs_away)}["spectral-radius"].verdict == verdict
+    assert {f.check: f for f in weight_findings(network, "model", runs_away)}["spectral-radius"].verdict == verdict
 
 
 @pytest.mark.parametrize("radius", [1.5, 2.5])
@@ -262,10 +264,10 @@ def test_an_average_is_called_better_only_where_the_interval_says_so(data, avera
     for spread in (2.0, 60.0):
         rates = averages + spread * rng.normal(size=averages.shape)
         found = fixed(data, rates)["r-minus-oracle", "test, raw"]
-        question = questions(data, configured(V2Config), "test")[0]
+        target = targets(data, configured(V2Config), "test")[0]
         metric = PsthCorrelation(0.0, data.bin_ms)
         pair = [
-            np.stack([metric.statistics(question.targets[g], r[: len(question.targets[g])]) for g in question.groups])
+            np.stack([metric.statistics(target.values[g], r[: len(target.values[g])]) for g in target.groups])
             for r in (rates, averages)
         ]
         difference = paired(metric, *pair)
@@ -276,19 +278,19 @@ def test_an_average_is_called_better_only_where_the_interval_says_so(data, avera
 
 
 def test_rollouts_against_plain_torch(trained, data):
-    module = copy.deepcopy(trained.network)
-    rolled = rollout(module, data.inputs[:6])
+    network = copy.deepcopy(trained.network)
+    rolled = rollout(network, data.inputs[:6])
     with torch.no_grad():
-        states = module.states(torch.from_numpy(data.inputs[:6]))
+        states = network.states(torch.from_numpy(data.inputs[:6]))
         slope = torch.sigmoid(states.double()).mean((0, 1))
-        alpha, weights = module.alpha.double(), module.weights.double()
+        alpha, weights = network.alpha.double(), network.weights.double()
         step = torch.diag(1 - alpha) + alpha[:, None] * weights * slope
     assert rolled.bounded and rolled.peak == pytest.approx(float(states.abs().max()), rel=1e-5)
     assert rolled.step == pytest.approx(float(torch.linalg.eigvals(step).abs().max()), rel=1e-5)
     with torch.no_grad():
-        module.v[:, module.sign < 0] = 0
-        module.v.mul_(3)
-    away = rollout(module, data.inputs[:6])
+        network.v[:, network.sign < 0] = 0
+        network.v.mul_(3)
+    away = rollout(network, data.inputs[:6])
     assert not away.bounded
 
 
@@ -309,15 +311,15 @@ def test_a_dead_unit_is_named(data, averages):
 
 def test_gradient_shares_against_plain_backward(data):
     config = configured(V2Config)
-    module = built(V2Config, data, config)
+    network = built(V2Config, data, config)
     batch = data.batch(data.rows(data.split.train)[:16])
     _, loss = parts_of(config)
     norms = {}
-    for name in loss(module, batch, config).terms:
-        module.zero_grad()
-        loss(module, batch, config).terms[name].backward()
-        norms[name] = float(torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]).norm())
-    share = next(f for f in gradient_findings(module, batch, config, loss) if f.check == "gradient-share")
+    for name in loss(network, batch, config).terms:
+        network.zero_grad()
+        loss(network, batch, config).terms[name].backward()
+        norms[name] = float(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm())
+    share = next(f for f in gradient_findings(network, batch, config, loss) if f.check == "gradient-share")
     total = sum(norms.values())
     weighted = {name: norm for name, norm in norms.items() if norm > 0}  # a term that is switched off has none
     assert share.value == ", ".join(f"{name} {norm / total:.1%}" for name, norm in weighted.items())
@@ -325,27 +327,27 @@ def test_gradient_shares_against_plain_backward(data):
 
 def test_opposed_and_drowned_terms_are_seen(data):
     config = configured(V2Config)
-    module = built(V2Config, data, config)
+    network = built(V2Config, data, config)
     batch = data.batch(data.rows(data.split.train)[:8])
 
-    def loss(module, batch, config):
+    def loss(network, batch, config):
         from neurocli.plugin.family import LossTerms
 
-        level = module.bias.sum()
-        return LossTerms({"up": -level, "down": 200 * level, "weights": 50 * module.v.sum()})
+        level = network.bias.sum()
+        return LossTerms({"up": -level, "down": 200 * level, "weights": 50 * network.v.sum()})
 
-    found = {f.check: f for f in gradient_findings(module, batch, config, loss)}
+    found = {f.check: f for f in gradient_findings(network, batch, config, loss)}
     assert found["gradient-share"].verdict == WARN
     assert found["gradient-cosine"].value == "lowest -1.00 (up, down)"
     assert found["gradient-cosine"].verdict == WARN
     assert found["regulariser-over-data"].verdict == WARN
 
-    def broken(module, batch, config):
+    def broken(network, batch, config):
         from neurocli.plugin.family import LossTerms
 
-        return LossTerms({"up": module.bias.sum() * float("nan")})
+        return LossTerms({"up": network.bias.sum() * float("nan")})
 
-    (failed,) = gradient_findings(module, batch, config, broken)
+    (failed,) = gradient_findings(network, batch, config, broken)
     assert failed.verdict == FAIL
 
 
@@ -355,8 +357,8 @@ def test_opposed_and_drowned_terms_are_seen(data):
 def test_the_published_model_is_diagnosed_too():
     config = configured(V1Config)
     data = SessionData(small_session(0), config)
-    module = built(V1Config, data, config)
-    found = named(TrainedModel(module, config, data, 0, history(1.0)))
+    network = built(V1Config, data, config)
+    found = named(TrainedModel(network, config, data, 0, history(1.0)))
     assert found["unit-map", "model"].verdict == FAIL
     assert "I on an E unit" in found["unit-map", "model"].value
     assert found["dale", "model"].verdict == PASS
@@ -370,16 +372,18 @@ def test_the_published_model_is_diagnosed_too():
 def test_the_gradient_of_the_published_models_start_is_that_of_autograd():
     config = configured(V1Config, output_lag=False)
     data = SessionData(small_session(0), config)
-    module = built(V1Config, data, config).eval()
+    network = built(V1Config, data, config).eval()
     batch = data.batch(data.rows(data.split.train)[:16])
 
-    def loss(module, batch, config):
+    def loss(network, batch, config):
         from neurocli.plugin.family import LossTerms
 
-        return LossTerms(loss_v1.loss_terms(module, batch, config.loss))
+        return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
 
-    first = state_gradients(module, batch, config, loss)[:, 0].sum(0)
-    (start,) = torch.autograd.grad(loss(module, batch, config).total, module.start)
+    first = state_gradients(network, batch, config, loss)[:, 0].sum(0)
+    (start,) = torch.autograd.grad(loss(network, batch, config).total, network.start)
     with torch.no_grad():
-        expected = (1 - module.alpha) * first + torch.sigmoid(module.start) * ((module.alpha * first) @ module.weights)
+        expected = (1 - network.alpha) * first + torch.sigmoid(network.start) * (
+            (network.alpha * first) @ network.weights
+        )
     assert torch.allclose(start, expected, rtol=1e-3, atol=1e-6)

@@ -78,9 +78,9 @@ def world(teacher: int, trials: int, seed: int, *, even: bool = False) -> World:
     return World(true, rates, onset)
 
 
-def reached(metric: PsthCorrelation, rates: np.ndarray, answers: np.ndarray) -> float:
+def reached(metric: PsthCorrelation, rates: np.ndarray, predictions: np.ndarray) -> float:
     """The metric's score of answers [trial, time, neuron] on rates like them."""
-    total = sum(metric.statistics(a, b) for a, b in zip(rates, answers, strict=True))
+    total = sum(metric.statistics(a, b) for a, b in zip(rates, predictions, strict=True))
     return float(metric.value(np.asarray(total)))
 
 

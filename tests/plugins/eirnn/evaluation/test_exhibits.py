@@ -18,7 +18,7 @@ from neurocli_eirnn.evaluation.compared import compared
 from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 from neurocli_eirnn.evaluation.residuals import dispersion, fano, in_windows
-from neurocli_eirnn.evaluation.targets import BY_LOCATION, FIXATION, questions
+from neurocli_eirnn.evaluation.targets import BY_LOCATION, FIXATION, targets
 from neurocli_eirnn.simulation.example import small_session
 
 
@@ -28,14 +28,14 @@ def trained(make_trained):
 
 
 @pytest.fixture(scope="module")
-def answers(trained):
+def predictions(trained):
     family = registry().family("eirnn-v2")
-    return {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
+    return {q.name: family.predict(trained, q) for q in targets(trained.dataset, trained.config, "test")}
 
 
 @pytest.fixture(scope="module")
-def shown(trained, answers, tmp_path_factory):
-    return {e.name: e for e in evaluation_exhibits(trained, answers, tmp_path_factory.mktemp("figures"))}
+def shown(trained, predictions, tmp_path_factory):
+    return {e.name: e for e in evaluation_exhibits(trained, predictions, tmp_path_factory.mktemp("figures"))}
 
 
 def test_every_exhibit_is_whole(shown):
@@ -46,20 +46,20 @@ def test_every_exhibit_is_whole(shown):
         json.dumps(plain(exhibit), allow_nan=False)
 
 
-def test_neurons_average_to_the_score(trained, answers, shown):
-    question = questions(trained.dataset, trained.config, "test")[0]
+def test_neurons_average_to_the_score(trained, predictions, shown):
+    target = targets(trained.dataset, trained.config, "test")[0]
     for sd_ms, key in ((0.0, "r_raw"), (50.0, "r_50ms")):
         metric = PsthCorrelation(sd_ms, trained.dataset.bin_ms)
-        statistics = [metric.statistics(question.targets[g], answers[question.name].values[g]) for g in question.groups]
+        statistics = [metric.statistics(target.values[g], predictions[target.name].values[g]) for g in target.groups]
         assert shown["per-neuron"].claims[key] == pytest.approx(float(metric.value(sum(statistics))), abs=1e-6)
 
 
-def test_one_quantity_has_one_value_on_a_page(trained, answers, shown, tmp_path):
+def test_one_quantity_has_one_value_on_a_page(trained, predictions, shown, tmp_path):
     """r of model, train PSTH and ceiling: the scoreboard's numbers are those of every table, whole and around events."""
     family = registry().family("eirnn-v2")
     trained.config.evaluate.rivals = "none"
     board = {
-        (s.question, s.name, s.unit): s.value
+        (s.target, s.name, s.unit): s.value
         for s in evaluate(family, trained, say=lambda _: None).scores
         if s.metric == "r" and s.subset == "all"
     }
@@ -89,7 +89,7 @@ def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
     trained = make_trained(RecordingSet.of(list(known.values()), meta={"kind": "sc-session"}, truth=shared))
     trained.config.evaluate.rivals = "none"
     found = evaluate(registry().family("eirnn-v2"), trained, say=lambda _: None, figures=tmp_path)
-    board = {(s.question, s.unit, s.subset): s for s in found.scores if s.kind == "ceiling" and s.metric == "r"}
+    board = {(s.target, s.unit, s.subset): s for s in found.scores if s.kind == "ceiling" and s.metric == "r"}
     table = next(e for e in found.exhibits if e.name == "event-aligned").table
     for row in (dict(zip(table.columns, row, strict=True)) for row in table.rows):
         subset = row["type"] if row["type"] != "all" else "all"
@@ -117,10 +117,10 @@ def test_a_perfect_model_is_at_its_ceiling(make_trained):
     from neurocli_eirnn.evaluation.ceiling import ceiling
 
     trained = make_trained(small_session(0, trials=300))
-    question = questions(trained.dataset, trained.config, "test")[0]
-    found = compared(trained.dataset, question, ceiling(trained.dataset).answer(question))
+    target = targets(trained.dataset, trained.config, "test")[0]
+    found = compared(trained.dataset, target, ceiling(trained.dataset).predict(target))
     assert found.share[found.has_signal] == pytest.approx(1.0)
-    assert bound(trained.dataset, question, "all", 2.0) == pytest.approx(found.ceiling.mean(), abs=0.1)
+    assert bound(trained.dataset, target, "all", 2.0) == pytest.approx(found.ceiling.mean(), abs=0.1)
     assert np.nanmedian(found.sd_ratio_corrected) == pytest.approx(1.0, abs=0.25)
     assert np.nanmedian(found.sd_ratio) < np.nanmedian(found.sd_ratio_corrected)
 
@@ -174,6 +174,6 @@ def test_new_data_without_training_trials(tmp_path, make_trained):
     trained.dataset = family.adapt(
         small_session(0), trained.config, Split((), (), tuple(trained.dataset.row), protocol="new data")
     )
-    answers = {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
-    table = evaluation_exhibits(trained, answers, tmp_path)[0].table
+    predictions = {q.name: family.predict(trained, q) for q in targets(trained.dataset, trained.config, "test")}
+    table = evaluation_exhibits(trained, predictions, tmp_path)[0].table
     assert all(row[table.columns.index("train PSTH's r")] is None for row in table.rows)

@@ -17,7 +17,7 @@ from neurocli_eirnn.data.dataset import confirmation
 from neurocli_eirnn.evaluation.baselines import train_psth
 from neurocli_eirnn.evaluation.ceiling import ceiling
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
-from neurocli_eirnn.evaluation.targets import questions
+from neurocli_eirnn.evaluation.targets import targets
 from neurocli_eirnn.simulation.example import small_session
 
 TRIALS = 80
@@ -124,13 +124,13 @@ def test_another_file_of_a_session_is_scored_by_the_same_rules(session):
     split = Split(data.split.train, data.split.validation, tuple(other.groups), protocol=NEW_DATA)
     _, _, asked = adapted(both, split=split)
     assert asked.split.test == tuple(other.groups)
-    question, own = questions(asked, config, "test")[0], questions(data, config, "test")[0]
-    mine, theirs = (train_psth(d)(q).values[q.groups[0]] for d, q in ((asked, question), (data, own)))
+    target, own = targets(asked, config, "test")[0], targets(data, config, "test")[0]
+    mine, theirs = (train_psth(d)(q).values[q.groups[0]] for d, q in ((asked, target), (data, own)))
     bins = min(len(mine), len(theirs))
     np.testing.assert_allclose(mine[:bins], theirs[:bins], rtol=1e-6)
     metric = PsthCorrelation(50.0, asked.bin_ms)
     limit = ceiling(asked)
-    value, without = limit.value(question, metric, "all"), limit.left_out(question, metric, "all")
+    value, without = limit.value(target, metric, "all"), limit.left_out(target, metric, "all")
     assert 0 < value < 1 and without.shape == (TRIALS,)
 
 
@@ -141,9 +141,9 @@ def test_new_data_alone_have_the_eye_of_the_run_and_none_of_their_own_future(ses
     split = Split((), (), data.split.test, protocol=NEW_DATA)
 
     def alone(recordings: RecordingSet, spec: dict):
-        module = family.adapt(recordings, config, split)
-        module.adopt(spec, None)
-        return module
+        network = family.adapt(recordings, config, split)
+        network.adopt(spec, None)
+        return network
 
     spec = json.loads(json.dumps(data.spec))
     asked = alone(tested, spec)
@@ -183,9 +183,9 @@ def test_answers_depend_on_inputs_up_to_now_alone(session, model):
     """Spikes of a test trial change no answer; inputs after a bin change none at or before it."""
     family, config, data = adapted(session, model, trials="ordered")
     torch.manual_seed(0)
-    module = family.build(config, data.spec).eval()
+    network = family.build(config, data.spec).eval()
     group, at = data.split.test[0], 40
-    before = module(torch.from_numpy(data.inputs[[data.row[group]]])).detach()
+    before = network(torch.from_numpy(data.inputs[[data.row[group]]])).detach()
     trial = session[group]
     signal, inputs = np.array(trial.signal), np.array(trial.inputs)
     signal[np.isfinite(signal)] = 40.0
@@ -197,6 +197,6 @@ def test_answers_depend_on_inputs_up_to_now_alone(session, model):
         )
         again = family.adapt(other, config, data.split)
         assert again.spec == data.spec
-        after = module(torch.from_numpy(again.inputs[[again.row[group]]])).detach()
+        after = network(torch.from_numpy(again.inputs[[again.row[group]]])).detach()
         until = at + 1 if "inputs" in change else before.shape[1]
         assert torch.equal(after[:, :until], before[:, :until])

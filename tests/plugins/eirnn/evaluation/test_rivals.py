@@ -16,7 +16,7 @@ from neurocli_eirnn.data.readers.matfile import read_session
 from neurocli_eirnn.diagnosis.references import score
 from neurocli_eirnn.evaluation import baselines
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
-from neurocli_eirnn.evaluation.targets import BY_LOCATION, from_whole_trials, questions
+from neurocli_eirnn.evaluation.targets import BY_LOCATION, from_whole_trials, targets
 from neurocli_eirnn.interpretation import recovery
 from neurocli_eirnn.model import event_time
 from neurocli_eirnn.model.ridge import fit_ridge
@@ -96,22 +96,22 @@ def test_no_baseline_sees_the_test_trials(data):
     tested = other.rows(other.split.test)
     other.rates[tested] = np.where(np.isfinite(other.rates[tested]), 3.0, np.nan)
     config = config_of(epochs=2)
-    for question in questions(data, config, "test"):
+    for target in targets(data, config, "test"):
         for one, two in zip(baselines.baselines(data, config), baselines.baselines(other, config), strict=True):
-            a, b = one.answer(question), two.answer(question)
-            assert all(np.array_equal(a.values[g], b.values[g]) for g in question.groups), one.name
+            a, b = one.predict(target), two.predict(target)
+            assert all(np.array_equal(a.values[g], b.values[g]) for g in target.groups), one.name
 
 
 def test_every_rival_says_what_it_took(data):
-    question = questions(data, config_of(), "test")[0]
+    target = targets(data, config_of(), "test")[0]
     found = baselines.baselines(data, config_of(epochs=1))
     assert [p.name for p in found] == RIVALS
     for predictor in found:
-        answer = predictor.answer(question)
-        assert all(np.isfinite(answer.values[g]).all() for g in question.groups)
+        prediction = predictor.predict(target)
+        assert all(np.isfinite(prediction.values[g]).all() for g in target.groups)
         cost = predictor.cost()
         assert cost.cpu_s >= 0 and cost.parameters >= data.session.bins
-    ridge, network, both = ([*p.answer(question).values.values()] for p in found[-3:])
+    ridge, network, both = ([*p.predict(target).values.values()] for p in found[-3:])
     np.testing.assert_allclose(both, (np.array(ridge) + np.array(network)) / 2, rtol=1e-6)
     assert [p.name for p in baselines.baselines(data, config_of("none"))] == RIVALS[:4]
 
@@ -119,10 +119,10 @@ def test_every_rival_says_what_it_took(data):
 def test_a_condition_of_few_trials_is_drawn_to_its_location():
     """By hand: sums of the condition's trials, and WORTH times the mean around it."""
     data = SessionData(small_session(0, trials=60), config_of())
-    question = questions(data, config_of(), "test")[0]
+    target = targets(data, config_of(), "test")[0]
     train = data.fitted_rows()
     smooth = baselines.psth.smoothing_matrix(data.session.bins, baselines.SMOOTHING_MS / data.bin_ms)
-    group = question.groups[0]
+    group = target.groups[0]
     own = data.location[train] == data.location[data.row[group]]
     known = np.isfinite(data.rates)
     filled = np.where(known, data.rates, 0.0)
@@ -131,8 +131,8 @@ def test_a_condition_of_few_trials_is_drawn_to_its_location():
     worth = np.where(there, baselines.WORTH, 0.0)
     above, below = filled[train][own].sum(0) + worth * every, known[train][own].sum(0) + worth
     expected = (smooth @ above) / np.maximum(smooth @ below, 1e-12)
-    answer = baselines.condition_psth(data, ("location",))(question).values[group]
-    assert answer[there] == pytest.approx(expected[there], rel=1e-6)
+    prediction = baselines.condition_psth(data, ("location",))(target).values[group]
+    assert prediction[there] == pytest.approx(expected[there], rel=1e-6)
 
 
 # -- what they reach --------------------------------------------------------------------------------------------------
@@ -150,12 +150,12 @@ def simulated(simulator, seed: int, trials: int) -> RecordingSet:
 
 def recovered(data: SessionData, predictor) -> float:
     """r with the true rates over conditions and time, as `interpret` has it."""
-    question = questions(data, config_of(), "test")[0]
+    target = targets(data, config_of(), "test")[0]
     truth = recovery.true_rates(data)
-    member = np.stack([data.label(name) for name in baselines.CONDITION], axis=1)[data.rows(question.groups)]
-    true = from_whole_trials(question, {group: truth[row] for group, row in data.row.items()})
-    wanted, count, _ = recovery.by_condition(question, true, member)
-    given = recovery.by_condition(question, predictor.answer(question), member)[0]
+    member = np.stack([data.label(name) for name in baselines.CONDITION], axis=1)[data.rows(target.groups)]
+    true = from_whole_trials(target, {group: truth[row] for group, row in data.row.items()})
+    wanted, count, _ = recovery.by_condition(target, true, member)
+    given = recovery.by_condition(target, predictor.predict(target), member)[0]
     signal = recovery.carries_signal(wanted, count)
     return float(np.nanmean(recovery.psth.correlation(wanted, given, count)[signal]))
 
@@ -175,12 +175,12 @@ def test_ridge_recovers_true_rates(simulator, seed):
 def test_the_quick_gru_is_as_good_as_the_full_one(simulator):
     """Within .002 or better, on the session of 150 trials that the guide simulates, mean over three smoothings."""
     data = SessionData(simulated(simulator, 0, 150), config_of())
-    question = questions(data, config_of(), "test")[0]
+    target = targets(data, config_of(), "test")[0]
     r = {}
     for rivals in ("quick", "full"):
         predictor = baselines.gru(data, config_of(rivals))
-        answer = predictor.answer(question)
-        r[rivals] = np.mean([score(question, answer, PsthCorrelation(ms, data.bin_ms)) for ms in (0.0, 50.0, 100.0)])
+        prediction = predictor.predict(target)
+        r[rivals] = np.mean([score(target, prediction, PsthCorrelation(ms, data.bin_ms)) for ms in (0.0, 50.0, 100.0)])
     assert r["quick"] > r["full"] - 0.002
 
 
@@ -200,13 +200,13 @@ def test_rivals_on_a_real_session(real):
         data = SessionData(
             recordings, config_of(), dataclasses.replace(base.split, train=rest, validation=(), test=test)
         )
-        question = questions(data, config_of(), "test")[0]
-        found = {p.name: p.answer(question) for p in baselines.baselines(data, config_of(epochs=0))}
+        target = targets(data, config_of(), "test")[0]
+        found = {p.name: p.predict(target) for p in baselines.baselines(data, config_of(epochs=0))}
         r = {
-            name: [score(question, a, PsthCorrelation(ms, data.bin_ms)) for ms in (0.0, 50.0)]
+            name: [score(target, a, PsthCorrelation(ms, data.bin_ms)) for ms in (0.0, 50.0)]
             for name, a in found.items()
         }
         differences.append(np.subtract(r["ridge, event and time"], r["location PSTH"]))
-        assert score(question, found["condition PSTH"], PsthCorrelation(50.0, data.bin_ms), BY_LOCATION) > 0.2
+        assert score(target, found["condition PSTH"], PsthCorrelation(50.0, data.bin_ms), BY_LOCATION) > 0.2
     assert np.mean(differences, axis=0) == pytest.approx([0.014, 0.017], abs=0.03)
     assert isinstance(base.split, Split)

@@ -157,16 +157,16 @@ def test_the_true_rates_are_as_selective_as_the_data(trained):
 
 
 def test_cuts_take_what_they_name(trained):
-    module = trained.network
-    learned, sign = module.weights.detach(), module.sign
-    cuts = dict(ablation.cut_weights(module))
+    network = trained.network
+    learned, sign = network.weights.detach(), network.sign
+    cuts = dict(ablation.cut_weights(network))
     assert not cuts["all recurrence"].any()
     assert torch.equal(cuts["E → all"], learned * (sign < 0))
     assert torch.equal(cuts["E → E"] + cuts["E → I"] + cuts["I → E"] + cuts["I → I"], 3 * learned)
     assert (cuts["I → E"][sign > 0][:, sign < 0] == 0).all()
     hidden = cuts["hidden → all"]
-    assert torch.equal(hidden[:, module.unit_of_neuron], learned[:, module.unit_of_neuron])
-    assert (hidden != 0).any(0).sum() == len(module.unit_of_neuron)
+    assert torch.equal(hidden[:, network.unit_of_neuron], learned[:, network.unit_of_neuron])
+    assert (hidden != 0).any(0).sum() == len(network.unit_of_neuron)
 
 
 def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trained):
@@ -233,7 +233,7 @@ def test_gain_is_taken_out_of_the_true_rates(trained):
 
 def test_a_model_that_says_the_truth_scores_one(trained, monkeypatch, tmp_path):
     true = recovery.true_rates(trained.dataset)
-    monkeypatch.setattr(recovery, "model_rates", lambda module, data, rows: true[rows])
+    monkeypatch.setattr(recovery, "model_rates", lambda network, data, rows: true[rows])
     claims = recovery.rate_recovery(trained, tmp_path).claims
     assert claims["r_model"] == pytest.approx(1)
     assert claims["reached"]
@@ -260,11 +260,11 @@ def test_weight_recovery_is_high_where_weights_are_the_true_ones_and_chance_wher
     assert seeds.std(axis=0).min() > 0
 
     def recovered(weights):
-        module = copy.deepcopy(trained.network)
-        units = module.unit_of_neuron.numpy()
+        network = copy.deepcopy(trained.network)
+        units = network.unit_of_neuron.numpy()
         with torch.no_grad():
-            module.v[np.ix_(units, units)] = torch.tensor(np.abs(weights), dtype=module.v.dtype)
-        return weight_recovery(dataclasses.replace(trained, network=module), blanks, tmp_path).claims
+            network.v[np.ix_(units, units)] = torch.tensor(np.abs(weights), dtype=network.v.dtype)
+        return weight_recovery(dataclasses.replace(trained, network=network), blanks, tmp_path).claims
 
     true = recovered(truth)
     rng = np.random.default_rng(0)

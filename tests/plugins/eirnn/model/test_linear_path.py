@@ -39,9 +39,9 @@ def prepared(recordings, **options):
     data = family.adapt(recordings, config)
     assert isinstance(data, SessionData)
     torch.manual_seed(0)
-    module = family.build(config, data.spec)
-    family.prepare(module, data, config)
-    return module, data, config
+    network = family.build(config, data.spec)
+    family.prepare(network, data, config)
+    return network, data, config
 
 
 def of_tests(data) -> torch.Tensor:
@@ -62,36 +62,36 @@ def test_rates_are_the_mean_of_network_and_ridge(recordings):
 
 @torch.no_grad()
 def test_before_it_is_fitted_and_without_it_the_network_is_the_model(recordings):
-    module, data, config = prepared(recordings)
+    network, data, config = prepared(recordings)
     torch.manual_seed(0)
     unfitted = build_v2(config, data.spec)
     without, _, _ = prepared(recordings, linear_weight=0.0)
     inputs = of_tests(data)
-    assert torch.equal(unfitted(inputs), module.network_rates(inputs))
-    assert torch.equal(without(inputs), module.network_rates(inputs))
+    assert torch.equal(unfitted(inputs), network.network_rates(inputs))
+    assert torch.equal(without(inputs), network.network_rates(inputs))
     assert not any(name.startswith("linear") for name in without.state_dict())
-    assert (module(inputs) - without(inputs)).abs().mean() > 0.1
+    assert (network(inputs) - without(inputs)).abs().mean() > 0.1
 
 
 def test_the_network_learns_by_itself_and_the_linear_path_stays(recordings):
-    module, data, config = prepared(recordings)
+    network, data, config = prepared(recordings)
     without, _, bare = prepared(recordings, linear_weight=0.0)
     family = registry().family("eirnn-v2")
-    before = {name: value.clone() for name, value in module.named_buffers()}
-    for one, own in ((module, config), (without, bare)):
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    for one, own in ((network, config), (without, bare)):
         optimiser = torch.optim.Adam(one.parameters(), 1e-2)
         for batch in data.batches("train", seed=0, epoch=0):
             optimiser.zero_grad()
             family.loss(one, batch, own).total.backward()
             optimiser.step()
-    for name, value in module.named_buffers():
+    for name, value in network.named_buffers():
         assert torch.equal(value, before[name]), name
-    assert all(p.grad is not None for p in module.parameters())
-    for (name, value), other in zip(module.named_parameters(), without.parameters(), strict=True):
+    assert all(p.grad is not None for p in network.parameters())
+    for (name, value), other in zip(network.named_parameters(), without.parameters(), strict=True):
         assert torch.equal(value, other), name
     batch = next(data.batches("validation", seed=0, epoch=0))
-    assert family.validation_loss(module, batch, config) == family.validation_loss(without, batch, bare)
-    weights = module.weights.detach()
+    assert family.validation_loss(network, batch, config) == family.validation_loss(without, batch, bare)
+    weights = network.weights.detach()
     assert ((weights >= 0).all(0) | (weights <= 0).all(0)).all()
 
 
@@ -137,21 +137,21 @@ def test_runs_of_the_path_that_drove_units_are_refused_in_words(recordings, tmp_
     family = registry().family("eirnn-v2")
     with pytest.raises(DataError, match=r"does not fit this version: model\.linear_share"):
         load.config_of(family, SimpleNamespace(read_config=lambda: {"model": {"linear_share": 0.7}}, config=tmp_path))
-    module, _, _ = prepared(recordings)
-    old = dict(module.state_dict())
+    network, _, _ = prepared(recordings)
+    old = dict(network.state_dict())
     old["linear_gain"] = old.pop("linear_weight")
     with pytest.raises(DataError, match="weights do not fit the model: linear_gain, linear_weight") as refused:
-        load.load_weights(module, old, where="best")
+        load.load_weights(network, old, where="best")
     assert "train a new run" in str(refused.value.hint)
 
 
 def test_dales_law_can_be_bypassed(recordings):
-    module, data, _ = prepared(recordings, bypass_dale=True)
+    network, data, _ = prepared(recordings, bypass_dale=True)
     lawful, _, _ = prepared(recordings)
-    assert torch.equal(module.weights, lawful.weights)  # they start alike
-    loss = (module(torch.from_numpy(data.inputs[:4])) - 20).square().mean()
+    assert torch.equal(network.weights, lawful.weights)  # they start alike
+    loss = (network(torch.from_numpy(data.inputs[:4])) - 20).square().mean()
     loss.backward()
     with torch.no_grad():
-        module.v -= 0.5 * module.v.grad.sign()
-    weights = module.weights.detach()
+        network.v -= 0.5 * network.v.grad.sign()
+    weights = network.weights.detach()
     assert not ((weights >= 0).all(0) | (weights <= 0).all(0)).all()

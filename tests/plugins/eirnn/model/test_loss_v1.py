@@ -256,34 +256,34 @@ def test_rates_are_clipped_at_the_percentile_of_the_training_trials(data):
 
 
 def test_running_means_move_in_training_only_and_from_one(data):
-    module, batch = small(data), a_batch(data)
-    raw = loss_terms(module.eval(), batch, V1Loss(normalise="none", trial=1.0))
-    assert (module.running_loss == 1).all() and int(module.updates) == 0
-    module.train()
+    network, batch = small(data), a_batch(data)
+    raw = loss_terms(network.eval(), batch, V1Loss(normalise="none", trial=1.0))
+    assert (network.running_loss == 1).all() and int(network.updates) == 0
+    network.train()
     for step in range(1, 4):
-        terms = loss_terms(module, batch, V1Loss(normalise="losses", trial=0.5))
-        assert int(module.updates) == step
+        terms = loss_terms(network, batch, V1Loss(normalise="losses", trial=0.5))
+        assert int(network.updates) == step
         for slot, name in enumerate(("neuron", "trial")):
             value = float(raw[name].detach())
             mean = 0.99**step + (1 - 0.99**step) * value
-            assert float(module.running_loss[slot]) == pytest.approx(mean, rel=1e-5)
+            assert float(network.running_loss[slot]) == pytest.approx(mean, rel=1e-5)
             weight = {"neuron": 1.0, "trial": 0.5}[name]
             assert float(terms[name].detach()) == pytest.approx(weight * value / mean, rel=1e-4)
         assert float(terms["weights"].detach()) == pytest.approx(float(raw["weights"].detach()), rel=1e-6)
-    before = module.running_loss.clone()
-    loss_terms(module.eval(), batch, V1Loss())
-    assert torch.equal(module.running_loss, before) and int(module.updates) == 3
-    assert {"running_loss", "updates"} <= set(module.state_dict())
+    before = network.running_loss.clone()
+    loss_terms(network.eval(), batch, V1Loss())
+    assert torch.equal(network.running_loss, before) and int(network.updates) == 3
+    assert {"running_loss", "updates"} <= set(network.state_dict())
 
 
 def test_a_weight_cancels_where_terms_are_weighted_before_they_are_divided(data):
     batch = a_batch(data)
     found = []
     for weight in (0.1, 10.0):
-        module = small(data).train()
+        network = small(data).train()
         with torch.no_grad():
-            module.running_loss[1] = 0  # long after the start, which is at 1
-        found.append(float(loss_terms(module, batch, V1Loss(normalise="all", trial=weight))["trial"].detach()))
+            network.running_loss[1] = 0  # long after the start, which is at 1
+        found.append(float(loss_terms(network, batch, V1Loss(normalise="all", trial=weight))["trial"].detach()))
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
@@ -291,9 +291,9 @@ def test_the_curriculum_rises_after_psths_alone(data):
     loss = V1Loss(alone_steps=2, ramp_steps=4)
     assert [curriculum(n, loss) for n in range(8)] == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
     assert curriculum(0, V1Loss()) == 1
-    module, batch = small(data).train(), a_batch(data)
+    network, batch = small(data).train(), a_batch(data)
     loss = V1Loss(alone_steps=1, ramp_steps=2, normalise="none", trial=1.0)
-    terms = [{k: float(v.detach()) for k, v in loss_terms(module, batch, loss).items()} for _ in range(4)]
+    terms = [{k: float(v.detach()) for k, v in loss_terms(network, batch, loss).items()} for _ in range(4)]
     assert [set(t) for t in terms] == [{"neuron", "trial", "weights"}] * 4
     assert terms[0]["trial"] == terms[1]["trial"] == 0
     assert terms[2]["trial"] == pytest.approx(terms[3]["trial"] / 2, rel=1e-5)
@@ -311,11 +311,11 @@ def test_every_option_trains(data):
         {"eye": 1.0, "trial": 0.0},
     ]
     for choice in choices:
-        module = small(data).train()
+        network = small(data).train()
         loss = V1Loss(**choice)
-        total = torch.stack(list(loss_terms(module, batch, loss).values())).sum()
+        total = torch.stack(list(loss_terms(network, batch, loss).values())).sum()
         total.backward()
-        for name, parameter in module.named_parameters():
+        for name, parameter in network.named_parameters():
             reached = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
             scaled = choice.get("neuron") == "zscore" and name in ("scale", "baseline")
             assert reached or (name.startswith("eye") and not loss.eye) or scaled, (choice, name)
@@ -323,19 +323,19 @@ def test_every_option_trains(data):
 
 @pytest.mark.parametrize("choose", ["correlation", "neuron", "total"])
 def test_the_epoch_is_chosen_without_moving_anything(data, choose):
-    module, batch = small(data).eval(), next(iter(data.batches("validation", seed=0, epoch=0)))
-    before = {k: v.clone() for k, v in module.state_dict().items()}
+    network, batch = small(data).eval(), next(iter(data.batches("validation", seed=0, epoch=0)))
+    before = {k: v.clone() for k, v in network.state_dict().items()}
     with torch.no_grad():
-        found = float(validation(module, batch, V1Loss(choose=choose)))
-        again = float(validation(module, batch, V1Loss(choose=choose)))
+        found = float(validation(network, batch, V1Loss(choose=choose)))
+        again = float(validation(network, batch, V1Loss(choose=choose)))
     assert found == again and np.isfinite(found)
-    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     if choose == "correlation":
         valid = batch["valid"].numpy()
         there = valid[..., 0].any(0)
         psths = [
             (x * valid)[:, there].sum(0) / valid[:, there].sum(0)
-            for x in (module(batch["inputs"]).detach().numpy(), targets(batch).numpy())
+            for x in (network(batch["inputs"]).detach().numpy(), targets(batch).numpy())
         ]
         r = [pearsonr(psths[0][:, k], psths[1][:, k]).statistic for k in range(valid.shape[2])]
         assert found == pytest.approx(1 - np.mean(r), abs=1e-4)

@@ -40,21 +40,21 @@ def task_inputs(trials: int = 5, steps: int = 30, seed: int = 0) -> torch.Tensor
     return (torch.rand(trials, steps, 14, generator=torch.Generator().manual_seed(seed)) < 0.3).float()
 
 
-def published_loop(module: PublishedEiRnn, inputs: torch.Tensor, noise: torch.Tensor | None = None):
+def published_loop(network: PublishedEiRnn, inputs: torch.Tensor, noise: torch.Tensor | None = None):
     """(rates, eye, states) of all units by the published order of operations, one bin after the other."""
-    alpha, w = module.alpha, module.weights
-    embedded = inputs if module.embedding is None else module.embedding(inputs)
-    x = module.start.expand(len(inputs), -1)
+    alpha, w = network.alpha, network.weights
+    embedded = inputs if network.embedding is None else network.embedding(inputs)
+    x = network.start.expand(len(inputs), -1)
     rates, eye, states = [], [], []
     for t in range(inputs.shape[1]):
         r = torch.nn.functional.softplus(x)
-        x = (1 - alpha) * x + alpha * (r @ w.t() + embedded[:, t] @ module.input_weights.t())
+        x = (1 - alpha) * x + alpha * (r @ w.t() + embedded[:, t] @ network.input_weights.t())
         if noise is not None:
-            x = x + module.noise * alpha.mean().sqrt() * noise[:, t]
-        if module.output_scale:
-            r = torch.clamp(module.scale * r + module.baseline, min=0.0)
+            x = x + network.noise * alpha.mean().sqrt() * noise[:, t]
+        if network.output_scale:
+            r = torch.clamp(network.scale * r + network.baseline, min=0.0)
         rates.append(r)
-        eye.append(r[:, : module.n_e] @ module.eye_weights.t() + module.eye_bias)
+        eye.append(r[:, : network.n_e] @ network.eye_weights.t() + network.eye_bias)
         states.append(x)
     return torch.stack(rates, 1), torch.stack(eye, 1), torch.stack(states, 1)
 
@@ -155,7 +155,7 @@ def test_noise_is_that_of_the_published_loop():
     torch.testing.assert_close(found, states, rtol=1e-5, atol=1e-5)
 
 
-def test_noise_at_evaluation_is_an_option_and_one_question_has_one_answer():
+def test_noise_at_evaluation_is_an_option_and_one_target_has_one_prediction():
     inputs = task_inputs()
     noisy, quiet, silent = model().eval(), model(noise_at_evaluation=False).eval(), model(noise=0.0).eval()
     assert torch.equal(noisy(inputs), noisy(inputs))

@@ -92,18 +92,18 @@ def test_synapses_and_branches_that_have_died(cells):
 @pytest.mark.parametrize("version", [1, 2])
 def test_memory_updates_are_those_of_the_plain_loop(cells, version):
     trained = trained_on(cells, version)
-    module, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 60)
+    network, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
-    k, _ = module.memory_decay()
-    state: ElmState = module.initial_state(2)
+    k, _ = network.memory_decay()
+    state: ElmState = network.initial_state(2)
     expected = []
     with torch.no_grad():
         for t in range(60):
-            after = module.next_state(x[:, t], state)
+            after = network.next_state(x[:, t], state)
             trace = after.trace
-            expected.append(scaled_tanh(module.mlp(torch.cat((trace, k * state.memory), 1))))
+            expected.append(scaled_tanh(network.mlp(torch.cat((trace, k * state.memory), 1))))
             state = after
-    np.testing.assert_allclose(memory_updates(module, windows), torch.stack(expected, 1), atol=2e-5)
+    np.testing.assert_allclose(memory_updates(network, windows), torch.stack(expected, 1), atol=2e-5)
 
 
 def test_saturated_memory(cells):
@@ -119,10 +119,10 @@ def test_saturated_memory(cells):
 
 def test_gradients_against_lag_are_finite_differences(cells):
     trained = trained_on(cells, mlp_activation="silu")
-    module, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 50)
-    curves = input_gradients(module, windows)
-    plain_module = ElmNeuron(module.options, compiled=False).double()
-    plain_module.load_state_dict(module.state_dict())
+    network, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 50)
+    curves = input_gradients(network, windows)
+    plain_module = ElmNeuron(network.options, compiled=False).double()
+    plain_module.load_state_dict(network.state_dict())
     plain_module.double()
     x, size = torch.from_numpy(windows.dense()).double(), 1e-5
     for lag in (0, 7, 49):
@@ -143,12 +143,12 @@ def test_an_output_that_forgets_at_once(cells):
 
 
 def test_timescales_at_bounds_and_beyond_the_window(cells):
-    module = neuron(trained_on(cells, learn_memory_tau=True))
-    every = {f.check: f for f in timescale_findings(module, 200, "x")}
+    network = neuron(trained_on(cells, learn_memory_tau=True))
+    every = {f.check: f for f in timescale_findings(network, 200, "x")}
     assert (every["timescales-at-bounds"].verdict, every["longest-timescale"].verdict) == ("PASS", "PASS")
     with torch.no_grad():
-        module._proto_tau_m[[0, 1, 2]] = -40
-    every = {f.check: f for f in timescale_findings(module, 100, "x")}
+        network._proto_tau_m[[0, 1, 2]] = -40
+    every = {f.check: f for f in timescale_findings(network, 100, "x")}
     assert every["timescales-at-bounds"].verdict == every["longest-timescale"].verdict == "WARN"
     assert every["timescales-at-bounds"].value == "3 at 1 ms, 1 at 150 ms"
 

@@ -1,4 +1,4 @@
-"""The family's questions, answers and baselines, on small simulated cells."""
+"""The family's targets, answers and baselines, on small simulated cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli.evaluation.question import Predictor, Question
+from neurocli.evaluation.target import Predictor, Target
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet, Split
@@ -28,49 +28,49 @@ def cells() -> RecordingSet:
 
 
 @pytest.fixture(scope="module")
-def asked(cells) -> Callable[..., tuple[Any, Any, Any, Question]]:
-    """`asked(train, test)` → (family, config, data, question) with so many simulations in each part."""
+def asked(cells) -> Callable[..., tuple[Any, Any, Any, Target]]:
+    """`asked(train, test)` → (family, config, data, target) with so many simulations in each part."""
 
-    def make(train: int, test: int, rivals: str = "none") -> tuple[Any, Any, Any, Question]:
+    def make(train: int, test: int, rivals: str = "none") -> tuple[Any, Any, Any, Target]:
         family = registry().family("elm-v2")
         config = family.Config()
         config.evaluate.rivals = rivals
         names = cells.groups
         split = Split(tuple(names[:train]), (), tuple(names[len(names) - test :]), "given")
         data = family.adapt(cells, config, split)
-        return family, config, data, family.questions(data, config)[0]
+        return family, config, data, family.targets(data, config)[0]
 
     return make
 
 
-def value(family: Any, data: Any, config: Any, question: Question, predictor: Predictor) -> dict[str, float]:
-    answer = predictor.answer(question)
-    assert answer is not None
+def value(family: Any, data: Any, config: Any, target: Target, predictor: Predictor) -> dict[str, float]:
+    prediction = predictor.predict(target)
+    assert prediction is not None
     found = {}
     for metric in family.metrics(data, config):
-        each = [metric.statistics(question.targets[g], answer.values[g]) for g in question.groups]
+        each = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
         found[metric.name] = float(metric.value(np.stack(each).sum(0)))
     return found
 
 
 def test_a_model_answers_every_step_that_is_asked(asked):
-    family, config, data, question = asked(3, 2)
+    family, config, data, target = asked(3, 2)
     torch.manual_seed(0)
     trained = TrainedModel(family.build(config, data.spec).eval(), config, data, 0, [])
-    answer = family.predict(trained, question)
-    for group in question.groups:
-        assert answer.values[group].shape == question.targets[group].shape == (1500, 2)
+    prediction = family.predict(trained, target)
+    for group in target.groups:
+        assert prediction.values[group].shape == target.values[group].shape == (1500, 2)
         recording = data.load(group)
         soma = np.minimum(recording.signal[500:, 0], -55) + 67.7
-        np.testing.assert_allclose(question.targets[group][:, SOMA], soma, atol=1e-4)
-        steps = np.flatnonzero(question.targets[group][:, SPIKE]) + 500
+        np.testing.assert_allclose(target.values[group][:, SOMA], soma, atol=1e-4)
+        steps = np.flatnonzero(target.values[group][:, SPIKE]) + 500
         assert steps.tolist() == sorted(s for s in recording.events["output_spikes"] if s >= 500)
-        assert ((answer.values[group][:, SPIKE] > 0) & (answer.values[group][:, SPIKE] < 1)).all()
+        assert ((prediction.values[group][:, SPIKE] > 0) & (prediction.values[group][:, SPIKE] < 1)).all()
 
 
 def test_filters_are_better_than_a_constant(asked):
-    family, config, data, question = asked(4, 2)
-    found = {p.name: value(family, data, config, question, p) for p in family.baselines(data, config)}
+    family, config, data, target = asked(4, 2)
+    found = {p.name: value(family, data, config, target, p) for p in family.baselines(data, config)}
     assert list(found) == NAMES
     constant = found[NAMES[0]]
     assert constant["AUC"] == 0.5 and abs(constant["EV"]) < 1e-6
@@ -84,7 +84,7 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
     train = [cells[group] for group in cells.groups[:4]]
     linear = LinearFilter(np.repeat([0, 1], 64), (5.0, 20.0))
     chosen, _ = linear._chosen(train, "output_spikes", 500)
-    answer = linear.fit(train, "output_spikes", 500)
+    predict = linear.fit(train, "output_spikes", 500)
 
     def scaled(some: list[Recording], like: list[Recording]) -> np.ndarray:
         every = np.concatenate([linear.features(r)[500:] for r in like])
@@ -104,7 +104,7 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
     assert chosen == ALPHAS[int(np.argmin(errors))]
     ridge = Ridge(chosen * 6000).fit(scaled(train, train), soma(train))
     new = cells[cells.groups[5]]
-    np.testing.assert_allclose(answer(new)[1][500:], ridge.predict(scaled([new], train)), rtol=1e-4)
+    np.testing.assert_allclose(predict(new)[1][500:], ridge.predict(scaled([new], train)), rtol=1e-4)
     spikes = linear.features(new)[:, 0]
     count = np.bincount(new.spikes.step[new.spikes.channel < 64], minlength=new.steps)
     trace = 0.0
@@ -114,22 +114,22 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
 
 
 def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(asked, cells):
-    family, config, data, question = asked(0, 6)
+    family, config, data, target = asked(0, 6)
     config.evaluate.rivals = "quick"
     found = family.baselines(data, config)
     assert [p.name for p in found] == NAMES  # no rivals
     assert all(p.kind == "baseline" and "leaving out each in turn" in p.note for p in found)
     names = cells.groups
-    answer = {p.name: p.answer(question) for p in found}
-    assert value(family, data, config, question, found[0])["AUC"] == 0.5
+    prediction = {p.name: p.predict(target) for p in found}
+    assert value(family, data, config, target, found[0])["AUC"] == 0.5
     left_out = names[2]
     others = Split(tuple(g for g in names if g != left_out), (), (left_out,), "given")
     alone = family.adapt(cells, config, others)
     config.evaluate.rivals = "none"
     for predictor in family.baselines(alone, config):
-        asked_alone = family.questions(alone, config)[0]
-        own = predictor.answer(asked_alone).values[left_out]
-        here = answer[predictor.name].values[left_out]
+        asked_alone = family.targets(alone, config)[0]
+        own = predictor.predict(asked_alone).values[left_out]
+        here = prediction[predictor.name].values[left_out]
         np.testing.assert_allclose(here[:, SOMA], own[:, SOMA], rtol=1e-9)
         # The odds of a spike are those of the fit, times one number for the simulation.
         odds = [p[:, SPIKE] / (1 - p[:, SPIKE]) for p in (here, own)]
@@ -138,15 +138,15 @@ def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(as
 
 
 def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
-    family, config, data, question = asked(0, 2)
+    family, config, data, target = asked(0, 2)
     assert family.baselines(data, config) == []
     monkeypatch.setattr(baselines, "EACH", 3)
     monkeypatch.setattr(baselines, "FOLDS", 2)
-    family, config, data, question = asked(0, 6)
+    family, config, data, target = asked(0, 6)
     fits = []
     original = baselines._constant
     monkeypatch.setattr(baselines, "_constant", lambda train, *rest: fits.append(len(train)) or original(train, *rest))
     constant = family.baselines(data, config)[0]
     assert "one in 2 at a time" in constant.note
-    constant.answer(question)
+    constant.predict(target)
     assert fits == [3, 3]

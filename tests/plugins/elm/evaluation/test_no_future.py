@@ -1,4 +1,4 @@
-"""Nothing that comes after a step moves an answer at it, by a single bit: from recordings through fits to predictions."""
+"""Nothing that comes after a step moves a prediction at it, by a single bit: from recordings through fits to predictions."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def changed_after(cells, group, step):
     )
 
 
-def answers(cells, version, compiled, train, references):
+def predictions(cells, version, compiled, train, references):
     family = registry().family(f"elm-v{version}")
     config = family.Config()
     config.model.num_memory, config.model.num_branch, config.model.compiled = 5, 8, compiled
     config.train.max_steps, config.data.window, config.data.ignored = 3, 200, 100
     names = cells.groups
     data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
-    question = family.questions(data, config)[0]
+    target = family.targets(data, config)[0]
     trained = TrainedModel(registry().family(f"elm-v{version}").untrained(config, data.spec, 0), config, data, 0, [])
-    found = {"model": family.predict(trained, question)}
+    found = {"model": family.predict(trained, target)}
     if references:
-        found |= {p.name: p.answer(question) for p in family.baselines(data, config)}
-    return question, found
+        found |= {p.name: p.predict(target) for p in family.baselines(data, config)}
+    return target, found
 
 
 CASES = [
@@ -72,14 +72,14 @@ CASES = [
 def test_answers_keep_their_bits_whatever_comes_later(cells, version, compiled, train, references):
     group = cells.groups[-1]
     changed = changed_after(cells, group, CUT)
-    both = (answers(some, version, compiled, train, references) for some in (cells, changed))
-    (question, before), (_, after) = both
-    origins = question.origins[group]
+    both = (predictions(some, version, compiled, train, references) for some in (cells, changed))
+    (target, before), (_, after) = both
+    origins = target.origins[group]
     assert origins[0] == 100 and origins[-1] == STEPS - 1, "steps of the recording as it was given"
     seen = origins <= CUT
     assert len(before) == (1 if not references else 5 if train else 4)
-    for name, answer in before.items():
-        one, other = answer.values[group], after[name].values[group]
+    for name, prediction in before.items():
+        one, other = prediction.values[group], after[name].values[group]
         np.testing.assert_array_equal(one[seen], other[seen], err_msg=name)
         if name != "spike rate, mean voltage":
             assert not np.array_equal(one[~seen], other[~seen]), f"{name} does not listen to its input"

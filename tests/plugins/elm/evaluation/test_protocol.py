@@ -21,11 +21,11 @@ from neurocli_elm.data.readers.neuronio import read_file
 from neurocli_elm.data.windows import Windows
 from neurocli_elm.evaluation import protocol
 from neurocli_elm.evaluation.protocol import (
-    Answers,
-    answers,
+    Predictions,
     joined,
     kept,
     plain_scores,
+    predictions,
     published_scores,
     realigned,
     soma_scores,
@@ -82,7 +82,7 @@ def step_by_step(num_memory: int) -> Callable[[Windows], tuple[Any, Any]]:
 )
 def test_published_checkpoints_score_as_the_published_code_scores_them(num_memory, name, auc, rmse, explained):
     recordings = read_file(REAL / name)
-    found = answers(recordings, step_by_step(num_memory))
+    found = predictions(recordings, step_by_step(num_memory))
     scores = published_scores([found])
     assert scores.spikes.auc == pytest.approx(auc, abs=1e-4)
     assert scores.soma.rmse_mv == pytest.approx(rmse, abs=1e-3)
@@ -124,7 +124,7 @@ def test_the_neuron_of_the_family_gives_the_same_answers():
         return output.spike_probability.numpy(), output.soma_mv.numpy()
 
     recordings = read_file(REAL / ONE)
-    one, other = answers(recordings, predict), answers(recordings, step_by_step(15))
+    one, other = predictions(recordings, predict), predictions(recordings, step_by_step(15))
     np.testing.assert_allclose(one.soma_mv, other.soma_mv, atol=1e-4)
     np.testing.assert_allclose(one.probability, other.probability, atol=1e-5)
     assert published_scores([one]).spikes.auc == pytest.approx(0.99582, abs=1e-4)
@@ -149,7 +149,7 @@ def simulations(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6
     return found
 
 
-def made_up(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) -> Answers:
+def made_up(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) -> Predictions:
     """Answers of a model that knows something."""
     rng = np.random.default_rng(seed)
     spike = np.zeros((count, steps), bool)
@@ -158,7 +158,7 @@ def made_up(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) ->
     target = rng.normal(4, 3, spike.shape)
     probability = 1 / (1 + np.exp(-(rng.normal(-6, 1.5, spike.shape) + 3 * spike)))
     guess = 0.8 * target + rng.normal(0.5, 1, spike.shape)
-    return Answers(tuple(f"s{n}" for n in range(count)), spike, probability, target, guess)
+    return Predictions(tuple(f"s{n}" for n in range(count)), spike, probability, target, guess)
 
 
 @pytest.mark.parametrize(("steps", "number"), [(500, 1), (501, 2), (850, 2), (851, 3), (1300, 4), (6000, 17)])
@@ -181,7 +181,7 @@ def test_every_step_is_predicted_from_its_own_window(steps, monkeypatch):
         state = np.cumsum(windows.dense() @ np.array([1, 10, 100, 1000]), axis=1)
         return state, -state
 
-    found = answers(recordings, predict)
+    found = predictions(recordings, predict)
     for n, one in enumerate(recordings):
         assert one.spikes is not None
         once = np.zeros(steps)
@@ -260,12 +260,12 @@ def test_what_cannot_be_evaluated_is_named():
         return windows.spike, windows.soma_mv
 
     with pytest.raises(DataError, match="lasts 499 ms, and 500 ms are needed") as caught:
-        answers(simulations(2, 499), predict)
+        predictions(simulations(2, 499), predict)
     assert "s0" in caught.value.where
     with pytest.raises(DataError, match="last 700 and 800 ms"):
-        answers([simulations(1, 700)[0], simulations(2, 800)[1]], predict)
+        predictions([simulations(1, 700)[0], simulations(2, 800)[1]], predict)
     with pytest.raises(DataError, match="no simulation"):
-        answers([], predict)
+        predictions([], predict)
     with pytest.raises(DataError, match="1300 and 1400"):
         plain_scores([made_up(1), made_up(1, 1400)])
 
@@ -273,7 +273,7 @@ def test_what_cannot_be_evaluated_is_named():
 METRICS = [SpikeAUC(), AveragePrecision(), TruePositives(0.0025), TruePositives(0.01)]
 
 
-def sums(metric: Any, one: Answers) -> np.ndarray:
+def sums(metric: Any, one: Predictions) -> np.ndarray:
     """[simulation, channel, k]"""
     pairs = (one.target_mv, one.soma_mv) if metric.unit else (one.spike, one.probability)
     return np.array([metric.statistics(y[:, None], p[:, None]) for y, p in zip(*pairs, strict=True)])

@@ -23,13 +23,13 @@ def cells():
 
 
 def asked(cells, *checkpoints):
-    """(family, config, data, main question) of a test of two simulations."""
+    """(family, config, data, main target) of a test of two simulations."""
     family = registry().family("elm-v2")
     config = family.Config()
     config.evaluate.rivals = "none"
     config.evaluate.checkpoints = checkpoints
     data = family.adapt(cells, config, Split(tuple(cells.groups[:2]), (), tuple(cells.groups[2:]), "given"))
-    return family, config, data, family.questions(data, config)[0]
+    return family, config, data, family.targets(data, config)[0]
 
 
 def saved(folder, config, inputs):
@@ -46,12 +46,12 @@ def saved(folder, config, inputs):
 def test_a_checkpoint_answers_as_its_neuron_does(cells, tmp_path):
     family, config, data, _ = asked(cells)
     neuron, path = saved(tmp_path / "elsewhere", config, data.channels)
-    family, config, data, question = asked(cells, path)
+    family, config, data, target = asked(cells, path)
     [reference] = [p for p in family.baselines(data, config) if p.kind == "control"]
     assert reference.name == "elsewhere"
-    expected = family.predict(TrainedModel(neuron, config, data, 0, []), question)
-    found = reference.answer(question)
-    for group in question.groups:
+    expected = family.predict(TrainedModel(neuron, config, data, 0, []), target)
+    found = reference.predict(target)
+    for group in target.groups:
         np.testing.assert_allclose(found.values[group], expected.values[group], atol=1e-6)
 
 
@@ -69,10 +69,10 @@ def test_one_of_another_cell_is_refused(cells, tmp_path):
 
 
 def test_a_neuron_for_other_inputs_is_not_scored(cells, tmp_path):
-    family, config, data, question = asked(cells)
+    family, config, data, target = asked(cells)
     neuron, _ = saved(tmp_path / "other", config, 300)
     with pytest.raises(DataError, match="for 300 inputs, and the data have 128"):
-        family.predict(TrainedModel(neuron, config, data, 0, []), question)
+        family.predict(TrainedModel(neuron, config, data, 0, []), target)
 
 
 def test_a_reference_that_does_not_fit_is_said_before_the_training(cells, tmp_path):

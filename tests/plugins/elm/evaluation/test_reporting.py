@@ -31,8 +31,8 @@ def asked(cells, train, test):
 
 def test_the_number_of_spikes_is_the_one_that_the_score_rests_on(cells):
     family, config, data = asked(cells, 2, 4)
-    question = family.questions(data, config)[0]
-    scored = int(sum(target[:, 1].sum() for target in question.targets.values()))
+    target = family.targets(data, config)[0]
+    scored = int(sum(observed[:, 1].sum() for observed in target.values.values()))
     every = sum(len(cells[group].events["output_spikes"]) for group in data.split.test)
     assert scored < every
     told = family.notes(data, config)[0]
@@ -94,10 +94,10 @@ def test_dead_synapses_are_held_to_one_condition(cells):
     from neurocli_elm.diagnosis.model import synapse_findings
 
     _, config, data = asked(cells, 2, 4)
-    module = registry().family("elm-v2").untrained(config, data.spec, 0)
-    found = [synapse_findings(module, "x")[0]]
+    network = registry().family("elm-v2").untrained(config, data.spec, 0)
+    found = [synapse_findings(network, "x")[0]]
     with torch.no_grad():
-        module._proto_w_s.fill_(-1)
-    found.append(synapse_findings(module, "x")[0])
+        network._proto_w_s.fill_(-1)
+    found.append(synapse_findings(network, "x")[0])
     assert [f.verdict for f in found] == ["PASS", "FAIL"] and found[0].threshold == found[1].threshold
     assert found[1].advice

@@ -119,7 +119,7 @@ def test_traces_are_leaky_sums_of_weighted_events():
 def test_the_loss_is_the_neurons(burn_in):
     batch, loss = batch_of(10, 4), LossConfig(spike=0.3, soma=0.7, burn_in=burn_in)
 
-    class Answers:
+    class Predictions:
         def __init__(self, y):
             self.y = y
 
@@ -130,7 +130,7 @@ def test_the_loss_is_the_neurons(burn_in):
     batch["sign"] = torch.ones(10)
 
     def theirs(y):
-        return sum(loss_terms(Answers(y), batch, loss).values())
+        return sum(loss_terms(Predictions(y), batch, loss).values())
 
     assert max(gradients(lambda y: window_loss(y, batch, loss), theirs, [y], torch.tensor(2.0))) < 1e-6
     changed = y.clone()
@@ -160,57 +160,57 @@ def test_a_network_has_the_size_that_is_asked_for(layout, excitatory, channels, 
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """(family, config, data, question) of a short training with a cache of its own."""
+    """(family, config, data, target) of a short training with a cache of its own."""
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
     cells = small_cells(0, simulations=6, duration_ms=2000)
     family = registry().family("elm-v2")
     config = family.Config()
     config.train.max_steps, config.data.window = 60, 200
     data = family.adapt(cells, config, Split(tuple(cells.groups[:4]), (), tuple(cells.groups[4:]), "given"))
-    return family, config, data, family.questions(data, config)[0]
+    return family, config, data, family.targets(data, config)[0]
 
 
-def rmse(question, answer):
-    errors = [(answer.values[g] - question.targets[g])[:, 0] for g in question.groups]
+def rmse(target, prediction):
+    errors = [(prediction.values[g] - target.values[g])[:, 0] for g in target.groups]
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked):
-    family, config, data, question = asked
+    family, config, data, target = asked
     config.evaluate.rivals = "full"
     found = {p.name: p for p in family.baselines(data, config)}
-    constant = rmse(question, found["spike rate, mean voltage"].answer(question))
+    constant = rmse(target, found["spike rate, mean voltage"].predict(target))
     state = torch.random.get_rng_state()
     for rival in RIVALS:
         predictor = found[rival.name]
         assert predictor.cost() is None
-        assert rmse(question, predictor.answer(question)) < 0.9 * constant
+        assert rmse(target, predictor.predict(target)) < 0.9 * constant
         cost = predictor.cost()
         assert cost.cpu_s > 0 and cost.parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
     assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, monkeypatch):
-    _, config, data, question = asked
+    _, config, data, target = asked
     config.train.max_steps, config.evaluate.rivals = 5, "full"
     fits = []
     original = rivals_room.fit_network
     monkeypatch.setattr(rivals_room, "fit_network", lambda *a, **k: fits.append(1) or original(*a, **k))
-    first = [p.answer(question) for p in rivals(data, config, 2)]
+    first = [p.predict(target) for p in rivals(data, config, 2)]
     assert len(fits) == 3
     config.train.seed, config.train.learning_rate = 5, 1e-4
-    again = [p.answer(question) for p in rivals(data, config, 2)]
+    again = [p.predict(target) for p in rivals(data, config, 2)]
     assert len(fits) == 3, "another run on the same data"
     for one, other in zip(first, again, strict=True):
-        for group in question.groups:
+        for group in target.groups:
             np.testing.assert_array_equal(one.values[group], other.values[group])
     config.train.max_steps = 6
-    rivals(data, config, 2)[0].answer(question)
+    rivals(data, config, 2)[0].predict(target)
     assert len(fits) == 4, "another number of steps"
 
 
 def test_the_default_has_the_strongest_with_all_its_steps_and_they_can_be_left_out(asked):
-    family, config, data, question = asked
+    family, config, data, target = asked
     config.train.max_steps = 3
 
     def found():
@@ -219,8 +219,8 @@ def test_the_default_has_the_strongest_with_all_its_steps_and_they_can_be_left_o
     [quick] = found()
     config.evaluate.rivals = "full"
     full = next(p for p in found() if p.name == quick.name)
-    one, other = quick.answer(question), full.answer(question)
-    for group in question.groups:
+    one, other = quick.predict(target), full.predict(target)
+    for group in target.groups:
         np.testing.assert_array_equal(one.values[group], other.values[group])
     assert len(found()) == len(RIVALS)
     config.evaluate.rivals = "none"
@@ -237,14 +237,12 @@ def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_
     config = family.Config()
     config.evaluate.rivals = "full"
     data = family.adapt(cells, config)
-    [question] = family.questions(data, config)
+    [target] = family.targets(data, config)
     for predictor in rivals(data, config, 2):
-        answer = predictor.answer(question)
-        each = [np.mean((answer.values[g] - question.targets[g])[:, 0] ** 2) for g in question.groups]
+        prediction = predictor.predict(target)
+        each = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
         low, _ = mean_interval(np.array(each))
-        spikes, odds = (
-            np.concatenate([v[g][:, 1] for g in question.groups]) for v in (question.targets, answer.values)
-        )
+        spikes, odds = (np.concatenate([v[g][:, 1] for g in target.groups]) for v in (target.values, prediction.values))
         assert np.sqrt(low) < 1.012, predictor.name
         assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
         assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)

@@ -94,30 +94,30 @@ def test_digits_that_their_units_tell_are_learned(trained):
 
 def test_scores_are_those_of_scikit_learn(trained):
     family, model = trained
-    question = family.questions(model.data, model.config)[0]
-    answer = family.predict(model, question)
-    truth = np.concatenate([question.targets[g].argmax(1) for g in question.groups])
-    said = np.concatenate([answer.values[g] for g in question.groups])
+    target = family.targets(model.data, model.config)[0]
+    prediction = family.predict(model, target)
+    truth = np.concatenate([target.values[g].argmax(1) for g in target.groups])
+    said = np.concatenate([prediction.values[g] for g in target.groups])
     for metric, want in (
         (Accuracy(), accuracy_score(truth, said.argmax(1))),
         (LogLoss(), log_loss(truth, said, labels=range(20))),
     ):
-        each = [metric.statistics(question.targets[g], answer.values[g]) for g in question.groups]
+        each = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
         assert float(metric.value(np.stack(each).sum(0))) == pytest.approx(want, rel=1e-9)
 
 
 def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
     family, model = trained
-    data, question = model.data, family.questions(model.data, model.config)[0]
-    answer = family.predict(model, question)
+    data, target = model.data, family.targets(model.data, model.config)[0]
+    prediction = family.predict(model, target)
     rows = data.scored_rows("test")["speaker 4"]
     batch = data.batch(rows)
     x = torch.zeros(len(rows), data.num_steps, 700)
     x.index_put_((batch["sample"], batch["step"], batch["channel"]), batch["sign"])
     with torch.no_grad():
         want = torch.softmax(model.network(x)[:, -1].double(), -1).numpy()
-    np.testing.assert_allclose(answer.values["speaker 4"], want, atol=1e-5)
-    assert [data.label[n] for n in rows[:, 0]] == question.targets["speaker 4"].argmax(1).tolist()
+    np.testing.assert_allclose(prediction.values["speaker 4"], want, atol=1e-5)
+    assert [data.label[n] for n in rows[:, 0]] == target.values["speaker 4"].argmax(1).tolist()
     every = probabilities(model.network, data, rows, every=20)
     assert every.shape == (len(rows), 5, 20)
     np.testing.assert_allclose(every[:, -1], want, atol=1e-5)
@@ -150,9 +150,9 @@ def test_counts_of_the_baselines_are_those_of_the_spikes(trained):
 
 def test_exhibits_hold_what_the_model_says(trained, tmp_path):
     family, model = trained
-    question = family.questions(model.data, model.config)[0]
-    answers = {question.name: family.predict(model, question)}
-    (confused,) = family.evaluate_more(model, answers, tmp_path)
+    target = family.targets(model.data, model.config)[0]
+    predictions = {target.name: family.predict(model, target)}
+    (confused,) = family.evaluate_more(model, predictions, tmp_path)
     assert sum(row[1] for row in confused.table.rows) == 120 and confused.figure.is_file()
     right = sum(row[1] * row[2] for row in confused.table.rows) / 120
     assert right > 0.9
@@ -200,11 +200,11 @@ def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, a
     family, config, data = adapted(digits, sets=sets)
     network = family.build(config, data.spec)
     assert (network.options.delta_t, network.options.num_output) == (bins, outputs)
-    question = family.questions(data, config)[0]
-    answer = family.predict(TrainedModel(network.eval(), config, data, 0, []), question)
-    for group, target in question.targets.items():
-        assert answer.values[group].shape == target.shape and target.shape[1] == outputs
-        np.testing.assert_allclose(answer.values[group].sum(1), 1)
+    target = family.targets(data, config)[0]
+    prediction = family.predict(TrainedModel(network.eval(), config, data, 0, []), target)
+    for group, observed in target.values.items():
+        assert prediction.values[group].shape == observed.shape and observed.shape[1] == outputs
+        np.testing.assert_allclose(prediction.values[group].sum(1), 1)
 
 
 def test_options_for_digits_refuse_cells_and_say_where_digits_come_from(digits):
@@ -239,10 +239,10 @@ def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monk
     assert told["protocol"]["split"] == "new data" and len(told["protocol"]["groups"]["test"]) == 120
 
 
-def test_questions_about_other_parts_are_answered_for_their_own_samples(trained):
+def test_targets_of_other_parts_are_predicted_for_their_own_samples(trained):
     family, model = trained
     for part in ("validation", "train"):
-        question = family.questions(model.data, model.config, part)[0]
-        answer = family.predict(model, question)
-        right = [(answer.values[g].argmax(1) == target.argmax(1)).mean() for g, target in question.targets.items()]
+        target = family.targets(model.data, model.config, part)[0]
+        prediction = family.predict(model, target)
+        right = [(prediction.values[g].argmax(1) == observed.argmax(1)).mean() for g, observed in target.values.items()]
         assert np.mean(right) > 0.9

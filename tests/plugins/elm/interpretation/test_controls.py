@@ -43,27 +43,27 @@ def neuron_of(cells, version=2):
     config.model.num_memory, config.model.num_branch = 6, 8
     names = cells.groups
     data = SimulationData(cells, config, Split(tuple(names[:2]), (), tuple(names[2:]), "given"))
-    module = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
+    network = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
     with torch.no_grad():
-        module._proto_w_s.copy_(0.5 + torch.rand(len(module._proto_w_s), generator=torch.Generator().manual_seed(1)))
-    return module, data
+        network._proto_w_s.copy_(0.5 + torch.rand(len(network._proto_w_s), generator=torch.Generator().manual_seed(1)))
+    return network, data
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_random_weights_are_the_trained_ones_dealt_out_within_their_kind(cells, version):
-    module, data = neuron_of(cells, version)
-    dealt = random_neuron(module, data.excitatory, 3)
-    valid, exciting = module.valid_indices_mask, module.synapse_channels < data.excitatory
+    network, data = neuron_of(cells, version)
+    dealt = random_neuron(network, data.excitatory, 3)
+    valid, exciting = network.valid_indices_mask, network.synapse_channels < data.excitatory
     for kind in (exciting & valid, ~exciting & valid):
-        one, other = module._proto_w_s[kind], dealt._proto_w_s[kind]
+        one, other = network._proto_w_s[kind], dealt._proto_w_s[kind]
         assert not torch.equal(one, other) and torch.equal(one.sort().values, other.sort().values)
-    assert torch.equal(module._proto_w_s[~valid], dealt._proto_w_s[~valid])
-    for mine, theirs in zip((*module.mlp.linears, module.w_y), (*dealt.mlp.linears, dealt.w_y), strict=True):
+    assert torch.equal(network._proto_w_s[~valid], dealt._proto_w_s[~valid])
+    for mine, theirs in zip((*network.mlp.linears, network.w_y), (*dealt.mlp.linears, dealt.w_y), strict=True):
         assert not torch.equal(mine.weight, theirs.weight)
         assert torch.equal(mine.weight.flatten().sort().values, theirs.weight.flatten().sort().values)
-    assert torch.equal(module.tau_m, dealt.tau_m)
-    assert not torch.equal(dealt._proto_w_s, random_neuron(module, data.excitatory, 4)._proto_w_s)
-    assert torch.equal(dealt._proto_w_s, random_neuron(module, data.excitatory, 3)._proto_w_s)
+    assert torch.equal(network.tau_m, dealt.tau_m)
+    assert not torch.equal(dealt._proto_w_s, random_neuron(network, data.excitatory, 4)._proto_w_s)
+    assert torch.equal(dealt._proto_w_s, random_neuron(network, data.excitatory, 3)._proto_w_s)
 
 
 def claims_of(data, scores, nulls, monkeypatch, tmp_path, **truths):
@@ -73,10 +73,10 @@ def claims_of(data, scores, nulls, monkeypatch, tmp_path, **truths):
 
 def test_random_weights_score_high_where_routing_alone_tells_and_low_where_it_does_not(cells, monkeypatch, tmp_path):
     """Inputs with more synapses do more, whatever the weights: in such a world a good rank says nothing of learning."""
-    module, data = neuron_of(cells)
-    nulls = random_scores(module, data, "test", [])
-    own = scores_of(kernels_of(module, data, "test", 8), None)
-    synapses = np.bincount(module.synapse_channels[module.valid_indices_mask].numpy(), minlength=data.channels)
+    network, data = neuron_of(cells)
+    nulls = random_scores(network, data, "test", [])
+    own = scores_of(kernels_of(network, data, "test", 8), None)
+    synapses = np.bincount(network.synapse_channels[network.valid_indices_mask].numpy(), minlength=data.channels)
     random = np.random.default_rng(0)
     truths = {WEIGHT: synapses + 0.1 * random.random(data.channels), EFFECT: random.random(data.channels)}
     claims = claims_of(data, own, nulls, monkeypatch, tmp_path, **truths)
@@ -137,20 +137,20 @@ def taught(cells, steps=500):
     config.model.num_memory, config.model.num_branch, config.data.window = 10, 16, 300
     names = cells.groups
     data = SimulationData(cells, config, Split(tuple(names[:18]), (), tuple(names[18:]), "given"))
-    module = registry().family("elm-v2").untrained(config, data.spec, 0).train()
-    optimiser = torch.optim.Adam(module.parameters(), 1e-2)
+    network = registry().family("elm-v2").untrained(config, data.spec, 0).train()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     schedule = CosineAnnealingLR(optimiser, steps)
     done = 0
     for epoch in range(steps):
         for batch in data.batches("train", seed=0, epoch=epoch):
             optimiser.zero_grad()
-            family.loss(module, batch, config).total.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            family.loss(network, batch, config).total.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             done += 1
             if done == steps:
-                return TrainedModel(module.eval(), config, data, 0, [], None, family)
+                return TrainedModel(network.eval(), config, data, 0, [], None, family)
     raise AssertionError
 
 
@@ -160,8 +160,8 @@ def test_distance_is_found_in_a_cell_that_has_one_and_not_in_a_point(monkeypatch
     found = {}
     for name, options in (("tree", {}), ("point", POINT)):
         trained = taught(simulated(**options))
-        module, data = trained.network, trained.dataset
-        own, nulls = scores_of(kernels_of(module, data, "test"), None), random_scores(module, data, "test", [])
+        network, data = trained.network, trained.dataset
+        own, nulls = scores_of(kernels_of(network, data, "test"), None), random_scores(network, data, "test", [])
         found[name] = recovery_exhibit(data, own, nulls, tmp_path).claims
     key = f"{RESPONSE}, excitatory, {DISTANCE}"
     assert found["tree"][key] < -0.5 and found["tree"][f"{key}, p"] == 0.05

@@ -69,13 +69,13 @@ def trained_on(cells: RecordingSet, version: int = 2, split: Split | None = None
     names = cells.groups
     usual = Split(tuple(names[:2]), (names[2],), tuple(names[3:]))
     data = SimulationData(cells, config, split or usual)
-    module = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
+    network = registry().family(f"elm-v{version}").untrained(config, data.spec, 0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        module._proto_w_s.copy_(torch.rand(len(module._proto_w_s), generator=generator) - 0.1)
-        for layer in (*module.mlp.linears, module.w_y):
+        network._proto_w_s.copy_(torch.rand(len(network._proto_w_s), generator=generator) - 0.1)
+        for layer in (*network.mlp.linears, network.w_y):
             layer.weight.mul_(2)
-    return TrainedModel(module, config, data, 0, [], None, registry().family(f"elm-v{version}"))
+    return TrainedModel(network, config, data, 0, [], None, registry().family(f"elm-v{version}"))
 
 
 def parts(trained: TrainedModel) -> tuple[ElmNeuron, SimulationData]:
@@ -86,15 +86,15 @@ def parts(trained: TrainedModel) -> tuple[ElmNeuron, SimulationData]:
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_outputs_of_branch_traces_are_those_of_the_neuron(cells, version, activation):
-    module, data = parts(trained_on(cells, version, mlp_activation=activation))
+    network, data = parts(trained_on(cells, version, mlp_activation=activation))
     events = some_windows(data, "test", 3, 120).input_events()
     with torch.no_grad():
-        expected = module.forward_events(events)
-        found = output_of(module, branch_traces(module, events)).transpose(0, 1)
+        expected = network.forward_events(events)
+        found = output_of(network, branch_traces(network, events)).transpose(0, 1)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
     x = events.dense(data.channels)
-    sent = (x @ branch_weights(module))[0]
-    torch.testing.assert_close(branch_traces(module, events)[0], sent, atol=1e-5, rtol=1e-4)
+    sent = (x @ branch_weights(network))[0]
+    torch.testing.assert_close(branch_traces(network, events)[0], sent, atol=1e-5, rtol=1e-4)
 
 
 def test_input_before_a_step_is_the_end_of_the_simulation_until_then(cells):
@@ -112,24 +112,24 @@ def test_input_before_a_step_is_the_end_of_the_simulation_until_then(cells):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_gradients_of_events_are_those_of_dense_input(cells, version):
-    module, data = parts(trained_on(cells, version))
+    network, data = parts(trained_on(cells, version))
     events = some_windows(data, "test", 3, 80).input_events()
     x = events.dense(data.channels).transpose(0, 1).requires_grad_()
     for output in (0, 1):
-        (expected,) = torch.autograd.grad(module(x)[:, -1, output].sum(), x)
-        gradients = branch_gradients(module, branch_traces(module, events), output)
-        found = event_attribution(events, gradients, branch_weights(module))
+        (expected,) = torch.autograd.grad(network(x)[:, -1, output].sum(), x)
+        gradients = branch_gradients(network, branch_traces(network, events), output)
+        found = event_attribution(events, gradients, branch_weights(network))
         want = (expected * x)[events.sample, events.step, events.channel]
         torch.testing.assert_close(found, want.detach(), atol=1e-5, rtol=1e-3)
 
 
 def test_integrated_gradients_add_up(cells, monkeypatch):
-    module, data = parts(trained_on(cells))
+    network, data = parts(trained_on(cells))
     spikes, others = spike_places(data, "test")
     for places in (spikes[:4], others[:4]):
-        rough = attribution_of(module, data, places)
+        rough = attribution_of(network, data, places)
         monkeypatch.setattr(attribution, "POINTS", 512)
-        found = attribution_of(module, data, places)
+        found = attribution_of(network, data, places)
         monkeypatch.undo()
         difference = found.logit - found.silent
         assert abs(found.by_lag.sum() - difference) < 0.02
@@ -139,7 +139,7 @@ def test_integrated_gradients_add_up(cells, monkeypatch):
         events = events_before(data, places, 500)
         assert found.events.sum() == pytest.approx(len(events.sign) / len(places))
         with torch.no_grad():
-            logits = module.forward_events(events)[:, -1, 0]
+            logits = network.forward_events(events)[:, -1, 0]
         assert found.logit == pytest.approx(float(logits.mean()), abs=1e-4)
 
 
@@ -154,12 +154,12 @@ def test_places_of_spikes_and_of_none(cells):
 
 
 def test_kernels_tell_what_one_event_more_does(cells):
-    module, data = parts(trained_on(cells))
-    kernels = kernels_of(module, data, "test")
+    network, data = parts(trained_on(cells))
+    kernels = kernels_of(network, data, "test")
     windows = some_windows(data, "test", 48, 400)
     events = windows.input_events()
-    exact = ElmNeuron(module.options, compiled=False)
-    exact.load_state_dict(module.state_dict())
+    exact = ElmNeuron(network.options, compiled=False)
+    exact.load_state_dict(network.state_dict())
     exact.double()
     x = events.dense(data.channels, torch.float64).transpose(0, 1).contiguous()
     with torch.no_grad():
@@ -177,14 +177,14 @@ def test_kernels_tell_what_one_event_more_does(cells):
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, version, held):
-    module, data = parts(trained_on(cells, version))
-    on = ablation.tested(module, data, "test")
-    mean = mean_memory(module, on)
+    network, data = parts(trained_on(cells, version))
+    on = ablation.tested(network, data, "test")
+    mean = mean_memory(network, on)
     units = np.array([1, 4])
-    cut_off = without(module, units, mean if held else None)
+    cut_off = without(network, units, mean if held else None)
     windows = some_windows(data, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
-    state = module.initial_state(2)
+    state = network.initial_state(2)
     expected = []
 
     def fixed(memory: torch.Tensor) -> torch.Tensor:
@@ -194,11 +194,11 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
 
     with torch.no_grad():
         for t in range(60):
-            state = module.next_state(x[:, t], state._replace(memory=fixed(state.memory)))
-            expected.append(module.w_y(fixed(state.memory)))
+            state = network.next_state(x[:, t], state._replace(memory=fixed(state.memory)))
+            expected.append(network.w_y(fixed(state.memory)))
         found = cut_off(x)
     torch.testing.assert_close(found, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)
-    states = [module.forward_states(_whole(data, group)).memory[0, 500:].mean(0) for group in data.split.test]
+    states = [network.forward_states(_whole(data, group)).memory[0, 500:].mean(0) for group in data.split.test]
     torch.testing.assert_close(mean, torch.stack(states).mean(0).detach(), atol=1e-5, rtol=1e-4)
 
 
@@ -207,12 +207,12 @@ def _whole(data: SimulationData, group: str) -> InputEvents:
 
 
 def test_ablation_scores_are_rmse_and_auc(cells):
-    module, data = parts(trained_on(cells, split=Split((), (), tuple(cells.groups), "given")))
-    found = score(module, ablation.tested(module, data, "test"))
+    network, data = parts(trained_on(cells, split=Split((), (), tuple(cells.groups), "given")))
+    found = score(network, ablation.tested(network, data, "test"))
     errors, truth, guess = [], [], []
     for group in data.split.test:
         with torch.no_grad():
-            spike, soma = module.neuronio_output(_whole(data, group))
+            spike, soma = network.neuronio_output(_whole(data, group))
         recording = data.load(group)
         target = np.minimum(recording.signal[500:, 0], -55) + 67.7
         errors.append(soma[0, 500:].numpy() - target)
@@ -235,12 +235,12 @@ def test_bands_hold_every_unit_once():
 
 
 def test_what_a_unit_moves_is_its_readout_times_its_spread(cells):
-    module, data = parts(trained_on(cells))
+    network, data = parts(trained_on(cells))
     windows = some_windows(data, "test", 16)
     with torch.no_grad():
-        memory = module.forward_states(windows.input_events()).memory[:, 150:].flatten(0, 1).numpy()
-        weight = module.w_y.weight.abs().numpy()
-    found = moves(module, data, "test")
+        memory = network.forward_states(windows.input_events()).memory[:, 150:].flatten(0, 1).numpy()
+        weight = network.w_y.weight.abs().numpy()
+    found = moves(network, data, "test")
     np.testing.assert_allclose(found[0], weight[0] * memory.std(0, ddof=1), rtol=1e-3)
     np.testing.assert_allclose(found[1], 10 * weight[1] * memory.std(0, ddof=1), rtol=1e-3)
 

@@ -213,7 +213,7 @@ def test_spikes_of_the_soma_alone_are_those_that_scipy_finds():
 def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
     """NMDA's block gives way where several synapses of a branch are active: the nonlinearity that the data is about."""
 
-    def answer(times: int, magnesium: float) -> float:
+    def predict(times: int, magnesium: float) -> float:
         config = changed(
             DendriteConfig(),
             duration_ms=250,
@@ -228,8 +228,8 @@ def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
         found = engine_numba.simulate(config, cell, when, np.full(times, tip)).soma
         return float((found - found[:100].mean()).max())
 
-    assert answer(8, 1.0) > 1.4 * 8 * answer(1, 1.0)
-    assert answer(8, 0.0) < 0.6 * 8 * answer(1, 0.0), "without the block, the driving force shrinks"
+    assert predict(8, 1.0) > 1.4 * 8 * predict(1, 1.0)
+    assert predict(8, 0.0) < 0.6 * 8 * predict(1, 0.0), "without the block, the driving force shrinks"
 
 
 # ---- the tree

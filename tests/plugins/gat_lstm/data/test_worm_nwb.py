@@ -70,9 +70,9 @@ def with_rois(
         indicator=glows,
         location="head",
     )
-    module = content.create_processing_module("ophys", "traces")
+    network = content.create_processing_module("ophys", "traces")
     segmentation = ImageSegmentation()
-    module.add(segmentation)
+    network.add(segmentation)
     table = segmentation.create_plane_segmentation(name="PlaneSegmentation", description="neurons", imaging_plane=plane)
     if names is not None:
         table.add_column("neuron_name", "its name")
@@ -82,7 +82,7 @@ def with_rois(
     for number, kind in enumerate(kinds):
         region = table.create_roi_table_region(description="the neurons", region=list(order))
         holder = {"DfOverF": DfOverF, "Fluorescence": Fluorescence}[kind](name=f"{kind}{number}")
-        module.add(holder)
+        network.add(holder)
         clock = {"timestamps": TIMES} if time is None else time
         series = {"name": f"{kind}Series{number}", "data": data + number, "rois": region, "unit": "n.a."}
         holder.create_roi_response_series(**series, **clock)

@@ -41,13 +41,13 @@ def model(recordings: RecordingSet, **options) -> TrainedModel:
     data.forecasts.clear()
     data._graphs.clear()
     torch.manual_seed(0)
-    module = build_v2(config, data.spec)
+    network = build_v2(config, data.spec)
     for fold in range(data.folds):
         if options.get("linear") != "none":
-            module.set_linear(fold, data.linear(fold).paths)
-        for member in module.members_of(fold):
+            network.set_linear(fold, data.linear(fold).paths)
+        for member in network.members_of(fold):
             torch.nn.init.normal_(member.head.weight, std=0.02)
-    return TrainedModel(module.eval(), config, data, 0, [])
+    return TrainedModel(network.eval(), config, data, 0, [])
 
 
 @pytest.fixture
@@ -321,8 +321,8 @@ def test_new_worms_of_another_run(recordings, trained):
     """A run that is asked about worms it never saw: all folds answer, and there is nothing to train on."""
     old, new = recordings.groups[:3], recordings.groups[3:]
     data = WormData(recordings.subset(new), trained.config, Split((), (), tuple(new)))
-    module = build_v2(trained.config, data.spec)
-    found = trained_findings(TrainedModel(module, trained.config, data, 0, []))
+    network = build_v2(trained.config, data.spec)
+    found = trained_findings(TrainedModel(network, trained.config, data, 0, []))
     assert not failed(found) and of(found, "paths-agree") and len(old) == 3
     assert not of(found, "S-against-linear") and not of(found, "train-test-gap")
 
@@ -332,10 +332,10 @@ def test_the_published_model(recordings):
     first, second, third = recordings.groups[:3]
     data = WormData(recordings.subset([first, second, third]), config, Split((first, second), (), (third,)))
     torch.manual_seed(0)
-    module = build_v1(config, data.spec)
-    for member in module.members:
+    network = build_v1(config, data.spec)
+    for member in network.members:
         torch.nn.init.normal_(member.head[-1].weight, std=0.02)
-    found = trained_findings(TrainedModel(module.eval(), config, data, 0, []))
+    found = trained_findings(TrainedModel(network.eval(), config, data, 0, []))
     assert not failed(found)
     assert {"edges", "paths-agree", "causality", "locality", "gradients", "dead-units"} <= {f.check for f in found}
     assert not of(found, "correction")

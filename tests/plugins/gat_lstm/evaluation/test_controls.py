@@ -37,20 +37,20 @@ def test_controls_are_the_other_graphs(model, config):
 
 @pytest.fixture(scope="module")
 def evaluated(walks, neuro, tmp_path_factory):
-    """(the run, the answer of evaluate --controls, the folder of all runs)."""
+    """(the run, the prediction of evaluate --controls, the folder of all runs)."""
     place = tmp_path_factory.mktemp("controls")
     walks(3).save(place / "worms.h5")
     root = place / "runs"
     trained = neuro("train", "gat-lstm-v2", "--data", place / "worms.h5", "--runs-dir", root, *FAST)
     assert trained.code == 0, trained
-    run = RunFolder(trained.answer["data"]["run"])
+    run = RunFolder(trained.predict["data"]["run"])
     done = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert done.code == 0, done
-    return run, done.answer["data"], root
+    return run, done.predict["data"], root
 
 
 def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
-    run, answer, root = evaluated
+    run, prediction, root = evaluated
     config = run.read_config()
     others = [r for r in list_runs(root) if r.name != run.name]
     assert len(others) == 3
@@ -61,8 +61,8 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
         info = other.read_info()
         assert info["control_of"] == run.name and info["status"] == "finished"
         assert info["split"] == run.read_info()["split"] and info["data"] == run.read_info()["data"]
-    assert {row["run"] for row in answer["controls"]} == {str(r.path) for r in others}
-    (wiring,) = answer["control_exhibits"]
+    assert {row["run"] for row in prediction["controls"]} == {str(r.path) for r in others}
+    (wiring,) = prediction["control_exhibits"]
     assert wiring["name"] == "wiring" and len(wiring["table"]["rows"]) == 4
     assert {other.read_info()["control"] for other in others} == {"none graph", "shuffled graph", "full graph"}
 
@@ -70,41 +70,41 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
 def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
     run, _, root = evaluated
     assert RunFolder.find(root, "latest").name == run.name != list_runs(root)[0].name
-    rows = neuro("runs", "--runs-dir", root).answer["data"]["runs"]
+    rows = neuro("runs", "--runs-dir", root).predict["data"]["runs"]
     assert [row["control_of"] for row in rows].count(run.name) == 3
 
 
 def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
-    run, answer, root = evaluated
-    none = next(row["run"] for row in answer["controls"] if row["control"] == "none graph")
-    options = neuro("compare", run.path, none, "--runs-dir", root).answer["data"]["options"]
+    run, prediction, root = evaluated
+    none = next(row["run"] for row in prediction["controls"] if row["control"] == "none graph")
+    options = neuro("compare", run.path, none, "--runs-dir", root).predict["data"]["options"]
     assert options == {RunFolder(none).name: {"model.graph": '"real" → "none"'}}
 
 
 def test_differences_are_paired_by_worm(evaluated, tmp_path):
-    run, answer, _ = evaluated
+    run, prediction, _ = evaluated
     family, trained = trained_of_run(run, None, "cpu", Reporter())
-    questions = family.questions(trained.dataset, trained.config)
+    targets = family.targets(trained.dataset, trained.config)
 
-    def skills(of, question):
-        values = family.predict(of, question).values
+    def skills(of, target):
+        values = family.predict(of, target).values
         each = []
-        for g in question.groups:
-            target, answer, now = (question.as_scored(g, x[g]) for x in (question.targets, values, question.now))
-            known = np.isfinite(target)
-            error, change = answer - target, now - target
+        for g in target.groups:
+            observed, prediction, now = (target.as_scored(g, x[g]) for x in (target.values, values, target.now))
+            known = np.isfinite(observed)
+            error, change = prediction - observed, now - observed
             each.append(1 - np.sum(error[known].astype(float) ** 2) / np.sum(change[known].astype(float) ** 2))
         return np.array(each)
 
-    rows = [row for row in answer["controls"] if row["metric"] == "S"]
-    assert {(row["control"], row["question"]) for row in rows} == {
-        (f"{kind} graph", q.name) for kind in ("none", "shuffled", "full") for q in questions
+    rows = [row for row in prediction["controls"] if row["metric"] == "S"]
+    assert {(row["control"], row["target"]) for row in rows} == {
+        (f"{kind} graph", q.name) for kind in ("none", "shuffled", "full") for q in targets
     }
     for row in rows:
-        question = next(q for q in questions if q.name == row["question"])
+        target = next(q for q in targets if q.name == row["target"])
         _, control = trained_of_run(RunFolder(row["run"]), None, "cpu", Reporter())
         assert f"{control.config.model.graph} graph" == row["control"]
-        difference = skills(control, question) - skills(trained, question)
+        difference = skills(control, target) - skills(trained, target)
         assert row["value"] == pytest.approx(difference.mean(), abs=1e-6)
         assert row["n_groups"] == 3 and row["low"] <= row["value"] <= row["high"]
         low, high = mean_interval(difference)
@@ -113,12 +113,12 @@ def test_differences_are_paired_by_worm(evaluated, tmp_path):
 
 
 def test_finished_controls_are_found_again(evaluated, neuro):
-    run, answer, root = evaluated
+    run, prediction, root = evaluated
     again = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert again.code == 0 and len(list_runs(root)) == 4
-    assert again.answer["data"]["controls"] == answer["controls"]
+    assert again.predict["data"]["controls"] == prediction["controls"]
     assert "training it" not in again.err
-    rows = [s for s in again.answer["data"]["scores"] if s["metric"] == "S" and s["subset"] == "all"]
+    rows = [s for s in again.predict["data"]["scores"] if s["metric"] == "S" and s["subset"] == "all"]
     assert {s["value"] for s in rows if s["name"] == "persistence"} == {0.0}
 
 

@@ -12,7 +12,7 @@ from neurocli.recordings import RecordingSet, Split
 from neurocli.runs.plain import plain
 from neurocli_gat_lstm.evaluation import exhibits
 from neurocli_gat_lstm.evaluation.baselines import baselines
-from neurocli_gat_lstm.evaluation.targets import channels, questions
+from neurocli_gat_lstm.evaluation.targets import channels, targets
 from neurocli_gat_lstm.evaluation.traces import shown_neurons, stretch
 from neurocli_gat_lstm.evaluation.worm_errors import errors_of
 from neurocli_gat_lstm.graph.names import neuron_class
@@ -20,9 +20,9 @@ from neurocli_gat_lstm.graph.names import neuron_class
 NAMES = ["skill", "worms", "persistence", "classes", "neurons", "traces"]
 
 
-def answers_of(trained):
+def predictions_of(trained):
     family = registry().family("gat-lstm-v2")
-    return {q.name: family.predict(trained, q) for q in questions(trained.dataset, trained.config, "test")}
+    return {q.name: family.predict(trained, q) for q in targets(trained.dataset, trained.config, "test")}
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,13 @@ def trained(worms, make_trained):
 
 
 @pytest.fixture(scope="module")
-def answers(trained):
-    return answers_of(trained)
+def predictions(trained):
+    return predictions_of(trained)
 
 
 @pytest.fixture(scope="module")
-def shown(trained, answers, tmp_path_factory):
-    found = exhibits.evaluation_exhibits(trained, answers, tmp_path_factory.mktemp("figures"))
+def shown(trained, predictions, tmp_path_factory):
+    found = exhibits.evaluation_exhibits(trained, predictions, tmp_path_factory.mktemp("figures"))
     return {exhibit.name: exhibit for exhibit in found}
 
 
@@ -49,9 +49,9 @@ def whole(found) -> None:
         json.dumps(plain(exhibit), allow_nan=False)
 
 
-def scored(question, group, values):
+def scored(target, group, values):
     """Values in the unit that they are scored in."""
-    return question.as_scored(group, np.asarray(values[group], np.float64))
+    return target.as_scored(group, np.asarray(values[group], np.float64))
 
 
 def column(exhibit, name):
@@ -64,18 +64,18 @@ def test_all_exhibits(shown):
     whole(shown.values())
 
 
-def test_skill_is_that_of_plain_sums(trained, answers, shown):
-    asked = questions(trained.dataset, trained.config, "test")
-    for number, question in enumerate(asked):
+def test_skill_is_that_of_plain_sums(trained, predictions, shown):
+    asked = targets(trained.dataset, trained.config, "test")
+    for number, target in enumerate(asked):
         each = {}
         for predictor in baselines(trained.dataset, trained.config):
-            each[predictor.name] = predictor.answer(question)
-        each["model"] = answers[question.name]
+            each[predictor.name] = predictor.predict(target)
+        each["model"] = predictions[target.name]
         mse = {}
-        for name, answer in each.items():
+        for name, prediction in each.items():
             mse[name] = [
-                float(np.nanmean((scored(question, g, question.targets) - scored(question, g, answer.values)) ** 2))
-                for g in question.groups
+                float(np.nanmean((scored(target, g, target.values) - scored(target, g, prediction.values)) ** 2))
+                for g in target.groups
             ]
         own = 1 - np.array(mse["model"]) / np.array(mse["persistence"])
         assert column(shown["skill"], "S")[number] == pytest.approx(own.mean(), rel=1e-4)
@@ -85,32 +85,32 @@ def test_skill_is_that_of_plain_sums(trained, answers, shown):
         assert len(linear) == 4 and best == max(linear, key=lambda n: linear[n])
         gain = 1 - np.array(mse["model"]) / np.array(mse[best])
         assert column(shown["skill"], "over it")[number] == pytest.approx(gain.mean(), rel=1e-3)
-        assert column(shown["worms"], f"S h{question.horizon_steps}") == pytest.approx(own, rel=1e-4)
+        assert column(shown["worms"], f"S h{target.horizon_steps}") == pytest.approx(own, rel=1e-4)
 
 
 def test_persistence_has_a_high_pooled_r2(trained, shown):
-    question = questions(trained.dataset, trained.config, "test")[0]
-    y = np.concatenate([scored(question, g, question.targets).ravel() for g in question.groups])
-    p = np.concatenate([scored(question, g, question.now).ravel() for g in question.groups])
+    target = targets(trained.dataset, trained.config, "test")[0]
+    y = np.concatenate([scored(target, g, target.values).ravel() for g in target.groups])
+    p = np.concatenate([scored(target, g, target.now).ravel() for g in target.groups])
     known = np.isfinite(y)
     r2 = 1 - ((y - p)[known] ** 2).sum() / ((y[known] - y[known].mean()) ** 2).sum()
     assert column(shown["persistence"], "pooled R2 of persistence")[0] == pytest.approx(r2, rel=1e-4)
     assert f"{r2:.3f}" in shown["persistence"].title
 
 
-def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
-    question = questions(trained.dataset, trained.config, "test")[0]
-    names = channels(trained.dataset, question.groups)
+def test_classes_and_neurons_are_those_of_plain_sums(trained, predictions, shown):
+    target = targets(trained.dataset, trained.config, "test")[0]
+    names = channels(trained.dataset, target.groups)
     inter = np.array([neuron_class(name) == "inter" for name in names])
 
     def skill(group, chosen):
-        target, answer, now = (
-            scored(question, group, values)[:, chosen]
-            for values in (question.targets, answers[question.name].values, question.now)
+        observed, prediction, now = (
+            scored(target, group, values)[:, chosen]
+            for values in (target.values, predictions[target.name].values, target.now)
         )
-        return 1 - np.nansum((target - answer) ** 2) / np.nansum((target - now) ** 2)
+        return 1 - np.nansum((observed - prediction) ** 2) / np.nansum((observed - now) ** 2)
 
-    wanted = np.mean([skill(group, inter) for group in question.groups])
+    wanted = np.mean([skill(group, inter) for group in target.groups])
     assert shown["classes"].claims["S_inter_h1"] == pytest.approx(wanted, rel=1e-4)
     rows = {row[1]: row for row in shown["neurons"].table.rows}
     assert set(rows) <= set(names)
@@ -121,13 +121,13 @@ def test_classes_and_neurons_are_those_of_plain_sums(trained, answers, shown):
     k = names.index(name)
     error, change = (
         sum(
-            np.nansum((scored(question, g, question.targets)[:, k] - scored(question, g, values)[:, k]) ** 2)
-            for g in question.groups
+            np.nansum((scored(target, g, target.values)[:, k] - scored(target, g, values)[:, k]) ** 2)
+            for g in target.groups
         )
-        for values in (answers[question.name].values, question.now)
+        for values in (predictions[target.name].values, target.now)
     )
     assert rows[name][first] == pytest.approx(1 - error / change, rel=1e-4)
-    assert rows[name][3] == sum(name in trained.dataset.worms[g].names for g in question.groups)
+    assert rows[name][3] == sum(name in trained.dataset.worms[g].names for g in target.groups)
 
 
 def test_few_worms_are_said_to_be_too_few(shown):
@@ -145,7 +145,7 @@ def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
     """One worm gives no interval, and no worm to fit linear models on gives no reference."""
     alone = worms.subset(worms.groups[:1])
     trained = make_trained(alone, split=Split((), (), (alone.groups[0],)))
-    found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
+    found = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
     whole(found)
     assert column(found[0], "best linear") == [None] * 4
     assert column(found[0], "S low") == [None] * 4
@@ -157,18 +157,18 @@ def test_a_worm_without_identified_neurons_has_no_traces(worm_of, walks, make_tr
     nameless = worm_of(signal, [f"unidentified-{k}" for k in range(1, 5)], worm="nameless")
     every = RecordingSet.of([*(known[group] for group in known.groups), nameless], meta={"kind": "worm"})
     trained = make_trained(every, split=Split(tuple(known.groups), (), (nameless.group,)))
-    found = exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)
+    found = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
     whole(found)
     assert found[-1].table is None and "identified" in found[-1].title
 
 
-def test_errors_leave_out_what_is_not_known(trained, answers):
-    question = questions(trained.dataset, trained.config, "test")[0]
-    found = errors_of(question, answers[question.name], question.groups)
-    for k, group in enumerate(question.groups):
-        assert found.count[k].sum() == np.isfinite(question.targets[group]).sum()
-    names = channels(trained.dataset, question.groups)
-    absent = [[name not in trained.dataset.worms[g].names for name in names] for g in question.groups]
+def test_errors_leave_out_what_is_not_known(trained, predictions):
+    target = targets(trained.dataset, trained.config, "test")[0]
+    found = errors_of(target, predictions[target.name], target.groups)
+    for k, group in enumerate(target.groups):
+        assert found.count[k].sum() == np.isfinite(target.values[group]).sum()
+    names = channels(trained.dataset, target.groups)
+    absent = [[name not in trained.dataset.worms[g].names for name in names] for g in target.groups]
     assert not found.count[np.array(absent)].any()
 
 
@@ -189,7 +189,7 @@ def test_real_worms(kato, make_trained, tmp_path):
     for member in trained.network.members:
         member.head.weight.data.zero_()  # what remains is the linear path
         member.head.bias.data.zero_()
-    found = {e.name: e for e in exhibits.evaluation_exhibits(trained, answers_of(trained), tmp_path)}
+    found = {e.name: e for e in exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)}
     whole(found.values())
     assert found["worms"].claims["worms"] == 4
     assert 0.9 < found["persistence"].claims["persistence_pooled_R2_h1"] < 0.97

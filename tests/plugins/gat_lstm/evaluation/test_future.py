@@ -60,13 +60,13 @@ def changed(recordings: RecordingSet, group: str, sample: int, how: str) -> Reco
 
 
 def everything(family, trained, data):
-    """(question, predictor) → [origin, channel] of all test worms; module and linear fits as they are."""
+    """(target, predictor) → [origin, channel] of all test worms; module and linear fits as they are."""
     config, found = trained.config, {}
     asked = TrainedModel(trained.network, config, data, 0, [])
-    for question in family.questions(data, config):
-        found[question.name, "model"] = question, family.predict(asked, question)
+    for target in family.targets(data, config):
+        found[target.name, "model"] = target, family.predict(asked, target)
         for baseline in family.baselines(data, config):
-            found[question.name, baseline.name] = question, baseline.answer(question)
+            found[target.name, baseline.name] = target, baseline.predict(target)
     return found
 
 
@@ -76,17 +76,17 @@ def test_no_sample_after_an_origin_changes_a_forecast(worms, make_trained, model
     trained = make_trained(worms, {**of(model), **options}, model=model)
     data = trained.dataset
     group = data.split.test[1]
-    origins = family.questions(data, trained.config)[0].origins[group]
+    origins = family.targets(data, trained.config)[0].origins[group]
     middle = int(origins[len(origins) // 2])
     other = family.adapt(changed(worms, group, middle, how), trained.config, data.split)
     assert not np.array_equal(other.worms[group].signal, data.worms[group].signal)
     one, two = (everything(family, trained, which) for which in (data, other))
     assert {name for _, name in one} >= {"model", "persistence", "mean", "AR(10)", "VAR ridge"}
-    for key, (question, answer) in one.items():
-        np.testing.assert_array_equal(two[key][0].origins[group], question.origins[group])
-        early = question.origins[group] <= middle
+    for key, (target, prediction) in one.items():
+        np.testing.assert_array_equal(two[key][0].origins[group], target.origins[group])
+        early = target.origins[group] <= middle
         assert 1 < early.sum() < len(early)
-        before, after = (np.asarray(a.values[group])[early] for a in (answer, two[key][1]))
+        before, after = (np.asarray(a.values[group])[early] for a in (prediction, two[key][1]))
         assert np.isfinite(before).any()
         np.testing.assert_array_equal(before, after, err_msg=str(key))
 
@@ -97,14 +97,14 @@ def test_with_the_statistics_of_whole_recordings_the_future_is_seen(worms, make_
     family = registry().family(model)
     trained = make_trained(worms, {**of(model), "data.normalisation": "whole"}, model=model)
     group = trained.dataset.split.test[1]
-    middle = int(family.questions(trained.dataset, trained.config)[0].origins[group][1])
+    middle = int(family.targets(trained.dataset, trained.config)[0].origins[group][1])
     other = family.adapt(changed(worms, group, middle, "other values"), trained.config, trained.dataset.split)
     one, two = (everything(family, trained, which) for which in (trained.dataset, other))
-    for (_, name), (question, answer) in one.items():
-        early = question.origins[group] <= middle
+    for (_, name), (target, prediction) in one.items():
+        early = target.origins[group] <= middle
         same = np.array_equal(
-            np.asarray(answer.values[group])[early],
-            np.asarray(two[question.name, name][1].values[group])[early],
+            np.asarray(prediction.values[group])[early],
+            np.asarray(two[target.name, name][1].values[group])[early],
             equal_nan=True,
         )
         assert same == (name == "persistence"), name
@@ -150,8 +150,8 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
             ),
             *("--set", f"data.normalisation={normalisation}"),
         )
-        assert made.code == 0, made.answer
-        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).answer["data"]
+        assert made.code == 0, made.predict
+        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).predict["data"]
         assert found["protocol"]["leaky"] is (normalisation == "whole")
         assert found["protocol"]["groups"]["test"] == worms.groups
 
@@ -161,15 +161,15 @@ def test_scores_are_weighted_by_the_whole_recording_and_forecasts_are_not(worms,
     family = registry().family("gat-lstm-v2")
     trained = make_trained(worms, OURS)
     data, group = trained.dataset, trained.dataset.split.test[0]
-    question = family.questions(data, trained.config)[1]
+    target = family.targets(data, trained.config)[1]
     worm = data.worms[group]
-    mean, sd = question.scoring[group]
+    mean, sd = target.scoring[group]
     there = np.isfinite(mean)
     np.testing.assert_allclose(
         mean[there], worms[group].signal.mean(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5
     )
     np.testing.assert_allclose(sd[there], worms[group].signal.std(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5)
-    scored = question.as_scored(group, question.targets[group].astype(np.float64))
+    scored = target.as_scored(group, target.values[group].astype(np.float64))
     assert np.nanstd(scored) == pytest.approx(1, abs=0.3) and there.sum() == len(worm.names)
 
 

@@ -17,8 +17,8 @@ from neurocli_gat_lstm.data.linear.moments import Moments
 from neurocli_gat_lstm.evaluation.baselines import VAR_ON_GRAPH, baselines
 from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
 from neurocli_gat_lstm.evaluation.shuffle_test import HOPS, ForecastsAlong, WiringTest, shuffled_reach, wiring_test
-from neurocli_gat_lstm.evaluation.targets import questions
-from neurocli_gat_lstm.evaluation.wiring_exhibit import answer, wiring_exhibits
+from neurocli_gat_lstm.evaluation.targets import targets
+from neurocli_gat_lstm.evaluation.wiring_exhibit import in_a_sentence, wiring_exhibits
 from neurocli_gat_lstm.graph.connectome import load_connectome
 from neurocli_gat_lstm.graph.graph import graph_among
 from neurocli_gat_lstm.graph.wiring import reach
@@ -60,8 +60,8 @@ def test_skill_along_the_connectome_is_that_of_the_baseline(worms):
     data = WormData(worms, V2Config(evaluate={"horizons": [1, 5], "context": 20}, model={"hops": 1}))
     board = Scoreboard([SkillOverPersistence()])
     (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
-    for question in questions(data, data.config, "test"):
-        board.add(question, row.name, "baseline", row.answer(question))
+    for target in targets(data, data.config, "test"):
+        board.add(target, row.name, "baseline", row.in_a_sentence(target))
     expected = [score.value for score in board.scores if score.subset == "all"]
     assert ForecastsAlong(data).skill(data.wiring.allowed(1)) == pytest.approx(expected, abs=2e-3)
 
@@ -105,7 +105,7 @@ def test_exhibit_says_p_for_every_horizon_and_for_one_and_two_edges(worm_of, tmp
     (exhibit,) = wiring_exhibits(data, tmp_path)
     assert [row[:2] for row in exhibit.table.rows] == [["one edge a frame", 1], ["two edges a frame", 1]]
     assert exhibit.figure.is_file() and "its 3 shuffles" in exhibit.table.note
-    assert exhibit.table.note.startswith(exhibit.claims["answer"])
+    assert exhibit.table.note.startswith(exhibit.claims["verdict"])
     other = WormData(world(worm_of, 0.45, 1), V2Config(**{**SMALL, "model": {"graph": "none", "lags": 3}}))
     assert wiring_exhibits(other, tmp_path) == []
     assert V2Config().evaluate.shuffles == V3Config().evaluate.shuffles >= 99
@@ -135,7 +135,7 @@ def test_p_of_all_tests_together_holds_its_level():
 def test_answer_follows_the_p_of_all_and_knows_both_sides():
     found = among_noise(np.random.default_rng(1), {1: 9.0, 5: -9.0})
     assert found.p_of_all(1, 1) == found.p_of_all(1, 5, higher=False) == pytest.approx(0.01)
-    said = answer(found)
+    said = in_a_sentence(found)
     assert "better than its shuffles at 1 frame (p = 0.01)" in said
     assert "worse than its shuffles at 5 frames" in said
     assert "not told from its shuffles at 1, 5, 10, 25 frames" in said and "corrected for 8 tests" in said
@@ -150,8 +150,8 @@ def test_a_connectome_that_changed_under_its_name_is_asked_anew(worms, tmp_path,
         config = V2Config(**{**SMALL, "model": {"lags": 3, "hops": 1, "connectome": str(edges)}})
         data = WormData(worms, config)
         (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
-        first = questions(data, data.config, "test")[0]
-        answered = np.concatenate([v.ravel() for v in row.answer(first).values.values()])
+        first = targets(data, data.config, "test")[0]
+        answered = np.concatenate([v.ravel() for v in row.in_a_sentence(first).values.values()])
         return float(np.nansum(answered)), float(wiring_test(data, shuffles=2, hops=(1,)).real[1][0])
 
     names = WormData(worms, V2Config(**SMALL)).names

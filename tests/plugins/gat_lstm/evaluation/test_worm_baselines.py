@@ -18,9 +18,9 @@ def scored(data, config, names):
     family = registry().family("gat-lstm-v2")
     board = Scoreboard(family.metrics(data, config))
     found = {p.name: p for p in family.baselines(data, config)}
-    for question in family.questions(data, config):
+    for target in family.targets(data, config):
         for name in names:
-            board.add(question, name, "baseline", found[name].answer(question))
+            board.add(target, name, "baseline", found[name].predict(target))
     return {
         name: [s.value for s in board.scores if (s.name, s.metric, s.subset) == (name, "S", "all")] for name in names
     }, board
@@ -73,13 +73,13 @@ def test_every_predictor_answers_every_target(walks, make_trained):
     family = registry().family("gat-lstm-v2")
     trained = make_trained(walks(3), {"evaluate.stride": 25})
     data, config = trained.dataset, trained.config
-    for question in family.questions(data, config):
-        answers = [p.answer(question) for p in family.baselines(data, config)] + [family.predict(trained, question)]
-        for group, target in question.targets.items():
-            for answer in answers:
-                assert answer.values[group].shape == target.shape
-                assert np.isfinite(answer.values[group][np.isfinite(target)]).all()
-                assert np.isnan(answer.values[group][:, np.isnan(question.now[group]).all(0)]).all()
+    for target in family.targets(data, config):
+        predictions = [p.predict(target) for p in family.baselines(data, config)] + [family.predict(trained, target)]
+        for group, observed in target.values.items():
+            for prediction in predictions:
+                assert prediction.values[group].shape == observed.shape
+                assert np.isfinite(prediction.values[group][np.isfinite(observed)]).all()
+                assert np.isnan(prediction.values[group][:, np.isnan(target.now[group]).all(0)]).all()
 
 
 def test_a_baseline_knows_no_more_than_the_context(walks):
@@ -90,9 +90,9 @@ def test_a_baseline_knows_no_more_than_the_context(walks):
     group = data.split.test[2]
     origins = data.worms[group].origins(50, 25, 40)
     other.worms[group].z[origins[0] + 1 :] = 5.0
-    question = family.questions(data, config)[2]
+    target = family.targets(data, config)[2]
     for one, two in zip(family.baselines(data, config), family.baselines(other, config), strict=True):
-        first, second = (p.answer(question).values[group][0] for p in (one, two))
+        first, second = (p.predict(target).values[group][0] for p in (one, two))
         np.testing.assert_array_equal(first, second, err_msg=one.name)
 
 
@@ -166,12 +166,10 @@ def test_intervals_on_real_worms_are_those_of_the_core(real):
     data, _, board = real
     metric = board.metrics[0]
     family = registry().family("gat-lstm-v2")
-    for question in family.questions(data, data.config):
-        each = metric.value(board.statistics(question, "VAR ridge", metric))
+    for target in family.targets(data, data.config):
+        each = metric.value(board.statistics(target, "VAR ridge", metric))
         (row,) = [
-            s
-            for s in board.scores
-            if (s.name, s.question, s.metric, s.subset) == ("VAR ridge", question.name, "S", "all")
+            s for s in board.scores if (s.name, s.target, s.metric, s.subset) == ("VAR ridge", target.name, "S", "all")
         ]
         assert len(each) == row.n_groups == 4
         assert row.value == pytest.approx(each.mean())
@@ -182,10 +180,10 @@ def test_rivals_are_kept_say_what_they_cost_and_can_be_left_out(walks):
     family = registry().family("gat-lstm-v3")
     config = family.Config(evaluate={"horizons": [1], "context": 34}, loss={"warm_up": 4, "chunk": 4})
     data = family.adapt(walks(3), config)
-    (question,) = family.questions(data, config)
+    (target,) = family.targets(data, config)
     found = {one.name: one for one in family.baselines(data, config)}
     assert set(found) == {"persistence", "mean", "AR(10)", "VAR ridge", "VAR ridge, graph"}
-    answers = {name: one.answer(question).values for name, one in found.items()}
+    predictions = {name: one.predict(target).values for name, one in found.items()}
     folds, names, lags = 3, 4, 10
     assert found["AR(10)"].cost().parameters == folds * lags
     assert found["VAR ridge"].cost().parameters == folds * (names * lags + 2 * names * (names - 1))
@@ -194,8 +192,8 @@ def test_rivals_are_kept_say_what_they_cost_and_can_be_left_out(walks):
     other = family.adapt(walks(3), config)
     again = {one.name: one for one in family.baselines(other, config)}
     for name, one in again.items():
-        for group, values in one.answer(question).values.items():
-            np.testing.assert_array_equal(values, answers[name][group])
+        for group, values in one.predict(target).values.items():
+            np.testing.assert_array_equal(values, predictions[name][group])
     assert other._fits == {}
     without = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"rivals": "none"})})
     assert [one.name for one in family.baselines(data, without)] == ["persistence", "mean"]

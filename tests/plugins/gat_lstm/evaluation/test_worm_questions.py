@@ -1,4 +1,4 @@
-"""Questions and metrics: what is asked of every predictor, and how answers are scored, against numpy."""
+"""Targets and metrics: what is asked of every predictor, and how answers are scored, against numpy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy import stats
 from neurocli.errors import NeuroError
 from neurocli.evaluation.intervals import interval, interval_from_left_out, paired
 from neurocli.evaluation.metrics import RMSE
-from neurocli.evaluation.question import Prediction, Question
 from neurocli.evaluation.scoreboard import Scoreboard
+from neurocli.evaluation.target import Prediction, Target
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.evaluation.metrics import Correlation, NeuronMedianR2, SkillOverPersistence
-from neurocli_gat_lstm.evaluation.targets import CLASSES, questions
+from neurocli_gat_lstm.evaluation.targets import CLASSES, targets
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +37,7 @@ def holed(worms):
 
 
 def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
-    asked = questions(holed, holed.config, "test")
+    asked = targets(holed, holed.config, "test")
     assert [q.horizon_steps for q in asked] == [1, 5, 10, 25]
     assert [q.name for q in asked] == ["1 step", "5 steps", "10 steps", "25 steps"]
     names = sorted({n for w in holed.worms.values() for n in w.names})
@@ -53,7 +53,7 @@ def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
                 assert start <= origin - 49 and origin + 25 < stop and origin >= worm.burn_in - 1
             assert set(np.diff(origins[segment == 0])) == {5}
             for k, name in enumerate(names):
-                target, now = q.targets[group][:, k], q.now[group][:, k]
+                target, now = q.values[group][:, k], q.now[group][:, k]
                 if name not in worm.names:
                     assert np.isnan(target).all() and np.isnan(now).all()
                     continue
@@ -62,12 +62,12 @@ def test_every_horizon_asks_from_the_same_frames_for_what_comes_later(holed):
                 assert (np.isfinite(target) == there).all()
                 assert (target[there] == worm.signal[origins + q.horizon_steps, column][there]).all()
                 assert (now == worm.signal[origins, column]).all()
-    first = asked[0].targets[holed.split.test[0]]
+    first = asked[0].values[holed.split.test[0]]
     assert np.isnan(first[:, np.isfinite(first).any(0)]).any()
 
 
 def test_subsets_are_the_classes_of_cook_et_al(holed):
-    asked = questions(holed, holed.config, "test")[0]
+    asked = targets(holed, holed.config, "test")[0]
     names = sorted({n for w in holed.worms.values() for n in w.names})
     assert set(asked.subsets) <= set(CLASSES) and len(asked.subsets) >= 2
     with (files("neurocli_gat_lstm") / "tables" / "neurons.csv").open(encoding="utf-8") as file:
@@ -84,11 +84,11 @@ def worms_of(sizes=(40, 90, 60), channels=5):
     for k, size in enumerate(sizes):
         now = RNG.normal(size=(size, channels)) * (k + 1)
         target = now + RNG.normal(size=now.shape) * (k + 1)
-        answer = now + 0.4 * (target - now) + 0.3 * RNG.normal(size=now.shape)
+        prediction = now + 0.4 * (target - now) + 0.3 * RNG.normal(size=now.shape)
         target[RNG.random(target.shape) < 0.1] = np.nan
         if k == 1:
-            target[:, 3] = answer[:, 3] = now[:, 3] = np.nan
-        made.append((target, now, answer))
+            target[:, 3] = prediction[:, 3] = now[:, 3] = np.nan
+        made.append((target, now, prediction))
     return made
 
 
@@ -96,13 +96,13 @@ def asked_of(made, subsets=None):
     groups = [f"w{k}" for k in range(len(made))]
     targets, now = ({g: m[i] for g, m in zip(groups, made, strict=True)} for i in (0, 1))
     origins = {g: np.arange(len(m[0])) for g, m in zip(groups, made, strict=True)}
-    question = Question("1 step", 1, 300.0, "z", targets, origins, subsets or {}, now=now)
-    return question, Prediction({g: m[2] for g, m in zip(groups, made, strict=True)})
+    target = Target("1 step", 1, 300.0, "z", targets, origins, subsets or {}, now=now)
+    return target, Prediction({g: m[2] for g, m in zip(groups, made, strict=True)})
 
 
-def skill_of(target, now, answer):
+def skill_of(target, now, prediction):
     known = np.isfinite(target)
-    return 1 - np.sum((answer - target)[known] ** 2) / np.sum((now - target)[known] ** 2)
+    return 1 - np.sum((prediction - target)[known] ** 2) / np.sum((now - target)[known] ** 2)
 
 
 def score(board, name, metric, subset="all"):
@@ -112,25 +112,25 @@ def score(board, name, metric, subset="all"):
 
 def test_skill_is_the_mean_over_worms_of_that_of_every_worm():
     made = worms_of()
-    question, answer = asked_of(made)
+    target, prediction = asked_of(made)
     board = Scoreboard([SkillOverPersistence()])
-    board.add(question, "m", "model", answer)
-    board.add(question, "p", "baseline", Prediction(question.now))
+    board.add(target, "m", "model", prediction)
+    board.add(target, "p", "baseline", Prediction(target.now))
     each = [skill_of(*m) for m in made]
     assert score(board, "m", "S").value == pytest.approx(np.mean(each), rel=1e-9)
     assert len(set(np.round(each, 3))) == 3
     nothing = score(board, "p", "S")
     assert (nothing.value, nothing.low, nothing.high) == (0.0, 0.0, 0.0)
-    difference = paired(SkillOverPersistence(), *(board.statistics(question, n, SkillOverPersistence()) for n in "mp"))
+    difference = paired(SkillOverPersistence(), *(board.statistics(target, n, SkillOverPersistence()) for n in "mp"))
     assert difference.value == pytest.approx(np.mean(each))
 
 
 def test_skill_of_a_subset_is_that_of_its_neurons():
     made = worms_of()
     mask = np.array([[True, False, True, True, False]])
-    question, answer = asked_of(made, {"some": dict.fromkeys(("w0", "w1", "w2"), mask)})
+    target, prediction = asked_of(made, {"some": dict.fromkeys(("w0", "w1", "w2"), mask)})
     board = Scoreboard([SkillOverPersistence(), NeuronMedianR2(), Correlation()])
-    board.add(question, "m", "model", answer)
+    board.add(target, "m", "model", prediction)
     part = [tuple(x[:, mask[0]] for x in m) for m in made]
     assert score(board, "m", "S", "some").value == pytest.approx(np.mean([skill_of(*m) for m in part]))
     assert score(board, "m", "r", "some").value == pytest.approx(pearson(part))
@@ -153,9 +153,9 @@ def median_r2(made):
 
 def test_median_r2_and_correlation_are_those_of_numpy_and_scipy():
     made = worms_of()
-    question, answer = asked_of(made)
+    target, prediction = asked_of(made)
     board = Scoreboard([NeuronMedianR2(), Correlation()])
-    board.add(question, "m", "model", answer)
+    board.add(target, "m", "model", prediction)
     assert score(board, "m", "R2").value == pytest.approx(median_r2(made), rel=1e-9)
     assert score(board, "m", "r").value == pytest.approx(pearson(made), rel=1e-9)
 
@@ -163,49 +163,49 @@ def test_median_r2_and_correlation_are_those_of_numpy_and_scipy():
 def test_intervals_over_worms():
     """The core's one method, by the score without each worm in turn, on the scale of log(1 - score)."""
     made = worms_of()
-    question, answer = asked_of(made)
+    target, prediction = asked_of(made)
     metrics = SkillOverPersistence(), NeuronMedianR2()
     board = Scoreboard(metrics)
-    board.add(question, "m", "model", answer)
+    board.add(target, "m", "model", prediction)
     for metric, of in zip(metrics, (lambda some: np.mean([skill_of(*m) for m in some]), median_r2), strict=True):
-        statistics = board.statistics(question, "m", metric)
+        statistics = board.statistics(target, "m", metric)
         left = np.array([of([m for m in made if m is not out]) for out in made])
         found = interval(metric, statistics)
         wanted = interval_from_left_out(of(made), left, link="log1m", weights=metric.weights(statistics))
         assert found == pytest.approx(wanted, rel=1e-6)
         (row,) = [r for r in board.scores if (r.metric, r.unit, r.subset) == (metric.name, metric.unit, "all")]
         assert (row.low, row.high) == found and row.low < row.value < row.high
-    assert metrics[0].weights(board.statistics(question, "m", metrics[0])).tolist() == [1, 1, 1]
+    assert metrics[0].weights(board.statistics(target, "m", metrics[0])).tolist() == [1, 1, 1]
 
 
 def test_changes_are_scored_only_by_metrics_that_ask_for_them():
     made = worms_of()
-    question, answer = asked_of(made)
+    target, prediction = asked_of(made)
     board = Scoreboard([RMSE("z"), SkillOverPersistence()])
-    board.add(question, "m", "model", answer)
+    board.add(target, "m", "model", prediction)
     errors = np.concatenate([(m[2] - m[0])[np.isfinite(m[0])] for m in made])
     assert score(board, "m", "RMSE").value == pytest.approx(np.sqrt(np.mean(errors**2)))
     shifted = [(t + 5, n + 5, a + 5) for t, n, a in made]  # changes do not know the level
-    again, answer = asked_of(shifted)
-    board.add(dataclasses.replace(again, name="shifted"), "m", "model", answer)
+    again, prediction = asked_of(shifted)
+    board.add(dataclasses.replace(again, name="shifted"), "m", "model", prediction)
     values = [s.value for s in board.scores if s.metric == "S"]
     assert values[0] == pytest.approx(values[1])
     with pytest.raises(AssertionError, match="last value"):
-        board.add(dataclasses.replace(question, name="no now", now=None), "m", "model", answer)
+        board.add(dataclasses.replace(target, name="no now", now=None), "m", "model", prediction)
 
 
 def test_leaving_targets_out_is_refused():
     made = worms_of()
-    question, answer = asked_of(made)
+    target, prediction = asked_of(made)
     at = tuple(np.argwhere(np.isfinite(made[2][0]))[0])
-    answer.values["w2"][at] = np.nan
+    prediction.values["w2"][at] = np.nan
     with pytest.raises(NeuroError, match="gives no number for 1 targets"):
-        Scoreboard([SkillOverPersistence()]).add(question, "m", "model", answer)
+        Scoreboard([SkillOverPersistence()]).add(target, "m", "model", prediction)
 
 
 def test_a_worm_that_never_changes_has_no_skill():
     still = np.ones((30, 2))
-    question, answer = asked_of([(still, still, still + 0.1)])
+    target, prediction = asked_of([(still, still, still + 0.1)])
     board = Scoreboard([SkillOverPersistence()])
-    board.add(question, "m", "model", answer)
+    board.add(target, "m", "model", prediction)
     assert score(board, "m", "S").value is None

@@ -39,7 +39,7 @@ def finished(walks, neuro, tmp_path_factory):
     walks(4).save(path)
     done = neuro("train", "gat-lstm-v2", "--data", path, "--runs-dir", place / "runs", *FAST)
     assert done.code == 0, done
-    return RunFolder(done.answer["data"]["run"]), path
+    return RunFolder(done.predict["data"]["run"]), path
 
 
 def test_a_run_over_folds_says_so_and_has_a_network_for_each(finished):
@@ -62,15 +62,15 @@ def test_its_own_worms_are_answered_each_by_the_fold_that_has_not_seen_it(finish
     assert len(trained.dataset.split.folds) == 4
     with torch.no_grad():
         for fold, group in enumerate(trained.dataset.split.test):
-            question = family.questions(trained.dataset, trained.config)[0]
-            base = family.predict(trained, question).values
+            target = family.targets(trained.dataset, trained.config)[0]
+            base = family.predict(trained, target).values
             trained.dataset.forecasts.clear()
             head = trained.network.members_of(fold)[0].head.bias
             head += 1.0
-            moved = family.predict(trained, question).values
+            moved = family.predict(trained, target).values
             trained.dataset.forecasts.clear()
             head -= 1.0
-            changed = [g for g in question.groups if not np.array_equal(base[g], moved[g], equal_nan=True)]
+            changed = [g for g in target.groups if not np.array_equal(base[g], moved[g], equal_nan=True)]
             assert changed == [group]
 
 
@@ -117,26 +117,26 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
     family, trained = trained_of_run(run, [path], "cpu", Reporter())
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     assert data.names == ("AVAL", "AVAR", "AVBL", "AVBR")
     (group,) = data.split.test
     worm = data.worms[group]
     assert worm.names == ("AVAR", "ASEL", "AVBL", "AVAL") and data.nodes_of(worm).tolist() == [1, 4, 2, 0]
     assert data.folds_for(group) == [0, 1, 2, 3]
-    question = family.questions(data, trained.config)[1]
+    target = family.targets(data, trained.config)[1]
     from neurocli_gat_lstm.model.forecasts_v2 import corrected
 
-    at = question.origins[group]
-    each = [one[5] for f in range(4) for one in corrected(module, data, worm, f, at, 50, [5])]
+    at = target.origins[group]
+    each = [one[5] for f in range(4) for one in corrected(network, data, worm, f, at, 50, [5])]
     assert not np.allclose(each[0], each[1])
     order = [sorted(worm.names).index(n) for n in worm.names]
     np.testing.assert_allclose(
-        family.predict(trained, question).values[group][:, order], worm.in_signal(at, np.mean(each, 0)), atol=1e-5
+        family.predict(trained, target).values[group][:, order], worm.in_signal(at, np.mean(each, 0)), atol=1e-5
     )
     said = " | ".join(notes(data, trained.config))
     assert "elsewhere-new: another frame rate than in training (300 ms)" in said
     for baseline in family.baselines(data, trained.config):
-        assert np.isfinite(baseline.answer(question).values[group]).all(), baseline.name
+        assert np.isfinite(baseline.predict(target).values[group]).all(), baseline.name
 
 
 def test_without_the_data_of_the_run_its_names_are_still_those_of_its_weights(finished, walks, worm_of, tmp_path):
@@ -149,8 +149,8 @@ def test_without_the_data_of_the_run_its_names_are_still_those_of_its_weights(fi
     here, there = (trained_of_run(r, [path], "cpu", Reporter())[1] for r in (run, moved))
     assert here.data.names == there.data.names
     family = registry().family("gat-lstm-v2")
-    answers = [family.predict(t, family.questions(t.data, t.config)[0]).values for t in (here, there)]
-    np.testing.assert_array_equal(answers[0]["elsewhere-new"], answers[1]["elsewhere-new"])
+    predictions = [family.predict(t, family.targets(t.data, t.config)[0]).values for t in (here, there)]
+    np.testing.assert_array_equal(predictions[0]["elsewhere-new"], predictions[1]["elsewhere-new"])
 
 
 def test_a_gfp_worm_is_scored_and_called_what_it_is(finished, walks, worm_of, tmp_path):
@@ -213,7 +213,7 @@ def test_a_single_worm_can_be_prepared(walks, neuro, tmp_path):
     RecordingSet.of([walks(1)["lab-w0"]], meta={"kind": "worm"}).save(path)
     done = neuro("preprocess", "gat-lstm-v2", "--data", path, "--out", out)
     assert done.code == 0 and RecordingSet.open(out).groups == ["lab-w0"]
-    assert done.answer["data"]["protocol"]["split"] == "not split"
+    assert done.predict["data"]["protocol"]["split"] == "not split"
 
 
 def named(files):
@@ -234,7 +234,7 @@ def real_run(folder, neuro, tmp_path_factory):
         "--epochs=1",
     )
     assert done.code == 0, done
-    return RunFolder(done.answer["data"]["run"])
+    return RunFolder(done.predict["data"]["run"])
 
 
 @pytest.mark.realdata
@@ -246,8 +246,8 @@ def test_a_worm_of_another_laboratory_is_answered_by_all_folds(real_run, folder,
     nodes = data.nodes_of(worm)
     assert len(worm.names) == 98 and 20 < (nodes < 50).sum() < 50 and (nodes == 50).any()
     assert data.folds_for(group) == [0, 1, 2, 3]
-    question = family.questions(data, trained.config)[0]
-    assert np.isfinite(family.predict(trained, question).values[group]).all()
+    target = family.targets(data, trained.config)[0]
+    assert np.isfinite(family.predict(trained, target).values[group]).all()
     said = " | ".join(family.notes(data, trained.config))
     assert "another frame rate than in training" in said and "600 ms a step" in said
 
@@ -259,9 +259,9 @@ def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, n
     family, trained = trained_of_run(real_run, files, "cpu", Reporter())
     said = " | ".join(family.notes(trained.dataset, trained.config))
     assert said.count("GFP, no calcium indicator") == 1 and all(g in said for g in trained.dataset.split.test)
-    question = family.questions(trained.dataset, trained.config)[0]
-    answer = family.predict(trained, question)
-    assert all(np.isfinite(answer.values[g][np.isfinite(question.targets[g])]).all() for g in question.groups)
-    assert all(trained.dataset.graph_of(trained.dataset.worms[g]).edge_index.shape[1] == 0 for g in question.groups)
+    target = family.targets(trained.dataset, trained.config)[0]
+    prediction = family.predict(trained, target)
+    assert all(np.isfinite(prediction.values[g][np.isfinite(target.values[g])]).all() for g in target.groups)
+    assert all(trained.dataset.graph_of(trained.dataset.worms[g]).edge_index.shape[1] == 0 for g in target.groups)
     done = neuro("train", "gat-lstm-v2", *named(files), "--runs-dir", tmp_path, *FAST, "--set=data.neurons=all")
-    assert done.code == 3 and "GFP" in done.answer["error"]["message"]
+    assert done.code == 3 and "GFP" in done.predict["error"]["message"]

@@ -98,8 +98,8 @@ def test_worms_without_truth_say_so(walks, make_trained, tmp_path):
 
 
 def test_without_positions_the_circle_says_what_is_missing(trained, tmp_path, monkeypatch):
-    for module in (drawing, functional_weights):
-        monkeypatch.setattr(module, "positions", lambda: None)
+    for network in (drawing, functional_weights):
+        monkeypatch.setattr(network, "positions", lambda: None)
     monkeypatch.setattr(functional_weights, "signal_propagation", lambda: None)
     found = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
     whole(found.values())
@@ -205,7 +205,7 @@ def test_rounds_hold_every_edge_once():
 
 def test_scores_stand_at_their_edges(trained, scores):
     """Edges are those of the connectome; linear coefficients are found by name."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     place = {name: k for k, name in enumerate(data.names)}
     real = {(data.names[a], data.names[b]) for a, b in zip(data.wiring.graph.pre, data.wiring.graph.post, strict=True)}
     edges = {(scores.names[a], scores.names[b]) for a, b in zip(scores.pre, scores.post, strict=True)}
@@ -215,7 +215,7 @@ def test_scores_stand_at_their_edges(trained, scores):
         pre, post = place[scores.names[scores.pre[edge]]], place[scores.names[scores.post[edge]]]
         value = scores.by_view[edge_scores.LINEAR][row, edge]
         if np.isfinite(value):
-            wanted = module.level[1, 0, post, pre] + module.change[1, 0, post, pre]
+            wanted = network.level[1, 0, post, pre] + network.change[1, 0, post, pre]
             assert value == pytest.approx(float(wanted), abs=1e-7)
 
 

@@ -81,13 +81,13 @@ def test_every_worm_is_answered_by_the_network_that_has_not_seen_it(trained):
     from neurocli.plugin.registry import registry
 
     family, data = registry().family("gat-lstm-v1"), trained.dataset
-    question = family.questions(data, trained.config)[0]
-    answer = family.predict(trained, question)
-    for fold, group in enumerate(question.groups):
+    target = family.targets(data, trained.config)[0]
+    prediction = family.predict(trained, target)
+    for fold, group in enumerate(target.groups):
         worm = data.worms[group]
-        at = question.origins[group]
+        at = target.origins[group]
         own = rolled_out(trained.network.member(fold), worm.z, data.graph_of(worm), at, 12, [1])[1]
-        np.testing.assert_allclose(answer.values[group], worm.mean[at] + worm.sd[at] * own, atol=1e-5)
+        np.testing.assert_allclose(prediction.values[group], worm.mean[at] + worm.sd[at] * own, atol=1e-5)
 
 
 def test_a_neuron_moves_only_neurons_at_most_three_edges_away(worms, make_trained):

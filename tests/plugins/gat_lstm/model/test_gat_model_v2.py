@@ -18,15 +18,15 @@ EDGES = [(0, 1), (1, 0), (1, 2), (3, 2), (4, 2), (2, 5), (5, 4)]  # node 3 hears
 
 def made(widths=(8,), heads=2, names=9, seed=0):
     torch.manual_seed(seed)
-    module = GatLstm(
+    network = GatLstm(
         names, 2, 1, LAGS, (1,), embedding=3, widths=list(widths), heads=heads, edge_features=2, hidden=5, dropout=0.5
     )
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in network.parameters():
             parameter.copy_(0.5 * torch.randn(parameter.shape))
-        for buffer in module.buffers():
+        for buffer in network.buffers():
             buffer.copy_(0.05 * torch.randn(buffer.shape))
-    return module.eval()
+    return network.eval()
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ def windows():
     return np.random.default_rng(2).normal(size=(4, LAGS + 14, NODES)).astype(np.float32)
 
 
-def asked(module, x, graph, nodes, present=None, steps=5, fold=1):
+def asked(network, x, graph, nodes, present=None, steps=5, fold=1):
     x = torch.as_tensor(x)
     present = torch.ones(len(x), x.shape[2], dtype=torch.bool) if present is None else torch.as_tensor(present)
-    linear = module.linear_of(fold, nodes)
+    linear = network.linear_of(fold, nodes)
     with torch.no_grad():
-        after, ahead = continued(module.members_of(fold)[0], linear, x, nodes, graph, present, steps)
+        after, ahead = continued(network.members_of(fold)[0], linear, x, nodes, graph, present, steps)
     return after.numpy(), torch.stack(ahead, 1).numpy()
 
 
@@ -54,10 +54,10 @@ NODE = torch.tensor([4, 0, 8, 2, 9, 6])  # 9 is for unknown names
 
 @pytest.mark.parametrize(("widths", "heads"), [((8,), 2), ((6, 4), 1), ((5, 8, 2), 2)])
 def test_all_chunks_at_once_are_the_plain_loop(plain_v2, graph, windows, widths, heads):
-    module = made(widths, heads)
-    after, ahead = asked(module, windows, graph, NODE)
+    network = made(widths, heads)
+    after, ahead = asked(network, windows, graph, NODE)
     for k, window in enumerate(windows):
-        plain = plain_v2(module.members_of(1)[0], module.linear_of(1, NODE), NODE, graph)
+        plain = plain_v2(network.members_of(1)[0], network.linear_of(1, NODE), NODE, graph)
         expected_after, expected_ahead = plain.forecasts(window, 5)
         np.testing.assert_allclose(after[k], expected_after, atol=1e-5)
         np.testing.assert_allclose(ahead[k], expected_ahead, atol=1e-5)
@@ -65,13 +65,13 @@ def test_all_chunks_at_once_are_the_plain_loop(plain_v2, graph, windows, widths,
 
 
 def test_with_absent_neurons_too(plain_v2, graph, windows):
-    module = made()
+    network = made()
     present = np.ones((4, NODES), bool)
     present[1, 2] = present[2, [0, 4]] = present[3, 1] = False
     x = np.where(present[:, None], windows, np.float32(0))
-    after, ahead = asked(module, x, graph, NODE, present)
+    after, ahead = asked(network, x, graph, NODE, present)
     for k in range(4):
-        plain = plain_v2(module.members_of(1)[0], module.linear_of(1, NODE), NODE, graph, present[k])
+        plain = plain_v2(network.members_of(1)[0], network.linear_of(1, NODE), NODE, graph, present[k])
         expected_after, expected_ahead = plain.forecasts(x[k], 5)
         np.testing.assert_allclose(after[k][:, present[k]], expected_after[:, present[k]], atol=1e-5)
         np.testing.assert_allclose(ahead[k], expected_ahead, atol=1e-5)
@@ -79,71 +79,71 @@ def test_with_absent_neurons_too(plain_v2, graph, windows):
 
 
 def test_an_absent_neuron_is_as_if_it_had_never_been_there(graph, windows):
-    module = made()
+    network = made()
     gone, kept = 2, [0, 1, 3, 4, 5]
     present = np.ones((4, NODES), bool)
     present[:, gone] = False
-    one = asked(module, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
+    one = asked(network, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
     place = {old: new for new, old in enumerate(kept)}
     used = [k for k, (a, b) in enumerate(EDGES) if gone not in (a, b)]
     edges = torch.tensor([[place[a], place[b]] for a, b in (EDGES[k] for k in used)]).t().contiguous()
-    other = asked(module, windows[:, :, kept], GraphTensors(edges, graph.edge_attr[used]), NODE[kept])
+    other = asked(network, windows[:, :, kept], GraphTensors(edges, graph.edge_attr[used]), NODE[kept])
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a[..., kept], b, atol=1e-6)
 
 
 def test_the_order_of_neurons_is_of_no_matter(graph, windows):
-    module = made((6, 4), 2)
+    network = made((6, 4), 2)
     order = np.array([3, 5, 0, 2, 4, 1])
     place = np.argsort(order)
     edges = torch.from_numpy(place)[graph.edge_index]
     shuffled = GraphTensors(edges, graph.edge_attr)
-    base = asked(module, windows, graph, NODE)
-    other = asked(module, windows[:, :, order], shuffled, NODE[torch.from_numpy(order)])
+    base = asked(network, windows, graph, NODE)
+    other = asked(network, windows[:, :, order], shuffled, NODE[torch.from_numpy(order)])
     for a, b in zip(base, other, strict=True):
         np.testing.assert_allclose(a[..., order], b, atol=1e-5)
 
 
 def test_the_order_of_edges_is_of_no_matter(graph, windows):
-    module = made((6, 4), 2)
+    network = made((6, 4), 2)
     order = torch.tensor([6, 2, 0, 4, 1, 5, 3])
     other = GraphTensors(graph.edge_index[:, order], graph.edge_attr[order])
-    for a, b in zip(asked(module, windows, graph, NODE), asked(module, windows, other, NODE), strict=True):
+    for a, b in zip(asked(network, windows, graph, NODE), asked(network, windows, other, NODE), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_nothing_depends_on_the_rest_of_the_batch(graph, windows):
-    module = made()
+    network = made()
     present = np.ones((4, NODES), bool)
     present[2, 3] = False
     x = np.where(present[:, None], windows, np.float32(0))
-    whole = asked(module, x, graph, NODE, present)
+    whole = asked(network, x, graph, NODE, present)
     for chosen in ([1], [2], [3, 0], [2, 2, 2, 1, 0]):
-        part = asked(module, x[chosen], graph, NODE, present[chosen])
+        part = asked(network, x[chosen], graph, NODE, present[chosen])
         for a, b in zip(whole, part, strict=True):
             np.testing.assert_allclose(a[chosen], b, atol=1e-6)
 
 
 @pytest.mark.parametrize("changed_at", [LAGS + 3, LAGS + 8, LAGS + 13])
 def test_nothing_at_a_time_depends_on_what_comes_after(graph, windows, changed_at):
-    module = made((6, 4), 2)
+    network = made((6, 4), 2)
     other = windows.copy()
     other[:, changed_at:] = np.random.default_rng(0).normal(size=other[:, changed_at:].shape)
-    (one, _), (two, _) = (asked(module, x, graph, NODE) for x in (windows, other))
+    (one, _), (two, _) = (asked(network, x, graph, NODE) for x in (windows, other))
     at = changed_at - LAGS
     assert (one[:, :at] == two[:, :at]).all()
     assert (one[:, at] != two[:, at]).all()
 
 
 def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shared_past(graph, windows):
-    module = made(names=4)
+    network = made(names=4)
     path = LinearPath(
         ("A", "B", "C", "D"),
         *(np.random.default_rng(k).normal(size=s) for k, s in enumerate(((4, LAGS), (LAGS,), (4, 4), (4, 4)))),
     )
-    module.set_linear(0, {1: path})
+    network.set_linear(0, {1: path})
     nodes = torch.tensor([0, 4, 2, 4, 1, 3])
-    linear = module.linear_of(0, nodes)
+    linear = network.linear_of(0, nodes)
     np.testing.assert_allclose(linear["own"][[1, 3]], np.tile(path.shared, (2, 1)), rtol=1e-6)
     known = nodes < 4
     # What the other weights of unknown names hold came from `made`: a new model has zeros there.
@@ -156,11 +156,11 @@ def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shar
     assert not level[~known].any() and not level[:, ~known].any()
     expected = path.among(("A", "?", "C", "?", "B", "D"))
     np.testing.assert_allclose(level, expected.level, rtol=1e-6)
-    correction = module.members_of(0)[0]
-    before = asked(module, windows, graph, nodes, fold=0)[0]
+    correction = network.members_of(0)[0]
+    before = asked(network, windows, graph, nodes, fold=0)[0]
     with torch.no_grad():
         correction.names[4] += 1.0
-    after = asked(module, windows, graph, nodes, fold=0)[0]
+    after = asked(network, windows, graph, nodes, fold=0)[0]
     hears = {1, 3} | {post for pre, post in EDGES if pre in (1, 3)}
     moved = {k for k in range(NODES) if (before[..., k] != after[..., k]).any()}
     assert moved == hears
@@ -186,20 +186,20 @@ def test_training_starts_from_the_linear_path(worms):
     family = registry().family("gat-lstm-v2")
     config = family.Config(model={"members": 2})
     data = family.adapt(worms, config)
-    module = family.build(config, data.spec).eval()
-    assert len(module.members) == 10
-    family.prepare(module, data, config)
-    trained = TrainedModel(module, config, data, 0, [])
+    network = family.build(config, data.spec).eval()
+    assert len(network.members) == 10
+    family.prepare(network, data, config)
+    trained = TrainedModel(network, config, data, 0, [])
     (baseline,) = [p for p in family.baselines(data, config) if p.name == "VAR ridge, graph"]
-    for question in family.questions(data, config):
-        ours, theirs = family.predict(trained, question).values, baseline.answer(question).values
-        for group in question.groups:
+    for target in family.targets(data, config):
+        ours, theirs = family.predict(trained, target).values, baseline.predict(target).values
+        for group in target.groups:
             np.testing.assert_allclose(ours[group], theirs[group], atol=2e-4)
 
 
 def test_a_fold_has_networks_of_its_own(worms):
-    module = made()
-    assert [module.members_of(f)[0] is module.members[f] for f in (0, 1)] == [True, True]
+    network = made()
+    assert [network.members_of(f)[0] is network.members[f] for f in (0, 1)] == [True, True]
     three = GatLstm(4, 2, 3, 2, (1,), embedding=1, widths=[4], heads=1, edge_features=2, hidden=2, dropout=0.0)
     assert [m for f in (0, 1) for m in three.members_of(f)] == list(three.members)
     weights = [member.lstm.weight_ih_l0 for member in three.members]

@@ -223,12 +223,12 @@ def test_on_real_worms_it_beats_every_baseline(kato):
             schedule.step()
     trained = TrainedModel(network.eval(), config, data, 5, [])
     board = Scoreboard([SkillOverPersistence()])
-    for question in family.questions(data, config):
-        board.add(question, "model", "model", family.predict(trained, question))
+    for target in family.targets(data, config):
+        board.add(target, "model", "model", family.predict(trained, target))
         for predictor in family.baselines(data, config):
-            board.add(question, predictor.name, "baseline", predictor.answer(question))
-        skill = board.skill(question, "model")
+            board.add(target, predictor.name, "baseline", predictor.predict(target))
+        skill = board.skill(target, "model")
         assert skill["best_baseline"] == "VAR ridge"
         assert skill["paired"]["value"] > 0
-        if question.horizon_steps in (1, 5):
+        if target.horizon_steps in (1, 5):
             assert skill["paired"]["verdict"] == "better" and skill["paired"]["value"] > 0.02

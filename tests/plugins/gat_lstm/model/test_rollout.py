@@ -20,12 +20,18 @@ def trained(worms, make_trained):
 @pytest.fixture(scope="module")
 def parts(trained):
     """(network, linear path, worm, nodes, graph) as `evaluate` takes them for a worm."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     group = data.split.test[2]
     worm, fold = data.worms[group], data.folds_for(group)[0]
     assert fold == 2
     nodes = data.nodes_of(worm)
-    return module.members_of(fold)[0], module.linear_of(fold, torch.from_numpy(nodes)), worm, nodes, data.graph_of(worm)
+    return (
+        network.members_of(fold)[0],
+        network.linear_of(fold, torch.from_numpy(nodes)),
+        worm,
+        nodes,
+        data.graph_of(worm),
+    )
 
 
 def test_the_series_embedded_once_is_the_plain_loop_over_windows(plain_v2, parts):
@@ -85,16 +91,16 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
 
     family = registry().family("gat-lstm-v2")
     trained = make_trained(worms, {"model.members": 2, "evaluate.stride": 50})
-    data, module = trained.dataset, trained.network
-    question = family.questions(data, trained.config)[1]
-    answer = family.predict(trained, question)
+    data, network = trained.dataset, trained.network
+    target = family.targets(data, trained.config)[1]
+    prediction = family.predict(trained, target)
     names = sorted({n for w in data.worms.values() for n in w.names})
-    for fold, group in enumerate(question.groups):
-        worm, nodes, at = data.worms[group], data.nodes_of(data.worms[group]), question.origins[group]
-        linear = module.linear_of(fold, torch.from_numpy(nodes))
+    for fold, group in enumerate(target.groups):
+        worm, nodes, at = data.worms[group], data.nodes_of(data.worms[group]), target.origins[group]
+        linear = network.linear_of(fold, torch.from_numpy(nodes))
         each = [
             rolled_out(m, linear, worm.z, nodes, data.graph_of(worm), at, 50, [5])[5]
-            for m in (module.members[2 * fold], module.members[2 * fold + 1])
+            for m in (network.members[2 * fold], network.members[2 * fold + 1])
         ]
         paths = {h: path.among(worm.names) for h, path in data.linear(fold).paths.items()}
         z = worm.z.astype(np.float64)
@@ -102,16 +108,18 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
         five = five + z[at] @ paths[5].level.T + (z[at] - z[at - 1]) @ paths[5].change.T
         beyond = five - paths[1].rolled_out(worm.z, at, [5])[5]
         forecast = worm.mean[at] + worm.sd[at] * (np.mean(each, 0) + beyond)
-        np.testing.assert_allclose(answer.values[group][:, [names.index(n) for n in worm.names]], forecast, atol=1e-4)
+        np.testing.assert_allclose(
+            prediction.values[group][:, [names.index(n) for n in worm.names]], forecast, atol=1e-4
+        )
         absent = [k for k, n in enumerate(names) if n not in worm.names]
-        assert np.isnan(answer.values[group][:, absent]).all()
+        assert np.isnan(prediction.values[group][:, absent]).all()
 
 
 def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
-    data, module, loss = trained.dataset, trained.network, trained.config.loss
+    data, network, loss = trained.dataset, trained.network, trained.config.loss
     batch = next(b for b in data.batches("train", seed=0, epoch=0) if not bool(b["present"].all()))
     batch["known"][1, 12, 3] = batch["known"][2, 15 + 4 + 2, 1] = False
-    terms = loss_terms(module, batch, loss)
+    terms = loss_terms(network, batch, loss)
     member = int(batch["member"])
     linear = {name: batch[name] for name in ("own", "level", "change")}
     from neurocli_gat_lstm.graph.tensors import GraphTensors
@@ -123,7 +131,7 @@ def test_loss_terms_are_errors_over_those_of_persistence(plain_v2, trained):
     )
     one_step, rollout = [], [[] for _ in range(4)]
     for chunk in range(len(x)):
-        plain = plain_v2(module.members[member], linear, batch["nodes"], graph, batch["present"][chunk].numpy())
+        plain = plain_v2(network.members[member], linear, batch["nodes"], graph, batch["present"][chunk].numpy())
         after, ahead = plain.forecasts(x[chunk, : 4 + 15], 4)
         for t in range(6, 15):
             at = 4 + t + 1
@@ -155,11 +163,11 @@ def test_without_a_rollout_there_is_one_term(worms, make_trained, steps):
 
 
 def test_every_parameter_of_the_fold_learns_and_no_other(trained):
-    module = trained.network
-    module.zero_grad()
+    network = trained.network
+    network.zero_grad()
     batch = next(iter(trained.dataset.batches("train", seed=0, epoch=0)))
-    sum(loss_terms(module, batch, trained.config.loss).values()).backward()
-    for number, member in enumerate(module.members):
+    sum(loss_terms(network, batch, trained.config.loss).values()).backward()
+    for number, member in enumerate(network.members):
         for name, parameter in member.named_parameters():
             moved = parameter.grad is not None and bool(parameter.grad.any())
             assert moved == (number == int(batch["member"])), (number, name)

@@ -64,9 +64,9 @@ def network(newton) -> Published:
     spec = {"neuron_type": newton.types.astype(int).tolist(), "num_inputs": 14, "mean_rate": [1.0] * 14, "bin_ms": 25.0}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = build_v1(V1Config(), spec)
-    assert sum(p.numel() for p in module.parameters()) == 5878  # as published
-    return Published({name: p.detach().numpy().astype(np.float64) for name, p in module.named_parameters()})
+        network = build_v1(V1Config(), spec)
+    assert sum(p.numel() for p in network.parameters()) == 5878  # as published
+    return Published({name: p.detach().numpy().astype(np.float64) for name, p in network.named_parameters()})
 
 
 @pytest.fixture(scope="module")

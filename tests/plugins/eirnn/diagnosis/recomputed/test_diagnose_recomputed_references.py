@@ -150,11 +150,11 @@ def test_windows_around_events(which, whole, by_ridge, said):
     rows = []
     for event in EVENTS:
         there = whole.onset[event] >= 0
-        windows, answers = whole.around(whole.rates, event), whole.around(by_ridge[which], event)
+        windows, predictions = whole.around(whole.rates, event), whole.around(by_ridge[which], event)
         fitted = np.concatenate([train, held])
         oracle = average(whole, windows[fitted[there[fitted]]])
         here = test[there[test]]
-        pair = correlations(windows[here], oracle, 2.0), correlations(windows[here], answers[here], 2.0)
+        pair = correlations(windows[here], oracle, 2.0), correlations(windows[here], predictions[here], 2.0)
         rows.append([np.nanmean(r) for r in pair])
     check(said["noise-ceiling", f"{which} trials: events, 50 ms"], *np.mean(rows, axis=0))
 

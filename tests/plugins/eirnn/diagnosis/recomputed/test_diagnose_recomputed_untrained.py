@@ -96,9 +96,9 @@ def network(newton, rows) -> Network:
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = build_v2(V2Config(), spec)
-    found = Network(dict(module.named_parameters()), newton.types)
-    assert len(list(module.parameters())) == len(found.parameters)
+        network = build_v2(V2Config(), spec)
+    found = Network(dict(network.named_parameters()), newton.types)
+    assert len(list(network.parameters())) == len(found.parameters)
     # softplus(0) = ln 2: a gain starts where a unit at rest fires at its neuron's mean rate.
     assert torch.exp(found.log_gain).detach().numpy() == pytest.approx(rate / np.log(2), rel=1e-5)
     return found

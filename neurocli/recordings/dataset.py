@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Batch = dict[str, "torch.Tensor"]
 
 
-class DataModule(ABC):
+class Dataset(ABC):
     """Split and normalised data of one model.
 
     spec: what `ModelFamily.build` must know of the data (channels, step, ...), JSON-able and kept in the run, so that a

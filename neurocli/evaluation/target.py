@@ -1,4 +1,4 @@
-"""A question asks every predictor for the same targets, so that their scores can be compared."""
+"""Targets: what is scored, the same for every predictor, so that their scores can be compared."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
-    """Targets at one horizon, group by group.
+class Target:
+    """What is scored at one horizon, group by group.
 
-    targets: group → [time, channel] in the recording's unit; origins: group → sample index [time], in the recording as it was
+    values: group → [time, channel] in the recording's unit; origins: group → sample index [time], in the recording as it was
     given to `adapt`, of the last sample that a predictor may see; horizon_steps: the target lies that many samples later;
-    horizon_ms: that in ms, None where nothing is forecast (a model that answers from its inputs alone);
+    horizon_ms: that in ms, None where nothing is forecast (a model that knows its inputs alone);
     subsets: name → group → bool mask that broadcasts against the targets;
     now: group → [time, channel] the last value that a predictor sees, for metrics that score changes;
     scoring: group → (offset, scale), broadcast against the targets: all values are scored as (value - offset) / scale. It is part
@@ -38,7 +38,7 @@ class Question:
     horizon_steps: int
     horizon_ms: float | None
     unit: str
-    targets: Mapping[str, NDArray[Any]]
+    values: Mapping[str, NDArray[Any]]
     origins: Mapping[str, NDArray[np.int64]]
     subsets: Mapping[str, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
     hindsight: frozenset[str] = frozenset()
@@ -56,12 +56,12 @@ class Question:
 
     @property
     def groups(self) -> list[str]:
-        return list(self.targets)
+        return list(self.values)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer: group → [time, channel] like the targets, in the recording's unit.
+    """What a predictor says: group → [time, channel] like the targets, in the recording's unit.
 
     extra: whatever else the model says at the same places (a spike probability), by name and group. What is given is what is
     scored: a mean of few sampled paths is scored with the error that few paths leave.
@@ -97,13 +97,13 @@ class Meter:
 class Predictor:
     """A named way to answer: a baseline, a ceiling or a control.
 
-    `answer` returns None for a question that it cannot answer. `cost` is asked after the last answer, since many fit when they
+    `predict` returns None for a target that it cannot answer. `cost` is asked after the last answer, since many fit when they
     are first asked.
     """
 
     name: str
     kind: str
-    answer: Callable[[Question], Prediction | None]
+    predict: Callable[[Target], Prediction | None]
     note: str = ""
     cost: Callable[[], Cost | None] = lambda: None
 
@@ -112,13 +112,13 @@ class Predictor:
 class Bound:
     """A ceiling that is known as a number only, from the reliability of the data.
 
-    `value` takes a question, a metric and the name of a subset, and gives the score that a perfect model would get on so
+    `value` takes a target, a metric and the name of a subset, and gives the score that a perfect model would get on so
     many targets, None where that is not known. `left_out` takes the same and gives the ceiling [group] without each of the
-    question's groups in turn, from which its interval is made; None where that is not known. A ceiling that is known and not
+    target's groups in turn, from which its interval is made; None where that is not known. A ceiling that is known and not
     estimated is the same without any group.
     """
 
     name: str
-    value: Callable[[Question, Metric, str], float | None]
+    value: Callable[[Target, Metric, str], float | None]
     note: str = ""
-    left_out: Callable[[Question, Metric, str], NDArray[np.float64] | None] = lambda question, metric, subset: None
+    left_out: Callable[[Target, Metric, str], NDArray[np.float64] | None] = lambda target, metric, subset: None
