@@ -195,7 +195,7 @@ def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) ->
     page.verdict += [clean(scores.score_line(found)), _sentence(page.skill[0])]
     sheets = [scores.scoreboard(found, page.name), scores.differences(found), scores.horizons(found)]
     page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
-    title = f"{scores.heading(found['metrics'][0])}, {scores.asked(found['targets'][0])}"
+    title = f"{scores.heading(found['metrics'][0])}, {scores.target_in_words(found['targets'][0])}"
     uri = forest(scores.main_scores(found), title)
     page.forest = Figure(f"{clean(title)}: the model beside its references", uri) if uri else None
     page.evaluated = [_shown(run, exhibit) for exhibit in found["exhibits"]]

@@ -30,7 +30,7 @@ def scoreboard(found: dict[str, Any], name: str) -> Sheet:
     """Every predictor by every metric on the main target; `name` is that of the run."""
     main = found["targets"][0]
     n, group = len(main["groups"]), found["protocol"]["group"]
-    title = f"{found['model']}  {name}: {asked(main)}, {n} test {group}{'s' if n != 1 else ''}"
+    title = f"{found['model']}  {name}: {target_in_words(main)}, {n} test {group}{'s' if n != 1 else ''}"
     keys = [(m["name"], m["unit"]) for m in found["metrics"]]
     scores = _of(found, target=main["name"])
     cells = _cells(scores, lambda s: (s["metric"], s["unit"]))
@@ -82,7 +82,7 @@ def score_line(found: dict[str, Any]) -> str:
                 return f"{s['name']} {with_interval(s['value'], s['low'], s['high'])}"
         return "unknown"
 
-    what = f"{heading(found['metrics'][0])}, {asked(found['targets'][0])}"
+    what = f"{heading(found['metrics'][0])}, {target_in_words(found['targets'][0])}"
     best = said(skill["best_baseline"], "baseline")
     return f"{what}: {said(found['model'], 'model')}; best baseline: {best}; ceiling: {said('', 'ceiling')}"
 
@@ -166,7 +166,7 @@ def main_scores(found: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(scores, key=lambda s: _ORDER.get(s["kind"], 2))
 
 
-def asked(target: dict[str, Any]) -> str:
+def target_in_words(target: dict[str, Any]) -> str:
     """What a target asks for, in words."""
     if target["horizon_ms"] is None:
         return str(target["name"])

@@ -21,7 +21,7 @@ class DataConfig(Section):
     )
     validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
     test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
-    drop_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
+    burn_in_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
     noise_mv: float = Field(
         0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)"
     )
@@ -37,7 +37,7 @@ class EvaluateConfig(EvaluateSection):
     horizons_ms: list[float] = Field(
         [1.0, 2.0, 5.0, 10.0, 20.0], min_length=1, description="how far ahead is forecast; the first counts"
     )
-    skip: int = Field(
+    context: int = Field(
         149, ge=149, description="samples of each run that only serve as context, the same for every model"
     )
     probe_stride: int = Field(200, ge=1, description="samples between the origins of horizons beyond the first")
@@ -68,7 +68,7 @@ class V2Model(Section):
     """Sizes of the structured CNN-LSTM, and how its windows are cut."""
 
     window: int = Field(180, ge=2, description="samples of a training window that are scored")
-    warmup: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
+    burn_in: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
     arrival_channels: int = Field(2, ge=1, description="quantities that spikes deliver to a neuron")
     gate_hidden: int = Field(16, ge=1, description="hidden units that decide when a spike arrives")
     conv_channels: int = Field(8, ge=1, description="filters of the last three samples of a neuron")

@@ -133,7 +133,7 @@ class CnnLstmV2(_CnnLstm):
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> VoltageData:
         stride = 15 if config.data.split == "published" else None
-        return VoltageData(recordings, config, config.model.window + config.model.warmup, stride, split)
+        return VoltageData(recordings, config, config.model.window + config.model.burn_in, stride, split)
 
     def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
         layout = config.model
@@ -157,14 +157,14 @@ class CnnLstmV2(_CnnLstm):
         assert isinstance(network, StructuredCnnLstm)
         layout = config.model
         return LossTerms(
-            forecast_loss(network, batch["v"], batch.get("flag"), layout.warmup, layout.squared_error_weight)
+            forecast_loss(network, batch["v"], batch.get("flag"), layout.burn_in, layout.squared_error_weight)
         )
 
     def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """Squared error of the mean forecast: what the score is made of, without the likelihood terms."""
         flag = batch.get("flag")
-        mean = network(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.warmup :]
-        return nn.functional.mse_loss(mean, batch["v"][:, 1 + config.model.warmup :])
+        mean = network(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.burn_in :]
+        return nn.functional.mse_loss(mean, batch["v"][:, 1 + config.model.burn_in :])
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         return predictions.predict_v2(trained, target)

@@ -17,7 +17,7 @@ class DataConfig(Section):
 
     kind: Literal["any", "neuronio", "shd"] = Field("any", description="the data that these options are made for")
     window: int = Field(500, ge=2, description="steps (ms) of a training window")
-    ignored: int = Field(500, ge=0, description="first steps of a simulation that are neither trained on nor scored")
+    burn_in_ms: int = Field(500, ge=0, description="first steps of a simulation that are neither trained on nor scored")
     labels: Literal["published", "redetected"] = Field(
         "published",
         description="published: output spikes at int(t - .5) of times stored as float16, which moves many by 1 or 2 ms;"

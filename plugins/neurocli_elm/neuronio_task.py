@@ -97,8 +97,8 @@ class NeuronioTask(Task):
         return [
             f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; scores of spikes rest on "
             f"{scored} steps with an output spike in {counted(len(data.split.test), 'test simulation')} "
-            f"({every} output spikes with those of the first {config.data.ignored} ms)",
-            f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.ignored} ms not scored",
+            f"({every} output spikes with those of the first {config.data.burn_in_ms} ms)",
+            f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.burn_in_ms} ms not scored",
             *([baselines.LEFT_OUT] if left_out else []),
             *missing_references(config),
         ]

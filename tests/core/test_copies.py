@@ -51,7 +51,7 @@ def with_copy(model: str, copy: Recording) -> tuple[RecordingSet, Split]:
 
 
 def config_of(model: str):
-    short = ["data.drop_ms=0", "evaluate.skip=200"] if model.startswith("cnn") else []
+    short = ["data.burn_in_ms=0", "evaluate.context=200"] if model.startswith("cnn") else []
     return resolve(registry().family(model).Config, sets=short).config
 
 

@@ -73,7 +73,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def test_the_sound_files_are_fine(folder, neuro):
-    assert neuro("diagnose", "cnn-lstm", "--data", folder, "--set", "data.drop_ms=0").code == 0
+    assert neuro("diagnose", "cnn-lstm", "--data", folder, "--set", "data.burn_in_ms=0").code == 0
 
 
 @pytest.mark.parametrize("case", VOLTAGES)

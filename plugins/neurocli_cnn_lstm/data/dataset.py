@@ -34,7 +34,7 @@ class VoltageData(Dataset):
         self.batch_size, self.steps_per_epoch = config.train.batch_size, config.train.steps_per_epoch
         self.dt_ms, self.unit = _common(recordings)
         self._parameters = parameters_of(recordings)
-        self.drop = round(config.data.drop_ms / self.dt_ms)
+        self.burn_in = round(config.data.burn_in_ms / self.dt_ms)
         self._noise_mv, self._noise_seed = config.data.noise_mv, config.data.noise_seed
         self.flag_on = _use_flag(recordings, config.data.reset_flag)
         self.published = config.data.split == "published"
@@ -42,9 +42,9 @@ class VoltageData(Dataset):
         for group, signal in volts.items():
             if len(signal) <= length:
                 raise DataError(
-                    f"{len(signal)} samples are left after dropping {config.data.drop_ms:g} ms, a window takes {length + 1}",
+                    f"{len(signal)} samples are left after dropping {config.data.burn_in_ms:g} ms, a window takes {length + 1}",
                     where=recordings.where(group),
-                    hint="bring longer runs, or lower data.drop_ms",
+                    hint="bring longer runs, or lower data.burn_in_ms",
                 )
         if self.published:
             groups = tuple(volts)
@@ -67,9 +67,9 @@ class VoltageData(Dataset):
         """Refuse what cannot be scored, before hours go into a training. samples: of each test run."""
         longest = max(config.horizons_ms)
         for group, count in samples.items():
-            if count - config.skip - max(1, round(longest / self.dt_ms)) < 1:
+            if count - config.context - max(1, round(longest / self.dt_ms)) < 1:
                 raise DataError(
-                    f"{count} samples leave none to score at a horizon of {longest:g} ms after {config.skip} of context",
+                    f"{count} samples leave none to score at a horizon of {longest:g} ms after {config.context} of context",
                     where=self.recordings.where(group),
                     hint="bring longer runs, or lower evaluate.horizons_ms",
                 )
@@ -137,7 +137,7 @@ class VoltageData(Dataset):
                 where=f"{self.recordings.where(group)}, sample {step}, neuron {channel}",
                 hint="repair the recording, or leave it out",
             )
-        signal = signal[self.drop :]
+        signal = signal[self.burn_in :]
         if self._noise_mv:
             rng = np.random.default_rng([self._noise_seed, zlib.crc32(group.encode())])
             signal = signal + rng.normal(0, self._noise_mv, signal.shape).astype(np.float32)

@@ -24,7 +24,7 @@ def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     """Every check of the data, in reading order."""
     parameters = parameters_of(recordings)
     neurons = None if parameters is None else parameters.neurons
-    runs = [_describe(recordings, group, config.data.drop_ms, neurons) for group in recordings]
+    runs = [_describe(recordings, group, config.data.burn_in_ms, neurons) for group in recordings]
     return [
         *_values(runs),
         *_units(runs),
@@ -36,9 +36,9 @@ def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     ]
 
 
-def _describe(recordings: RecordingSet, group: str, drop_ms: float, neurons: int | None) -> dict[str, Any]:
+def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: int | None) -> dict[str, Any]:
     recording = recordings[group]
-    drop = round(drop_ms / recording.dt_ms)
+    drop = round(burn_in_ms / recording.dt_ms)
     with np.errstate(over="ignore"):  # what float32 cannot hold is no voltage
         signal = (recording.signal[drop:] if recording.steps > drop else recording.signal).astype(np.float32)
     finite = np.isfinite(signal)
@@ -195,7 +195,9 @@ def _split(recordings: RecordingSet, config: Any) -> Finding:
     from neurocli_cnn_lstm.data.dataset import VoltageData, published_starts
 
     if config.data.split == "published":
-        steps = sum(max(recordings[g].steps - round(config.data.drop_ms / recordings[g].dt_ms), 0) for g in recordings)
+        steps = sum(
+            max(recordings[g].steps - round(config.data.burn_in_ms / recordings[g].dt_ms), 0) for g in recordings
+        )
         parts = {
             p: [Window("all", int(s), int(s) + 150, int(s) + 150) for s in w]
             for p, w in published_starts(steps).items()

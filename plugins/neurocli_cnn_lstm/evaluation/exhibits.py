@@ -123,12 +123,12 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     fixed = not family.uses_flag
     rows = []
     tested = [group for group in data.split.test if group in data.place]
-    samples = sum(data.place[group][2] - trained.config.evaluate.skip for group in tested)
+    samples = sum(data.place[group][2] - trained.config.evaluate.context for group in tested)
     stride = max(20, samples // CONTEXT_PROBES)
     for context in [c for c in CONTEXTS if c <= (window if fixed else LONGEST_CONTEXT)]:
         total: Any = 0
         for group in tested:
-            origins = np.arange(trained.config.evaluate.skip, data.place[group][2] - 1, stride)
+            origins = np.arange(trained.config.evaluate.context, data.place[group][2] - 1, stride)
             batch = data.contexts(group, origins, window if fixed else context)
             if fixed:
                 batch["v"][:, : window - context] = 0

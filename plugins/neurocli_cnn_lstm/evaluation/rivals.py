@@ -233,7 +233,7 @@ def _training(data: VoltageData, runs: int | None) -> list[str]:
 def _settings(data: VoltageData) -> dict[str, Any]:
     """What rows and features depend on besides the recordings."""
     return {
-        "drop": data.drop,
+        "drop": data.burn_in,
         "noise": [data._noise_mv, data._noise_seed],
         "reset": [data.reset_mv, data.reset_tolerance_mv],
     }

@@ -41,7 +41,7 @@ def targets(data: VoltageData, config: Any, part: str) -> list[Target]:
                 steps * data.dt_ms,
                 data.unit,
                 targets,
-                {g: o + data.drop for g, o in origins.items()},
+                {g: o + data.burn_in for g, o in origins.items()},
                 subsets,
                 hindsight,
             )
@@ -51,7 +51,7 @@ def targets(data: VoltageData, config: Any, part: str) -> list[Target]:
 
 def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
     """A target's origins counted in `data.volts`, from which the start of every run has been dropped."""
-    return {group: origins - data.drop for group, origins in target.origins.items()}
+    return {group: origins - data.burn_in for group, origins in target.origins.items()}
 
 
 def horizon_steps(data: VoltageData, config: Any) -> list[int]:
@@ -71,7 +71,7 @@ def _origins(data: VoltageData, config: Any, part: str, steps: int, stride: int)
             inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
             found[group] = inside[::stride]
         return {g: o for g, o in found.items() if len(o)}
-    return {g: np.arange(config.evaluate.skip, data.place[g][2] - steps, stride) for g in groups}
+    return {g: np.arange(config.evaluate.context, data.place[g][2] - steps, stride) for g in groups}
 
 
 def _subsets(data: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
@@ -124,7 +124,7 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
     """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
     if target.horizon_steps > 1:
         return _free_run(trained, target)
-    data, network, warmup = trained.dataset, trained.network, trained.config.model.warmup
+    data, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
     assert isinstance(data, VoltageData)
     values, spike = {}, {}
     for group, origins in local_origins(data, target).items():
@@ -132,16 +132,16 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
         mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
         probability = np.full_like(mean, np.nan)
-        span = _CHUNK + warmup
-        # The first answer of a chunk has seen `warmup` samples and its own.
+        span = _CHUNK + burn_in
+        # The first answer of a chunk has seen `burn_in` samples and its own.
         ends = ends[ends - span + 1 + offset >= 0]
         for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
             batch = data.contexts(group, some, span)
             forecast = network(batch["v"], batch.get("flag"))
             for row, end in enumerate(some):
-                mean[end - _CHUNK + 1 : end + 1] = forecast.mean[row, warmup:].numpy()
+                mean[end - _CHUNK + 1 : end + 1] = forecast.mean[row, burn_in:].numpy()
                 if forecast.spike_logit is not None:
-                    probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(forecast.spike_logit[row, warmup:]).numpy()
+                    probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(forecast.spike_logit[row, burn_in:]).numpy()
         values[group] = data.normalisation.restore(mean[origins])
         spike[group] = probability[origins]
     return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
@@ -171,7 +171,7 @@ def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDA
     generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
     means = []
     for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
-        batch = data.contexts(group, some, config.model.warmup + 20)
+        batch = data.contexts(group, some, config.model.burn_in + 20)
         means.append(rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
     kept[group] = data, origins, np.concatenate(means)
     return kept[group][2]

@@ -85,7 +85,7 @@ def _contexts(trained: TrainedModel, length: int, each: int) -> dict[str, torch.
     data: Any = trained.dataset
     parts = []
     for group in data.split.test:
-        origins = np.linspace(trained.config.evaluate.skip, data.place[group][2] - 2, each).astype(np.int64)
+        origins = np.linspace(trained.config.evaluate.context, data.place[group][2] - 2, each).astype(np.int64)
         parts.append(data.contexts(group, origins, length))
     return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
@@ -184,7 +184,7 @@ def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
     target_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
     lasts, said, did = [], [], []
     for group in data.split.test:
-        origins = np.arange(max(trained.config.evaluate.skip, target_length), data.place[group][2] - 1, 10)
+        origins = np.arange(max(trained.config.evaluate.context, target_length), data.place[group][2] - 1, 10)
         for some in np.array_split(origins, max(1, len(origins) // 256)):
             forecast = _forecast(trained, data.contexts(group, some, target_length))
             said.append(data.normalisation.restore(forecast.numpy()))

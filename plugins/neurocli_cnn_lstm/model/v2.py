@@ -193,17 +193,17 @@ class StructuredCnnLstm(nn.Module):
 
 
 def forecast_loss(
-    model: StructuredCnnLstm, v: Tensor, flag: Tensor | None, warmup: int = 20, squared_error_weight: float = 2.0
+    model: StructuredCnnLstm, v: Tensor, flag: Tensor | None, burn_in: int = 20, squared_error_weight: float = 2.0
 ) -> dict[str, Tensor]:
     """Return the named loss terms of windows ``v [batch, time + 1, neuron]``; train on their sum.
 
     The likelihood of the mixture (reset or not; a free sample as a normal) plus a share of the squared error.
     Without a flag it is unknown which case a sample belongs to, and the likelihood sums over both.
-    The first ``warmup`` steps of a window only fill the LSTM and are not scored.
+    The first ``burn_in`` steps of a window only fill the LSTM and are not scored.
     """
     forecast = model(v[:, :-1], None if flag is None else flag[:, :-1])
-    mean, _, logit, free_mean, log_sd = (None if x is None else x[:, warmup:] for x in forecast)
-    target = v[:, 1:][:, warmup:]
+    mean, _, logit, free_mean, log_sd = (None if x is None else x[:, burn_in:] for x in forecast)
+    target = v[:, 1:][:, burn_in:]
     free_nll = 0.5 * ((target - free_mean) / log_sd.exp()).square() + log_sd
     terms = {"squared_error": squared_error_weight * F.mse_loss(mean, target)}
     if flag is None:
@@ -211,7 +211,7 @@ def forecast_loss(
         reset_nll = 0.5 * ((target - model.reset_z) / sd.exp()).square() + sd
         terms["mixture"] = -torch.logaddexp(F.logsigmoid(logit) - reset_nll, F.logsigmoid(-logit) - free_nll).mean()
     else:
-        at_reset = flag[:, 1:][:, warmup:].to(v.dtype)
+        at_reset = flag[:, 1:][:, burn_in:].to(v.dtype)
         terms["reset"] = F.binary_cross_entropy_with_logits(logit, at_reset)
         terms["free"] = ((1 - at_reset) * free_nll).mean()
     return terms

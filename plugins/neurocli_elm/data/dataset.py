@@ -50,11 +50,13 @@ class SimulationData(Dataset):
         self._one_length([*self.split.train, *self.split.validation])
         self._one_length(self.split.test)
         for group in (*self.split.train, *self.split.validation):
-            check_length(self.lengths[group], options.window + options.ignored, where=recordings.where(group))
+            check_length(self.lengths[group], options.window + options.burn_in_ms, where=recordings.where(group))
         for group in self.split.test:
-            check_length(self.lengths[group], options.ignored + options.window, where=recordings.where(group))
+            check_length(self.lengths[group], options.burn_in_ms + options.window, where=recordings.where(group))
         self.channels, self.excitatory = next(iter(shapes.values()))
-        self.sampling = Sampling(self.batch_size, options.window, options.ignored, options.per_simulation, options.pool)
+        self.sampling = Sampling(
+            self.batch_size, options.window, options.burn_in_ms, options.per_simulation, options.pool
+        )
         self.spec = {"num_input": self.channels, "num_excitatory": self.excitatory}
         self.predictions: dict[Any, Any] = {}
 
@@ -112,7 +114,7 @@ class SimulationData(Dataset):
         found = []
         for n, group in enumerate(self.split.validation):
             last = self.lengths[group] - self.options.window
-            found += [(n, start) for start in range(self.options.ignored, last + 1, self.options.window)]
+            found += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
         thinned = np.linspace(0, len(found) - 1, min(len(found), VALIDATION_WINDOWS)).round().astype(int)
         return [found[k] for k in thinned] if found else []
 

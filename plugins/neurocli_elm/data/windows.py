@@ -15,7 +15,7 @@ from neurocli.recordings.recording import Recording
 if TYPE_CHECKING:
     from neurocli_elm.data.events import InputEvents
 
-WINDOW_MS, IGNORED_MS = 500, 500
+WINDOW_MS, BURN_IN_MS = 500, 500
 """The published length of a training window, and the start of a simulation that is never drawn."""
 
 SOMA_BIAS_MV, SOMA_CLIP_MV, SOMA_SCALE_MV = -67.7, -55.0, 10.0
@@ -129,14 +129,14 @@ def cut(
 class Sampling:
     """How windows are drawn for training.
 
-    per_simulation: windows of each simulation in an epoch; ignored: steps at the start that no window touches; pool: so
+    per_simulation: windows of each simulation in an epoch; burn_in_ms: steps at the start that no window touches; pool: so
     many simulations are drawn from at a time, before the next ones come (None: all together), so that few need be in
     memory.
     """
 
     batch: int = 8
     window: int = WINDOW_MS
-    ignored: int = IGNORED_MS
+    burn_in_ms: int = BURN_IN_MS
     per_simulation: int = 4
     pool: int | None = None
 
@@ -148,10 +148,10 @@ class Sampling:
         """The windows of each batch of an epoch: (simulation, step). A pure function of its arguments.
 
         Every simulation of a pool is drawn once before one is drawn again; the start is uniform over those that the published
-        recipe draws, from `ignored` to one before the last that fits. Raises DataError where a simulation is too short.
+        recipe draws, from `burn_in_ms` to one before the last that fits. Raises DataError where a simulation is too short.
         """
         for n, length in enumerate(lengths):
-            check_length(length, self.window + self.ignored, where=f"simulation {n} of the set")
+            check_length(length, self.window + self.burn_in_ms, where=f"simulation {n} of the set")
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(lengths))
         waiting: list[tuple[int, int]] = []
@@ -159,8 +159,8 @@ class Sampling:
             pool = order[first : first + (self.pool or len(order))]
             for _ in range(self.per_simulation):
                 for n in rng.permutation(pool).tolist():
-                    starts = max(lengths[n] - self.window - self.ignored, 1)
-                    waiting.append((n, int(rng.integers(starts)) + self.ignored))
+                    starts = max(lengths[n] - self.window - self.burn_in_ms, 1)
+                    waiting.append((n, int(rng.integers(starts)) + self.burn_in_ms))
                     if len(waiting) == self.batch:
                         yield waiting
                         waiting = []

@@ -17,24 +17,24 @@ from neurocli.recordings.copies import copies
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.files import file_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
-from neurocli_elm.diagnosis.summary import Account, Survey, survey_of
+from neurocli_elm.diagnosis.summary import Summary, SummarySet, summarised
 from neurocli_elm.evaluation.protocol import MOST_SPIKES
 from neurocli_elm.model.neuron import ElmNeuron
 
 
 def data_findings(recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
     """Every check of a set of simulations, in reading order, then of the untrained model of that version."""
-    survey = survey_of(recordings)
-    wrong = [account for account in survey.accounts if account.fault is not None]
+    summary_set = summarised(recordings)
+    wrong = [summary for summary in summary_set.summaries if summary.fault is not None]
     readable = Finding(
         "readable",
-        counted(len(survey.accounts), "simulation"),
+        counted(len(summary_set.summaries), "simulation"),
         FAIL if wrong else PASS,
-        listed(f"{account.group}: {account.fault}" for account in wrong) or _inputs_of(survey),
+        listed(f"{summary.group}: {summary.fault}" for summary in wrong) or _inputs_of(summary_set),
         "input spikes, output spikes, soma voltage",
         "these are no simulations of a cell with known input: leave them out, or prepare them again" if wrong else "",
     )
-    if not survey.sound:
+    if not summary_set.sound:
         return [readable]
     try:
         data, trouble = SimulationData(recordings, config), None
@@ -43,14 +43,14 @@ def data_findings(recordings: RecordingSet, config: Any, untrained: Untrained) -
     part_of = {} if data is None else part_of_group(data)
     found = [
         readable,
-        *file_findings(survey.by_file(), config),
-        *_spikes(survey.sound),
-        *_alike(survey.sound, config),
-        _silent_inputs(survey),
+        *file_findings(summary_set.by_file(), config),
+        *_spikes(summary_set.sound),
+        *_alike(summary_set.sound, config),
+        _silent_inputs(summary_set),
         *copy_findings(
-            copies(recordings, [account.group for account in survey.sound]),
+            copies(recordings, [summary.group for summary in summary_set.sound]),
             part_of,
-            counted(len(survey.sound), "simulation"),
+            counted(len(summary_set.sound), "simulation"),
         ),
         *usable_findings(data, trouble, config),
     ]
@@ -66,17 +66,17 @@ def data_findings(recordings: RecordingSet, config: Any, untrained: Untrained) -
     return found
 
 
-def _inputs_of(survey: Survey) -> str:
-    first = survey.sound[0]
+def _inputs_of(summary_set: SummarySet) -> str:
+    first = summary_set.sound[0]
     return f"{first.num_excitatory} excitatory and {first.inputs - first.num_excitatory} inhibitory inputs"
 
 
-def _spikes(accounts: Sequence[Account]) -> list[Finding]:
+def _spikes(summaries: Sequence[Summary]) -> list[Finding]:
     """Output spikes over all files: none at all, none in some simulations, more than the published evaluation keeps."""
-    total = sum(account.output for account in accounts)
-    silent = [account.group for account in accounts if not account.output]
-    many = [f"{account.group} ({account.output})" for account in accounts if account.output > MOST_SPIKES]
-    subject = counted(len(accounts), "simulation")
+    total = sum(summary.output for summary in summaries)
+    silent = [summary.group for summary in summaries if not summary.output]
+    many = [f"{summary.group} ({summary.output})" for summary in summaries if summary.output > MOST_SPIKES]
+    subject = counted(len(summaries), "simulation")
     return [
         judged(
             "output-spikes",
@@ -90,33 +90,33 @@ def _spikes(accounts: Sequence[Account]) -> list[Finding]:
             "without-output-spikes",
             subject,
             PASS,
-            f"{len(silent)} of {len(accounts)}" + (f": {listed(silent)}" if silent else ""),
+            f"{len(silent)} of {len(summaries)}" + (f": {listed(silent)}" if silent else ""),
             "–",
         ),
         unless_none(
             "many-spikes",
             subject,
-            f"{len(many)} of {len(accounts)}: {listed(many)}" if many else "",
+            f"{len(many)} of {len(summaries)}: {listed(many)}" if many else "",
             verdict=WARN,
             advice=f"more than {MOST_SPIKES} output spikes: the published evaluation leaves these out, ours does not",
         ),
     ]
 
 
-def _alike(accounts: Sequence[Account], config: Any) -> list[Finding]:
+def _alike(summaries: Sequence[Summary], config: Any) -> list[Finding]:
     """Lengths, steps and inputs that differ, or do not fit the model."""
-    lengths = sorted({account.steps for account in accounts})
-    needed = config.data.window + config.data.ignored
-    short = [f"{a.group} ({a.steps} ms)" for a in accounts if a.steps < needed]
-    odd = [f"{a.group} ({a.dt_ms:g} ms)" for a in accounts if a.dt_ms != 1.0]
-    cells = sorted({(a.num_excitatory, a.inputs - a.num_excitatory) for a in accounts})
+    lengths = sorted({summary.steps for summary in summaries})
+    needed = config.data.window + config.data.burn_in_ms
+    short = [f"{a.group} ({a.steps} ms)" for a in summaries if a.steps < needed]
+    odd = [f"{a.group} ({a.dt_ms:g} ms)" for a in summaries if a.dt_ms != 1.0]
+    cells = sorted({(a.num_excitatory, a.inputs - a.num_excitatory) for a in summaries})
     mixed = len(lengths) > 1
     return [
         Finding(
             "lengths",
-            counted(len(accounts), "simulation"),
+            counted(len(summaries), "simulation"),
             FAIL if mixed else PASS,
-            ", ".join(f"{sum(a.steps == n for a in accounts)} of {n:,} ms" for n in lengths[:6]),
+            ", ".join(f"{sum(a.steps == n for a in summaries)} of {n:,} ms" for n in lengths[:6]),
             "one length",
             "the published evaluation takes one length: train and evaluate those of each length on their own"
             if mixed
@@ -124,10 +124,10 @@ def _alike(accounts: Sequence[Account], config: Any) -> list[Finding]:
         ),
         unless_none(
             "shorter-than-window",
-            f"{config.data.ignored} + {config.data.window} ms",
+            f"{config.data.burn_in_ms} + {config.data.window} ms",
             listed(short),
             verdict=FAIL,
-            advice="too short for a window: simulate for longer, or lower data.window or data.ignored",
+            advice="too short for a window: simulate for longer, or lower data.window or data.burn_in_ms",
         ),
         unless_none(
             "step",
@@ -148,10 +148,10 @@ def _alike(accounts: Sequence[Account], config: Any) -> list[Finding]:
     ]
 
 
-def _silent_inputs(survey: Survey) -> Finding:
+def _silent_inputs(summary_set: SummarySet) -> Finding:
     """Inputs without an event in any simulation: what they do cannot be learned."""
-    first = survey.sound[0]
-    silent = np.flatnonzero(survey.events[: first.inputs] == 0)
+    first = summary_set.sound[0]
+    silent = np.flatnonzero(summary_set.events[: first.inputs] == 0)
     exciting = int((silent < first.num_excitatory).sum())
     text = f"{len(silent)} of {first.inputs}: {exciting} excitatory, {len(silent) - exciting} inhibitory"
     return unless_none(

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed, span
-from neurocli_elm.diagnosis.summary import Account
+from neurocli_elm.diagnosis.summary import Summary
 
 MOST_FILES = 20
 """Files that get a line of their own for one check."""
@@ -20,47 +20,47 @@ _PLAUSIBLE_MV = (-150.0, 100.0)
 _FLAT_MV = 1.0
 
 
-def file_findings(files: Mapping[str, list[Account]], config: Any) -> list[Finding]:
+def file_findings(files: Mapping[str, list[Summary]], config: Any) -> list[Finding]:
     """Checks of each file; those behind the first twenty go together, unless one stands out."""
     found, others = [], []
-    for number, (file, accounts) in enumerate(files.items()):
-        lines = _of_file(file, accounts, config)
+    for number, (file, summaries) in enumerate(files.items()):
+        lines = _of_file(file, summaries, config)
         if number < MOST_FILES:
             found += lines
         else:
             found += [line for line in lines if line.verdict != PASS][:MOST_FILES]
-            others += accounts
+            others += summaries
     if others:
         found += _of_file(f"{len(files) - MOST_FILES} other files", others, config)
     return found
 
 
-def _of_file(file: str, accounts: Sequence[Account], config: Any) -> list[Finding]:
+def _of_file(file: str, summaries: Sequence[Summary], config: Any) -> list[Finding]:
     return [
-        information("simulations", file, f"{counted(len(accounts), 'simulation')} of {_lengths(accounts)}"),
-        _input(file, accounts),
-        _output(file, accounts),
-        _soma(file, accounts),
-        _clipped(file, accounts),
-        _moved(file, accounts, config),
+        information("simulations", file, f"{counted(len(summaries), 'simulation')} of {_lengths(summaries)}"),
+        _input(file, summaries),
+        _output(file, summaries),
+        _soma(file, summaries),
+        _clipped(file, summaries),
+        _moved(file, summaries, config),
     ]
 
 
-def _lengths(accounts: Sequence[Account]) -> str:
-    return span(min(a.steps for a in accounts), max(a.steps for a in accounts), ",") + " ms"
+def _lengths(summaries: Sequence[Summary]) -> str:
+    return span(min(a.steps for a in summaries), max(a.steps for a in summaries), ",") + " ms"
 
 
-def _input(file: str, accounts: Sequence[Account]) -> Finding:
+def _input(file: str, summaries: Sequence[Summary]) -> Finding:
     """Mean rates of an input, and the share of (input, ms) with an event."""
-    exciting = sum(a.num_excitatory * a.seconds for a in accounts)
-    inhibiting = sum((a.inputs - a.num_excitatory) * a.seconds for a in accounts)
-    events = sum(a.excitatory for a in accounts), sum(a.inhibitory for a in accounts)
-    room = sum(a.inputs * a.steps for a in accounts)
+    exciting = sum(a.num_excitatory * a.seconds for a in summaries)
+    inhibiting = sum((a.inputs - a.num_excitatory) * a.seconds for a in summaries)
+    events = sum(a.excitatory for a in summaries), sum(a.inhibitory for a in summaries)
+    room = sum(a.inputs * a.steps for a in summaries)
     text = (
         f"excitatory {events[0] / max(exciting, 1e-9):.2f} Hz, inhibitory {events[1] / max(inhibiting, 1e-9):.2f} Hz, "
-        f"density {sum(events) / max(room, 1):.2%}, {sum(events) / len(accounts):,.0f} events in a simulation"
+        f"density {sum(events) / max(room, 1):.2%}, {sum(events) / len(summaries):,.0f} events in a simulation"
     )
-    empty = [a.group for a in accounts if not a.excitatory + a.inhibitory]
+    empty = [a.group for a in summaries if not a.excitatory + a.inhibitory]
     condition = "input in all"
     if not empty:
         return Finding("input-rate", file, PASS, text, condition)
@@ -68,20 +68,20 @@ def _input(file: str, accounts: Sequence[Account]) -> Finding:
     return Finding("input-rate", file, WARN, f"{text}; none in {listed(empty)}", condition, advice)
 
 
-def _output(file: str, accounts: Sequence[Account]) -> Finding:
-    spikes = [a.output for a in accounts]
-    seconds = max(sum(a.seconds for a in accounts), 1e-9)
+def _output(file: str, summaries: Sequence[Summary]) -> Finding:
+    spikes = [a.output for a in summaries]
+    seconds = max(sum(a.seconds for a in summaries), 1e-9)
     each = span(min(spikes), max(spikes))
     return information(
         "output-rate", file, f"{sum(spikes) / seconds:.2f} Hz, {sum(spikes)} spikes, {each} in a simulation"
     )
 
 
-def _soma(file: str, accounts: Sequence[Account]) -> Finding:
-    low, high = min(a.soma[0] for a in accounts), max(a.soma[2] for a in accounts)
-    middle = float(np.median([a.soma[1] for a in accounts]))
+def _soma(file: str, summaries: Sequence[Summary]) -> Finding:
+    low, high = min(a.soma[0] for a in summaries), max(a.soma[2] for a in summaries)
+    middle = float(np.median([a.soma[1] for a in summaries]))
     text = f"{low:.1f} to {high:.1f} mV, median {middle:.1f} mV"
-    flat = [a.group for a in accounts if a.soma[2] - a.soma[0] < _FLAT_MV]
+    flat = [a.group for a in summaries if a.soma[2] - a.soma[0] < _FLAT_MV]
     condition = f"{_PLAUSIBLE_MV[0]:g} to {_PLAUSIBLE_MV[1]:g} mV, ends ≥ {_FLAT_MV:g} mV apart"
     if low < _PLAUSIBLE_MV[0] or high > _PLAUSIBLE_MV[1]:
         advice = "no membrane has such a voltage: is it in mV?"
@@ -92,27 +92,27 @@ def _soma(file: str, accounts: Sequence[Account]) -> Finding:
     return Finding("soma-range", file, PASS, text, condition)
 
 
-def _clipped(file: str, accounts: Sequence[Account]) -> Finding:
+def _clipped(file: str, summaries: Sequence[Summary]) -> Finding:
     """The target is clipped at -55 mV: what lies above is not learned."""
-    mean = float(np.average([a.clipped for a in accounts], weights=[a.steps for a in accounts]))
-    much = [f"{a.group} ({a.clipped:.0%})" for a in accounts if a.clipped > MOST_CLIPPED]
+    mean = float(np.average([a.clipped for a in summaries], weights=[a.steps for a in summaries]))
+    much = [f"{a.group} ({a.clipped:.0%})" for a in summaries if a.clipped > MOST_CLIPPED]
     text = f"{mean:.1%} of steps" + (f"; {listed(much)}" if much else "")
     advice = "these stay above -55 mV, where targets are cut: is the cell in depolarisation block?" if much else ""
     return Finding("clipped", file, WARN if much else PASS, text, f"≤ {MOST_CLIPPED:.0%} of a simulation", advice)
 
 
-def _moved(file: str, accounts: Sequence[Account], config: Any) -> Finding:
+def _moved(file: str, summaries: Sequence[Summary], config: Any) -> Finding:
     """Labels that stand .5 ms or more from the spike, because its time was stored as float16."""
     threshold = f"≤ {MOST_MOVED:.0%} moved by ≥ .5 ms"
     if config.data.labels == "redetected":
-        without = [a.group for a in accounts if not a.redetected]
+        without = [a.group for a in summaries if not a.redetected]
         advice = "these have no voltage at more than 1 sample per ms: data.labels = published" if without else ""
         value = f"found in the voltage; not in {listed(without)}" if without else "found in the voltage"
         return Finding("moved-labels", file, FAIL if without else PASS, value, "found in all", advice)
-    rounded = [a.moved for a in accounts if a.moved is not None]
+    rounded = [a.moved for a in summaries if a.moved is not None]
     labels = sum(moved.labels for moved in rounded)
     if not labels:
-        value = "none: times are finer than float16" if sum(a.output for a in accounts) else "no label"
+        value = "none: times are finer than float16" if sum(a.output for a in summaries) else "no label"
         return Finding("moved-labels", file, PASS, value, threshold)
     known = [moved for moved in rounded if moved.moved is not None]
     coarse = sum(moved.coarse for moved in rounded)
@@ -127,7 +127,7 @@ def _moved(file: str, accounts: Sequence[Account], config: Any) -> Finding:
     bad = share > MOST_MOVED
     advice = ""
     if bad:
-        can = all(a.redetected for a in accounts)
+        can = all(a.redetected for a in summaries)
         advice = "times stored as float16; " + (
             "data.labels = redetected finds them in the voltage" if can else "allow a few ms where spikes are compared"
         )

@@ -42,5 +42,5 @@ def positives_finding(data: SimulationData, config: Any) -> Finding:
 def spike_counts(data: SimulationData, config: Any) -> tuple[int, int]:
     """Output spikes of the test simulations: how many there are, and at how many of the scored steps."""
     events = [np.asarray(data.load(group).events.get(data.options.event, ()), np.int64) for group in data.split.test]
-    first = config.data.ignored
+    first = config.data.burn_in_ms
     return sum(len(steps) for steps in events), sum(len(np.unique(steps[steps >= first])) for steps in events)

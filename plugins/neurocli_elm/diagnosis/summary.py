@@ -16,7 +16,7 @@ REDETECTED = "output_spikes_redetected"
 
 
 @dataclass(frozen=True)
-class Account:
+class Summary:
     """excitatory, inhibitory: input events; soma: lowest, median and highest mV; clipped: share of steps above -55 mV.
 
     moved: what float16 has done to the labels, None where the times are finer than float16 tells, or are not known.
@@ -44,53 +44,53 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """Every simulation's account, and how many events each input has in all of them, excitatory inputs first."""
+class SummarySet:
+    """Every simulation's summary, and how many events each input has in all of them, excitatory inputs first."""
 
-    accounts: list[Account]
+    summaries: list[Summary]
     events: NDArray[np.int64]
 
     @property
-    def sound(self) -> list[Account]:
-        return [account for account in self.accounts if account.fault is None]
+    def sound(self) -> list[Summary]:
+        return [summary for summary in self.summaries if summary.fault is None]
 
-    def by_file(self) -> dict[str, list[Account]]:
+    def by_file(self) -> dict[str, list[Summary]]:
         """The sound ones, file by file."""
-        found: dict[str, list[Account]] = {}
-        for account in self.sound:
-            found.setdefault(account.file, []).append(account)
+        found: dict[str, list[Summary]] = {}
+        for summary in self.sound:
+            found.setdefault(summary.file, []).append(summary)
         return found
 
 
-def survey_of(recordings: RecordingSet, groups: Sequence[str] | None = None) -> Survey:
+def summarised(recordings: RecordingSet, groups: Sequence[str] | None = None) -> SummarySet:
     """Looks at each recording once, in the order of the set, which is that of the files."""
-    accounts, events = [], np.zeros(0, np.int64)
+    summaries, events = [], np.zeros(0, np.int64)
     for group in recordings.groups if groups is None else groups:
         recording = recordings[group]
-        account = account_of(recording)
-        accounts.append(account)
-        if account.fault is None and recording.spikes is not None:
-            counts = np.bincount(recording.spikes.channel, minlength=account.inputs)
+        summary = summary_of(recording)
+        summaries.append(summary)
+        if summary.fault is None and recording.spikes is not None:
+            counts = np.bincount(recording.spikes.channel, minlength=summary.inputs)
             if len(counts) > len(events):
                 events = np.concatenate([events, np.zeros(len(counts) - len(events), np.int64)])
             events[: len(counts)] += counts
-    return Survey(accounts, events)
+    return SummarySet(summaries, events)
 
 
-def account_of(recording: Recording) -> Account:
+def summary_of(recording: Recording) -> Summary:
     """The numbers of one simulation."""
     labels, spikes = recording.labels, recording.spikes
     file = str(labels.get("file", "simulations"))
     head = (recording.group, file, recording.steps, recording.dt_ms)
     fault = _fault(recording)
     if fault is not None or spikes is None:
-        return Account(*head, fault or "no input spikes")
+        return Summary(*head, fault or "no input spikes")
     soma = recording.signal[:, 0].astype(np.float64)
     inputs, exciting = int(labels["num_inputs"]), int(labels["num_excitatory"])
     count = int((spikes.channel < exciting).sum())
     times = recording.events.get("output_spike_ms")
     low, median, high = np.quantile(soma, [0, 0.5, 1]).tolist()
-    return Account(
+    return Summary(
         *head,
         inputs=inputs,
         num_excitatory=exciting,

@@ -39,7 +39,7 @@ RATE = 1e-3
 
 def baselines(data: SimulationData, config: Any, version: int) -> list[Predictor]:
     """Constant, two linear filters and the rivals; no rivals without training simulations, and nothing with fewer than three."""
-    event, first = config.data.event, config.data.ignored
+    event, first = config.data.event, config.data.burn_in_ms
     every, by_branch = (_sums(data.excitatory, data.channels, groups) for groups in (1, BRANCHES))
     constant = "spike rate, mean voltage", "what simulations have on average"
     filters = [
@@ -134,7 +134,7 @@ def _left_out(data: SimulationData, name: str, fit: Fit, note: str) -> Predictor
     count = len(groups) if len(groups) <= EACH else FOLDS
     folds = [groups[n::count] for n in range(count)]
     fitted: dict[int, Predict] = {}
-    event, first = data.options.event, data.options.ignored
+    event, first = data.options.event, data.options.burn_in_ms
     rate = {g: float(spike_target(data.load(g), event)[first:].mean()) for g in groups}
 
     def predict_for(group: str) -> Predict:

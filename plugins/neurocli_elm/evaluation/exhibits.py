@@ -105,7 +105,7 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
     spikes = {g: len(data.load(g).events[data.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
-    recording, values, first = data.load(group), prediction.values[group], data.options.ignored
+    recording, values, first = data.load(group), prediction.values[group], data.options.burn_in_ms
     events = recording.events[data.options.event]
     time = np.arange(first, recording.steps)
     begin = _busiest(events, first, recording.steps)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.recording import Recording
-from neurocli_elm.data.windows import IGNORED_MS, WINDOW_MS, Windows, check_length, cut
+from neurocli_elm.data.windows import BURN_IN_MS, WINDOW_MS, Windows, check_length, cut
 from neurocli_elm.evaluation.spike_scores import SpikeScores, spike_scores
 
-BURN_IN_MS = 150
+WINDOW_BURN_IN_MS = 150
 MOST_SPIKES = 24
 EVENTS_AT_ONCE = 4_000_000
 """Input events of windows that are predicted together: a file of 128 simulations comes in three parts of less than 1 GB."""
@@ -62,7 +62,7 @@ class Scores:
     excluded: int
 
 
-def window_starts(steps: int, window: int = WINDOW_MS, burn_in: int = BURN_IN_MS) -> list[int]:
+def window_starts(steps: int, window: int = WINDOW_MS, burn_in: int = WINDOW_BURN_IN_MS) -> list[int]:
     """Where the windows of a simulation of `steps` begin: 0, 350, ... until all of it is covered."""
     return [0, *range(window - burn_in, steps - burn_in, window - burn_in)]
 
@@ -72,7 +72,7 @@ def predictions(
     predict: Predict,
     *,
     window: int = WINDOW_MS,
-    burn_in: int = BURN_IN_MS,
+    burn_in: int = WINDOW_BURN_IN_MS,
     labels: str = "output_spikes",
 ) -> Predictions:
     """Predictions for simulations of one length, usually those of a file, all their windows together.
@@ -123,10 +123,10 @@ def realigned(one: Predictions) -> Predictions:
     return replace(one, soma_mv=z * target.std() + target.mean())
 
 
-def kept(one: Predictions, *, most_spikes: int = MOST_SPIKES, ignored: int = IGNORED_MS) -> Predictions:
-    """What is scored: simulations with at most `most_spikes` output spikes, without the first `ignored` steps."""
+def kept(one: Predictions, *, most_spikes: int = MOST_SPIKES, burn_in_ms: int = BURN_IN_MS) -> Predictions:
+    """What is scored: simulations with at most `most_spikes` output spikes, without the first `burn_in_ms` steps."""
     few = one.spike.sum(axis=1) <= most_spikes
-    cut_of = {name: getattr(one, name)[few, ignored:] for name in ("spike", "probability", "target_mv", "soma_mv")}
+    cut_of = {name: getattr(one, name)[few, burn_in_ms:] for name in ("spike", "probability", "target_mv", "soma_mv")}
     return Predictions(tuple(group for group, keep in zip(one.groups, few, strict=True) if keep), **cut_of)
 
 
@@ -156,7 +156,7 @@ def plain_scores(files: Sequence[Predictions]) -> Scores:
     if scored.spike.size == 0:
         raise DataError(
             f"nothing is left to score: {len(everything.groups)} simulations of {everything.spike.shape[1]} ms, "
-            f"{len(scored.groups)} with at most {MOST_SPIKES} output spikes, without the first {IGNORED_MS} ms",
+            f"{len(scored.groups)} with at most {MOST_SPIKES} output spikes, without the first {BURN_IN_MS} ms",
             where="evaluation",
             hint="bring longer simulations, or such with fewer output spikes",
         )

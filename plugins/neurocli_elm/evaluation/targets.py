@@ -19,8 +19,8 @@ CHANNELS = ("soma, mV above -67.7", "spike")
 
 
 def targets(data: SimulationData, config: Any, part: str) -> list[Target]:
-    """One target: both targets at every step but the first `data.ignored`."""
-    first = config.data.ignored
+    """One target: both targets at every step but the first `data.burn_in_ms`."""
+    first = config.data.burn_in_ms
     targets, origins = {}, {}
     for group in data.split.groups(part):
         recording = data.load(group)

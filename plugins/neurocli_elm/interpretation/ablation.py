@@ -60,8 +60,8 @@ def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
         branch.append(branch_traces(network, windows.input_events()))
         both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
-        targets.append(both[data.options.ignored :].astype(np.float64))
-    return Tested(branch, targets, data.options.ignored)
+        targets.append(both[data.options.burn_in_ms :].astype(np.float64))
+    return Tested(branch, targets, data.options.burn_in_ms)
 
 
 @torch.no_grad()

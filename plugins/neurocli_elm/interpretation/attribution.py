@@ -76,7 +76,7 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
     for group in data.split.groups(part):
         recording = data.load(group)
         steps = np.sort(np.asarray(recording.events.get(data.options.event, ()), np.int64))
-        first = data.options.ignored
+        first = data.options.burn_in_ms
         here = steps[steps >= first]
         spikes += [(group, int(step)) for step in here]
         free = np.ones(recording.steps, bool)

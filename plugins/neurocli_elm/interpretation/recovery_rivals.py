@@ -44,13 +44,13 @@ def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]
 
 def ridge_per_synapse(data: SimulationData) -> Fitted:
     """_effect [input]: area of the response to one event, by a ridge regression of the voltage on two traces of each input."""
-    settings = {"traces_ms": TRACES_MS, "penalties": PENALTIES, "first": data.options.ignored}
+    settings = {"traces_ms": TRACES_MS, "penalties": PENALTIES, "first": data.options.burn_in_ms}
     return Fitted(RIDGE, data, settings, lambda: _ridge(data))
 
 
 def event_triggered_mean(data: SimulationData) -> Fitted:
     """effect [input]: mean voltage after an event less that before it, times the time that it is averaged over."""
-    settings = {"averaged_ms": AVERAGED_MS, "first": data.options.ignored}
+    settings = {"averaged_ms": AVERAGED_MS, "first": data.options.burn_in_ms}
     return Fitted(AVERAGE, data, settings, lambda: {"effect": _event_triggered(data)})
 
 
@@ -71,8 +71,8 @@ def _traces(recording: Recording, channels: int) -> Array:
 def _ridge(data: SimulationData) -> dict[str, Any]:
     """With the penalty of the least error on validation simulations (without any: on those that it was fitted on)."""
     train = _simulations(data, "train")
-    sums = _sums(train, data.channels, data.options.ignored)
-    tested = _sums(_simulations(data, "validation") or train, data.channels, data.options.ignored)
+    sums = _sums(train, data.channels, data.options.burn_in_ms)
+    tested = _sums(_simulations(data, "validation") or train, data.channels, data.options.burn_in_ms)
     mean = sums.x / sums.steps
     gram = sums.xx / sums.steps - np.outer(mean, mean)
     moment = sums.xy / sums.steps - mean * sums.y / sums.steps
@@ -119,7 +119,7 @@ def _event_triggered(data: SimulationData) -> Array:
         assert recording.spikes is not None
         summed_mv = np.concatenate([[0.0], np.cumsum(soma_target_mv(recording).astype(np.float64))])
         step, channel = recording.spikes.step, recording.spikes.channel
-        inside = (step >= data.options.ignored) & (step + AVERAGED_MS < recording.steps) & (step >= AVERAGED_MS)
+        inside = (step >= data.options.burn_in_ms) & (step + AVERAGED_MS < recording.steps) & (step >= AVERAGED_MS)
         at = step[inside].astype(np.int64)
         change = summed_mv[at + AVERAGED_MS] - 2 * summed_mv[at] + summed_mv[at - AVERAGED_MS]
         total += np.bincount(channel[inside], change, data.channels)

@@ -36,7 +36,7 @@ def some_windows(data: SimulationData, part: str, count: int = WINDOWS, length: 
     for k, group in enumerate(picked):
         n = numbers.index(group)
         last = max(recordings[n].steps - length, 0)
-        first = min(data.options.ignored, last)
+        first = min(data.options.burn_in_ms, last)
         places.append((n, first + round((last - first) * (k + 0.5) / count)))
     return cut(recordings, places, length, labels=data.options.event)
 

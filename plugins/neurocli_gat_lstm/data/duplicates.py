@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.recordings import RecordingSet
-from neurocli_gat_lstm.data.summary import Account, signal_of, times_of
+from neurocli_gat_lstm.data.summary import Summary, signal_of, times_of
 
 Array = NDArray[np.floating[Any]]
 SAME = 0.999
@@ -37,30 +37,30 @@ class Copy:
         return self.correlation > SAME
 
 
-def copies(recordings: RecordingSet, accounts: Sequence[Account]) -> list[Copy]:
+def copies(recordings: RecordingSet, summaries: Sequence[Summary]) -> list[Copy]:
     """Every recording that is an earlier one again. Coarse pictures are compared first, traces only where these agree."""
-    first: list[Account] = []
+    first: list[Summary] = []
     found = []
-    for account in accounts:
-        copy = copy_of(recordings, account, first)
+    for summary in summaries:
+        copy = copy_of(recordings, summary, first)
         if copy is None:
-            first.append(account)
+            first.append(summary)
         else:
             found.append(copy)
     return found
 
 
-def copy_of(recordings: RecordingSet, account: Account, others: Sequence[Account]) -> Copy | None:
+def copy_of(recordings: RecordingSet, summary: Summary, others: Sequence[Summary]) -> Copy | None:
     """The first of `others` that is the same worm."""
     for other in others:
-        if _similar(account, other):
-            correlation = _correlation(recordings, other.group, account.group)
+        if _similar(summary, other):
+            correlation = _correlation(recordings, other.group, summary.group)
             if correlation > LIKE:
-                return Copy(account.group, other.group, correlation)
+                return Copy(summary.group, other.group, correlation)
     return None
 
 
-def _similar(one: Account, other: Account) -> bool:
+def _similar(one: Summary, other: Summary) -> bool:
     """As long, and most neurons of the smaller one have a neuron of the same slow course in the other."""
     if abs(np.log(one.duration_s / other.duration_s)) > _LENGTH or not one.coarse.size or not other.coarse.size:
         return False

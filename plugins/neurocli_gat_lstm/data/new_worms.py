@@ -9,7 +9,7 @@ from neurocli.recordings import RecordingSet, Split
 from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.data.duplicates import copy_of
 from neurocli_gat_lstm.data.selection import controls_in
-from neurocli_gat_lstm.data.summary import account_of
+from neurocli_gat_lstm.data.summary import summary_of
 
 
 def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -> tuple[Split, list[str], list[str]]:
@@ -19,19 +19,19 @@ def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -
     indicator, unless there are no others. Raises LeakError where the run knows all of them.
     """
     trained = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
-    known = [account_of(recordings[group], options) for group in trained]
+    known = [summary_of(recordings[group], options) for group in trained]
     controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
     left_out: list[str] = []
     doubts: list[str] = []
     kept: list[str] = []
     for group in split.test:
-        account = account_of(recordings[group], options)
-        copy = copy_of(recordings, account, known)
+        summary = summary_of(recordings[group], options)
+        copy = copy_of(recordings, summary, known)
         if copy is not None:
             left_out.append(f"{group}: the same worm as {copy.of}, which the run was trained on")
             continue
         kept.append(group)
-        if account.forgets and group not in controls:
+        if summary.forgets and group not in controls:
             doubts.append(
                 f"{group}: half of its signal is forgotten as fast as smoothed noise forgets: GFP, or no calcium?"
             )

@@ -24,7 +24,7 @@ _STATED = ("", "none", "unknown")
 
 
 @dataclass(frozen=True)
-class Account:
+class Summary:
     """One recording. Shares are of 1, times in s; NaN where a measure cannot be taken.
 
     used: the neurons that count, identified ones where the options ask for these and there are any; scored: those of them
@@ -74,14 +74,14 @@ class Account:
         return self.frames * self.dt_s
 
 
-def account_of(recording: Recording, options: DataConfig) -> Account:
+def summary_of(recording: Recording, options: DataConfig) -> Summary:
     """Measure one recording; whatever it holds, nothing is raised."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # what is NaN here is said by the finding
-        return _account(recording, options)
+        return _summary(recording, options)
 
 
-def _account(recording: Recording, options: DataConfig) -> Account:
+def _summary(recording: Recording, options: DataConfig) -> Summary:
     names = recording.channels or [f"{UNIDENTIFIED}{k + 1}" for k in range(recording.num_channels)]
     values = signal_of(recording)
     time_s, fault = times_of(recording)
@@ -100,7 +100,7 @@ def _account(recording: Recording, options: DataConfig) -> Account:
     regular = steps[steps <= GAP * dt_s] if len(steps) else steps
     labels = recording.labels
     smoothing = str(labels.get("smooth_method", "unknown"))
-    return Account(
+    return Summary(
         group=recording.group,
         source=str(labels.get("source", "")),
         worm=str(labels.get("worm", recording.group)),

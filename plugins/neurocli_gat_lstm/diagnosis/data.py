@@ -12,7 +12,7 @@ from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies as shared_numbers
 from neurocli_gat_lstm.data.duplicates import Copy, copies
 from neurocli_gat_lstm.data.selection import usable
-from neurocli_gat_lstm.data.summary import Account, account_of
+from neurocli_gat_lstm.data.summary import Summary, summary_of
 from neurocli_gat_lstm.diagnosis.graph import graph_findings
 from neurocli_gat_lstm.diagnosis.time import time_findings
 from neurocli_gat_lstm.diagnosis.traces import indicator_findings, trace_findings
@@ -24,23 +24,23 @@ FEWEST = 3
 
 def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     """Every check of a set of worms, in reading order. Bad data give findings; a file that cannot be read raises DataError."""
-    accounts = [account_of(recordings[group], config.data) for group in recordings]
-    again = copies(recordings, accounts)
+    summaries = [summary_of(recordings[group], config.data) for group in recordings]
+    again = copies(recordings, summaries)
     repeated = {copy.group for copy in again}
-    single = [account for account in accounts if account.group not in repeated]
+    single = [summary for summary in summaries if summary.group not in repeated]
     try:
         kept, left_out = usable(recordings, config.data)
         trouble = None
     except DataError as error:
         kept, left_out, trouble = {}, [], error
-    used = [account for account in accounts if account.group in kept]
+    used = [summary for summary in summaries if summary.group in kept]
     return [
-        *_usable(used, left_out, len(accounts), trouble),
-        *_copies(again, set(kept), len(accounts)),
+        *_usable(used, left_out, len(summaries), trouble),
+        *_copies(again, set(kept), len(summaries)),
         *_shared(recordings, again, set(kept)),
         *_names(single),
         *indicator_findings(
-            _told_apart(single, accounts, again, set(kept)), _indicators(accounts, again), list(kept), len(single)
+            _told_apart(single, summaries, again, set(kept)), _indicators(summaries, again), list(kept), len(single)
         ),
         *graph_findings(single, used or single, config),
         *time_findings(single, used or single, config),
@@ -49,12 +49,12 @@ def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
     ]
 
 
-def _usable(used: Sequence[Account], left_out: Sequence[str], total: int, trouble: DataError | None) -> list[Finding]:
+def _usable(used: Sequence[Summary], left_out: Sequence[str], total: int, trouble: DataError | None) -> list[Finding]:
     """What a training would take, and what it leaves out for reasons that no other check gives."""
     threshold = f"≥ {FEWEST} worms"
     if trouble is not None:
         return [Finding("usable", counted(total, "worm"), FAIL, trouble.message, threshold, trouble.hint or "")]
-    value = f"{len(used)} of {total}: {listed(account.group for account in used)}"
+    value = f"{len(used)} of {total}: {listed(summary.group for summary in used)}"
     advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
     few = len(used) < FEWEST
     found = [Finding("usable", counted(total, "worm"), FAIL if few else PASS, value, threshold, advice if few else "")]
@@ -96,13 +96,13 @@ def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> 
     return shortened("shared-part", found) or [clean]
 
 
-def _names(single: Sequence[Account]) -> list[Finding]:
+def _names(single: Sequence[Summary]) -> list[Finding]:
     """Different worms must differ in (source, worm); that `worm` alone repeats across sources is usual."""
     by_key: dict[tuple[str, str], list[str]] = {}
     sources: dict[str, set[str]] = {}
-    for account in single:
-        by_key.setdefault(account.key, []).append(account.group)
-        sources.setdefault(account.worm, set()).add(account.source)
+    for summary in single:
+        by_key.setdefault(summary.key, []).append(summary.group)
+        sources.setdefault(summary.worm, set()).add(summary.source)
     clashes = [
         Finding(
             "worm-names",
@@ -120,28 +120,28 @@ def _names(single: Sequence[Account]) -> list[Finding]:
     return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "(source, worm) is unique")]
 
 
-def _indicators(accounts: Sequence[Account], again: Sequence[Copy]) -> dict[str, str]:
+def _indicators(summaries: Sequence[Summary], again: Sequence[Copy]) -> dict[str, str]:
     """Each worm's indicator by its own label or that of any copy: what one file does not say another may know."""
     first = {copy.group: copy.of for copy in again}
     by_worm: dict[str, set[str]] = {}
-    for account in accounts:
-        by_worm.setdefault(first.get(account.group, account.group), set()).add(account.indicator)
+    for summary in summaries:
+        by_worm.setdefault(first.get(summary.group, summary.group), set()).add(summary.indicator)
     return {
-        account.group: next(
-            (label for label in ("gfp", "gcamp") if label in by_worm[first.get(account.group, account.group)]),
+        summary.group: next(
+            (label for label in ("gfp", "gcamp") if label in by_worm[first.get(summary.group, summary.group)]),
             "unknown",
         )
-        for account in accounts
+        for summary in summaries
     }
 
 
 def _told_apart(
-    single: Sequence[Account], accounts: Sequence[Account], again: Sequence[Copy], kept: set[str]
-) -> list[Account]:
+    single: Sequence[Summary], summaries: Sequence[Summary], again: Sequence[Copy], kept: set[str]
+) -> list[Summary]:
     """Each worm once: as the copy that a training would take, where there is one."""
     taken = {copy.of: copy.group for copy in again if copy.group in kept and copy.of not in kept}
-    by_group = {account.group: account for account in accounts}
-    return [by_group[taken.get(account.group, account.group)] for account in single]
+    by_group = {summary.group: summary for summary in summaries}
+    return [by_group[taken.get(summary.group, summary.group)] for summary in single]
 
 
 def _normalisation(config: Any) -> Finding:

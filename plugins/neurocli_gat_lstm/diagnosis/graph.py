@@ -8,7 +8,7 @@ from typing import Any
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, listed
 from neurocli.errors import DataError
-from neurocli_gat_lstm.data.summary import Account
+from neurocli_gat_lstm.data.summary import Summary
 from neurocli_gat_lstm.diagnosis.wording import shortened
 from neurocli_gat_lstm.graph.connectome import Connectome
 
@@ -16,23 +16,23 @@ UNMATCHED_FAIL = 0.05
 """Share of a worm's identified neurons that the connectome may lack."""
 
 
-def graph_findings(accounts: Sequence[Account], used: Sequence[Account], config: Any) -> list[Finding]:
-    """accounts: every worm once; used: those that would be trained on, whose names make the graph."""
+def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: Any) -> list[Finding]:
+    """summaries: every worm once; used: those that would be trained on, whose names make the graph."""
     from neurocli_gat_lstm.graph.wiring import Wiring
 
     model = config.model
-    names = sorted({name for account in used for name in account.identified})
+    names = sorted({name for summary in used for name in summary.identified})
     wiring = Wiring(model, names)
     try:
         connectome = wiring.connectome
         edges = wiring.graph.n_edges
-        within = {account.group: _edges_within(connectome, account.identified, model.synapses) for account in accounts}
+        within = {summary.group: _edges_within(connectome, summary.identified, model.synapses) for summary in summaries}
     except DataError as error:
         return [Finding("connectome", str(model.connectome), FAIL, error.message, "can be read", error.hint or "")]
     known = set(connectome.neurons)
     found = [
-        *shortened("neurons", [_neurons(account, known, within[account.group]) for account in accounts]),
-        *_unmatched(accounts, known, connectome.name),
+        *shortened("neurons", [_neurons(summary, known, within[summary.group]) for summary in summaries]),
+        *_unmatched(summaries, known, connectome.name),
     ]
     if not names:
         return [
@@ -69,27 +69,27 @@ def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -
     )
 
 
-def _neurons(account: Account, known: set[str], edges: int) -> Finding:
-    matched = sum(name in known for name in account.identified)
-    share = f" ({len(account.identified) / account.neurons:.0%})"
+def _neurons(summary: Summary, known: set[str], edges: int) -> Finding:
+    matched = sum(name in known for name in summary.identified)
+    share = f" ({len(summary.identified) / summary.neurons:.0%})"
     value = (
-        f"{len(account.identified)} of {account.neurons} identified{share}, {matched} matched, {edges} edges among them"
+        f"{len(summary.identified)} of {summary.neurons} identified{share}, {matched} matched, {edges} edges among them"
     )
-    return Finding("neurons", account.group, PASS, value, "–")
+    return Finding("neurons", summary.group, PASS, value, "–")
 
 
-def _unmatched(accounts: Sequence[Account], known: set[str], connectome: str) -> list[Finding]:
+def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -> list[Finding]:
     threshold = "none"
     advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
     found = []
-    for account in accounts:
-        missing = [name for name in account.identified if name not in known]
+    for summary in summaries:
+        missing = [name for name in summary.identified if name not in known]
         if missing:
-            share = len(missing) / len(account.identified)
-            value = f"{len(missing)} of {len(account.identified)} ({share:.1%}): {', '.join(missing)}"
+            share = len(missing) / len(summary.identified)
+            value = f"{len(missing)} of {len(summary.identified)} ({share:.1%}): {', '.join(missing)}"
             verdict = FAIL if share > UNMATCHED_FAIL else WARN
-            found.append(Finding("unmatched-names", account.group, verdict, value, threshold, advice))
-    clean = len(accounts) - len(found)
+            found.append(Finding("unmatched-names", summary.group, verdict, value, threshold, advice))
+    clean = len(summaries) - len(found)
     all_good = [Finding("unmatched-names", counted(clean, "worm"), PASS, "none", threshold)] if clean else []
     return [*shortened("unmatched-names", found), *all_good]
 

@@ -19,7 +19,7 @@ from neurocli_gat_lstm.data.series import WormSeries
 from neurocli_gat_lstm.diagnosis.forecasts import forecast_findings
 from neurocli_gat_lstm.diagnosis.gradients import GradientCheck
 from neurocli_gat_lstm.diagnosis.model_v3 import direct_findings
-from neurocli_gat_lstm.diagnosis.paths import Asked, asked
+from neurocli_gat_lstm.diagnosis.paths import NetworkOnWorm, network_on_worm
 from neurocli_gat_lstm.diagnosis.wiring import edge_findings, path_findings, split_findings
 from neurocli_gat_lstm.model import folds_v1
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
@@ -67,7 +67,7 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
         group = next((g for g in data.split.test if fold in data.folds_for(g)), None)
         if group is None:
             continue
-        spread = unit_spread(asked(network, data, trained.config, group))
+        spread = unit_spread(network_on_worm(network, data, trained.config, group))
         dead = np.flatnonzero(~(spread > DEAD))
         if len(dead):
             found.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
@@ -76,7 +76,7 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
 
 
 @torch.no_grad()
-def unit_spread(one: Asked) -> np.ndarray[Any, Any]:
+def unit_spread(one: NetworkOnWorm) -> np.ndarray[Any, Any]:
     """[unit] sd of an LSTM's output over frames and neurons of the longest stretch of a worm."""
     start, stop = max(one.worm.segments, key=lambda segment: segment[1] - segment[0])
     series = torch.from_numpy(one.worm.z[start:stop][:_FRAMES]).to(one.device)

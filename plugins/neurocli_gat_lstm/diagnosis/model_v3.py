@@ -1,4 +1,4 @@
-"""Is gat-lstm-v3 what it says: causal, over the graph's edges, and does every part of it learn? Asked of each fold's first network."""
+"""Is gat-lstm-v3 what it says: causal, over the graph's edges, and does every part of it learn? NetworkOnWorm of each fold's first network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the network run over the connectome, and does time run forward? Asked of a trained module, on every path it has.
+"""Does the network run over the connectome, and does time run forward? NetworkOnWorm of a trained module, on every path it has.
 
 Three paths give forecasts: `per step` goes from frame to frame by torch-geometric's message passing, `batched` takes whole windows
 at once, `cached` is the one that is scored, where each frame is embedded once.
@@ -32,7 +32,7 @@ _STIR = 1.0
 
 
 @dataclass(frozen=True)
-class Asked(ABC):
+class NetworkOnWorm(ABC):
     """One network and one worm that it has not seen. beyond: bool [from, to], what reaches further than attention may."""
 
     worm: WormSeries
@@ -100,7 +100,7 @@ class Asked(ABC):
 
 
 @dataclass(frozen=True)
-class AskedV2(Asked):
+class NetworkOnWormV2(NetworkOnWorm):
     """A network that corrects a linear path."""
 
     correction: Correction
@@ -153,7 +153,7 @@ class AskedV2(Asked):
 
 
 @dataclass(frozen=True)
-class AskedV1(Asked):
+class NetworkOnWormV1(NetworkOnWorm):
     """The published plan's network; its size allows for few comparisons."""
 
     planned: PlannedGatLstm
@@ -200,7 +200,7 @@ class AskedV1(Asked):
         return frames[0, len(window) :]
 
 
-def asked(network: GatLstm | PlannedFolds, data: WormData, config: Any, group: str) -> Asked:
+def network_on_worm(network: GatLstm | PlannedFolds, data: WormData, config: Any, group: str) -> NetworkOnWorm:
     """The first network that may answer for a worm."""
     worm, fold = data.worms[group], data.folds_for(group)[0]
     evaluate = config.evaluate
@@ -208,10 +208,12 @@ def asked(network: GatLstm | PlannedFolds, data: WormData, config: Any, group: s
     graph = data.graph_of(worm).to(device)
     n = len(worm.names)
     if isinstance(network, PlannedFolds):
-        return AskedV1(worm, graph, np.zeros((n, n), bool), evaluate.context, evaluate.horizons, network.member(fold))
+        return NetworkOnWormV1(
+            worm, graph, np.zeros((n, n), bool), evaluate.context, evaluate.horizons, network.member(fold)
+        )
     nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
     linear, correction = network.linear_of(fold, nodes), network.members_of(fold)[0]
-    return AskedV2(
+    return NetworkOnWormV2(
         worm, graph, along(data, config, worm), evaluate.context, evaluate.horizons, correction, linear, nodes
     )
 
@@ -228,7 +230,7 @@ def along(data: WormData, config: Any, worm: WormSeries) -> NDArray[np.bool_]:
 
 
 @torch.no_grad()
-def path_differences(one: Asked) -> dict[str, float]:
+def path_differences(one: NetworkOnWorm) -> dict[str, float]:
     """Largest difference of the batched and of the cached path from the path per step, over horizons; relative above 1."""
     origins = one.origins(one.origins_compared)
     x = one.windows(origins)
@@ -246,7 +248,7 @@ def path_differences(one: Asked) -> dict[str, float]:
 
 
 @contextmanager
-def _message_passing(one: Asked) -> Iterator[None]:
+def _message_passing(one: NetworkOnWorm) -> Iterator[None]:
     """torch-geometric's message passing in place of the compiled sum."""
     before = [layer.compiled for layer in one.layers]
     for layer in one.layers:
@@ -270,7 +272,7 @@ def reach(graph: GraphTensors, neurons: int, hops: int) -> NDArray[np.bool_]:
 
 
 @torch.no_grad()
-def moved_features(one: Asked, *, message_passing: bool) -> NDArray[np.bool_]:
+def moved_features(one: NetworkOnWorm, *, message_passing: bool) -> NDArray[np.bool_]:
     """[from, to]: whether the attention's features of `to` change when `from` changes in the same frame."""
     frame = torch.from_numpy(one.worm.z[one.worm.frames // 2]).to(one.device)
     rows = []
@@ -281,7 +283,7 @@ def moved_features(one: Asked, *, message_passing: bool) -> NDArray[np.bool_]:
 
 
 @torch.no_grad()
-def moved_forecasts(one: Asked) -> NDArray[np.bool_]:
+def moved_forecasts(one: NetworkOnWorm) -> NDArray[np.bool_]:
     """[from, to]: whether the next step of `to` changes when `from` changes throughout the context."""
     x = one.windows(one.origins(1))[:1]
     rows = []
@@ -293,7 +295,7 @@ def moved_forecasts(one: Asked) -> NDArray[np.bool_]:
 
 
 @torch.no_grad()
-def change_from_future(one: Asked) -> dict[str, float]:
+def change_from_future(one: NetworkOnWorm) -> dict[str, float]:
     """Largest change of forecasts when what comes after them changes, on the batched and on the cached path."""
     origins = one.origins(2)[:1]
     x = one.windows(origins)

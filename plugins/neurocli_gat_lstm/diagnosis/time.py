@@ -10,20 +10,20 @@ import numpy as np
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli_gat_lstm.data.selection import OTHER_RATE
 from neurocli_gat_lstm.data.series import GAP
-from neurocli_gat_lstm.data.summary import Account
+from neurocli_gat_lstm.data.summary import Summary
 from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm
 
 UNEVEN = 0.1
 """How far the 95th percentile of the steps may be from the median step."""
 
 
-def time_findings(accounts: Sequence[Account], used: Sequence[Account], config: Any) -> list[Finding]:
-    """accounts: every worm once; used: those that a training would take."""
-    total = len(accounts)
+def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: Any) -> list[Finding]:
+    """summaries: every worm once; used: those that a training would take."""
+    total = len(summaries)
     return [
         *of_worms(
             "time",
-            {a.group: a.time_fault for a in accounts if a.time_fault},
+            {a.group: a.time_fault for a in summaries if a.time_fault},
             total,
             verdict=FAIL,
             threshold="ascends, one per frame",
@@ -31,7 +31,7 @@ def time_findings(accounts: Sequence[Account], used: Sequence[Account], config: 
         ),
         *of_worms(
             "time-gaps",
-            {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in accounts if a.gaps},
+            {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in summaries if a.gaps},
             total,
             verdict=WARN,
             threshold=f"step ≤ {GAP:g} x median",
@@ -39,18 +39,18 @@ def time_findings(accounts: Sequence[Account], used: Sequence[Account], config: 
         ),
         *per_worm(
             "uneven-time",
-            {a.group: a.steps_off for a in accounts},
+            {a.group: a.steps_off for a in summaries},
             warn=UNEVEN,
             advice="frames are not evenly spaced, and one step means another time at every frame: resample from the raw volumes",
         ),
-        _rates(accounts),
+        _rates(summaries),
         *_lengths(used, config),
     ]
 
 
-def _rates(accounts: Sequence[Account]) -> Finding:
+def _rates(summaries: Sequence[Summary]) -> Finding:
     """Frame steps of all worms; those that differ too much are not trained together."""
-    steps = np.array([account.dt_s * 1e3 for account in accounts])
+    steps = np.array([summary.dt_s * 1e3 for summary in summaries])
     apart = steps.max() / steps.min() > 1 + OTHER_RATE
     value = ", ".join(f"{count} x {step} ms" for step, count in _counted(steps))
     advice = (
@@ -79,7 +79,7 @@ def needed_frames(config: Any) -> dict[str, int]:
     return {"a training chunk": span, "context and the longest horizon": evaluate.context + max(evaluate.horizons)}
 
 
-def _lengths(used: Sequence[Account], config: Any) -> list[Finding]:
+def _lengths(used: Sequence[Summary], config: Any) -> list[Finding]:
     what, needed = max(needed_frames(config).items(), key=lambda item: item[1])
     return per_worm(
         "length",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
-from neurocli_gat_lstm.data.summary import FORGOTTEN_S, SMOOTHNESS_RATIO, Account
+from neurocli_gat_lstm.data.summary import FORGOTTEN_S, SMOOTHNESS_RATIO, Summary
 from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm, shortened
 
 MISSING_WARN, MISSING_FAIL = 0.02, 0.5
@@ -21,38 +21,38 @@ worms with GFP 3 to 4 s, and 1.5 times."""
 SCORED = 0.95
 
 
-def trace_findings(accounts: Sequence[Account]) -> list[Finding]:
+def trace_findings(summaries: Sequence[Summary]) -> list[Finding]:
     """Every check of traces; each worm is given once."""
     return [
-        *_missing(accounts),
-        *_constant(accounts),
+        *_missing(summaries),
+        *_constant(summaries),
         *per_worm(
             "drift",
-            {a.group: abs(a.drift) for a in accounts if a.drift == a.drift},
+            {a.group: abs(a.drift) for a in summaries if a.drift == a.drift},
             warn=DRIFT,
             advice="all neurons drift alike, as dyes bleach: correct for it, or the trend is learned",
             unit="sd",
         ),
-        *_whole_z(accounts),
-        *_smoothing(accounts),
-        *_interpolation(accounts),
-        *_calcium(accounts),
-        *shortened("persistence", [_persistence(account) for account in accounts if account.scored]),
+        *_whole_z(summaries),
+        *_smoothing(summaries),
+        *_interpolation(summaries),
+        *_calcium(summaries),
+        *shortened("persistence", [_persistence(summary) for summary in summaries if summary.scored]),
     ]
 
 
-def _missing(accounts: Sequence[Account]) -> list[Finding]:
+def _missing(summaries: Sequence[Summary]) -> list[Finding]:
     found = per_worm(
         "missing-values",
-        {a.group: a.missing for a in accounts},
+        {a.group: a.missing for a in summaries},
         warn=MISSING_WARN,
         fail=MISSING_FAIL,
         advice="the last value stands in for them and they are not scored: look for what was lost in the export",
     )
-    lost = {a.group: _neurons(a.lost) for a in accounts if a.lost}
+    lost = {a.group: _neurons(a.lost) for a in summaries if a.lost}
     if lost:
         advice = "more than half of their values are missing, and they are left out"
-        found += of_worms("lost-neurons", lost, len(accounts), verdict=WARN, threshold="none", advice=advice)
+        found += of_worms("lost-neurons", lost, len(summaries), verdict=WARN, threshold="none", advice=advice)
     return found
 
 
@@ -60,41 +60,41 @@ def _neurons(names: Sequence[str]) -> str:
     return f"{len(names)} neuron{'s' if len(names) > 1 else ''}: {listed(names)}"
 
 
-def _constant(accounts: Sequence[Account]) -> list[Finding]:
-    found = {a.group: _neurons(a.constant) for a in accounts if a.constant}
+def _constant(summaries: Sequence[Summary]) -> list[Finding]:
+    found = {a.group: _neurons(a.constant) for a in summaries if a.constant}
     advice = "they say nothing and are left out: look for them in the export"
-    findings = of_worms("constant-neurons", found, len(accounts), verdict=WARN, threshold="none", advice=advice)
-    silent = {a.group: "no neuron varies" for a in accounts if not a.scored}
+    findings = of_worms("constant-neurons", found, len(summaries), verdict=WARN, threshold="none", advice=advice)
+    silent = {a.group: "no neuron varies" for a in summaries if not a.scored}
     if silent:
         advice = "nothing can be learned from this worm: leave it out"
         findings += of_worms(
-            "no-signal", silent, len(accounts), verdict=FAIL, threshold="≥ 1 varying neuron", advice=advice
+            "no-signal", silent, len(summaries), verdict=FAIL, threshold="≥ 1 varying neuron", advice=advice
         )
     return findings
 
 
-def _whole_z(accounts: Sequence[Account]) -> list[Finding]:
+def _whole_z(summaries: Sequence[Summary]) -> list[Finding]:
     found = {
         a.group: f"{a.whole_z:.0%} of neurons have mean 0 and sd 1"
-        for a in accounts
+        for a in summaries
         if a.scored and a.whole_z >= SCORED
     }
     advice = (
         "the file was z-scored over its whole length: every value knows the mean of its future; ask for the raw traces"
     )
     threshold = f"< {SCORED:.0%}"
-    return of_worms("whole-z-score", found, len(accounts), verdict=WARN, threshold=threshold, advice=advice)
+    return of_worms("whole-z-score", found, len(summaries), verdict=WARN, threshold=threshold, advice=advice)
 
 
-def _smoothing(accounts: Sequence[Account]) -> list[Finding]:
+def _smoothing(summaries: Sequence[Summary]) -> list[Finding]:
     """AR(10) over persistence, where changes go on; where they turn back it is noise that AR sees through, which is fine."""
-    stated = {a.group: a.smoothing for a in accounts if a.smoothing}
+    stated = {a.group: a.smoothing for a in summaries if a.smoothing}
     found: list[Finding] = []
     if stated:
         advice = "values know their neighbours before the model does: ask for the traces before smoothing"
-        found += of_worms("stated-smoothing", stated, len(accounts), verdict=WARN, threshold="none", advice=advice)
-    judged = {a.group: a.skill for a in accounts if a.goes_on > 0}
-    noisy = {a.group: a.skill for a in accounts if not a.goes_on > 0 and a.skill == a.skill}
+        found += of_worms("stated-smoothing", stated, len(summaries), verdict=WARN, threshold="none", advice=advice)
+    judged = {a.group: a.skill for a in summaries if a.goes_on > 0}
+    noisy = {a.group: a.skill for a in summaries if not a.goes_on > 0 and a.skill == a.skill}
     check = "smoothness"
     advice = (
         "a linear filter of the last ten frames foretells the next one: smoothed or upsampled; scores will flatter, and a "
@@ -108,7 +108,7 @@ def _smoothing(accounts: Sequence[Account]) -> list[Finding]:
         found.append(
             Finding(check, counted(len(noisy), "worm"), PASS, text, f"WARN ≤ {SKILL_WARN}, FAIL ≤ {SKILL_FAIL}")
         )
-    fast = [a.fast for a in accounts if a.fast == a.fast]
+    fast = [a.fast for a in summaries if a.fast == a.fast]
     if fast:
         found.append(
             information(
@@ -120,18 +120,18 @@ def _smoothing(accounts: Sequence[Account]) -> list[Finding]:
     return found
 
 
-def _interpolation(accounts: Sequence[Account]) -> list[Finding]:
+def _interpolation(summaries: Sequence[Summary]) -> list[Finding]:
     upsampled: dict[str, str] = {}
     filled: dict[str, str] = {}
     lines: dict[str, str] = {}
-    for a in accounts:
+    for a in summaries:
         if a.straight.share > UPSAMPLED:
             upsampled[a.group] = f"{a.straight.share:.1%} of frames lie on straight lines"
         if a.straight.gaps:
             filled[a.group] = f"{a.straight.gaps} stretches, the longest {a.straight.longest} frames"
         if a.line[0] > LINE:
             lines[a.group] = f"{a.line[0]:.0f} times the background at {a.line[1]:.3f} per frame"
-    total = len(accounts)
+    total = len(summaries)
     return [
         *of_worms(
             "upsampled",
@@ -160,11 +160,11 @@ def _interpolation(accounts: Sequence[Account]) -> list[Finding]:
     ]
 
 
-def _calcium(accounts: Sequence[Account]) -> list[Finding]:
+def _calcium(summaries: Sequence[Summary]) -> list[Finding]:
     """Whether traces remember anything that their smoothing does not make them remember."""
     good, bad = [], []
     threshold = f"half-time ≥ {FORGOTTEN_S:g} s, or ≥ {SMOOTHNESS_RATIO:g} x smoothness"
-    for a in accounts:
+    for a in summaries:
         if a.half_time != a.half_time:
             continue
         if a.forgets:
@@ -183,31 +183,31 @@ def _calcium(accounts: Sequence[Account]) -> list[Finding]:
     return found
 
 
-def _persistence(account: Account) -> Finding:
-    pooled, median = account.persistence
-    value = f"R2 {pooled:.3f} pooled, {median:.3f} median neuron, one step of {account.dt_s * 1e3:.0f} ms"
-    return Finding("persistence", account.group, PASS, value, 'what "no change" scores')
+def _persistence(summary: Summary) -> Finding:
+    pooled, median = summary.persistence
+    value = f"R2 {pooled:.3f} pooled, {median:.3f} median neuron, one step of {summary.dt_s * 1e3:.0f} ms"
+    return Finding("persistence", summary.group, PASS, value, 'what "no change" scores')
 
 
 def indicator_findings(
-    accounts: Sequence[Account], indicators: Mapping[str, str], trained_on: Sequence[str], total: int
+    summaries: Sequence[Summary], indicators: Mapping[str, str], trained_on: Sequence[str], total: int
 ) -> list[Finding]:
     """GFP worms, by what their own label or that of a copy says.
 
     indicators: label of each worm or of one of its copies; trained_on: groups that a training would take, copies too.
     """
     found = []
-    for account in accounts:
-        if indicators[account.group] != "gfp":
+    for summary in summaries:
+        if indicators[summary.group] != "gfp":
             continue
-        inside = account.group in trained_on
-        own = "labelled GFP" if account.indicator == "gfp" else f"labelled {account.indicator}, a copy of it GFP"
+        inside = summary.group in trained_on
+        own = "labelled GFP" if summary.indicator == "gfp" else f"labelled {summary.indicator}, a copy of it GFP"
         advice = (
             "no calcium indicator: what moves is motion and noise; leave it out of the training (data.controls=leave-out)"
             if inside
             else "a control: never trained on, and a high score there is no activity"
         )
-        found.append(Finding("indicator", account.group, FAIL if inside else WARN, own, "calcium indicator", advice))
+        found.append(Finding("indicator", summary.group, FAIL if inside else WARN, own, "calcium indicator", advice))
     clean = total - len(found)
     good = (
         [Finding("indicator", counted(clean, "worm"), PASS, "none is labelled GFP", "calcium indicator")]

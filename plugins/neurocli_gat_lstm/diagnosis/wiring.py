@@ -120,7 +120,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
     groups = [group for group in data.split.test if group in data.worms][:_MOST_WORMS]
-    every = [paths.asked(network, data, trained.config, group) for group in groups]
+    every = [paths.network_on_worm(network, data, trained.config, group) for group in groups]
     every = [one for one in every if len(one.origins(1))]
     if not every:
         return []
@@ -150,7 +150,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
     return [*found, *_locality(every, subject)]
 
 
-def _locality(every: Sequence[paths.Asked], subject: str) -> list[Finding]:
+def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Finding]:
     """Who moves whom: in the attention's features, by both of its forms, and in the next step of the forecast."""
     rows: list[tuple[str, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]] = []
     layers = len(every[0].layers)

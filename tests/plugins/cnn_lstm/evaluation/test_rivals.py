@@ -23,7 +23,7 @@ NEURONS = 20
 
 def adapted(recordings: RecordingSet, *sets: str) -> tuple[VoltageData, Any]:
     family = registry().family("cnn-lstm-v2")
-    config = resolve(family.Config, sets=("data.drop_ms=200", *sets)).config
+    config = resolve(family.Config, sets=("data.burn_in_ms=200", *sets)).config
     data = family.adapt(recordings, config)
     assert isinstance(data, VoltageData)
     return data, config
@@ -176,7 +176,9 @@ def test_rivals_reach_what_others_found_and_their_quick_forms_nearly_do(
     recordings = small_network(11, runs=20, duration_ms=10_000.0, neurons=100)
     r2 = {}
     for choice in ("quick", "full"):
-        data, config = adapted(recordings, "evaluate.horizons_ms=[1]", "data.drop_ms=800", f"evaluate.rivals={choice}")
+        data, config = adapted(
+            recordings, "evaluate.horizons_ms=[1]", "data.burn_in_ms=800", f"evaluate.rivals={choice}"
+        )
         named = [*REFEREE, "table + clamp flags"]
         r2[choice] = scored(data, config, [p for p in baselines(data, config, flags=True) if p.name in named])
     for name, gain in REFEREE.items():

@@ -44,7 +44,7 @@ def test_some_neurons_of_a_network_are_scored_against_the_wiring_between_them(
 ) -> None:
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
     family = registry().family("cnn-lstm-v2")
-    config = resolve(family.Config, sets=("data.drop_ms=200",)).config
+    config = resolve(family.Config, sets=("data.burn_in_ms=200",)).config
     data = family.adapt(partly_recorded, config)
     assert isinstance(data, VoltageData)
     every_second = np.arange(0, NEURONS, 2)
@@ -65,7 +65,7 @@ def test_some_neurons_of_a_network_are_scored_against_the_wiring_between_them(
     assert exhibit.claims["auc_I_ridge_of_resets"] > 0.95
     # The synapses begin where the regression ends.
     assert exhibit.claims["auc_I_model"] > 0.95
-    zero = resolve(family.Config, sets=("data.drop_ms=200", "model.start=zero")).config
+    zero = resolve(family.Config, sets=("data.burn_in_ms=200", "model.start=zero")).config
     untouched = family.build(zero, data.spec)
     family.prepare(untouched, data, zero)
     assert untouched.synapse.raw_weight.abs().max() == 0

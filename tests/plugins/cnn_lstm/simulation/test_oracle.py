@@ -205,7 +205,7 @@ def test_without_branches_many_spikes_at_once_are_answered_as_by_plain_monte_car
 def test_volleys_beyond_every_grid_are_left_to_branches_and_change_no_other_forecast() -> None:
     recordings = small_network(0, runs=5, duration_ms=600.0, neurons=20)
     family = registry().family("cnn-lstm-v2")
-    config = resolve(family.Config, sets=["data.drop_ms=50", "evaluate.oracle_branches=32"]).config
+    config = resolve(family.Config, sets=["data.burn_in_ms=50", "evaluate.oracle_branches=32"]).config
     recordings.truth["weight_mv"] = np.where(recordings.truth["pre"] == 3, 30.0, recordings.truth["weight_mv"])
     data = family.adapt(recordings, config)
     target, oracle = family.targets(data, config)[0], family.ceiling(data, config)

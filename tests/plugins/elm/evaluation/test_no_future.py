@@ -48,7 +48,7 @@ def predictions(cells, version, compiled, train, references):
     family = registry().family(f"elm-v{version}")
     config = family.Config()
     config.model.num_memory, config.model.num_branch, config.model.compiled = 5, 8, compiled
-    config.train.max_steps, config.data.window, config.data.ignored = 3, 200, 100
+    config.train.max_steps, config.data.window, config.data.burn_in_ms = 3, 200, 100
     names = cells.groups
     data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
     target = family.targets(data, config)[0]

@@ -75,11 +75,11 @@ def test_what_intervals_speak_for_is_said(cells):
 
 def test_a_condition_is_what_passes_whatever_the_verdict():
     from neurocli_elm.diagnosis.files import _input, _soma
-    from neurocli_elm.diagnosis.summary import Account
+    from neurocli_elm.diagnosis.summary import Summary
 
     def of(**changes):
         kept = {"inputs": 4, "num_excitatory": 2, "excitatory": 5, "inhibitory": 5, "soma": (-80.0, -70.0, 10.0)}
-        return [Account("one", "file", 100, 1.0, **{**kept, **changes})]
+        return [Summary("one", "file", 100, 1.0, **{**kept, **changes})]
 
     soma = [_soma("file", of(soma=ends)) for ends in ((-80.0, -70.0, 10.0), (-70.2, -70.1, -70.0), (-900.0, 0.0, 9.0))]
     given = [_input("file", of(**counts)) for counts in ({}, {"excitatory": 0, "inhibitory": 0})]

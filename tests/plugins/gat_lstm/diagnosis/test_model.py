@@ -233,7 +233,9 @@ def test_runaway_rollouts(trained):
 
 
 def test_dead_units_and_gradients(trained):
-    one = diagnose_paths.asked(trained.network, trained.dataset, trained.config, next(iter(trained.dataset.worms)))
+    one = diagnose_paths.network_on_worm(
+        trained.network, trained.dataset, trained.config, next(iter(trained.dataset.worms))
+    )
     assert unit_spread(one).min() > 1e-2
     with torch.no_grad():
         for fold in range(trained.dataset.folds):

@@ -18,7 +18,7 @@ import scipy.io
 from neurocli import open_recordings
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data import smoothness
-from neurocli_gat_lstm.data.summary import account_of, segments_of
+from neurocli_gat_lstm.data.summary import segments_of, summary_of
 from neurocli_gat_lstm.diagnosis.data import data_findings
 
 pytestmark = [
@@ -161,7 +161,7 @@ def test_skill_of_an_autoregression(everything):
         traces = traces[:, [not n.isdigit() for n in names]]
         values[worm] = ar10((traces - traces.mean(0)) / traces.std(0), [])
         group = next(g for g in recordings if g.endswith(f"Kato2015-{worm}"))
-        assert account_of(recordings[group], V2Config().data).skill == pytest.approx(values[worm], abs=1e-6)
+        assert summary_of(recordings[group], V2Config().data).skill == pytest.approx(values[worm], abs=1e-6)
     traces, _ = atanas()
     values["Atanas"] = ar10((traces - traces.mean(0)) / traces.std(0), [])
     (finding,) = [f for f in of(found, "smoothness") if f.verdict == "PASS"]
@@ -184,7 +184,7 @@ def test_gfp_is_smooth_and_forgets(everything, number):
     (smooth,) = of(found, "smoothness", group)
     assert smooth.verdict == "FAIL" and smooth.value > 0.99
     assert smooth.value == pytest.approx(ar10(z, (gaps + 1).tolist()), abs=2e-3)  # normal equations lose digits there
-    half = account_of(recordings[group], V2Config().data).half_time
+    half = summary_of(recordings[group], V2Config().data).half_time
     lags = np.arange(1, 40)
     within = []
     for lag in lags:
@@ -202,8 +202,8 @@ def test_calcium_is_remembered_far_beyond_the_limit(everything):
     recordings, _, _ = everything
     by_indicator: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for group in recordings:
-        account = account_of(recordings[group], V2Config().data)
-        by_indicator[account.source == "Scholz2018"].append((account.half_time, account.memory_ratio))
+        summary = summary_of(recordings[group], V2Config().data)
+        by_indicator[summary.source == "Scholz2018"].append((summary.half_time, summary.memory_ratio))
     assert max(half for half, _ in by_indicator[True]) < 4 and max(ratio for _, ratio in by_indicator[True]) < 1.6
     assert min(half for half, _ in by_indicator[False]) > 7 and min(ratio for _, ratio in by_indicator[False]) > 4
 
@@ -222,7 +222,7 @@ def test_persistence_and_drift(everything):
         )
         slopes = [np.polyfit(np.linspace(0, 1, len(z)), column, 1)[0] for column in z.T]
         group = next(g for g in recordings if g.endswith(f"Kato2015-{worm}"))
-        assert account_of(recordings[group], V2Config().data).drift == pytest.approx(np.median(slopes), abs=1e-5)
+        assert summary_of(recordings[group], V2Config().data).drift == pytest.approx(np.median(slopes), abs=1e-5)
 
 
 def test_whole_z_scores(everything):

@@ -40,7 +40,7 @@ def windows():
     return np.random.default_rng(2).normal(size=(4, LAGS + 14, NODES)).astype(np.float32)
 
 
-def asked(network, x, graph, nodes, present=None, steps=5, fold=1):
+def network_on_worm(network, x, graph, nodes, present=None, steps=5, fold=1):
     x = torch.as_tensor(x)
     present = torch.ones(len(x), x.shape[2], dtype=torch.bool) if present is None else torch.as_tensor(present)
     linear = network.linear_of(fold, nodes)
@@ -55,7 +55,7 @@ NODE = torch.tensor([4, 0, 8, 2, 9, 6])  # 9 is for unknown names
 @pytest.mark.parametrize(("widths", "heads"), [((8,), 2), ((6, 4), 1), ((5, 8, 2), 2)])
 def test_all_chunks_at_once_are_the_plain_loop(plain_v2, graph, windows, widths, heads):
     network = made(widths, heads)
-    after, ahead = asked(network, windows, graph, NODE)
+    after, ahead = network_on_worm(network, windows, graph, NODE)
     for k, window in enumerate(windows):
         plain = plain_v2(network.members_of(1)[0], network.linear_of(1, NODE), NODE, graph)
         expected_after, expected_ahead = plain.forecasts(window, 5)
@@ -69,7 +69,7 @@ def test_with_absent_neurons_too(plain_v2, graph, windows):
     present = np.ones((4, NODES), bool)
     present[1, 2] = present[2, [0, 4]] = present[3, 1] = False
     x = np.where(present[:, None], windows, np.float32(0))
-    after, ahead = asked(network, x, graph, NODE, present)
+    after, ahead = network_on_worm(network, x, graph, NODE, present)
     for k in range(4):
         plain = plain_v2(network.members_of(1)[0], network.linear_of(1, NODE), NODE, graph, present[k])
         expected_after, expected_ahead = plain.forecasts(x[k], 5)
@@ -83,11 +83,11 @@ def test_an_absent_neuron_is_as_if_it_had_never_been_there(graph, windows):
     gone, kept = 2, [0, 1, 3, 4, 5]
     present = np.ones((4, NODES), bool)
     present[:, gone] = False
-    one = asked(network, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
+    one = network_on_worm(network, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
     place = {old: new for new, old in enumerate(kept)}
     used = [k for k, (a, b) in enumerate(EDGES) if gone not in (a, b)]
     edges = torch.tensor([[place[a], place[b]] for a, b in (EDGES[k] for k in used)]).t().contiguous()
-    other = asked(network, windows[:, :, kept], GraphTensors(edges, graph.edge_attr[used]), NODE[kept])
+    other = network_on_worm(network, windows[:, :, kept], GraphTensors(edges, graph.edge_attr[used]), NODE[kept])
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a[..., kept], b, atol=1e-6)
 
@@ -98,8 +98,8 @@ def test_the_order_of_neurons_is_of_no_matter(graph, windows):
     place = np.argsort(order)
     edges = torch.from_numpy(place)[graph.edge_index]
     shuffled = GraphTensors(edges, graph.edge_attr)
-    base = asked(network, windows, graph, NODE)
-    other = asked(network, windows[:, :, order], shuffled, NODE[torch.from_numpy(order)])
+    base = network_on_worm(network, windows, graph, NODE)
+    other = network_on_worm(network, windows[:, :, order], shuffled, NODE[torch.from_numpy(order)])
     for a, b in zip(base, other, strict=True):
         np.testing.assert_allclose(a[..., order], b, atol=1e-5)
 
@@ -108,7 +108,9 @@ def test_the_order_of_edges_is_of_no_matter(graph, windows):
     network = made((6, 4), 2)
     order = torch.tensor([6, 2, 0, 4, 1, 5, 3])
     other = GraphTensors(graph.edge_index[:, order], graph.edge_attr[order])
-    for a, b in zip(asked(network, windows, graph, NODE), asked(network, windows, other, NODE), strict=True):
+    for a, b in zip(
+        network_on_worm(network, windows, graph, NODE), network_on_worm(network, windows, other, NODE), strict=True
+    ):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -117,9 +119,9 @@ def test_nothing_depends_on_the_rest_of_the_batch(graph, windows):
     present = np.ones((4, NODES), bool)
     present[2, 3] = False
     x = np.where(present[:, None], windows, np.float32(0))
-    whole = asked(network, x, graph, NODE, present)
+    whole = network_on_worm(network, x, graph, NODE, present)
     for chosen in ([1], [2], [3, 0], [2, 2, 2, 1, 0]):
-        part = asked(network, x[chosen], graph, NODE, present[chosen])
+        part = network_on_worm(network, x[chosen], graph, NODE, present[chosen])
         for a, b in zip(whole, part, strict=True):
             np.testing.assert_allclose(a[chosen], b, atol=1e-6)
 
@@ -129,7 +131,7 @@ def test_nothing_at_a_time_depends_on_what_comes_after(graph, windows, changed_a
     network = made((6, 4), 2)
     other = windows.copy()
     other[:, changed_at:] = np.random.default_rng(0).normal(size=other[:, changed_at:].shape)
-    (one, _), (two, _) = (asked(network, x, graph, NODE) for x in (windows, other))
+    (one, _), (two, _) = (network_on_worm(network, x, graph, NODE) for x in (windows, other))
     at = changed_at - LAGS
     assert (one[:, :at] == two[:, :at]).all()
     assert (one[:, at] != two[:, at]).all()
@@ -157,10 +159,10 @@ def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shar
     expected = path.among(("A", "?", "C", "?", "B", "D"))
     np.testing.assert_allclose(level, expected.level, rtol=1e-6)
     correction = network.members_of(0)[0]
-    before = asked(network, windows, graph, nodes, fold=0)[0]
+    before = network_on_worm(network, windows, graph, nodes, fold=0)[0]
     with torch.no_grad():
         correction.names[4] += 1.0
-    after = asked(network, windows, graph, nodes, fold=0)[0]
+    after = network_on_worm(network, windows, graph, nodes, fold=0)[0]
     hears = {1, 3} | {post for pre, post in EDGES if pre in (1, 3)}
     moved = {k for k in range(NODES) if (before[..., k] != after[..., k]).any()}
     assert moved == hears
