@@ -88,7 +88,7 @@ def look_ahead(
     """
     awake = dataclasses.replace(trained, network=_awake(family, trained))
     split, config = trained.dataset.split, trained.config
-    targets, predictions = _asked(family, awake, recordings)
+    targets, predictions = _predictions_of(family, awake, recordings)
     report, places = Report(), Origins()
     for name, target in targets.items():
         if target.horizon_ms is not None and target.horizon_steps < 1:
@@ -107,7 +107,7 @@ def look_ahead(
         baselines_asked.add((what, experiment.at_gap))
         asked = dataclasses.replace(trained, dataset=data)
         asked = dataclasses.replace(asked, network=_awake(family, asked))
-        again, later = _asked(family, asked, recordings, data, baselines=fit)
+        again, later = _predictions_of(family, asked, recordings, data, baselines=fit)
         for name, target in targets.items():
             if experiment.blind == (target.horizon_ms is not None):
                 continue
@@ -134,7 +134,7 @@ def _awake(family: ModelFamily, trained: TrainedModel) -> torch.nn.Module:
     return network.eval()
 
 
-def _asked(
+def _predictions_of(
     family: ModelFamily, trained: TrainedModel, recordings: RecordingSet, data: Any = None, *, baselines: bool = True
 ) -> tuple[dict[str, Target], Predictions]:
     """(targets by name, who → target → group → values), on the data as given or as they were."""

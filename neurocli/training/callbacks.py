@@ -16,8 +16,8 @@ from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import Checkpoint, save_checkpoint
 from neurocli.training.history import append_row
+from neurocli.training.lightning_module import FamilyModule
 from neurocli.training.listeners import tell
-from neurocli.training.module import FamilyModule
 from neurocli.training.stopping import Stop
 
 log = logging.getLogger("neurocli.training")

@@ -24,9 +24,9 @@ from neurocli.training.callbacks import BatchEnd, Clock, EpochEnd, Progress, Res
 from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
 from neurocli.training.devices import resolve_device
 from neurocli.training.history import truncate
+from neurocli.training.lightning_module import FamilyModule
 from neurocli.training.listeners import tell
 from neurocli.training.load import load_weights
-from neurocli.training.module import FamilyModule
 from neurocli.training.quiet import quiet_lightning, torch_settings
 from neurocli.training.schedule import Schedule
 from neurocli.training.stopping import Stop

@@ -34,7 +34,7 @@ def state_of(run: RunFolder, info: dict[str, Any]) -> State:
         return State(status, None, None)
     if status == "running" and not is_held(run):  # killed: nobody was left to write down why
         status = "interrupted"
-    return State(status, _epochs(run), _asked(run))
+    return State(status, _epochs(run), _epochs_wanted(run))
 
 
 def unfinished_note(run: RunFolder) -> str | None:
@@ -62,7 +62,7 @@ def _epochs(run: RunFolder) -> int | None:
         return None
 
 
-def _asked(run: RunFolder) -> int | None:
+def _epochs_wanted(run: RunFolder) -> int | None:
     from neurocli.errors import DataError
 
     try:

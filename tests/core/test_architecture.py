@@ -164,3 +164,26 @@ def test_a_folder_can_be_taken_in_at_a_glance() -> None:
                 continue
             files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
             assert len(files) <= 20, f"{folder.relative_to(ROOT)} has {len(files)} files"
+
+
+def test_nothing_is_named_by_a_word_that_has_a_better_one() -> None:
+    """The words of the house: dataset, network, target, prediction, burn-in, summary, resume."""
+    words = {
+        "account",
+        "accounts",
+        "answer",
+        "answers",
+        "asked",
+        "datamodule",
+        "ignored",
+        "module",
+        "question",
+        "questions",
+        "survey",
+    }
+    for top in (ROOT / "neurocli", *(ROOT / "plugins" / family for family in FAMILIES)):
+        for path in top.rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+            found = words & {name.lower().strip("_") for name in (*names, path.stem)}
+            assert not found, f"{path.relative_to(ROOT)}: {', '.join(sorted(found))}"

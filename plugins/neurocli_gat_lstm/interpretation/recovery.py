@@ -65,7 +65,7 @@ class Truth:
         return np.asarray(self.weight != 0)
 
     @property
-    def asked(self) -> NDArray[np.bool_]:
+    def scored(self) -> NDArray[np.bool_]:
         """The pairs on which scores are held against the truth: edges of the connectome that the model's graph has, or all
         pairs of a shuffled graph, which has others."""
         return self.joined if self.shuffled else self.joined & self.structural
@@ -149,8 +149,8 @@ def nameless_areas(data: WormData, network: torch.nn.Module, scores: EdgeScores,
     index = _index(data, scores)
     areas = []
     for matrix in nameless_paths(data):
-        size = np.abs(matrix[index[truth.post], index[truth.pre]])[truth.asked]
-        areas.append(area(size, truth.functional[truth.asked]))
+        size = np.abs(matrix[index[truth.post], index[truth.pre]])[truth.scored]
+        areas.append(area(size, truth.functional[truth.scored]))
     return np.array(areas)
 
 
@@ -178,7 +178,7 @@ def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.b
 
     beyond: bool [pair], the pairs outside of the connectome that the values say something of; those of the graph if not given.
     """
-    size, asked = np.abs(values), truth.asked
+    size, asked = np.abs(values), truth.scored
     other = truth.beyond if beyond is None else beyond
     functional = truth.functional
     right = np.nan
@@ -258,7 +258,7 @@ def _claims(
         "reached": bool(main.auc.value >= WANTED),
         "best_attention_auc": number(max(attention, default=np.nan)),
         "attention_reached": bool(max(attention, default=0.0) >= WANTED),
-        "pairs_asked": int(truth.asked.sum()),
+        "pairs_asked": int(truth.scored.sum()),
         "auc_nameless": number(nameless.mean()) if len(nameless) else None,
     }
     if NETWORK in controls:
@@ -270,7 +270,7 @@ def _claims(
 
 
 def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Recovered]) -> str:
-    asked = truth.asked
+    asked = truth.scored
     what = "edges of the connectome"
     if truth.shuffled:
         what = "pairs that the shuffled graph joins, whatever the connectome says"

@@ -94,7 +94,7 @@ def test_a_random_network_can_score_high(trained):
     found = untrained_scores(trained)
     truth = recovery.truth_of(found, trained.dataset.recordings.truth)
     size = np.abs(recovery.on_pairs(found, truth, found.mean(NETWORK)))
-    asked = size[truth.asked]
+    asked = size[truth.scored]
     assert len(np.unique(asked)) > 0.9 * len(asked)
     strong = dataclasses.replace(truth, weight=np.where(size > np.median(asked), 1.0, 0.0))
     assert recovery.recovered(size, strong, signed=False).auc.value == 1
