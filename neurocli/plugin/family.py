@@ -10,7 +10,6 @@ example                         tiny data for the conformance kit
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from neurocli.errors import UsageError
 from neurocli.plugin.cards import ModelCard
 from neurocli.plugin.cost import Cost
+from neurocli.plugin.presets import presets_folder
 
 if TYPE_CHECKING:
     import torch
@@ -104,9 +104,7 @@ class ModelFamily(ABC):
     @property
     def presets(self) -> Path:
         """The folder of the model's presets: `presets/<model>/` in the family's package."""
-        package = sys.modules[type(self).__module__.partition(".")[0]].__file__
-        assert package is not None
-        return Path(package).parent / "presets" / self.card.name
+        return presets_folder(self, self.card.name)
 
     # -- training ------------------------------------------------------------------------------------------------
 

@@ -28,9 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
                 raise OSError(number, os.strerror(number), str(path))
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -111,7 +111,7 @@ def _no_folder(error: OSError, path: Path) -> str | None:
     return "no file or folder can be made here" if error.errno == errno.ENOENT else None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

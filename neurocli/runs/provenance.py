@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import platform
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from neurocli.runs.digest import file_digest
 
 PACKAGES = (
     "neurocli",
@@ -47,8 +48,7 @@ def provenance(sources: Iterable[str | Path] = (), *, packages: Iterable[str] = 
 def describe_file(path: Path) -> dict[str, Any]:
     """Path, size in bytes and sha256 of a file; a file that is gone has neither."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(path)
         return {"path": str(path.resolve()), "bytes": path.stat().st_size, "sha256": digest}
     except OSError as error:
         return {"path": str(path), "missing": error.strerror or str(error)}

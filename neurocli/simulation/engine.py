@@ -16,8 +16,9 @@ from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.runs.atomic import storage_errors
 from neurocli.runs.cache import cache_root
+from neurocli.runs.digest import file_digest
 from neurocli.simulation.executor import DaskExecutor, Executor, ProcessExecutor, Task
-from neurocli.simulation.parts import Parts, file_digest
+from neurocli.simulation.parts import Parts
 from neurocli.simulation.plan import Plan
 from neurocli.simulation.simulator import Simulator
 

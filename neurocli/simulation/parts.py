@@ -7,7 +7,6 @@ simulated again. A kill can therefore leave nothing behind that is believed and 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from neurocli.errors import UsageError
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.runs.atomic import append_line, storage_errors, write_json, write_text
+from neurocli.runs.digest import file_digest
 from neurocli.simulation.plan import Plan
 
 # The only names that are ever deleted in the folder: it may not be ours.
@@ -161,12 +161,6 @@ class Parts:
             except (ValueError, KeyError, TypeError):
                 continue
         return found
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _line(index: int, digest: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from neurocli.config.sections import Section
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.plugin.exhibit import Exhibit
+from neurocli.plugin.presets import presets_folder
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 
@@ -40,9 +40,7 @@ class Simulator(ABC):
     @property
     def presets(self) -> Path:
         """The folder of the simulator's presets: `presets/<simulator>/` in its package."""
-        package = sys.modules[type(self).__module__.partition(".")[0]].__file__
-        assert package is not None
-        return Path(package).parent / "presets" / self.card.name
+        return presets_folder(self, self.card.name)
 
     def prepare(self, config: Any, work: Path, say: Callable[[str], None]) -> None:  # noqa: B027
         """What is done once before any group (compiling). `work` is kept between calls with the same parameters."""

@@ -7,9 +7,7 @@ disk costs one epoch at most.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
@@ -22,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from neurocli.errors import DataError
-from neurocli.runs.atomic import storage_errors
+from neurocli.runs.atomic import storage_errors, sync
+from neurocli.runs.digest import file_digest
 
 WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 
@@ -50,12 +49,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.weights.items()}
             save_file(weights, temporary / WEIGHTS)
             torch.save(checkpoint.state, temporary / STATE)
-            sums = {name: _sha256(temporary / name) for name in (WEIGHTS, STATE)}
+            sums = {name: file_digest(temporary / name) for name in (WEIGHTS, STATE)}
             (temporary / MANIFEST).write_text(
                 json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8"
             )
             for path in (*temporary.iterdir(), temporary):
-                _sync(path)
+                sync(path)
         except (SafetensorError, RuntimeError) as error:  # both libraries wrap the system's error in text
             shutil.rmtree(temporary, ignore_errors=True)
             raise OSError(*_errno(error)) from error
@@ -69,7 +68,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             else:  # a damaged one must not push out the good one before it
                 shutil.rmtree(folder)
         temporary.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -123,7 +122,7 @@ def _is_sound(folder: Path) -> bool:
 def _verify(folder: Path) -> None:
     try:
         sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
-        wrong = [name for name in (WEIGHTS, STATE) if sums[name] != _sha256(folder / name)]
+        wrong = [name for name in (WEIGHTS, STATE) if sums[name] != file_digest(folder / name)]
     except OSError as error:
         raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -150,16 +149,3 @@ def _errno(error: Exception) -> tuple[int, str]:
     found = re.search(r"os error (\d+)", text)
     number = int(found[1]) if found else errno.ENOSPC if "write" in text.lower() else errno.EIO
     return number, text
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
