@@ -78,7 +78,7 @@ def test_answers_keep_their_bits_whatever_comes_later(cells, version, compiled, 
     origins = question.origins[group]
     assert origins[0] == 100 and origins[-1] == STEPS - 1, "steps of the recording as it was given"
     seen = origins <= CUT
-    assert len(before) == (1 if not references else 5 if train else 4)
+    assert len(before) == (1 if not references else 7 if train else 4)
     for name, answer in before.items():
         one, other = answer.values[group], after[name].values[group]
         np.testing.assert_array_equal(one[seen], other[seen], err_msg=name)

@@ -15,10 +15,10 @@ from neurocli.recordings import Split
 from neurocli_elm import rivals as rivals_room
 from neurocli_elm.config import LossConfig
 from neurocli_elm.example import small_cells
-from neurocli_elm.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
+from neurocli_elm.gated_scan import dilated_blocks, gru, lstm, weighted_traces, window_loss
 from neurocli_elm.loss import loss_terms
 from neurocli_elm.rival_networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
-from neurocli_elm.rivals import RIVALS, neuron_parameters, rivals
+from neurocli_elm.rivals import QUICK_STEPS, RIVALS, neuron_parameters, rivals, steps_of
 
 T, B, U = 40, 3, 6
 
@@ -67,19 +67,29 @@ def test_the_gru_is_torchs():
     assert max(gradients(ours, theirs, given, torch.randn(T, B, U))) < 5e-5
 
 
-@pytest.mark.parametrize("dilation", [1, 7, 50])
-def test_a_block_of_the_tcn_is_a_padded_convolution(dilation):
+@pytest.mark.parametrize("dilations", [(1,), (7, 1), (50, 2, 3)])
+@pytest.mark.parametrize("units", [4, U, 7])
+def test_blocks_of_the_tcn_are_padded_convolutions(dilations, units):
     torch.manual_seed(0)
 
-    def theirs(x, weight, bias):
-        taps = len(weight)
-        rows = functional.pad(torch.relu(x).permute(1, 2, 0), ((taps - 1) * dilation, 0))
-        kernel = weight.flip(0).permute(2, 1, 0)
-        return x + functional.conv1d(rows, kernel, bias, dilation=dilation).permute(2, 0, 1)
+    def ours(x, weights, biases):
+        rows = dilated_blocks(x.flatten(0, 1).t(), weights, biases, B * np.array(dilations))
+        return rows.t().view_as(x)
 
-    given = [torch.randn(T, B, U), torch.randn(3, U, U), torch.randn(U)]
-    found = gradients(lambda x, w, b: dilated_block(x, w, b, dilation), theirs, given, torch.randn(T, B, U))
-    assert max(found) < 1e-4
+    def theirs(x, weights, biases):
+        for weight, bias, dilation in zip(weights, biases, dilations, strict=True):
+            rows = functional.pad(torch.relu(x).permute(1, 2, 0), ((len(weight) - 1) * dilation, 0))
+            kernel = weight.flip(0).permute(1, 2, 0)
+            x = x + functional.conv1d(rows, kernel, bias, dilation=dilation).permute(2, 0, 1)
+        return x
+
+    steps = 300  # more rows than are worked on at a time
+    given = [
+        torch.randn(steps, B, units),
+        torch.randn(len(dilations), 3, units, units) / 4,
+        torch.randn(len(dilations), units),
+    ]
+    assert max(gradients(ours, theirs, given, torch.randn(steps, B, units) / 9)) < 2e-4
 
 
 def batch_of(events, channels, steps=T, samples=B):
@@ -209,22 +219,28 @@ def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, mon
     assert len(fits) == 4, "another number of steps"
 
 
-def test_the_default_has_the_strongest_with_all_its_steps_and_they_can_be_left_out(asked):
-    family, config, data, question = asked
-    config.train.max_steps = 3
+def test_the_default_has_every_network_and_they_can_be_left_out(asked):
+    family, config, data, _ = asked
+    config.train.max_steps = 4
 
     def found():
         return [p for p in family.baselines(data, config) if p.name in {r.name for r in RIVALS}]
 
-    [quick] = found()
+    assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 6
+    assert all("6 steps" in p.note and "8 in its full form" in p.note for p in found())
     config.evaluate.rivals = "full"
-    full = next(p for p in found() if p.name == quick.name)
-    one, other = quick.answer(question), full.answer(question)
-    for group in question.groups:
-        np.testing.assert_array_equal(one.values[group], other.values[group])
-    assert len(found()) == len(RIVALS)
+    assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 8
+    assert all("8 steps" in p.note and "full form" not in p.note for p in found())
+    config.evaluate.rivals, config.train.max_steps, config.train.epochs = "quick", None, 10_000
+    assert steps_of(data, config) == QUICK_STEPS, "a neuron of a long training"
     config.evaluate.rivals = "none"
     assert found() == []
+
+
+def test_units_of_the_gru_begin_with_memories_of_different_length():
+    network = PerInputGru(6, 10, 3, 5)
+    keep = torch.sigmoid(network.given.bias[5:10])
+    torch.testing.assert_close(1 / (1 - keep), torch.logspace(np.log10(1.5), np.log10(50), 5))
 
 
 @pytest.mark.slow
