@@ -32,7 +32,7 @@ RIVALS = [
 ]
 
 
-def config_of(rivals: str = "quick", epochs: int = 400):
+def config_of(rivals: str = "quick", epochs: int = 60):
     config = registry().family("eirnn-v2").Config()
     config.evaluate.rivals, config.evaluate.gru_epochs = rivals, epochs
     return config
