@@ -15,6 +15,7 @@ from neurocli_eirnn import baselines, event_time, recovery
 from neurocli_eirnn.data import SessionData
 from neurocli_eirnn.diagnose_references import score
 from neurocli_eirnn.example import small_session
+from neurocli_eirnn.gru import fit_gru, gru_rates
 from neurocli_eirnn.matfile import read_session
 from neurocli_eirnn.metrics import PsthCorrelation
 from neurocli_eirnn.parameters import ScSessionConfig
@@ -98,6 +99,16 @@ def test_no_baseline_sees_the_test_trials(data):
         for one, two in zip(baselines.baselines(data, config), baselines.baselines(other, config), strict=True):
             a, b = one.answer(question), two.answer(question)
             assert all(np.array_equal(a.values[g], b.values[g]) for g in question.groups), one.name
+
+
+def test_the_gru_is_the_mean_of_networks_that_differ(data):
+    values, inputs = fit_gru(data, 4, 1, 2), data.inputs[:3]
+    each = []
+    for number in range(2):
+        own = {n.replace(f".{number}.", ".0.", 1): v for n, v in values.items() if f"networks.{number}." in n}
+        each.append(gru_rates(data, 4, 1, own, inputs))
+    assert not np.allclose(*each)
+    np.testing.assert_allclose(gru_rates(data, 4, 2, values, inputs), np.mean(each, axis=0), rtol=1e-5)
 
 
 def test_every_rival_says_what_it_took(data):
