@@ -246,21 +246,28 @@ def test_units_of_the_gru_begin_with_memories_of_different_length():
 @pytest.mark.slow
 def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_seed(tmp_path, monkeypatch):
     """By hand an LSTM with a weight for each input reached 1.012 mV and an AUC of .982 on README's cell. Cells differ; a rival may be
-    better, and its interval over simulations must reach these figures."""
+    better, and its interval over simulations must reach these figures. On this cell the quick forms lost .022 mV (LSTM), .086 (GRU)
+    and .000 (TCN) when this was written, .036 in the mean; a GRU without weight decay and with twice the neuron's steps had .962."""
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
     cells = small_cells(2, simulations=80, duration_ms=6000, segments=128)
     family = registry().family("elm-v2")
     config = family.Config()
-    config.evaluate.rivals = "full"
     data = family.adapt(cells, config)
     [question] = family.questions(data, config)
-    for predictor in rivals(data, config, 2):
-        answer = predictor.answer(question)
-        each = [np.mean((answer.values[g] - question.targets[g])[:, 0] ** 2) for g in question.groups]
-        low, _ = mean_interval(np.array(each))
-        spikes, odds = (
-            np.concatenate([v[g][:, 1] for g in question.groups]) for v in (question.targets, answer.values)
-        )
-        assert np.sqrt(low) < 1.012, predictor.name
-        assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
-        assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+    reached = {}
+    for form in ("full", "quick"):
+        config.evaluate.rivals = form
+        for predictor in rivals(data, config, 2):
+            answer = predictor.answer(question)
+            each = [np.mean((answer.values[g] - question.targets[g])[:, 0] ** 2) for g in question.groups]
+            low, _ = mean_interval(np.array(each))
+            spikes, odds = (
+                np.concatenate([v[g][:, 1] for g in question.groups]) for v in (question.targets, answer.values)
+            )
+            reached[predictor.name, form] = rmse(question, answer)
+            assert np.sqrt(low) < 1.012, predictor.name
+            assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
+            assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+    lost = [reached[rival.name, "quick"] - reached[rival.name, "full"] for rival in RIVALS]
+    assert max(lost) < 0.1 and np.mean(lost) < 0.05
+    assert reached["GRU per input", "quick"] < 0.962 + 0.04
