@@ -21,7 +21,7 @@ from neurocli_eirnn.loss_v2 import loss_terms
 
 RATE, WARMUP = 1e-2, 0.3
 BATCH, MOST_STEPS = 32, 600
-"""Trials per step, and steps of a long session: batches of all 122 trials of a real one overfit, with r .363 where these have .372."""
+"""Trials per step, and steps of a long session. On 122 trials of a real one 240 such steps had r .373, 400 of all trials at once .363."""
 
 
 class GruRates(nn.Module):
