@@ -25,6 +25,7 @@ def fit_network(
     warmup: float = 0.05,
     clip: float = 1.0,
     weight_decay: float = 0.0,
+    decoupled: bool = False,
     average: float = 0.0,
     threads: int = 1,
     validation: Callable[[Any], float] | None = None,
@@ -33,7 +34,7 @@ def fit_network(
     """Train a network with Adam: linear warm-up over a share of the steps, then a cosine down to zero, gradients clipped.
 
     build: makes the network, from torch's global generator; loss: (network, batch) → scalar; batches: epoch → its batches,
-    asked again until `steps` are done; average: share of the steps, at the end, over whose weights the network is averaged
+    asked again until `steps` are done; decoupled: weight decay as AdamW has it, apart from the gradients; average: share of the steps, at the end, over whose weights the network is averaged
     (0: the last weights); validation: network → a loss by which the best of the states every `validate_every` steps is chosen
     where they are not averaged.
     The global random state is left as it was. Returns the network in eval mode.
@@ -45,9 +46,8 @@ def fit_network(
             torch.manual_seed(seed)
             network = build().train()
             fitted = [p for p in network.parameters() if p.requires_grad]
-            optimizer = torch.optim.Adam(
-                fitted, learning_rate, weight_decay=weight_decay, fused=True
-            )  # half the time of a step
+            adam = torch.optim.AdamW if decoupled else torch.optim.Adam
+            optimizer = adam(fitted, learning_rate, weight_decay=weight_decay, fused=True)  # half the time of a step
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
             from_step = steps - max(1, round(average * steps)) if average else steps
             mean = [torch.zeros_like(p) for p in fitted]

@@ -40,7 +40,8 @@ class EvaluateConfig(EvaluateSection):
     before_ms: float = Field(200.0, gt=0, description="start of the window around target, go and reward")
     after_ms: float = Field(500.0, gt=0, description="end of that window, after the event")
     gru_hidden: int = Field(48, ge=1, description="units of the unconstrained GRU that serves as baseline")
-    gru_epochs: int = Field(400, ge=0, description="its epochs in the full form of the rivals; 0 leaves it out")
+    gru_epochs: int = Field(60, ge=0, description="its epochs, 600 steps at most; 0 leaves it out")
+    gru_networks: int = Field(3, ge=1, description="GRUs of other seeds whose mean it is, in the quick form at most 2")
 
 
 class V2Model(Section):

@@ -22,8 +22,8 @@ WORTH = 8.0
 _TINY = 1e-12
 CONDITION = ("location", "reward", "salience")
 LAGS = (0, 1, 2, 4, 8, 16, 32)
-QUICK_EPOCHS = 120
-"""Of the GRU; see `tests/plugins/eirnn/evaluation/test_rivals.py` for what more of them bring."""
+QUICK_NETWORKS = 2
+"""GRUs whose mean the quick form is; see `tests/plugins/eirnn/test_rivals.py` for what one more brings."""
 
 Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Inputs [trial, time, input] → rates [trial, time, neuron] in sp/s."""
@@ -135,30 +135,31 @@ def _event_time(data: SessionData) -> Callable[[NDArray[np.float32]], NDArray[np
 
 
 def gru(data: SessionData, config: Any) -> Predictor:
-    """A GRU of the model's inputs and loss; in its full form with as many epochs as the model has by default."""
-    hidden, epochs = config.evaluate.gru_hidden, config.evaluate.gru_epochs
+    """The mean of several GRUs of the model's inputs and loss."""
+    hidden, epochs, networks = (getattr(config.evaluate, f"gru_{name}") for name in ("hidden", "epochs", "networks"))
     if config.evaluate.rivals == "quick":
-        epochs = min(epochs, QUICK_EPOCHS)
+        networks = min(networks, QUICK_NETWORKS)
 
     def fit() -> dict[str, NDArray[Any]]:
         from neurocli_eirnn.evaluation.gru import fit_gru
 
-        return fit_gru(data, hidden, epochs)
+        return fit_gru(data, hidden, epochs, networks)
 
     def rates(values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         from neurocli_eirnn.evaluation.gru import gru_rates
 
-        return gru_rates(data, hidden, values, inputs)
+        return gru_rates(data, hidden, networks, values, inputs)
 
     settings = {
         "hidden": hidden,
         "epochs": epochs,
-        "batch_size": data.batch_size,
+        "networks": networks,
         # What the targets of the loss are made with.
         "window_bins": list(data.window_bins),
         "smoothing_ms": getattr(getattr(config, "loss", None), "smoothing_ms", 0.0),
     }
-    return _of_fit(Fitted("GRU", data, settings, fit), data, rates, f"{epochs} epochs of the model's inputs and loss")
+    note = f"mean of {networks}, at most {epochs} epochs each of the model's inputs and loss"
+    return _of_fit(Fitted("GRU", data, settings, fit), data, rates, note)
 
 
 def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,17 +100,44 @@ def cut(
 ) -> Windows:
     """The windows that begin at `places`: (index into `recordings`, step). Raises DataError where inputs are missing or differ."""
     channels = _channels(recordings)
-    spikes = {n: spike_target(recordings[n], labels) for n, _ in places}
+    return _cut({n: _Prepared.of(recordings[n], channels, labels) for n, _ in places}, places, num_steps, channels)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What windows of a recording are cut from, once for all of them: input events [event] by step and channel, and targets [time]."""
+
+    step: NDArray[Any]
+    channel: NDArray[Any]
+    excitatory: int
+    spike: NDArray[np.float32]
+    soma_mv: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, recording: Recording, channels: int, labels: str) -> _Prepared:
+        spikes = recording.spikes
+        assert spikes is not None
+        step, channel = spikes.step, spikes.channel
+        key = step.astype(np.int64) * channels + channel
+        if not (key[1:] > key[:-1]).all():  # a channel has one event in a step
+            step, channel = np.divmod(np.unique(key), channels)
+        spike, soma_mv = spike_target(recording, labels), soma_target_mv(recording)
+        return cls(step, channel, recording.labels["num_excitatory"], spike, soma_mv)
+
+
+def _cut(
+    prepared: Mapping[int, _Prepared], places: Sequence[tuple[int, int]], num_steps: int, channels: int
+) -> Windows:
     parts: list[tuple[NDArray[Any], ...]] = []
     spike, soma_mv = np.zeros((2, len(places), num_steps), np.float32)
     for sample, (n, start) in enumerate(places):
-        step, channel = _events_within(recordings[n], start, num_steps, channels)
-        sign = np.where(channel < recordings[n].labels["num_excitatory"], np.float32(1), np.float32(-1))
-        parts.append((step, channel, sign, np.full(len(step), sample)))
-        for out, piece in (
-            (spike, spikes[n][start : start + num_steps]),
-            (soma_mv, soma_target_mv(recordings[n], start, start + num_steps)),
-        ):
+        one = prepared[n]
+        first, last = np.searchsorted(one.step, [start, start + num_steps])
+        channel = one.channel[first:last]
+        sign = np.where(channel < one.excitatory, np.float32(1), np.float32(-1))
+        parts.append((one.step[first:last] - start, channel, sign, np.full(len(sign), sample)))
+        for out, values in ((spike, one.spike), (soma_mv, one.soma_mv)):
+            piece = values[start : start + num_steps]
             out[sample, : len(piece)] = piece
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
     return Windows(
@@ -179,16 +206,19 @@ def draw(
 ) -> Iterator[Windows]:
     """The batches of an epoch. `load` gives a simulation by its number; each is kept for as long as its pool is drawn from."""
     room = (sampling.pool or len(lengths)) + sampling.batch
-    kept: dict[int, Recording] = {}
+    first: Recording | None = None
+    kept: dict[int, _Prepared] = {}
     for places in sampling.places(lengths, seed=seed, epoch=epoch):
-        numbers = list(dict.fromkeys(n for n, _ in places))
-        for n in numbers:
-            kept[n] = kept.pop(n) if n in kept else load(n)  # the one used last stands last
+        for n in dict.fromkeys(n for n, _ in places):
+            if n not in kept:
+                recording = load(n)
+                first = first or recording
+                kept[n] = _Prepared.of(recording, _channels([first, recording]), labels)
+            kept[n] = kept.pop(n)  # the one used last stands last
         while len(kept) > room:
             del kept[next(iter(kept))]
-        index = {n: i for i, n in enumerate(numbers)}
-        here = [(index[n], start) for n, start in places]
-        yield cut([kept[n] for n in numbers], here, sampling.window, labels=labels)
+        assert first is not None
+        yield _cut(kept, places, sampling.window, _channels([first]))
 
 
 def check_length(length: int, needed: int, *, where: str) -> None:
@@ -199,25 +229,6 @@ def check_length(length: int, needed: int, *, where: str) -> None:
             where=where,
             hint="simulate for longer, or lower the window or the start that is left out",
         )
-
-
-def _events_within(
-    recording: Recording, start: int, num_steps: int, channels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(step in the window, channel) of its input events, by step and channel; a channel has one event in a step."""
-    spikes = recording.spikes
-    assert spikes is not None
-    if (spikes.step[1:] >= spikes.step[:-1]).all():
-        first, last = np.searchsorted(spikes.step, [start, start + num_steps])
-        step, channel = spikes.step[first:last], spikes.channel[first:last]
-    else:
-        inside = (spikes.step >= start) & (spikes.step < start + num_steps)
-        step, channel = spikes.step[inside], spikes.channel[inside]
-    key = (step.astype(np.int64) - start) * channels + channel
-    if not (key[1:] > key[:-1]).all():
-        key = np.unique(key)
-    steps, which = np.divmod(key, channels)
-    return steps, which
 
 
 def _channels(recordings: Sequence[Recording]) -> int:

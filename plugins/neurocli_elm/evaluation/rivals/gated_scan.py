@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from neurocli.recordings import Batch
 from neurocli.training.derivatives import first_only
 from neurocli_elm.config import LossConfig
+from neurocli_elm.model.kernels import dilated as dilated_kernel
 from neurocli_elm.model.kernels import gated as gated_kernel
 from neurocli_elm.model.kernels import traces as trace_kernel
 
 _GATED: Any = gated_kernel
+_DILATED: Any = dilated_kernel
 _TRACES: Any = trace_kernel
 
 
@@ -46,10 +48,11 @@ class _Traces(torch.autograd.Function):
 class _Lstm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        gates = given.detach().clone(memory_format=torch.contiguous_format)
-        steps, samples, wide = gates.shape
-        cell, squashed, hidden = (gates.new_empty(steps, samples, wide // 4) for _ in range(3))
-        _GATED.lstm_forward(*map(_numpy, (gates, weight, cell, squashed, hidden)))
+        own = given.detach().clone(memory_format=torch.contiguous_format)
+        steps, samples, wide = own.shape
+        gates = own.new_empty(steps, 4, samples, wide // 4)
+        cell, squashed, hidden = (own.new_empty(steps, samples, wide // 4) for _ in range(3))
+        _GATED.lstm_forward(*map(_numpy, (own, weight, gates, cell, squashed, hidden)))
         ctx.save_for_backward(weight, gates, cell, squashed, hidden)
         return hidden
 
@@ -57,62 +60,53 @@ class _Lstm(torch.autograd.Function):
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weight, gates, cell, squashed, hidden = ctx.saved_tensors
-        d_gates = torch.empty_like(gates)
+        d_given = gradient.new_empty(*hidden.shape[:2], weight.shape[1])
         own = gradient.clone(memory_format=torch.contiguous_format)
-        _GATED.lstm_backward(*map(_numpy, (own, weight.t(), gates, cell, squashed, d_gates)))
-        return d_gates, _product(hidden[:-1], d_gates[1:])
+        _GATED.lstm_backward(*map(_numpy, (own, weight.t(), gates, cell, squashed, d_given)))
+        return d_given, _product(hidden[:-1], d_given[1:])
 
 
 class _Gru(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        gates = given.detach().clone(memory_format=torch.contiguous_format)
-        steps, samples, wide = gates.shape
-        recurrent, hidden = torch.empty_like(gates), gates.new_empty(steps, samples, wide // 3)
-        _GATED.gru_forward(*map(_numpy, (gates, weight, bias, recurrent, hidden)))
-        ctx.save_for_backward(weight, gates, recurrent, hidden)
+        steps, samples, wide = given.shape
+        gates = given.new_empty(steps, 4, samples, wide // 3)
+        hidden = given.new_empty(steps, samples, wide // 3)
+        _GATED.gru_forward(*map(_numpy, (given, weight, bias, gates, hidden)))
+        ctx.save_for_backward(weight, gates, hidden)
         return hidden
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        weight, gates, recurrent, hidden = ctx.saved_tensors
-        d_gates, d_recurrent = torch.empty_like(gates), torch.empty_like(gates)
+        weight, gates, hidden = ctx.saved_tensors
+        d_given, d_past = (gradient.new_empty(*hidden.shape[:2], weight.shape[1]) for _ in range(2))
         own = gradient.clone(memory_format=torch.contiguous_format)
-        _GATED.gru_backward(*map(_numpy, (own, weight.t(), gates, recurrent, hidden, d_gates, d_recurrent)))
-        return d_gates, _product(hidden[:-1], d_recurrent[1:]), d_recurrent.sum((0, 1))
+        _GATED.gru_backward(*map(_numpy, (own, weight.t(), gates, hidden, d_given, d_past)))
+        return d_given, _product(hidden[:-1], d_past[1:]), d_past.sum((0, 1))
 
 
-class _Dilated(torch.autograd.Function):
-    """x + bias + sum over taps j of relu(x[t - j dilation]) @ weight[j]; zeros before the first step."""
-
+class _Blocks(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, dilation: int) -> torch.Tensor:
-        rows = x.detach().flatten(0, 1)
-        active = rows.clamp_min(0).contiguous()
-        out = rows + bias
-        shift, size = dilation * x.shape[1], len(rows)
-        for tap, matrix in enumerate(weight.detach()):
-            late = tap * shift
-            if late < size:
-                _GATED.add_products(_numpy(active[: size - late]), _numpy(matrix), out[late:].numpy())
-        ctx.save_for_backward(weight, active)
-        ctx.shift = shift
-        return out.view_as(x)
+    def forward(
+        ctx: Any, x: torch.Tensor, weights: torch.Tensor, biases: torch.Tensor, shifts: NDArray[np.int64]
+    ) -> torch.Tensor:
+        out = x.detach().clone(memory_format=torch.contiguous_format)
+        active = out.new_empty(len(weights), *out.shape)
+        _DILATED.blocks_forward(_numpy(out), _numpy(weights), _numpy(biases), shifts, _numpy(active))
+        ctx.save_for_backward(weights, active)
+        ctx.shifts = shifts
+        return out
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        weight, active = ctx.saved_tensors
-        rows = gradient.contiguous().flatten(0, 1)
-        size, d_active, d_weight = len(rows), torch.zeros_like(rows), torch.zeros_like(weight)
-        for tap, matrix in enumerate(weight):
-            late = tap * ctx.shift
-            if late < size:
-                _GATED.add_products(_numpy(rows[late:]), _numpy(matrix.t()), d_active[: size - late].numpy())
-                d_weight[tap] = active[: size - late].t() @ rows[late:]
-        d_x = torch.addcmul(rows, d_active, (active > 0).to(rows.dtype))
-        return d_x.view_as(gradient), d_weight, rows.sum(0), None
+        weights, active = ctx.saved_tensors
+        own = gradient.clone(memory_format=torch.contiguous_format)
+        d_weights, d_biases = torch.zeros_like(weights), weights.new_zeros(weights.shape[0], weights.shape[2])
+        given = (_numpy(own), _numpy(weights.transpose(2, 3)), ctx.shifts, _numpy(active))
+        _DILATED.blocks_backward(*given, _numpy(d_weights), _numpy(d_biases))
+        return own, d_weights, d_biases, None
 
 
 class _Loss(torch.autograd.Function):
@@ -157,9 +151,15 @@ def gru(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.
     return found
 
 
-def dilated_block(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, dilation: int) -> torch.Tensor:
-    """x [time, sample, channel] plus a causal convolution of its positive part; weight [tap, in, out], tap 0 the present."""
-    found: torch.Tensor = _Dilated.apply(x, weight, bias, dilation)
+def dilated_blocks(
+    x: torch.Tensor, weights: torch.Tensor, biases: torch.Tensor, shifts: NDArray[np.int64]
+) -> torch.Tensor:
+    """Residual blocks one after another: x [channel, row] plus a bias and a causal convolution of its positive part.
+
+    Rows are times and, within each, samples: a dilation of one time is a shift of as many rows as there are samples. weights
+    [block, tap, out, in], tap 0 the present; biases [block, out]; shifts [block].
+    """
+    found: torch.Tensor = _Blocks.apply(x, weights, biases, shifts)
     return found
 
 

@@ -18,10 +18,12 @@ from torch import nn
 
 from neurocli.evaluation.small_network import count
 from neurocli.recordings import Batch
-from neurocli_elm.evaluation.rivals.gated_scan import dilated_block, gru, lstm, weighted_traces
+from neurocli_elm.evaluation.rivals.gated_scan import dilated_blocks, gru, lstm, weighted_traces
 
 TRACE_MS, FIRST_WEIGHT = 5.0, 0.5
 """As in the neuron: time constant of a sum, and where the weights of the inputs start."""
+FIRST_TAU_MS = 1.5, 50.0
+"""Of the GRU: how long its units remember before they are trained, spread evenly in the logarithm (Tallec & Ollivier 2018)."""
 TAPS, DILATIONS = 3, (1, 2, 4, 8, 16, 32, 64, 128)
 """Of the TCN: it sees 511 ms, and as much as the traces keep."""
 TOLERANCE = 0.02
@@ -72,7 +74,8 @@ class PerInputGru(PerInput):
         self.past_bias = nn.Parameter(torch.zeros(3 * units))
         self.readout = nn.Linear(units, 2)
         with torch.no_grad():
-            self.given.bias[units : 2 * units] += 1.0
+            tau = torch.logspace(math.log10(FIRST_TAU_MS[0]), math.log10(FIRST_TAU_MS[1]), units)
+            self.given.bias[units : 2 * units] = torch.log(tau - 1)  # an update gate of 1 - 1 / tau
 
     def forward(self, batch: Batch) -> torch.Tensor:
         out: torch.Tensor = self.readout(gru(self.given(self.traces(batch)), self.past, self.past_bias))
@@ -84,18 +87,19 @@ class PerInputTcn(PerInput):
         super().__init__(excitatory, channels, groups)
         self.given = nn.Linear(self.sums, units)
         bound = 1 / math.sqrt(TAPS * units)
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(TAPS, units, units).uniform_(-bound, bound)) for _ in DILATIONS
-        )
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(units)) for _ in DILATIONS)
+        self.weights = nn.Parameter(torch.empty(len(DILATIONS), TAPS, units, units).uniform_(-bound, bound))
+        self.biases = nn.Parameter(torch.zeros(len(DILATIONS), units))
         self.readout = nn.Linear(units, 2)
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        x = self.given(self.traces(batch))
-        for weight, bias, dilation in zip(self.weights, self.biases, DILATIONS, strict=True):
-            x = dilated_block(x, weight, bias, dilation)
-        out: torch.Tensor = self.readout(torch.relu(x))
-        return out
+        traces = self.traces(batch)
+        steps, samples, _ = traces.shape
+        x = torch.addmm(
+            self.given.bias[:, None], self.given.weight, traces.flatten(0, 1).t()
+        )  # [channel, time x sample]
+        x = dilated_blocks(x, self.weights, self.biases, samples * np.array(DILATIONS))
+        y = torch.addmm(self.readout.bias[:, None], self.readout.weight, torch.relu(x))
+        return y.t().reshape(steps, samples, 2)
 
 
 Layout = Callable[[int, int, int, int], PerInput]

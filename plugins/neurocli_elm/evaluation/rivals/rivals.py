@@ -22,27 +22,27 @@ from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGr
 from neurocli_elm.evaluation.targets import as_prediction
 from neurocli_elm.model.build import build_neuron
 
-STEPS_OF_THE_NEURON = 2
-"""Optimiser steps for each of the neuron's: theirs are cheaper and they need more of them, so that they get no less CPU than it has."""
-QUICK, QUICK_STEPS = ("GRU per input",), 4000
-"""What the quick form is: the strongest of them on development cells, with all of its steps, or these for a neuron of a longer training."""
+FULL, QUICK, QUICK_STEPS = 2.0, 1.5, 3000
+"""Optimiser steps for each of the neuron's, in the full and in the quick form: theirs are cheaper and they need more of them. The quick
+form has no more than the last of the three, however long the neuron trains."""
 SEED, BATCH, WARMUP = 0, 8, 0.02
 
 
 @dataclass(frozen=True)
 class Rival:
-    """sums_per_unit: how the parameters are shared between input and recurrence."""
+    """sums_per_unit: how the parameters are shared between input and recurrence; decay: of the weights, as AdamW has it."""
 
     name: str
     layout: Layout
     learning_rate: float
     sums_per_unit: float
+    decay: float
 
 
 RIVALS = (
-    Rival("LSTM per input", PerInputLstm, 1e-2, 2.9),
-    Rival("GRU per input", PerInputGru, 2e-2, 2.2),
-    Rival("causal TCN", PerInputTcn, 1e-2, 3.3),
+    Rival("LSTM per input", PerInputLstm, 1e-2, 2.9, 0.03),
+    Rival("GRU per input", PerInputGru, 2e-2, 2.2, 0.03),
+    Rival("causal TCN", PerInputTcn, 1e-2, 3.3, 0.0),
 )
 
 
@@ -51,8 +51,7 @@ def rivals(data: SimulationData, config: Any, version: int) -> list[Predictor]:
     if config.evaluate.rivals == "none" or not data.split.train:
         return []
     wanted, steps = neuron_parameters(data, config, version), steps_of(data, config)
-    chosen = [r for r in RIVALS if r.name in QUICK or config.evaluate.rivals == "full"]
-    return [_predictor(rival, data, config, wanted, steps) for rival in chosen]
+    return [_predictor(rival, data, config, wanted, steps) for rival in RIVALS]
 
 
 def neuron_parameters(data: SimulationData, config: Any, version: int) -> int:
@@ -62,9 +61,9 @@ def neuron_parameters(data: SimulationData, config: Any, version: int) -> int:
 
 
 def steps_of(data: SimulationData, config: Any) -> int:
-    """Optimiser steps of a rival."""
-    whole = STEPS_OF_THE_NEURON * total_steps(data, config.train)
-    return whole if config.evaluate.rivals == "full" else min(whole, QUICK_STEPS)
+    """Optimiser steps of a rival in the form that is asked for."""
+    own = total_steps(data, config.train)
+    return round(FULL * own) if config.evaluate.rivals == "full" else min(round(QUICK * own), QUICK_STEPS)
 
 
 def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int, steps: int) -> Predictor:
@@ -85,6 +84,8 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
             learning_rate=rival.learning_rate,
             seed=SEED,
             warmup=WARMUP,
+            weight_decay=rival.decay,
+            decoupled=True,
         )
         return to_arrays(network)
 
@@ -93,6 +94,7 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
         "units": units,
         "steps": steps,
         "rate": rival.learning_rate,
+        "decay": rival.decay,
         "sampling": asdict(sampling),
         "labels": data.options.event,
         "loss": loss.model_dump(),
@@ -106,9 +108,11 @@ def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int,
         from_arrays(network, fitted.values)
         return as_prediction(target, {group: _whole(network, data, group) for group in target.groups})
 
+    full = round(FULL * total_steps(data, config.train))
+    form = "" if steps == full else f", {full:,} in its full form (--set evaluate.rivals=full)"
     note = (
         f"a weight for each input, {2 * groups} sums with a trace of 5 ms, {units} units: as many parameters as the neuron; {steps:,} steps "
-        "on windows drawn as its own"
+        f"on windows drawn as its own{form}"
     )
     return Predictor(rival.name, "baseline", predict, note, lambda: fitted.cost)
 

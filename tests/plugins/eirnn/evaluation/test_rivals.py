@@ -11,14 +11,13 @@ from sklearn.linear_model import Ridge
 
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
+from neurocli_eirnn import baselines, event_time, recovery
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.readers.matfile import read_session
 from neurocli_eirnn.diagnosis.references import score
-from neurocli_eirnn.evaluation import baselines
+from neurocli_eirnn.evaluation.gru import fit_gru, gru_rates
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 from neurocli_eirnn.evaluation.targets import BY_LOCATION, from_whole_trials, targets
-from neurocli_eirnn.interpretation import recovery
-from neurocli_eirnn.model import event_time
 from neurocli_eirnn.model.ridge import fit_ridge
 from neurocli_eirnn.simulation.example import small_session
 from neurocli_eirnn.simulation.parameters import ScSessionConfig
@@ -34,7 +33,7 @@ RIVALS = [
 ]
 
 
-def config_of(rivals: str = "quick", epochs: int = 400):
+def config_of(rivals: str = "quick", epochs: int = 60):
     config = registry().family("eirnn-v2").Config()
     config.evaluate.rivals, config.evaluate.gru_epochs = rivals, epochs
     return config
@@ -100,6 +99,16 @@ def test_no_baseline_sees_the_test_trials(data):
         for one, two in zip(baselines.baselines(data, config), baselines.baselines(other, config), strict=True):
             a, b = one.predict(target), two.predict(target)
             assert all(np.array_equal(a.values[g], b.values[g]) for g in target.groups), one.name
+
+
+def test_the_gru_is_the_mean_of_networks_that_differ(data):
+    values, inputs = fit_gru(data, 4, 1, 2), data.inputs[:3]
+    each = []
+    for number in range(2):
+        own = {n.replace(f".{number}.", ".0.", 1): v for n, v in values.items() if f"networks.{number}." in n}
+        each.append(gru_rates(data, 4, 1, own, inputs))
+    assert not np.allclose(*each)
+    np.testing.assert_allclose(gru_rates(data, 4, 2, values, inputs), np.mean(each, axis=0), rtol=1e-5)
 
 
 def test_every_rival_says_what_it_took(data):

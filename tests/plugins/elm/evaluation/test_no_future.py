@@ -10,6 +10,7 @@ import pytest
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
+from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.simulation.example import small_cells
 
 STEPS, CUT = 1800, 1200
@@ -52,7 +53,7 @@ def predictions(cells, version, compiled, train, references):
     names = cells.groups
     data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
     target = family.targets(data, config)[0]
-    trained = TrainedModel(registry().family(f"elm-v{version}").untrained(config, data.spec, 0), config, data, 0, [])
+    trained = TrainedModel(untrained_neuron(config, data.spec, version, 0), config, data, 0, [])
     found = {"model": family.predict(trained, target)}
     if references:
         found |= {p.name: p.predict(target) for p in family.baselines(data, config)}
@@ -77,7 +78,7 @@ def test_answers_keep_their_bits_whatever_comes_later(cells, version, compiled, 
     origins = target.origins[group]
     assert origins[0] == 100 and origins[-1] == STEPS - 1, "steps of the recording as it was given"
     seen = origins <= CUT
-    assert len(before) == (1 if not references else 5 if train else 4)
+    assert len(before) == (1 if not references else 7 if train else 4)
     for name, prediction in before.items():
         one, other = prediction.values[group], after[name].values[group]
         np.testing.assert_array_equal(one[seen], other[seen], err_msg=name)

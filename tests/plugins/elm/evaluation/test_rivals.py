@@ -14,9 +14,9 @@ from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
 from neurocli_elm.config import LossConfig
 from neurocli_elm.evaluation.rivals import rivals as rivals_room
-from neurocli_elm.evaluation.rivals.gated_scan import dilated_block, gru, lstm, weighted_traces, window_loss
+from neurocli_elm.evaluation.rivals.gated_scan import dilated_blocks, gru, lstm, weighted_traces, window_loss
 from neurocli_elm.evaluation.rivals.networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
-from neurocli_elm.evaluation.rivals.rivals import RIVALS, neuron_parameters, rivals
+from neurocli_elm.evaluation.rivals.rivals import QUICK_STEPS, RIVALS, neuron_parameters, rivals, steps_of
 from neurocli_elm.model.loss import loss_terms
 from neurocli_elm.simulation.example import small_cells
 
@@ -67,19 +67,29 @@ def test_the_gru_is_torchs():
     assert max(gradients(ours, theirs, given, torch.randn(T, B, U))) < 5e-5
 
 
-@pytest.mark.parametrize("dilation", [1, 7, 50])
-def test_a_block_of_the_tcn_is_a_padded_convolution(dilation):
+@pytest.mark.parametrize("dilations", [(1,), (7, 1), (50, 2, 3)])
+@pytest.mark.parametrize("units", [4, U, 7])
+def test_blocks_of_the_tcn_are_padded_convolutions(dilations, units):
     torch.manual_seed(0)
 
-    def theirs(x, weight, bias):
-        taps = len(weight)
-        rows = functional.pad(torch.relu(x).permute(1, 2, 0), ((taps - 1) * dilation, 0))
-        kernel = weight.flip(0).permute(2, 1, 0)
-        return x + functional.conv1d(rows, kernel, bias, dilation=dilation).permute(2, 0, 1)
+    def ours(x, weights, biases):
+        rows = dilated_blocks(x.flatten(0, 1).t(), weights, biases, B * np.array(dilations))
+        return rows.t().view_as(x)
 
-    given = [torch.randn(T, B, U), torch.randn(3, U, U), torch.randn(U)]
-    found = gradients(lambda x, w, b: dilated_block(x, w, b, dilation), theirs, given, torch.randn(T, B, U))
-    assert max(found) < 1e-4
+    def theirs(x, weights, biases):
+        for weight, bias, dilation in zip(weights, biases, dilations, strict=True):
+            rows = functional.pad(torch.relu(x).permute(1, 2, 0), ((len(weight) - 1) * dilation, 0))
+            kernel = weight.flip(0).permute(1, 2, 0)
+            x = x + functional.conv1d(rows, kernel, bias, dilation=dilation).permute(2, 0, 1)
+        return x
+
+    steps = 300  # more rows than are worked on at a time
+    given = [
+        torch.randn(steps, B, units),
+        torch.randn(len(dilations), 3, units, units) / 4,
+        torch.randn(len(dilations), units),
+    ]
+    assert max(gradients(ours, theirs, given, torch.randn(steps, B, units) / 9)) < 2e-4
 
 
 def batch_of(events, channels, steps=T, samples=B):
@@ -209,40 +219,55 @@ def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, mon
     assert len(fits) == 4, "another number of steps"
 
 
-def test_the_default_has_the_strongest_with_all_its_steps_and_they_can_be_left_out(asked):
-    family, config, data, target = asked
-    config.train.max_steps = 3
+def test_the_default_has_every_network_and_they_can_be_left_out(asked):
+    family, config, data, _ = asked
+    config.train.max_steps = 4
 
     def found():
         return [p for p in family.baselines(data, config) if p.name in {r.name for r in RIVALS}]
 
-    [quick] = found()
+    assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 6
+    assert all("6 steps" in p.note and "8 in its full form" in p.note for p in found())
     config.evaluate.rivals = "full"
-    full = next(p for p in found() if p.name == quick.name)
-    one, other = quick.predict(target), full.predict(target)
-    for group in target.groups:
-        np.testing.assert_array_equal(one.values[group], other.values[group])
-    assert len(found()) == len(RIVALS)
+    assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 8
+    assert all("8 steps" in p.note and "full form" not in p.note for p in found())
+    config.evaluate.rivals, config.train.max_steps, config.train.epochs = "quick", None, 10_000
+    assert steps_of(data, config) == QUICK_STEPS, "a neuron of a long training"
     config.evaluate.rivals = "none"
     assert found() == []
+
+
+def test_units_of_the_gru_begin_with_memories_of_different_length():
+    network = PerInputGru(6, 10, 3, 5)
+    keep = torch.sigmoid(network.given.bias[5:10])
+    torch.testing.assert_close(1 / (1 - keep), torch.logspace(np.log10(1.5), np.log10(50), 5))
 
 
 @pytest.mark.slow
 def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_seed(tmp_path, monkeypatch):
     """By hand an LSTM with a weight for each input reached 1.012 mV and an AUC of .982 on README's cell. Cells differ; a rival may be
-    better, and its interval over simulations must reach these figures."""
+    better, and its interval over simulations must reach these figures. On this cell the quick forms lost .022 mV (LSTM), .086 (GRU)
+    and .000 (TCN) when this was written, .036 in the mean; a GRU without weight decay and with twice the neuron's steps had .962."""
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path))
     cells = small_cells(2, simulations=80, duration_ms=6000, segments=128)
     family = registry().family("elm-v2")
     config = family.Config()
-    config.evaluate.rivals = "full"
     data = family.adapt(cells, config)
     [target] = family.targets(data, config)
-    for predictor in rivals(data, config, 2):
-        prediction = predictor.predict(target)
-        each = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
-        low, _ = mean_interval(np.array(each))
-        spikes, odds = (np.concatenate([v[g][:, 1] for g in target.groups]) for v in (target.values, prediction.values))
-        assert np.sqrt(low) < 1.012, predictor.name
-        assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
-        assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+    reached = {}
+    for form in ("full", "quick"):
+        config.evaluate.rivals = form
+        for predictor in rivals(data, config, 2):
+            prediction = predictor.predict(target)
+            each = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
+            low, _ = mean_interval(np.array(each))
+            spikes, odds = (
+                np.concatenate([v[g][:, 1] for g in target.groups]) for v in (target.values, prediction.values)
+            )
+            reached[predictor.name, form] = rmse(target, prediction)
+            assert np.sqrt(low) < 1.012, predictor.name
+            assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
+            assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+    lost = [reached[rival.name, "quick"] - reached[rival.name, "full"] for rival in RIVALS]
+    assert max(lost) < 0.1 and np.mean(lost) < 0.05
+    assert reached["GRU per input", "quick"] < 0.962 + 0.04
