@@ -15,6 +15,7 @@ from neurocli.cli import (
     diagnose,
     doctor,
     evaluate,
+    explain,
     interpret,
     models,
     plugins,
@@ -46,6 +47,7 @@ _COMMANDS = {
     "report": report.report,
     "runs": runs.runs,
     "doctor": doctor.doctor,
+    "explain": explain.explain,
 }
 _TAKE_SHORTCUTS = ("simulate", "preprocess", "train", "diagnose")
 _GROUPS = {"models": models.app, "plugins": plugins.app}
