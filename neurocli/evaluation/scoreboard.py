@@ -25,6 +25,7 @@ from neurocli.evaluation.intervals import (
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.skill import Room, skill
 from neurocli.evaluation.target import Bound, Cost, Prediction, Target
+from neurocli.plugin.exhibit import finite_or_none
 
 ALL = "all"
 
@@ -125,7 +126,7 @@ class Scoreboard:
         values: tuple[float, float, float],
         why: str | None,
     ) -> None:
-        value, low, high = (_number(v) for v in values)
+        value, low, high = (finite_or_none(v) for v in values)
         n = len(target.groups)
         asked = target.name, target.horizon_ms
         self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n, why))
@@ -220,10 +221,7 @@ def _key(metric: Metric) -> str:
     return f"{metric.name}/{metric.unit}"
 
 
-def _number(value: float) -> float | None:
-    """JSON has no NaN: what is not known is null."""
-    return value if math.isfinite(value) else None
-
-
 def _as_dict(difference: Paired) -> dict[str, Any]:
-    return {key: _number(value) if isinstance(value, float) else value for key, value in asdict(difference).items()}
+    return {
+        key: finite_or_none(value) if isinstance(value, float) else value for key, value in asdict(difference).items()
+    }

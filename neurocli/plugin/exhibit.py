@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+
+def finite_or_none(value: Any, digits: int | None = None) -> float | None:
+    """A number as JSON and tables can hold it, rounded where `digits` says so: JSON knows no NaN, so what is not known is None."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value) if digits is None else round(float(value), digits)
 
 
 @dataclass

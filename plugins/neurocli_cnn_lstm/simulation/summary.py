@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.report.figure import saved_figure
@@ -66,16 +66,16 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     for population in ("E", "I", "all"):
         values = np.array([[getattr(run[population], name) for name in _MEASURES] for run in runs])
         pooled = [_mean(values[:, 0]), _mean(values[:, 1]), _mean(values[:, 2]), _pooled_sd(values[:, 2], values[:, 3])]
-        rows.append([population, runs[0][population].neurons, *map(_number, pooled)])
+        rows.append([population, runs[0][population].neurons, *map(finite_or_none, pooled)])
     spread = values.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(_MEASURES), np.nan)
     for name, row in (
         ("sd over runs", spread),
         ("min over runs", values.min(axis=0)),
         ("max over runs", values.max(axis=0)),
     ):
-        rows.append([f"all, {name}", runs[0]["all"].neurons, *map(_number, row)])
+        rows.append([f"all, {name}", runs[0]["all"].neurons, *map(finite_or_none, row)])
     claims = {"runs": len(runs), **{name: rows[2][2 + k] for k, name in enumerate(_MEASURES)}}
-    claims["rate_hz_sd_over_runs"] = _number(spread[0])
+    claims["rate_hz_sd_over_runs"] = finite_or_none(spread[0])
     table = Table(
         ["population", "neurons", *_MEASURES], rows, note=f"{len(runs)} runs; voltages of the recorded neurons"
     )
@@ -164,8 +164,3 @@ def _pooled_sd(means: NDArray[np.float64], sds: NDArray[np.float64]) -> float:
 def _mean(values: NDArray[np.float64]) -> float:
     values = values[np.isfinite(values)]
     return float(values.mean()) if values.size else float("nan")
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return float(value) if np.isfinite(value) else None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.target import Prediction
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData
@@ -22,7 +22,6 @@ from neurocli_eirnn.evaluation.rates import (
     letters,
     mean,
     median,
-    number,
     ratio,
 )
 from neurocli_eirnn.evaluation.residuals import residual_exhibit
@@ -78,7 +77,7 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
         ],
         axis=1,
     )
-    rows = [[data.session.neuron_ids[n], kinds[n], *(number(v) for v in values[n])] for n in order]
+    rows = [[data.session.neuron_ids[n], kinds[n], *(finite_or_none(v) for v in values[n])] for n in order]
     path = figures / "psth_per_neuron.png"
     _draw_neurons(data, whole, kinds, order, path)
     note = (
@@ -89,9 +88,9 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
         + ("; ceiling: r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
     )
     claims: dict[str, Any] = {
-        "r_raw": number(mean(whole.r_raw)),
-        "r_50ms": number(mean(whole.r)),
-        "ceiling_50ms": number(mean(whole.ceiling)),
+        "r_raw": finite_or_none(mean(whole.r_raw)),
+        "r_50ms": finite_or_none(mean(whole.r)),
+        "ceiling_50ms": finite_or_none(mean(whole.ceiling)),
         "neurons_without_signal": int((~whole.has_signal).sum()),
         "neurons_better_than_train_psth": int((whole.r > whole.r_train).sum())
         if whole.train_psth is not None
@@ -198,8 +197,11 @@ def _per_type(data: SessionData, whole: Compared) -> Exhibit:
             median(whole.sd_ratio_corrected[members]),
         ]
         silent = int((~whole.has_signal)[members].sum())
-        rows.append([name, int(members.sum()), silent, *(number(v) for v in values)])
-        claims[f"r_50ms_{name}"], claims[f"r_over_ceiling_{name}"] = number(values[3]), number(values[7])
+        rows.append([name, int(members.sum()), silent, *(finite_or_none(v) for v in values)])
+        claims[f"r_50ms_{name}"], claims[f"r_over_ceiling_{name}"] = (
+            finite_or_none(values[3]),
+            finite_or_none(values[7]),
+        )
     note = "means over neurons; r/ceiling is the ratio of the means; intervals over trials are on the scoreboard"
     return Exhibit("per-type", "Excitatory and inhibitory neurons", Table(columns, rows, note), None, claims)
 
@@ -211,9 +213,9 @@ def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> E
         for kind, members in _members(data).items():
             values = [mean(v[members]) for v in (found.r_raw, found.r, found.ceiling, found.r_train)]
             share = values[1] / values[2] if values[2] >= NO_SIGNAL else None
-            rows.append([name, kind, len(found.data), *(number(v) for v in (*values[:3], share, values[3]))])
+            rows.append([name, kind, len(found.data), *(finite_or_none(v) for v in (*values[:3], share, values[3]))])
             if kind == "all":
-                claims[f"r_50ms_{name}"] = number(values[1])
+                claims[f"r_50ms_{name}"] = finite_or_none(values[1])
     ceiling_column = _ceiling_column(next(iter(each.values())))
     columns = ["alignment", "type", "trials", "r raw", "r 50 ms", ceiling_column, "r/ceiling", "train PSTH's r"]
     before, after = (bins * data.bin_ms for bins in data.window_bins)

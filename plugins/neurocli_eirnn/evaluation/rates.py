@@ -29,7 +29,6 @@ __all__ = [
     "median",
     "model_inputs",
     "model_rates",
-    "number",
     "pearson",
     "ratio",
     "stacked",
@@ -89,11 +88,6 @@ def used_rows(data: SessionData) -> NDArray[np.int64]:
 def letters(neuron_type: NDArray[np.int64]) -> list[str]:
     """E or I per neuron."""
     return ["E" if kind == EXCITATORY else "I" for kind in neuron_type]
-
-
-def number(value: Any) -> float | None:
-    """A float, None where it is not known."""
-    return float(value) if value is not None and np.isfinite(value) else None
 
 
 def mean(values: Any) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData
-from neurocli_eirnn.evaluation.rates import COLOURS, TYPES, Array, letters, mean, number, ratio
+from neurocli_eirnn.evaluation.rates import COLOURS, TYPES, Array, letters, mean, ratio
 
 _WINDOWS_MS = (25.0, 50.0, 100.0, 200.0, 400.0)
 _Z = 1.96
@@ -66,7 +66,7 @@ def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Pat
             known = chosen & np.isfinite(about_model)
             half = _Z * float(np.sqrt((sd[known] ** 2).sum())) / max(int(known.sum()), 1)
             values = [mean(about_mean[chosen]), mean(about_model[chosen]), 1 - half, 1 + half]
-            rows.append([name, bins * data.bin_ms, *(number(v) for v in values)])
+            rows.append([name, bins * data.bin_ms, *(finite_or_none(v) for v in values)])
             curves[name].append([bins * data.bin_ms, *values])
     path = figures / "residuals.png"
     about_mean = fano(counts)
@@ -80,8 +80,8 @@ def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Pat
     )
     above = int((about_model > 1 + _Z * sd).sum())
     claims: dict[str, Any] = {
-        "fano": number(mean(about_mean)),
-        "residual_dispersion": number(mean(about_model)),
+        "fano": finite_or_none(mean(about_mean)),
+        "residual_dispersion": finite_or_none(mean(about_model)),
         "neurons_above_poisson": above,
         "neurons": int(np.isfinite(about_model).sum()),
     }

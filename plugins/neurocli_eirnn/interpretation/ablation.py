@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.intervals import paired
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.session import CUE_NAME, INPUT_NAMES
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
-from neurocli_eirnn.evaluation.rates import SMOOTHING_MS, Array, mean, model_inputs, number, ratio, test_rows, within
+from neurocli_eirnn.evaluation.rates import SMOOTHING_MS, Array, mean, model_inputs, ratio, test_rows, within
 
 RUNAWAY_HZ = 10_000.0
 """Without its inhibition a network may run away; rates are cut off here, so that they stay numbers."""
@@ -122,8 +122,10 @@ def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     whole: Array | None = None
     for kind, name, rates in ablated_rates(trained, rows_tested):
         statistics = np.stack([metric.statistics(t, m) for t, m in zip(target, rates, strict=True)])
-        value = number(metric.value(statistics.sum(0)))
-        rate: float | str | None = number(mean(ratio(np.nanmean(rates, axis=(0, 1)), np.nanmean(target, axis=(0, 1)))))
+        value = finite_or_none(metric.value(statistics.sum(0)))
+        rate: float | str | None = finite_or_none(
+            mean(ratio(np.nanmean(rates, axis=(0, 1)), np.nanmean(target, axis=(0, 1))))
+        )
         if bool((rates >= RUNAWAY_HZ).any()):
             runaways.append(name)
             rate = RUNS_AWAY
@@ -132,7 +134,7 @@ def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
             rows.append([name, value, None, None, None, rate])
             continue
         change = paired(metric, statistics, whole)
-        rows.append([name, value, *(number(v) for v in (change.value, change.low, change.high)), rate])
+        rows.append([name, value, *(finite_or_none(v) for v in (change.value, change.low, change.high)), rate])
         bars.append((kind, name, change.value, change.low, change.high))
     r = rows[0][1]
     path = figures / "ablation.png"
@@ -146,7 +148,7 @@ def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     if not takes_weights(trained.network):
         note += "; this model cannot be run with other recurrent weights, so that only its inputs are switched off"
     claims: dict[str, Any] = {"r_50ms": r, "runs_away": runaways}
-    claims |= {f"change_without_{name}": number(change) for _, name, change, _, _ in bars}
+    claims |= {f"change_without_{name}": finite_or_none(change) for _, name, change, _, _ in bars}
     columns = ["switched off", "r 50 ms", "change", "low", "high", "rate ratio"]
     return Exhibit("ablation", "What each part is worth", Table(columns, rows, note), path, claims)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData, psth
 from neurocli_eirnn.data.trials import EVENTS
-from neurocli_eirnn.evaluation.rates import LOCATION_COLOURS, SMOOTHING_MS, Array, mean, model_rates, number, used_rows
+from neurocli_eirnn.evaluation.rates import LOCATION_COLOURS, SMOOTHING_MS, Array, mean, model_rates, used_rows
 
 DIMENSIONS, CHANCE = 3, 200
 _FEWEST = 4
@@ -90,10 +90,10 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
         ["by chance: random axes", mean(random), float(np.percentile(random, 97.5))],
     ]
     claims = {
-        "model_on_data_components": number(rows_table[0][1]),
-        "data_on_model_components": number(rows_table[1][1]),
-        "data_on_half_components": number(rows_table[2][1]),
-        "chance_neurons_exchanged": number(rows_table[3][1]),
+        "model_on_data_components": finite_or_none(rows_table[0][1]),
+        "data_on_model_components": finite_or_none(rows_table[1][1]),
+        "data_on_half_components": finite_or_none(rows_table[2][1]),
+        "chance_neurons_exchanged": finite_or_none(rows_table[3][1]),
         "dimensions": k,
         "data_variance_share": [float(v) for v in share[:5]],
         "model_variance_share": [float(v) for v in model_share[:5]],
@@ -107,7 +107,9 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
         f"{len(rows)} trials that are used; 1: no other {k} axes hold more. The halves say how well the data know their own "
         "components: noise is in them, and in the first two rows on the data's side"
     )
-    table = Table(["", "share held", "97.5 % of chance"], [[r[0], number(r[1]), r[2]] for r in rows_table], note)
+    table = Table(
+        ["", "share held", "97.5 % of chance"], [[r[0], finite_or_none(r[1]), r[2]] for r in rows_table], note
+    )
     return Exhibit("components", title, table, path, claims)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import SessionData, psth
@@ -26,7 +26,6 @@ from neurocli_eirnn.evaluation.rates import (
     mean,
     model_inputs,
     model_rates,
-    number,
     pearson,
     test_rows,
     within,
@@ -83,10 +82,12 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
         "model": Cost(trained.cpu_s, fitted_numbers(trained.network)),
         **{prediction.name: prediction.cost() for prediction in predictions[1:]},
     }
-    table = [[name, *(number(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()]
+    table = [
+        [name, *(finite_or_none(mean(r)) for r in each), *cost_columns(costs[name])] for name, each in scored.items()
+    ]
     path = figures / "true_rates.png"
     _draw_rates(data, {a.name: scored[a.name][0] for a in predictions if a.kind != PART}, path)
-    main = {name: number(mean(each[0])) for name, each in scored.items()}
+    main = {name: finite_or_none(mean(each[0])) for name, each in scored.items()}
     note = (
         f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
         "and time of the means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means "
@@ -97,7 +98,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     best = max(rivals, key=lambda name: main[name] or 0.0, default=None)
     claims["best_baseline"] = best
     if best is not None:
-        claims["above_best_baseline"] = number(mean(scored["model"][0] - scored[best][0]))
+        claims["above_best_baseline"] = finite_or_none(mean(scored["model"][0] - scored[best][0]))
     claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
     claims["wanted"] = WANTED
     if _is_mean(trained.network):
@@ -136,7 +137,7 @@ def _parts(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
 
 def cost_columns(cost: Cost | None) -> list[float | int | None]:
     """CPU-seconds and number of parameters, for the last columns of a table."""
-    return [None, None] if cost is None else [number(cost.cpu_s), cost.parameters]
+    return [None, None] if cost is None else [finite_or_none(cost.cpu_s), cost.parameters]
 
 
 def by_condition(
@@ -196,7 +197,7 @@ def type_recovery(trained: TrainedModel) -> Exhibit:
     outgoing = weights[:, units].sum(0)
     dale = bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
     misplaced = int((unit_excitatory[units] != true_e).sum())
-    right, auc = int(((outgoing > 0) == true_e).sum()), number(area(outgoing, true_e))
+    right, auc = int(((outgoing > 0) == true_e).sum()), finite_or_none(area(outgoing, true_e))
     rows: list[list[Any]] = [
         ["neurons", len(units)],
         ["on a unit of another type than their own", misplaced],
@@ -239,12 +240,14 @@ def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], fi
     claims: dict[str, Any] = {}
     for key, value in own.items():
         bands = {name: NullBand.of(value, np.array([one[key] for one in each])) for name, each in nulls.items()}
-        rows.append([key, number(value), *(number(v) for b in bands.values() for v in (b.low, b.high, b.p))])
-        claims[key] = number(value)
-        claims[f"{key}, chance"] = [number(bands["exchanged"].low), number(bands["exchanged"].high)]
-        claims[f"{key}, p"] = number(bands["exchanged"].p)
-        claims[f"{key}, untrained"] = number(bands["untrained"].mean)
-        claims[f"{key}, p untrained"] = number(bands["untrained"].p)
+        rows.append(
+            [key, finite_or_none(value), *(finite_or_none(v) for b in bands.values() for v in (b.low, b.high, b.p))]
+        )
+        claims[key] = finite_or_none(value)
+        claims[f"{key}, chance"] = [finite_or_none(bands["exchanged"].low), finite_or_none(bands["exchanged"].high)]
+        claims[f"{key}, p"] = finite_or_none(bands["exchanged"].p)
+        claims[f"{key}, untrained"] = finite_or_none(bands["untrained"].mean)
+        claims[f"{key}, p untrained"] = finite_or_none(bands["untrained"].p)
     path = figures / "weight_recovery.png"
     _draw_weights(learned, truth, excitatory, path)
     note = (

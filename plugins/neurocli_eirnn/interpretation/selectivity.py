@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData
@@ -21,7 +21,6 @@ from neurocli_eirnn.evaluation.rates import (
     letters,
     mean,
     model_rates,
-    number,
     pearson,
     used_rows,
 )
@@ -175,8 +174,10 @@ def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
                 high,
                 None if again is None else again.r,
             ]
-            rows.append([factor.name, event, found.trials, int(found.significant.sum()), *(number(v) for v in values)])
-            claims[f"r_{factor.name}_{event}"] = number(found.r)
+            rows.append(
+                [factor.name, event, found.trials, int(found.significant.sum()), *(finite_or_none(v) for v in values)]
+            )
+            claims[f"r_{factor.name}_{event}"] = finite_or_none(found.r)
             claims[f"significant_{factor.name}_{event}"] = int(found.significant.sum())
     path = figures / "selectivity.png" if shown else None
     if path is not None:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
-from neurocli_eirnn.evaluation.rates import COLOURS, Array, mean, number
+from neurocli_eirnn.evaluation.rates import COLOURS, Array, mean
 
 SHUFFLES = 500
 _TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -104,10 +104,14 @@ def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
             *measured["Gini"],
             *measured["entropy"],
         ]
-        rows.append([name, int(there.sum()), *(number(v) for v in values)])
-        claims |= {f"strength_{name}": number(values[0])}
+        rows.append([name, int(there.sum()), *(finite_or_none(v) for v in values)])
+        claims |= {f"strength_{name}": finite_or_none(values[0])}
         claims |= {
-            f"{measure.lower()}_{name}": {"value": number(v), "chance_low": number(low), "chance_high": number(high)}
+            f"{measure.lower()}_{name}": {
+                "value": finite_or_none(v),
+                "chance_low": finite_or_none(low),
+                "chance_high": finite_or_none(high),
+            }
             for measure, (v, low, high) in measured.items()
         }
     columns = [
@@ -210,7 +214,7 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
         ["  of shuffled rows: mean", real.mean],
         ["  of shuffled rows: 2.5 %", real.low],
         ["  of shuffled rows: 97.5 %", real.high],
-        ["excitation / inhibition received", number(balance)],
+        ["excitation / inhibition received", finite_or_none(balance)],
         ["median time constant [ms]", float(np.median(tau))],
         ["  5 %", float(np.percentile(tau, 5))],
         ["  95 %", float(np.percentile(tau, 95))],
@@ -238,7 +242,7 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
         "spectral_radius": radius.value,
         "spectral_radius_shuffled": radius.mean,
         "spectral_radius_p": radius.p,
-        "excitation_over_inhibition": number(balance),
+        "excitation_over_inhibition": finite_or_none(balance),
         "median_time_constant_ms": float(np.median(tau)),
     }
     note = (

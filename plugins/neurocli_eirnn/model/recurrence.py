@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from neurocli.training.compiled import has_compiler
 from neurocli_eirnn.model import scan_kernel
 
 
@@ -27,7 +28,7 @@ def leaky_scan(
     weights: [post, pre]; alpha: [unit] in (0, 1), bin over time constant; start: [unit], the state before the first bin.
     compiled: None takes the compiled scan where it can run.
     """
-    possible = drive.device.type == "cpu" and drive.dtype == torch.float32 and scan_kernel.available()
+    possible = drive.device.type == "cpu" and drive.dtype == torch.float32 and has_compiler()
     if possible if compiled is None else compiled:
         return _CompiledScan.apply(drive, weights, alpha, start)
     return torch_scan(drive, weights, alpha, start)

@@ -20,16 +20,6 @@ _L13, _L11, _L9, _L7, _L5, _L3 = (_F(1 / n) for n in (13, 11, 9, 7, 5, 3))
 
 
 @functools.cache
-def available() -> bool:
-    """Whether the compiler is there."""
-    try:
-        import numba  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-@functools.cache
 def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
     """(forward, backward); the first call of each compiles for a second or two. All arrays are float32 [time, trial, unit].
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data import psth
 from neurocli_eirnn.data.neuron_types import COLOURS, LOCATION_COLOURS, TYPES
@@ -36,11 +36,11 @@ def summarise(session: Session, figures: Path | None) -> list[Exhibit]:
             [
                 name,
                 int(members.sum()),
-                _number(rates.mean()),
-                _number(rates.min()),
-                _number(rates.max()),
-                _number(swing[members].mean()),
-                _number(tuning[members].mean()),
+                finite_or_none(rates.mean(), 3),
+                finite_or_none(rates.min(), 3),
+                finite_or_none(rates.max(), 3),
+                finite_or_none(swing[members].mean(), 3),
+                finite_or_none(tuning[members].mean(), 3),
             ]
         )
     columns = ["type", "neurons", "rate_hz", "lowest_hz", "highest_hz", "psth_range_hz", "location_range_hz"]
@@ -141,8 +141,3 @@ def _mean(values: Array, axes: int | tuple[int, ...]) -> Array:
     there = np.isfinite(values)
     total, count = np.where(there, values, 0).sum(axis=axes, dtype=np.float64), there.sum(axis=axes)
     return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return round(float(value), 3) if np.isfinite(value) else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.intervals import paired
 from neurocli.evaluation.metrics import RMSE
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
@@ -137,8 +137,8 @@ def ablation_exhibit(
         other = score(without(untrained, units, held_blank), on_blank)
         change = paired(_RMSE, zero.rmse, whole.rmse)
         still = paired(_RMSE, kept.rmse, whole.rmse)
-        row: list[Any] = [name, *_values(zero), *map(_number, (change.value, change.low, change.high))]
-        row += map(_number, (still.value, still.low, still.high))
+        row: list[Any] = [name, *_values(zero), *map(finite_or_none, (change.value, change.low, change.high))]
+        row += map(finite_or_none, (still.value, still.low, still.high))
         row += [_auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
         rows.append(row)
         bars.append((name, change, still, row[9], row[10], _values(other)[0] - _values(blank)[0]))
@@ -150,7 +150,7 @@ def ablation_exhibit(
     for name, some in (("unit", single), ("band", bands)):
         if some:
             worst = max(some, key=lambda bar: bar[2].value)
-            claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": _number(worst[2].value)}
+            claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": finite_or_none(worst[2].value)}
     claims |= {"untrained_rmse_mv": _values(blank)[0], "untrained_auc": _values(blank)[1]}
     note = (
         f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units' memory is 0 for all that reads it, which also "
@@ -176,15 +176,11 @@ def ablation_exhibit(
 
 def _values(one: Score) -> tuple[float, float | None]:
     auc = float(_AUC.value(one.auc.sum(0)))
-    return float(_RMSE.value(one.rmse.sum(0))), _number(auc)
+    return float(_RMSE.value(one.rmse.sum(0))), finite_or_none(auc)
 
 
 def _auc_change(one: Score, whole: Score) -> float | None:
-    return _number(float(_AUC.value(one.auc.sum(0)) - _AUC.value(whole.auc.sum(0))))
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return finite_or_none(float(_AUC.value(one.auc.sum(0)) - _AUC.value(whole.auc.sum(0))))
 
 
 def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:

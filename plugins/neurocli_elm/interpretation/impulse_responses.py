@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
@@ -107,13 +107,13 @@ def _row(trained: Kernels, untrained: Kernels, network: ElmNeuron, branch: int, 
     of = network.options.num_synapse_per_branch
     living = int((network.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
     row: list[Any] = [branch, living]
-    row += [_number(trained.mean_weight(exciting)[branch]) for exciting in (True, False)]
+    row += [finite_or_none(trained.mean_weight(exciting)[branch]) for exciting in (True, False)]
     for exciting in (True, False):
-        row += [_number(value) for value in _peak(trained.of_branch(exciting)[:, branch])]
-    row.append(_number(_peak(untrained.of_branch(True)[:, branch])[0]))
+        row += [finite_or_none(value) for value in _peak(trained.of_branch(exciting)[:, branch])]
+    row.append(finite_or_none(_peak(untrained.of_branch(True)[:, branch])[0]))
     if distance is not None:
         weight = trained.weights[:, branch]
-        row.append(_number(float(weight @ distance / weight.sum())) if weight.sum() > 0 else None)
+        row.append(finite_or_none(float(weight @ distance / weight.sum())) if weight.sum() > 0 else None)
     return row
 
 
@@ -123,10 +123,6 @@ def _peak(response: Array) -> tuple[float, float]:
         return float("nan"), float("nan")
     at = int(np.argmax(np.abs(response)))
     return float(response[at]), float(at)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _mean(values: Any) -> float | None:

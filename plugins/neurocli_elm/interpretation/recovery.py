@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.target import Cost
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
@@ -138,21 +138,21 @@ def recovery_exhibit(
                 if score == RIVAL and truth == DISTANCE:
                     continue
                 own = rank_correlation(values[chosen], known[chosen])
-                row: list[Any] = [score, kind, truth, *map(_number, (own.value, own.low, own.high)), own.n]
+                row: list[Any] = [score, kind, truth, *map(finite_or_none, (own.value, own.low, own.high)), own.n]
                 key = f"{score}, {kind}, {truth}"
-                claims[key] = _number(own.value)
+                claims[key] = finite_or_none(own.value)
                 if score == RIVAL or distance is None or truth == DISTANCE:
                     row.append(None)
                 else:
                     given = partial_rank_correlation(values[chosen], known[chosen], distance[chosen])
-                    claims[f"{key}, given distance"] = _number(given)
-                    row.append(_number(given))
+                    claims[f"{key}, given distance"] = finite_or_none(given)
+                    row.append(finite_or_none(given))
                 if score in nulls:
                     # Near the soma an input does more: with distance a good neuron's correlation is low.
                     drawn = [rank_correlation(null[chosen], known[chosen]).value for null in nulls[score]]
                     band = NullBand.of(own.value, np.array(drawn), higher=truth != DISTANCE)
-                    row += map(_number, (band.mean, band.low, band.high, band.p))
-                    claims |= {f"{key}, random weights": _number(band.mean), f"{key}, p": _number(band.p)}
+                    row += map(finite_or_none, (band.mean, band.low, band.high, band.p))
+                    claims |= {f"{key}, random weights": finite_or_none(band.mean), f"{key}, p": finite_or_none(band.p)}
                 else:
                     row += [None] * 4
                 rows.append([*row, took.cpu_s if took else None, took.parameters if took else None])
@@ -178,7 +178,7 @@ def recovery_exhibit(
                 continue
             lead = difference(scores[RESPONSE][chosen], others[best][0][chosen], truths[EFFECT][chosen])
             for name, value in zip(("", " low", " high"), lead, strict=True):
-                claims[f"{RESPONSE} less best rival, {kind}{name}"] = _number(value)
+                claims[f"{RESPONSE} less best rival, {kind}{name}"] = finite_or_none(value)
             claims[f"best rival, {kind}"] = best
             note += f". {kind} inputs, model less {best}: {lead[0]:+.3f} [{lead[1]:+.3f}, {lead[2]:+.3f}], resampling inputs"
     path = figures / "dendrite.png"
@@ -212,10 +212,6 @@ def difference(one: Array, other: Array, known: Array) -> tuple[float, float, fl
     drawn = [less(random.integers(0, len(known), len(known))) for _ in range(_RESAMPLED)]
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return less(np.arange(len(known))), float(low), float(high)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _draw(

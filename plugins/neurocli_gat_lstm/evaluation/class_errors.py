@@ -10,9 +10,9 @@ import numpy as np
 from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means
 from neurocli.evaluation.target import Target
 from neurocli.evaluation.wording import why_no_p
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
-from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number
+from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of
 from neurocli_gat_lstm.evaluation.targets import CLASSES
 from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
 from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm, over_worms, pairs_of
@@ -31,7 +31,7 @@ def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[s
         errors = own[target.name]
         skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
         p = friedman_exact(skill)
-        claims[f"p_friedman_h{target.horizon_steps}"] = number(p)
+        claims[f"p_friedman_h{target.horizon_steps}"] = finite_or_none(p)
         columns_of = dict(zip(classes, skill.T, strict=True))
         pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in pairs_of(classes)}
         tested = holm({pair: test.p for pair, test in pairs.items()})
@@ -39,17 +39,19 @@ def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[s
             there = (errors.count[:, kinds == kind] > 0).sum(1)
             mse = over_worms(errors.mse(kinds == kind)).value
             estimate = over_worms(column, "log1m")
-            claims[f"S_{kind}_h{target.horizon_steps}"] = number(estimate.value)
+            claims[f"S_{kind}_h{target.horizon_steps}"] = finite_or_none(estimate.value)
             what = [
                 target.name,
                 kind,
-                number(there[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
+                finite_or_none(there[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
                 int(np.isfinite(column).sum()),
             ]
-            rows.append([*what, *(number(v) for v in estimate), number(mse), number(p)])
+            rows.append([*what, *(finite_or_none(v) for v in estimate), finite_or_none(mse), finite_or_none(p)])
         for pair, test in pairs.items():
             what = [target.name, pair, None, test.n_groups]
-            rows.append([*what, *map(number, (test.value, test.low, test.high)), None, number(tested[pair])])
+            rows.append(
+                [*what, *map(finite_or_none, (test.value, test.low, test.high)), None, finite_or_none(tested[pair])]
+            )
     tests = (
         why_no_p(worms, "worm")
         if worms < FEWEST_FOR_P

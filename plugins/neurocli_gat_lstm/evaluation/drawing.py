@@ -23,11 +23,6 @@ _NOSE, _HEAD = -3.15, 0.25
 _TICKS = (-3.0, -2.8, -2.7, -2.6, -2.5, -2.4, -2.2, -2.0, -1.5, -1.0, 0.0, 1.0, 2.0, 4.0)
 
 
-def number(value: Any) -> float | None:
-    """A float, None where it is not known."""
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
 def class_of(names: Sequence[str]) -> NDArray[np.str_]:
     """[neuron] sensory, inter, motor or other."""
     return np.array([neuron_class(name) for name in names], dtype=np.str_)

@@ -12,13 +12,12 @@ from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict
 from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.evaluation.wording import why_no_p
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.evaluation.baselines import VAR, VAR_ON_GRAPH, baselines
 from neurocli_gat_lstm.evaluation.class_errors import class_exhibit
-from neurocli_gat_lstm.evaluation.drawing import number
 from neurocli_gat_lstm.evaluation.neuron_errors import neuron_exhibit
 from neurocli_gat_lstm.evaluation.targets import channels, targets
 from neurocli_gat_lstm.evaluation.traces import prediction_traces
@@ -93,8 +92,8 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
         of = errors[target.name]
         best = best_linear(of)
         skill = over_worms(of[MODEL].skill(), "log1m")
-        row: list[Any] = [target.name, _seconds(target), *(number(v) for v in skill)]
-        claims[f"S_h{target.horizon_steps}"] = number(skill.value)
+        row: list[Any] = [target.name, _seconds(target), *(finite_or_none(v) for v in skill)]
+        claims[f"S_h{target.horizon_steps}"] = finite_or_none(skill.value)
         if best is None:
             row += [None] * 7
         else:
@@ -102,11 +101,17 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
             test = paired_means(gain, np.zeros_like(gain))
             better = int((gain > 0).sum())
             said = verdict(test, higher=True)
-            row += [best, *map(number, (test.value, test.low, test.high)), f"{better} of {worms}", number(test.p), said]
-            claims[f"skill_over_best_linear_h{target.horizon_steps}"] = number(test.value)
+            row += [
+                best,
+                *map(finite_or_none, (test.value, test.low, test.high)),
+                f"{better} of {worms}",
+                finite_or_none(test.p),
+                said,
+            ]
+            claims[f"skill_over_best_linear_h{target.horizon_steps}"] = finite_or_none(test.value)
             claims[f"verdict_h{target.horizon_steps}"] = said
             claims[f"worms_better_than_best_linear_h{target.horizon_steps}"] = better
-        rows.append([*row, *(number(over_worms(of[name].skill()).value) for name in others)])
+        rows.append([*row, *(finite_or_none(over_worms(of[name].skill()).value) for name in others)])
     path = figures / "skill_by_horizon.png"
     _draw_skill(asked, errors, path)
     columns = ["horizon", "s", "S", "S low", "S high", "best linear"]
@@ -195,7 +200,7 @@ def _per_worm(data: WormData, asked: list[Target], errors: Errors) -> Exhibit:
         for target in asked:
             of = errors[target.name]
             best = best_linear(of)
-            skills += [number(of[MODEL].skill()[k]), number(of[best].skill()[k]) if best else None]
+            skills += [finite_or_none(of[MODEL].skill()[k]), finite_or_none(of[best].skill()[k]) if best else None]
         graph = data.graph_of(worm)
         size = [len(worm.names), int(graph.edge_index.shape[1]), worm.frames, float(worm.dt_ms)]
         rows.append([group, *skills, *size, len(data.folds_for(group))])
@@ -215,7 +220,7 @@ def _persistence(asked: list[Target]) -> Exhibit:
             metric.statistics(*(target.as_scored(g, values[g]) for values in (target.values, target.now)))
             for g in target.groups
         ]
-        rows.append([target.name, number(metric.value(np.sum(found, axis=0)))])
+        rows.append([target.name, finite_or_none(metric.value(np.sum(found, axis=0)))])
     first = rows[0][1]
     title = (
         f"Persistence alone reaches a pooled R2 of {first:.3f} at {asked[0].name}"

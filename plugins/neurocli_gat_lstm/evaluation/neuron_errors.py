@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from neurocli.evaluation.target import Target
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.series import UNIDENTIFIED
-from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of, number
+from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of
 from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
 
 SHOWN = 10
@@ -43,16 +43,16 @@ def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[
                     names[k],
                     str(kinds[k]),
                     seen,
-                    number(lowest),
-                    *(number(each[q.name][k]) for q in asked),
-                    number(mse[k]),
+                    finite_or_none(lowest),
+                    *(finite_or_none(each[q.name][k]) for q in asked),
+                    finite_or_none(mse[k]),
                 ]
             )
     known = skill[np.isfinite(skill)]
     claims = {
         "neurons": len(known),
-        "share_better_than_persistence": number((known > 0).mean()) if len(known) else None,
-        "median_S": number(np.median(known)) if len(known) else None,
+        "share_better_than_persistence": finite_or_none((known > 0).mean()) if len(known) else None,
+        "median_S": finite_or_none(np.median(known)) if len(known) else None,
     }
     note = (
         f"sorted by S {asked[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.target import Prediction, Target
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries
-from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, DATA, class_of, number
+from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, DATA, class_of
 from neurocli_gat_lstm.evaluation.targets import CLASSES
 
 NEURONS = 6
@@ -94,7 +94,7 @@ def prediction_traces(
     for column, c in zip(columns, channel, strict=True):
         row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
         for target in asked:
-            row.append(number(_skill(target, predictions[target.name], group, c)))
+            row.append(finite_or_none(_skill(target, predictions[target.name], group, c)))
         rows.append(row)
     unit = data.recordings[group].unit or "a.u."
     table = Table(["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in asked)], rows, f"worm {group}")

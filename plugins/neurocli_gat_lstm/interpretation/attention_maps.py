@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.evaluation.drawing import (
     CLASS_COLOURS,
@@ -17,7 +17,6 @@ from neurocli_gat_lstm.evaluation.drawing import (
     draw_neurons,
     label_points,
     laid_out,
-    number,
     places,
 )
 from neurocli_gat_lstm.evaluation.worm_statistics import spearman, spearman_over
@@ -60,24 +59,24 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         known = np.isfinite(relative)
         low, high = np.percentile(relative[known], [5, 95]) if known.any() else (np.nan, np.nan)
         structure = spearman_over(relative, scores.structural, scores.post)
-        blank = None if untrained is None else number(spearman(relative, untrained.head(layer, head) / share))
+        blank = None if untrained is None else finite_or_none(spearman(relative, untrained.head(layer, head) / share))
         name = f"layer {layer + 1}, head {head + 1}"
         own = float(np.nanmean(scores.own[layer, head][independent]))
         rows.append(
             [
                 name,
-                number(own),
-                number(low),
-                number(high),
-                number(spearman(values, share)),
-                *map(number, structure),
+                finite_or_none(own),
+                finite_or_none(low),
+                finite_or_none(high),
+                finite_or_none(spearman(values, share)),
+                *map(finite_or_none, structure),
                 blank,
             ]
         )
         claims[name] = {
-            "to_itself": number(own),
-            "relative_5_to_95_percent": [number(low), number(high)],
-            "rho_with_structural_weight": number(structure.value),
+            "to_itself": finite_or_none(own),
+            "relative_5_to_95_percent": [finite_or_none(low), finite_or_none(high)],
+            "rho_with_structural_weight": finite_or_none(structure.value),
             "rho_with_random": blank,
         }
     path = figures / "attention_on_connectome.png"
@@ -178,7 +177,9 @@ def _matrices(scores: EdgeScores, figures: Path) -> Exhibit:
             _class_ticks(axis, kinds)
             axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=9)
             best = np.argsort(-np.nan_to_num(relative))[:5]
-            top += [[f"layer {layer + 1}, head {head + 1}", scores.edge_name(k), number(relative[k])] for k in best]
+            top += [
+                [f"layer {layer + 1}, head {head + 1}", scores.edge_name(k), finite_or_none(relative[k])] for k in best
+            ]
         bar = figure.colorbar(picture, ax=list(panels), shrink=0.8, extend="both", ticks=[-2, -1, 0, 1, 2])
         bar.ax.set_yticklabels(["1/4", "1/2", "1", "2", "4"])
         bar.set_label("attention over its equal share")
@@ -213,7 +214,7 @@ def _classes(scores: EdgeScores) -> Exhibit:
                 continue
             row: list[Any] = [sender, receiver, int(chosen.sum())]
             for layer, head in scores.heads:
-                value = number(np.nanmean(scores.head(layer, head)[chosen] / share[chosen]))
+                value = finite_or_none(np.nanmean(scores.head(layer, head)[chosen] / share[chosen]))
                 row.append(value)
                 claims[f"layer {layer + 1}, head {head + 1}: {sender} to {receiver}"] = value
             rows.append(row)

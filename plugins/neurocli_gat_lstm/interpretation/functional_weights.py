@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.evaluation.drawing import (
     NEGATIVE,
@@ -17,7 +17,6 @@ from neurocli_gat_lstm.evaluation.drawing import (
     draw_neurons,
     label_points,
     laid_out,
-    number,
     places,
 )
 from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area_over, spearman, spearman_over
@@ -77,7 +76,7 @@ def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
     for what, chosen in (("strongest", strongest), ("more than structure", more), ("less than structure", less)):
         for k in chosen[known[chosen]]:
             values = [weight[k], parts[LINEAR][k], parts[NETWORK][k], scores.structural[k], differ[k]]
-            rows.append([what, scores.edge_name(k), *(number(v) for v in values)])
+            rows.append([what, scores.edge_name(k), *(finite_or_none(v) for v in values)])
     rho = spearman_over(size, scores.structural, scores.post)
     linear, network = (float(np.nanmean(np.abs(parts[name]))) for name in (LINEAR, NETWORK))
     share = network / (linear + network) if linear + network > 0 else np.nan
@@ -85,11 +84,11 @@ def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
     claims = {
         "edges": len(known),
         "edges_with_an_estimate": int(known.sum()),
-        "rho_functional_structural": number(rho.value),
-        "rho_low": number(rho.low),
-        "rho_high": number(rho.high),
-        "share_of_network": number(share),
-        "share_positive": number(positive),
+        "rho_functional_structural": finite_or_none(rho.value),
+        "rho_low": finite_or_none(rho.low),
+        "rho_high": finite_or_none(rho.high),
+        "share_of_network": finite_or_none(share),
+        "share_positive": finite_or_none(positive),
     }
     path = figures / "functional_weights.png"
     _draw(scores, weight, rho, more, less, path)
@@ -177,17 +176,17 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
     tested = 0 if measured is None else int(np.isfinite(measured[1]).sum())
     for name, values in {**own, "structural weight": scores.structural}.items():
         rho = spearman_over(values, scores.structural, scores.post) if name in own else Estimate(1.0, np.nan, np.nan)
-        row: list[Any] = [name, number(np.nanmean(values)), *(number(v) for v in rho)]
-        row.append(number(spearman(blank[name], scores.structural)) if name in blank else None)
-        row.append(number(spearman(values, blank[name])) if name in blank else None)
-        row.append(None if distance is None else number(spearman(values, distance)))
+        row: list[Any] = [name, finite_or_none(np.nanmean(values)), *(finite_or_none(v) for v in rho)]
+        row.append(finite_or_none(spearman(blank[name], scores.structural)) if name in blank else None)
+        row.append(finite_or_none(spearman(values, blank[name])) if name in blank else None)
+        row.append(None if distance is None else finite_or_none(spearman(values, distance)))
         if measured is None:
             row += [None] * 4
         else:
             seen = np.isfinite(measured[1]) & np.isfinite(values)
             row += [
-                number(spearman(values, measured[0])),
-                *map(number, area_over(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])),
+                finite_or_none(spearman(values, measured[0])),
+                *map(finite_or_none, area_over(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])),
             ]
         rows.append(row)
         keys = ("rho_structural", "rho_distance", "rho_propagation", "auc_propagation", "auc_low", "auc_high")

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
-from neurocli_gat_lstm.evaluation.drawing import number
 from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area, area_over, spearman
 from neurocli_gat_lstm.graph.names import canonical
 from neurocli_gat_lstm.interpretation.edge_scores import (
@@ -229,9 +228,15 @@ def recovery_exhibit(
 
 
 def _row(name: str, one: Recovered, controls: Mapping[str, Recovered]) -> list[Any]:
-    other = number(controls[name].auc.value) if name in controls else None
-    rest = [number(one.chance.p), other, number(one.sign), number(one.rho), *(number(v) for v in one.added)]
-    return [name, *(number(v) for v in one.auc), *rest]
+    other = finite_or_none(controls[name].auc.value) if name in controls else None
+    rest = [
+        finite_or_none(one.chance.p),
+        other,
+        finite_or_none(one.sign),
+        finite_or_none(one.rho),
+        *(finite_or_none(v) for v in one.added),
+    ]
+    return [name, *(finite_or_none(v) for v in one.auc), *rest]
 
 
 def _claims(
@@ -239,32 +244,32 @@ def _claims(
 ) -> dict[str, Any]:
     claims: dict[str, Any] = {}
     for name, one in found.items():
-        claims[f"auc_{name}"] = number(one.auc.value)
-        claims[f"p_{name}"] = number(one.chance.p)
+        claims[f"auc_{name}"] = finite_or_none(one.auc.value)
+        claims[f"p_{name}"] = finite_or_none(one.chance.p)
         if np.isfinite(one.added.value):
-            claims[f"auc_added_{name}"] = number(one.added.value)
+            claims[f"auc_added_{name}"] = finite_or_none(one.added.value)
         if name in controls:
-            claims[f"auc_random_{name}"] = number(controls[name].auc.value)
+            claims[f"auc_random_{name}"] = finite_or_none(controls[name].auc.value)
     attention = [r.auc.value for name, r in found.items() if name.startswith(ATTENTION)]
     main = found[FUNCTIONAL]
     claims |= {
         "functional_weight": FUNCTIONAL,
-        "auc": number(main.auc.value),
-        "auc_linear": number(found[LINEAR].auc.value),
-        "auc_network": number(found[NETWORK].auc.value),
-        "p": number(main.chance.p),
-        "chance_mean": number(main.chance.mean),
+        "auc": finite_or_none(main.auc.value),
+        "auc_linear": finite_or_none(found[LINEAR].auc.value),
+        "auc_network": finite_or_none(found[NETWORK].auc.value),
+        "p": finite_or_none(main.chance.p),
+        "chance_mean": finite_or_none(main.chance.mean),
         "wanted": WANTED,
         "reached": bool(main.auc.value >= WANTED),
-        "best_attention_auc": number(max(attention, default=np.nan)),
+        "best_attention_auc": finite_or_none(max(attention, default=np.nan)),
         "attention_reached": bool(max(attention, default=0.0) >= WANTED),
         "pairs_asked": int(truth.scored.sum()),
-        "auc_nameless": number(nameless.mean()) if len(nameless) else None,
+        "auc_nameless": finite_or_none(nameless.mean()) if len(nameless) else None,
     }
     if NETWORK in controls:
-        claims["auc_random_network"] = number(controls[NETWORK].auc.value)
+        claims["auc_random_network"] = finite_or_none(controls[NETWORK].auc.value)
     if np.isfinite(main.added.value):
-        claims |= {"auc_added": number(main.added.value), "wanted_added": WANTED_ADDED}
+        claims |= {"auc_added": finite_or_none(main.added.value), "wanted_added": WANTED_ADDED}
         claims["added_reached"] = bool(main.added.value >= WANTED_ADDED)
     return claims
 

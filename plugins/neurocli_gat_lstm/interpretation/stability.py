@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
-from neurocli_gat_lstm.evaluation.drawing import number
 from neurocli_gat_lstm.evaluation.worm_statistics import spearman
 from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, ATTRIBUTION, Array, EdgeScores
 from neurocli_gat_lstm.model.views import View
@@ -51,9 +50,14 @@ def stability_exhibit(scores: EdgeScores, figures: Path) -> Exhibit:
             ):  # coefficients do not depend on the worm
                 continue
             rows.append(
-                [WHAT_DIFFERS[between], name, len(found), *(number(f(found)) for f in (np.mean, np.min, np.max))]
+                [
+                    WHAT_DIFFERS[between],
+                    name,
+                    len(found),
+                    *(finite_or_none(f(found)) for f in (np.mean, np.min, np.max)),
+                ]
             )
-            claims[f"{name}, between {between}"] = number(found.mean())
+            claims[f"{name}, between {between}"] = finite_or_none(found.mean())
     note = (
         "rank correlation of scores without sign over the edges that two views share. Folds share most of their training worms, "
         "and their linear paths are alike for that reason, too. Other seeds are other runs"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.report.figure import saved_figure
@@ -48,11 +48,11 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         *([name, count, "among recorded neurons"] for name, count in edges.items()),
         ["inhibitory edges", round(float((weight[functional] < 0).mean()), 3) if functional.any() else None, "share"],
         ["reversing", round(float(reverse), 3), "share of the time"],
-        ["standard deviation", _number(sd), "dF/F0"],
-        ["correlation", _number(correlation), "mean absolute, between neurons"],
-        ["first component", _number(sharing), "share of the variance of z-scores"],
+        ["standard deviation", finite_or_none(sd, 3), "dF/F0"],
+        ["correlation", finite_or_none(correlation, 3), "mean absolute, between neurons"],
+        ["first component", finite_or_none(sharing, 3), "share of the variance of z-scores"],
         *(
-            [f"R2 of no change, {h} ahead", _number(r2), "z-scores"]
+            [f"R2 of no change, {h} ahead", finite_or_none(r2, 3), "z-scores"]
             for h, r2 in zip(HORIZONS, persistence, strict=True)
         ),
     ]
@@ -62,8 +62,8 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         "edges": edges["edges of the connectome"],
         "silenced": edges["silenced edges"],
         "added": edges["added edges"],
-        "persistence_r2": _number(persistence[0]),
-        "correlation": _number(correlation),
+        "persistence_r2": finite_or_none(persistence[0], 3),
+        "correlation": finite_or_none(correlation, 3),
     }
     figure = None
     if figures is not None:
@@ -151,8 +151,3 @@ def _z_scored(signal: NDArray[Any]) -> Array:
     deviation = values.std(axis=0)
     scores: Array = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     return scores
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return round(float(value), 3) if np.isfinite(value) else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_eirnn.model import scan_kernel
+from neurocli.training.compiled import has_compiler
 from neurocli_eirnn.model.recurrence import leaky_scan, torch_scan
 
 NAMES = ("drive", "weights", "alpha", "start")
@@ -56,7 +56,7 @@ def loop_gradients(values, upstream):
 @pytest.mark.parametrize("units", [1, 2, 7, 8, 30, 33])
 @pytest.mark.parametrize("compiled", [True, False])
 def test_states_and_gradients_are_those_of_a_plain_loop(units, compiled):
-    if compiled and not scan_kernel.available():
+    if compiled and not has_compiler():
         pytest.skip("numba is not there")
     values = made(units)
     upstream = torch.randn(values["drive"].shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -78,7 +78,7 @@ def test_the_loop_passes_gradcheck():
 
 def test_extreme_states_stay_exact():
     """Softplus and sigmoid of the compiled scan far from zero, where series and bit tricks would show."""
-    if not scan_kernel.available():
+    if not has_compiler():
         pytest.skip("numba is not there")
     start = torch.tensor([-80.0, -30.0, -5.0, -1e-3, 0.0, 1e-3, 5.0, 30.0, 80.0], requires_grad=True)
     zero = torch.zeros(1, 1, 9)
@@ -92,7 +92,7 @@ def test_extreme_states_stay_exact():
 
 def test_broadcast_and_transposed_arguments_are_accepted():
     """Arguments that are views: alpha expanded from a scalar, weights transposed, drive a slice."""
-    if not scan_kernel.available():
+    if not has_compiler():
         pytest.skip("numba is not there")
     values = {name: value.float() for name, value in made(6, trials=4).items()}
     alpha = torch.tensor(0.4, requires_grad=True)
