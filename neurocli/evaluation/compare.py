@@ -1,4 +1,4 @@
-"""TrainedModel models side by side: the same targets on the same test groups, and the paired difference to the first."""
+"""Trained models side by side: the same targets on the same test groups, and the paired difference to the first."""
 
 from __future__ import annotations
 

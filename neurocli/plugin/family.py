@@ -156,11 +156,11 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def targets(self, data: Dataset, config: Any, part: str = "test") -> list[Target]:
-        """What is scored: targets of the groups of `part`, one target per horizon; the first is the main one."""
+        """What is scored: values of the groups of `part`, one target per horizon; the first is the main one."""
 
     @abstractmethod
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        """The model's prediction of a target, aligned with its targets."""
+        """The model's prediction of a target, aligned with its values."""
 
     @abstractmethod
     def metrics(self, data: Dataset, config: Any) -> list[Metric]:

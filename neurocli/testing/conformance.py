@@ -243,7 +243,7 @@ def _predict(made: _Made) -> str:
         _aligned(prediction, target, "predict")
         predictions[target.name] = prediction
     _require(len(predictions) == len(targets), "two targets have the same name")
-    made.values["answers"] = predictions
+    made.values["predictions"] = predictions
     return ", ".join(predictions)
 
 

@@ -1,4 +1,4 @@
-"""TrainedModel and untrained models back from a run."""
+"""Trained models back from a run."""
 
 from __future__ import annotations
 

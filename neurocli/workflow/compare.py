@@ -1,4 +1,4 @@
-"""TrainedModel models side by side on the same test groups."""
+"""Trained models side by side on the same test groups."""
 
 from __future__ import annotations
 

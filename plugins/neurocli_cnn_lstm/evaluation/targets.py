@@ -23,7 +23,7 @@ LONGEST_LAG = 20
 
 
 def targets(data: VoltageData, config: Any, part: str) -> list[Target]:
-    """One target per horizon. The first is asked at every sample, longer ones at probes; both skip the same start."""
+    """One target per horizon. The first is scored at every sample, longer ones at probes; all leave out the same start."""
     asked: list[Target] = []
     horizons = horizon_steps(data, config)
     longest = horizons[-1]

@@ -59,7 +59,7 @@ def _average(name: str, data: SessionData, labels: tuple[str, ...], note: str) -
 
 
 def train_psth(data: SessionData) -> Callable[[Target], Prediction]:
-    """The smoothed mean of the training trials, aligned as the target: the same answer for every trial."""
+    """The smoothed mean of the training trials, aligned as the target: the same for every trial."""
     return condition_psth(data, ())
 
 

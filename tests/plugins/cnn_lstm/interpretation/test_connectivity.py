@@ -125,7 +125,7 @@ def test_a_model_of_redrawn_networks_knows_none_that_it_has_not_seen(redrawn: Vo
         assert least < claims[f"auc_{kind}_model"] < 1 - least
         assert claims[f"p_auc_{kind}_model"] > 0.02
     assert exhibit.table is not None and "[" in str(exhibit.table.rows[0][1])  # an interval over three networks
-    # TrainedModel on one of them, it knows that one: nothing but the networks keeps it from being high.
+    # Trained on one of them, it knows that one: nothing but the networks keeps it from being high.
     one = adapted("redraw")
     one.split = type(one.split)(one.split.train[:1], one.split.validation, one.split.test)
     known = recovery.influence(trained(one).module, one, 0)
