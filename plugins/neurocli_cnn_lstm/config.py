@@ -124,3 +124,6 @@ class V2Config(FamilyConfig):
         gradient_clip=1.0,
     )
     evaluate: EvaluateConfig = EvaluateConfig()
+
+
+CnnLstmConfig = V1Config | V2Config

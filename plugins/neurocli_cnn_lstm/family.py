@@ -15,7 +15,7 @@ from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_cnn_lstm.config import V1Config, V2Config
+from neurocli_cnn_lstm.config import CnnLstmConfig, V1Config, V2Config
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation import baselines, rivals
 from neurocli_cnn_lstm.evaluation import targets as predictions
@@ -30,20 +30,20 @@ LEAK_R2 = 0.795
 class _CnnLstm(ModelFamily):
     """What both models share: targets, metrics, references, checks of the data."""
 
-    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+    def targets(self, data: Any, config: CnnLstmConfig, part: str = "test") -> list[Target]:
         return predictions.targets(data, config, part)
 
-    def metrics(self, data: Any, config: Any) -> list[Metric]:
+    def metrics(self, data: Any, config: CnnLstmConfig) -> list[Metric]:
         mean, sd = data.normalisation.mean, data.normalisation.sd
         return [R2("z", mean, sd), RMSE("z", mean, sd), RMSE(data.unit), MAE("z", mean, sd), MAE(data.unit)]
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+    def baselines(self, data: Any, config: CnnLstmConfig) -> list[Predictor]:
         return baselines.baselines(data, config, flags=data.flag_on)
 
-    def ceiling(self, data: Any, config: Any) -> Predictor | NoCeiling:
+    def ceiling(self, data: Any, config: CnnLstmConfig) -> Predictor | NoCeiling:
         return baselines.ceiling(data, config)
 
-    def suspicious_score(self, data: Any, config: Any) -> float | None:
+    def suspicious_score(self, data: Any, config: CnnLstmConfig) -> float | None:
         from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 
         ours, published = parameters_of(data.recordings), BrunelConfig()
@@ -62,7 +62,7 @@ class _CnnLstm(ModelFamily):
         )
         return LEAK_R2 if all(getattr(ours, k) == getattr(published, k) for k in same) else None
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: CnnLstmConfig) -> list[Finding]:
         from neurocli_cnn_lstm.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
@@ -77,7 +77,7 @@ class _CnnLstm(ModelFamily):
 
         return interpretation_exhibits(self, trained, figures)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: CnnLstmConfig) -> Sequence[str]:
         flag = (
             "on: it exploits the simulator's exact clamp and will not transfer to recordings" if data.flag_on else "off"
         )
@@ -104,10 +104,10 @@ class CnnLstmV1(_CnnLstm):
 
     Config = V1Config
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> VoltageData:
+    def adapt(self, recordings: RecordingSet, config: V1Config, split: Split | None = None) -> VoltageData:
         return VoltageData(recordings, config, config.model.window, config.stride, split)
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V1Config, spec: dict[str, Any]) -> nn.Module:
         layout = config.model
         return PublishedCnnLstm(
             num_neurons=spec["num_channels"],
@@ -117,7 +117,7 @@ class CnnLstmV1(_CnnLstm):
             lstm_dropout=layout.lstm_dropout,
         )
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V1Config) -> LossTerms:
         return LossTerms({"squared_error": nn.functional.mse_loss(network(batch["v"][:, :-1]), batch["v"][:, -1])})
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
@@ -131,11 +131,11 @@ class CnnLstmV2(_CnnLstm):
     uses_flag = True
     validation_is_loss = False
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> VoltageData:
+    def adapt(self, recordings: RecordingSet, config: V2Config, split: Split | None = None) -> VoltageData:
         stride = 15 if config.data.split == "published" else None
         return VoltageData(recordings, config, config.model.window + config.model.burn_in, stride, split)
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V2Config, spec: dict[str, Any]) -> nn.Module:
         layout = config.model
         return StructuredCnnLstm(
             spec["num_channels"],
@@ -148,19 +148,19 @@ class CnnLstmV2(_CnnLstm):
             pooled_synapses=layout.synapses == "senders",
         )
 
-    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+    def prepare(self, network: nn.Module, data: Any, config: V2Config) -> None:
         assert isinstance(network, StructuredCnnLstm)
         if config.model.start == "ridge" and can_start_from_ridge(data):
             start_from_ridge(network, data)
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V2Config) -> LossTerms:
         assert isinstance(network, StructuredCnnLstm)
         layout = config.model
         return LossTerms(
             forecast_loss(network, batch["v"], batch.get("flag"), layout.burn_in, layout.squared_error_weight)
         )
 
-    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: V2Config) -> torch.Tensor:
         """Squared error of the mean forecast: what the score is made of, without the likelihood terms."""
         flag = batch.get("flag")
         mean = network(batch["v"][:, :-1], None if flag is None else flag[:, :-1]).mean[:, config.model.burn_in :]

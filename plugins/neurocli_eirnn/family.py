@@ -19,6 +19,7 @@ from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.evaluation import baselines, metrics, targets
 from neurocli_eirnn.evaluation.ceiling import ceiling
@@ -30,7 +31,7 @@ from neurocli_eirnn.model.v1 import PublishedEiRnn, build_v1
 from neurocli_eirnn.model.v2 import DaleRnn, build_v2
 
 
-def protocol_notes(data: SessionData, config: Any) -> list[str]:
+def protocol_notes(data: SessionData, config: EirnnConfig) -> list[str]:
     """Which trials are scored, where some are kept for confirmation; and by which rule bins count."""
     lines = ["each bin counts by its number of trials, for model, baselines and ceiling alike"]
     held = int(data.held_back.sum())
@@ -55,10 +56,10 @@ class _Eirnn(ModelFamily):
 
     validation_is_loss = False  # 1 - r, a PSTH loss or a likelihood, against a weighted sum
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> SessionData:
+    def adapt(self, recordings: RecordingSet, config: EirnnConfig, split: Split | None = None) -> SessionData:
         return SessionData(recordings, config, split)
 
-    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+    def targets(self, data: Any, config: EirnnConfig, part: str = "test") -> list[Target]:
         return targets.targets(data, config, part)
 
     @torch.no_grad()
@@ -70,7 +71,7 @@ class _Eirnn(ModelFamily):
         rates = np.concatenate([trained.network(part).cpu().numpy() for part in inputs.split(256)])
         return targets.from_whole_trials(target, dict(zip(target.groups, rates, strict=True)))
 
-    def metrics(self, data: Any, config: Any) -> list[Metric]:
+    def metrics(self, data: Any, config: EirnnConfig) -> list[Metric]:
         correlations = [metrics.PsthCorrelation(ms, data.bin_ms) for ms in config.evaluate.smoothing_ms]
         ratios = [
             metrics.RateRatio(data.bin_ms),
@@ -79,16 +80,16 @@ class _Eirnn(ModelFamily):
         ]
         return [*correlations, *ratios]
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+    def baselines(self, data: Any, config: EirnnConfig) -> list[Predictor]:
         return baselines.baselines(data, config)
 
     def cost(self, trained: TrainedModel) -> Cost:
         return Cost(trained.cpu_s, fitted_numbers(trained.network))
 
-    def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
+    def ceiling(self, data: Any, config: EirnnConfig) -> Predictor | Bound | NoCeiling:
         return ceiling(data)
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
         from neurocli_eirnn.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
@@ -108,7 +109,7 @@ class _Eirnn(ModelFamily):
 
         return interpretation_exhibits(trained, figures)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: EirnnConfig) -> Sequence[str]:
         counts = data.faults.counts
         used = int(data.kept.sum())
         lines = [
@@ -141,14 +142,14 @@ class EirnnV1(_Eirnn):
 
     Config = V1Config
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V1Config, spec: dict[str, Any]) -> nn.Module:
         return build_v1(config, spec)
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V1Config) -> LossTerms:
         assert isinstance(network, PublishedEiRnn)
         return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
 
-    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: V1Config) -> torch.Tensor:
         assert isinstance(network, PublishedEiRnn)
         return loss_v1.validation(network, batch, config.loss)
 
@@ -161,17 +162,17 @@ class EirnnV2(_Eirnn):
 
     Config = V2Config
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V2Config, spec: dict[str, Any]) -> nn.Module:
         return build_v2(config, spec)
 
-    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+    def prepare(self, network: nn.Module, data: Any, config: V2Config) -> None:
         """Fit the linear path to the training trials, once for all runs on them."""
         assert isinstance(network, DaleRnn)
         if network.linear_path and data.split.train:
             fitted = baselines.event_time_fit(data).values
             network.set_linear(torch.from_numpy(fitted["coefficients"]), torch.from_numpy(fitted["intercept"]))
 
-    def parameter_groups(self, network: nn.Module, config: Any) -> list[dict[str, Any]]:
+    def parameter_groups(self, network: nn.Module, config: V2Config) -> list[dict[str, Any]]:
         """Decay on weights alone: gains, time constants and biases have no reason to be small."""
         weights = {"v", "input_weights", "return_weights"}
         named = dict(network.named_parameters())
@@ -180,11 +181,11 @@ class EirnnV2(_Eirnn):
             {"params": [p for name, p in named.items() if name not in weights], "weight_decay": 0.0},
         ]
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V2Config) -> LossTerms:
         assert isinstance(network, DaleRnn)
         return LossTerms(loss_terms(network.network_rates(batch["inputs"]), batch, config.loss, network.bin_ms))
 
-    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: V2Config) -> torch.Tensor:
         """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean.
 
         The network's alone, since the linear path is fitted to the validation trials too.

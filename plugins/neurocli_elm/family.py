@@ -29,7 +29,7 @@ class _Elm(ModelFamily):
     version: ClassVar[int]
     validation_is_loss = False
 
-    def own_data(self, config: Any) -> Sequence[Path] | None:
+    def own_data(self, config: ElmConfig) -> Sequence[Path] | None:
         """Spoken digits are downloaded once and kept; cells are simulated."""
         if config.data.kind != "shd":
             return None
@@ -37,10 +37,10 @@ class _Elm(ModelFamily):
 
         return fetched()
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> Dataset:
+    def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None = None) -> Dataset:
         return task_of_recordings(recordings, config.data.kind).adapt(recordings, config, split)
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: ElmConfig, spec: dict[str, Any]) -> nn.Module:
         return build_neuron(config, spec, self.version)
 
     def import_weights(self, path: Path, options: Mapping[str, Any] | None = None) -> Imported:
@@ -48,30 +48,30 @@ class _Elm(ModelFamily):
         found = read_checkpoint(path, version=self.version, overrides=options)
         return Imported(found.neuron(), config_of(found.options), [])
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: ElmConfig) -> LossTerms:
         assert isinstance(network, ElmNeuron)
         return LossTerms(task_of_batch(batch).loss(network, batch, config))
 
-    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
+    def validation_loss(self, network: nn.Module, batch: Batch, config: ElmConfig) -> torch.Tensor:
         assert isinstance(network, ElmNeuron)
         return task_of_batch(batch).validation(network, batch)
 
-    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+    def targets(self, data: Any, config: ElmConfig, part: str = "test") -> list[Target]:
         return task_of_data(data).targets(data, config, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         return task_of_data(trained.dataset).predict(trained, target)
 
-    def metrics(self, data: Any, config: Any) -> list[Metric]:
+    def metrics(self, data: Any, config: ElmConfig) -> list[Metric]:
         return task_of_data(data).metrics()
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+    def baselines(self, data: Any, config: ElmConfig) -> list[Predictor]:
         return task_of_data(data).baselines(data, config, self.version)
 
-    def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
+    def ceiling(self, data: Any, config: ElmConfig) -> Predictor | Bound | NoCeiling:
         return task_of_data(data).ceiling()
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: ElmConfig) -> list[Finding]:
         return task_of_recordings(recordings, config.data.kind).diagnose_data(recordings, config, self.untrained)
 
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
@@ -83,7 +83,7 @@ class _Elm(ModelFamily):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return task_of_data(trained.dataset).interpret(trained, figures)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
         return task_of_data(data).notes(data, config)
 
     def example(self, seed: int) -> RecordingSet:

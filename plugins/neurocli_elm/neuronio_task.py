@@ -17,6 +17,7 @@ from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.split import spike_counts
 from neurocli_elm.evaluation import baselines, targets
@@ -31,19 +32,19 @@ class NeuronioTask(Task):
 
     kind = "neuronio"
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> SimulationData:
+    def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None) -> SimulationData:
         data = SimulationData(recordings, config, split)
         if split is None:
             references(data, config)  # what does not fit is said before a training, not after it
         return data
 
-    def loss(self, network: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+    def loss(self, network: ElmNeuron, batch: Batch, config: ElmConfig) -> dict[str, torch.Tensor]:
         return loss_terms(network, batch, config.loss)
 
     def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
         return validation(network, batch)
 
-    def targets(self, data: Any, config: Any, part: str) -> list[Target]:
+    def targets(self, data: Any, config: ElmConfig, part: str) -> list[Target]:
         return targets.targets(data, config, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
@@ -54,7 +55,7 @@ class NeuronioTask(Task):
     def metrics(self) -> list[Metric]:
         return targets.metrics()
 
-    def baselines(self, data: Any, config: Any, version: int) -> list[Predictor]:
+    def baselines(self, data: Any, config: ElmConfig, version: int) -> list[Predictor]:
         return [*baselines.baselines(data, config, version), *references(data, config)]
 
     def ceiling(self) -> Bound:
@@ -71,7 +72,7 @@ class NeuronioTask(Task):
 
         return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         from neurocli_elm.diagnosis.data import data_findings
 
         return data_findings(recordings, config, untrained)
@@ -91,7 +92,7 @@ class NeuronioTask(Task):
 
         return interpretation_exhibits(trained, figures)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
         every, scored = spike_counts(data, config)
         left_out = not data.split.train and len(data.split.test) >= baselines.FEWEST
         return [

@@ -14,6 +14,7 @@ from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import NoCeiling, TrainedModel, Untrained
 from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.data.shd_split import PUBLISHED
 from neurocli_elm.diagnosis.shd import utterance_findings
@@ -30,16 +31,16 @@ class ShdTask(Task):
 
     kind = "shd"
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None) -> ShdData:
+    def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None) -> ShdData:
         return ShdData(recordings, config, split)
 
-    def loss(self, network: ElmNeuron, batch: Batch, config: Any) -> dict[str, torch.Tensor]:
+    def loss(self, network: ElmNeuron, batch: Batch, config: ElmConfig) -> dict[str, torch.Tensor]:
         return {"class": class_loss(network, batch)}
 
     def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
         return class_loss(network, batch)
 
-    def targets(self, data: Any, config: Any, part: str) -> list[Target]:
+    def targets(self, data: Any, config: ElmConfig, part: str) -> list[Target]:
         return shd_scores.targets(data, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
@@ -50,13 +51,13 @@ class ShdTask(Task):
     def metrics(self) -> list[Metric]:
         return [shd_scores.Accuracy(), shd_scores.LogLoss()]
 
-    def baselines(self, data: Any, config: Any, version: int) -> list[Predictor]:
+    def baselines(self, data: Any, config: ElmConfig, version: int) -> list[Predictor]:
         return baselines(data)
 
     def ceiling(self) -> NoCeiling:
         return NoCeiling("nobody knows how well these spikes tell the digits apart")
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         return utterance_findings(recordings, config)
 
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
@@ -73,7 +74,7 @@ class ShdTask(Task):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return [evidence(trained, figures)]
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
         sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
         found = [
             f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on, in bins of "

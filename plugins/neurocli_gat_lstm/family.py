@@ -22,6 +22,7 @@ from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.config_v3 import V3Config
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
@@ -44,10 +45,10 @@ class _GatLstm(ModelFamily):
 
     fixed_by_training = ("evaluate.horizons",)
 
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
+    def adapt(self, recordings: RecordingSet, config: GatLstmConfig, split: Split | None = None) -> WormData:
         return WormData(recordings, config, split)
 
-    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+    def targets(self, data: Any, config: GatLstmConfig, part: str = "test") -> list[Target]:
         return targets.targets(data, config, part)
 
     @abstractmethod
@@ -88,7 +89,7 @@ class _GatLstm(ModelFamily):
     def fits(self, network: nn.Module, data: WormData) -> bool:
         """Whether a module was built for the names and folds of these data."""
 
-    def metrics(self, data: Any, config: Any) -> list[Metric]:
+    def metrics(self, data: Any, config: GatLstmConfig) -> list[Metric]:
         z = targets.Z
         return [
             metrics.SkillOverPersistence(),
@@ -99,13 +100,13 @@ class _GatLstm(ModelFamily):
             MAE(z),
         ]
 
-    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+    def baselines(self, data: Any, config: GatLstmConfig) -> list[Predictor]:
         return baselines.baselines(data, config)
 
-    def ceiling(self, data: Any, config: Any) -> Predictor | Bound | NoCeiling:
+    def ceiling(self, data: Any, config: GatLstmConfig) -> Predictor | Bound | NoCeiling:
         return NoCeiling("no worm is recorded twice under the same conditions: how much could be forecast is not known")
 
-    def controls(self, config: Any) -> dict[str, dict[str, Any]]:
+    def controls(self, config: GatLstmConfig) -> dict[str, dict[str, Any]]:
         """The same training on every other graph."""
         kinds = [kind for kind in KINDS if kind != config.model.graph]
         return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
@@ -116,7 +117,7 @@ class _GatLstm(ModelFamily):
         assert isinstance(trained.dataset, WormData)
         return wiring_exhibits(trained.dataset, figures)
 
-    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: GatLstmConfig) -> list[Finding]:
         from neurocli_gat_lstm.diagnosis.data import data_findings
 
         return data_findings(recordings, config)
@@ -136,7 +137,7 @@ class _GatLstm(ModelFamily):
 
         return interpretation_exhibits(trained, figures)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: GatLstmConfig) -> Sequence[str]:
         from neurocli_gat_lstm.data.notes import notes
 
         return notes(data, config)
@@ -152,10 +153,10 @@ class GatLstmV1(_GatLstm):
 
     Config = V1Config
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V1Config, spec: dict[str, Any]) -> nn.Module:
         return build_v1(config, spec)
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V1Config) -> LossTerms:
         assert isinstance(network, PlannedFolds)
         return LossTerms(folds_v1.loss_terms(network, batch, config.loss))
 
@@ -175,17 +176,17 @@ class GatLstmV2(_GatLstm):
 
     Config = V2Config
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V2Config, spec: dict[str, Any]) -> nn.Module:
         return build_v2(config, spec)
 
-    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+    def prepare(self, network: nn.Module, data: Any, config: V2Config) -> None:
         assert isinstance(network, GatLstm)
         if config.model.linear == "none":
             return
         for fold in range(data.folds):
             network.set_linear(fold, data.linear(fold).paths)
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V2Config) -> LossTerms:
         assert isinstance(network, GatLstm)
         return LossTerms(loss_terms(network, batch, config.loss))
 
@@ -207,10 +208,10 @@ class GatLstmDirect(_GatLstm):
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
         return DirectWormData(recordings, config, split)
 
-    def build(self, config: Any, spec: dict[str, Any]) -> nn.Module:
+    def build(self, config: V3Config, spec: dict[str, Any]) -> nn.Module:
         return build_v3(config, spec)
 
-    def prepare(self, network: nn.Module, data: Any, config: Any) -> None:
+    def prepare(self, network: nn.Module, data: Any, config: V3Config) -> None:
         assert isinstance(network, GatLstmV3)
         for fold in range(data.folds):
             network.set_linear(fold, data.linear(fold).paths)
@@ -218,7 +219,7 @@ class GatLstmDirect(_GatLstm):
             network.input_scale[fold] = torch.from_numpy(inputs)
             network.output_scale[fold] = torch.from_numpy(outputs)
 
-    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+    def loss(self, network: nn.Module, batch: Batch, config: V3Config) -> LossTerms:
         assert isinstance(network, GatLstmV3)
         return LossTerms(loss_terms_v3(network, batch))
 

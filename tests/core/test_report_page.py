@@ -166,8 +166,8 @@ def test_one_file_that_fetches_nothing(run: RunFolder) -> None:
     assert html(run) == text  # the same run, the same page
 
 
-def test_the_answer_comes_first(run: RunFolder) -> None:
-    first, second, third = page(run).predict
+def test_the_verdict_comes_first(run: RunFolder) -> None:
+    first, second, third = page(run).verdict
     assert first == (
         "R2 [z], 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
     )

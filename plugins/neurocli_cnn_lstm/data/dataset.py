@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split, split_by_group
 from neurocli.recordings.windows import Window, audit, gather
+from neurocli_cnn_lstm.config import CnnLstmConfig, EvaluateConfig
 from neurocli_cnn_lstm.simulation.parameters import parameters_of
 
 RESET_TOLERANCE_MV = 0.05
@@ -27,7 +28,7 @@ class VoltageData(Dataset):
     """
 
     def __init__(
-        self, recordings: RecordingSet, config: Any, length: int, stride: int | None, split: Split | None
+        self, recordings: RecordingSet, config: CnnLstmConfig, length: int, stride: int | None, split: Split | None
     ) -> None:
         self.recordings = recordings
         self.length, self.stride = length, stride
@@ -63,7 +64,7 @@ class VoltageData(Dataset):
             windows = {part: self._planned(part) for part in ("train", "validation", "test")}
             audit(self.split, windows, {g: len(v) for g, v in volts.items()}, self.normalisation)
 
-    def _check_horizons(self, config: Any, samples: dict[str, int]) -> None:
+    def _check_horizons(self, config: EvaluateConfig, samples: dict[str, int]) -> None:
         """Refuse what cannot be scored, before hours go into a training. samples: of each test run."""
         longest = max(config.horizons_ms)
         for group, count in samples.items():

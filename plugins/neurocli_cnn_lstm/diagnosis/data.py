@@ -11,6 +11,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information
 from neurocli.errors import NeuroError
 from neurocli.recordings import RecordingSet
+from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 
 # Sheet of the published network: 50 runs of 10 s.
@@ -20,7 +21,7 @@ FURTHEST_P = 0.001
 """A run is called apart where so few sets of runs would hold one as far from the others."""
 
 
-def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
+def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Finding]:
     """Every check of the data, in reading order."""
     parameters = parameters_of(recordings)
     neurons = None if parameters is None else parameters.neurons
@@ -188,7 +189,7 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
     return found
 
 
-def _split(recordings: RecordingSet, config: Any) -> Finding:
+def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
     """The adapter audits every split; this runs it, and counts what the published protocol lets through."""
     from neurocli.recordings.copies import refuse_copies
     from neurocli.recordings.windows import Window, count_seen_targets

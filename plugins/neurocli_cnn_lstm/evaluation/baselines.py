@@ -11,6 +11,7 @@ from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
 from neurocli.evaluation.target import FREE, Meter, Prediction, Predictor, Target
 from neurocli.plugin.family import NoCeiling
+from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.rivals import rivals
 from neurocli_cnn_lstm.evaluation.table import TableForecast
@@ -21,7 +22,7 @@ UPPER_BOUND = "full-state oracle: an upper bound; it knows the weights and the s
 ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
-def baselines(data: VoltageData, config: Any, flags: bool) -> list[Predictor]:
+def baselines(data: VoltageData, config: CnnLstmConfig, flags: bool) -> list[Predictor]:
     """Persistence, AR(20), VAR(10), the table of the own last voltage, trees and MLP on drives: fitted on training runs for each horizon."""
 
     def persistence(target: Target) -> Prediction:
@@ -48,7 +49,7 @@ def _training(data: VoltageData) -> list[str]:
     return [g for g in data.split.train if g in data.place]
 
 
-def _linear(data: VoltageData, config: Any, model: ARRidge | VARRidge, meter: Meter) -> Any:
+def _linear(data: VoltageData, config: CnnLstmConfig, model: ARRidge | VARRidge, meter: Meter) -> Any:
     fitted: dict[int, Any] = {}
 
     def predict(target: Target) -> Prediction | None:
@@ -82,7 +83,7 @@ def _table(data: VoltageData, meter: Meter, *, flags: bool) -> Any:
     return predict
 
 
-def ceiling(data: VoltageData, config: Any) -> Predictor | NoCeiling:
+def ceiling(data: VoltageData, config: CnnLstmConfig) -> Predictor | NoCeiling:
     """The mean over simulated branches from the full state: an upper bound, since no voltage at 1 ms tells that state."""
     from neurocli_cnn_lstm.simulation.oracle import forecast
     from neurocli_cnn_lstm.simulation.oracle_exact import applies, exact_forecast

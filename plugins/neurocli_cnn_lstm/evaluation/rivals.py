@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted, Values
 from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
+from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
 from neurocli_cnn_lstm.evaluation.targets import horizon_steps, local_origins
@@ -57,7 +58,7 @@ def left_out(data: VoltageData, choice: str) -> str | None:
     return None
 
 
-def rivals(data: VoltageData, config: Any) -> list[Predictor]:
+def rivals(data: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
     """Trees and MLP on drives; none where `left_out` says why. They are fitted when they are first asked."""
     choice = config.evaluate.rivals
     if left_out(data, choice) is not None:

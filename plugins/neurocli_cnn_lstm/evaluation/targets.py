@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import TrainedModel
+from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
@@ -22,7 +23,7 @@ LONGEST_LAG = 20
 """Samples that the linear baselines look back."""
 
 
-def targets(data: VoltageData, config: Any, part: str) -> list[Target]:
+def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
     """One target per horizon. The first is scored at every sample, longer ones at probes; all leave out the same start."""
     asked: list[Target] = []
     horizons = horizon_steps(data, config)
@@ -54,12 +55,14 @@ def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int
     return {group: origins - data.burn_in for group, origins in target.origins.items()}
 
 
-def horizon_steps(data: VoltageData, config: Any) -> list[int]:
+def horizon_steps(data: VoltageData, config: CnnLstmConfig) -> list[int]:
     """The horizons that are asked for, in samples, ascending and each once."""
     return sorted({max(1, round(h / data.dt_ms)) for h in config.evaluate.horizons_ms})
 
 
-def _origins(data: VoltageData, config: Any, part: str, steps: int, stride: int) -> dict[str, NDArray[np.int64]]:
+def _origins(
+    data: VoltageData, config: CnnLstmConfig, part: str, steps: int, stride: int
+) -> dict[str, NDArray[np.int64]]:
     groups = data.split.groups(part)
     if data.published:
         starts = np.sort(next(iter(data._starts(part)))[1])

@@ -15,6 +15,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
 from neurocli_eirnn.config import DataConfig
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data import psth
 from neurocli_eirnn.data.overlaps import without_overlaps
 from neurocli_eirnn.data.session import CUE_SIZE, EXCITATORY, INHIBITORY, Session
@@ -37,7 +38,7 @@ class SessionData(Dataset):
     in any part of the split, and those that would be used but are kept for confirmation.
     """
 
-    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: EirnnConfig, split: Split | None = None) -> None:
         options: DataConfig = config.data
         self.recordings, self.overlapping = without_overlaps(recordings)
         self.session = Session.of(self.recordings)
@@ -212,7 +213,7 @@ class SessionData(Dataset):
         cue = inputs[..., TARGETS].max(-1) * promised[:, None]
         return np.concatenate((inputs, cue[..., None].astype(np.float32)), axis=-1)
 
-    def _training_targets(self, config: Any) -> dict[str, NDArray[Any]]:
+    def _training_targets(self, config: EirnnConfig) -> dict[str, NDArray[Any]]:
         """PSTHs of all training trials, smoothed as the loss says, per location too, and their sd without noise."""
         loss = getattr(config, "loss", None)
         sd_bins = getattr(loss, "smoothing_ms", 0.0) / self.bin_ms

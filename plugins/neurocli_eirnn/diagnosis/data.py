@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, Finding
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.data.trials import selection
@@ -22,7 +21,7 @@ _READABLE = "required fields, types 1 or 2"
 
 
 def data_findings(
-    recordings: RecordingSet, config: Any, build: Build | None = None, loss: Loss | None = None
+    recordings: RecordingSet, config: EirnnConfig, build: Build | None = None, loss: Loss | None = None
 ) -> list[Finding]:
     """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses.
 
@@ -58,7 +57,7 @@ def _readable(session: Session) -> Finding:
 
 
 def _of_selections(
-    session: Session, recordings: RecordingSet, config: Any, build: Build | None, loss: Loss | None
+    session: Session, recordings: RecordingSet, config: EirnnConfig, build: Build | None, loss: Loss | None
 ) -> list[Finding]:
     """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
     found = []

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli_eirnn.configs import EirnnConfig
 
 VANISHED, EXPLODED = 1e-6, 1e3
 
 
-def flow_finding(network: Any, batch: Any, config: Any, loss: Any, subject: str) -> Finding | None:
+def flow_finding(network: Any, batch: Any, config: EirnnConfig, loss: Any, subject: str) -> Finding | None:
     """|dL/dx| at the first over that at the last valid bin, median over trials. None where rates do not come from `states`."""
     gradients = state_gradients(network, batch, config, loss)
     if gradients is None:
@@ -39,7 +40,7 @@ def flow_finding(network: Any, batch: Any, config: Any, loss: Any, subject: str)
     )
 
 
-def state_gradients(network: Any, batch: Any, config: Any, loss: Any) -> torch.Tensor | None:
+def state_gradients(network: Any, batch: Any, config: EirnnConfig, loss: Any) -> torch.Tensor | None:
     """dL/dx [trial, time, unit], what the later bins owe to each state included.
 
     x[t] depends on x[t-1] by (1 - a) + a W diag(sigmoid(x[t-1])), so that no graph over time is needed.

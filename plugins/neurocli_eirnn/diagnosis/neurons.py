@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import information, listed, unless_none
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data import psth
 from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.diagnosis.wording import NEURON
@@ -25,7 +24,7 @@ _FALSE_ALARMS = 0.01
 _UNITS_PER_INTERNEURON = 4
 
 
-def neuron_findings(session: Session, config: Any) -> list[Finding]:
+def neuron_findings(session: Session, config: EirnnConfig) -> list[Finding]:
     """Every check of neurons and their rates, in reading order."""
     return [
         _finite(session),
@@ -215,7 +214,7 @@ def _drift(session: Session) -> Finding:
     )
 
 
-def _types(session: Session, config: Any) -> Finding:
+def _types(session: Session, config: EirnnConfig) -> Finding:
     """Whether types are in the order in which the units of a network usually are: excitatory ones first."""
     by_type = getattr(getattr(config, "model", None), "map_by_type", True)
     types = session.neuron_type

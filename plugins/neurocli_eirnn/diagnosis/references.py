@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import PASS, WARN, Finding
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.evaluation.target import Prediction, Target
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.evaluation import targets
 from neurocli_eirnn.evaluation.baselines import lagged_ridge, train_psth
@@ -22,7 +21,7 @@ MARGIN = 0.02
 """A ceiling is right to so much (tests/plugins/eirnn/evaluation/test_ceiling.py): a reference within it has not passed it."""
 
 
-def reference_findings(data: SessionData, config: Any, which: str) -> list[Finding]:
+def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> list[Finding]:
     """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
     asked = targets.targets(data, config, "test")
     averaged = train_psth(data)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.evaluation.ceiling import aligned_rates
 from neurocli_eirnn.evaluation.targets import from_whole_trials
@@ -29,7 +30,7 @@ Rates = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Inputs [trial, time, input] → rates [trial, time, neuron] in sp/s."""
 
 
-def baselines(data: SessionData, config: Any) -> list[Predictor]:
+def baselines(data: SessionData, config: EirnnConfig) -> list[Predictor]:
     """All baselines, fitted on the training trials; none where there are no training trials."""
     if not data.split.train:
         return []
@@ -134,7 +135,7 @@ def _event_time(data: SessionData) -> Callable[[NDArray[np.float32]], NDArray[np
     return lambda inputs: feature_array(inputs, data.bin_ms)
 
 
-def gru(data: SessionData, config: Any) -> Predictor:
+def gru(data: SessionData, config: EirnnConfig) -> Predictor:
     """The mean of several GRUs of the model's inputs and loss."""
     hidden, epochs, networks = (getattr(config.evaluate, f"gru_{name}") for name in ("hidden", "epochs", "networks"))
     if config.evaluate.rivals == "quick":

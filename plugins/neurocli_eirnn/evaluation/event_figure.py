@@ -74,7 +74,9 @@ def draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> Non
         figure.suptitle("test trials, 50 ms; solid with ± SE: data, dashed: model", fontsize=9)
 
 
-def _line(axis: Any, data: SessionData, time: Array, rates: Array, model: Array, colour: str, label: str) -> None:
+def _line(
+    axis: Any, data: SessionData, time: NDArray[Any], rates: Array, model: Array, colour: str, label: str
+) -> None:
     """A PSTH of data [trial, time, 1] with its standard error, and the model's."""
     sd_bins = SMOOTHING_MS / data.bin_ms
     middle, band = psth.smoothed_mean(rates, sd_bins)[:, 0], psth.standard_error(rates, sd_bins)[:, 0]

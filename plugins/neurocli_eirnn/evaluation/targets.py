@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.target import Prediction, Target
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import LOCATIONS, SessionData
 from neurocli_eirnn.data.psth import aligned as aligned_at
 from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY
@@ -17,7 +18,7 @@ FIXATION = "fixation-aligned"
 BY_LOCATION = "mean of locations"
 
 
-def targets(data: SessionData, config: Any, part: str) -> list[Target]:
+def targets(data: SessionData, config: EirnnConfig, part: str) -> list[Target]:
     """The whole trial first, with its conditions; then windows around target, go and reward."""
     groups = list(data.split.groups(part))
     bins = data.session.bins

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.session import EXCITATORY
 from neurocli_eirnn.model.recurrence import leaky_scan
 
@@ -291,7 +292,7 @@ def distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     return (found, index) if torch.equal(found[index], rows) else (rows, None)
 
 
-def build_v1(config: Any, spec: dict[str, Any]) -> PublishedEiRnn:
+def build_v1(config: V1Config, spec: dict[str, Any]) -> PublishedEiRnn:
     """An untrained model for a session of that `spec`."""
     model = config.model
     return PublishedEiRnn(

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.data.session import EXCITATORY
 from neurocli_eirnn.model import event_time
 from neurocli_eirnn.model.recurrence import leaky_scan
@@ -158,7 +159,7 @@ class DaleRnn(nn.Module):
         return self.with_linear(self.network_rates(inputs), inputs)
 
 
-def build_v2(config: Any, spec: dict[str, Any]) -> DaleRnn:
+def build_v2(config: V2Config, spec: dict[str, Any]) -> DaleRnn:
     """An untrained model for a session of that `spec`."""
     model = config.model
     return DaleRnn(

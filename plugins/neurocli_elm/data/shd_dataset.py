@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.readers.shd import CLASSES, UNITS
 from neurocli_elm.data.shd_bins import Binned, binned, num_bins
 from neurocli_elm.data.shd_split import About, scored_groups, split_utterances
@@ -35,7 +35,7 @@ class ShdData(Dataset):
 
     normalisation = None
 
-    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: ElmConfig, split: Split | None = None) -> None:
         options = config.data
         self.recordings, self.options, self.adding = recordings, options, options.adding
         self.batch_size = config.train.batch_size

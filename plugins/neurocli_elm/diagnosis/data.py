@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from neurocli.errors import DataError
 from neurocli.plugin.family import Untrained
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.files import file_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
@@ -22,7 +22,7 @@ from neurocli_elm.evaluation.protocol import MOST_SPIKES
 from neurocli_elm.model.neuron import ElmNeuron
 
 
-def data_findings(recordings: RecordingSet, config: Any, untrained: Untrained) -> list[Finding]:
+def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
     """Every check of a set of simulations, in reading order, then of the untrained model of that version."""
     summary_set = summarised(recordings)
     wrong = [summary for summary in summary_set.summaries if summary.fault is not None]
@@ -103,7 +103,7 @@ def _spikes(summaries: Sequence[Summary]) -> list[Finding]:
     ]
 
 
-def _alike(summaries: Sequence[Summary], config: Any) -> list[Finding]:
+def _alike(summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
     """Lengths, steps and inputs that differ, or do not fit the model."""
     lengths = sorted({summary.steps for summary in summaries})
     needed = config.data.window + config.data.burn_in_ms

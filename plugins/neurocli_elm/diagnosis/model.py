@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from neurocli.diagnosis.copied import copy_findings
@@ -11,6 +9,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings.copies import copies
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import lag_findings, saturation_finding
 from neurocli_elm.diagnosis.split import part_of_group, positives_finding
@@ -24,7 +23,7 @@ _AT_BOUND = 1e-3
 """Relative distance to a bound within which a timescale is stuck there."""
 
 
-def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: Any) -> list[Finding]:
+def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: ElmConfig) -> list[Finding]:
     """Checks of a neuron as training would begin with it."""
     return neuron_findings(neuron, data, config, "train", "untrained")
 
@@ -43,7 +42,9 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
     ]
 
 
-def neuron_findings(network: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+def neuron_findings(
+    network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str
+) -> list[Finding]:
     """Checks of a neuron, asked with windows of the simulations of `part`."""
     windows = some_windows(data, part)
     return [
@@ -129,7 +130,7 @@ def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
     ]
 
 
-def _learning(network: ElmNeuron, data: SimulationData, config: Any, part: str, subject: str) -> list[Finding]:
+def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.errors import DataError
 from neurocli.recordings.split import PARTS
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.evaluation.spike_metrics import fewest_positives
 
@@ -18,7 +17,7 @@ def part_of_group(data: SimulationData) -> dict[str, str]:
     return {group: part for part in PARTS for group in data.split.groups(part)}
 
 
-def usable_findings(data: SimulationData | None, trouble: DataError | None, config: Any) -> list[Finding]:
+def usable_findings(data: SimulationData | None, trouble: DataError | None, config: ElmConfig) -> list[Finding]:
     """Whether a training takes the set as it is, and how many output spikes would be tested on."""
     threshold = "can be split into training, validation and test"
     if data is None:
@@ -29,7 +28,7 @@ def usable_findings(data: SimulationData | None, trouble: DataError | None, conf
     return [Finding("usable", "data", PASS, text, threshold), positives_finding(data, config)]
 
 
-def positives_finding(data: SimulationData, config: Any) -> Finding:
+def positives_finding(data: SimulationData, config: ElmConfig) -> Finding:
     """How many steps with a spike the test simulations have: what AUC rests on, and what its interval needs."""
     _, scored = spike_counts(data, config)
     advice = "AUC is undefined: bring more simulations, or another data.split_seed"
@@ -39,7 +38,7 @@ def positives_finding(data: SimulationData, config: Any) -> Finding:
     return judged("test-spikes", "test simulations", scored, warn=needed, fail=1, low=True, advice=advice)
 
 
-def spike_counts(data: SimulationData, config: Any) -> tuple[int, int]:
+def spike_counts(data: SimulationData, config: ElmConfig) -> tuple[int, int]:
     """Output spikes of the test simulations: how many there are, and at how many of the scored steps."""
     events = [np.asarray(data.load(group).events.get(data.options.event, ()), np.int64) for group in data.split.test]
     first = config.data.burn_in_ms

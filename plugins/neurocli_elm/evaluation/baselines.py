@@ -7,7 +7,6 @@ trained elsewhere), the constant and the filters answer for a test simulation as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Recording
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.linear_filter import Array, LinearFilter, Predict
@@ -37,7 +37,7 @@ RATE = 1e-3
 """Output spikes per ms to which answers of different fits are moved."""
 
 
-def baselines(data: SimulationData, config: Any, version: int) -> list[Predictor]:
+def baselines(data: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
     """Constant, two linear filters and the rivals; no rivals without training simulations, and nothing with fewer than three."""
     event, first = config.data.event, config.data.burn_in_ms
     every, by_branch = (_sums(data.excitatory, data.channels, groups) for groups in (1, BRANCHES))

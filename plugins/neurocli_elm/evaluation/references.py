@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from neurocli.errors import DataError
 from neurocli.evaluation.target import Prediction, Predictor, Target
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import cut
 from neurocli_elm.evaluation.targets import as_prediction
@@ -38,12 +38,12 @@ def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Predicti
     return as_prediction(target, predictions)
 
 
-def references(data: SimulationData, config: Any) -> list[Predictor]:
+def references(data: SimulationData, config: ElmConfig) -> list[Predictor]:
     """The checkpoints of `evaluate.checkpoints`. Raises DataError for one that is damaged or for another cell."""
     return [_reference(data, path) for path in config.evaluate.checkpoints if path.exists()]
 
 
-def missing_references(config: Any) -> list[str]:
+def missing_references(config: ElmConfig) -> list[str]:
     """A line for each checkpoint that is not there any more: a run can be scored without them."""
     return [f"{path} is not there: left out" for path in config.evaluate.checkpoints if not path.exists()]
 

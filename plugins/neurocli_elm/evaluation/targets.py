@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import MAE, RMSE, Metric
 from neurocli.evaluation.target import Prediction, Target
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
@@ -18,7 +19,7 @@ CHANNELS = ("soma, mV above -67.7", "spike")
 """Channels of targets and answers: voltage in mV above -67.7, clipped at -55; spike, or its probability."""
 
 
-def targets(data: SimulationData, config: Any, part: str) -> list[Target]:
+def targets(data: SimulationData, config: ElmConfig, part: str) -> list[Target]:
     """One target: both targets at every step but the first `data.burn_in_ms`."""
     first = config.data.burn_in_ms
     targets, origins = {}, {}

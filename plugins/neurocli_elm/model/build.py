@@ -18,7 +18,7 @@ PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
 
 
 def options_of(
-    config: Any, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
+    config: ElmConfig, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
 ) -> ElmOptions:
     """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
     model = config.model
@@ -70,7 +70,7 @@ def config_of(options: ElmOptions) -> ElmConfig:
     return ElmConfig(model=NeuronConfig(**known))
 
 
-def build_neuron(config: Any, spec: dict[str, Any], version: int) -> ElmNeuron:
+def build_neuron(config: ElmConfig, spec: dict[str, Any], version: int) -> ElmNeuron:
     """An untrained neuron for the inputs of that `spec`."""
     compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
     outputs, delta_t = spec.get("num_output", OUTPUTS), spec.get("delta_t", 1.0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError
 from neurocli.recordings import Batch, RecordingSet, Split
+from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.dataset import FEWEST_ROUNDS, WormData
 from neurocli_gat_lstm.data.history import forecast_changes, inputs_of
 from neurocli_gat_lstm.data.linear.path import LinearPath
@@ -25,7 +26,7 @@ VALIDATION_CHUNKS = 24
 class DirectWormData(WormData):
     """Worms for a network that forecasts every horizon at once."""
 
-    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: V3Config, split: Split | None = None) -> None:
         needed = max(config.model.look_back) + 2
         if config.evaluate.context < needed:
             raise ConfigError(

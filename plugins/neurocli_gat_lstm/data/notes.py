@@ -8,12 +8,13 @@ import numpy as np
 
 from neurocli.diagnosis.words import counted, listed
 from neurocli.recordings.split import NEW_DATA
+from neurocli_gat_lstm.configs import GatLstmConfig
 
 if TYPE_CHECKING:
     from neurocli_gat_lstm.data.dataset import WormData
 
 
-def notes(data: WormData, config: Any) -> list[str]:
+def notes(data: WormData, config: GatLstmConfig) -> list[str]:
     """What a reader must know to compare a score with another."""
     model, options = config.model, config.data
     tested = [data.worms[group] for group in data.split.test]

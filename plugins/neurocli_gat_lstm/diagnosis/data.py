@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies as shared_numbers
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.duplicates import Copy, copies
 from neurocli_gat_lstm.data.selection import usable
 from neurocli_gat_lstm.data.summary import Summary, summary_of
@@ -22,7 +22,7 @@ FEWEST = 3
 """Worms below which nothing can be left out for validation and test."""
 
 
-def data_findings(recordings: RecordingSet, config: Any) -> list[Finding]:
+def data_findings(recordings: RecordingSet, config: GatLstmConfig) -> list[Finding]:
     """Every check of a set of worms, in reading order. Bad data give findings; a file that cannot be read raises DataError."""
     summaries = [summary_of(recordings[group], config.data) for group in recordings]
     again = copies(recordings, summaries)
@@ -144,7 +144,7 @@ def _told_apart(
     return [by_group[taken.get(summary.group, summary.group)] for summary in single]
 
 
-def _normalisation(config: Any) -> Finding:
+def _normalisation(config: GatLstmConfig) -> Finding:
     """Whether the units of a training know the future: the published choice does."""
     known = "nothing of what comes after a forecast's origin"
     if config.data.normalisation == "whole":

@@ -8,6 +8,7 @@ from typing import Any
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, listed
 from neurocli.errors import DataError
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.summary import Summary
 from neurocli_gat_lstm.diagnosis.wording import shortened
 from neurocli_gat_lstm.graph.connectome import Connectome
@@ -16,7 +17,7 @@ UNMATCHED_FAIL = 0.05
 """Share of a worm's identified neurons that the connectome may lack."""
 
 
-def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: Any) -> list[Finding]:
+def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: GatLstmConfig) -> list[Finding]:
     """summaries: every worm once; used: those that would be trained on, whose names make the graph."""
     from neurocli_gat_lstm.graph.wiring import Wiring
 

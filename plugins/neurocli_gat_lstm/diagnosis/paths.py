@@ -10,12 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli_gat_lstm.configs import CorrectedConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import WormSeries
 from neurocli_gat_lstm.graph.tensors import GraphTensors
@@ -200,7 +201,9 @@ class NetworkOnWormV1(NetworkOnWorm):
         return frames[0, len(window) :]
 
 
-def network_on_worm(network: GatLstm | PlannedFolds, data: WormData, config: Any, group: str) -> NetworkOnWorm:
+def network_on_worm(
+    network: GatLstm | PlannedFolds, data: WormData, config: CorrectedConfig, group: str
+) -> NetworkOnWorm:
     """The first network that may answer for a worm."""
     worm, fold = data.worms[group], data.folds_for(group)[0]
     evaluate = config.evaluate
@@ -218,7 +221,7 @@ def network_on_worm(network: GatLstm | PlannedFolds, data: WormData, config: Any
     )
 
 
-def along(data: WormData, config: Any, worm: WormSeries) -> NDArray[np.bool_]:
+def along(data: WormData, config: CorrectedConfig, worm: WormSeries) -> NDArray[np.bool_]:
     """[from, to]: who may speak to whom on the linear path, over neurons of the run that this worm may lack."""
     n = len(worm.names)
     if config.model.linear != "edges":

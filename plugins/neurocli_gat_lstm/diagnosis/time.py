@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.selection import OTHER_RATE
 from neurocli_gat_lstm.data.series import GAP
 from neurocli_gat_lstm.data.summary import Summary
@@ -17,7 +17,7 @@ UNEVEN = 0.1
 """How far the 95th percentile of the steps may be from the median step."""
 
 
-def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: Any) -> list[Finding]:
+def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config: GatLstmConfig) -> list[Finding]:
     """summaries: every worm once; used: those that a training would take."""
     total = len(summaries)
     return [
@@ -72,14 +72,14 @@ def _counted(steps: np.ndarray) -> list[tuple[str, int]]:
     return [(f"{np.median(group):.0f}", len(group)) for group in found]
 
 
-def needed_frames(config: Any) -> dict[str, int]:
+def needed_frames(config: GatLstmConfig) -> dict[str, int]:
     """Frames without a gap that each use of a worm takes."""
     loss, evaluate = config.loss, config.evaluate
     span = getattr(config.model, "lags", 2) + loss.chunk + max(1, getattr(loss, "rollout", 0))
     return {"a training chunk": span, "context and the longest horizon": evaluate.context + max(evaluate.horizons)}
 
 
-def _lengths(used: Sequence[Summary], config: Any) -> list[Finding]:
+def _lengths(used: Sequence[Summary], config: GatLstmConfig) -> list[Finding]:
     what, needed = max(needed_frames(config).items(), key=lambda item: item[1])
     return per_worm(
         "length",

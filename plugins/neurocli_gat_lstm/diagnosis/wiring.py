@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from neurocli.diagnosis.words import listed
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import PARTS
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.diagnosis import paths
 from neurocli_gat_lstm.graph.connectome import Connectome
@@ -57,7 +57,7 @@ def _key(recordings: RecordingSet, group: str) -> str:
     return f"{source} {worm}".strip()
 
 
-def edge_findings(data: WormData, config: Any) -> list[Finding]:
+def edge_findings(data: WormData, config: GatLstmConfig) -> list[Finding]:
     """The edges of every worm's graph, by name, against the connectome's, for the graph that was asked for."""
     kind, connectome = config.model.graph, data.wiring.connectome
     wrong, edges = [], 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from neurocli.evaluation.target import Prediction, Target
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.graph.names import neuron_class
 
@@ -16,7 +16,7 @@ Z = "z"
 """The unit of scores: z-scores of the whole recording, which weigh neurons alike and are no part of any forecast."""
 
 
-def targets(data: WormData, config: Any, part: str) -> list[Target]:
+def targets(data: WormData, config: GatLstmConfig, part: str) -> list[Target]:
     """One target per horizon; channels are all names of the scored worms, NaN where a worm does not have a neuron."""
     evaluate = config.evaluate
     groups = list(data.split.groups(part))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.recordings import Batch
-from neurocli_gat_lstm.config_v1 import V1Loss
+from neurocli_gat_lstm.config_v1 import V1Config, V1Loss
 from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm
 
@@ -31,7 +31,7 @@ class PlannedFolds(nn.Module):
         return found
 
 
-def build_v1(config: Any, spec: dict[str, Any]) -> PlannedFolds:
+def build_v1(config: V1Config, spec: dict[str, Any]) -> PlannedFolds:
     """Untrained networks for the folds of that `spec`."""
     return PlannedFolds(spec["folds"], spec["edge_features"], config.model.learned_skips)
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.attention import SnapshotGATConv
@@ -91,7 +92,7 @@ def linear_change(past: torch.Tensor, linear: dict[str, torch.Tensor]) -> torch.
     return own + past[0] @ linear["level"].t() + (past[0] - past[1]) @ linear["change"].t()
 
 
-def build_v2(config: Any, spec: dict[str, Any]) -> GatLstm:
+def build_v2(config: V2Config, spec: dict[str, Any]) -> GatLstm:
     """An untrained model for the names and folds of that `spec`; its linear paths are set by `prepare`."""
     model = config.model
     return GatLstm(

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.history import input_count
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
@@ -123,7 +124,7 @@ class GatLstmV3(LinearBuffers):
         return range(fold * self.members_per_fold, (fold + 1) * self.members_per_fold)
 
 
-def build_v3(config: Any, spec: dict[str, Any]) -> GatLstmV3:
+def build_v3(config: V3Config, spec: dict[str, Any]) -> GatLstmV3:
     """An untrained model for the names and folds of that `spec`; its linear paths and scales are set by `prepare`."""
     model = config.model
     return GatLstmV3(

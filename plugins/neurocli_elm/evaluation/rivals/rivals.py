@@ -15,6 +15,7 @@ from neurocli.evaluation.small_network import count, fit_network, from_arrays, t
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Batch
 from neurocli.training.batches import total_steps
+from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData, as_batch
 from neurocli_elm.data.windows import SOMA_SCALE_MV, Sampling, cut, draw
 from neurocli_elm.evaluation.rivals.gated_scan import window_loss
@@ -46,7 +47,7 @@ RIVALS = (
 )
 
 
-def rivals(data: SimulationData, config: Any, version: int) -> list[Predictor]:
+def rivals(data: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
     """As `evaluate.rivals` asks for; none without training simulations."""
     if config.evaluate.rivals == "none" or not data.split.train:
         return []
@@ -54,19 +55,19 @@ def rivals(data: SimulationData, config: Any, version: int) -> list[Predictor]:
     return [_predictor(rival, data, config, wanted, steps) for rival in RIVALS]
 
 
-def neuron_parameters(data: SimulationData, config: Any, version: int) -> int:
+def neuron_parameters(data: SimulationData, config: ElmConfig, version: int) -> int:
     """How many numbers the neuron of these options has to learn."""
     with torch.random.fork_rng(devices=[]):
         return count(build_neuron(config, data.spec, version))
 
 
-def steps_of(data: SimulationData, config: Any) -> int:
+def steps_of(data: SimulationData, config: ElmConfig) -> int:
     """Optimiser steps of a rival in the form that is asked for."""
     own = total_steps(data, config.train)
     return round(FULL * own) if config.evaluate.rivals == "full" else min(round(QUICK * own), QUICK_STEPS)
 
 
-def _predictor(rival: Rival, data: SimulationData, config: Any, parameters: int, steps: int) -> Predictor:
+def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters: int, steps: int) -> Predictor:
     groups, units = of_size(rival.layout, data.excitatory, data.channels, parameters, rival.sums_per_unit)
     sampling = replace(data.sampling, batch=BATCH)
 
