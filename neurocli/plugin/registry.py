@@ -63,11 +63,13 @@ class Registry:
 
     def model(self, name: str) -> ModelCard:
         """The card of a model; an alias (`elm`) gives the newest version (`elm-v2`). Raises UnknownName."""
-        return self._find(ModelCard, "model", name, self.aliases())
+        card: ModelCard = self._find(ModelCard, "model", name, self.aliases())
+        return card
 
     def simulator(self, name: str) -> SimulatorCard:
         """The card of a simulator. Raises UnknownName."""
-        return self._find(SimulatorCard, "simulator", name, {})
+        card: SimulatorCard = self._find(SimulatorCard, "simulator", name, {})
+        return card
 
     def aliases(self) -> dict[str, str]:
         """Alias → the newest model that it stands for."""

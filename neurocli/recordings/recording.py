@@ -91,11 +91,11 @@ class Recording:
     @property
     def steps(self) -> int:
         """Number of time steps."""
-        return self.signal.shape[0]
+        return int(self.signal.shape[0])
 
     @property
     def num_channels(self) -> int:
-        return self.signal.shape[1]
+        return int(self.signal.shape[1])
 
     def fingerprint(self) -> str:
         """sha256 of the signal's values: equal recordings have equal fingerprints whatever they are called.

@@ -44,7 +44,8 @@ class Split:
 
     def groups(self, part: str) -> tuple[str, ...]:
         """The groups of `train`, `validation` or `test`."""
-        return getattr(self, part)
+        groups: tuple[str, ...] = getattr(self, part)
+        return groups
 
     def fold_of(self, group: str) -> int | None:
         """Which fold is asked about a group; None where no fold is, and any may answer."""

@@ -159,7 +159,8 @@ def _freedom(changes: NDArray[np.float32]) -> NDArray[np.float32]:
     over_time = 3 / np.maximum(np.power(changes, 4).sum(axis=1), 1e-12)
     power = np.square(np.abs(np.fft.rfft(changes, axis=1)))[:, 1:]
     over_frequency = 4 * np.square(power.sum(axis=1)) / np.maximum(np.square(power).sum(axis=1), 1e-12) - 2
-    return np.minimum(np.minimum(over_time, over_frequency), changes.shape[1]).astype(np.float32)
+    ratios: NDArray[np.float32] = np.minimum(np.minimum(over_time, over_frequency), changes.shape[1]).astype(np.float32)
+    return ratios
 
 
 def _most_bits(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -169,4 +170,5 @@ def _most_bits(values: NDArray[np.float32]) -> NDArray[np.float32]:
     row = np.arange(len(values))[:, None] * (_LEVELS + 1)
     count = np.bincount((row + level).ravel(), minlength=len(values) * (_LEVELS + 1)).reshape(len(values), _LEVELS + 1)
     information = np.log2(values.shape[1] / np.maximum(count, 1)) * count
-    return information.sum(axis=1).astype(np.float32)
+    bits: NDArray[np.float32] = information.sum(axis=1).astype(np.float32)
+    return bits

@@ -90,7 +90,8 @@ class Run:
     def family(self) -> ModelFamily:
         from neurocli.plugin.registry import registry
 
-        return registry().family(self.model)
+        family: ModelFamily = registry().family(self.model)
+        return family
 
     @property
     def config(self) -> Any:
