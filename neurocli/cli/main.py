@@ -12,6 +12,7 @@ import typer
 
 from neurocli.cli import (
     compare,
+    demo,
     diagnose,
     doctor,
     evaluate,
@@ -37,6 +38,7 @@ BUG = 70
 _HELP = "Simulate, preprocess, train, diagnose, evaluate and interpret models of neural activity."
 
 _COMMANDS = {
+    "demo": demo.demo,
     "simulate": simulate.simulate,
     "preprocess": preprocess.preprocess,
     "train": train.train,

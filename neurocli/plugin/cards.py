@@ -52,6 +52,8 @@ class SimulatorCard(Card):
     source: str = ""
     runs: int = 12
     """Groups of the small set that is made when no data are given."""
+    demo_runs: int | None = None
+    """Groups of the set of `neuro demo`; unset: as many."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_
 
     folder = folder_of(run, runs_dir)
     path = folder.path / "report.html" if out is None else Path(out)
-    _check_place(path)
+    check_place(path)
     # Without the lock: nobody else writes the page, and a run in training may have one too.
     state = state_of(folder, folder.read_info())
     # A name is found among ./runs only; a path, anywhere.
@@ -47,7 +47,7 @@ def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_
     return Report(folder.name, folder.path, path, list(page.missing.values()))
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Refuse a folder, and a file that is no page: a name given by mistake must not cost a recording."""
     from neurocli.errors import UsageError
     from neurocli.runs.atomic import storage_errors

@@ -35,6 +35,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
             summary="Brunel network of excitatory and inhibitory integrate-and-fire neurons, in Brian2",
             implementation="neurocli_cnn_lstm.simulation.simulator:BrunelSimulator",
             source=_SOURCE,
+            demo_runs=20,
         )
     ]
 

@@ -1,0 +1,56 @@
+"""`neuro demo [FAMILY]`: a family from nothing to a report, in a few minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neurocli.cli.options import RUNS, Json, RunsDir
+from neurocli.cli.output import Output
+from neurocli.cli.progress import Progress
+
+
+def demo(
+    family: Annotated[
+        str | None,
+        typer.Argument(help="A family, a model or its alias, as `neuro models` lists them.", metavar="[FAMILY]"),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
+        typer.Option("--out", help="The page to write; report.html in the run's folder without it.", metavar="FILE"),
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Show a family: simulate a small set, train, evaluate and report. Given again, it uses what is there, and goes on."""
+    with Output("demo", json=json) as output:
+        from neurocli.report.scores import scoreboard
+        from neurocli.workflow.demo import demo as run_demo
+        from neurocli.workflow.demo_models import families_shown
+
+        shown = run_demo(family, out=out, runs_dir=runs_dir, progress=Progress(output))
+        run, page = shown.run, shown.report
+        leaky = bool(shown.evaluation["protocol"]["leaky"])
+        output.data.update(shown.evaluation)
+        output.data.update(
+            simulator=shown.simulation.simulator,
+            run=str(run.path),
+            name=run.name,
+            verdict=shown.verdict,
+            reused=shown.reused,
+            files=[str(page.path), *(str(file) for file in shown.simulation.files)],
+        )
+        output.text(f"{shown.verdict}.")
+        output.text()
+        sheet = scoreboard(shown.evaluation, run.name)
+        output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)
+        output.text(f"recordings: {shown.simulation.path}")
+        output.text(f"page: {page.path}")
+        for one in page.missing:
+            output.say(f"next: {one.command}")
+        others = [name for name in families_shown() if name != run.family.card.family]
+        if others:
+            output.say(f"next: neuro demo {'|'.join(others)}")
+        shown.failures.report()
