@@ -8,8 +8,10 @@ import os
 import pickle  # between this process and its own children, over a private pipe; never for a file
 import re
 import signal
+import sys
 import threading
 import traceback
+import types
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,7 +103,7 @@ class _Worker:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
         try:
-            with _environment(dict.fromkeys(VARIABLES, "1")):
+            with _environment(dict.fromkeys(VARIABLES, "1")), _nameless_main():
                 self._process.start()
             theirs.close()
         except BaseException:  # ^C while it starts: nobody else knows of it yet, and our own end would wait for its end
@@ -189,6 +191,17 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+@contextlib.contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Processes that start inside do not run the caller's script again: a script without a guard of its own may simulate."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -355,3 +355,15 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path, log: Path, monkeypa
 
 def test_workers_default_to_the_cores_we_may_use() -> None:
     assert ProcessExecutor().workers >= 1
+
+
+def test_a_script_without_a_guard_may_simulate(tmp_path: Path) -> None:
+    """Its workers do not run it again, as spawned processes otherwise do."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from functools import partial\nimport operator\n"
+        "from neurocli.simulation.executor import ProcessExecutor, Task\n"
+        "print(sorted(ProcessExecutor(2).run([Task(n, str(n), partial(operator.add, n, 1)) for n in range(3)])))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[(0, 1), (1, 2), (2, 3)]\n"), done.stderr
