@@ -52,5 +52,6 @@ def demo(
             output.say(f"next: {one.command}")
         others = [name for name in families_shown() if name != run.family.card.family]
         if others:
-            output.say(f"next: neuro demo {'|'.join(others)}")
+            more = f"  # also {', '.join(others[1:])}" if others[1:] else ""
+            output.say(f"next: neuro demo {others[0]}{more}")
         shown.failures.report()
