@@ -16,13 +16,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from neurocli.workflow.compare import compare
+    from neurocli.workflow.data.sources import open_recordings
     from neurocli.workflow.diagnose import diagnose
     from neurocli.workflow.evaluate import evaluate
     from neurocli.workflow.interpret import interpret
     from neurocli.workflow.preprocess import preprocess
     from neurocli.workflow.run import Run, load_run
     from neurocli.workflow.simulate import simulate
-    from neurocli.workflow.sources import open_recordings
     from neurocli.workflow.train import resume, train
 
 _PLACES = {
@@ -32,7 +32,7 @@ _PLACES = {
     "evaluate": "evaluate",
     "interpret": "interpret",
     "load_run": "run",
-    "open_recordings": "sources",
+    "open_recordings": "data.sources",
     "preprocess": "preprocess",
     "resume": "train",
     "simulate": "simulate",

@@ -58,7 +58,7 @@ def compare(
     from neurocli.errors import UsageError
     from neurocli.evaluation.compare import Contestant
     from neurocli.evaluation.compare import compare as held_against
-    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     reporter = Reporter(progress)

@@ -11,9 +11,9 @@ from neurocli.errors import DataError, UsageError
 from neurocli.evaluation.compare import Comparison, Contestant, compare
 from neurocli.recordings.adapting import adapted
 from neurocli.runs.folder import RunFolder, list_runs
+from neurocli.workflow.data.reopening import trained_of_run
+from neurocli.workflow.data.sources import recordings_of_run
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.reopening import trained_of_run
-from neurocli.workflow.sources import recordings_of_run
 from neurocli.workflow.train import Training, new_run
 from neurocli.workflow.write_failures import WriteFailures
 

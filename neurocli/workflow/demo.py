@@ -118,7 +118,7 @@ def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporte
     from neurocli.errors import DataError
     from neurocli.plugin.registry import registry
     from neurocli.runs.folder import list_runs
-    from neurocli.workflow.sources import fingerprints
+    from neurocli.workflow.data.sources import fingerprints
     from neurocli.workflow.train import resume, train
 
     family = registry().family(card.name)

@@ -124,7 +124,7 @@ def is_model(name: str, runs_dir: Path) -> bool:
 
 def diagnose_data(model: str, data: Any, options: Options, reporter: Reporter) -> Diagnosis:
     """Check data against what a model needs."""
-    from neurocli.workflow.sources import recordings_for
+    from neurocli.workflow.data.sources import recordings_for
 
     family, resolved = configured_family(model, options)
     recordings, _ = recordings_for(family, resolved.config, data, reporter)
@@ -139,7 +139,7 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
     from neurocli.runs.atomic import write_json
     from neurocli.runs.lock import locked
     from neurocli.runs.plain import plain
-    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     family, trained = trained_of_run(folder, data, device, reporter)

@@ -60,7 +60,7 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
     from neurocli.runs.atomic import write_json
     from neurocli.runs.lock import locked
     from neurocli.runs.plain import plain
-    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     family, trained = trained_of_run(folder, data, device, reporter, options)

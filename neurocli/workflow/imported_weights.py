@@ -15,9 +15,9 @@ from neurocli.runs.atomic import write_json
 from neurocli.runs.plain import plain
 from neurocli.training.devices import resolve_device
 from neurocli.workflow.configuring import Options, scored_by
+from neurocli.workflow.data.sources import paths_of, recordings_for
 from neurocli.workflow.evaluation_result import EvaluationResult
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.sources import paths_of, recordings_for
 from neurocli.workflow.write_failures import WriteFailures
 
 

@@ -68,7 +68,7 @@ def interpret(
     from neurocli.runs.atomic import write_json
     from neurocli.runs.lock import locked
     from neurocli.runs.plain import plain
-    from neurocli.workflow.reopening import trained_of_run
+    from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     folder = folder_of(run, runs_dir)

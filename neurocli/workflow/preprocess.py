@@ -62,7 +62,7 @@ def preprocess(
     """
     from neurocli.errors import UsageError
     from neurocli.runs.atomic import storage_errors
-    from neurocli.workflow.sources import recordings_for
+    from neurocli.workflow.data.sources import recordings_for
 
     path = Path(out)
     with storage_errors(path):  # a name may be too long to ask

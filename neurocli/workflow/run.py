@@ -153,7 +153,7 @@ class Run:
 
     def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> TrainedModel:
         """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own."""
-        from neurocli.workflow.reopening import trained_of_run
+        from neurocli.workflow.data.reopening import trained_of_run
 
         if data is not None or device is not None:
             return trained_of_run(self.folder, data, device, Reporter(progress))[1]

@@ -119,7 +119,7 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     """A new run folder with its options and its data, before the first step."""
     from neurocli.recordings.adapting import adapted
     from neurocli.training.devices import resolve_device
-    from neurocli.workflow.sources import fingerprints, recordings_for
+    from neurocli.workflow.data.sources import fingerprints, recordings_for
 
     family, resolved = configured_family(model, options)
     asked = "--device" if options.flags.get("train.device") is not None else "train.device"
@@ -163,7 +163,7 @@ def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, rep
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of
-    from neurocli.workflow.sources import open_files, recordings_of_run
+    from neurocli.workflow.data.sources import open_files, recordings_of_run
 
     folder = folder_of(run, runs_dir)
     info = folder.read_info()

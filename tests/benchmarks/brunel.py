@@ -63,8 +63,8 @@ def paths(run: Path) -> None:
     import torch
 
     from neurocli.runs.folder import RunFolder
+    from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.messages import Reporter
-    from neurocli.workflow.reopening import trained_of_run
     from neurocli_cnn_lstm.evaluation.baselines import wiring
     from neurocli_cnn_lstm.evaluation.targets import local_origins, neuron_types
     from neurocli_cnn_lstm.interpretation import recovery

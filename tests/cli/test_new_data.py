@@ -17,10 +17,10 @@ from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.copies import refuse_copies
 from neurocli.recordings.split import NEW_DATA, leave_one_out
 from neurocli.runs.folder import RunFolder
-from neurocli.workflow.leak_guard import beside_training
+from neurocli.workflow.data.leak_guard import beside_training
+from neurocli.workflow.data.reopening import trained_of_run
+from neurocli.workflow.data.sources import fingerprints
 from neurocli.workflow.messages import Event, Reporter
-from neurocli.workflow.reopening import trained_of_run
-from neurocli.workflow.sources import fingerprints
 
 # -- what new data are, and what they may not hold -------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from neurocli.evaluation.intervals import mean_interval
 from neurocli.plugin.registry import registry
 from neurocli.runs.folder import RunFolder, list_runs
 from neurocli.workflow.controls import compare_controls
+from neurocli.workflow.data.reopening import trained_of_run
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.reopening import trained_of_run
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.config_v1 import V1Config
 from neurocli_gat_lstm.config_v3 import V3Config

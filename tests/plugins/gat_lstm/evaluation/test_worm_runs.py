@@ -16,8 +16,8 @@ from neurocli.recordings import RecordingSet
 from neurocli.runs.folder import RunFolder
 from neurocli.training.checkpoint import load_checkpoint
 from neurocli.training.fit import fit
+from neurocli.workflow.data.reopening import trained_of_run
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.reopening import trained_of_run
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data.notes import notes
 

@@ -11,9 +11,9 @@ from neurocli.recordings.adapting import adapted
 from neurocli.training.devices import resolve_device
 from neurocli.training.load import config_of, load_trained
 from neurocli.workflow.configuring import Options, scored_by
-from neurocli.workflow.leak_guard import beside_training, found_again, refuse_changed, split_of_run
+from neurocli.workflow.data.leak_guard import beside_training, found_again, refuse_changed, split_of_run
+from neurocli.workflow.data.sources import open_files, recordings_of_run
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.sources import open_files, recordings_of_run
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily, TrainedModel

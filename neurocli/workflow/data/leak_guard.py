@@ -8,8 +8,8 @@ from typing import Any
 from neurocli.errors import DataError, LeakError
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
+from neurocli.workflow.data.sources import fingerprints
 from neurocli.workflow.messages import Reporter
-from neurocli.workflow.sources import fingerprints
 
 
 def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None:
