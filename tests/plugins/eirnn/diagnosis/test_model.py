@@ -125,7 +125,7 @@ def test_figures_against_plain_numpy(trained, data):
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / ceiling, abs=1e-3)
     unknown = copy.copy(data)
     unknown.session = dataclasses.replace(data.session, true_rates=None)
-    found = named(dataclasses.replace(trained, data=unknown))
+    found = named(dataclasses.replace(trained, dataset=unknown))
     noise_ceiling = bound(unknown, targets(unknown, trained.config, "test")[0], "all", 0.0)
     assert noise_ceiling is not None
     assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
