@@ -52,7 +52,10 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
 def neurocli_register_readers() -> list[ReaderCard]:
     def card(name: str, summary: str, implementation: str, suffix: str) -> ReaderCard:
         return ReaderCard(
-            name=name, summary=summary, implementation=f"neurocli_gat_lstm.data.readers.{implementation}", suffixes=(suffix,)
+            name=name,
+            summary=summary,
+            implementation=f"neurocli_gat_lstm.data.readers.{implementation}",
+            suffixes=(suffix,),
         )
 
     return [

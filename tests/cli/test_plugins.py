@@ -114,3 +114,12 @@ def test_a_bug_leaves_its_traceback_in_a_file(tmp_path):
     assert "Traceback" not in done.stderr and "boom" in done.stderr
     [log] = (tmp_path / "cache" / "log").iterdir()
     assert str(log) in done.stderr and "ValueError: boom" in log.read_text()
+
+
+def test_the_code_of_every_card_is_there() -> None:
+    """A card names its code as text, which no import checks."""
+    from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard
+    from neurocli.plugin.registry import load_implementation, registry
+
+    cards = [card for kind in (CommandCard, ModelCard, ReaderCard, SimulatorCard) for card in registry().cards(kind)]
+    assert len(cards) > 20 and all(load_implementation(card) for card in cards)

@@ -71,7 +71,7 @@ def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Pre
         axes[1].legend()
     claims: dict[str, Any] = {
         f"r2_{name}": float(np.mean([v for v, l in zip(each_r2, letters, strict=True) if l == name]))
-        for name in set(letters)
+        for name in sorted(set(letters))
     }
     claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
     table = Table(["rank", "neuron", "type", "R2", f"RMSE [{target.unit}]"], rows, "best and worst neurons")
