@@ -123,7 +123,7 @@ def test_a_run_is_not_asked_about_data_that_changed_since(place: Path, command: 
 def test_a_run_is_asked_about_the_data_that_it_was_trained_on(place: Path) -> None:
     rewritten(place, lambda first, others: first)  # written anew, with the same content
     _, now = trained_of_run(of(place), None, "cpu", Reporter())
-    assert list(now.data.split.test) == of(place).read_info()["split"]["groups"]["test"]
+    assert list(now.dataset.split.test) == of(place).read_info()["split"]["groups"]["test"]
 
 
 def test_a_run_finds_its_own_data_in_another_place(place: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_run_finds_its_own_data_in_another_place(place: Path) -> None:
     (place / "worms.h5").unlink()
     told: list[Event] = []
     _, now = trained_of_run(of(place), [place / "moved.h5"], "cpu", Reporter(told.append))
-    assert now.data.split.as_dict() == split
+    assert now.dataset.split.as_dict() == split
     assert any("these are the data of the run" in event.text for event in told)
     assert not any(event.kind == "warning" for event in told)
 

@@ -27,11 +27,11 @@ PATHS = ["block/x.h5", "block/x/y.h5", "/dev/null/x.h5", "x" * 300 + ".h5"]
 def test_a_place_that_cannot_be_written(out, block, toy, good, place, refused):
     before = sorted(place.rglob("*"))
     for command in (
-        ["simulate", "toy", *SMALL],
-        ["preprocess", "cnn-lstm", "--data", good],
-        ["train", "cnn-lstm", "--data", good, "--device", "cpu"],
+        ["simulate", "toy", *SMALL, "--out"],
+        ["preprocess", "cnn-lstm", "--data", good, "--out"],
+        ["train", "cnn-lstm", "--data", good, "--device", "cpu", "--runs-dir"],
     ):
-        done = refused(1, *command, "--out", out)
+        done = refused(1, *command, out)
         assert done.error["kind"] == "storage" and "choose another place" in done.error["hint"]
     assert [p for p in sorted(place.rglob("*")) if ".cache" not in p.parts] == before
     assert block.read_text() == "mine"

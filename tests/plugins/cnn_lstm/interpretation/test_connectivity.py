@@ -128,7 +128,7 @@ def test_a_model_of_redrawn_networks_knows_none_that_it_has_not_seen(redrawn: Vo
     # Trained on one of them, it knows that one: nothing but the networks keeps it from being high.
     one = adapted("redraw")
     one.split = type(one.split)(one.split.train[:1], one.split.validation, one.split.test)
-    known = recovery.influence(trained(one).module, one, 0)
+    known = recovery.influence(trained(one).network, one, 0)
     assert scored(known, networks(one, one.split.train), EXCITATORY)["auc_I"][0] > 0.8
 
 

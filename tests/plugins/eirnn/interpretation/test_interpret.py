@@ -172,7 +172,7 @@ def test_cuts_take_what_they_name(trained):
 def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trained):
     lonely = make_trained(small_session(0))
     with torch.no_grad():
-        lonely.module.v.zero_()
+        lonely.network.v.zero_()
     claims = ablation.ablation_exhibit(lonely, tmp_path).claims
     assert claims["change_without_all recurrence"] == pytest.approx(0, abs=1e-4)
     rates = {name: rates for _, name, rates in ablation.ablated_rates(trained, rows_tested(trained.dataset))}

@@ -103,13 +103,15 @@ def fitted(recordings, make_trained):
 
 
 def test_ablation_switches_off_a_part_of_the_mean(fitted, tmp_path):
-    module, data = fitted.module, fitted.data
+    fitted_network, data = fitted.network, fitted.dataset
     rates = {name: rates for _, name, rates in ablation.ablated_rates(fitted, rows_tested(data))}
     inputs, known = of_tests(data), np.isfinite(rates["nothing"])
     with torch.no_grad():
-        linear = module.linear_rates(inputs).numpy()
-        network = module.network_rates(inputs).numpy()
-        cut = module.readout(module.states(inputs, weights=torch.zeros_like(module.weights))).numpy()
+        linear = fitted_network.linear_rates(inputs).numpy()
+        network = fitted_network.network_rates(inputs).numpy()
+        cut = fitted_network.readout(
+            fitted_network.states(inputs, weights=torch.zeros_like(fitted_network.weights))
+        ).numpy()
     expected = {
         "linear path (network alone)": network,
         "network (linear path alone)": linear,

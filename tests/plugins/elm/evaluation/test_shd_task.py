@@ -94,7 +94,7 @@ def test_digits_that_their_units_tell_are_learned(trained):
 
 def test_scores_are_those_of_scikit_learn(trained):
     family, model = trained
-    target = family.targets(model.data, model.config)[0]
+    target = family.targets(model.dataset, model.config)[0]
     prediction = family.predict(model, target)
     truth = np.concatenate([target.values[g].argmax(1) for g in target.groups])
     said = np.concatenate([prediction.values[g] for g in target.groups])
@@ -108,7 +108,7 @@ def test_scores_are_those_of_scikit_learn(trained):
 
 def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
     family, model = trained
-    data, target = model.data, family.targets(model.data, model.config)[0]
+    data, target = model.dataset, family.targets(model.dataset, model.config)[0]
     prediction = family.predict(model, target)
     rows = data.scored_rows("test")["speaker 4"]
     batch = data.batch(rows)
@@ -125,7 +125,7 @@ def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
 
 def test_the_loss_is_the_cross_entropy_of_the_last_step(trained):
     family, model = trained
-    batch = next(iter(model.data.batches("validation", seed=0, epoch=0)))
+    batch = next(iter(model.dataset.batches("validation", seed=0, epoch=0)))
     with torch.no_grad():
         y = model.network.forward_events(events_of(batch))[:, -1].double()
         found = float(family.validation_loss(model.network, batch, model.config))
@@ -135,7 +135,7 @@ def test_the_loss_is_the_cross_entropy_of_the_last_step(trained):
 
 def test_counts_of_the_baselines_are_those_of_the_spikes(trained):
     _, model = trained
-    data = model.data
+    data = model.dataset
     rows = data.utterances("test")[:3, None]
     found = counts(data, rows, 10, 35)
     for row, number in zip(found, rows[:, 0], strict=True):
@@ -150,7 +150,7 @@ def test_counts_of_the_baselines_are_those_of_the_spikes(trained):
 
 def test_exhibits_hold_what_the_model_says(trained, tmp_path):
     family, model = trained
-    target = family.targets(model.data, model.config)[0]
+    target = family.targets(model.dataset, model.config)[0]
     predictions = {target.name: family.predict(model, target)}
     (confused,) = family.evaluate_more(model, predictions, tmp_path)
     assert sum(row[1] for row in confused.table.rows) == 120 and confused.figure.is_file()
@@ -163,10 +163,10 @@ def test_exhibits_hold_what_the_model_says(trained, tmp_path):
 
 def test_the_diagnosis_counts_what_is_wrong(trained, tmp_path):
     family, model = trained
-    found = {f.check: f for f in family.diagnose_data(model.data.recordings, model.config)}
+    found = {f.check: f for f in family.diagnose_data(model.dataset.recordings, model.config)}
     assert found["readable"].verdict == found["missing-classes"].verdict == found["usable"].verdict == "PASS"
     assert found["shared-speakers"].verdict == "WARN" and found["shared-speakers"].value == "3 of 5 test speakers"
-    spikes = [recording.events["spike_s"] for recording in model.data.recordings.values()]
+    spikes = [recording.events["spike_s"] for recording in model.dataset.recordings.values()]
     late = np.concatenate(spikes) >= 1
     assert found["late-spikes"].value == pytest.approx(late.mean())
     assert {f.check for f in family.diagnose_model(model)} >= {"timescales", "dead-synapses"}
@@ -242,7 +242,7 @@ def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monk
 def test_targets_of_other_parts_are_predicted_for_their_own_samples(trained):
     family, model = trained
     for part in ("validation", "train"):
-        target = family.targets(model.data, model.config, part)[0]
+        target = family.targets(model.dataset, model.config, part)[0]
         prediction = family.predict(model, target)
         right = [(prediction.values[g].argmax(1) == observed.argmax(1)).mean() for g, observed in target.values.items()]
         assert np.mean(right) > 0.9

@@ -147,9 +147,9 @@ def test_without_the_data_of_the_run_its_names_are_still_those_of_its_weights(fi
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
     here, there = (trained_of_run(r, [path], "cpu", Reporter())[1] for r in (run, moved))
-    assert here.data.names == there.data.names
+    assert here.dataset.names == there.dataset.names
     family = registry().family("gat-lstm-v2")
-    predictions = [family.predict(t, family.targets(t.data, t.config)[0]).values for t in (here, there)]
+    predictions = [family.predict(t, family.targets(t.dataset, t.config)[0]).values for t in (here, there)]
     np.testing.assert_array_equal(predictions[0]["elsewhere-new"], predictions[1]["elsewhere-new"])
 
 

@@ -174,8 +174,8 @@ def edges_on_every_path(trained, group):
 
 def test_every_path_uses_the_edges_of_the_connectome_and_no_other(worms, looked_at):
     chemical, gap = connectome()
-    group = looked_at.data.split.test[1]
-    names = looked_at.data.worms[group].names
+    group = looked_at.dataset.split.test[1]
+    names = looked_at.dataset.worms[group].names
     expected = among(names, chemical | gap)
     assert len(expected) > 15
     found = edges_on_every_path(looked_at, group)
@@ -186,7 +186,7 @@ def test_every_path_uses_the_edges_of_the_connectome_and_no_other(worms, looked_
 
 def test_every_training_batch_carries_the_edges_of_its_worm(looked_at):
     chemical, gap = connectome()
-    data = looked_at.data
+    data = looked_at.dataset
     seen = set()
     for batch in data.batches("train", seed=1, epoch=0):
         worm = next(

@@ -26,7 +26,7 @@ def trained(walks, make_trained):
         model="gat-lstm-v1",
     )
     with torch.no_grad():  # tame, so that rollouts stay in reach
-        for parameter in made.module.parameters():
+        for parameter in made.network.parameters():
             parameter *= 0.3
     return made
 
