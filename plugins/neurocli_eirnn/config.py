@@ -26,7 +26,12 @@ class DataConfig(Section):
         " confirmation: trained on all others, scored on these; all: no cut, as for sessions of known rates",
     )
     test: float = Field(0.2, gt=0, lt=1, description="share of trials that are scored, within low and high reward")
-    validation: float = Field(0.1, gt=0, lt=1, description="share of the training trials that choose the epoch")
+    validation: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the training trials that choose the epoch; 0: all are trained on, and the last epoch stays",
+    )
     reward_cue: bool = Field(
         False,
         description="a further input while a target is on: 0.2 where the trial's label promises a high reward, else -0.2",
@@ -55,7 +60,7 @@ class V2Model(Section):
     input_scale: float = Field(0.3, gt=0, description="input weights start uniform between minus and plus this")
     start_sd: float = Field(0.1, ge=0, description="sd over units of the state before the first bin, at the start")
     linear_weight: float = Field(
-        0.5,
+        0.4,
         ge=0,
         lt=1,
         description="of a ridge regression on event and time, fitted before and fixed, in the mean of rates with it; 0: none",
@@ -79,12 +84,12 @@ class V2Loss(Section):
 class V2Config(FamilyConfig):
     """Options of eirnn-v2."""
 
-    data: DataConfig = DataConfig(reward_cue=True)
+    data: DataConfig = DataConfig(reward_cue=True, validation=0.0)
     model: V2Model = V2Model()
     loss: V2Loss = V2Loss()
     train: TrainConfig = TrainConfig(
-        epochs=400,
-        batch_size=128,
+        epochs=200,
+        batch_size=32,
         optimizer="adamw",
         learning_rate=2e-2,
         weight_decay=1e-3,

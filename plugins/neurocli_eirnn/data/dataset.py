@@ -100,7 +100,7 @@ class SessionData(Dataset):
         return self.session.labels.get(name, np.zeros(self.session.trials, np.int64))
 
     def training_rates(self) -> NDArray[np.float32]:
-        """Rates of the trials that are trained on [trial, time, neuron], without those that choose the epoch."""
+        """Rates of the trials that are trained on [trial, time, neuron], without any that choose the epoch."""
         return self.rates[self.rows(self.split.train)]
 
     def fitted_rows(self) -> NDArray[np.int64]:
@@ -276,8 +276,8 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
     """The published split: trials shuffled within low and within high reward, int(share) of each held out for the test; test = 0
     holds out none.
 
-    The trials that choose the epoch come out of the others, so that no scored trial ever chooses anything. Raises DataError
-    for too few trials.
+    The trials that choose the epoch, none with validation = 0, come out of the others, so that no scored trial ever chooses
+    anything. Raises DataError for too few trials.
     """
     random = np.random.RandomState(seed)  # the published generator, so that its split comes out
     tested: list[int] = []
@@ -289,7 +289,7 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
         tested += rows[:n].tolist()
         rest += rows[n:].tolist()
     chosen = random.permutation(np.sort(rest))
-    n_validation = max(1, int(validation * len(rest)))
+    n_validation = max(1, int(validation * len(rest))) if validation else 0
     if (not tested and test) or len(rest) - n_validation < 2:
         raise DataError(
             f"{len(groups)} trials are too few to be split into training, validation and test",

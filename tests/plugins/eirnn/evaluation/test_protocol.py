@@ -70,6 +70,16 @@ def test_confirmation_scores_exactly_the_trials_that_development_left(session):
     assert len(tested) == 1
 
 
+def test_no_trial_chooses_the_epoch_unless_asked(session):
+    """All of them are trained on; asked for, those that choose are of these, and the scored ones stay."""
+    _, _, data = adapted(session)
+    _, _, choosing = adapted(session, validation=0.1)
+    assert not data.split.validation and data.steps("validation") == 0
+    assert len(choosing.split.validation) == int(0.1 * len(data.split.train))
+    assert {*choosing.split.train, *choosing.split.validation} == {*data.split.train}
+    assert choosing.split.test == data.split.test
+
+
 def test_the_cut_is_by_the_number_in_the_file_whatever_is_chosen():
     names = [f"trial-{n:04d}" for n in (3, 8, 11, 12)]
     assert confirmation(names).tolist() == [True, False, True, False]

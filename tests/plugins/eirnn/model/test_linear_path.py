@@ -89,7 +89,7 @@ def test_the_network_learns_by_itself_and_the_linear_path_stays(recordings):
     assert all(p.grad is not None for p in network.parameters())
     for (name, value), other in zip(network.named_parameters(), without.parameters(), strict=True):
         assert torch.equal(value, other), name
-    batch = next(data.batches("validation", seed=0, epoch=0))
+    batch = data.batch(rows_tested(data))
     assert family.validation_loss(network, batch, config) == family.validation_loss(without, batch, bare)
     weights = network.weights.detach()
     assert ((weights >= 0).all(0) | (weights <= 0).all(0)).all()
@@ -103,20 +103,19 @@ def fitted(recordings, make_trained):
 
 
 def test_ablation_switches_off_a_part_of_the_mean(fitted, tmp_path):
-    fitted_network, data = fitted.network, fitted.dataset
+    whole, data = fitted.network, fitted.dataset
     rates = {name: rates for _, name, rates in ablation.ablated_rates(fitted, rows_tested(data))}
     inputs, known = of_tests(data), np.isfinite(rates["nothing"])
+    weight = fitted.config.model.linear_weight
     with torch.no_grad():
-        linear = fitted_network.linear_rates(inputs).numpy()
-        network = fitted_network.network_rates(inputs).numpy()
-        cut = fitted_network.readout(
-            fitted_network.states(inputs, weights=torch.zeros_like(fitted_network.weights))
-        ).numpy()
+        linear = whole.linear_rates(inputs).numpy()
+        network = whole.network_rates(inputs).numpy()
+        cut = whole.readout(whole.states(inputs, weights=torch.zeros_like(whole.weights))).numpy()
     expected = {
         "linear path (network alone)": network,
         "network (linear path alone)": linear,
-        "all recurrence": (cut + linear) / 2,
-        "nothing": (network + linear) / 2,
+        "all recurrence": (1 - weight) * cut + weight * linear,
+        "nothing": (1 - weight) * network + weight * linear,
     }
     for name, value in expected.items():
         assert rates[name][known] == pytest.approx(value[known], rel=1e-4, abs=1e-4), name
