@@ -34,7 +34,8 @@ def model_of(name: str | None) -> ModelCard:
     known = {card.name: card for card in cards}
     if aliases.get(name, name) not in known:
         raise UnknownName.among("family", name, [*families, *known, *aliases])
-    return known[aliases.get(name, name)]
+    card: ModelCard = known[aliases.get(name, name)]
+    return card
 
 
 def families_shown() -> list[str]:

@@ -55,7 +55,7 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
     first = scores.against(MODEL, skill["best_baseline"], verdict, f"{demo['simulations']} simulations of one cell")
     table = scores.markdown(["soma RMSE (mV)", "AUC of output spikes"], demo["scores"], [".2f", ".3f"], costs=True)
     text = (
-        f"{demo['simulations']} simulations of one cell held out, 95 % intervals over them. The GRU has the neuron's windows, number of parameters and twice its steps; an LSTM and a TCN like it stand in docs/elm.md. RMSE against "
+        f"{demo['simulations']} simulations of one cell held out, 95 % intervals over them. LSTM, GRU and TCN have the neuron's windows, its number of parameters and, in this quick form, 1.5 times its steps; their full form stands in docs/elm.md. RMSE against "
         f"{skill['best_baseline']}: {scores.difference(skill['paired'], unit='mV')}."
     )
     confirmed = _confirmed(cells)
