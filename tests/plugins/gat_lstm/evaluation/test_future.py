@@ -143,7 +143,7 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
                 "gat-lstm-v2",
                 "--data",
                 tmp_path / "worms.h5",
-                "--out",
+                "--runs-dir",
                 tmp_path / normalisation,
                 *quick,
                 *small,
