@@ -113,7 +113,7 @@ def numbers(value: Any) -> Any:
 def main(models: list[str]) -> None:
     """Record these models anew, and keep what is there of the others."""
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"models": {}}
-    if kept.get("machine") != machine() and models:
+    if kept["models"] and models and kept.get("machine") != machine():
         sys.exit("the file was recorded on another processor: record all models")
     for model in models or MODELS:
         kept["models"][model] = behaviour(model)
