@@ -11,13 +11,15 @@ from sklearn.linear_model import Ridge
 
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_eirnn import baselines, event_time, recovery
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.readers.matfile import read_session
 from neurocli_eirnn.diagnosis.references import score
+from neurocli_eirnn.evaluation import baselines
 from neurocli_eirnn.evaluation.gru import fit_gru, gru_rates
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 from neurocli_eirnn.evaluation.targets import BY_LOCATION, from_whole_trials, targets
+from neurocli_eirnn.interpretation import recovery
+from neurocli_eirnn.model import event_time
 from neurocli_eirnn.model.ridge import fit_ridge
 from neurocli_eirnn.simulation.example import small_session
 from neurocli_eirnn.simulation.parameters import ScSessionConfig

@@ -10,7 +10,6 @@ import pytest
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
-from neurocli_elm.model.control import untrained_neuron
 from neurocli_elm.simulation.example import small_cells
 
 STEPS, CUT = 1800, 1200
@@ -53,7 +52,7 @@ def predictions(cells, version, compiled, train, references):
     names = cells.groups
     data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
     target = family.targets(data, config)[0]
-    trained = TrainedModel(untrained_neuron(config, data.spec, version, 0), config, data, 0, [])
+    trained = TrainedModel(family.untrained(config, data.spec, 0), config, data, 0, [])
     found = {"model": family.predict(trained, target)}
     if references:
         found |= {p.name: p.predict(target) for p in family.baselines(data, config)}

@@ -11,8 +11,9 @@ import pymatreader
 import pytest
 
 from neurocli.errors import ConfigError, DataError, MissingDependency
+from neurocli_gat_lstm.graph import atlas
 from neurocli_gat_lstm.graph.connectome import load_connectome, positions
-from neurocli_gat_lstm.graph.graph import KINDS, WEIGHTS, Graph, atlas, graph_among
+from neurocli_gat_lstm.graph.graph import KINDS, WEIGHTS, Graph, graph_among
 from neurocli_gat_lstm.graph.names import canonical, hermaphrodite
 from neurocli_gat_lstm.graph.rewiring import Bundles, rewire
 
