@@ -81,8 +81,9 @@ class Network:
 
 @pytest.fixture(scope="module")
 def rows(newton) -> np.ndarray:
-    """The trials that are trained on."""
-    return newton.split("ordered", development=True)[0]
+    """The trials that are trained on: all that are not scored, since none chooses the epoch."""
+    train, held, _ = newton.split("ordered", development=True)
+    return np.sort(np.concatenate([train, held]))
 
 
 @pytest.fixture(scope="module")
