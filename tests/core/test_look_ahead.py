@@ -219,7 +219,7 @@ def test_targets_that_depend_on_later_samples_are_caught() -> None:
             (target,) = super().targets(data, config, part)
             last = {g: at[np.abs(data.recordings[g].signal[at + 1, 0]) < 3] for g, at in target.origins.items()}
             targets = {g: data.recordings[g].signal[at + 1] for g, at in last.items()}
-            return [dataclasses.replace(target, origins=last, targets=targets)]
+            return [dataclasses.replace(target, origins=last, values=targets)]
 
     assert "the target" in seen_by(report_of(Choosy()))
 
@@ -322,6 +322,6 @@ def test_the_contract_kit_asks_it_of_every_plugin(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(conformance.Broken, match="sees"):
         conformance._looks_ahead(made)
     made.values["family"] = Toy()
-    made.values["trained"] = dataclasses.replace(trained, data=Toy().adapt(recordings, FamilyConfig()))
+    made.values["trained"] = dataclasses.replace(trained, dataset=Toy().adapt(recordings, FamilyConfig()))
     assert "predictions" in conformance._looks_ahead(made)
     assert conformance._looks_ahead in [step for step, _ in conformance._STEPS]

@@ -61,7 +61,7 @@ def test_skill_along_the_connectome_is_that_of_the_baseline(worms):
     board = Scoreboard([SkillOverPersistence()])
     (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
     for target in targets(data, data.config, "test"):
-        board.add(target, row.name, "baseline", row.in_a_sentence(target))
+        board.add(target, row.name, "baseline", row.predict(target))
     expected = [score.value for score in board.scores if score.subset == "all"]
     assert ForecastsAlong(data).skill(data.wiring.allowed(1)) == pytest.approx(expected, abs=2e-3)
 
@@ -151,7 +151,7 @@ def test_a_connectome_that_changed_under_its_name_is_asked_anew(worms, tmp_path,
         data = WormData(worms, config)
         (row,) = [b for b in baselines(data, data.config) if b.name == VAR_ON_GRAPH]
         first = targets(data, data.config, "test")[0]
-        answered = np.concatenate([v.ravel() for v in row.in_a_sentence(first).values.values()])
+        answered = np.concatenate([v.ravel() for v in row.predict(first).values.values()])
         return float(np.nansum(answered)), float(wiring_test(data, shuffles=2, hops=(1,)).real[1][0])
 
     names = WormData(worms, V2Config(**SMALL)).names

@@ -74,7 +74,7 @@ def test_a_pair_that_is_no_edge_scores_nothing(trained, scores):
 
 def test_other_recordings_have_no_truth(walks, make_trained, trained):
     assert recovery.has_truth(trained.dataset)
-    assert not recovery.has_truth(make_trained(walks(3)).data)
+    assert not recovery.has_truth(make_trained(walks(3)).dataset)
 
 
 def test_random_networks_have_the_trained_weights_in_another_order_and_the_same_linear_path(trained, scores):
