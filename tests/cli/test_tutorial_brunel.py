@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_brunel_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted, reported = outputs_of("brunel.md", tmp_path)
     assert "rate_hz" in simulated and "leak" in diagnosed and "best_epoch" in trained

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_eirnn_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("eirnn.md", tmp_path)
     assert "psth_range_hz" in simulated and "event-order" in diagnosed and "best_epoch" in trained

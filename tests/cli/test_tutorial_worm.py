@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_worm_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("worm.md", tmp_path)
     assert "silenced" in simulated and "coverage" in diagnosed and "best_epoch" in trained
