@@ -76,11 +76,11 @@ def refused() -> Callable[..., Done]:
 
     def ask(code: int, *words: object) -> Done:
         done = neuro(*words, "--json")
-        prediction = done.envelope
-        assert (done.code, prediction["ok"], prediction["schema"]) == (code, False, 1), done
-        assert set(prediction["error"]) == {"kind", "message", "where", "hint", "exit"}
-        assert prediction["error"]["exit"] == code and prediction["error"]["kind"] != "bug"
-        assert all(prediction["error"][key] for key in ("message", "where", "hint")), prediction
+        envelope = done.envelope
+        assert (done.code, envelope["ok"], envelope["schema"]) == (code, False, 1), done
+        assert set(envelope["error"]) == {"kind", "message", "where", "hint", "exit"}
+        assert envelope["error"]["exit"] == code and envelope["error"]["kind"] != "bug"
+        assert all(envelope["error"][key] for key in ("message", "where", "hint")), envelope
         return done
 
     return ask

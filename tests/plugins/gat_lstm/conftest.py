@@ -220,6 +220,6 @@ def neuro() -> Callable[..., SimpleNamespace]:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run([str(word) for word in (*words, "--json")])
         assert "Traceback" not in out.getvalue() + err.getvalue()
-        return SimpleNamespace(code=code, predict=json.loads(out.getvalue()), err=err.getvalue())
+        return SimpleNamespace(code=code, envelope=json.loads(out.getvalue()), err=err.getvalue())
 
     return ask

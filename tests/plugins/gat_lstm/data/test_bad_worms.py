@@ -30,8 +30,8 @@ def refused(neuro, tmp_path):
             "--epochs=1",
             *options,
         )
-        assert done.code == 3 and not done.predict["ok"], done
-        error = done.predict["error"]
+        assert done.code == 3 and not done.envelope["ok"], done
+        error = done.envelope["error"]
         assert error["kind"] in ("data", "leak") and all(error[k] for k in ("message", "where", "hint")), error
         return " | ".join((error["message"], error["where"], error["hint"]))
 
@@ -65,7 +65,7 @@ def test_a_sound_set_is_fine(walks, neuro, tmp_path):
         f"--set=model.connectome={tmp_path / 'edges.csv'}",
     )
     assert done.code == 0, done
-    assert any("3 edges among 4 neurons" in line for line in done.predict["data"]["notes"])
+    assert any("3 edges among 4 neurons" in line for line in done.envelope["data"]["notes"])
 
 
 def test_a_recording_shorter_than_the_window(walks, refused):

@@ -43,10 +43,10 @@ def evaluated(walks, neuro, tmp_path_factory):
     root = place / "runs"
     trained = neuro("train", "gat-lstm-v2", "--data", place / "worms.h5", "--runs-dir", root, *FAST)
     assert trained.code == 0, trained
-    run = RunFolder(trained.predict["data"]["run"])
+    run = RunFolder(trained.envelope["data"]["run"])
     done = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert done.code == 0, done
-    return run, done.predict["data"], root
+    return run, done.envelope["data"], root
 
 
 def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
@@ -70,14 +70,14 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
 def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
     run, _, root = evaluated
     assert RunFolder.find(root, "latest").name == run.name != list_runs(root)[0].name
-    rows = neuro("runs", "--runs-dir", root).predict["data"]["runs"]
+    rows = neuro("runs", "--runs-dir", root).envelope["data"]["runs"]
     assert [row["control_of"] for row in rows].count(run.name) == 3
 
 
 def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
     run, prediction, root = evaluated
     none = next(row["run"] for row in prediction["controls"] if row["control"] == "none graph")
-    options = neuro("compare", run.path, none, "--runs-dir", root).predict["data"]["options"]
+    options = neuro("compare", run.path, none, "--runs-dir", root).envelope["data"]["options"]
     assert options == {RunFolder(none).name: {"model.graph": '"real" → "none"'}}
 
 
@@ -116,9 +116,9 @@ def test_finished_controls_are_found_again(evaluated, neuro):
     run, prediction, root = evaluated
     again = neuro("evaluate", run.path, "--controls", "--runs-dir", root)
     assert again.code == 0 and len(list_runs(root)) == 4
-    assert again.predict["data"]["controls"] == prediction["controls"]
+    assert again.envelope["data"]["controls"] == prediction["controls"]
     assert "training it" not in again.err
-    rows = [s for s in again.predict["data"]["scores"] if s["metric"] == "S" and s["subset"] == "all"]
+    rows = [s for s in again.envelope["data"]["scores"] if s["metric"] == "S" and s["subset"] == "all"]
     assert {s["value"] for s in rows if s["name"] == "persistence"} == {0.0}
 
 

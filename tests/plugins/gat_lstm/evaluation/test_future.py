@@ -150,8 +150,8 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
             ),
             *("--set", f"data.normalisation={normalisation}"),
         )
-        assert made.code == 0, made.predict
-        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).predict["data"]
+        assert made.code == 0, made.envelope
+        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).envelope["data"]
         assert found["protocol"]["leaky"] is (normalisation == "whole")
         assert found["protocol"]["groups"]["test"] == worms.groups
 

@@ -39,7 +39,7 @@ def finished(walks, neuro, tmp_path_factory):
     walks(4).save(path)
     done = neuro("train", "gat-lstm-v2", "--data", path, "--runs-dir", place / "runs", *FAST)
     assert done.code == 0, done
-    return RunFolder(done.predict["data"]["run"]), path
+    return RunFolder(done.envelope["data"]["run"]), path
 
 
 def test_a_run_over_folds_says_so_and_has_a_network_for_each(finished):
@@ -213,7 +213,7 @@ def test_a_single_worm_can_be_prepared(walks, neuro, tmp_path):
     RecordingSet.of([walks(1)["lab-w0"]], meta={"kind": "worm"}).save(path)
     done = neuro("preprocess", "gat-lstm-v2", "--data", path, "--out", out)
     assert done.code == 0 and RecordingSet.open(out).groups == ["lab-w0"]
-    assert done.predict["data"]["protocol"]["split"] == "not split"
+    assert done.envelope["data"]["protocol"]["split"] == "not split"
 
 
 def named(files):
@@ -234,7 +234,7 @@ def real_run(folder, neuro, tmp_path_factory):
         "--epochs=1",
     )
     assert done.code == 0, done
-    return RunFolder(done.predict["data"]["run"])
+    return RunFolder(done.envelope["data"]["run"])
 
 
 @pytest.mark.realdata
@@ -264,4 +264,4 @@ def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, n
     assert all(np.isfinite(prediction.values[g][np.isfinite(target.values[g])]).all() for g in target.groups)
     assert all(trained.dataset.graph_of(trained.dataset.worms[g]).edge_index.shape[1] == 0 for g in target.groups)
     done = neuro("train", "gat-lstm-v2", *named(files), "--runs-dir", tmp_path, *FAST, "--set=data.neurons=all")
-    assert done.code == 3 and "GFP" in done.predict["error"]["message"]
+    assert done.code == 3 and "GFP" in done.envelope["error"]["message"]
