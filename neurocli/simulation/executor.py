@@ -78,7 +78,7 @@ class ProcessExecutor:
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.workers:
-                    _give(_Worker(), waiting.popleft(), busy)
+                    _give(_Worker(waiting[0]), waiting.popleft(), busy)
                 wait([handle for worker in busy for handle in worker.handles])
                 for worker in [w for w in busy if w.ready]:
                     task = busy[worker]
@@ -97,13 +97,13 @@ class ProcessExecutor:
 class _Worker:
     """One process with a pipe to it, which holds at most one task."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: Task) -> None:
         # spawn: a fork would inherit what brian2 and torch hold in memory, and locks held by threads.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
         try:
-            with _environment(dict.fromkeys(VARIABLES, "1")), _nameless_main():
+            with _environment(dict.fromkeys(VARIABLES, "1")), _script_left_alone(task):
                 self._process.start()
             theirs.close()
         except BaseException:  # ^C while it starts: nobody else knows of it yet, and our own end would wait for its end
@@ -194,10 +194,14 @@ def _signal_name(number: int) -> str:
 
 
 @contextlib.contextmanager
-def _nameless_main() -> Iterator[None]:
-    """Processes that start inside do not run the caller's script again: a script without a guard of its own may simulate."""
+def _script_left_alone(task: Task) -> Iterator[None]:
+    """Processes that start inside do not run the caller's script again: a script without a guard of its own may simulate.
+
+    Where the task's code stands in the script itself, they must.
+    """
     main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
+    if b"__main__" not in pickle.dumps(task):
+        sys.modules["__main__"] = types.ModuleType("__main__")
     try:
         yield
     finally:

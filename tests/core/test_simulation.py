@@ -367,3 +367,16 @@ def test_a_script_without_a_guard_may_simulate(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "[(0, 1), (1, 2), (2, 3)]\n"), done.stderr
+
+
+def test_a_script_with_a_guard_may_hold_the_simulator_itself(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from functools import partial\n"
+        "from neurocli.simulation.executor import ProcessExecutor, Task\n"
+        "def add(a, b):\n    return a + b\n"
+        "if __name__ == '__main__':\n"
+        "    print(sorted(ProcessExecutor(2).run([Task(n, str(n), partial(add, n, 1)) for n in range(3)])))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[(0, 1), (1, 2), (2, 3)]\n"), done.stderr
