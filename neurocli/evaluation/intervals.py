@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,14 @@ _LINKS: dict[Link, tuple[Callable[..., NDArray[np.float64]], Callable[..., NDArr
     "logit": (special.logit, special.expit),
     "fisher": (np.arctanh, np.tanh),
 }
+
+
+class Estimate(NamedTuple):
+    """A value and its 95 % interval, NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,12 @@ def mean_interval(
     total, sums = float(weight.sum()), weight * values
     without = (sums.sum() - sums) / (total - weight)
     return interval_from_left_out(float(sums.sum() / total), without, link=link, weights=weight)
+
+
+def mean_estimate(values: NDArray[np.float64], link: Link = "identity") -> Estimate:
+    """Mean of one value per group with its interval, values [group]; what is not a number is left out."""
+    known = np.asarray(values, np.float64)[np.isfinite(values)]
+    return Estimate(float(known.mean()) if len(known) else math.nan, *mean_interval(known, link))
 
 
 def paired(metric: Metric, first: NDArray[np.float64], second: NDArray[np.float64]) -> Paired:

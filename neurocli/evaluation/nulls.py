@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CHEAP_NULLS = 99
-"""How many nulls are made where one costs little: the least p is then .01."""
-
 
 def permutation_p(value: float, nulls: Iterable[float], higher: bool = True) -> float:
     """One-sided p: (1 + number of nulls at least as good) / (1 + number of nulls); NaN without any, or without a value.

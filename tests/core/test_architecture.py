@@ -26,8 +26,8 @@ RANK = {
     "cli": 7,
     "__main__": 8,
 }
-# Within one rank: a diagnosis may ask for scores, and everyone may ask for a trained model.
-ALSO = {("diagnosis", "evaluation"), ("config", "runs"), ("runs", "config")}
+# Within one rank: a diagnosis may ask for scores, and what is interpreted has intervals and nulls as scores have.
+ALSO = {("diagnosis", "evaluation"), ("interpretation", "evaluation"), ("config", "runs"), ("runs", "config")}
 FAMILIES = sorted(p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name.startswith("neurocli_"))
 
 

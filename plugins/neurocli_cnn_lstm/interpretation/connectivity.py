@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.intervals import mean_interval
-from neurocli.evaluation.metrics import Link
-from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
+from neurocli.evaluation.intervals import Estimate, mean_estimate
+from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.target import Cost, Meter
+from neurocli.interpretation.shuffling import CHEAP_NULLS, pairs_exchanged
+from neurocli.interpretation.weight_matrix import draw_weights
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -51,18 +52,18 @@ def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     elsewhere = _elsewhere(trained, data, excitatory, rng)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
+    own_bands = _bands(learned, elsewhere, networks, excitatory)
     for name, matrix, nulls, cost in [("model", learned, elsewhere, own_cost), *_without_model(data, excitatory, rng)]:
-        found = scored(matrix, networks, excitatory)
-        bands = _bands(found, nulls, networks, excitatory)
-        rows.append([name, *_cells(found, bands), cost.cpu_s, cost.parameters])
+        estimates = scored(matrix, networks, excitatory)
+        bands = own_bands if name == "model" else _bands(matrix, nulls, networks, excitatory)
+        rows.append([name, *_cells(estimates, bands), cost.cpu_s, cost.parameters])
         key = name.replace(" ", "_").replace("-", "_")
-        claims |= {f"{score}_{key}": value for score, (value, _, _) in found.items()}
+        claims |= {f"{score}_{key}": estimate.value for score, estimate in estimates.items()}
         claims |= {f"p_{score}_{key}": bands[score].p for score in KEYS[:2]}
-    bands = _bands(scored(learned, networks, excitatory), elsewhere, networks, excitatory)
-    rows.append(["the model's weights, shuffled", *_null_cells(bands), None, None])
-    for score in KEYS:
-        claims |= {f"{score}_shuffled_weights": bands[score].mean}
-        claims |= {f"{score}_shuffled_weights_{end}": getattr(bands[score], end) for end in ("low", "high")}
+    rows.append(["the model's weights, shuffled", *_null_cells(own_bands), None, None])
+    for score, band in own_bands.items():
+        claims[f"{score}_shuffled_weights"] = band.mean
+        claims |= {f"{score}_shuffled_weights_low": band.low, f"{score}_shuffled_weights_high": band.high}
     path = figures / "connectivity.png"
     _figure(path, networks[0], learned)
     columns = ["", "AUC E", "p", "AUC I", "p", "correlation", "CPU-s", "parameters"]
@@ -72,15 +73,13 @@ def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
 
 def scored(
     matrix: NDArray[np.float64], networks: Sequence[NDArray[np.float64]], excitatory: NDArray[np.bool_]
-) -> dict[str, tuple[float, float, float]]:
-    """Score → (mean over networks, low, high) of a matrix [post, pre]; no interval for fewer than three networks."""
+) -> dict[str, Estimate]:
+    """Score → mean over networks of a matrix [post, pre]; no interval for fewer than three networks."""
     each = [recovery.scores(matrix, weights, excitatory) for weights in networks]
-    found = {}
-    for key in KEYS:
-        values = np.array([scores[key] for scores in each])
-        link: Link = "fisher" if key == "correlation" else "logit"
-        found[key] = float(values.mean()), *mean_interval(values, link=link)
-    return found
+    return {
+        key: mean_estimate(np.array([scores[key] for scores in each]), "fisher" if key == "correlation" else "logit")
+        for key in KEYS
+    }
 
 
 def _elsewhere(
@@ -88,11 +87,11 @@ def _elsewhere(
 ) -> list[NDArray[np.float64]]:
     """Influence matrices of the trained model with its weights in other places."""
     structured = isinstance(trained.network, StructuredCnnLstm)
-    found = []
+    matrices = []
     for number in range(CHEAP_NULLS if structured else FEW_NULLS):
-        network = recovery.weights_elsewhere(trained.network, excitatory, rng)
-        found.append(recovery.influence(network, data, trained.seed + number, windows=4, length=8))
-    return found
+        network = recovery.with_weights_elsewhere(trained.network, excitatory, rng)
+        matrices.append(recovery.influence(network, data, trained.seed + number, windows=4, length=8))
+    return matrices
 
 
 def _without_model(
@@ -102,11 +101,10 @@ def _without_model(
     training = [group for group in data.split.train if group in data.place]
     if not training:
         return []
-    found = []
+    measured = []
     if can_start_from_ridge(data):
         ridge = ridge_of_resets(data)
-        matrix = ridge.values["coefficients"].sum(0)
-        found.append(("ridge of resets", matrix, ridge.cost or Cost()))
+        measured.append(("ridge of resets", ridge.values["coefficients"].sum(0), ridge.cost or Cost()))
     for name, measure, lags in (
         ("spike-triggered change", recovery.triggered_change, recovery.LAGS),
         ("spike correlation", recovery.spike_correlation, len(recovery.CORRELATION_LAGS)),
@@ -114,27 +112,27 @@ def _without_model(
         meter = Meter()
         with meter.fitting():
             matrix = measure(data, training)
-        found.append((name, matrix, Cost(meter.cpu_s, lags * matrix.size)))
+        measured.append((name, matrix, Cost(meter.cpu_s, lags * matrix.size)))
     return [
-        (name, matrix, [recovery.pairs_shuffled(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)], cost)
-        for name, matrix, cost in found
+        (name, matrix, [pairs_exchanged(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)], cost)
+        for name, matrix, cost in measured
     ]
 
 
 def _bands(
-    found: dict[str, tuple[float, float, float]],
+    matrix: NDArray[np.float64],
     nulls: list[NDArray[np.float64]],
     networks: Sequence[NDArray[np.float64]],
     excitatory: NDArray[np.bool_],
 ) -> dict[str, NullBand]:
-    drawn = [scored(matrix, networks, excitatory) for matrix in nulls]
-    return {key: NullBand.of(found[key][0], np.array([scores[key][0] for scores in drawn])) for key in KEYS}
+    """Score → its value for the matrix among those of the nulls."""
+    own, *others = (scored(each, networks, excitatory) for each in (matrix, *nulls))
+    return {key: NullBand.of(own[key].value, np.array([other[key].value for other in others])) for key in KEYS}
 
 
-def _cells(found: dict[str, tuple[float, float, float]], bands: dict[str, NullBand]) -> list[Any]:
+def _cells(estimates: dict[str, Estimate], bands: dict[str, NullBand]) -> list[Any]:
     cells: list[Any] = []
-    for key in KEYS:
-        value, low, high = found[key]
+    for key, (value, low, high) in estimates.items():
         cells.append(value if not np.isfinite(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]")
         cells += [bands[key].p] if key != "correlation" else []
     return cells
@@ -142,8 +140,7 @@ def _cells(found: dict[str, tuple[float, float, float]], bands: dict[str, NullBa
 
 def _null_cells(bands: dict[str, NullBand]) -> list[Any]:
     cells: list[Any] = []
-    for key in KEYS:
-        band = bands[key]
+    for key, band in bands.items():
         cells.append(f"{band.mean:.3f} ({band.low:.3f} to {band.high:.3f})")
         cells += [None] if key != "correlation" else []
     return cells
@@ -151,19 +148,19 @@ def _null_cells(bands: dict[str, NullBand]) -> list[Any]:
 
 def _note(trained: TrainedModel, networks: int, shared: bool) -> str:
     nulls = CHEAP_NULLS if isinstance(trained.network, StructuredCnnLstm) else FEW_NULLS
-    said = [
+    sentences = [
         f"p: of {nulls} copies of the model whose weights lie in other places (synapses within sender type), and of {CHEAP_NULLS} "
         "shuffles of the pairs within sender type for what needs no model; last row: mean and 95 % range of those copies",
         "the ridge regression of the next voltage on resets, the spike-triggered change of voltage, and the correlation of spikes one to three "
         "samples apart need no model: from the training runs",
     ]
     if shared:
-        said.append("one network: no interval, and nothing is said of other networks")
+        sentences.append("one network: no interval, and nothing is said of other networks")
     else:
-        said.append(
+        sentences.append(
             f"every run has a network of its own, here those of {networks} test runs: no model can know them, one half is expected"
         )
-    return "; ".join(said)
+    return "; ".join(sentences)
 
 
 def _figure(path: Path, weights: NDArray[np.float64], learned: NDArray[np.float64]) -> None:
@@ -173,6 +170,5 @@ def _figure(path: Path, weights: NDArray[np.float64], learned: NDArray[np.float6
             (axes[1], learned, "influence on the forecast [z]"),
         ):
             limit = np.percentile(np.abs(matrix), 99.5) or 1
-            image = axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            figure.colorbar(draw_weights(axis, matrix, float(limit)), ax=axis)
             axis.set(title=title, xlabel="from neuron", ylabel="to neuron")
-            figure.colorbar(image, ax=axis)

@@ -107,11 +107,11 @@ def _around_resets(trace: LstmTrace, batch: Any, data: Any, *, per_neuron: bool)
     where = np.argwhere(onset)
     steps = onset.shape[1]
     where = where[(where[:, 1] + _AROUND[0] >= 0) & (where[:, 1] + _AROUND[-1] < steps)]
-    found = {}
+    around = {}
     for key in _NAMES:
         gate = getattr(trace, key).mean(-1).numpy()
         column = where[:, 2] if per_neuron else np.zeros(len(where), int)
-        found[key] = np.array(
+        around[key] = np.array(
             [gate[where[:, 0], where[:, 1] + t, column].mean() if len(where) else np.nan for t in _AROUND]
         )
-    return found
+    return around

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from neurocli.evaluation.target import Prediction
+from neurocli.interpretation.weight_matrix import draw_weights
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -38,9 +39,8 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
         weight, conv = network.synapse.weight.detach().numpy(), network.membrane.conv.weight.detach().numpy()
         with saved_figure(path, ncols=2, width=9, height=3.6) as (figure, axes):
             limit = np.abs(weight).max() or 1
-            image = axes[0].imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            figure.colorbar(draw_weights(axes[0], weight, float(limit)), ax=axes[0])
             axes[0].set(title="learned synapses", xlabel="from neuron", ylabel="to neuron")
-            figure.colorbar(image, ax=axes[0])
             for k, filter_ in enumerate(conv[:, 0]):
                 axes[1].plot(-np.arange(conv.shape[2]) * trained.dataset.spec["dt_ms"], filter_, "o-", label=f"{k}")
             axes[1].set(title="membrane filters on the own voltage", xlabel="lag [ms]", ylabel="weight")
@@ -62,14 +62,8 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
                 title=f"convolution {number}: time step to time step", xlabel="input sample", ylabel="output sample"
             )
             rows.append([number, *conv_layer.weight.shape, float(strength.mean()), float(strength[:, -10:].mean())])
-    columns = [
-        "convolution",
-        "out (time)",
-        "in (time)",
-        "kernel (neuron index)",
-        "mean norm",
-        "mean norm, last 10 samples",
-    ]
+    columns = ["convolution", "out (time)", "in (time)", "kernel (neuron index)"]
+    columns += ["mean norm", "mean norm, last 10 samples"]
     note = "the kernel slides over neuron index, where neighbours are no neighbours"
     return Exhibit("filters", "Convolution filters", Table(columns, rows, note), path)
 
@@ -83,11 +77,11 @@ def _forecast(trained: TrainedModel, batch: dict[str, torch.Tensor]) -> torch.Te
 
 def _contexts(trained: TrainedModel, length: int, each: int) -> dict[str, torch.Tensor]:
     data: Any = trained.dataset
-    parts = []
+    batches = []
     for group in data.split.test:
         origins = np.linspace(trained.config.evaluate.context, data.place[group][2] - 2, each).astype(np.int64)
-        parts.append(data.contexts(group, origins, length))
-    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+        batches.append(data.contexts(group, origins, length))
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
 def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:

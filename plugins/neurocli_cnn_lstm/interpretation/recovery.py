@@ -11,8 +11,11 @@ import copy
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
+from neurocli.interpretation.pairs import between_neurons, pairs_by_sender
+from neurocli.interpretation.random_weights import with_weights_dealt_anew
+from neurocli.interpretation.roc import roc_auc
+from neurocli.interpretation.shuffling import pairs_exchanged
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
 
@@ -34,22 +37,22 @@ def influence(
         return network.onset_influence(batch["v"], batch.get("flag"), lags=LAGS).sum(0).numpy().astype(np.float64)
     v = _windows(data, data.length, min(windows, 16), seed)["v"].requires_grad_(True)
     prediction = network(v)
-    found = np.zeros((prediction.shape[1], prediction.shape[1]))
+    matrix = np.zeros((prediction.shape[1], prediction.shape[1]))
     for post in range(prediction.shape[1]):
         (gradient,) = torch.autograd.grad(prediction[:, post].sum(), v, retain_graph=True)
-        found[post] = -gradient[:, -LAGS:].mean(0).sum(0).numpy()
-    return found
+        matrix[post] = -gradient[:, -LAGS:].mean(0).sum(0).numpy()
+    return matrix
 
 
 def _windows(data: VoltageData, length: int, count: int, seed: int) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
     groups = [g for g in data.split.test if g in data.place]
-    parts = []
+    batches = []
     for group, share in zip(groups, np.array_split(np.arange(count), len(groups)), strict=True):
         steps = data.place[group][2]
         origins = np.sort(rng.integers(length, steps - 1, max(1, len(share))))
-        parts.append(data.contexts(group, origins, length))
-    return {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
+        batches.append(data.contexts(group, origins, length))
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
 def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
@@ -96,35 +99,18 @@ def scores(
     matrix [post, pre]: excitation must come out positive and inhibition negative, so one with the wrong sign scores below one
     half.
     """
-    off = ~np.eye(len(weights), dtype=bool)
-    found: dict[str, float] = {}
-    for name, senders, sign in (("E", excitatory, 1), ("I", ~excitatory, -1)):
-        chosen = off & senders[None, :]
-        truth = weights[chosen] != 0
-        found[f"auc_{name}"] = (
-            float(roc_auc_score(truth, sign * matrix[chosen])) if 0 < truth.mean() < 1 else float("nan")
-        )
+    signed = {"E": matrix, "I": -matrix}
+    result = {
+        f"auc_{sender}": roc_auc(signed[sender][pairs], weights[pairs] != 0)
+        for sender, pairs in pairs_by_sender(excitatory).items()
+    }
+    off = between_neurons(len(weights))
     a, b = matrix[off], weights[off]
-    found["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
-    return found
+    result["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
+    return result
 
 
-def pairs_shuffled(
-    matrix: NDArray[np.float64], excitatory: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """matrix [post or 1, pre] with its entries in other places: among the pairs whose sender has the same type.
-
-    Between neurons and with themselves apart; a matrix with one row moves its senders.
-    """
-    shuffled = matrix.copy()
-    for senders in (excitatory, ~excitatory):
-        where = np.broadcast_to(senders, matrix.shape)
-        off = where if len(matrix) == 1 else where & ~np.eye(len(matrix), dtype=bool)
-        shuffled[off] = rng.permutation(matrix[off])
-    return shuffled
-
-
-def weights_elsewhere(
+def with_weights_elsewhere(
     network: torch.nn.Module, excitatory: NDArray[np.bool_], rng: np.random.Generator
 ) -> torch.nn.Module:
     """A copy of a trained model with weights of the trained scale that know nothing of who connects to whom.
@@ -132,13 +118,9 @@ def weights_elsewhere(
     The structured model keeps all but its synapses, which are shuffled among pairs whose sender has the same type. In the
     published one no weight belongs to a pair: the entries of each of its tensors are shuffled.
     """
+    if not isinstance(network, StructuredCnnLstm):
+        return with_weights_dealt_anew(network, rng)
     other = copy.deepcopy(network)
-    with torch.no_grad():
-        if isinstance(other, StructuredCnnLstm):
-            raw = other.synapse.raw_weight
-            raw.copy_(torch.from_numpy(pairs_shuffled(raw.numpy(), excitatory, rng)))
-        else:
-            for parameter in other.parameters():
-                order = torch.from_numpy(rng.permutation(parameter.numel()))
-                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    raw = other.synapse.raw_weight.data
+    raw.copy_(torch.from_numpy(pairs_exchanged(raw.numpy(), excitatory, rng)))
     return other

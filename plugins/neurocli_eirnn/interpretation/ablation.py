@@ -63,19 +63,19 @@ def cut_weights(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
 @torch.no_grad()
 def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
     """(kind, what is off, rates [trial, time, neuron] in sp/s on trials `rows`), the whole model first."""
-    data, network = trained.dataset, trained.network
+    data = trained.dataset
     assert isinstance(data, SessionData)
+    network: Any = trained.network
     inputs = model_inputs(network, data, rows)
-    found: Any = network
     linear = getattr(network, "linear_path", False)
 
-    def with_weights(part: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        rates = found.readout(found.states(part, weights=weights))
-        return found.with_linear(rates, part) if linear else rates
+    def with_weights(some: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        rates = network.readout(network.states(some, weights=weights))
+        return network.with_linear(rates, some) if linear else rates
 
     def run(inputs: torch.Tensor, weights: torch.Tensor | None = None) -> Array:
-        parts = [network(part) if weights is None else with_weights(part, weights) for part in inputs.split(256)]
-        rates = torch.cat(parts).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
+        each = [network(some) if weights is None else with_weights(some, weights) for some in inputs.split(256)]
+        rates = torch.cat(each).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
         return within(data, rows, rates.cpu().numpy())
 
     yield "", "nothing", run(inputs)
@@ -85,10 +85,12 @@ def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tu
                 rates = run(inputs, weights)
             yield WEIGHTS, name, rates
     if linear:
-        alone = torch.cat([found.network_rates(part) for part in inputs.split(256)])
-        yield LINEAR, "linear path (network alone)", within(data, rows, alone.cpu().numpy())
-        alone = torch.cat([found.linear_rates(part) for part in inputs.split(256)])
-        yield LINEAR, "network (linear path alone)", within(data, rows, alone.cpu().numpy())
+        for name, rates_of in (
+            ("linear path (network alone)", network.network_rates),
+            ("network (linear path alone)", network.linear_rates),
+        ):
+            alone = torch.cat([rates_of(some) for some in inputs.split(256)])
+            yield LINEAR, name, within(data, rows, alone.cpu().numpy())
     for name, channels in INPUT_GROUPS.items():
         at = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
         if at and bool(inputs[..., at].any()):

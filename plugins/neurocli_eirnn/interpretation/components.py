@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.evaluation.nulls import NullBand
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -29,16 +29,16 @@ def by_location(data: SessionData, rates: Array, rows: NDArray[np.int64]) -> tup
     sd_bins = SMOOTHING_MS / data.bin_ms
     window = np.arange(-data.window_bins[0], data.window_bins[1] + 1)
     places = [p for p in range(1, LOCATIONS + 1) if (data.location[rows] == p).sum() >= _FEWEST]
-    found, events = [], []
+    responses, events = [], []
     for number_, event in enumerate(EVENTS):
         onset = data.event_bins[rows, number_]
         members = [(data.location[rows] == place) & (onset >= 0) for place in places]
         if not members or not all(m.any() for m in members):
             continue
         each = [psth.smoothed_mean(psth.aligned(rates[m], onset[m], window), sd_bins) for m in members]
-        found.append([psth.filled_forward(one, np.isfinite(one), axis=0) for one in each])
+        responses.append([psth.filled_forward(of, np.isfinite(of), axis=0) for of in each])
         events.append(str(event))
-    return np.asarray(found, np.float64), places, events
+    return np.asarray(responses, np.float64), places, events
 
 
 def components(values: Array) -> tuple[Array, Array]:
@@ -74,26 +74,24 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     k = min(DIMENSIONS, data.session.neurons - 1)
     (axes, share), (model_axes, model_share) = components(flat_data), components(flat_model)
     rng = np.random.default_rng(trained.seed)
-    random = [
-        captured(flat_model, np.linalg.qr(rng.standard_normal((flat_data.shape[1], k)))[0]) for _ in range(CHANCE)
-    ]
-    renamed = [captured(flat_model, axes[rng.permutation(len(axes)), :k]) for _ in range(CHANCE)]
-    rows_table: list[list[Any]] = [
-        ["model's variance on the data's components", captured(flat_model, axes[:, :k]), None],
-        ["data's variance on the model's components", captured(flat_data, model_axes[:, :k]), None],
-        [
-            "data's variance on components of its other half of trials",
-            _between_halves(data, did, rows, scale, k, rng),
-            None,
-        ],
-        ["by chance: neurons exchanged", mean(renamed), float(np.percentile(renamed, 97.5))],
-        ["by chance: random axes", mean(random), float(np.percentile(random, 97.5))],
-    ]
+    shape = flat_data.shape[1], k
+    held = captured(flat_model, axes[:, :k])
+    random = [captured(flat_model, np.linalg.qr(rng.standard_normal(shape))[0]) for _ in range(CHANCE)]
+    exchanged = [captured(flat_model, axes[rng.permutation(len(axes)), :k]) for _ in range(CHANCE)]
+    by_axes, by_neurons = (NullBand.of(held, np.array(nulls)) for nulls in (random, exchanged))
+    shares = {
+        "model's variance on the data's components": held,
+        "data's variance on the model's components": captured(flat_data, model_axes[:, :k]),
+        "data's variance on components of its other half of trials": _between_halves(data, did, rows, scale, k, rng),
+    }
+    table_rows = [[name, finite_or_none(value), None] for name, value in shares.items()]
+    for name, band in (("neurons exchanged", by_neurons), ("random axes", by_axes)):
+        table_rows.append([f"by chance: {name}", finite_or_none(band.mean), band.high])
     claims = {
-        "model_on_data_components": finite_or_none(rows_table[0][1]),
-        "data_on_model_components": finite_or_none(rows_table[1][1]),
-        "data_on_half_components": finite_or_none(rows_table[2][1]),
-        "chance_neurons_exchanged": finite_or_none(rows_table[3][1]),
+        "model_on_data_components": table_rows[0][1],
+        "data_on_model_components": table_rows[1][1],
+        "data_on_half_components": table_rows[2][1],
+        "chance_neurons_exchanged": table_rows[3][1],
         "dimensions": k,
         "data_variance_share": [float(v) for v in share[:5]],
         "model_variance_share": [float(v) for v in model_share[:5]],
@@ -107,9 +105,7 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
         f"{len(rows)} trials that are used; 1: no other {k} axes hold more. The halves say how well the data know their own "
         "components: noise is in them, and in the first two rows on the data's side"
     )
-    table = Table(
-        ["", "share held", "97.5 % of chance"], [[r[0], finite_or_none(r[1]), r[2]] for r in rows_table], note
-    )
+    table = Table(["", "share held", "97.5 % of chance"], table_rows, note)
     return Exhibit("components", title, table, path, claims)
 
 
@@ -123,19 +119,19 @@ def _between_halves(
         halves = [np.sort(order[: len(rows) // 2]), np.sort(order[len(rows) // 2 :])]
         each = [by_location(data, rates[half], rows[half]) for half in halves]
         if each[0][1:] == each[1][1:] and each[0][2]:
-            one, other = ((v[0] / scale).reshape(-1, len(scale)) for v in each)
-            held.append(captured(other, components(one)[0][:, :k]))
+            first, second = ((v[0] / scale).reshape(-1, len(scale)) for v in each)
+            held.append(captured(second, components(first)[0][:, :k]))
     return mean(held)
 
 
 def _limits(trajectories: list[Array]) -> list[tuple[float, float]]:
     """(low, high) of both components over trajectories [location, window, 2], with a margin."""
-    found = []
+    limits = []
     for axis in (0, 1):
         values = np.concatenate([t[..., axis].ravel() for t in trajectories])
         edge = 0.08 * float(np.ptp(values) or 1.0)
-        found.append((float(values.min()) - edge, float(values.max()) + edge))
-    return found
+        limits.append((float(values.min()) - edge, float(values.max()) + edge))
+    return limits
 
 
 def _draw(

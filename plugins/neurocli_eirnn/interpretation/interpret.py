@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from neurocli.evaluation.nulls import CHEAP_NULLS
+from neurocli.interpretation.shuffling import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel
 from neurocli_eirnn.data.dataset import SessionData
@@ -33,15 +33,15 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
 def _against_truth(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     data = trained.dataset
     assert isinstance(data, SessionData)
-    found = []
+    exhibits = []
     if data.session.true_rates is not None:
-        found.append(rate_recovery(trained, figures))
+        exhibits.append(rate_recovery(trained, figures))
     if all(name in data.session.truth for name in TEACHER):
-        found += [type_recovery(trained), weight_recovery(trained, untrained_networks(trained), figures)]
-    if not found:
+        exhibits += [type_recovery(trained), weight_recovery(trained, untrained_networks(trained), figures)]
+    if not exhibits:
         title = "Recovery of rates, types and weights: not possible, what made these data is unknown"
-        found.append(Exhibit("recovery", title))
-    return found
+        exhibits.append(Exhibit("recovery", title))
+    return exhibits
 
 
 def untrained_networks(trained: TrainedModel) -> list[torch.nn.Module]:

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
+from neurocli.interpretation.pairs import between_neurons, pairs_by_sender
+from neurocli.interpretation.roc import roc_auc
+from neurocli.interpretation.shuffling import neurons_exchanged
+from neurocli.interpretation.weight_matrix import draw_weights
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -31,7 +35,6 @@ from neurocli_eirnn.evaluation.rates import (
     within,
 )
 from neurocli_eirnn.evaluation.targets import from_whole_trials, targets
-from neurocli_eirnn.interpretation.selectivity import selectivity
 from neurocli_eirnn.interpretation.weights import learned_weights
 
 PERMUTATIONS = 500
@@ -65,18 +68,18 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     predictions = [model, *_parts(trained, rows), *baselines(data, trained.config)]
     conditions = np.stack([data.label(name) for name in CONDITION], axis=1)
     true_by_group = {group: truth[row] for group, row in data.row.items()}
-    asked = targets(data, trained.config, "test")
+    tested = targets(data, trained.config, "test")
     scored: dict[str, list[Array]] = {prediction.name: [] for prediction in predictions}
-    about = []
-    for target in asked:
+    scope = []
+    for target in tested:
         member = conditions[data.rows(target.groups)]
         wanted, count, kept = by_condition(target, from_whole_trials(target, true_by_group), member)
         signal = carries_signal(wanted, count)
-        about.append(f"{target.name} {kept} conditions, {int(signal.sum())} neurons")
+        scope.append(f"{target.name} {kept} conditions, {int(signal.sum())} neurons")
         for prediction in predictions:
-            given = prediction.predict(target)
-            assert given is not None
-            r = psth.correlation(wanted, by_condition(target, given, member)[0], count)
+            predicted_rates = prediction.predict(target)
+            assert predicted_rates is not None
+            r = psth.correlation(wanted, by_condition(target, predicted_rates, member)[0], count)
             scored[prediction.name].append(np.where(signal, r, np.nan))
     costs = {
         "model": Cost(trained.cpu_s, fitted_numbers(trained.network)),
@@ -89,7 +92,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     _draw_rates(data, {a.name: scored[a.name][0] for a in predictions if a.kind != PART}, path)
     main = {name: finite_or_none(mean(each[0])) for name, each in scored.items()}
     note = (
-        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(about)}; r over conditions "
+        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(scope)}; r over conditions "
         "and time of the means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means "
         "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
     )
@@ -103,7 +106,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     claims["wanted"] = WANTED
     if _is_mean(trained.network):
         note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
-    columns = ["", *(f"r {target.name}" for target in asked), "CPU-s", "parameters"]
+    columns = ["", *(f"r {target.name}" for target in tested), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
 
 
@@ -115,16 +118,16 @@ def _is_mean(network: Any) -> bool:
 @torch.no_grad()
 def _parts(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
     """The network and the linear path, each by itself, of a model that is the mean of both."""
-    data, module = trained.dataset, trained.network
+    data = trained.dataset
     assert isinstance(data, SessionData)
-    if not _is_mean(module):
+    network: Any = trained.network
+    if not _is_mean(network):
         return []
-    found: Any = module
-    inputs = model_inputs(module, data, rows)
-    network = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    inputs = model_inputs(network, data, rows)
+    size = sum(p.numel() for p in network.parameters() if p.requires_grad)
     costs = {
-        "network alone": (found.network_rates, Cost(None, network)),
-        "linear path alone": (found.linear_rates, Cost(None, fitted_numbers(module) - network)),
+        "network alone": (network.network_rates, Cost(None, size)),
+        "linear path alone": (network.linear_rates, Cost(None, fitted_numbers(network) - size)),
     }
 
     def part(name: str, rates_of: Callable[[torch.Tensor], torch.Tensor], cost: Cost) -> Predictor:
@@ -153,8 +156,8 @@ def by_condition(
     kept = [k for k in range(len(names)) if count[k] >= FEWEST]
     if not kept:  # too few trials for any condition: all of them are one
         return psth.trial_mean(rates), psth.sums(rates)[1], 1
-    parts = [rates[which.reshape(-1) == k] for k in kept]
-    means, counts = [psth.trial_mean(part) for part in parts], [psth.sums(part)[1] for part in parts]
+    by_name = [rates[which.reshape(-1) == k] for k in kept]
+    means, counts = [psth.trial_mean(of) for of in by_name], [psth.sums(of)[1] for of in by_name]
     return np.concatenate(means), np.concatenate(counts), len(kept)
 
 
@@ -197,7 +200,7 @@ def type_recovery(trained: TrainedModel) -> Exhibit:
     outgoing = weights[:, units].sum(0)
     dale = bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
     misplaced = int((unit_excitatory[units] != true_e).sum())
-    right, auc = int(((outgoing > 0) == true_e).sum()), finite_or_none(area(outgoing, true_e))
+    right, auc = int(((outgoing > 0) == true_e).sum()), finite_or_none(roc_auc(outgoing, true_e))
     rows: list[list[Any]] = [
         ["neurons", len(units)],
         ["on a unit of another type than their own", misplaced],
@@ -230,24 +233,23 @@ def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], fi
     truth = data.session.truth["weights"][np.ix_(recorded, recorded)]
     excitatory = data.session.truth["unit_type"][recorded] == EXCITATORY
     learned = _between_recorded(trained.network)
-    own = weight_scores(learned, truth, excitatory)
     rng = np.random.default_rng(trained.seed)
-    nulls = {
-        "exchanged": [weight_scores(renamed(learned, excitatory, rng), truth, excitatory) for _ in range(PERMUTATIONS)],
-        "untrained": [weight_scores(_between_recorded(blank), truth, excitatory) for blank in blanks],
+    matrices = {
+        "exchanged": (neurons_exchanged(learned, excitatory, rng) for _ in range(PERMUTATIONS)),
+        "untrained": (_between_recorded(blank) for blank in blanks),
     }
+    nulls = {name: [weight_scores(m, truth, excitatory) for m in each] for name, each in matrices.items()}
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    for key, value in own.items():
-        bands = {name: NullBand.of(value, np.array([one[key] for one in each])) for name, each in nulls.items()}
-        rows.append(
-            [key, finite_or_none(value), *(finite_or_none(v) for b in bands.values() for v in (b.low, b.high, b.p))]
-        )
+    for key, value in weight_scores(learned, truth, excitatory).items():
+        exchanged, untrained = (NullBand.of(value, np.array([null[key] for null in each])) for each in nulls.values())
+        bands = (exchanged, untrained)
+        rows.append([key, *map(finite_or_none, (value, *(v for b in bands for v in (b.low, b.high, b.p))))])
         claims[key] = finite_or_none(value)
-        claims[f"{key}, chance"] = [finite_or_none(bands["exchanged"].low), finite_or_none(bands["exchanged"].high)]
-        claims[f"{key}, p"] = finite_or_none(bands["exchanged"].p)
-        claims[f"{key}, untrained"] = finite_or_none(bands["untrained"].mean)
-        claims[f"{key}, p untrained"] = finite_or_none(bands["untrained"].p)
+        claims[f"{key}, chance"] = [finite_or_none(exchanged.low), finite_or_none(exchanged.high)]
+        claims[f"{key}, p"] = finite_or_none(exchanged.p)
+        claims[f"{key}, untrained"] = finite_or_none(untrained.mean)
+        claims[f"{key}, p untrained"] = finite_or_none(untrained.p)
     path = figures / "weight_recovery.png"
     _draw_weights(learned, truth, excitatory, path)
     note = (
@@ -272,56 +274,34 @@ def _between_recorded(network: Any) -> Array:
 
 def weight_scores(learned: Array, truth: Array, excitatory: NDArray[np.bool_]) -> dict[str, float]:
     """Correlations and AUCs for strong weights, off the diagonal; learned, truth [post, pre]."""
-    off = ~np.eye(len(truth), dtype=bool)
-    found = {"r signed, all": pearson(learned[off], truth[off])}
-    for name, senders in (("E", excitatory), ("I", ~excitatory)):
-        chosen = off & senders[None, :]
-        own, true = np.abs(learned[chosen]), np.abs(truth[chosen])
-        found[f"r |w| from {name}"] = pearson(own, true)
+    off = between_neurons(len(truth))
+    scores = {"r signed, all": pearson(learned[off], truth[off])}
+    for sender, pairs in pairs_by_sender(excitatory).items():
+        own, true = np.abs(learned[pairs]), np.abs(truth[pairs])
+        scores[f"r |w| from {sender}"] = pearson(own, true)
         strong = true > max(float(np.quantile(true, 1 - STRONG)), 0.0) if true.size else np.zeros(0, bool)
-        found[f"AUC strong from {name}"] = area(own, strong)
-    return found
-
-
-def area(values: Array, member: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve of values [k] for membership; NaN where all are members, or none."""
-    if not member.any() or member.all():
-        return float("nan")
-    return float(selectivity(values[:, None], member)[0] + 1) / 2
-
-
-def renamed(learned: Array, excitatory: NDArray[np.bool_], rng: np.random.Generator) -> Array:
-    """The same matrix with neurons exchanged within E and within I."""
-    order = np.arange(len(learned))
-    for kind in (excitatory, ~excitatory):
-        order[kind] = rng.permutation(order[kind])
-    return learned[np.ix_(order, order)]
+        scores[f"AUC strong from {sender}"] = roc_auc(own, strong)
+    return scores
 
 
 def _draw_weights(learned: Array, truth: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
-    order = np.argsort(~excitatory, kind="stable")
-    off = ~np.eye(len(truth), dtype=bool)
+    off = between_neurons(len(truth))
     both = np.abs(np.concatenate([truth[off], learned[off]]))
     limit = (float(np.percentile(both, 99)) if both.size else 0.0) or 1.0  # one scale, or the colours compare nothing
     with saved_figure(path, ncols=3, width=11.5, height=3.6) as (figure, axes):
         for axis, matrix, title in ((axes[0], truth, "true weights"), (axes[1], learned, "learned weights")):
-            picture = axis.imshow(
-                matrix[np.ix_(order, order)], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
-            )
-            for line in (axis.axhline, axis.axvline):
-                line(int(excitatory.sum()) - 0.5, color="k", lw=0.8)
+            picture = draw_weights(axis, matrix, limit, excitatory)
             axis.set(xlabel="from neuron (E, then I)")
             axis.set_title(title, fontsize=9)
         axes[0].set_ylabel("to neuron (E, then I)")
         figure.colorbar(picture, ax=list(axes[:2]), label="weight", extend="both")
         rng = np.random.default_rng(0)
         width = 0.02 * float(np.abs(truth[off]).max()) if off.any() else 0.0
-        for (name, colour), senders in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
-            chosen = off & senders[None, :]
-            true = np.abs(truth[chosen])
+        for sender, pairs in pairs_by_sender(excitatory).items():
+            true = np.abs(truth[pairs])
             # Absent connections would all lie on one line: they are spread out to the left of zero.
             at = np.where(true > 0, true, -width * (0.5 + 2 * rng.random(true.shape)))
-            axes[2].plot(at, np.abs(learned[chosen]), ".", ms=3, color=colour, label=f"from {name}")
+            axes[2].plot(at, np.abs(learned[pairs]), ".", ms=3, color=COLOURS[sender], label=f"from {sender}")
         axes[2].axvline(0, color="0.8", lw=0.8, zorder=0)
         axes[2].set(xlabel="true |w|; absent ones left of 0", ylabel="learned |w|")
         axes[2].set_title("between recorded neurons", fontsize=9)

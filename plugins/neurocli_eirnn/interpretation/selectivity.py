@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from neurocli.evaluation.nulls import NullBand
+from neurocli.interpretation.roc import roc_auc_of_ranks
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -34,15 +36,12 @@ _ALPHA = 0.05
 
 def selectivity(values: Array, first: NDArray[np.bool_]) -> Array:
     """[neuron] 2 (AUC - 0.5) of values [trial, neuron]: 1 where every trial of `first` exceeds every other one."""
-    return _from_ranks(rankdata(values, axis=0), first[None].astype(np.float64))[0]
+    return _from_ranks(rankdata(values, axis=0), first[None])[0]
 
 
-def _from_ranks(ranks: Array, first: Array) -> Array:
-    """[k, neuron] selectivity from ranks [trial, neuron] for memberships `first` [k, trial] (1 or 0)."""
-    n1 = first.sum(1, keepdims=True)
-    n0 = first.shape[1] - n1
-    above = first @ ranks - n1 * (n1 + 1) / 2
-    return 2 * above / np.maximum(n1 * n0, 1) - 1
+def _from_ranks(ranks: Array, ways: NDArray[np.bool_]) -> Array:
+    """[way, neuron] selectivity from ranks [trial, neuron] for ways [way, trial] to part the trials."""
+    return 2 * roc_auc_of_ranks(ranks, ways) - 1
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,18 @@ class Factor:
 
 def factors(data: SessionData, rows: NDArray[np.int64]) -> list[Factor]:
     """Location (each one against the others), reward and salience (high against low), where there are trials enough."""
-    found = []
+    parted = []
     places = data.location[rows]
     known = rows[places > 0]
     ways = [data.location[known] == place for place in range(1, LOCATIONS + 1)]
-    found.append(Factor("location", known, np.array([w for w in ways if _enough(w)], bool).reshape(-1, len(known))))
+    parted.append(Factor("location", known, np.array([w for w in ways if _enough(w)], bool).reshape(-1, len(known))))
     for name, high, low in (("reward", 1, 0), ("salience", 1, 2)):
         if name in data.session.labels:
             label = data.label(name)
             some = rows[np.isin(label[rows], (high, low))]
             way = label[some] == high
-            found.append(Factor(name, some, way[None] if _enough(way) else np.zeros((0, len(some)), bool)))
-    return [factor for factor in found if len(factor.ways)]
+            parted.append(Factor(name, some, way[None] if _enough(way) else np.zeros((0, len(some)), bool)))
+    return [factor for factor in parted if len(factor.ways)]
 
 
 def _enough(way: NDArray[np.bool_]) -> bool:
@@ -90,7 +89,7 @@ def _window(data: SessionData, event: str) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Found:
+class Selectivity:
     """Selectivity [way, neuron] of one factor in one window.
 
     data: single trials; model: counts drawn from the model's rates, mean of several draws; noise_free: the model's rates;
@@ -111,13 +110,13 @@ class Found:
     @property
     def r_chance(self) -> tuple[float, float]:
         """Interval of the correlation between the model and the data with permuted labels."""
-        each = [r for r in (pearson(one, self.model) for one in self.chance) if np.isfinite(r)]
-        return (float(np.percentile(each, 2.5)), float(np.percentile(each, 97.5))) if each else (np.nan, np.nan)
+        band = NullBand.of(self.r, np.array([pearson(permuted, self.model) for permuted in self.chance]))
+        return band.low, band.high
 
 
 def measure(
     data: SessionData, rates: Array, rows: NDArray[np.int64], factor: Factor, event: str, seed: int
-) -> Found | None:
+) -> Selectivity | None:
     """Selectivity of data and model; `rates` [trial, time, neuron] are the model's on trials `rows`. None for too few trials."""
     place = {int(row): number for number, row in enumerate(rows)}
     at = np.array([place[int(row)] for row in factor.rows], np.int64)
@@ -127,17 +126,17 @@ def measure(
     ways = factor.ways[:, there]
     if not len(ways) or not all(_enough(way) for way in ways):
         return None
-    did, said, member = did[there], said[there], ways.astype(np.float64)
+    did, said = did[there], said[there]
     rng = np.random.default_rng(seed)
     expected = np.maximum(said, 0) * len(_window(data, event)) * data.bin_ms / 1000
-    drawn = [_from_ranks(rankdata(rng.poisson(expected), axis=0), member) for _ in range(DRAWS)]
+    drawn = [_from_ranks(rankdata(rng.poisson(expected), axis=0), ways) for _ in range(DRAWS)]
     ranks = rankdata(did, axis=0)
-    own = _from_ranks(ranks, member)
-    chance = np.stack([_from_ranks(ranks, member[:, rng.permutation(member.shape[1])]) for _ in range(PERMUTATIONS)])
+    own = _from_ranks(ranks, ways)
+    chance = np.stack([_from_ranks(ranks, ways[:, rng.permutation(ways.shape[1])]) for _ in range(PERMUTATIONS)])
     largest = np.abs(chance).max(1)  # over ways: a neuron may choose its best, and so may chance
     p = (1 + (largest >= np.abs(own).max(0)).sum(0)) / (1 + PERMUTATIONS)
-    noise_free = _from_ranks(rankdata(said.astype(np.float32), axis=0).astype(np.float64), member)
-    return Found(own, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(there.sum()))
+    noise_free = _from_ranks(rankdata(said.astype(np.float32), axis=0).astype(np.float64), ways)
+    return Selectivity(own, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(there.sum()))
 
 
 def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
@@ -149,36 +148,30 @@ def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     tested = np.isin(used, data.rows(list(data.split.test)))
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    shown: dict[tuple[str, str], Found] = {}
+    shown: dict[tuple[str, str], Selectivity] = {}
     heldout = {f.name: f for f in factors(data, used[tested])}
     for factor in factors(data, used):
         for event in EVENT_NAMES:
-            found = measure(data, rates, used, factor, event, trained.seed)
-            if found is None:
+            chosen = measure(data, rates, used, factor, event, trained.seed)
+            if chosen is None:
                 continue
-            shown[factor.name, event] = found
-            again = (
-                measure(data, rates, used, heldout[factor.name], event, trained.seed)
-                if factor.name in heldout
-                else None
-            )
-            low, high = found.r_chance
-            strongest = [np.abs(v).max(0) for v in (found.data, found.model)]
+            shown[factor.name, event] = chosen
+            again = None
+            if factor.name in heldout:
+                again = measure(data, rates, used, heldout[factor.name], event, trained.seed)
             values = [
-                mean(strongest[0]),
-                mean(np.abs(found.chance).max(1)),
-                mean(strongest[1]),
-                mean(np.abs(found.noise_free).max(0)),
-                found.r,
-                low,
-                high,
+                mean(np.abs(chosen.data).max(0)),
+                mean(np.abs(chosen.chance).max(1)),
+                mean(np.abs(chosen.model).max(0)),
+                mean(np.abs(chosen.noise_free).max(0)),
+                chosen.r,
+                *chosen.r_chance,
                 None if again is None else again.r,
             ]
-            rows.append(
-                [factor.name, event, found.trials, int(found.significant.sum()), *(finite_or_none(v) for v in values)]
-            )
-            claims[f"r_{factor.name}_{event}"] = finite_or_none(found.r)
-            claims[f"significant_{factor.name}_{event}"] = int(found.significant.sum())
+            significant = int(chosen.significant.sum())
+            rows.append([factor.name, event, chosen.trials, significant, *map(finite_or_none, values)])
+            claims[f"r_{factor.name}_{event}"] = finite_or_none(chosen.r)
+            claims[f"significant_{factor.name}_{event}"] = significant
     path = figures / "selectivity.png" if shown else None
     if path is not None:
         _draw(data, shown, path)
@@ -212,7 +205,7 @@ def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     return Exhibit("selectivity", "What neurons tell apart", Table(columns, rows, note), path, claims)
 
 
-def _draw(data: SessionData, shown: dict[tuple[str, str], Found], path: Path) -> None:
+def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Path) -> None:
     names, events = list(dict.fromkeys(k[0] for k in shown)), [e for e in EVENT_NAMES if any(k[1] == e for k in shown)]
     kinds = np.array(letters(data.session.neuron_type))
     with saved_figure(
@@ -221,17 +214,19 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Found], path: Path) ->
         grid = np.asarray(axes, object).reshape(len(names), len(events))
         for axis in grid.ravel():
             axis.set_visible(False)
-        for (name, event), found in shown.items():
+        for (name, event), measured in shown.items():
             axis = grid[names.index(name)][events.index(event)]
             axis.set_visible(True)
-            limit = max(0.3, float(max(np.abs(found.data).max(), np.abs(found.model).max()))) * 1.08
-            edge = float(np.percentile(np.abs(found.chance), 95))
+            limit = max(0.3, float(max(np.abs(measured.data).max(), np.abs(measured.model).max()))) * 1.08
+            edge = float(np.percentile(np.abs(measured.chance), 95))
             axis.axvspan(-edge, edge, color="0.92", lw=0, zorder=0)
             axis.plot([-limit, limit], [-limit, limit], color="0.6", lw=0.8)
             for kind, colour in COLOURS.items():
                 of = kinds == kind
-                axis.plot(found.data[:, of].ravel(), found.model[:, of].ravel(), "o", ms=3, color=colour, label=kind)
-            r = f"{found.r:.2f}" if np.isfinite(found.r) else "unknown"
+                axis.plot(
+                    measured.data[:, of].ravel(), measured.model[:, of].ravel(), "o", ms=3, color=colour, label=kind
+                )
+            r = f"{measured.r:.2f}" if np.isfinite(measured.r) else "unknown"
             axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
             axis.set_title(f"{name}, after {event}: r {r}", fontsize=9)
             axis.tick_params(labelsize=8)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from neurocli.evaluation.nulls import CHEAP_NULLS, NullBand
+from neurocli.evaluation.nulls import NullBand
+from neurocli.interpretation.shuffling import CHEAP_NULLS, exchanged_within, rows_exchanged
+from neurocli.interpretation.weight_matrix import draw_weights
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
@@ -23,9 +25,9 @@ BLOCKS = (("E", "E"), ("E", "I"), ("I", "E"), ("I", "I"))
 
 def learned_weights(network: nn.Module) -> tuple[Array, NDArray[np.bool_]]:
     """(weights [post, pre], excitatory [unit]) of a model of this family."""
-    found: Any = network
-    weights = found.weights.detach().cpu().numpy().astype(np.float64)
-    return weights, (found.sign.detach().cpu().numpy() > 0).reshape(-1)
+    model: Any = network
+    weights = model.weights.detach().cpu().numpy().astype(np.float64)
+    return weights, (model.sign.detach().cpu().numpy() > 0).reshape(-1)
 
 
 def block(weights: Array, excitatory: NDArray[np.bool_], sender: str, receiver: str) -> tuple[Array, NDArray[np.bool_]]:
@@ -48,8 +50,8 @@ def gini(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
     rank = places - (len(values) - n)
     total = np.where(there, values, 0.0).sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = (2 * (np.where(rank > 0, rank * ordered, 0.0)).sum(0) - (n + 1) * total) / (n * total)
-    return np.where(total > 0, found, np.nan)
+        uneven = (2 * (np.where(rank > 0, rank * ordered, 0.0)).sum(0) - (n + 1) * total) / (n * total)
+    return np.where(total > 0, uneven, np.nan)
 
 
 def entropy(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
@@ -64,27 +66,23 @@ def entropy(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
     return np.where((total > 0) & (n > 1), bits, np.nan)
 
 
-def against_shuffle(strengths: Array, there: NDArray[np.bool_], seed: int) -> dict[str, tuple[float, float, float]]:
-    """Name → (value, low, high): mean over senders of a measure of their outgoing weights, and its 95 % interval by chance.
+def against_shuffle(strengths: Array, there: NDArray[np.bool_], seed: int) -> dict[str, NullBand]:
+    """Measure → the mean over senders of that of their outgoing weights, beside what chance gives.
 
     The shuffle puts the same weights at random places within the block: it keeps how strong they are, and forgets who sends
     to whom.
     """
     measures = {"Gini": gini, "entropy": entropy}
+
+    def measured(values: Array) -> list[float]:
+        return [mean(measure(values, there)) for measure in measures.values()]
+
     rng = np.random.default_rng(seed)
-    found = {name: mean(measure(strengths, there)) for name, measure in measures.items()}
-    chance: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(SHUFFLES if there.any() else 0):
-        mixed = np.zeros_like(strengths)
-        mixed[there] = rng.permutation(strengths[there])
-        for name, measure in measures.items():
-            chance[name].append(mean(measure(mixed, there)))
-    return {name: (found[name], *_interval(chance[name])) for name in measures}
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    known = [v for v in values if np.isfinite(v)]
-    return (float(np.percentile(known, 2.5)), float(np.percentile(known, 97.5))) if known else (np.nan, np.nan)
+    shuffles = range(SHUFFLES if there.any() else 0)
+    nulls = np.array([measured(exchanged_within(strengths, (there,), rng)) for _ in shuffles]).reshape(-1, 2)
+    return {
+        name: NullBand.of(value, null) for name, value, null in zip(measures, measured(strengths), nulls.T, strict=True)
+    }
 
 
 def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
@@ -98,34 +96,19 @@ def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
         if not there.any():
             continue
         measured = against_shuffle(strengths, there, trained.seed)
-        values = [
-            mean(strengths[there]),
-            float(np.where(there, strengths, 0).sum(1).mean()),
-            *measured["Gini"],
-            *measured["entropy"],
-        ]
-        rows.append([name, int(there.sum()), *(finite_or_none(v) for v in values)])
-        claims |= {f"strength_{name}": finite_or_none(values[0])}
-        claims |= {
-            f"{measure.lower()}_{name}": {
-                "value": finite_or_none(v),
-                "chance_low": finite_or_none(low),
-                "chance_high": finite_or_none(high),
+        strength = mean(strengths[there])
+        values = [strength, float(np.where(there, strengths, 0).sum(1).mean())]
+        values += [v for band in measured.values() for v in (band.value, band.low, band.high)]
+        rows.append([name, int(there.sum()), *map(finite_or_none, values)])
+        claims[f"strength_{name}"] = finite_or_none(strength)
+        for measure, band in measured.items():
+            claims[f"{measure.lower()}_{name}"] = {
+                "value": finite_or_none(band.value),
+                "chance_low": finite_or_none(band.low),
+                "chance_high": finite_or_none(band.high),
             }
-            for measure, (v, low, high) in measured.items()
-        }
-    columns = [
-        "from → to",
-        "weights",
-        "mean strength",
-        "strength per receiver",
-        "Gini",
-        "chance low",
-        "chance high",
-        "entropy",
-        "chance low",
-        "chance high",
-    ]
+    columns = ["from → to", "weights", "mean strength", "strength per receiver"]
+    columns += ["Gini", "chance low", "chance high", "entropy", "chance low", "chance high"]
     mixed = not bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
     note = (
         "strength: |w|; Gini and entropy (of 1): how unevenly a sender's weights fall on its receivers, mean over senders; chance: "
@@ -141,15 +124,9 @@ def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
 
 
 def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], path: Path) -> None:
-    order = np.argsort(~excitatory, kind="stable")
-    cut = int(excitatory.sum()) - 0.5
     with saved_figure(path, ncols=2, width=10, height=4.2) as (figure, axes):
         limit = float(np.percentile(np.abs(weights), 99.5)) or 1.0
-        picture = axes[0].imshow(
-            weights[np.ix_(order, order)], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
-        )
-        for line in (axes[0].axhline, axes[0].axvline):
-            line(cut, color="k", lw=0.8)
+        picture = draw_weights(axes[0], weights, limit, excitatory)
         axes[0].set(xlabel="from unit (E, then I)", ylabel="to unit (E, then I)")
         axes[0].set_title(
             f"learned weights; E units: {int(excitatory.sum())}, I units: {int((~excitatory).sum())}", fontsize=9
@@ -179,41 +156,24 @@ def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], 
         axes[1].legend(fontsize=8, loc="upper left")
 
 
-def _exchanged(
-    weights: Array, excitatory: NDArray[np.bool_], off: NDArray[np.bool_], rng: np.random.Generator
-) -> Array:
-    """Each row's weights exchanged among senders of one type; `off`: not of a unit to itself."""
-    mixed = weights.copy()
-    for row in range(len(weights)):
-        for kind in (excitatory, ~excitatory):
-            places = np.where(kind & off[row])[0]
-            mixed[row, places] = rng.permutation(weights[row, places])
-    return mixed
-
-
 def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
     """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
     rng = np.random.default_rng(trained.seed)
     own = np.linalg.eigvals(weights)
-    off = ~np.eye(len(weights), dtype=bool)
-    drawn = [np.linalg.eigvals(_exchanged(weights, excitatory, off, rng)) for _ in range(CHEAP_NULLS)]
-    shuffled = drawn[0]
-    radius = NullBand.of(float(np.abs(own).max()), np.array([np.abs(one).max() for one in drawn]))
-    real = NullBand.of(float(own.real.max()), np.array([one.real.max() for one in drawn]))
+    shuffles = [np.linalg.eigvals(rows_exchanged(weights, excitatory, rng)) for _ in range(CHEAP_NULLS)]
+    radius = NullBand.of(float(np.abs(own).max()), np.array([np.abs(values).max() for values in shuffles]))
+    real = NullBand.of(float(own.real.max()), np.array([values.real.max() for values in shuffles]))
     inhibition = np.maximum(-weights, 0).sum()
     balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
     network: Any = trained.network
     alpha = np.broadcast_to(np.asarray(network.alpha.detach().cpu().numpy(), np.float64), (len(weights),))
     tau = float(trained.dataset.spec["bin_ms"]) / np.maximum(alpha, 1e-6)
-    rows: list[list[Any]] = [
-        ["spectral radius", radius.value],
-        ["  of shuffled rows: mean", radius.mean],
-        ["  of shuffled rows: 2.5 %", radius.low],
-        ["  of shuffled rows: 97.5 %", radius.high],
-        ["largest real part", real.value],
-        ["  of shuffled rows: mean", real.mean],
-        ["  of shuffled rows: 2.5 %", real.low],
-        ["  of shuffled rows: 97.5 %", real.high],
+    rows: list[list[Any]] = []
+    for name, band in (("spectral radius", radius), ("largest real part", real)):
+        rows.append([name, band.value])
+        ends = (("mean", band.mean), ("2.5 %", band.low), ("97.5 %", band.high))
+        rows += [[f"  of shuffled rows: {end}", value] for end, value in ends]
+    rows += [
         ["excitation / inhibition received", finite_or_none(balance)],
         ["median time constant [ms]", float(np.median(tau))],
         ["  5 %", float(np.percentile(tau, 5))],
@@ -223,7 +183,7 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
     with saved_figure(path, ncols=2, width=9, height=3.8) as (_, axes):
         circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
         axes[0].plot(circle.real, circle.imag, color="0.8", lw=0.8, label="|λ| = 1")
-        axes[0].plot(shuffled.real, shuffled.imag, "x", color="0.55", ms=4, label="shuffled rows")
+        axes[0].plot(shuffles[0].real, shuffles[0].imag, "x", color="0.55", ms=4, label="shuffled rows")
         axes[0].plot(own.real, own.imag, "o", color="k", ms=4, label="learned")
         axes[0].set(xlabel="real part", ylabel="imaginary part", aspect="equal")
         axes[0].set_title("eigenvalues of W", fontsize=9)

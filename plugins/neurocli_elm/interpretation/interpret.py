@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.nulls import CHEAP_NULLS
 from neurocli.evaluation.target import Cost
+from neurocli.interpretation.shuffling import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel
 from neurocli_elm.data.dataset import SimulationData
@@ -16,9 +16,9 @@ from neurocli_elm.interpretation.ablation import ablation_exhibit
 from neurocli_elm.interpretation.attribution import Attribution, attribution_exhibit, attribution_of, spike_places
 from neurocli_elm.interpretation.impulse_responses import Kernels, kernel_exhibit, kernels_of
 from neurocli_elm.interpretation.memory_spectrum import spectrum_exhibit
+from neurocli_elm.interpretation.random_neuron import random_neuron
 from neurocli_elm.interpretation.recovery import RESPONSE, SPIKES, recovery_exhibit
 from neurocli_elm.interpretation.recovery_rivals import recovery_rivals
-from neurocli_elm.model.control import random_neuron
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import Place
 
@@ -35,7 +35,7 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
     assert isinstance(blank, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
     kernels = kernels_of(network, data, part), kernels_of(blank, data, part)
-    found = [
+    exhibits = [
         kernel_exhibit(*kernels, network, data, figures),
         spectrum_exhibit(network, blank, data, part, figures),
     ]
@@ -44,16 +44,18 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
     if spikes and others:
         at_spikes, before = (attribution_of(m, data, spikes) for m in (network, blank))
         elsewhere = [attribution_of(m, data, others) for m in (network, blank)]
-        found.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
+        exhibits.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
     else:
-        found.append(
+        exhibits.append(
             Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
         )
     nulls = random_scores(network, data, part, spikes)
     cost = Cost(trained.cpu_s, sum(p.numel() for p in network.parameters() if p.requires_grad))
-    found.append(recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost))
-    found.append(ablation_exhibit(network, blank, data, part, figures))
-    return found
+    exhibits.append(
+        recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost)
+    )
+    exhibits.append(ablation_exhibit(network, blank, data, part, figures))
+    return exhibits
 
 
 def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
@@ -70,13 +72,13 @@ def random_scores(network: ElmNeuron, data: SimulationData, part: str, spikes: l
     average, what their kind should.
     """
     some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
-    found = []
+    dealt_scores = []
     for seed in range(CHEAP_NULLS):
         dealt = random_neuron(network, data.excitatory, seed)
         kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
         scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
-        found.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})
-    return {name: np.stack([scores[name] for scores in found]) for name in (RESPONSE, SPIKES)}
+        dealt_scores.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})
+    return {name: np.stack([scores[name] for scores in dealt_scores]) for name in (RESPONSE, SPIKES)}
 
 
 def _mean(values: Array) -> float:

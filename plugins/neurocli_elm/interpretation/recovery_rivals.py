@@ -36,10 +36,11 @@ def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]
     if not data.split.train:
         return {}
     sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
-    found = {}
-    for name, fitted in ((RIDGE, ridge_per_synapse(data)), (AVERAGE, event_triggered_mean(data))):
-        found[name] = fitted.values["_effect" if "_effect" in fitted.values else "effect"] * sign, fitted.cost
-    return found
+    ridge, average = ridge_per_synapse(data), event_triggered_mean(data)
+    return {
+        RIDGE: (ridge.values["_effect"] * sign, ridge.cost),
+        AVERAGE: (average.values["effect"] * sign, average.cost),
+    }
 
 
 def ridge_per_synapse(data: SimulationData) -> Fitted:
@@ -124,5 +125,4 @@ def _event_triggered(data: SimulationData) -> Array:
         change = summed_mv[at + AVERAGED_MS] - 2 * summed_mv[at] + summed_mv[at - AVERAGED_MS]
         total += np.bincount(channel[inside], change, data.channels)
         count += np.bincount(channel[inside], minlength=data.channels)
-    found: Array = total / np.maximum(count, 1)
-    return found
+    return np.asarray(total / np.maximum(count, 1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means
+from neurocli.evaluation.intervals import FEWEST_FOR_P, mean_estimate, paired_means
 from neurocli.evaluation.target import Target
 from neurocli.evaluation.wording import why_no_p
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
@@ -15,7 +16,7 @@ from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.evaluation.drawing import CLASS_COLOURS, CLASS_MARKERS, class_of
 from neurocli_gat_lstm.evaluation.targets import CLASSES
 from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
-from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm, over_worms, pairs_of
+from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm
 
 
 def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
@@ -33,12 +34,12 @@ def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[s
         p = friedman_exact(skill)
         claims[f"p_friedman_h{target.horizon_steps}"] = finite_or_none(p)
         columns_of = dict(zip(classes, skill.T, strict=True))
-        pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in pairs_of(classes)}
+        pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in combinations(classes, 2)}
         tested = holm({pair: test.p for pair, test in pairs.items()})
         for kind, column in zip(classes, skill.T, strict=True):
             there = (errors.count[:, kinds == kind] > 0).sum(1)
-            mse = over_worms(errors.mse(kinds == kind)).value
-            estimate = over_worms(column, "log1m")
+            mse = mean_estimate(errors.mse(kinds == kind)).value
+            estimate = mean_estimate(column, "log1m")
             claims[f"S_{kind}_h{target.horizon_steps}"] = finite_or_none(estimate.value)
             what = [
                 target.name,
@@ -78,7 +79,7 @@ def _draw(asked: list[Target], own: dict[str, WormErrors], kinds: Any, classes: 
                 axis.plot(
                     np.full(len(skill), k), skill[:, k], CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=5, alpha=0.6
                 )
-                mean, low, high = over_worms(skill[:, k], "log1m")
+                mean, low, high = mean_estimate(skill[:, k], "log1m")
                 axis.plot(k + 0.2, mean, CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=8, mec="k")
                 if np.isfinite(low):
                     axis.plot([k + 0.2, k + 0.2], [low, high], color="k", lw=1.2, zorder=1)

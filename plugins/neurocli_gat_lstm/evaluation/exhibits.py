@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.diagnosis.words import counted
-from neurocli.evaluation.intervals import FEWEST_FOR_P, paired_means, verdict
+from neurocli.evaluation.intervals import FEWEST_FOR_P, mean_estimate, paired_means, verdict
 from neurocli.evaluation.metrics import R2
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.evaluation.wording import why_no_p
@@ -22,7 +22,6 @@ from neurocli_gat_lstm.evaluation.neuron_errors import neuron_exhibit
 from neurocli_gat_lstm.evaluation.targets import channels, targets
 from neurocli_gat_lstm.evaluation.traces import prediction_traces
 from neurocli_gat_lstm.evaluation.worm_errors import WormErrors, errors_of
-from neurocli_gat_lstm.evaluation.worm_statistics import over_worms
 
 TRIVIAL = ("persistence", "mean")
 MODEL = "model"
@@ -91,7 +90,7 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
     for target in asked:
         of = errors[target.name]
         best = best_linear(of)
-        skill = over_worms(of[MODEL].skill(), "log1m")
+        skill = mean_estimate(of[MODEL].skill(), "log1m")
         row: list[Any] = [target.name, _seconds(target), *(finite_or_none(v) for v in skill)]
         claims[f"S_h{target.horizon_steps}"] = finite_or_none(skill.value)
         if best is None:
@@ -111,7 +110,7 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
             claims[f"skill_over_best_linear_h{target.horizon_steps}"] = finite_or_none(test.value)
             claims[f"verdict_h{target.horizon_steps}"] = said
             claims[f"worms_better_than_best_linear_h{target.horizon_steps}"] = better
-        rows.append([*row, *(finite_or_none(over_worms(of[name].skill()).value) for name in others)])
+        rows.append([*row, *(finite_or_none(mean_estimate(of[name].skill()).value) for name in others)])
     path = figures / "skill_by_horizon.png"
     _draw_skill(asked, errors, path)
     columns = ["horizon", "s", "S", "S low", "S high", "best linear"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.interpretation.rank_correlation import spearman, spearman_over_units
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.evaluation.drawing import (
@@ -19,7 +20,6 @@ from neurocli_gat_lstm.evaluation.drawing import (
     laid_out,
     places,
 )
-from neurocli_gat_lstm.evaluation.worm_statistics import spearman, spearman_over
 from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS
 from neurocli_gat_lstm.graph.names import CLASSES
 from neurocli_gat_lstm.interpretation.edge_scores import Array, EdgeScores
@@ -37,15 +37,15 @@ def attention_exhibits(scores: EdgeScores, untrained: EdgeScores | None, figures
 
 def equal_share(scores: EdgeScores) -> Array:
     """[edge] attention if a neuron heeded itself and all its neighbours alike; mean over worms, which differ in neighbours."""
-    found = np.zeros(scores.n_edges)
+    total = np.zeros(scores.n_edges)
     count = np.zeros(scores.n_edges)
     values = next(iter(scores.heads.values()))
     for row in values[[view.independent for view in scores.views]]:
         seen = np.isfinite(row)
         neighbours = np.bincount(scores.post[seen], minlength=len(scores.names))
-        found[seen] += 1 / (1 + neighbours[scores.post[seen]])
+        total[seen] += 1 / (1 + neighbours[scores.post[seen]])
         count[seen] += 1
-    return np.divide(found, count, out=np.full(len(found), np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> Exhibit:
@@ -58,21 +58,11 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         relative = values / share
         known = np.isfinite(relative)
         low, high = np.percentile(relative[known], [5, 95]) if known.any() else (np.nan, np.nan)
-        structure = spearman_over(relative, scores.structural, scores.post)
+        structure = spearman_over_units(relative, scores.structural, scores.post)
         blank = None if untrained is None else finite_or_none(spearman(relative, untrained.head(layer, head) / share))
         name = f"layer {layer + 1}, head {head + 1}"
         own = float(np.nanmean(scores.own[layer, head][independent]))
-        rows.append(
-            [
-                name,
-                finite_or_none(own),
-                finite_or_none(low),
-                finite_or_none(high),
-                finite_or_none(spearman(values, share)),
-                *map(finite_or_none, structure),
-                blank,
-            ]
-        )
+        rows.append([name, *map(finite_or_none, (own, low, high, spearman(values, share), *structure)), blank])
         claims[name] = {
             "to_itself": finite_or_none(own),
             "relative_5_to_95_percent": [finite_or_none(low), finite_or_none(high)],
@@ -81,17 +71,8 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         }
     path = figures / "attention_on_connectome.png"
     anatomical = _draw_heads(scores, path)
-    columns = [
-        "",
-        "to itself",
-        "relative 5 %",
-        "95 %",
-        "rho equal share",
-        "rho structural",
-        "low",
-        "high",
-        "rho random",
-    ]
+    columns = ["", "to itself", "relative 5 %", "95 %", "rho equal share"]
+    columns += ["rho structural", "low", "high", "rho random"]
     note = (
         f"mean over time and over {_worms(scores)} worms, each seen by networks that were not fitted on it. to itself: attention "
         "of a neuron to itself, mean over neurons; relative: attention over the equal share 1 / (1 + neighbours): 1 says "

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from neurocli.evaluation.intervals import Estimate
+from neurocli.interpretation.rank_correlation import spearman, spearman_over_units
+from neurocli.interpretation.roc import roc_auc_over_units
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.evaluation.drawing import (
@@ -19,7 +22,6 @@ from neurocli_gat_lstm.evaluation.drawing import (
     laid_out,
     places,
 )
-from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area_over, spearman, spearman_over
 from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS, positions, signal_propagation
 from neurocli_gat_lstm.graph.names import canonical
 from neurocli_gat_lstm.interpretation.edge_scores import (
@@ -44,10 +46,10 @@ SIGNIFICANT = 0.05
 
 def strengths(scores: EdgeScores) -> dict[str, Array]:
     """Score → [edge] strength without sign, mean over independent views; with the product that the published plan names."""
-    found = {name: np.abs(scores.mean(name)) for name in WHAT if name not in (ATTENTION, MESSAGE) or scores.heads}
-    if ATTENTION in found:
-        found[BY_EDGE] = found[ATTENTION] * scores.structural
-    return found
+    sizes = {name: np.abs(scores.mean(name)) for name in WHAT if name not in (ATTENTION, MESSAGE) or scores.heads}
+    if ATTENTION in sizes:
+        sizes[BY_EDGE] = sizes[ATTENTION] * scores.structural
+    return sizes
 
 
 def weight_exhibits(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> list[Exhibit]:
@@ -71,15 +73,15 @@ def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
     order = np.argsort(-np.nan_to_num(differ), kind="stable")
     more, less = order[:SHOWN], order[::-1][:SHOWN]
     strongest = np.argsort(-np.nan_to_num(size), kind="stable")[:SHOWN]
-    parts = {name: scores.mean(name) for name in (LINEAR, NETWORK)}
+    linear, network = (scores.mean(name) for name in (LINEAR, NETWORK))
     rows: list[list[Any]] = []
     for what, chosen in (("strongest", strongest), ("more than structure", more), ("less than structure", less)):
         for k in chosen[known[chosen]]:
-            values = [weight[k], parts[LINEAR][k], parts[NETWORK][k], scores.structural[k], differ[k]]
+            values = [weight[k], linear[k], network[k], scores.structural[k], differ[k]]
             rows.append([what, scores.edge_name(k), *(finite_or_none(v) for v in values)])
-    rho = spearman_over(size, scores.structural, scores.post)
-    linear, network = (float(np.nanmean(np.abs(parts[name]))) for name in (LINEAR, NETWORK))
-    share = network / (linear + network) if linear + network > 0 else np.nan
+    rho = spearman_over_units(size, scores.structural, scores.post)
+    of_linear, of_network = (float(np.nanmean(np.abs(values))) for values in (linear, network))
+    share = of_network / (of_linear + of_network) if of_linear + of_network > 0 else np.nan
     positive = float((weight[known] > 0).mean()) if known.any() else np.nan
     claims = {
         "edges": len(known),
@@ -175,7 +177,11 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
     claims: dict[str, Any] = {}
     tested = 0 if measured is None else int(np.isfinite(measured[1]).sum())
     for name, values in {**own, "structural weight": scores.structural}.items():
-        rho = spearman_over(values, scores.structural, scores.post) if name in own else Estimate(1.0, np.nan, np.nan)
+        rho = (
+            spearman_over_units(values, scores.structural, scores.post)
+            if name in own
+            else Estimate(1.0, np.nan, np.nan)
+        )
         row: list[Any] = [name, finite_or_none(np.nanmean(values)), *(finite_or_none(v) for v in rho)]
         row.append(finite_or_none(spearman(blank[name], scores.structural)) if name in blank else None)
         row.append(finite_or_none(spearman(values, blank[name])) if name in blank else None)
@@ -186,7 +192,9 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
             seen = np.isfinite(measured[1]) & np.isfinite(values)
             row += [
                 finite_or_none(spearman(values, measured[0])),
-                *map(finite_or_none, area_over(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])),
+                *map(
+                    finite_or_none, roc_auc_over_units(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])
+                ),
             ]
         rows.append(row)
         keys = ("rho_structural", "rho_distance", "rho_propagation", "auc_propagation", "auc_low", "auc_high")

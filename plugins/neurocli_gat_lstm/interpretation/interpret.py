@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from neurocli.interpretation.random_weights import with_weights_dealt_anew
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli_gat_lstm.data.dataset import WormData
@@ -20,7 +22,6 @@ from neurocli_gat_lstm.interpretation.attention_maps import attention_exhibits
 from neurocli_gat_lstm.interpretation.edge_scores import EdgeScores, edge_scores
 from neurocli_gat_lstm.interpretation.functional_weights import weight_exhibits
 from neurocli_gat_lstm.interpretation.recovery import has_truth, recovery_exhibit
-from neurocli_gat_lstm.interpretation.recovery_controls import scrambled
 from neurocli_gat_lstm.interpretation.stability import stability_exhibit
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
 from neurocli_gat_lstm.model.folds_v1 import rolled_out as rolled_out_v1
@@ -56,7 +57,7 @@ def untrained_scores(trained: TrainedModel) -> EdgeScores:
     """The scores of a network with random weights of the trained scale, seen with the same worms, beside the same linear path."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    blank = scrambled(trained.network, trained.seed)
+    blank = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(trained.seed))
     assert isinstance(blank, GatLstm | GatLstmV3 | PlannedFolds)
     return edge_scores(_seen(data, blank, independent=True), trained.seed)
 
@@ -84,7 +85,6 @@ def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Ex
         for seed in range(SHUFFLES)
     ]
     overlaps = [shuffle.overlap for shuffle in shuffles]
-    low, high = float(np.min(overlaps)), float(np.max(overlaps))
     mean = float(np.mean(overlaps))
     n = len(data.names)
     pairs = max(n * (n - 1), 1)
@@ -94,7 +94,7 @@ def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Ex
         ["edges of the model", wiring.graph.n_edges, None, None],
         ["of all pairs", density, None, None],
         ["of them in the connectome", wiring.graph.overlap, None, None],
-        ["a degree-preserving shuffle keeps", mean, low, high],
+        ["a degree-preserving shuffle keeps", mean, float(min(overlaps)), float(max(overlaps))],
         ["neurons without an edge", len(isolated), None, None],
     ]
     claims: dict[str, Any] = {}
@@ -131,8 +131,8 @@ def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Ex
 
 def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     """Forecasts of six neurons by every network that may answer."""
-    data, module = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(module, GatLstm | GatLstmV3 | PlannedFolds)
+    data, network = trained.dataset, trained.network
+    assert isinstance(data, WormData) and isinstance(network, GatLstm | GatLstmV3 | PlannedFolds)
     group = shown_worm(data, list(data.split.test))
     worm = data.worms[group]
     columns = shown_neurons(worm)
@@ -143,24 +143,24 @@ def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     longest = max(evaluate.horizons)
     origins = worm.origins(evaluate.context, longest)
     origins = origins[(origins + 1 >= first) & (origins < last)]
-    if isinstance(module, PlannedFolds):
+    if isinstance(network, PlannedFolds):
         origins = origins[::5]  # a window of the published network costs a hundred times as much
     if not len(origins):
         return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
-    direct = isinstance(module, GatLstmV3)
+    direct = isinstance(network, GatLstmV3)
     horizons = sorted(evaluate.horizons) if direct else list(range(1, longest + 1))
     each: list[dict[int, Any]] = []
-    if isinstance(module, GatLstmV3):
+    if isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
-        each = [one for fold in data.folds_for(group) for one in direct_forecasts(module, data, worm, fold, origins)]
-    for view in () if isinstance(module, GatLstmV3) else views(data, module, [group], independent=True):
+        each = [f for fold in data.folds_for(group) for f in direct_forecasts(network, data, worm, fold, origins)]
+    for view in () if isinstance(network, GatLstmV3) else views(data, network, [group], independent=True):
         assert not isinstance(view.correction, DirectCorrection)
-        z, asked = worm.z, (origins, evaluate.context, horizons)
+        z, at = worm.z, (origins, evaluate.context, horizons)
         if isinstance(view.correction, PlannedCorrection):
-            each.append(rolled_out_v1(view.correction.network, z, view.graph, *asked))
+            each.append(rolled_out_v1(view.correction.network, z, view.graph, *at))
         else:
-            each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *asked))
-    each = [{h: worm.scored(worm.in_signal(origins, values)) for h, values in one.items()} for one in each]
+            each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *at))
+    each = [{h: worm.scored(worm.in_signal(origins, values)) for h, values in forecasts.items()} for forecasts in each]
     recorded = worm.scored(worm.signal)
     path = figures / "forecasts.png"
     spread_traces(worm, columns, first, last, origins, each, path)
@@ -168,7 +168,7 @@ def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     for column in columns:
         row: list[Any] = [worm.names[column]]
         for horizon in evaluate.horizons:
-            values = np.stack([network[horizon][:, column] for network in each])
+            values = np.stack([forecasts[horizon][:, column] for forecasts in each])
             error = recorded[origins + horizon, column] - values.mean(0)
             spread = values.std(0, ddof=1).mean() if len(each) > 1 else None
             row += [float(np.sqrt(np.mean(error**2))), None if spread is None else float(spread)]

@@ -16,11 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.evaluation.intervals import Estimate
+from neurocli.evaluation.nulls import NullBand
+from neurocli.interpretation.permutation import roc_auc_label_null
+from neurocli.interpretation.rank_correlation import spearman
+from neurocli.interpretation.roc import roc_auc, roc_auc_over_units
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
-from neurocli_gat_lstm.evaluation.worm_statistics import Estimate, area, area_over, spearman
 from neurocli_gat_lstm.graph.names import canonical
 from neurocli_gat_lstm.interpretation.edge_scores import (
     ATTENTION,
@@ -32,7 +36,7 @@ from neurocli_gat_lstm.interpretation.edge_scores import (
     EdgeScores,
 )
 from neurocli_gat_lstm.interpretation.functional_weights import FUNCTIONAL, strengths
-from neurocli_gat_lstm.interpretation.recovery_controls import Nulls, label_nulls, nameless_paths
+from neurocli_gat_lstm.interpretation.nameless import nameless_paths
 from neurocli_gat_lstm.simulation.network import recorded_names
 
 NEEDED = ("name", "pre", "post", "weight", "structural")
@@ -137,8 +141,7 @@ def linear_on_pairs(data: WormData, network: torch.nn.Module, scores: EdgeScores
         return None
     index = _index(data, scores)
     matrix = (network.level + network.change)[:, 0].mean(0).detach().cpu().numpy().astype(np.float64)
-    found: Array = matrix[index[truth.post], index[truth.pre]]
-    return found
+    return np.asarray(matrix[index[truth.post], index[truth.pre]])
 
 
 def nameless_areas(data: WormData, network: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
@@ -149,7 +152,7 @@ def nameless_areas(data: WormData, network: torch.nn.Module, scores: EdgeScores,
     areas = []
     for matrix in nameless_paths(data):
         size = np.abs(matrix[index[truth.post], index[truth.pre]])[truth.scored]
-        areas.append(area(size, truth.functional[truth.scored]))
+        areas.append(roc_auc(size, truth.functional[truth.scored]))
     return np.array(areas)
 
 
@@ -169,7 +172,7 @@ class Recovered:
     added: Estimate
     sign: float
     rho: float
-    chance: Nulls
+    chance: NullBand
 
 
 def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.bool_] | None = None) -> Recovered:
@@ -177,19 +180,19 @@ def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.b
 
     beyond: bool [pair], the pairs outside of the connectome that the values say something of; those of the graph if not given.
     """
-    size, asked = np.abs(values), truth.scored
-    other = truth.beyond if beyond is None else beyond
-    functional = truth.functional
+    size = np.abs(values)
+    scored, other = truth.scored, truth.beyond if beyond is None else beyond
+    told, added = ((size[pairs], truth.functional[pairs], truth.post[pairs]) for pairs in (scored, other))
     right = np.nan
-    scored = asked & functional & (values != 0)
-    if signed and scored.any():
-        right = float((np.sign(values) == np.sign(truth.weight))[scored].mean())
+    with_sign = scored & truth.functional & (values != 0)
+    if signed and with_sign.any():
+        right = float((np.sign(values) == np.sign(truth.weight))[with_sign].mean())
     return Recovered(
-        area_over(size[asked], functional[asked], truth.post[asked]),
-        area_over(size[other], functional[other], truth.post[other]),
+        roc_auc_over_units(*told),
+        roc_auc_over_units(*added),
         right,
-        spearman(size[asked], np.abs(truth.weight[asked])),
-        label_nulls(size[asked], functional[asked], truth.post[asked]),
+        spearman(told[0], np.abs(truth.weight[scored])),
+        roc_auc_label_null(*told),
     )
 
 
@@ -199,64 +202,57 @@ def recovery_exhibit(
     """The table of all scores: linear path alone, network alone and both, beside random networks, what needs no model, and a
     linear path fitted to worms whose neurons have lost their names."""
     truth = truth_of(scores, data.recordings.truth, shuffled=data.config.model.graph == "shuffled")
+
+    def recovered_of(edges: EdgeScores, values: Array, *, signed: bool = False) -> Recovered:
+        return recovered(on_pairs(edges, truth, values), truth, signed=signed)
+
     candidates = _candidates(scores)
-    blank = {} if untrained is None else _candidates(untrained)
-    found = {
-        name: recovered(on_pairs(scores, truth, values), truth, signed=name in SIGNED)
-        for name, values in candidates.items()
-    }
-    controls = {
-        name: recovered(on_pairs(untrained, truth, values), truth, signed=False)
-        for name, values in blank.items()
-        if untrained is not None and name in found
-    }
+    results = {name: recovered_of(scores, values, signed=name in SIGNED) for name, values in candidates.items()}
+    controls: dict[str, Recovered] = {}
+    if untrained is not None:
+        blank = {name: values for name, values in _candidates(untrained).items() if name in results}
+        controls = {name: recovered_of(untrained, values) for name, values in blank.items()}
     pairs = linear_on_pairs(data, network, scores, truth)
     outside = ~truth.structural
     if pairs is not None:
-        found[ALL_PAIRS] = recovered(pairs, truth, signed=True, beyond=outside)
-    found[STRUCTURAL] = recovered(on_pairs(scores, truth, scores.structural), truth, signed=False)
-    found[CORRELATION] = recovered(correlation_of(data, scores, truth), truth, signed=False, beyond=outside)
+        results[ALL_PAIRS] = recovered(pairs, truth, signed=True, beyond=outside)
+    results[STRUCTURAL] = recovered_of(scores, scores.structural)
+    results[CORRELATION] = recovered(correlation_of(data, scores, truth), truth, signed=False, beyond=outside)
     nameless = nameless_areas(data, network, scores, truth)
-    rows = [_row(name, one, controls) for name, one in found.items()]
-    claims = _claims(found, controls, nameless, truth)
+    rows = [_row(name, result, controls) for name, result in results.items()]
+    claims = _claims(results, controls, nameless, truth)
     path = figures / "recovery.png"
-    _draw(found, controls, truth, on_pairs(scores, truth, candidates[FUNCTIONAL]), path)
+    _draw(results, controls, truth, on_pairs(scores, truth, candidates[FUNCTIONAL]), path)
     columns = ["score", "AUC", "low", "high", "p", "random network", "sign right", "rho", "AUC added", "low", "high"]
-    title = f"Recovery of true edges by {FUNCTIONAL}: AUC {found[FUNCTIONAL].auc.value:.2f}, wanted {WANTED:g}"
-    note = _note(data, truth, nameless, found)
+    title = f"Recovery of true edges by {FUNCTIONAL}: AUC {results[FUNCTIONAL].auc.value:.2f}, wanted {WANTED:g}"
+    note = _note(data, truth, nameless, results)
     return Exhibit("recovery", title, Table(columns, rows, note), path, claims)
 
 
-def _row(name: str, one: Recovered, controls: Mapping[str, Recovered]) -> list[Any]:
-    other = finite_or_none(controls[name].auc.value) if name in controls else None
-    rest = [
-        finite_or_none(one.chance.p),
-        other,
-        finite_or_none(one.sign),
-        finite_or_none(one.rho),
-        *(finite_or_none(v) for v in one.added),
-    ]
-    return [name, *(finite_or_none(v) for v in one.auc), *rest]
+def _row(name: str, result: Recovered, controls: Mapping[str, Recovered]) -> list[Any]:
+    control = controls[name].auc.value if name in controls else None
+    values = (*result.auc, result.chance.p, control, result.sign, result.rho, *result.added)
+    return [name, *map(finite_or_none, values)]
 
 
 def _claims(
-    found: Mapping[str, Recovered], controls: Mapping[str, Recovered], nameless: Array, truth: Truth
+    results: Mapping[str, Recovered], controls: Mapping[str, Recovered], nameless: Array, truth: Truth
 ) -> dict[str, Any]:
     claims: dict[str, Any] = {}
-    for name, one in found.items():
-        claims[f"auc_{name}"] = finite_or_none(one.auc.value)
-        claims[f"p_{name}"] = finite_or_none(one.chance.p)
-        if np.isfinite(one.added.value):
-            claims[f"auc_added_{name}"] = finite_or_none(one.added.value)
+    for name, result in results.items():
+        claims[f"auc_{name}"] = finite_or_none(result.auc.value)
+        claims[f"p_{name}"] = finite_or_none(result.chance.p)
+        if np.isfinite(result.added.value):
+            claims[f"auc_added_{name}"] = finite_or_none(result.added.value)
         if name in controls:
             claims[f"auc_random_{name}"] = finite_or_none(controls[name].auc.value)
-    attention = [r.auc.value for name, r in found.items() if name.startswith(ATTENTION)]
-    main = found[FUNCTIONAL]
+    attention = [r.auc.value for name, r in results.items() if name.startswith(ATTENTION)]
+    main = results[FUNCTIONAL]
     claims |= {
         "functional_weight": FUNCTIONAL,
         "auc": finite_or_none(main.auc.value),
-        "auc_linear": finite_or_none(found[LINEAR].auc.value),
-        "auc_network": finite_or_none(found[NETWORK].auc.value),
+        "auc_linear": finite_or_none(results[LINEAR].auc.value),
+        "auc_network": finite_or_none(results[NETWORK].auc.value),
         "p": finite_or_none(main.chance.p),
         "chance_mean": finite_or_none(main.chance.mean),
         "wanted": WANTED,
@@ -274,16 +270,16 @@ def _claims(
     return claims
 
 
-def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Recovered]) -> str:
-    asked = truth.scored
+def _note(data: WormData, truth: Truth, nameless: Array, results: Mapping[str, Recovered]) -> str:
+    scored = truth.scored
     what = "edges of the connectome"
     if truth.shuffled:
         what = "pairs that the shuffled graph joins, whatever the connectome says"
-    works = int((asked & truth.functional).sum())
+    works = int((scored & truth.functional).sum())
     lines = [
-        f"AUC: {works} pairs that carry a signal against {int(asked.sum()) - works} that do not, of {what}; 95 % by the jackknife "
-        f"over receiving neurons; p: {found[FUNCTIONAL].chance.n} times which of a neuron's inputs work is dealt out anew "
-        f"(mean AUC {found[FUNCTIONAL].chance.mean:.2f})",
+        f"AUC: {works} pairs that carry a signal against {int(scored.sum()) - works} that do not, of {what}; 95 % by the jackknife "
+        f"over receiving neurons; p: {results[FUNCTIONAL].chance.n_nulls} times which of a neuron's inputs work is dealt out anew "
+        f"(mean AUC {results[FUNCTIONAL].chance.mean:.2f})",
         f"{LINEAR}: the ridge regression alone; {NETWORK}: what the network adds to it, alone; {FUNCTIONAL}: both. random network: "
         "the trained weights dealt out anew within each layer, beside the same ridge regression",
     ]
@@ -292,28 +288,28 @@ def _note(data: WormData, truth: Truth, nameless: Array, found: Mapping[str, Rec
             f"{LINEAR}, fitted {len(nameless)} times to worms whose neurons had lost their names: AUC {nameless.mean():.2f}, "
             f"{nameless.min():.2f} to {nameless.max():.2f}"
         )
-    if np.isfinite(found[FUNCTIONAL].added.value) or ALL_PAIRS in found:
+    if np.isfinite(results[FUNCTIONAL].added.value) or ALL_PAIRS in results:
         lines.append(
             f"added: the same of pairs that are no edge of the connectome, {int(truth.added.sum())} of which carry a signal"
         )
-    if ALL_PAIRS in found:
+    if ALL_PAIRS in results:
         lines.append(
             f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which it reaches "
             f"({float(data.linear_pairs.sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
         )
-    return "; ".join(lines) + ". " + _sentence(found)
+    return "; ".join(lines) + ". " + _sentence(results)
 
 
 def _candidates(scores: EdgeScores) -> dict[str, Array]:
-    found = {name: scores.mean(name) if name in SIGNED else values for name, values in strengths(scores).items()}
     heads = {f"attention, layer {a + 1}, head {b + 1}": scores.head(a, b) for a, b in scores.heads}
-    return {**heads, **found}
+    others = {name: scores.mean(name) if name in SIGNED else values for name, values in strengths(scores).items()}
+    return {**heads, **others}
 
 
-def _sentence(found: Mapping[str, Recovered]) -> str:
+def _sentence(results: Mapping[str, Recovered]) -> str:
     """Which of attention and attribution tells true edges, in words."""
-    attention = {name: r.auc.value for name, r in found.items() if name.startswith(ATTENTION)}
-    main = found[FUNCTIONAL].auc.value
+    attention = {name: r.auc.value for name, r in results.items() if name.startswith(ATTENTION)}
+    main = results[FUNCTIONAL].auc.value
     if not attention:
         return f"{FUNCTIONAL} reaches {main:.2f}"
     name = max(attention, key=lambda key: attention[key])
@@ -323,18 +319,20 @@ def _sentence(found: Mapping[str, Recovered]) -> str:
     return f"The best score from attention is {best:.2f} ({name}), {FUNCTIONAL} reaches {main:.2f}"
 
 
-def _draw(found: dict[str, Recovered], controls: dict[str, Recovered], truth: Truth, values: Array, path: Path) -> None:
-    with saved_figure(path, ncols=2, width=11.5, height=0.27 * len(found) + 2.2) as (figure, axes):
-        for place, (name, one) in enumerate(found.items()):
-            axes[0].plot(one.auc.value, place, "o", color="#D55E00", ms=6, label="trained" if not place else None)
-            if np.isfinite(one.auc.low):
-                axes[0].plot([one.auc.low, one.auc.high], [place, place], color="#D55E00", lw=1.5)
+def _draw(
+    results: dict[str, Recovered], controls: dict[str, Recovered], truth: Truth, values: Array, path: Path
+) -> None:
+    with saved_figure(path, ncols=2, width=11.5, height=0.27 * len(results) + 2.2) as (figure, axes):
+        for place, (name, result) in enumerate(results.items()):
+            axes[0].plot(result.auc.value, place, "o", color="#D55E00", ms=6, label="trained" if not place else None)
+            if np.isfinite(result.auc.low):
+                axes[0].plot([result.auc.low, result.auc.high], [place, place], color="#D55E00", lw=1.5)
             if name in controls:
                 label = "random network" if not place else None
                 axes[0].plot(controls[name].auc.value, place, "s", color="0.55", ms=5, zorder=1, label=label)
         axes[0].axvline(0.5, color="0.5", lw=0.8, ls=":")
         axes[0].axvline(WANTED, color="0.5", lw=0.8, ls="--")
-        axes[0].set_yticks(range(len(found)), list(found), fontsize=8)
+        axes[0].set_yticks(range(len(results)), list(results), fontsize=8)
         axes[0].invert_yaxis()
         axes[0].set(xlim=(0.28, 1.02), xlabel=f"AUC, pairs that carry a signal against others; dashed: {WANTED:g}")
         figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=2)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.interpretation.rank_correlation import spearman
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
-from neurocli_gat_lstm.evaluation.worm_statistics import spearman
 from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, ATTRIBUTION, Array, EdgeScores
 from neurocli_gat_lstm.model.views import View
 
@@ -36,28 +36,20 @@ def stability_exhibit(scores: EdgeScores, figures: Path) -> Exhibit:
     """Rank correlations of scores between views; a table of means, and the matrix of all views for two scores."""
     if not scores.n_edges:
         return Exhibit("stability", "Stability: the graph has no edges")
-    values = {**{name: np.abs(v) for name, v in scores.by_view.items()}, **_heads(scores)}
-    alike = {name: correlations(v) for name, v in values.items()}
+    sizes = {**{name: np.abs(v) for name, v in scores.by_view.items()}, **_heads(scores)}
+    alike = {name: correlations(size) for name, size in sizes.items()}
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     pairs = {name: _pairs(scores, rule) for name, rule in BETWEEN.items()}
     for between, chosen in pairs.items():
         for name, matrix in alike.items():
-            found = np.array([matrix[a, b] for a, b in chosen])
-            found = found[np.isfinite(found)]
-            if not len(found) or (
-                between == "worms" and np.allclose(found, 1)
-            ):  # coefficients do not depend on the worm
+            rho = np.array([matrix[a, b] for a, b in chosen])
+            rho = rho[np.isfinite(rho)]
+            if not len(rho) or (between == "worms" and np.allclose(rho, 1)):  # coefficients do not depend on the worm
                 continue
-            rows.append(
-                [
-                    WHAT_DIFFERS[between],
-                    name,
-                    len(found),
-                    *(finite_or_none(f(found)) for f in (np.mean, np.min, np.max)),
-                ]
-            )
-            claims[f"{name}, between {between}"] = finite_or_none(found.mean())
+            values = [finite_or_none(value) for value in (rho.mean(), rho.min(), rho.max())]
+            rows.append([WHAT_DIFFERS[between], name, len(rho), *values])
+            claims[f"{name}, between {between}"] = values[0]
     note = (
         "rank correlation of scores without sign over the edges that two views share. Folds share most of their training worms, "
         "and their linear paths are alike for that reason, too. Other seeds are other runs"
@@ -73,11 +65,11 @@ def stability_exhibit(scores: EdgeScores, figures: Path) -> Exhibit:
 def correlations(values: Array) -> Array:
     """[view, view] rank correlations of scores [view, edge]; NaN where two share fewer than ten edges."""
     count = len(values)
-    found = np.full((count, count), np.nan)
+    rho = np.full((count, count), np.nan)
     for a, b in combinations(range(count), 2):
         if (np.isfinite(values[a]) & np.isfinite(values[b])).sum() >= FEWEST_EDGES:
-            found[a, b] = found[b, a] = spearman(values[a], values[b])
-    return found
+            rho[a, b] = rho[b, a] = spearman(values[a], values[b])
+    return rho
 
 
 def _heads(scores: EdgeScores) -> dict[str, Array]:
@@ -88,7 +80,7 @@ def _heads(scores: EdgeScores) -> dict[str, Array]:
 
 def _pairs(scores: EdgeScores, rule: Callable[[View, View], bool]) -> list[tuple[int, int]]:
     numbered = enumerate(scores.views)
-    return [(a, b) for (a, one), (b, other) in combinations(numbered, 2) if rule(one, other)]
+    return [(a, b) for (a, first), (b, second) in combinations(numbered, 2) if rule(first, second)]
 
 
 def _draw(scores: EdgeScores, alike: dict[str, Array], path: Path) -> None:

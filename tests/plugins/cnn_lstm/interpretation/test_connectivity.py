@@ -74,23 +74,9 @@ def test_what_needs_no_model_knows_the_network_that_it_has_seen_and_no_other(
     assert scored(measure(redrawn, [own]), networks(redrawn, (own,)), EXCITATORY)["auc_I"][0] > 0.75
 
 
-def test_a_shuffle_moves_entries_among_pairs_of_the_same_sender_type() -> None:
-    rng = np.random.default_rng(0)
-    matrix = np.arange(36.0).reshape(6, 6)
-    excitatory, off = np.arange(6) < 4, ~np.eye(6, dtype=bool)
-    shuffled = recovery.pairs_shuffled(matrix, excitatory, rng)
-    np.testing.assert_array_equal(np.diag(shuffled), np.diag(matrix))
-    for senders in (excitatory, ~excitatory):
-        where = off & senders
-        assert sorted(shuffled[where]) == sorted(matrix[where])
-        assert (shuffled[where] != matrix[where]).mean() > 0.5
-    one_row = recovery.pairs_shuffled(matrix[:1], excitatory, rng)
-    assert sorted(one_row[0, :4]) == [0, 1, 2, 3] and sorted(one_row[0, 4:]) == [4, 5]
-
-
 def test_the_published_models_control_has_its_weights_in_other_places() -> None:
     network = PublishedCnnLstm(num_neurons=6, window=8, lstm_hidden=4)
-    other = recovery.weights_elsewhere(network, np.arange(6) < 4, np.random.default_rng(0))
+    other = recovery.with_weights_elsewhere(network, np.arange(6) < 4, np.random.default_rng(0))
     for (name, one), (_, two) in zip(network.named_parameters(), other.named_parameters(), strict=True):
         torch.testing.assert_close(one.flatten().sort().values, two.flatten().sort().values)
         if one.detach().unique().numel() > 2:
@@ -110,7 +96,7 @@ def test_the_model_beats_its_control_where_there_is_a_network_to_learn(fixed: Vo
     # The control is no chance by construction: against the network that its own weights describe, it is high.
     network = model.network
     assert isinstance(network, StructuredCnnLstm)
-    control = recovery.weights_elsewhere(network, EXCITATORY, np.random.default_rng(1))
+    control = recovery.with_weights_elsewhere(network, EXCITATORY, np.random.default_rng(1))
     weight = control.synapse.weight.detach().numpy()
     strongest = np.where(EXCITATORY, weight, -weight) > np.quantile(np.abs(weight), 0.9)
     own = np.where(strongest, np.where(EXCITATORY, 0.5, -2.75), 0.0)

@@ -99,10 +99,10 @@ def test_shuffle_tells_choosy_senders_from_even_ones():
     rng = np.random.default_rng(2)
     there = np.ones((20, 8), bool)
     even = weights.against_shuffle(rng.gamma(2.0, 1.0, (20, 8)), there, 0)["Gini"]
-    assert even[1] <= even[0] <= even[2]
+    assert even.low <= even.value <= even.high
     different = rng.gamma(2.0, 1.0, (20, 8)) * np.array([1, 1, 1, 1, 30, 30, 30, 30])
-    value, low, _ = weights.against_shuffle(different, there, 0)["Gini"]
-    assert value < low  # strong and weak senders: within each, weights are more alike than over all
+    uneven = weights.against_shuffle(different, there, 0)["Gini"]
+    assert uneven.value < uneven.low  # strong and weak senders: within each, weights are more alike than over all
 
 
 def test_blocks_are_receiver_by_sender():
@@ -123,7 +123,6 @@ def test_selectivity_is_that_of_the_roc_curve():
     values[member, 0] += 3
     found = selectivity.selectivity(values, member)
     assert found == pytest.approx([2 * roc_auc_score(member, v) - 1 for v in values.T])
-    assert recovery.area(values[:, 0], member) == pytest.approx(roc_auc_score(member, values[:, 0]))
 
 
 def test_windows_follow_their_event(trained):
@@ -218,9 +217,6 @@ def test_the_truth_recovers_itself(trained):
     true, excitatory = truth["weights"][np.ix_(at, at)], truth["unit_type"][at] == 1
     found = recovery.weight_scores(0.5 * true, true, excitatory)
     assert all(v == pytest.approx(1) for v in found.values() if np.isfinite(v))
-    mixed = recovery.renamed(true, excitatory, np.random.default_rng(0))
-    assert sorted(mixed.ravel()) == pytest.approx(sorted(true.ravel()))
-    assert (mixed[:, excitatory] >= 0).all() and (mixed[:, ~excitatory] <= 0).all()
 
 
 def test_gain_is_taken_out_of_the_true_rates(trained):

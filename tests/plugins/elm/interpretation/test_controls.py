@@ -14,6 +14,7 @@ from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.interpretation import interpret
 from neurocli_elm.interpretation.impulse_responses import kernels_of
 from neurocli_elm.interpretation.interpret import random_scores, scores_of
+from neurocli_elm.interpretation.random_neuron import random_neuron
 from neurocli_elm.interpretation.recovery import (
     DISTANCE,
     EFFECT,
@@ -21,10 +22,8 @@ from neurocli_elm.interpretation.recovery import (
     RIVAL,
     SPIKES,
     WEIGHT,
-    partial_rank_correlation,
     recovery_exhibit,
 )
-from neurocli_elm.model.control import random_neuron
 from neurocli_elm.simulation.example import small_cells
 from neurocli_elm.simulation.parameters import DendriteConfig
 from neurocli_elm.simulation.simulator import NAME, simulate_cell, truth_of
@@ -102,20 +101,6 @@ def test_the_rival_is_high_where_distance_tells_and_low_where_weights_do(cells, 
             assert rival > 0.99 and left < 0.5
         else:
             assert abs(rival) < 0.3 and left > 0.9
-
-
-def test_the_partial_correlation_is_that_of_residuals():
-    random = np.random.default_rng(2)
-    given = random.random(50)
-    one, other = given + random.random(50), given + random.random(50)
-
-    def residual(values):
-        ranks, of = (v.argsort().argsort().astype(float) for v in (values, given))
-        return ranks - np.polyval(np.polyfit(of, ranks, 1), of)
-
-    wanted = np.corrcoef(residual(one), residual(other))[0, 1]
-    assert partial_rank_correlation(one, other, given) == pytest.approx(wanted)
-    assert np.isnan(partial_rank_correlation(one, given, given))
 
 
 # -- a neuron that was trained on a world without the structure ------------------------------------------------------

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from neurocli.plugin.family import TrainedModel
@@ -34,7 +33,6 @@ from neurocli_elm.interpretation.recovery import (
     RIVAL,
     SPIKES,
     WEIGHT,
-    rank_correlation,
     recovery_exhibit,
     truths_of,
 )
@@ -246,25 +244,6 @@ def test_what_a_unit_moves_is_its_readout_times_its_spread(cells):
 
 
 # ---- the dendrite
-
-
-def test_rank_correlation_is_scipys():
-    rng = np.random.default_rng(0)
-    one = rng.integers(0, 9, 40).astype(float)
-    other = one + rng.normal(0, 3, 40)
-    other[3] = np.nan
-    found = rank_correlation(one, other)
-    keep = np.isfinite(other)
-    assert (found.value, found.n) == (pytest.approx(stats.spearmanr(one[keep], other[keep])[0]), 39)
-    assert found.low < found.value < found.high
-    assert np.isnan(rank_correlation(one, np.ones(40)).value)
-    # The interval holds the true value nineteen times in twenty.
-    inside = 0
-    for _ in range(300):
-        x = rng.normal(size=60)
-        r = rank_correlation(x, 0.75 * x + rng.normal(size=60))
-        inside += r.low < 6 / np.pi * np.arcsin(0.6 / 2) < r.high
-    assert 0.91 < inside / 300 < 0.99
 
 
 def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.recording import Spikes
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.interpretation.recovery import difference
 from neurocli_elm.interpretation.recovery_rivals import AVERAGE, RIDGE, recovery_rivals
 from neurocli_elm.simulation import engine_numba, perturbation
 from neurocli_elm.simulation.example import small_cells
@@ -116,13 +115,3 @@ def test_they_are_fitted_on_training_simulations_alone(linear_world):
     again = recovery_rivals(SimulationData(cells, config, data.split))
     for one, (values, _) in zip(recovery_rivals(data).values(), again.values(), strict=True):
         np.testing.assert_array_equal(one[0], values)
-
-
-def test_a_difference_of_rank_correlations_knows_its_interval():
-    random = np.random.default_rng(0)
-    known = random.standard_normal(100)
-    good, poor = known + 0.3 * random.standard_normal(100), known + 3 * random.standard_normal(100)
-    value, low, high = difference(good, poor, known)
-    assert 0 < low < value < high
-    _, low, high = difference(good, known + 0.3 * random.standard_normal(100), known)
-    assert low < 0 < high

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 from torch_geometric.nn import GATConv
 
-from neurocli.evaluation.intervals import interval_from_left_out
 from neurocli.recordings import RecordingSet
 from neurocli.runs.plain import plain
 from neurocli_gat_lstm.evaluation import drawing, worm_statistics
@@ -254,36 +252,6 @@ def test_the_same_network_agrees_with_itself(scores):
 # -- statistics -------------------------------------------------------------------------------------------------------
 
 
-def test_area_and_rank_correlation_are_those_of_the_libraries():
-    rng = np.random.default_rng(1)
-    values, member = rng.integers(0, 6, 200).astype(float), rng.random(200) < 0.4
-    values[member] += 1
-    assert worm_statistics.area(values, member) == pytest.approx(roc_auc_score(member, values))
-    other = values + rng.normal(size=200)
-    assert worm_statistics.spearman(values, other) == pytest.approx(stats.spearmanr(values, other).statistic)
-    units = np.repeat(np.arange(20), 10)
-    low, high = worm_statistics.area_over(values, member, units)[1:]
-    assert low < worm_statistics.area(values, member) < high
-    assert np.isnan(worm_statistics.area(values, member & False))
-    # The jackknife, unit by unit, on the scale on which errors are nearly symmetric.
-    value, left = roc_auc_score(member, values), []
-    for unit in range(20):
-        left.append(roc_auc_score(member[units != unit], values[units != unit]))
-    assert (low, high) == pytest.approx(
-        interval_from_left_out(value, np.array(left), link="logit", weights=np.full(20, 10.0))
-    )
-    low, high = worm_statistics.spearman_over(values, other, units)[1:]
-    ranks, rho = (stats.rankdata(v) for v in (values, other)), []
-    ranks = list(ranks)
-    for unit in range(20):
-        rho.append(np.corrcoef(*(r[units != unit] for r in ranks))[0, 1])
-    wanted = interval_from_left_out(np.corrcoef(*ranks)[0, 1], np.array(rho), link="fisher", weights=np.full(20, 10.0))
-    assert (low, high) == pytest.approx(wanted)
-    few = np.zeros(200, bool)
-    few[:9] = True
-    assert np.isnan(worm_statistics.area_over(values, few, units).low)
-
-
 def test_exact_tests_are_counted_right():
     ordered = np.tile([0.1, 0.2, 0.3], (6, 1)) + np.arange(6)[:, None]
     assert worm_statistics.friedman_exact(ordered) == pytest.approx(6 / 6**6)  # all worms in one of six orders
@@ -294,13 +262,7 @@ def test_exact_tests_are_counted_right():
     assert worm_statistics.friedman_exact(many) == pytest.approx(stats.friedmanchisquare(*many.T).pvalue, abs=0.02)
 
 
-def test_holm_and_intervals_over_worms():
+def test_holm_corrects_for_the_number_of_tests():
     assert worm_statistics.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
     untested = worm_statistics.holm({"a": float("nan"), "b": 0.04})
     assert np.isnan(untested["a"]) and untested["b"] == 0.04
-    values = np.array([0.1, 0.2, 0.4, np.nan])
-    found = worm_statistics.over_worms(values)
-    left = np.array([0.3, 0.25, 0.15])
-    assert found[0] == pytest.approx(values[:3].mean())
-    assert found[1:] == pytest.approx(interval_from_left_out(found[0], left))
-    assert np.isnan(worm_statistics.over_worms(values[:2]).low)
