@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_group
 from neurocli_elm.config import ElmConfig
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.windows import Sampling, Windows, check_length, cut, draw
 
 VALIDATION_WINDOWS = 64
@@ -72,6 +74,11 @@ class SimulationData(Dataset):
                     hint="name files of one length with --data; `neuro diagnose elm` lists them all",
                 )
 
+    @property
+    def exciting(self) -> NDArray[np.bool_]:
+        """[channel] whether an input excites: those come first."""
+        return np.arange(self.channels) < self.excitatory
+
     def group_name(self) -> str:
         return "simulation"
 
@@ -112,12 +119,11 @@ class SimulationData(Dataset):
             )
 
     def _validation_places(self) -> list[tuple[int, int]]:
-        found = []
+        places = []
         for n, group in enumerate(self.split.validation):
             last = self.lengths[group] - self.options.window
-            found += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
-        thinned = np.linspace(0, len(found) - 1, min(len(found), VALIDATION_WINDOWS)).round().astype(int)
-        return [found[k] for k in thinned] if found else []
+            places += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
+        return evenly(places, VALIDATION_WINDOWS)
 
 
 def as_batch(windows: Windows) -> Batch:

@@ -16,6 +16,7 @@ from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Recording
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.linear_filter import Array, LinearFilter, Predict
 from neurocli_elm.evaluation.rivals.rivals import rivals
@@ -75,9 +76,7 @@ def _fit_of(group_of: NDArray[np.int64], taus_ms: Sequence[float], event: str, f
 
 
 def _train(data: SimulationData) -> list[Recording]:
-    groups = data.split.train
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
-    return [data.load(groups[n]) for n in picked]
+    return [data.load(group) for group in evenly(data.split.train, MOST_SIMULATIONS)]
 
 
 def _constant_predictor(data: SimulationData, name: str, note: str, event: str, first: int) -> Predictor:

@@ -18,6 +18,7 @@ from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
 from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
@@ -52,11 +53,9 @@ _AUC = OfChannel(SpikeAUC(), SPIKE)
 
 def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
-    groups = list(data.split.groups(part))
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
     branch, targets = [], []
-    for n in picked:
-        recording = data.load(groups[n])
+    for group in evenly(data.split.groups(part), MOST_SIMULATIONS):
+        recording = data.load(group)
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
         branch.append(branch_traces(network, windows.input_events()))
         both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
@@ -104,22 +103,18 @@ def mean_memory(network: ElmNeuron, on: Tested) -> torch.Tensor:
 
 def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
     """(name, units) of bands of timescales, then of single units where they are not too many."""
-    found = []
+    bands = []
     for low, high in pairwise(BANDS_MS):
         units = np.flatnonzero((tau >= low) & (tau < high))
         if len(units):
-            name = (
-                f"below {high:g} ms"
-                if low == 0
-                else f"{low:g} ms and more"
-                if high == float("inf")
-                else f"{low:g} to {high:g} ms"
-            )
-            found.append((name, units))
-    found.append(("all memory", np.arange(len(tau))))
-    if len(tau) <= MOST_UNITS:
-        found += [(f"unit {j} ({tau[j]:.3g} ms)", np.array([j])) for j in np.argsort(tau, kind="stable")]
-    return found
+            name = f"{low:g} to {high:g} ms"
+            if low == 0:
+                name = f"below {high:g} ms"
+            elif high == float("inf"):
+                name = f"{low:g} ms and more"
+            bands.append((name, units))
+    single = [(f"unit {j} ({tau[j]:.3g} ms)", np.array([j])) for j in np.argsort(tau, kind="stable")]
+    return [*bands, ("all memory", np.arange(len(tau))), *(single if len(tau) <= MOST_UNITS else [])]
 
 
 def ablation_exhibit(
@@ -157,30 +152,17 @@ def ablation_exhibit(
         "moves what reads it from its working point; at the mean: it stays at its mean, so that only what it tells is lost, also for the untrained neuron. Intervals: "
         "95 % over simulations, the same ones with and without; none for fewer than three"
     )
-    columns = [
-        "without",
-        "RMSE mV",
-        "AUC",
-        "rise mV",
-        "low",
-        "high",
-        "rise at mean",
-        "its low",
-        "its high",
-        "AUC change",
-        "AUC at mean",
-    ]
-    columns += ["untrained RMSE", "untrained AUC"]
+    columns = ["without", "RMSE mV", "AUC", "rise mV", "low", "high", "rise at mean", "its low", "its high"]
+    columns += ["AUC change", "AUC at mean", "untrained RMSE", "untrained AUC"]
     return Exhibit("ablation", "What each memory unit is worth", Table(columns, rows, note), path, claims)
 
 
-def _values(one: Score) -> tuple[float, float | None]:
-    auc = float(_AUC.value(one.auc.sum(0)))
-    return float(_RMSE.value(one.rmse.sum(0))), finite_or_none(auc)
+def _values(score: Score) -> tuple[float, float | None]:
+    return float(_RMSE.value(score.rmse.sum(0))), finite_or_none(_AUC.value(score.auc.sum(0)))
 
 
-def _auc_change(one: Score, whole: Score) -> float | None:
-    return finite_or_none(float(_AUC.value(one.auc.sum(0)) - _AUC.value(whole.auc.sum(0))))
+def _auc_change(without: Score, whole: Score) -> float | None:
+    return finite_or_none(_AUC.value(without.auc.sum(0)) - _AUC.value(whole.auc.sum(0)))
 
 
 def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
@@ -190,9 +172,9 @@ def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
             first = place == 0
             rmse.barh(place - 0.2, change.value, 0.38, color=MODEL, label="at zero" if first else None)
             rmse.barh(place + 0.2, still.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
-            for one, at in ((change, place - 0.2), (still, place + 0.2)):
-                if np.isfinite(one.low):
-                    rmse.plot([one.low, one.high], [at] * 2, color="#E69F00", lw=1.2)
+            for rise, at in ((change, place - 0.2), (still, place + 0.2)):
+                if np.isfinite(rise.low):
+                    rmse.plot([rise.low, rise.high], [at] * 2, color="#E69F00", lw=1.2)
             rmse.plot(
                 blank,
                 place,

@@ -18,6 +18,7 @@ from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
@@ -58,8 +59,7 @@ class Attribution:
     def per_event(self) -> Array:
         """[input] what one event adds, NaN where there is none."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            found: Array = np.where(self.events > 0, self.by_input / self.events, np.nan)
-        return found
+            return np.where(self.events > 0, self.by_input / self.events, np.nan)
 
     @property
     def gap(self) -> float:
@@ -86,12 +86,7 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
         candidates = np.flatnonzero(free)
         chosen = random.choice(candidates, min(max(len(here), 1), len(candidates)), replace=False)
         others += [(group, int(step)) for step in np.sort(chosen)]
-    return _thinned(spikes), _thinned(others)
-
-
-def _thinned(places: list[Place]) -> list[Place]:
-    picked = np.linspace(0, len(places) - 1, min(len(places), MOST_SPIKES)).round().astype(int)
-    return [places[n] for n in picked]
+    return evenly(spikes, MOST_SPIKES), evenly(others, MOST_SPIKES)
 
 
 def attribution_of(
@@ -106,12 +101,12 @@ def attribution_of(
         events = events_before(data, some, LENGTH_MS).to(weights.device)
         branch = branch_traces(network, events)
         gradients = branch_gradients(network, branch, SPIKE, points or POINTS)
-        parts = event_attribution(events, gradients, weights).cpu().double().numpy()
+        added = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step
         kind = (channel >= data.excitatory).astype(np.int64)
-        by_lag += np.bincount(kind * LENGTH_MS + lag, parts, 2 * LENGTH_MS).reshape(2, LENGTH_MS)
-        by_input += np.bincount(channel, parts, data.channels)
+        by_lag += np.bincount(kind * LENGTH_MS + lag, added, 2 * LENGTH_MS).reshape(2, LENGTH_MS)
+        by_input += np.bincount(channel, added, data.channels)
         counts += np.bincount(channel, minlength=data.channels)
         with torch.no_grad():
             logit += float(output_of(network, branch)[-1, :, SPIKE].sum())
@@ -132,14 +127,14 @@ def attribution_exhibit(
     rows: list[list[Any]] = []
     for kind, name in enumerate(("excitatory", "inhibitory")):
         for low, high in _BANDS_MS:
-            values = [float(one.by_lag[kind, low:high].sum()) for one in four]
+            values = [float(each.by_lag[kind, low:high].sum()) for each in four]
             rows.append([name, f"{low} to {high} ms before", *_row(values)])
     distance = distance_of(data)
     edges: Array | None = None
     if distance is not None:
         edges = np.quantile(distance, np.linspace(0, 1, _DISTANCE_BINS + 1)).astype(np.float64)
         for name, chosen, near, far in _places_of(data, distance, edges):
-            values = [float(one.by_input[chosen].sum()) for one in four]
+            values = [float(each.by_input[chosen].sum()) for each in four]
             rows.append([name, f"{near:.0f} to {far:.0f} µm", *_row(values)])
     excess = spikes.by_lag - others.by_lag
     size = np.abs(excess).sum()
@@ -173,11 +168,10 @@ def _row(values: list[float]) -> list[float]:
 def _places_of(
     data: SimulationData, distance: Array, edges: Array
 ) -> list[tuple[str, NDArray[np.bool_], float, float]]:
-    exciting = np.arange(data.channels) < data.excitatory
     which = np.clip(np.searchsorted(edges, distance, "right") - 1, 0, len(edges) - 2)
     return [
         (name, kind & (which == n), float(edges[n]), float(edges[n + 1]))
-        for name, kind in (("excitatory", exciting), ("inhibitory", ~exciting))
+        for name, kind in (("excitatory", data.exciting), ("inhibitory", ~data.exciting))
         for n in range(len(edges) - 1)
     ]
 
@@ -231,7 +225,7 @@ def _draw(
             )
         else:
             for _, colour, name in kinds:
-                chosen = (np.arange(data.channels) < data.excitatory) == (name == "excitatory")
+                chosen = data.exciting == (name == "excitatory")
                 where.plot(spikes.per_event[chosen], ".", color=colour, ms=4, label=name)
             where.set(xlabel="segment", ylabel="part of the logit per event", title="by input")
         for axis in (by_lag, excess, where):

@@ -37,8 +37,7 @@ class Kernels:
     @property
     def of_input(self) -> Array:
         """[lag, input] mV at the soma after one event of an input."""
-        found: Array = (self.unit @ self.weights.T) * self.sign
-        return found
+        return np.asarray((self.unit @ self.weights.T) * self.sign)
 
     def mean_weight(self, exciting: bool) -> Array:
         """[branch] mean weight of its living excitatory or inhibitory inputs, NaN where it has none."""
@@ -56,7 +55,7 @@ def kernels_of(network: ElmNeuron, data: SimulationData, part: str, count: int =
     windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
     branch = branch_traces(network, windows.input_events())
     unit = SOMA_SCALE_MV * branch_gradients(network, branch, SOMA).mean(1).flip(0)
-    sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
+    sign = np.where(data.exciting, 1.0, -1.0)
     return Kernels(branch_weights(network).cpu().double().numpy(), unit.cpu().double().numpy(), sign)
 
 
@@ -68,7 +67,7 @@ def kernel_exhibit(
     rows = [_row(trained, untrained, network, branch, distance) for branch in range(trained.weights.shape[1])]
     path = figures / "kernels.png"
     _draw(trained, untrained, distance, path)
-    area = {name: one.of_input.sum(0) for name, one in (("model", trained), ("untrained", untrained))}
+    area = {"model": trained.of_input.sum(0), "untrained": untrained.of_input.sum(0)}
     exciting = trained.sign > 0
     right = {name: np.where(exciting, a > 0, a < 0) for name, a in area.items()}
     peaks = [_peak(trained.of_branch(True)[:, b]) for b in range(len(rows))]
@@ -85,17 +84,8 @@ def kernel_exhibit(
         f"synapse of the branch. An excitatory event raises and an inhibitory one lowers the voltage, by area, for {claims['inputs_of_right_sign']:.0%} of the "
         f"inputs ({claims['inputs_of_right_sign_untrained']:.0%} untrained)"
     )
-    columns = [
-        "branch",
-        "living synapses",
-        "weight E",
-        "weight I",
-        "E peak mV",
-        "at ms",
-        "I peak mV",
-        "I at ms",
-        "untrained E mV",
-    ]
+    columns = ["branch", "living synapses", "weight E", "weight I"]
+    columns += ["E peak mV", "at ms", "I peak mV", "I at ms", "untrained E mV"]
     if distance is not None:
         columns.append("distance µm")
     return Exhibit(

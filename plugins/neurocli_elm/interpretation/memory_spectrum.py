@@ -30,8 +30,7 @@ def moves(network: ElmNeuron, data: SimulationData, part: str) -> Array:
     memory = network.forward_states(windows.input_events().to(device)).memory
     kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
     weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
-    found: Array = (weight.abs() * kept.std(0)).numpy()
-    return found
+    return np.asarray((weight.abs() * kept.std(0)).numpy())
 
 
 def spectrum_exhibit(
@@ -43,15 +42,7 @@ def spectrum_exhibit(
     shares = here / np.maximum(here.sum(1, keepdims=True), 1e-12)
     order = np.argsort(tau, kind="stable")
     rows: list[list[Any]] = [
-        [
-            int(j),
-            float(tau[j]),
-            float(tau_before[j]),
-            *here[:, j].tolist(),
-            *shares[:, j].tolist(),
-            *before[:, j].tolist(),
-        ]
-        for j in order
+        [int(j), *map(float, (tau[j], tau_before[j], *here[:, j], *shares[:, j], *before[:, j]))] for j in order
     ]
     columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]
     columns += ["untrained spike", "untrained soma"]

@@ -86,8 +86,7 @@ def recovery_exhibit(
     truths = truths_of(data)
     if not truths:
         return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
-    exciting = np.arange(data.channels) < data.excitatory
-    inputs = dict(zip(KINDS, (exciting, ~exciting), strict=True))
+    inputs = dict(zip(KINDS, (data.exciting, ~data.exciting), strict=True))
     distance = truths.get(DISTANCE)
     others = dict(rivals or {})
     if distance is not None:
@@ -141,7 +140,7 @@ def recovery_exhibit(
             claims[f"best rival, {kind}"] = best
             note += f". {kind} inputs, model less {best}: {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}], resampling inputs"
     path = figures / "dendrite.png"
-    _draw(scores, nulls, truths, exciting, path)
+    _draw(scores, nulls, truths, data.exciting, path)
     columns = ["score", "inputs", "known", "r", "low", "high", "n", "r given distance"]
     columns += ["random r", "its low", "its high", "p", "CPU-s", "parameters"]
     return Exhibit("dendrite", "Against the dendrite", Table(columns, rows, note), path, claims)

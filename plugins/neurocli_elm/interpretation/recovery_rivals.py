@@ -15,6 +15,7 @@ from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import Cost
 from neurocli.recordings import Recording
 from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.windows import soma_target_mv
 from neurocli_elm.evaluation.linear_filter import summed
 
@@ -35,7 +36,7 @@ def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]
     """What each input does by these two, positive where it does as its kind should, and what that took; none without training data."""
     if not data.split.train:
         return {}
-    sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
+    sign = np.where(data.exciting, 1.0, -1.0)
     ridge, average = ridge_per_synapse(data), event_triggered_mean(data)
     return {
         RIDGE: (ridge.values["_effect"] * sign, ridge.cost),
@@ -56,9 +57,7 @@ def event_triggered_mean(data: SimulationData) -> Fitted:
 
 
 def _simulations(data: SimulationData, part: str) -> list[Recording]:
-    groups = data.split.groups(part)
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
-    return [data.load(groups[n]) for n in picked]
+    return [data.load(group) for group in evenly(data.split.groups(part), MOST_SIMULATIONS)]
 
 
 def _traces(recording: Recording, channels: int) -> Array:

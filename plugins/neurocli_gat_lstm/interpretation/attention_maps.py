@@ -22,7 +22,7 @@ from neurocli_gat_lstm.evaluation.drawing import (
 )
 from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS
 from neurocli_gat_lstm.graph.names import CLASSES
-from neurocli_gat_lstm.interpretation.edge_scores import Array, EdgeScores
+from neurocli_gat_lstm.interpretation.edge_scores import Array, EdgeScores, head_name
 
 DRAWN = 80
 LABELLED = 16
@@ -48,6 +48,12 @@ def equal_share(scores: EdgeScores) -> Array:
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
+def relative_attention(scores: EdgeScores) -> dict[str, Array]:
+    """Name of a head → [edge] its attention over the equal share."""
+    share = equal_share(scores)
+    return {name: values / share for name, values in scores.by_head().items()}
+
+
 def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> Exhibit:
     share = equal_share(scores)
     independent = np.array([view.independent for view in scores.views])
@@ -60,7 +66,7 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         low, high = np.percentile(relative[known], [5, 95]) if known.any() else (np.nan, np.nan)
         structure = spearman_over_units(relative, scores.structural, scores.post)
         blank = None if untrained is None else finite_or_none(spearman(relative, untrained.head(layer, head) / share))
-        name = f"layer {layer + 1}, head {head + 1}"
+        name = head_name(layer, head)
         own = float(np.nanmean(scores.own[layer, head][independent]))
         rows.append([name, *map(finite_or_none, (own, low, high, spearman(values, share), *structure)), blank])
         claims[name] = {
@@ -89,24 +95,20 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
 
 def _draw_heads(scores: EdgeScores, path: Path) -> bool:
     at, anatomical = places(scores.names)
-    share = equal_share(scores)
+    relative = relative_attention(scores)
     kinds = class_of(scores.names)
     colours = [CLASS_COLOURS[str(kinds[k])] for k in scores.pre]
-    heads = list(scores.heads)
-    columns = min(2, len(heads))
-    lines = -(-len(heads) // columns)
+    columns = min(2, len(relative))
+    lines = -(-len(relative) // columns)
     with saved_figure(path, nrows=lines, ncols=columns, width=6.4 * columns, height=4.9 * lines + 0.7) as (
         figure,
         axes,
     ):
-        panels = np.atleast_1d(axes).ravel()
-        for axis in panels[len(heads) :]:
-            axis.set_visible(False)
-        for axis, (layer, head) in zip(panels, heads, strict=False):
-            relative = scores.head(layer, head) / share
-            draw_edges(axis, at, scores.pre, scores.post, relative, colours, DRAWN)
+        panels = _panels(axes, len(relative))
+        for axis, (name, values) in zip(panels, relative.items(), strict=False):
+            draw_edges(axis, at, scores.pre, scores.post, values, colours, DRAWN)
             draw_neurons(axis, scores.names, at, anatomical)
-            axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=9)
+            axis.set_title(name, fontsize=9)
         handles = panels[0].get_legend_handles_labels()
         figure.legend(*handles, fontsize=8, ncols=4, loc="outside lower center")
         drawn = min(DRAWN, scores.n_edges)
@@ -115,11 +117,18 @@ def _draw_heads(scores: EdgeScores, path: Path) -> bool:
             fontsize=9,
         )
         laid_out(figure)
-        for axis, (layer, head) in zip(panels, heads, strict=False):
-            order = np.argsort(-np.nan_to_num(scores.head(layer, head) / share))
-            first = list(dict.fromkeys(int(k) for e in order for k in (scores.pre[e], scores.post[e])))[:LABELLED]
+        for axis, values in zip(panels, relative.values(), strict=False):
+            first = scores.ends_of_strongest(values, LABELLED)
             label_points(figure, axis, at[first], [scores.names[k] for k in first])
     return anatomical
+
+
+def _panels(axes: Any, shown: int) -> Any:
+    """All axes in a row, of which only the first so many can be seen."""
+    panels = np.atleast_1d(axes).ravel()
+    for axis in panels[shown:]:
+        axis.set_visible(False)
+    return panels
 
 
 def _matrices(scores: EdgeScores, figures: Path) -> Exhibit:
@@ -127,12 +136,11 @@ def _matrices(scores: EdgeScores, figures: Path) -> Exhibit:
     order = by_class(scores.names)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    share = equal_share(scores)
+    relative = relative_attention(scores)
     kinds = class_of(scores.names)[order]
     bounds = np.flatnonzero(kinds[1:] != kinds[:-1]) + 0.5
-    heads = list(scores.heads)
-    columns = min(3, len(heads))
-    lines = -(-len(heads) // columns)
+    columns = min(3, len(relative))
+    lines = -(-len(relative) // columns)
     size = max(3.8, 0.085 * len(order))
     path = figures / "attention_matrix.png"
     top: list[list[Any]] = []
@@ -142,25 +150,20 @@ def _matrices(scores: EdgeScores, figures: Path) -> Exhibit:
         figure,
         axes,
     ):
-        panels = np.atleast_1d(axes).ravel()
-        for axis in panels[len(heads) :]:
-            axis.set_visible(False)
+        panels = _panels(axes, len(relative))
         picture = None
-        for axis, (layer, head) in zip(panels, heads, strict=False):
-            relative = scores.head(layer, head) / share
+        for axis, (name, values) in zip(panels, relative.items(), strict=False):
             matrix = np.full((len(order), len(order)), np.nan)
-            matrix[place[scores.post], place[scores.pre]] = np.log2(np.maximum(relative, 1e-6))
+            matrix[place[scores.post], place[scores.pre]] = np.log2(np.maximum(values, 1e-6))
             picture = axis.imshow(matrix, cmap="PuOr_r", vmin=-2, vmax=2, interpolation="nearest")
             axis.set_facecolor("0.82")
             for line in (axis.axhline, axis.axvline):
                 for bound in bounds:
                     line(bound, color="k", lw=0.7)
             _class_ticks(axis, kinds)
-            axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=9)
-            best = np.argsort(-np.nan_to_num(relative))[:5]
-            top += [
-                [f"layer {layer + 1}, head {head + 1}", scores.edge_name(k), finite_or_none(relative[k])] for k in best
-            ]
+            axis.set_title(name, fontsize=9)
+            best = np.argsort(-np.nan_to_num(values))[:5]
+            top += [[name, scores.edge_name(k), finite_or_none(values[k])] for k in best]
         bar = figure.colorbar(picture, ax=list(panels), shrink=0.8, extend="both", ticks=[-2, -1, 0, 1, 2])
         bar.ax.set_yticklabels(["1/4", "1/2", "1", "2", "4"])
         bar.set_label("attention over its equal share")
@@ -185,7 +188,7 @@ def _class_ticks(axis: Any, kinds: Any) -> None:
 
 def _classes(scores: EdgeScores) -> Exhibit:
     kinds = class_of(scores.names)
-    share = equal_share(scores)
+    relative = relative_attention(scores)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     for sender in CLASSES:
@@ -194,12 +197,12 @@ def _classes(scores: EdgeScores) -> Exhibit:
             if not chosen.any():
                 continue
             row: list[Any] = [sender, receiver, int(chosen.sum())]
-            for layer, head in scores.heads:
-                value = finite_or_none(np.nanmean(scores.head(layer, head)[chosen] / share[chosen]))
+            for name, values in relative.items():
+                value = finite_or_none(np.nanmean(values[chosen]))
                 row.append(value)
-                claims[f"layer {layer + 1}, head {head + 1}: {sender} to {receiver}"] = value
+                claims[f"{name}: {sender} to {receiver}"] = value
             rows.append(row)
-    columns = ["from", "to", "edges", *(f"layer {layer + 1}, head {head + 1}" for layer, head in scores.heads)]
+    columns = ["from", "to", "edges", *relative]
     note = "mean over edges of attention over its equal share 1 / (1 + neighbours)"
     return Exhibit("attention-classes", "Attention between classes", Table(columns, rows, note), None, claims)
 

@@ -56,7 +56,7 @@ def attention_of(view: View) -> list[tuple[Array, Array]]:
         z = view.windows(2, HEAVY_FRAMES if view.heavy else FRAMES)
         everyone = torch.ones(1, z.shape[2], dtype=torch.bool, device=z.device)
         embedded = view.correction.embed(z[:, 1:], z[:, :1], view.nodes, view.graph, everyone)[:, 0]
-        found = []
+        by_layer = []
         layers: list[SnapshotGATConv] = list(view.correction.attention)  # type: ignore[arg-type]
         planned = isinstance(view.correction, PlannedCorrection)
         # In the other model the embedding begins with what the first layer takes.
@@ -64,13 +64,13 @@ def attention_of(view: View) -> list[tuple[Array, Array]]:
         for number, layer in enumerate(layers):
             values, weights, edges = layer.attend(features, view.graph.edge_index, view.graph.edge_attr)
             message = weights * values[:, edges[0]].norm(dim=-1)
-            found.append((_numpy(weights.mean(0)), _numpy(message.mean(0))))
+            by_layer.append((_numpy(weights.mean(0)), _numpy(message.mean(0))))
             attended = layer(features, view.graph.edge_index, view.graph.edge_attr)
             if isinstance(view.correction, PlannedCorrection):
                 features = view.correction.activated(number, attended)
             else:
                 features = functional.elu(attended)
-    return found
+    return by_layer
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def derivatives(view: View, steps: int = STEPS, origins: int | None = None) -> D
     after: list[torch.Tensor] = []
     corrections: list[torch.Tensor] = []
     for _ in range(steps):
-        one = correction.embed(recent[0][:, None], recent[1][:, None], view.nodes, graph, everyone)
-        change, state = correction.advance(one, state)
+        embedded = correction.embed(recent[0][:, None], recent[1][:, None], view.nodes, graph, everyone)
+        change, state = correction.advance(embedded, state)
         corrections.append(change[:, 0])
         following = recent[0] + linear_change(torch.stack(recent), linear) + change[:, 0]
         after.append(following.clamp(-BOUND, BOUND))
@@ -143,13 +143,13 @@ def ablated(view: View, seed: int = 0) -> Array:
         return _numpy((known[:, BURN_IN:] - truth).square().mean((0, 1)))
 
     post = view.graph.edge_index[1].cpu().numpy()
-    found = np.full(len(post), np.nan)
+    added = np.full(len(post), np.nan)
     with torch.no_grad():
         whole = error(view)
         for edges in rounds(post, len(view.correction.attention), seed)[: HEAVY_ROUNDS if view.heavy else None]:
             without = error(view.without(edges))
-            found[edges] = ((without - whole) / scale)[post[edges]]
-    return found
+            added[edges] = ((without - whole) / scale)[post[edges]]
+    return added
 
 
 def rounds(post: NDArray[np.int64], layers: int, seed: int = 0) -> list[NDArray[np.int64]]:
@@ -168,6 +168,10 @@ def rounds(post: NDArray[np.int64], layers: int, seed: int = 0) -> list[NDArray[
 def linear_of(view: View) -> Array:
     """[post, pre] coefficient of the present value: of the level and of the change together."""
     return _numpy(view.linear["level"] + view.linear["change"])
+
+
+def head_name(layer: int, head: int) -> str:
+    return f"layer {layer + 1}, head {head + 1}"
 
 
 @dataclass(frozen=True)
@@ -201,8 +205,17 @@ class EdgeScores:
         """[edge] attention of a head, over independent views."""
         return self._mean(self.heads[layer, head])
 
+    def by_head(self) -> dict[str, Array]:
+        """Name of a head → [edge] its attention, over independent views."""
+        return {head_name(*key): self.head(*key) for key in self.heads}
+
     def edge_name(self, edge: int) -> str:
         return f"{self.names[self.pre[edge]]} → {self.names[self.post[edge]]}"
+
+    def ends_of_strongest(self, size: Array, count: int) -> list[int]:
+        """Up to so many nodes, senders first, of the edges of largest size [edge]."""
+        order = np.argsort(-np.nan_to_num(size))
+        return list(dict.fromkeys(int(node) for edge in order for node in (self.pre[edge], self.post[edge])))[:count]
 
     def _mean(self, values: Array) -> Array:
         chosen = values[[view.independent for view in self.views]]

@@ -143,8 +143,7 @@ def _draw(scores: EdgeScores, weight: Array, rho: Estimate, more: Any, less: Any
         points = np.stack([across[named], size[named]], axis=1) if named else np.zeros((0, 2))
         laid_out(figure)
         label_points(figure, axes[0], points, [scores.edge_name(k) for k in named])
-        order = np.argsort(-np.nan_to_num(size))
-        first = list(dict.fromkeys(int(k) for e in order for k in (scores.pre[e], scores.post[e])))[:16]
+        first = scores.ends_of_strongest(size, 16)
         label_points(figure, axes[1], at[first], [scores.names[k] for k in first])
 
 
@@ -177,25 +176,20 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
     claims: dict[str, Any] = {}
     tested = 0 if measured is None else int(np.isfinite(measured[1]).sum())
     for name, values in {**own, "structural weight": scores.structural}.items():
-        rho = (
-            spearman_over_units(values, scores.structural, scores.post)
-            if name in own
-            else Estimate(1.0, np.nan, np.nan)
-        )
-        row: list[Any] = [name, finite_or_none(np.nanmean(values)), *(finite_or_none(v) for v in rho)]
-        row.append(finite_or_none(spearman(blank[name], scores.structural)) if name in blank else None)
-        row.append(finite_or_none(spearman(values, blank[name])) if name in blank else None)
-        row.append(None if distance is None else finite_or_none(spearman(values, distance)))
-        if measured is None:
-            row += [None] * 4
-        else:
-            seen = np.isfinite(measured[1]) & np.isfinite(values)
-            row += [
-                finite_or_none(spearman(values, measured[0])),
-                *map(
-                    finite_or_none, roc_auc_over_units(values[seen], measured[1][seen] < SIGNIFICANT, scores.post[seen])
-                ),
-            ]
+        rho = Estimate(1.0, np.nan, np.nan)
+        if name in own:
+            rho = spearman_over_units(values, scores.structural, scores.post)
+        random: tuple[float | None, ...] = (None, None)
+        if name in blank:
+            random = spearman(blank[name], scores.structural), spearman(values, blank[name])
+        known: tuple[float | None, ...] = (None,) * 4
+        if measured is not None:
+            dff, q = measured
+            seen = np.isfinite(q) & np.isfinite(values)
+            auc = roc_auc_over_units(values[seen], q[seen] < SIGNIFICANT, scores.post[seen])
+            known = spearman(values, dff), *auc
+        along = None if distance is None else spearman(values, distance)
+        row = [name, *map(finite_or_none, (np.nanmean(values), *rho, *random, along, *known))]
         rows.append(row)
         keys = ("rho_structural", "rho_distance", "rho_propagation", "auc_propagation", "auc_low", "auc_high")
         claims[name] = dict(zip(keys, (row[2], *row[7:]), strict=True))

@@ -182,17 +182,17 @@ def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.b
     """
     size = np.abs(values)
     scored, other = truth.scored, truth.beyond if beyond is None else beyond
-    told, added = ((size[pairs], truth.functional[pairs], truth.post[pairs]) for pairs in (scored, other))
+    told_apart, added = ((size[pairs], truth.functional[pairs], truth.post[pairs]) for pairs in (scored, other))
     right = np.nan
     with_sign = scored & truth.functional & (values != 0)
     if signed and with_sign.any():
         right = float((np.sign(values) == np.sign(truth.weight))[with_sign].mean())
     return Recovered(
-        roc_auc_over_units(*told),
+        roc_auc_over_units(*told_apart),
         roc_auc_over_units(*added),
         right,
-        spearman(told[0], np.abs(truth.weight[scored])),
-        roc_auc_label_null(*told),
+        spearman(told_apart[0], np.abs(truth.weight[scored])),
+        roc_auc_label_null(*told_apart),
     )
 
 
@@ -301,7 +301,7 @@ def _note(data: WormData, truth: Truth, nameless: Array, results: Mapping[str, R
 
 
 def _candidates(scores: EdgeScores) -> dict[str, Array]:
-    heads = {f"attention, layer {a + 1}, head {b + 1}": scores.head(a, b) for a, b in scores.heads}
+    heads = {f"attention, {name}": values for name, values in scores.by_head().items()}
     others = {name: scores.mean(name) if name in SIGNED else values for name, values in strengths(scores).items()}
     return {**heads, **others}
 

@@ -12,7 +12,7 @@ import numpy as np
 from neurocli.interpretation.rank_correlation import spearman
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
-from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, ATTRIBUTION, Array, EdgeScores
+from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, ATTRIBUTION, Array, EdgeScores, head_name
 from neurocli_gat_lstm.model.views import View
 
 FEWEST_EDGES = 10
@@ -75,7 +75,7 @@ def correlations(values: Array) -> Array:
 def _heads(scores: EdgeScores) -> dict[str, Array]:
     if len(scores.heads) < 2:
         return {}
-    return {f"attention, layer {layer + 1}, head {head + 1}": v for (layer, head), v in scores.heads.items()}
+    return {f"attention, {head_name(*key)}": values for key, values in scores.heads.items()}
 
 
 def _pairs(scores: EdgeScores, rule: Callable[[View, View], bool]) -> list[tuple[int, int]]:

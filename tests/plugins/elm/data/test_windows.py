@@ -10,6 +10,7 @@ import pytest
 
 from neurocli.errors import DataError
 from neurocli.recordings import Recording, Spikes
+from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.windows import Sampling, cut, draw, soma_target_mv, spike_target
 
 INPUTS, EXCITATORY = 10, 6
@@ -153,3 +154,11 @@ def test_a_simulation_shorter_than_window_and_start_is_refused():
     with pytest.raises(DataError, match="lasts 999 ms, and 1000 ms are needed"):
         next(Sampling().places([6000, 999], seed=0, epoch=0))
     assert list(Sampling(batch=1, per_simulation=1).places([1000], seed=0, epoch=0)) == [[(0, 500)]]
+
+
+def test_some_of_many_reach_from_the_first_to_the_last() -> None:
+    assert evenly(range(10), 4) == [0, 3, 6, 9]
+    assert evenly("abc", 5) == ["a", "b", "c"] and evenly([], 3) == []
+    chosen = evenly(range(101), 7)
+    assert len(set(chosen)) == 7 and (chosen[0], chosen[-1]) == (0, 100)
+    assert set(np.diff(chosen)) <= {16, 17}
