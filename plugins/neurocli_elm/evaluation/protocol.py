@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.recording import Recording
-from neurocli_elm.data.windows import BURN_IN_MS, WINDOW_MS, Windows, check_length, cut
+from neurocli_elm.data.windows import BURN_IN_MS, MOST_SPIKES, WINDOW_BURN_IN_MS, WINDOW_MS, Windows, check_length, cut
 from neurocli_elm.evaluation.spike_scores import SpikeScores, spike_scores
 
-WINDOW_BURN_IN_MS = 150
-MOST_SPIKES = 24
 EVENTS_AT_ONCE = 4_000_000
 """Input events of windows that are predicted together: a file of 128 simulations comes in three parts of less than 1 GB."""
 

@@ -18,10 +18,11 @@ from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
+from neurocli_elm.data.windows import cut
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
-from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
-from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
+from neurocli_elm.evaluation.targets import OfChannel, TargetChannel, in_channels, observed
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import in_units
 from neurocli_elm.model.probe import branch_traces, output_of
 
 Array = NDArray[np.float64]
@@ -46,8 +47,8 @@ class Score:
     auc: Array
 
 
-_RMSE = OfChannel(RMSE("mV"), SOMA)
-_AUC = OfChannel(SpikeAUC(), SPIKE)
+_RMSE = OfChannel(RMSE("mV"), TargetChannel.SOMA)
+_AUC = OfChannel(SpikeAUC(), TargetChannel.SPIKE)
 
 
 def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
@@ -59,8 +60,7 @@ def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
         recording = data.load(groups[n])
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
         branch.append(branch_traces(network, windows.input_events()))
-        both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
-        targets.append(both[data.options.burn_in_ms :].astype(np.float64))
+        targets.append(observed(recording, data.options.event)[data.options.burn_in_ms :].astype(np.float64))
     return Tested(branch, targets, data.options.burn_in_ms)
 
 
@@ -69,8 +69,8 @@ def score(network: ElmNeuron, on: Tested) -> Score:
     """Of whole simulations, each from a state of zero."""
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
-        y = output_of(network, branch)[on.first :, 0].cpu().double()
-        guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
+        spike, soma = in_units(output_of(network, branch)[on.first :, 0].cpu().double())
+        guess = in_channels(spike.numpy(), soma.numpy())
         rmse.append(_RMSE.statistics(target, guess))
         auc.append(_AUC.statistics(target, guess))
     return Score(np.stack(rmse), np.stack(auc))

@@ -20,6 +20,7 @@ from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
 from neurocli_elm.model.probe import (
     Place,
     branch_gradients,
@@ -32,13 +33,11 @@ from neurocli_elm.model.probe import (
 
 Array = NDArray[np.float64]
 LENGTH_MS, SHOWN_MS = 500, 150
-MOST_SPIKES = 48
+MOST_ATTRIBUTED_SPIKES = 48
 POINTS = 32
 _APART_MS = 50
 _BANDS_MS = ((0, 5), (5, 20), (20, 50), (50, 150), (150, LENGTH_MS))
 _DISTANCE_BINS = 6
-SPIKE = 0
-"""Output of the neuron."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
 
 
 def _thinned(places: list[Place]) -> list[Place]:
-    picked = np.linspace(0, len(places) - 1, min(len(places), MOST_SPIKES)).round().astype(int)
+    picked = np.linspace(0, len(places) - 1, min(len(places), MOST_ATTRIBUTED_SPIKES)).round().astype(int)
     return [places[n] for n in picked]
 
 
@@ -105,17 +104,17 @@ def attribution_of(
         some = places[first : first + 16]
         events = events_before(data, some, LENGTH_MS).to(weights.device)
         branch = branch_traces(network, events)
-        gradients = branch_gradients(network, branch, SPIKE, points or POINTS)
+        gradients = branch_gradients(network, branch, Output.SPIKE, points or POINTS)
         parts = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step
-        kind = (channel >= data.excitatory).astype(np.int64)
+        kind = (~data.exciting[channel]).astype(np.int64)
         by_lag += np.bincount(kind * LENGTH_MS + lag, parts, 2 * LENGTH_MS).reshape(2, LENGTH_MS)
         by_input += np.bincount(channel, parts, data.channels)
         counts += np.bincount(channel, minlength=data.channels)
         with torch.no_grad():
-            logit += float(output_of(network, branch)[-1, :, SPIKE].sum())
-            silent += float(output_of(network, torch.zeros_like(branch))[-1, :, SPIKE].sum())
+            logit += float(output_of(network, branch)[-1, :, Output.SPIKE].sum())
+            silent += float(output_of(network, torch.zeros_like(branch))[-1, :, Output.SPIKE].sum())
     n = max(len(places), 1)
     return Attribution(len(places), by_lag / n, by_input / n, counts / n, logit / n, silent / n)
 
@@ -173,11 +172,10 @@ def _row(values: list[float]) -> list[float]:
 def _places_of(
     data: SimulationData, distance: Array, edges: Array
 ) -> list[tuple[str, NDArray[np.bool_], float, float]]:
-    exciting = np.arange(data.channels) < data.excitatory
     which = np.clip(np.searchsorted(edges, distance, "right") - 1, 0, len(edges) - 2)
     return [
         (name, kind & (which == n), float(edges[n]), float(edges[n + 1]))
-        for name, kind in (("excitatory", exciting), ("inhibitory", ~exciting))
+        for name, kind in (("excitatory", data.exciting), ("inhibitory", ~data.exciting))
         for n in range(len(edges) - 1)
     ]
 
@@ -231,7 +229,7 @@ def _draw(
             )
         else:
             for _, colour, name in kinds:
-                chosen = (np.arange(data.channels) < data.excitatory) == (name == "excitatory")
+                chosen = data.exciting == (name == "excitatory")
                 where.plot(spikes.per_event[chosen], ".", color=colour, ms=4, label=name)
             where.set(xlabel="segment", ylabel="part of the logit per event", title="by input")
         for axis in (by_lag, excess, where):

@@ -85,8 +85,7 @@ def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
     from scipy.stats import trim_mean
 
     def fit() -> dict[str, Array]:
-        sign = np.where(np.arange(2 * parameters.segments) < parameters.segments, 1.0, -1.0)
-        effects = event_effects(parameters) * sign
+        effects = event_effects(parameters) * data.sign
         # An event that moves an output spike changes the voltage a hundred times more than others do: few moments would decide.
         return {"_effect": trim_mean(effects, _TRIMMED, axis=0)}
 
@@ -124,7 +123,7 @@ def recovery_exhibit(
     truths = truths_of(data)
     if not truths:
         return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
-    exciting = np.arange(data.channels) < data.excitatory
+    exciting = data.exciting
     distance = truths.get(DISTANCE)
     others = dict(rivals or {})
     if distance is not None:

@@ -35,10 +35,9 @@ def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]
     """What each input does by these two, positive where it does as its kind should, and what that took; none without training data."""
     if not data.split.train:
         return {}
-    sign = np.where(np.arange(data.channels) < data.excitatory, 1.0, -1.0)
     found = {}
     for name, fitted in ((RIDGE, ridge_per_synapse(data)), (AVERAGE, event_triggered_mean(data))):
-        found[name] = fitted.values["_effect" if "_effect" in fitted.values else "effect"] * sign, fitted.cost
+        found[name] = fitted.values["_effect" if "_effect" in fitted.values else "effect"] * data.sign, fitted.cost
     return found
 
 

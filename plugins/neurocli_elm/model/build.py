@@ -11,14 +11,14 @@ from neurocli.errors import DataError
 from neurocli_elm.config import BranchNeuronConfig, ElmConfig, ElmV2Config, NeuronConfig
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.outputs import Output
 
-OUTPUTS = 2
 PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
 """Synapses of a branch, and inputs that it lies over, in the published models of 1,278 inputs and 45 branches."""
 
 
 def options_of(
-    config: ElmConfig, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
+    config: ElmConfig, num_input: int, version: int, *, num_output: int = len(Output), delta_t: float = 1.0
 ) -> ElmOptions:
     """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
     model = config.model
@@ -73,6 +73,6 @@ def config_of(options: ElmOptions) -> ElmConfig:
 def build_neuron(config: ElmConfig, spec: dict[str, Any], version: int) -> ElmNeuron:
     """An untrained neuron for the inputs of that `spec`."""
     compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
-    outputs, delta_t = spec.get("num_output", OUTPUTS), spec.get("delta_t", 1.0)
+    outputs, delta_t = spec.get("num_output", len(Output)), spec.get("delta_t", 1.0)
     options = options_of(config, spec["num_input"], version, num_output=outputs, delta_t=delta_t)
     return ElmNeuron(options, compiled=compiled)

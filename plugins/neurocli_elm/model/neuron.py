@@ -18,9 +18,7 @@ from neurocli_elm.model.cell import ElmParameters, ElmState
 from neurocli_elm.model.layers.filters import leaky_filter, synapse_traces
 from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.options import ElmOptions
-
-SOMA_SCALE_MV = 10.0
-"""mV per unit of the second output, above the resting bias of -67.7 mV."""
+from neurocli_elm.model.outputs import NeuronioOutput, in_units
 
 
 class ElmStates(NamedTuple):
@@ -30,13 +28,6 @@ class ElmStates(NamedTuple):
     branch: torch.Tensor
     memory: torch.Tensor
     synapse: torch.Tensor | None
-
-
-class NeuronioOutput(NamedTuple):
-    """Spike probability per step and soma voltage in mV above -67.7, each [sample, time]."""
-
-    spike_probability: torch.Tensor
-    soma_mv: torch.Tensor
 
 
 class _Drive(NamedTuple):
@@ -67,8 +58,7 @@ class ElmNeuron(ElmParameters):
 
     def neuronio_output(self, x: torch.Tensor | InputEvents) -> NeuronioOutput:
         """The two outputs in the units of the published evaluation."""
-        y = self.forward_events(x) if isinstance(x, InputEvents) else self(x)
-        return NeuronioOutput(torch.sigmoid(y[..., 0]), SOMA_SCALE_MV * y[..., 1])
+        return in_units(self.forward_events(x) if isinstance(x, InputEvents) else self(x))
 
     def forward_states(self, x: torch.Tensor | InputEvents, *, synapses: bool = False) -> ElmStates:
         """Outputs with branch traces and memory; `synapses` adds the traces of each synapse (version 1), a large array."""

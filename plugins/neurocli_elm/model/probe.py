@@ -18,6 +18,7 @@ from neurocli_elm.data.windows import Windows, cut
 from neurocli_elm.model.layers.filters import leaky_filter
 from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
 
 WINDOWS = 8
 
@@ -50,8 +51,7 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
         start = step - length + 1
         inside = (spikes.step >= start) & (spikes.step <= step)
         channel = spikes.channel[inside]
-        sign = np.where(channel < data.excitatory, 1.0, -1.0)
-        columns.append((spikes.step[inside] - start, channel, sign, np.full(len(channel), sample)))
+        columns.append((spikes.step[inside] - start, channel, data.sign[channel], np.full(len(channel), sample)))
     at, which, signs, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
     return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
 
@@ -89,7 +89,7 @@ def output_of(network: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
     return network.w_y(memory)
 
 
-def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:
+def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: Output, points: int = 0) -> torch.Tensor:
     """[time, sample, branch] of the last step's output by what enters each branch at each step, its later decay included.
 
     points: 0 takes the gradient where the neuron is; with more, the mean over so many points on the straight line from
