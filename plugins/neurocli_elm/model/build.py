@@ -33,27 +33,13 @@ def options_of(
     if isinstance(tau, tuple):
         of_branch = [tau[branch % len(tau)] for branch in range(branches)]
         tau = tuple(of_branch if version == 2 else np.repeat(of_branch, synapses).tolist())
-    return ElmOptions(
-        version=version,
-        num_input=num_input,
-        num_output=num_output,
-        num_memory=model.num_memory,
-        lambda_value=model.lambda_value,
-        mlp_num_layers=model.mlp_num_layers,
-        mlp_hidden_size=model.mlp_hidden_size,
-        mlp_activation=model.mlp_activation,
-        tau_value=tau,
-        memory_tau_min=model.memory_tau_min,
-        memory_tau_max=model.memory_tau_max,
-        learn_memory_tau=model.learn_memory_tau,
-        w_s_value=model.w_s_value,
-        learn_w_s=model.learn_w_s,
-        num_branch=branches,
-        num_synapse_per_branch=synapses,
-        input_to_synapse_routing=model.input_to_synapse_routing,
-        routing_seed=model.routing_seed,
-        delta_t=delta_t,
-    )
+    sizes = {
+        "num_input": num_input,
+        "num_output": num_output,
+        "num_branch": branches,
+        "num_synapse_per_branch": synapses,
+    }
+    return ElmOptions(**{**dict(model), **sizes, "version": version, "tau_value": tau, "delta_t": delta_t})
 
 
 def config_of(options: ElmOptions) -> ElmConfig:
@@ -64,7 +50,7 @@ def config_of(options: ElmOptions) -> ElmConfig:
             where="tau_value, delta_t",
             hint="only models of simulations in steps of 1 ms can be evaluated here",
         )
-    known = {name: getattr(options, name) for name in NeuronConfig.model_fields if hasattr(options, name)}
+    known = {name: getattr(options, name) for name in NeuronConfig.model_fields}
     if options.version == 2:
         return ElmV2Config(model=BranchNeuronConfig(**known))
     return ElmConfig(model=NeuronConfig(**known))

@@ -77,14 +77,6 @@ class ElmNeuron(ElmParameters):
         assert drive.last is not None
         return self._output(memory), ElmState(memory[-1], drive.last)
 
-    def step(
-        self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
-    ) -> tuple[torch.Tensor, ElmState]:
-        """Output [sample, output] of one step of input [sample, channel], and the state after it."""
-        before = self.initial_state(len(x)) if state is None else ElmState(*state)
-        after = self.next_state(x, before)
-        return self.w_y(after.memory), after
-
     # -- parts ---------------------------------------------------------------------------------------------------
 
     def _input(self, x: torch.Tensor | InputEvents) -> Input:

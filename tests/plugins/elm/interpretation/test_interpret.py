@@ -39,6 +39,7 @@ from neurocli_elm.interpretation.recovery import (
     truths_of,
 )
 from neurocli_elm.model.build import config_of
+from neurocli_elm.model.cell import ELMCell
 from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
@@ -184,7 +185,7 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
     cut_off = without(network, units, mean if held else None)
     windows = some_windows(data, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
-    state = network.initial_state(2)
+    cell, state = ELMCell.of(network), network.initial_state(2)
     expected = []
 
     def fixed(memory: torch.Tensor) -> torch.Tensor:
@@ -194,7 +195,7 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
 
     with torch.no_grad():
         for t in range(60):
-            state = network.next_state(x[:, t], state._replace(memory=fixed(state.memory)))
+            state = cell(x[:, t], state._replace(memory=fixed(state.memory)))
             expected.append(network.w_y(fixed(state.memory)))
         found = cut_off(x)
     torch.testing.assert_close(found, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import itertools
 from pathlib import Path
@@ -73,10 +72,10 @@ def small_options(routing, version, mode, learned, activation, depth, hidden):
         return options
     by_branch = [2.0 + 1.7 * n for n in range(options.branches)]
     if version == 2:
-        return dataclasses.replace(options, tau_value=tuple(by_branch))
+        return options.model_copy(update={"tau_value": tuple(by_branch)})
     each = options.num_synapse_per_branch
     by_synapse = [t + (0.3 * j if mode == "synapse" else 0.0) for t in by_branch for j in range(each)]
-    return dataclasses.replace(options, tau_value=tuple(by_synapse))
+    return options.model_copy(update={"tau_value": tuple(by_synapse)})
 
 
 MODES = [(1, "uniform"), (1, "branch"), (1, "synapse"), (2, "uniform"), (2, "branch")]
