@@ -13,7 +13,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_group
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.inputs import Inputs
-from neurocli_elm.data.windows import Sampling, Windows, check_length, check_simulation, cut, draw
+from neurocli_elm.data.windows import Sampling, Windows, check_length, check_simulation, cut, draw, evenly
 
 VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 16
 
@@ -70,6 +70,10 @@ class SimulationData(Dataset):
                     hint="name files of one length with --data; `neuro diagnose elm` lists them all",
                 )
 
+    def some(self, part: str, most: int) -> list[Recording]:
+        """The simulations of a part, at most so many of them."""
+        return [self.load(group) for group in evenly(self.split.groups(part), most)]
+
     def group_name(self) -> str:
         return "simulation"
 
@@ -114,12 +118,11 @@ class SimulationData(Dataset):
             )
 
     def _validation_places(self) -> list[tuple[int, int]]:
-        found = []
+        places = []
         for n, group in enumerate(self.split.validation):
             last = self.lengths[group] - self.options.window
-            found += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
-        thinned = np.linspace(0, len(found) - 1, min(len(found), VALIDATION_WINDOWS)).round().astype(int)
-        return [found[k] for k in thinned] if found else []
+            places += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
+        return evenly(places, VALIDATION_WINDOWS)
 
 
 def as_batch(windows: Windows) -> Batch:

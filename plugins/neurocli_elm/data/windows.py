@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from neurocli_elm.data.inputs import Inputs, missing_in
 
 if TYPE_CHECKING:
     from neurocli_elm.data.events import InputEvents
+
+T = TypeVar("T")
 
 WINDOW_MS, BURN_IN_MS, WINDOW_BURN_IN_MS = 500, 500, 150
 """As published: the length of a window, the start of a simulation that is neither drawn nor scored, and that of a window, which
@@ -147,6 +149,16 @@ def _cut(
     kinds = (np.int64, np.int64, np.float32, np.int64)
     step, channel, sign, of = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
     return Windows(step, channel, sign, of, num_steps, channels, spike, soma_mv)
+
+
+def whole(recording: Recording, labels: str) -> Windows:
+    """All of a simulation as one window."""
+    return cut([recording], [(0, 0)], recording.steps, labels=labels)
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """All items, or so many of them from the first to the last, evenly chosen."""
+    return [items[n] for n in np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
@@ -17,8 +16,9 @@ from neurocli.plugin.family import TrainedModel
 from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.windows import MOST_SPIKES, SOMA_BIAS_MV, Windows, soma_target_mv
+from neurocli_elm.data.windows import MOST_SPIKES, SOMA_BIAS_MV, soma_target_mv
 from neurocli_elm.evaluation import protocol
+from neurocli_elm.evaluation.references import answers
 from neurocli_elm.evaluation.spike_scores import FALSE_POSITIVES
 from neurocli_elm.evaluation.targets import TargetChannel
 from neurocli_elm.model.neuron import ElmNeuron
@@ -47,7 +47,7 @@ def published(trained: TrainedModel) -> Exhibit:
         files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
     try:
         each = [
-            protocol.predictions([data.load(g) for g in groups], _predictor(network), labels=data.options.event)
+            protocol.predictions([data.load(g) for g in groups], partial(answers, network), labels=data.options.event)
             for groups in files.values()
         ]
         scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
@@ -81,17 +81,6 @@ def _row(scores: protocol.Scores) -> list[Any]:
     spikes, soma = scores.spikes, scores.soma
     at = [part.get(rate) for part in (spikes.true_positives, spikes.partial_auc) for rate in FALSE_POSITIVES]
     return [spikes.auc, spikes.average_precision, *at, soma.rmse_mv, soma.mae_mv, soma.explained_percent]
-
-
-def _predictor(network: ElmNeuron) -> Callable[[Windows], Any]:
-    device = next(network.parameters()).device
-
-    @torch.no_grad()
-    def predict(windows: Windows) -> tuple[Any, Any]:
-        spike, soma = network.neuronio_output(windows.input_events().to(device))
-        return spike.cpu().numpy(), soma.cpu().numpy()
-
-    return predict
 
 
 def _busiest(events: NDArray[Any], first: int, steps: int) -> int:

@@ -18,12 +18,12 @@ from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.windows import cut
+from neurocli_elm.data.windows import whole
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
 from neurocli_elm.evaluation.targets import OfChannel, TargetChannel, in_channels, observed
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.outputs import in_units
-from neurocli_elm.model.probe import branch_traces, output_of
+from neurocli_elm.model.probe import branch_traces
 
 Array = NDArray[np.float64]
 MOST_SIMULATIONS, MOST_UNITS = 16, 32
@@ -53,13 +53,9 @@ _AUC = OfChannel(SpikeAUC(), TargetChannel.SPIKE)
 
 def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
-    groups = list(data.split.groups(part))
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
     branch, targets = [], []
-    for n in picked:
-        recording = data.load(groups[n])
-        windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
-        branch.append(branch_traces(network, windows.input_events()))
+    for recording in data.some(part, MOST_SIMULATIONS):
+        branch.append(branch_traces(network, whole(recording, data.options.event).input_events()))
         targets.append(observed(recording, data.options.event)[data.options.burn_in_ms :].astype(np.float64))
     return Tested(branch, targets, data.options.burn_in_ms)
 
@@ -69,7 +65,7 @@ def score(network: ElmNeuron, on: Tested) -> Score:
     """Of whole simulations, each from a state of zero."""
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
-        spike, soma = in_units(output_of(network, branch)[on.first :, 0].cpu().double())
+        spike, soma = in_units(network.output_of(branch)[on.first :, 0].cpu().double())
         guess = in_channels(spike.numpy(), soma.numpy())
         rmse.append(_RMSE.statistics(target, guess))
         auc.append(_AUC.statistics(target, guess))
@@ -99,7 +95,7 @@ def mean_memory(network: ElmNeuron, on: Tested) -> torch.Tensor:
     units = network.options.num_memory
     weights.w_y = torch.nn.Linear(units, units, bias=False).to(weights.w_y.weight.device)
     weights.w_y.weight.copy_(torch.eye(units))
-    return torch.stack([output_of(weights, branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
+    return torch.stack([weights.output_of(branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
 
 
 def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:

@@ -19,16 +19,15 @@ from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.input_distance import distance_of
+from neurocli_elm.data.windows import evenly
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.outputs import Output
 from neurocli_elm.model.probe import (
     Place,
     branch_gradients,
     branch_traces,
-    branch_weights,
     event_attribution,
     events_before,
-    output_of,
 )
 
 Array = NDArray[np.float64]
@@ -85,19 +84,14 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
         candidates = np.flatnonzero(free)
         chosen = random.choice(candidates, min(max(len(here), 1), len(candidates)), replace=False)
         others += [(group, int(step)) for step in np.sort(chosen)]
-    return _thinned(spikes), _thinned(others)
-
-
-def _thinned(places: list[Place]) -> list[Place]:
-    picked = np.linspace(0, len(places) - 1, min(len(places), MOST_ATTRIBUTED_SPIKES)).round().astype(int)
-    return [places[n] for n in picked]
+    return evenly(spikes, MOST_ATTRIBUTED_SPIKES), evenly(others, MOST_ATTRIBUTED_SPIKES)
 
 
 def attribution_of(
     network: ElmNeuron, data: SimulationData, places: list[Place], points: int | None = None
 ) -> Attribution:
     """Integrated gradients of the spike's logit at each place, over the 500 ms before it; points: of the way from silence."""
-    weights = branch_weights(network)
+    weights = network.branch_weights().detach()
     by_lag, by_input, counts = np.zeros((2, LENGTH_MS)), np.zeros(data.channels), np.zeros(data.channels)
     logit = silent = 0.0
     for first in range(0, len(places), 16):
@@ -113,8 +107,8 @@ def attribution_of(
         by_input += np.bincount(channel, parts, data.channels)
         counts += np.bincount(channel, minlength=data.channels)
         with torch.no_grad():
-            logit += float(output_of(network, branch)[-1, :, Output.SPIKE].sum())
-            silent += float(output_of(network, torch.zeros_like(branch))[-1, :, Output.SPIKE].sum())
+            logit += float(network.output_of(branch)[-1, :, Output.SPIKE].sum())
+            silent += float(network.output_of(torch.zeros_like(branch))[-1, :, Output.SPIKE].sum())
     n = max(len(places), 1)
     return Attribution(len(places), by_lag / n, by_input / n, counts / n, logit / n, silent / n)
 

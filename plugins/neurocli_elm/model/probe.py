@@ -1,4 +1,4 @@
-"""How a neuron is asked about itself: windows, its output as a function of the branch traces, gradients through these.
+"""How a neuron is asked about itself: windows, branch traces, gradients through these.
 
 Up to the branch traces a neuron is linear in its input. So what is said of them holds, through the weights of the synapses
 and the decay of the traces, for every single input event.
@@ -10,13 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.windows import Windows, cut
 from neurocli_elm.model.layers.filters import leaky_filter
-from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.outputs import Output
 
@@ -56,37 +54,11 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
     return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
 
 
-def branch_weights(network: ElmNeuron) -> torch.Tensor:
-    """[input, branch] what one event of an input adds to a branch, but for its sign."""
-    options = network.options
-    branch = torch.arange(options.synapses, device=network.synapse_weights.device) // options.num_synapse_per_branch
-    found = network.synapse_weights.detach().new_zeros(options.num_input, options.branches)
-    return found.index_put_((network.synapse_channels, branch), network.synapse_weights.detach(), accumulate=True)
-
-
 @torch.no_grad()
 def branch_traces(network: ElmNeuron, events: InputEvents) -> torch.Tensor:
     """[time, sample, branch]."""
     device = next(network.parameters()).device
     return network.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
-
-
-def output_of(network: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
-    """Outputs [time, sample, output] of branch traces [time, sample, branch]."""
-    first, *inner, last = (Layer(layer.weight, layer.bias) for layer in network.mlp.linears)
-    branches = network.options.branches
-    k, gain = network.memory_decay()
-    memory = memory_scan(
-        functional.linear(branch, first.weight[:, :branches], first.bias),
-        first.weight[:, branches:],
-        inner,
-        last,
-        k,
-        gain,
-        activation=network.options.mlp_activation,
-        compiled=network.compiled,
-    )
-    return network.w_y(memory)
 
 
 def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: Output, points: int = 0) -> torch.Tensor:
@@ -99,7 +71,7 @@ def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: Output, p
     for share in [(n + 0.5) / points for n in range(points)] or [1.0]:
         leaf = (share * branch).requires_grad_()
         with torch.enable_grad():
-            last = output_of(network, leaf)[-1, :, output].sum()
+            last = network.output_of(leaf)[-1, :, output].sum()
             total += torch.autograd.grad(last, leaf)[0]
     kind, k = network.trace_decay()
     assert kind != "synapse"

@@ -17,7 +17,7 @@ from neurocli.recordings import Batch
 from neurocli.training.batches import total_steps
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData, as_batch
-from neurocli_elm.data.windows import Sampling, cut, draw
+from neurocli_elm.data.windows import Sampling, draw, whole
 from neurocli_elm.evaluation.rivals.gated_scan import window_loss
 from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGru, PerInputLstm, PerInputTcn, of_size
 from neurocli_elm.evaluation.targets import as_prediction
@@ -132,7 +132,6 @@ def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator
 @torch.no_grad()
 def _whole(network: PerInput, data: SimulationData, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
-    recording = data.load(group)
-    batch = as_batch(cut([recording], [(0, 0)], recording.steps, labels=data.options.event))
+    batch = as_batch(whole(data.load(group), data.options.event))
     spike, soma = in_units(network(batch)[:, 0].double())
     return spike.numpy(), soma.numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,12 @@ def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
     family, config, data, target = asked(0, 6)
     fits = []
     original = baselines._constant
-    monkeypatch.setattr(baselines, "_constant", lambda train, *rest: fits.append(len(train)) or original(train, *rest))
+
+    def counted(*given):
+        kept = original(*given)
+        return dataclasses.replace(kept, fit=lambda train: fits.append(len(train)) or kept.fit(train))
+
+    monkeypatch.setattr(baselines, "_constant", counted)
     constant = family.baselines(data, config)[0]
     assert "one in 2 at a time" in constant.note
     constant.predict(target)
