@@ -18,7 +18,7 @@ from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import MOST_SPIKES, SOMA_BIAS_MV, soma_target_mv
 from neurocli_elm.evaluation import protocol
-from neurocli_elm.evaluation.references import answers
+from neurocli_elm.evaluation.references import predict_windows
 from neurocli_elm.evaluation.spike_scores import FALSE_POSITIVES
 from neurocli_elm.evaluation.targets import TargetChannel
 from neurocli_elm.model.neuron import ElmNeuron
@@ -47,7 +47,9 @@ def published(trained: TrainedModel) -> Exhibit:
         files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
     try:
         each = [
-            protocol.predictions([data.load(g) for g in groups], partial(answers, network), labels=data.options.event)
+            protocol.predictions(
+                [data.load(g) for g in groups], partial(predict_windows, network), labels=data.options.event
+            )
             for groups in files.values()
         ]
         scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}

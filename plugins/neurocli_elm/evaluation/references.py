@@ -31,13 +31,13 @@ def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Predicti
         )
     predictions = {}
     for group in target.groups:
-        spike, soma = answers(neuron, whole(data.load(group), data.options.event))
+        spike, soma = predict_windows(neuron, whole(data.load(group), data.options.event))
         predictions[group] = spike[0], soma[0]
     return as_prediction(target, predictions)
 
 
 @torch.no_grad()
-def answers(neuron: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def predict_windows(neuron: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma voltage in mV above -67.7), each [sample, step], from a state of zero."""
     spike, soma = neuron.neuronio_output(windows.input_events().to(next(neuron.parameters()).device))
     return spike.cpu().double().numpy(), soma.cpu().double().numpy()

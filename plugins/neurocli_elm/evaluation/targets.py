@@ -16,6 +16,9 @@ from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
 
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_] | None
+
 
 class TargetChannel(IntEnum):
     """Channels of targets and predictions [time, 2], which are not in the order of a network's outputs: voltage in mV above -67.7,
@@ -64,23 +67,18 @@ class OfChannel(Metric):
         self.name, self.unit, self.higher, self.pooled = metric.name, metric.unit, metric.higher, metric.pooled
         self.link = metric.link
 
-    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, groups: Array) -> Array:
         return self.metric.weights(groups)
 
-    def fewest(self, groups: NDArray[np.float64]) -> str | None:
+    def fewest(self, groups: Array) -> str | None:
         return self.metric.fewest(groups)
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
         column = slice(self.channel, self.channel + 1)
         chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, column]
         return self.metric.statistics(target[:, column], prediction[:, column], chosen)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Array) -> Array:
         return self.metric.value(statistics)
 
 
