@@ -10,16 +10,48 @@ import torch
 from torch import nn
 
 from neurocli.diagnosis import Finding
+from neurocli.errors import DataError
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, Dataset, RecordingSet, Split
 from neurocli_elm.config import ElmConfig, ElmV2Config
+from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.model.build import build_neuron, config_of
 from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
-from neurocli_elm.tasks import task_of_batch, task_of_data, task_of_recordings
+from neurocli_elm.neuronio_task import NeuronioTask
+from neurocli_elm.shd_task import ShdTask
+from neurocli_elm.task import Task
+
+NEURONIO, SHD = NeuronioTask(), ShdTask()
+
+_HOW = {
+    NEURONIO.kind: "bring simulations of a cell, or leave --data out",
+    SHD.kind: "`neuro fetch-shd` downloads them; then name both files with --data FILE --data FILE",
+}
+_WHAT = {NEURONIO.kind: "simulations of a cell", SHD.kind: "the Spiking Heidelberg Digits"}
+
+
+def task_of_recordings(recordings: RecordingSet, wanted: str = "any") -> Task:
+    """By what the set says of itself. Raises DataError where the options were made for another kind of data."""
+    task: Task = SHD if recordings.meta.get("kind") == SHD.kind else NEURONIO
+    if wanted not in ("any", task.kind):
+        raise DataError(
+            f"these options are for {_WHAT[wanted]}, and the data are {_WHAT[task.kind]}",
+            where="data.kind",
+            hint=_HOW[wanted],
+        )
+    return task
+
+
+def task_of_data(data: Any) -> Task:
+    return SHD if isinstance(data, ShdData) else NEURONIO
+
+
+def task_of_batch(batch: Batch) -> Task:
+    return SHD if "label" in batch else NEURONIO
 
 
 class _Elm(ModelFamily):
@@ -45,8 +77,8 @@ class _Elm(ModelFamily):
 
     def import_weights(self, path: Path, options: Mapping[str, Any] | None = None) -> Imported:
         """A published checkpoint, with the model_config.json beside it; `options` stand over what that says."""
-        found = read_checkpoint(path, version=self.version, overrides=options)
-        return Imported(found.neuron(), config_of(found.options), [])
+        checkpoint = read_checkpoint(path, version=self.version, overrides=options)
+        return Imported(checkpoint.neuron(), config_of(checkpoint.options), [])
 
     def loss(self, network: nn.Module, batch: Batch, config: ElmConfig) -> LossTerms:
         assert isinstance(network, ElmNeuron)

@@ -63,7 +63,7 @@ class NeuronioTask(Task):
             known = {"RMSE": 0.0, "MAE": 0.0, "EV": 100.0}
             if metric.name in known:
                 return known[metric.name]
-            spikes = any(np.any(target.values[group][:, targets.SPIKE] > 0) for group in target.groups)
+            spikes = any(np.any(target.values[group][:, targets.TargetChannel.SPIKE] > 0) for group in target.groups)
             return 1.0 if spikes else None
 
         def left_out(target: Target, metric: Metric, subset: str) -> NDArray[np.float64] | None:

@@ -76,22 +76,22 @@ class ShdTask(Task):
 
     def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
         sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
-        found = [
+        notes = [
             f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on, in bins of "
             f"{config.data.bin_ms} ms; spikes after 1 s are left out, as published"
         ]
         if data.adding:
-            found.append("pairs of digits are drawn at random with replacement; those tested on are of one speaker")
+            notes.append("pairs of digits are drawn at random with replacement; those tested on are of one speaker")
         if data.split.protocol == PUBLISHED:
             heard, tested = (
                 {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "test")
             )
-            found.append(
+            notes.append(
                 "the published split is by file: training and validation have the same speakers"
                 + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
             )
         if not data.speakers_known:
-            found.append(
+            notes.append(
                 "speakers are unknown: intervals take utterances as independent, and are too narrow if they are not"
             )
-        return found
+        return notes

@@ -8,21 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_group
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.evenly import evenly
-from neurocli_elm.data.windows import Sampling, Windows, check_length, cut, draw
+from neurocli_elm.data.inputs import Inputs
+from neurocli_elm.data.windows import Sampling, Windows, check_length, check_simulation, cut, draw
 
-VALIDATION_WINDOWS = 64
-BURN_IN = 150
-"""First steps of a validation window that are not scored: it begins from a state of zero."""
+VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 16
 
 
 class SimulationData(Dataset):
-    """Simulations of one cell. channels: inputs, of which the first `excitatory` are excitatory."""
+    """Simulations of one cell. channels: inputs, of which the first `excitatory` are excitatory; exciting, sign: [input]."""
 
     normalisation = None
 
@@ -36,27 +34,26 @@ class SimulationData(Dataset):
         self.load = lru_cache(maxsize=2 * (options.pool or len(recordings)))(recordings.__getitem__)
         used = dict.fromkeys([*self.split.train, *self.split.validation, *self.split.test])
         self.lengths = {}
-        shapes = {}
+        cells = {}
         for group in used:
             recording = self.load(group)
             _check(recording, recordings.where(group))
             self.lengths[group] = recording.steps
-            shapes[group] = (int(recording.labels["num_inputs"]), int(recording.labels["num_excitatory"]))
-        if len(set(shapes.values())) > 1:
-            first = next(iter(shapes))
-            other = next(group for group, shape in shapes.items() if shape != shapes[first])
+            cells[group] = Inputs.of(recording)
+        first, cell = next(iter(cells.items()))
+        if len(set(cells.values())) > 1:
+            other = next(group for group, inputs in cells.items() if inputs != cell)
             raise DataError(
-                f"simulations of different cells: {shapes[first][0]} inputs in {first}, {shapes[other][0]} in {other}",
+                f"simulations of different cells: {cell.count} inputs in {first}, {cells[other].count} in {other}",
                 where=recordings.where(other),
                 hint="a model has the inputs of one cell",
             )
         self._one_length([*self.split.train, *self.split.validation])
         self._one_length(self.split.test)
-        for group in (*self.split.train, *self.split.validation):
-            check_length(self.lengths[group], options.window + options.burn_in_ms, where=recordings.where(group))
-        for group in self.split.test:
-            check_length(self.lengths[group], options.burn_in_ms + options.window, where=recordings.where(group))
-        self.channels, self.excitatory = next(iter(shapes.values()))
+        for group, length in self.lengths.items():
+            check_length(length, options.window + options.burn_in_ms, where=recordings.where(group))
+        self.channels, self.excitatory = cell.count, cell.excitatory
+        self.exciting, self.sign = cell.exciting, cell.sign
         self.sampling = Sampling(
             self.batch_size, options.window, options.burn_in_ms, options.per_simulation, options.pool
         )
@@ -74,10 +71,9 @@ class SimulationData(Dataset):
                     hint="name files of one length with --data; `neuro diagnose elm` lists them all",
                 )
 
-    @property
-    def exciting(self) -> NDArray[np.bool_]:
-        """[channel] whether an input excites: those come first."""
-        return np.arange(self.channels) < self.excitatory
+    def some(self, part: str, most: int) -> list[Recording]:
+        """The simulations of a part, at most so many of them."""
+        return [self.load(group) for group in evenly(self.split.groups(part), most)]
 
     def group_name(self) -> str:
         return "simulation"
@@ -88,7 +84,11 @@ class SimulationData(Dataset):
 
     def steps(self, part: str) -> int:
         groups = self.split.groups(part)
-        return self.sampling.steps(len(groups)) if part == "train" else -(-len(self._validation_places()) // 16)
+        return (
+            self.sampling.steps(len(groups))
+            if part == "train"
+            else -(-len(self._validation_places()) // VALIDATION_BATCH)
+        )
 
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:
         """Windows of `train`, drawn anew in each epoch, or fixed ones of `validation`.
@@ -110,8 +110,8 @@ class SimulationData(Dataset):
                 yield as_batch(windows)
             return
         places = self._validation_places()
-        for first in range(0, len(places), 16):
-            some = places[first : first + 16]
+        for first in range(0, len(places), VALIDATION_BATCH):
+            some = places[first : first + VALIDATION_BATCH]
             numbers = sorted({n for n, _ in some})
             here = [(numbers.index(n), start) for n, start in some]
             yield as_batch(
@@ -135,13 +135,6 @@ def as_batch(windows: Windows) -> Batch:
 
 def _check(recording: Recording, where: str) -> None:
     """Raises DataError where a recording is no simulation of a cell with input spikes."""
-    missing = [name for name in ("num_inputs", "num_excitatory") if name not in recording.labels]
-    if recording.spikes is None or missing:
-        what = "spikes" if recording.spikes is None else missing[0]
-        raise DataError(
-            f"the recording has no {what}: these are not simulations of a cell with known input",
-            where=where,
-            hint="bring NeuronIO files, or simulate with `neuro simulate dendrite`",
-        )
+    check_simulation(recording, where)
     if not np.isfinite(recording.signal).all():
         raise DataError("the soma voltage is not a number everywhere", where=where, hint="repair it, or leave it out")

@@ -69,12 +69,12 @@ class InputEvents:
         row, channel, sign = self.sample.long() * self.num_steps + self.step, self.channel.long(), self.sign
         if can_compile(compiled, matrix, sign):
             row = self.step.long() * self.num_samples + self.sample
-            sent = _SendCompiled.apply(row, channel, sign, matrix, self.num_samples * self.num_steps)
+            sent = _Send.apply(row, channel, sign, matrix, self.num_samples * self.num_steps, True)
             return sent.view(self.num_steps, self.num_samples, -1)
         if not bool((row[1:] >= row[:-1]).all()):
             order = torch.argsort(row, stable=True)
             row, channel, sign = row[order], channel[order], sign[order]
-        sent = _Send.apply(row, channel, sign.to(matrix.dtype), matrix, self.num_samples * self.num_steps)
+        sent = _Send.apply(row, channel, sign.to(matrix.dtype), matrix, self.num_samples * self.num_steps, False)
         return sent.view(self.num_samples, self.num_steps, -1).transpose(0, 1).contiguous()
 
 
@@ -92,10 +92,10 @@ class DenseInput:
         """Where few entries of some rows are not zero, those are sent as events; else one product."""
         samples, steps, channels = self.x.shape
         rows = self.x.reshape(samples * steps, channels)
-        found = None
+        events = None
         if not self.x.requires_grad and rows.dtype == matrix.dtype and rows.device.type == "cpu":
-            found = _find(rows, can_compile(compiled, rows, matrix))
-        sent = _Product.apply(rows, matrix) if found is None else _Send.apply(*found, matrix, samples * steps)
+            events = _find(rows, can_compile(compiled, rows, matrix))
+        sent = _Product.apply(rows, matrix) if events is None else _Send.apply(*events, matrix, samples * steps, False)
         return sent.view(samples, steps, -1).transpose(0, 1).contiguous()
 
 
@@ -143,41 +143,35 @@ class _Product(torch.autograd.Function):
 
 
 class _Send(torch.autograd.Function):
-    """[row, column]: each event adds its value times the matrix row of its channel. Events by row; no gradient to them."""
+    """[row, column]: each event adds its value times the matrix row of its channel. No gradient to the events.
+
+    Events by row; compiled, in single precision on the CPU, in any order: each row then adds up its events as they come.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
+        ctx: Any,
+        row: torch.Tensor,
+        channel: torch.Tensor,
+        value: torch.Tensor,
+        matrix: torch.Tensor,
+        rows: int,
+        compiled: bool,
     ) -> torch.Tensor:
         ctx.save_for_backward(row, channel, value)
-        ctx.channels = len(matrix)
-        return _bags(row, channel, value, matrix, rows)
+        ctx.channels, ctx.compiled = len(matrix), compiled
+        return (_sent if compiled else _bags)(row, channel, value, matrix, rows)
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         row, channel, value = ctx.saved_tensors
-        order = torch.argsort(channel, stable=True)
-        back = _bags(channel[order], row[order], value[order], gradient, ctx.channels)
-        return None, None, None, back, None
-
-
-class _SendCompiled(torch.autograd.Function):
-    """The same, in single precision on the CPU, for events in any order: each row adds up its events as they come."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, row: torch.Tensor, channel: torch.Tensor, value: torch.Tensor, matrix: torch.Tensor, rows: int
-    ) -> torch.Tensor:
-        ctx.save_for_backward(row, channel, value)
-        ctx.channels = len(matrix)
-        return _sent(row, channel, value, matrix, rows)
-
-    @staticmethod
-    @first_only
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        row, channel, value = ctx.saved_tensors
-        return None, None, None, _sent(channel, row, value, gradient, ctx.channels), None
+        if ctx.compiled:
+            back = _sent(channel, row, value, gradient, ctx.channels)
+        else:
+            order = torch.argsort(channel, stable=True)
+            back = _bags(channel[order], row[order], value[order], gradient, ctx.channels)
+        return None, None, None, back, None, None
 
 
 def _sent(

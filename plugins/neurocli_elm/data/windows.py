@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.recording import Recording
+from neurocli_elm.data.inputs import Inputs, missing_in
 
 if TYPE_CHECKING:
     from neurocli_elm.data.events import InputEvents
 
-WINDOW_MS, BURN_IN_MS = 500, 500
-"""The published length of a training window, and the start of a simulation that is never drawn."""
+WINDOW_MS, BURN_IN_MS, WINDOW_BURN_IN_MS = 500, 500, 150
+"""As published: the length of a window, the start of a simulation that is neither drawn nor scored, and that of a window, which
+begins from a state of zero, that is not scored."""
+MOST_SPIKES = 24
+"""Output spikes above which the published evaluation leaves a simulation out."""
 
 SOMA_BIAS_MV, SOMA_CLIP_MV, SOMA_SCALE_MV = -67.7, -55.0, 10.0
 
@@ -105,11 +109,12 @@ def cut(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What windows of a recording are cut from, once for all of them: input events [event] by step and channel, and targets [time]."""
+    """What windows of a recording are cut from, once for all of them: input events [event] by step and channel, the sign of each
+    input, and targets [time]."""
 
     step: NDArray[Any]
     channel: NDArray[Any]
-    excitatory: int
+    sign: NDArray[np.float32]
     spike: NDArray[np.float32]
     soma_mv: NDArray[np.float32]
 
@@ -122,34 +127,31 @@ class _Prepared:
         if not (key[1:] > key[:-1]).all():  # a channel has one event in a step
             step, channel = np.divmod(np.unique(key), channels)
         spike, soma_mv = spike_target(recording, labels), soma_target_mv(recording)
-        return cls(step, channel, recording.labels["num_excitatory"], spike, soma_mv)
+        return cls(step, channel, Inputs.of(recording).sign.astype(np.float32), spike, soma_mv)
 
 
 def _cut(
     prepared: Mapping[int, _Prepared], places: Sequence[tuple[int, int]], num_steps: int, channels: int
 ) -> Windows:
-    parts: list[tuple[NDArray[Any], ...]] = []
+    events: list[tuple[NDArray[Any], ...]] = []
     spike, soma_mv = np.zeros((2, len(places), num_steps), np.float32)
     for sample, (n, start) in enumerate(places):
-        one = prepared[n]
-        first, last = np.searchsorted(one.step, [start, start + num_steps])
-        channel = one.channel[first:last]
-        sign = np.where(channel < one.excitatory, np.float32(1), np.float32(-1))
-        parts.append((one.step[first:last] - start, channel, sign, np.full(len(sign), sample)))
-        for out, values in ((spike, one.spike), (soma_mv, one.soma_mv)):
+        source = prepared[n]
+        first, last = np.searchsorted(source.step, [start, start + num_steps])
+        channel = source.channel[first:last]
+        events.append((source.step[first:last] - start, channel, source.sign[channel], np.full(len(channel), sample)))
+        for out, values in ((spike, source.spike), (soma_mv, source.soma_mv)):
             piece = values[start : start + num_steps]
             out[sample, : len(piece)] = piece
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
-    return Windows(
-        columns[0].astype(np.int64),
-        columns[1].astype(np.int64),
-        columns[2].astype(np.float32),
-        columns[3].astype(np.int64),
-        num_steps,
-        channels,
-        spike,
-        soma_mv,
-    )
+    columns = [np.concatenate(column) for column in zip(*events, strict=True)] if events else [np.zeros(0)] * 4
+    kinds = (np.int64, np.int64, np.float32, np.int64)
+    step, channel, sign, of = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
+    return Windows(step, channel, sign, of, num_steps, channels, spike, soma_mv)
+
+
+def whole(recording: Recording, labels: str) -> Windows:
+    """All of a simulation as one window."""
+    return cut([recording], [(0, 0)], recording.steps, labels=labels)
 
 
 @dataclass(frozen=True)
@@ -231,19 +233,24 @@ def check_length(length: int, needed: int, *, where: str) -> None:
         )
 
 
+def check_simulation(recording: Recording, where: str) -> None:
+    """Raise DataError where a recording is no simulation of a cell with input spikes."""
+    missing = missing_in(recording)
+    if missing:
+        raise DataError(
+            f"the recording has no {missing}: it is no simulation of a cell with known input",
+            where=where,
+            hint="bring NeuronIO files, or simulate with `neuro simulate dendrite`",
+        )
+
+
 def _channels(recordings: Sequence[Recording]) -> int:
     """The number of inputs that all `recordings` share."""
     sizes = []
     for recording in recordings:
-        missing = [name for name in ("num_inputs", "num_excitatory") if name not in recording.labels]
-        if recording.spikes is None or missing:
-            what = "input spikes" if recording.spikes is None else f"the label {missing[0]}"
-            raise DataError(
-                f"the recording has no {what}",
-                where=f"recording {recording.group}",
-                hint="prepare it from a NeuronIO file, or simulate it",
-            )
-        sizes.append(int(recording.labels["num_inputs"]))
+        check_simulation(recording, f"recording {recording.group}")
+        assert recording.spikes is not None
+        sizes.append(Inputs.of(recording).count)
         if recording.spikes.channel.size and recording.spikes.channel.max() >= sizes[-1]:
             raise DataError(
                 f"an input spike has channel {recording.spikes.channel.max()} of {sizes[-1]}",

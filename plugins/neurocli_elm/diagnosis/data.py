@@ -15,10 +15,10 @@ from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.windows import MOST_SPIKES
 from neurocli_elm.diagnosis.files import file_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
 from neurocli_elm.diagnosis.summary import Summary, SummarySet, summarised
-from neurocli_elm.evaluation.protocol import MOST_SPIKES
 from neurocli_elm.model.neuron import ElmNeuron
 
 

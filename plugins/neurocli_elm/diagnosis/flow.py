@@ -8,11 +8,11 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli_elm.data.windows import Windows
 from neurocli_elm.model.mlp import SATURATED
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import OUTPUT_NAMES
 
 MOST_SATURATED, ALL_SATURATED = 0.2, 0.8
 VANISHED = 1e-6
 LAGS_MS = (0, 1, 3, 10, 30, 100, 300)
-OUTPUTS = ("spike", "soma")
 
 
 @torch.no_grad()
@@ -43,7 +43,7 @@ def lag_findings(network: ElmNeuron, windows: Windows, subject: str) -> list[Fin
     """|dy[T] / dx[T - lag]| of both outputs at the end of the windows, against the largest over all lags."""
     return [
         _lag_finding(name, curve, subject)
-        for name, curve in zip(OUTPUTS, input_gradients(network, windows), strict=False)
+        for name, curve in zip(OUTPUT_NAMES, input_gradients(network, windows), strict=False)
     ]
 
 

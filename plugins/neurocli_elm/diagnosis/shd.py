@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.words import unless_none
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_elm.config import ElmConfig
@@ -50,8 +51,16 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         return found
     missing = [str(k) for k in range(CLASSES) if k not in {one.label for one in about.values()}]
     found += [
-        _none("empty", "utterances", empty, WARN, "no spike tells what was said: leave them out"),
-        _none("missing-classes", f"{CLASSES} digits", missing, WARN, "a model cannot learn what it is never shown"),
+        unless_none(
+            "empty", "utterances", _some(empty), verdict=WARN, advice="no spike tells what was said: leave them out"
+        ),
+        unless_none(
+            "missing-classes",
+            f"{CLASSES} digits",
+            _some(missing),
+            verdict=WARN,
+            advice="a model cannot learn what it is never shown",
+        ),
         judged(
             "late-spikes",
             "spikes",
@@ -98,10 +107,6 @@ def speaker_finding(data: ShdData) -> Finding:
         "0",
         advice if shared else "",
     )
-
-
-def _none(check: str, subject: str, names: list[str], verdict: str, advice: str) -> Finding:
-    return Finding(check, subject, verdict if names else PASS, _some(names) or "none", "none", advice if names else "")
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.recordings import Recording, RecordingSet
+from neurocli_elm.data.inputs import Inputs, missing_in
 from neurocli_elm.data.spike_times import Moved, moved_labels
 from neurocli_elm.data.windows import SOMA_CLIP_MV
 
@@ -86,14 +87,14 @@ def summary_of(recording: Recording) -> Summary:
     if fault is not None or spikes is None:
         return Summary(*head, fault or "no input spikes")
     soma = recording.signal[:, 0].astype(np.float64)
-    inputs, exciting = int(labels["num_inputs"]), int(labels["num_excitatory"])
-    count = int((spikes.channel < exciting).sum())
+    inputs = Inputs.of(recording)
+    count = int(inputs.exciting[spikes.channel].sum())
     times = recording.events.get("output_spike_ms")
     low, median, high = np.quantile(soma, [0, 0.5, 1]).tolist()
     return Summary(
         *head,
-        inputs=inputs,
-        num_excitatory=exciting,
+        inputs=inputs.count,
+        num_excitatory=inputs.excitatory,
         excitatory=count,
         inhibitory=len(spikes.channel) - count,
         output=len(recording.events["output_spikes"]),
@@ -105,17 +106,16 @@ def summary_of(recording: Recording) -> Summary:
 
 
 def _fault(recording: Recording) -> str | None:
-    missing = [name for name in ("num_inputs", "num_excitatory") if name not in recording.labels]
-    if recording.spikes is None:
-        return "no input spikes"
+    missing = missing_in(recording)
     if missing:
-        return f"no label {missing[0]}"
+        return f"no {missing}"
+    assert recording.spikes is not None
     if "output_spikes" not in recording.events:
         return "no output_spikes"
     if not np.isfinite(recording.signal).all():
         return "a soma voltage that is not a number"
     largest = int(recording.spikes.channel.max(initial=-1))
-    inputs = int(recording.labels["num_inputs"])
+    inputs = Inputs.of(recording).count
     return f"an input spike of channel {largest}, of {inputs}" if largest >= inputs else None
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
@@ -17,10 +16,11 @@ from neurocli.plugin.family import TrainedModel
 from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.windows import SOMA_BIAS_MV, Windows, soma_target_mv
+from neurocli_elm.data.windows import MOST_SPIKES, SOMA_BIAS_MV, soma_target_mv
 from neurocli_elm.evaluation import protocol
+from neurocli_elm.evaluation.references import predict_windows
 from neurocli_elm.evaluation.spike_scores import FALSE_POSITIVES
-from neurocli_elm.evaluation.targets import SOMA, SPIKE
+from neurocli_elm.evaluation.targets import TargetChannel
 from neurocli_elm.model.neuron import ElmNeuron
 
 SHOWN_MS, LEAD_MS = 2000, 400
@@ -47,7 +47,9 @@ def published(trained: TrainedModel) -> Exhibit:
         files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
     try:
         each = [
-            protocol.predictions([data.load(g) for g in groups], _predictor(network), labels=data.options.event)
+            protocol.predictions(
+                [data.load(g) for g in groups], partial(predict_windows, network), labels=data.options.event
+            )
             for groups in files.values()
         ]
         scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
@@ -58,7 +60,7 @@ def published(trained: TrainedModel) -> Exhibit:
     first = scored["published"]
     reason = first.spikes.undefined
     note = (
-        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than 24 "
+        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than {MOST_SPIKES} "
         f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
         "and the standard deviation of its own targets, which no user of a model could do. TP@: true positives at that rate of "
         "false ones; AUC@: their mean below it" + (f". {reason}" if reason else "")
@@ -83,17 +85,6 @@ def _row(scores: protocol.Scores) -> list[Any]:
     return [spikes.auc, spikes.average_precision, *at, soma.rmse_mv, soma.mae_mv, soma.explained_percent]
 
 
-def _predictor(network: ElmNeuron) -> Callable[[Windows], Any]:
-    device = next(network.parameters()).device
-
-    @torch.no_grad()
-    def predict(windows: Windows) -> tuple[Any, Any]:
-        spike, soma = network.neuronio_output(windows.input_events().to(device))
-        return spike.cpu().numpy(), soma.cpu().numpy()
-
-    return predict
-
-
 def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
     """Start of the stretch that shows most output spikes, each with what led to it; `first` where there is none."""
     last = max(first, steps - SHOWN_MS)
@@ -105,9 +96,10 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
     spikes = {g: len(data.load(g).events[data.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
-    recording, values, first = data.load(group), prediction.values[group], data.options.burn_in_ms
+    recording, first = data.load(group), data.options.burn_in_ms
+    soma_mv, probability = (prediction.values[group][:, channel] for channel in TargetChannel)
     events = recording.events[data.options.event]
-    time = np.arange(first, recording.steps)
+    time, cell_mv = np.arange(first, recording.steps), soma_target_mv(recording)[first:]
     begin = _busiest(events, first, recording.steps)
     shown = (time >= begin) & (time < begin + SHOWN_MS)
     inputs = recording.spikes
@@ -122,25 +114,23 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     with saved_figure(path, nrows=3, width=8.0, height=6.4) as (_, (raster, soma, spike)):
         seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
         step, channel = inputs.step[seen], inputs.channel[seen]
-        exciting = channel < data.excitatory
+        exciting = data.exciting[channel]
         for chosen, colour, label in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
             raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
         raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))
         raster.legend(**above, markerscale=8)
-        soma.plot(
-            time[shown], soma_target_mv(recording)[first:][shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell"
-        )
-        soma.plot(time[shown], values[shown, SOMA] + SOMA_BIAS_MV, color=_MODEL, lw=1.0, label="model")
+        soma.plot(time[shown], cell_mv[shown] + SOMA_BIAS_MV, color="0.4", lw=1.2, label="cell")
+        soma.plot(time[shown], soma_mv[shown] + SOMA_BIAS_MV, color=_MODEL, lw=1.0, label="model")
         soma.set(ylabel="soma (mV)", xlim=(begin, begin + SHOWN_MS))
         soma.legend(**above)
         for number, event in enumerate(events[(events >= begin) & (events < begin + SHOWN_MS)]):
             spike.axvline(event, color="0.7", lw=1.5, label="output spike of the cell" if number == 0 else None)
-        spike.plot(time[shown], values[shown, SPIKE], color=_MODEL, lw=1.0, label="model")
+        spike.plot(time[shown], probability[shown], color=_MODEL, lw=1.0, label="model")
         # Probabilities per ms are small even where the model is right: the axis goes as far as they do.
-        top = min(1.0, 1.1 * float(values[shown, SPIKE].max()) + 1e-6)
+        top = min(1.0, 1.1 * float(probability[shown].max()) + 1e-6)
         spike.set(ylabel="spike probability\nper ms", xlabel="time (ms)", xlim=(begin, begin + SHOWN_MS), ylim=(0, top))
         spike.legend(**above)
-    error = values[:, SOMA] - soma_target_mv(recording)[first:]
+    error = soma_mv - cell_mv
     row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
     table = Table(
         ["simulation", "output spikes", "RMSE mV"],

@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.recording import Recording
-from neurocli_elm.data.windows import BURN_IN_MS, WINDOW_MS, Windows, check_length, cut
+from neurocli_elm.data.windows import BURN_IN_MS, MOST_SPIKES, WINDOW_BURN_IN_MS, WINDOW_MS, Windows, check_length, cut
 from neurocli_elm.evaluation.spike_scores import SpikeScores, spike_scores
 
-WINDOW_BURN_IN_MS = 150
-MOST_SPIKES = 24
 EVENTS_AT_ONCE = 4_000_000
 """Input events of windows that are predicted together: a file of 128 simulations comes in three parts of less than 1 GB."""
 
@@ -41,6 +39,10 @@ class Predictions:
     probability: NDArray[np.float64]
     target_mv: NDArray[np.float64]
     soma_mv: NDArray[np.float64]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.spike, self.probability, self.target_mv, self.soma_mv
 
 
 @dataclass(frozen=True)
@@ -91,62 +93,57 @@ def predictions(
                 hint="evaluate those of each length on their own",
             )
     shape = (len(recordings), steps)
-    found = Predictions(
-        tuple(recording.group for recording in recordings),
-        np.zeros(shape, bool),
-        *(np.zeros(shape, np.float64) for _ in range(3)),
-    )
+    groups = tuple(recording.group for recording in recordings)
+    predicted = Predictions(groups, np.zeros(shape, bool), *(np.zeros(shape, np.float64) for _ in range(3)))
     starts = window_starts(steps, window, burn_in)
     for part in _parts(recordings):
         places = [(n, start) for n in range(part.stop - part.start) for start in starts]
         windows = cut(recordings[part], places, window, labels=labels)
-        kinds = (found.spike, found.probability, found.target_mv, found.soma_mv)
         probability, soma_mv = predict(windows)
         pieces = (windows.spike, np.asarray(probability), windows.soma_mv, np.asarray(soma_mv))
-        for whole, piece in zip(kinds, pieces, strict=True):
+        for whole, piece in zip(predicted.arrays, pieces, strict=True):
             of_starts = piece.reshape(-1, len(starts), window)
             for k, start in enumerate(starts):
                 first = 0 if k == 0 else burn_in
                 kept = of_starts[:, k, first : steps - start]
                 whole[part, start + first : start + first + kept.shape[1]] = kept
-    return found
+    return predicted
 
 
-def realigned(one: Predictions) -> Predictions:
+def realigned(predicted: Predictions) -> Predictions:
     """Soma predictions moved to the mean and the standard deviation of their targets, over all simulations and steps.
 
     It takes from the test data what a model cannot know; published figures are like that. A constant becomes the mean.
     """
-    soma, target = one.soma_mv, one.target_mv
+    soma, target = predicted.soma_mv, predicted.target_mv
     spread = soma.std()
     z = (soma - soma.mean()) / spread if spread > 0 else np.zeros_like(soma)
-    return replace(one, soma_mv=z * target.std() + target.mean())
+    return replace(predicted, soma_mv=z * target.std() + target.mean())
 
 
-def kept(one: Predictions, *, most_spikes: int = MOST_SPIKES, burn_in_ms: int = BURN_IN_MS) -> Predictions:
+def kept(predicted: Predictions, *, most_spikes: int = MOST_SPIKES, burn_in_ms: int = BURN_IN_MS) -> Predictions:
     """What is scored: simulations with at most `most_spikes` output spikes, without the first `burn_in_ms` steps."""
-    few = one.spike.sum(axis=1) <= most_spikes
-    cut_of = {name: getattr(one, name)[few, burn_in_ms:] for name in ("spike", "probability", "target_mv", "soma_mv")}
-    return Predictions(tuple(group for group, keep in zip(one.groups, few, strict=True) if keep), **cut_of)
+    few = predicted.spike.sum(axis=1) <= most_spikes
+    groups = tuple(group for group, keep in zip(predicted.groups, few, strict=True) if keep)
+    return Predictions(groups, *(values[few, burn_in_ms:] for values in predicted.arrays))
 
 
 def joined(several: Sequence[Predictions]) -> Predictions:
     """The simulations of several files; they must have one length."""
-    lengths = sorted({one.spike.shape[1] for one in several})
+    lengths = sorted({file.spike.shape[1] for file in several})
     if len(lengths) != 1:
         raise DataError(
             f"the files' simulations last {' and '.join(map(str, lengths))} steps",
             where="evaluation",
             hint="evaluate those of each length on their own",
         )
-    names = ("spike", "probability", "target_mv", "soma_mv")
-    arrays = {name: np.concatenate([getattr(one, name) for one in several]) for name in names}
-    return Predictions(tuple(group for one in several for group in one.groups), **arrays)
+    arrays = (np.concatenate(kind) for kind in zip(*(file.arrays for file in several), strict=True))
+    return Predictions(tuple(group for file in several for group in file.groups), *arrays)
 
 
 def published_scores(files: Sequence[Predictions]) -> Scores:
     """Scores as published: each file realigned by itself, then all of them together."""
-    return plain_scores([realigned(one) for one in files])
+    return plain_scores([realigned(file) for file in files])
 
 
 def plain_scores(files: Sequence[Predictions]) -> Scores:

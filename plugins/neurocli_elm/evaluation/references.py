@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.windows import cut
+from neurocli_elm.data.windows import Windows, whole
 from neurocli_elm.evaluation.targets import as_prediction
 from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
 
 
-@torch.no_grad()
 def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Prediction:
     """Spike probabilities and soma voltages of whole simulations, each from a state of zero.
 
@@ -28,14 +29,18 @@ def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Predicti
             where=data.recordings.where(target.groups[0]),
             hint="give data of the cell that it was trained for",
         )
-    device = next(neuron.parameters()).device
     predictions = {}
     for group in target.groups:
-        recording = data.load(group)
-        windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
-        spike, soma = neuron.neuronio_output(windows.input_events().to(device))
-        predictions[group] = spike[0].cpu().double().numpy(), soma[0].cpu().double().numpy()
+        spike, soma = predict_windows(neuron, whole(data.load(group), data.options.event))
+        predictions[group] = spike[0], soma[0]
     return as_prediction(target, predictions)
+
+
+@torch.no_grad()
+def predict_windows(neuron: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(spike probability, soma voltage in mV above -67.7), each [sample, step], from a state of zero."""
+    spike, soma = neuron.neuronio_output(windows.input_events().to(next(neuron.parameters()).device))
+    return spike.cpu().double().numpy(), soma.cpu().double().numpy()
 
 
 def references(data: SimulationData, config: ElmConfig) -> list[Predictor]:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric, known_targets
 
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_] | None
+
 _LOGITS, _PER_UNIT = (-104, -16, 8, 17), (20, 100, 20)
 """Bins of one percent of the odds for probabilities from 1e-7 to .9997, of five percent as far as single precision goes: a model
 that has learned few simulations by heart is that sure, and its order still counts."""
@@ -38,12 +41,7 @@ class _OfSpikes(Metric):
     unit = ""
     link = "logit"
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
         """[channel, 2 * BINS]: how many steps with, then without a spike fall into each bin, highest probability first."""
         valid = known_targets(target, mask)
         rows = []
@@ -53,17 +51,17 @@ class _OfSpikes(Metric):
             rows.append(np.concatenate([np.bincount(bins[t], minlength=BINS) for t in (truth, ~truth)]))
         return np.array(rows, np.float64)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Array) -> Array:
         counts = statistics.sum(-2)
         spikes, others = counts[..., :BINS], counts[..., BINS:]
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._value(spikes, others)
 
-    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, groups: Array) -> Array:
         """[group]: the number of spikes, the rarer of the two kinds of steps."""
         return groups[..., :BINS].sum((-2, -1))
 
-    def fewest(self, groups: NDArray[np.float64]) -> str | None:
+    def fewest(self, groups: Array) -> str | None:
         needed = fewest_positives(len(groups))
         for what, some in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
             found = int(some.sum())
@@ -72,7 +70,7 @@ class _OfSpikes(Metric):
         return None
 
     @abstractmethod
-    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _value(self, spikes: Array, others: Array) -> Array:
         """Scores [...] of counts per bin [..., BINS] of the steps with and without a spike."""
 
 
@@ -81,7 +79,7 @@ class SpikeAUC(_OfSpikes):
 
     name = "AUC"
 
-    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _value(self, spikes: Array, others: Array) -> Array:
         below = others.sum(-1, keepdims=True) - np.cumsum(others, -1)
         won = (spikes * (below + others / 2)).sum(-1)
         pairs = spikes.sum(-1) * others.sum(-1)
@@ -94,7 +92,7 @@ class AveragePrecision(_OfSpikes):
     name = "AP"
     link = "logit"
 
-    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _value(self, spikes: Array, others: Array) -> Array:
         found, total = np.cumsum(spikes, -1), spikes.sum(-1)
         all_found = found + np.cumsum(others, -1)
         precision = np.where(all_found > 0, found / np.maximum(all_found, 1), 0)
@@ -108,7 +106,7 @@ class TruePositives(_OfSpikes):
         self.rate = false_positives
         self.name = f"TP@{false_positives:g}"
 
-    def _value(self, spikes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _value(self, spikes: Array, others: Array) -> Array:
         n, allowed = spikes.sum(-1), self.rate * others.sum(-1)
         before = np.cumsum(others, -1) - others
         # The share of each bin that lies within the allowed number of false positives.
@@ -124,12 +122,7 @@ class ExplainedVariance(Metric):
     unit = "%"
     link = "percent"
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
         """[channel, 5]: number of steps, sums of target, its square, error and its square."""
         y = np.asarray(target, np.float64)
         error = np.asarray(prediction, np.float64) - y
@@ -138,7 +131,7 @@ class ExplainedVariance(Metric):
         columns = (valid.sum(0), y.sum(0), (y**2).sum(0), error.sum(0), (error**2).sum(0))
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Array) -> Array:
         n, y, y2, e, e2 = np.moveaxis(statistics.sum(-2), -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = y2 - y**2 / n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,25 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import MAE, RMSE, Metric
 from neurocli.evaluation.target import Prediction, Target
+from neurocli.recordings import Recording
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
 
-SOMA, SPIKE = 0, 1
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_] | None
+
+
+class TargetChannel(IntEnum):
+    """Channels of targets and predictions [time, 2], which are not in the order of a network's outputs: voltage in mV above -67.7,
+    clipped at -55; spike, or its probability."""
+
+    SOMA = 0
+    SPIKE = 1
+
+
 CHANNELS = ("soma, mV above -67.7", "spike")
-"""Channels of targets and answers: voltage in mV above -67.7, clipped at -55; spike, or its probability."""
 
 
 def targets(data: SimulationData, config: ElmConfig, part: str) -> list[Target]:
@@ -25,44 +37,48 @@ def targets(data: SimulationData, config: ElmConfig, part: str) -> list[Target]:
     targets, origins = {}, {}
     for group in data.split.groups(part):
         recording = data.load(group)
-        both = np.stack([soma_target_mv(recording), spike_target(recording, config.data.event)], axis=1)
-        targets[group] = both[first:]
+        targets[group] = observed(recording, config.data.event)[first:]
         origins[group] = np.arange(first, recording.steps)
     return [Target("soma and spikes", 0, None, "mV", targets, origins, channels=CHANNELS)]
+
+
+def observed(recording: Recording, event: str) -> NDArray[np.float32]:
+    """[time, 2] what a simulation shows at every step; event: the one that holds its output spikes."""
+    return in_channels(spike_target(recording, event), soma_target_mv(recording))
+
+
+def in_channels(spike: NDArray[Any], soma_mv: NDArray[Any]) -> NDArray[Any]:
+    """[time, 2] from spikes, or their probability, and voltage in mV above -67.7, each [time]."""
+    return np.stack([soma_mv, spike], axis=1)
 
 
 def metrics() -> list[Metric]:
     """Soma voltage first, by which models are chosen."""
     soma = [RMSE("mV"), MAE("mV"), ExplainedVariance()]
     spikes = [SpikeAUC(), AveragePrecision(), TruePositives(0.0025), TruePositives(0.01)]
-    return [*(OfChannel(m, SOMA) for m in soma), *(OfChannel(m, SPIKE) for m in spikes)]
+    return [*(OfChannel(m, TargetChannel.SOMA) for m in soma), *(OfChannel(m, TargetChannel.SPIKE) for m in spikes)]
 
 
 class OfChannel(Metric):
     """A metric of one of the two targets."""
 
-    def __init__(self, metric: Metric, channel: int) -> None:
+    def __init__(self, metric: Metric, channel: TargetChannel) -> None:
         self.metric, self.channel = metric, channel
         self.name, self.unit, self.higher, self.pooled = metric.name, metric.unit, metric.higher, metric.pooled
         self.link = metric.link
 
-    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, groups: Array) -> Array:
         return self.metric.weights(groups)
 
-    def fewest(self, groups: NDArray[np.float64]) -> str | None:
+    def fewest(self, groups: Array) -> str | None:
         return self.metric.fewest(groups)
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
-        one = slice(self.channel, self.channel + 1)
-        chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, one]
-        return self.metric.statistics(target[:, one], prediction[:, one], chosen)
+    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
+        column = slice(self.channel, self.channel + 1)
+        chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, column]
+        return self.metric.statistics(target[:, column], prediction[:, column], chosen)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Array) -> Array:
         return self.metric.value(statistics)
 
 
@@ -71,5 +87,5 @@ def as_prediction(target: Target, by_group: dict[str, tuple[NDArray[Any], NDArra
     values = {}
     for group, steps in target.origins.items():
         spike, soma = by_group[group]
-        values[group] = np.stack([soma[steps], spike[steps]], axis=1)
+        values[group] = in_channels(spike[steps], soma[steps])
     return Prediction(values)

@@ -18,12 +18,12 @@ from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.evenly import evenly
-from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
+from neurocli_elm.data.windows import whole
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
-from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
-from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
-from neurocli_elm.model.probe import branch_traces, output_of
+from neurocli_elm.evaluation.targets import OfChannel, TargetChannel, in_channels, observed
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import in_units
+from neurocli_elm.model.probe import branch_traces
 
 Array = NDArray[np.float64]
 MOST_SIMULATIONS, MOST_UNITS = 16, 32
@@ -47,19 +47,16 @@ class Score:
     auc: Array
 
 
-_RMSE = OfChannel(RMSE("mV"), SOMA)
-_AUC = OfChannel(SpikeAUC(), SPIKE)
+_RMSE = OfChannel(RMSE("mV"), TargetChannel.SOMA)
+_AUC = OfChannel(SpikeAUC(), TargetChannel.SPIKE)
 
 
 def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
     branch, targets = [], []
-    for group in evenly(data.split.groups(part), MOST_SIMULATIONS):
-        recording = data.load(group)
-        windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
-        branch.append(branch_traces(network, windows.input_events()))
-        both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)
-        targets.append(both[data.options.burn_in_ms :].astype(np.float64))
+    for recording in data.some(part, MOST_SIMULATIONS):
+        branch.append(branch_traces(network, whole(recording, data.options.event).input_events()))
+        targets.append(observed(recording, data.options.event)[data.options.burn_in_ms :].astype(np.float64))
     return Tested(branch, targets, data.options.burn_in_ms)
 
 
@@ -68,8 +65,8 @@ def score(network: ElmNeuron, on: Tested) -> Score:
     """Of whole simulations, each from a state of zero."""
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
-        y = output_of(network, branch)[on.first :, 0].cpu().double()
-        guess = torch.stack([SOMA_SCALE_MV * y[:, 1], torch.sigmoid(y[:, 0])], 1).numpy()
+        spike, soma = in_units(network.output_of(branch)[on.first :, 0].cpu().double())
+        guess = in_channels(spike.numpy(), soma.numpy())
         rmse.append(_RMSE.statistics(target, guess))
         auc.append(_AUC.statistics(target, guess))
     return Score(np.stack(rmse), np.stack(auc))
@@ -98,7 +95,7 @@ def mean_memory(network: ElmNeuron, on: Tested) -> torch.Tensor:
     units = network.options.num_memory
     weights.w_y = torch.nn.Linear(units, units, bias=False).to(weights.w_y.weight.device)
     weights.w_y.weight.copy_(torch.eye(units))
-    return torch.stack([output_of(weights, branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
+    return torch.stack([weights.output_of(branch)[on.first :, 0].mean(0) for branch in on.branch]).mean(0)
 
 
 def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:

@@ -21,25 +21,22 @@ from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
 from neurocli_elm.model.probe import (
     Place,
     branch_gradients,
     branch_traces,
-    branch_weights,
     event_attribution,
     events_before,
-    output_of,
 )
 
 Array = NDArray[np.float64]
 LENGTH_MS, SHOWN_MS = 500, 150
-MOST_SPIKES = 48
+MOST_ATTRIBUTED_SPIKES = 48
 POINTS = 32
 _APART_MS = 50
 _BANDS_MS = ((0, 5), (5, 20), (20, 50), (50, 150), (150, LENGTH_MS))
 _DISTANCE_BINS = 6
-SPIKE = 0
-"""Output of the neuron."""
 
 
 @dataclass(frozen=True)
@@ -86,31 +83,31 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
         candidates = np.flatnonzero(free)
         chosen = random.choice(candidates, min(max(len(here), 1), len(candidates)), replace=False)
         others += [(group, int(step)) for step in np.sort(chosen)]
-    return evenly(spikes, MOST_SPIKES), evenly(others, MOST_SPIKES)
+    return evenly(spikes, MOST_ATTRIBUTED_SPIKES), evenly(others, MOST_ATTRIBUTED_SPIKES)
 
 
 def attribution_of(
     network: ElmNeuron, data: SimulationData, places: list[Place], points: int | None = None
 ) -> Attribution:
     """Integrated gradients of the spike's logit at each place, over the 500 ms before it; points: of the way from silence."""
-    weights = branch_weights(network)
+    weights = network.branch_weights().detach()
     by_lag, by_input, counts = np.zeros((2, LENGTH_MS)), np.zeros(data.channels), np.zeros(data.channels)
     logit = silent = 0.0
     for first in range(0, len(places), 16):
         some = places[first : first + 16]
         events = events_before(data, some, LENGTH_MS).to(weights.device)
         branch = branch_traces(network, events)
-        gradients = branch_gradients(network, branch, SPIKE, points or POINTS)
-        added = event_attribution(events, gradients, weights).cpu().double().numpy()
+        gradients = branch_gradients(network, branch, Output.SPIKE, points or POINTS)
+        parts = event_attribution(events, gradients, weights).cpu().double().numpy()
         step, channel = events.step.cpu().numpy(), events.channel.cpu().numpy()
         lag = LENGTH_MS - 1 - step
-        kind = (channel >= data.excitatory).astype(np.int64)
-        by_lag += np.bincount(kind * LENGTH_MS + lag, added, 2 * LENGTH_MS).reshape(2, LENGTH_MS)
-        by_input += np.bincount(channel, added, data.channels)
+        kind = (~data.exciting[channel]).astype(np.int64)
+        by_lag += np.bincount(kind * LENGTH_MS + lag, parts, 2 * LENGTH_MS).reshape(2, LENGTH_MS)
+        by_input += np.bincount(channel, parts, data.channels)
         counts += np.bincount(channel, minlength=data.channels)
         with torch.no_grad():
-            logit += float(output_of(network, branch)[-1, :, SPIKE].sum())
-            silent += float(output_of(network, torch.zeros_like(branch))[-1, :, SPIKE].sum())
+            logit += float(network.output_of(branch)[-1, :, Output.SPIKE].sum())
+            silent += float(network.output_of(torch.zeros_like(branch))[-1, :, Output.SPIKE].sum())
     n = max(len(places), 1)
     return Attribution(len(places), by_lag / n, by_input / n, counts / n, logit / n, silent / n)
 

@@ -14,14 +14,14 @@ from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.input_distance import distance_of
-from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
-from neurocli_elm.model.probe import branch_gradients, branch_traces, branch_weights, some_windows
+from neurocli_elm.data.windows import SOMA_SCALE_MV
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
+from neurocli_elm.model.probe import branch_gradients, branch_traces, some_windows
 
 Array = NDArray[np.float64]
 LENGTH_MS, SHOWN_MS = 400, 120
 WINDOWS = 48
-SOMA = 1
-"""Output of the neuron."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,8 @@ def kernels_of(network: ElmNeuron, data: SimulationData, part: str, count: int =
     """Gradients at the end of `count` windows of the simulations of a part."""
     windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
     branch = branch_traces(network, windows.input_events())
-    unit = SOMA_SCALE_MV * branch_gradients(network, branch, SOMA).mean(1).flip(0)
-    sign = np.where(data.exciting, 1.0, -1.0)
-    return Kernels(branch_weights(network).cpu().double().numpy(), unit.cpu().double().numpy(), sign)
+    unit = SOMA_SCALE_MV * branch_gradients(network, branch, Output.SOMA).mean(1).flip(0)
+    return Kernels(network.branch_weights().detach().cpu().double().numpy(), unit.cpu().double().numpy(), data.sign)
 
 
 def kernel_exhibit(

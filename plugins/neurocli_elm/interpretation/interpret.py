@@ -74,7 +74,7 @@ def random_scores(network: ElmNeuron, data: SimulationData, part: str, spikes: l
     some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
     dealt_scores = []
     for seed in range(CHEAP_NULLS):
-        dealt = random_neuron(network, data.excitatory, seed)
+        dealt = random_neuron(network, data.exciting, seed)
         kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
         scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
         dealt_scores.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})

@@ -13,13 +13,14 @@ from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.model.neuron import SOMA_SCALE_MV, ElmNeuron
+from neurocli_elm.data.windows import SOMA_SCALE_MV, WINDOW_BURN_IN_MS
+from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import OUTPUT_NAMES, Output
 from neurocli_elm.model.probe import some_windows
 
 Array = NDArray[np.float64]
-OUTPUTS = ("spike", "soma")
-_UNITS = ("logit", "mV")
-_BURN_IN_MS = 150
+_UNIT = {Output.SPIKE: "logit", Output.SOMA: "mV"}
+_SCALE = {Output.SPIKE: 1.0, Output.SOMA: SOMA_SCALE_MV}
 
 
 @torch.no_grad()
@@ -28,8 +29,8 @@ def moves(network: ElmNeuron, data: SimulationData, part: str) -> Array:
     windows = some_windows(data, part, 16)
     device = next(network.parameters()).device
     memory = network.forward_states(windows.input_events().to(device)).memory
-    kept = memory[:, min(_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
-    weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[1.0], [SOMA_SCALE_MV]])
+    kept = memory[:, min(WINDOW_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
+    weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[_SCALE[output]] for output in Output])
     return np.asarray((weight.abs() * kept.std(0)).numpy())
 
 
@@ -47,7 +48,7 @@ def spectrum_exhibit(
     columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]
     columns += ["untrained spike", "untrained soma"]
     claims: dict[str, Any] = {"learned": trained.options.learn_memory_tau}
-    for name, own, blank in zip(OUTPUTS, here, before, strict=True):
+    for name, own, blank in zip(OUTPUT_NAMES, here, before, strict=True):
         claims[f"{name}_timescale_ms"] = _mean_tau(tau, own)
         claims[f"{name}_timescale_ms_untrained"] = _mean_tau(tau_before, blank)
         claims[f"{name}_units_for_90_percent"] = _units_for(own, 0.9)
@@ -59,11 +60,12 @@ def spectrum_exhibit(
     )
     path = figures / "timescales.png"
     with saved_figure(path, ncols=2, width=10.0, height=3.6) as (_, axes):
-        for axis, name, unit, own, blank in zip(axes, OUTPUTS, _UNITS, here, before, strict=True):
+        for axis, output, own, blank in zip(axes, Output, here, before, strict=True):
             axis.vlines(tau, 0, own, color=MODEL, lw=2)
             axis.plot(tau, own, "o", color=MODEL, ms=5, label="model")
             axis.plot(tau_before, blank, "s", color=UNTRAINED, ms=4, label="untrained")
-            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=f"sd of its part in the {name} ({unit})")
+            part_in = f"sd of its part in the {OUTPUT_NAMES[output]} ({_UNIT[output]})"
+            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=part_in)
             axis.set_ylim(bottom=0)
             axis.legend(fontsize=8)
     return Exhibit("timescales", "Memory timescales in use", Table(columns, rows, note), path, claims)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neurocli.interpretation.random_weights import dealt_anew
 from neurocli_elm.model.neuron import ElmNeuron
 
 
 @torch.no_grad()
-def random_neuron(network: ElmNeuron, excitatory: int, seed: int) -> ElmNeuron:
+def random_neuron(network: ElmNeuron, exciting: NDArray[np.bool_], seed: int) -> ElmNeuron:
     """A neuron whose weights are those of `network`, dealt out anew: what routing, number and scale of the weights give by themselves.
 
-    Weights of synapses stay among the valid synapses of inputs of their kind, of which the first `excitatory` excite; those of
-    a layer stay in it. Timescales are kept.
+    Weights of synapses stay among the valid synapses of inputs of their kind; those of a layer stay in it. Timescales are kept.
+    exciting: [input] whether it excites.
     """
     generator = torch.Generator().manual_seed(seed)
     dealt = copy.deepcopy(network).eval()
     valid = network.valid_indices_mask.bool() if len(network.valid_indices_mask) else None
-    exciting = network.synapse_channels < excitatory
-    for kind in (exciting, ~exciting):
+    excites = torch.from_numpy(exciting).to(network.synapse_channels.device)[network.synapse_channels]
+    for kind in (excites, ~excites):
         chosen = torch.nonzero(kind if valid is None else kind & valid)[:, 0]
         dealt._proto_w_s[chosen] = dealt_anew(network._proto_w_s[chosen], generator)
     for layer in (*dealt.mlp.linears, dealt.w_y):

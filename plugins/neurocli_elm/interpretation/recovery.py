@@ -62,8 +62,7 @@ def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
     from scipy.stats import trim_mean
 
     def fit() -> dict[str, Array]:
-        sign = np.where(np.arange(2 * parameters.segments) < parameters.segments, 1.0, -1.0)
-        effects = event_effects(parameters) * sign
+        effects = event_effects(parameters) * data.sign
         # An event that moves an output spike changes the voltage a hundred times more than others do: few moments would decide.
         return {"_effect": trim_mean(effects, _TRIMMED, axis=0)}
 

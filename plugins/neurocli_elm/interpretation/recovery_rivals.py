@@ -36,11 +36,10 @@ def recovery_rivals(data: SimulationData) -> dict[str, tuple[Array, Cost | None]
     """What each input does by these two, positive where it does as its kind should, and what that took; none without training data."""
     if not data.split.train:
         return {}
-    sign = np.where(data.exciting, 1.0, -1.0)
     ridge, average = ridge_per_synapse(data), event_triggered_mean(data)
     return {
-        RIDGE: (ridge.values["_effect"] * sign, ridge.cost),
-        AVERAGE: (average.values["effect"] * sign, average.cost),
+        RIDGE: (ridge.values["_effect"] * data.sign, ridge.cost),
+        AVERAGE: (average.values["effect"] * data.sign, average.cost),
     }
 
 

@@ -11,14 +11,14 @@ from neurocli.errors import DataError
 from neurocli_elm.config import BranchNeuronConfig, ElmConfig, ElmV2Config, NeuronConfig
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
+from neurocli_elm.model.outputs import Output
 
-OUTPUTS = 2
 PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
 """Synapses of a branch, and inputs that it lies over, in the published models of 1,278 inputs and 45 branches."""
 
 
 def options_of(
-    config: ElmConfig, num_input: int, version: int, *, num_output: int = OUTPUTS, delta_t: float = 1.0
+    config: ElmConfig, num_input: int, version: int, *, num_output: int = len(Output), delta_t: float = 1.0
 ) -> ElmOptions:
     """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
     model = config.model
@@ -33,27 +33,13 @@ def options_of(
     if isinstance(tau, tuple):
         of_branch = [tau[branch % len(tau)] for branch in range(branches)]
         tau = tuple(of_branch if version == 2 else np.repeat(of_branch, synapses).tolist())
-    return ElmOptions(
-        version=version,
-        num_input=num_input,
-        num_output=num_output,
-        num_memory=model.num_memory,
-        lambda_value=model.lambda_value,
-        mlp_num_layers=model.mlp_num_layers,
-        mlp_hidden_size=model.mlp_hidden_size,
-        mlp_activation=model.mlp_activation,
-        tau_value=tau,
-        memory_tau_min=model.memory_tau_min,
-        memory_tau_max=model.memory_tau_max,
-        learn_memory_tau=model.learn_memory_tau,
-        w_s_value=model.w_s_value,
-        learn_w_s=model.learn_w_s,
-        num_branch=branches,
-        num_synapse_per_branch=synapses,
-        input_to_synapse_routing=model.input_to_synapse_routing,
-        routing_seed=model.routing_seed,
-        delta_t=delta_t,
-    )
+    sizes = {
+        "num_input": num_input,
+        "num_output": num_output,
+        "num_branch": branches,
+        "num_synapse_per_branch": synapses,
+    }
+    return ElmOptions(**{**dict(model), **sizes, "version": version, "tau_value": tau, "delta_t": delta_t})
 
 
 def config_of(options: ElmOptions) -> ElmConfig:
@@ -64,7 +50,7 @@ def config_of(options: ElmOptions) -> ElmConfig:
             where="tau_value, delta_t",
             hint="only models of simulations in steps of 1 ms can be evaluated here",
         )
-    known = {name: getattr(options, name) for name in NeuronConfig.model_fields if hasattr(options, name)}
+    known = {name: getattr(options, name) for name in NeuronConfig.model_fields}
     if options.version == 2:
         return ElmV2Config(model=BranchNeuronConfig(**known))
     return ElmConfig(model=NeuronConfig(**known))
@@ -73,6 +59,6 @@ def config_of(options: ElmOptions) -> ElmConfig:
 def build_neuron(config: ElmConfig, spec: dict[str, Any], version: int) -> ElmNeuron:
     """An untrained neuron for the inputs of that `spec`."""
     compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
-    outputs, delta_t = spec.get("num_output", OUTPUTS), spec.get("delta_t", 1.0)
+    outputs, delta_t = spec.get("num_output", len(Output)), spec.get("delta_t", 1.0)
     options = options_of(config, spec["num_input"], version, num_output=outputs, delta_t=delta_t)
     return ElmNeuron(options, compiled=compiled)

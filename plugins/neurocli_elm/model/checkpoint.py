@@ -11,7 +11,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +255,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise DataError(f"the file is not JSON: {error}", where=str(path), hint="restore it, or take it away") from None
     if not isinstance(content, dict):
         raise DataError("the file does not hold named options", where=str(path), hint="restore it, or take it away")
-    known = {field.name: field.type for field in fields(ElmOptions)}
+    known = {name: str(field.annotation) for name, field in ElmOptions.model_fields.items() if name != "compiled"}
     options = {}
     for name, value in content.items():
         own = _RENAMED.get(name, name)
@@ -263,7 +263,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             value = _ROUTINGS.get(value, value) if value is None or isinstance(value, str) else value
         if own not in known:
             raise DataError(f"the option {name} is not one of an ELM neuron", where=f"{path}:{name}", hint=_HINT)
-        if not _fits(value, str(known[own])):
+        if not _fits(value, known[own]):
             raise DataError(f"{name} is {value!r}", where=f"{path}:{name}", hint="restore the file, or take it away")
         options[own] = value
     return options
@@ -272,12 +272,12 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _fits(value: Any, kind: str) -> bool:
     """Whether a JSON value is of a field's type."""
     if value is None:
-        return "None" in kind or "routing" in kind
+        return "None" in kind
     if isinstance(value, bool):
         return "bool" in kind
     if isinstance(value, int):
         return "int" in kind or "float" in kind
-    return ("float" in kind) if isinstance(value, float) else isinstance(value, str) and "str" in kind
+    return ("float" in kind) if isinstance(value, float) else isinstance(value, str) and "Literal" in kind
 
 
 def _check_channels(state: dict[str, torch.Tensor], options: ElmOptions, path: Path) -> None:

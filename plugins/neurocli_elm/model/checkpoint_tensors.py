@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ def check_agreement(state: State, options: ElmOptions, given: Mapping[str, Any],
         raise _differs(options.trace_name, asked, f"it has {_shown(tau)} ms", path)
     exact = [float(str(np.float32(value))) for value in tau.tolist()]  # 5.3, not 5.300000190734863
     value = exact[0] if len(set(exact)) == 1 else tuple(exact)
-    return dataclasses.replace(options, tau_value=value)
+    return ElmOptions(**{**dict(options), "tau_value": value})
 
 
 def _check_routing(state: State, options: ElmOptions, path: Path) -> None:

@@ -7,9 +7,10 @@ from torch.nn import functional
 
 from neurocli.recordings import Batch
 from neurocli_elm.config import LossConfig
-from neurocli_elm.data.dataset import BURN_IN
 from neurocli_elm.data.events import InputEvents
+from neurocli_elm.data.windows import WINDOW_BURN_IN_MS
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
 
 
 def events_of(batch: Batch) -> InputEvents:
@@ -19,18 +20,19 @@ def events_of(batch: Batch) -> InputEvents:
 
 
 def loss_terms(network: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
-    """spike: binary cross-entropy of the first output as a logit; soma: squared error of the second one."""
+    """spike: binary cross-entropy of that output as a logit; soma: squared error of the other one."""
     y = network.forward_events(events_of(batch))
     first = loss.first(y.shape[1])
-    logit, soma = y[:, first:].unbind(2)
+    outputs = y[:, first:].unbind(2)
     return {
-        "spike": loss.spike * functional.binary_cross_entropy_with_logits(logit, batch["spike"][:, first:]),
-        "soma": loss.soma * functional.mse_loss(soma, batch["soma"][:, first:]),
+        "spike": loss.spike
+        * functional.binary_cross_entropy_with_logits(outputs[Output.SPIKE], batch["spike"][:, first:]),
+        "soma": loss.soma * functional.mse_loss(outputs[Output.SOMA], batch["soma"][:, first:]),
     }
 
 
 def validation(network: ElmNeuron, batch: Batch) -> torch.Tensor:
     """Squared error of the soma voltage, by which published models were chosen, without the windows' first steps."""
-    soma = network.forward_events(events_of(batch))[..., 1]
-    first = min(BURN_IN, soma.shape[1] // 2)
+    soma = network.forward_events(events_of(batch))[..., Output.SOMA]
+    first = min(WINDOW_BURN_IN_MS, soma.shape[1] // 2)
     return functional.mse_loss(soma[:, first:], batch["soma"][:, first:])

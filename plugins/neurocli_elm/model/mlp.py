@@ -35,8 +35,3 @@ class Mlp(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.network(inputs)
-
-
-def scaled_tanh(z: torch.Tensor) -> torch.Tensor:
-    """The tangent that bounds a memory update."""
-    return TANH_HEIGHT * torch.tanh(TANH_SLOPE * z)

@@ -18,9 +18,7 @@ from neurocli_elm.model.cell import ElmParameters, ElmState
 from neurocli_elm.model.layers.filters import leaky_filter, synapse_traces
 from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.options import ElmOptions
-
-SOMA_SCALE_MV = 10.0
-"""mV per unit of the second output, above the resting bias of -67.7 mV."""
+from neurocli_elm.model.outputs import NeuronioOutput, in_units
 
 
 class ElmStates(NamedTuple):
@@ -29,14 +27,6 @@ class ElmStates(NamedTuple):
     output: torch.Tensor
     branch: torch.Tensor
     memory: torch.Tensor
-    synapse: torch.Tensor | None
-
-
-class NeuronioOutput(NamedTuple):
-    """Spike probability per step and soma voltage in mV above -67.7, each [sample, time]."""
-
-    spike_probability: torch.Tensor
-    soma_mv: torch.Tensor
 
 
 class _Drive(NamedTuple):
@@ -67,33 +57,26 @@ class ElmNeuron(ElmParameters):
 
     def neuronio_output(self, x: torch.Tensor | InputEvents) -> NeuronioOutput:
         """The two outputs in the units of the published evaluation."""
-        y = self.forward_events(x) if isinstance(x, InputEvents) else self(x)
-        return NeuronioOutput(torch.sigmoid(y[..., 0]), SOMA_SCALE_MV * y[..., 1])
+        return in_units(self.forward_events(x) if isinstance(x, InputEvents) else self(x))
 
-    def forward_states(self, x: torch.Tensor | InputEvents, *, synapses: bool = False) -> ElmStates:
-        """Outputs with branch traces and memory; `synapses` adds the traces of each synapse (version 1), a large array."""
-        given = self._input(x)
-        memory, drive = self._memory(given, want_branch=True)
+    def forward_states(self, x: torch.Tensor | InputEvents) -> ElmStates:
+        """Outputs with branch traces and memory."""
+        memory, drive = self._memory(self._input(x), want_branch=True)
         assert drive.branch is not None
-        synapse = self._synapse_record(given).transpose(0, 1) if synapses and self.options.version == 1 else None
-        return ElmStates(self._output(memory), drive.branch.transpose(0, 1), memory.transpose(0, 1), synapse)
+        return ElmStates(self._output(memory), drive.branch.transpose(0, 1), memory.transpose(0, 1))
+
+    def output_of(self, branch: torch.Tensor) -> torch.Tensor:
+        """Outputs [time, sample, output] of branch traces [time, sample, branch]."""
+        first = self.mlp.linears[0]
+        return self.w_y(self._scan(functional.linear(branch, first.weight[:, : self.options.branches], first.bias)))
 
     def advance(
         self, x: torch.Tensor | InputEvents, state: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, ElmState]:
         """Outputs of a stretch of input that follows on `state`, and the state after it: a long input piece by piece."""
-        given = self._input(x)
-        memory, drive = self._memory(given, None if state is None else ElmState(*state), want_branch=True)
+        memory, drive = self._memory(self._input(x), None if state is None else ElmState(*state), want_branch=True)
         assert drive.last is not None
         return self._output(memory), ElmState(memory[-1], drive.last)
-
-    def step(
-        self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
-    ) -> tuple[torch.Tensor, ElmState]:
-        """Output [sample, output] of one step of input [sample, channel], and the state after it."""
-        before = self.initial_state(len(x)) if state is None else ElmState(*state)
-        after = self.next_state(x, before)
-        return self.w_y(after.memory), after
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -113,20 +96,23 @@ class ElmNeuron(ElmParameters):
     ) -> tuple[torch.Tensor, _Drive]:
         """Memory [time, sample, memory], and what drove it."""
         drive = self._drive(given, None if state is None else state.trace, want_branch)
+        return self._scan(drive.base, None if state is None else state.memory), drive
+
+    def _scan(self, base: torch.Tensor, start: torch.Tensor | None = None) -> torch.Tensor:
+        """Memory [time, sample, memory] of what reaches the first layer."""
         first, *inner, last = (Layer(layer.weight, layer.bias) for layer in self.mlp.linears)
         k, gain = self.memory_decay()
-        memory = memory_scan(
-            drive.base,
+        return memory_scan(
+            base,
             first.weight[:, self.options.branches :],
             inner,
             last,
             k,
             gain,
-            None if state is None else state.memory,
+            start,
             activation=self.options.mlp_activation,
             compiled=self.compiled,
         )
-        return memory, drive
 
     def _drive(self, given: Input, start: torch.Tensor | None, want_branch: bool) -> _Drive:
         options = self.options
@@ -145,8 +131,8 @@ class ElmNeuron(ElmParameters):
         branch = leaky_filter(self._branch_currents(given), k, start, compiled=use)
         return _Drive(functional.linear(branch, weight, first.bias), branch, branch[-1])
 
-    def _into_branches(self) -> torch.Tensor:
-        """Matrix [channel, branch] of what one input event adds to each branch trace."""
+    def branch_weights(self) -> torch.Tensor:
+        """Matrix [input, branch] of what one event of an input, but for its sign, adds to each branch trace."""
         options = self.options
         branch = torch.arange(options.synapses, device=self._proto_w_s.device) // options.num_synapse_per_branch
         weights = self.synapse_weights
@@ -159,28 +145,13 @@ class ElmNeuron(ElmParameters):
         options = self.options
         if options.input_to_synapse_routing == "none" and options.num_synapse_per_branch == 1:
             return self.w_s[:, None] * weight.t()
-        return self._into_branches() @ weight.t()
+        return self.branch_weights() @ weight.t()
 
     def _branch_currents(self, given: Input) -> torch.Tensor:
         """[time, sample, branch]: folded into one matrix, or gathered where that matrix would be nearly empty and large."""
         options = self.options
         if options.num_input * options.branches <= 16 * options.synapses:
-            return given.project(self._into_branches(), compiled=self.compiled)
+            return given.project(self.branch_weights(), compiled=self.compiled)
         x = given.dense(options.num_input, self._proto_w_s.dtype)
         routed = x[:, :, self.synapse_channels] * self.synapse_weights
         return routed.unflatten(2, (options.branches, -1)).sum(3)
-
-    def _synapse_record(self, given: Input) -> torch.Tensor:
-        """Traces [time, sample, synapse] of version 1."""
-        x = given.dense(self.options.num_input, self._proto_w_s.dtype)
-        k = decay_per_synapse(self)
-        routed = x[:, :, self.synapse_channels] * self.synapse_weights
-        return leaky_filter(routed, k, compiled=can_compile(self.compiled, routed, k))
-
-
-def decay_per_synapse(neuron: ElmParameters) -> torch.Tensor:
-    """Decays [synapse] of the traces."""
-    kind, k = neuron.trace_decay()
-    if kind == "branch":
-        return k.repeat_interleave(neuron.options.num_synapse_per_branch)
-    return k.expand(neuron.options.synapses)

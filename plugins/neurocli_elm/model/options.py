@@ -1,23 +1,30 @@
-"""The options of an ELM neuron, checked once."""
+"""The options of an ELM neuron: those of its configuration with all sizes in place, checked once."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from neurocli.errors import ConfigError
-
-ROUTINGS = ("none", "random", "neuronio")
-ACTIVATIONS = ("relu", "silu")
+from neurocli_elm.config import NeuronConfig
 
 LARGEST_DECAY_STEPS = 1e6
 """Longest memory timescale in steps: beyond it exp(-delta_t / tau) is too near to 1 for single precision."""
 
+PUBLISHED = {
+    "num_memory": 100,
+    "memory_tau_max": 1000.0,
+    "num_branch": None,
+    "num_synapse_per_branch": 1,
+    "input_to_synapse_routing": "none",
+}
+"""Defaults of the published code where they are not those of the NeuronIO models."""
 
-@dataclass(frozen=True, kw_only=True)
-class ElmOptions:
-    """What defines an ELM neuron; times in ms.
+
+class ElmOptions(NeuronConfig):
+    """What defines an ELM neuron; times in ms. What `NeuronConfig` has is as there, with the defaults of the published code.
 
     version: 1, traces per synapse and memory gain lambda (1 - k_m), or 2, traces per branch and gain 1 - k_m^lambda.
     mlp_hidden_size: None or 0 is twice num_memory. num_branch: None is num_input.
@@ -26,56 +33,35 @@ class ElmOptions:
     Raises ConfigError for what cannot be.
     """
 
-    num_input: int
-    num_output: int
-    version: int = 2
-    num_memory: int = 100
-    lambda_value: float = 5.0
-    mlp_num_layers: int = 1
-    mlp_hidden_size: int | None = None
-    mlp_activation: str = "relu"
-    tau_value: float | tuple[float, ...] = 5.0
-    memory_tau_min: float = 1.0
-    memory_tau_max: float = 1000.0
-    learn_memory_tau: bool = False
-    w_s_value: float = 0.5
-    learn_w_s: bool = True
-    num_branch: int | None = None
-    num_synapse_per_branch: int = 1
-    input_to_synapse_routing: str = "none"
-    routing_seed: int | None = None
-    delta_t: float = 1.0
+    model_config = ConfigDict(frozen=True)
 
-    def __post_init__(self) -> None:
-        counts = ("num_input", "num_output", "num_memory", "mlp_num_layers", "num_synapse_per_branch")
-        for name in (*counts, *(["num_branch"] if self.num_branch is not None else [])):
-            if getattr(self, name) < 1:
-                raise _wrong(name, f"must be at least 1, not {getattr(self, name)}")
-        if (self.mlp_hidden_size or 0) < 0:
-            raise _wrong(
-                "mlp_hidden_size", f"must be at least 1, or 0 for twice num_memory, not {self.mlp_hidden_size}"
-            )
-        for name in ("lambda_value", "memory_tau_min", "delta_t"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise _wrong(name, f"must be above 0, not {getattr(self, name)}")
-        _one_of("version", self.version, (1, 2))
-        _one_of("mlp_activation", self.mlp_activation, ACTIVATIONS)
-        _one_of("input_to_synapse_routing", self.input_to_synapse_routing, ROUTINGS)
+    num_input: int = Field(ge=1)
+    num_output: int = Field(ge=1)
+    version: int = Field(2, ge=1, le=2)
+    delta_t: float = Field(1.0, gt=0)
+    num_synapse_per_branch: int = Field(ge=1)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**{**PUBLISHED, **values})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise _wrong(name, f"is {first['input']!r}: {first['msg']}") from None
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> ElmOptions:
         if not self.memory_tau_min < self.tau_max <= LARGEST_DECAY_STEPS * self.delta_t * min(1, self.lambda_value):
             wanted = f"above memory_tau_min = {self.memory_tau_min:g} and at most a million steps"
             raise _wrong("memory_tau_max", f"must be {wanted}, not {self.memory_tau_max:g}")
         self._check_tau()
         self._check_synapses()
+        return self
 
     def _check_tau(self) -> None:
-        several = isinstance(self.tau_value, tuple)
-        values = self.tau_value if isinstance(self.tau_value, tuple) else (self.tau_value,)
-        wanted = self.branches if self.version == 2 else self.synapses
-        if several and len(values) != wanted:
-            each = "branches" if self.version == 2 else "synapses"
-            raise _wrong("tau_value", f"has {len(values)} values for {wanted} {each}")
-        if not all(0 <= value < math.inf for value in values):
-            raise _wrong("tau_value", "must be a time of at least 0 ms")
+        wanted, each = (self.branches, "branches") if self.version == 2 else (self.synapses, "synapses")
+        if isinstance(self.tau_value, tuple) and len(self.tau_value) != wanted:
+            raise _wrong("tau_value", f"has {len(self.tau_value)} values for {wanted} {each}")
 
     def _check_synapses(self) -> None:
         if self.input_to_synapse_routing == "none" and self.synapses != self.num_input:
@@ -114,11 +100,6 @@ class ElmOptions:
     def trace_name(self) -> Literal["tau_s", "tau_b"]:
         """What the published state calls the time constants of the traces."""
         return "tau_b" if self.version == 2 else "tau_s"
-
-
-def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
-    if value not in known:
-        raise _wrong(name, f"must be {' or '.join(str(k) for k in known)}, not {value!r}")
 
 
 def _wrong(name: str, message: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""How a neuron is asked about itself: windows, its output as a function of the branch traces, gradients through these.
+"""How a neuron is asked about itself: windows, branch traces, gradients through these.
 
 Up to the branch traces a neuron is linear in its input. So what is said of them holds, through the weights of the synapses
 and the decay of the traces, for every single input event.
@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.windows import Windows, cut
 from neurocli_elm.model.layers.filters import leaky_filter
-from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.neuron import ElmNeuron
+from neurocli_elm.model.outputs import Output
 
 WINDOWS = 8
 
@@ -50,18 +49,9 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
         start = step - length + 1
         inside = (spikes.step >= start) & (spikes.step <= step)
         channel = spikes.channel[inside]
-        sign = np.where(channel < data.excitatory, 1.0, -1.0)
-        columns.append((spikes.step[inside] - start, channel, sign, np.full(len(channel), sample)))
+        columns.append((spikes.step[inside] - start, channel, data.sign[channel], np.full(len(channel), sample)))
     at, which, signs, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
     return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
-
-
-def branch_weights(network: ElmNeuron) -> torch.Tensor:
-    """[input, branch] what one event of an input adds to a branch, but for its sign."""
-    options = network.options
-    branch = torch.arange(options.synapses, device=network.synapse_weights.device) // options.num_synapse_per_branch
-    found = network.synapse_weights.detach().new_zeros(options.num_input, options.branches)
-    return found.index_put_((network.synapse_channels, branch), network.synapse_weights.detach(), accumulate=True)
 
 
 @torch.no_grad()
@@ -71,25 +61,7 @@ def branch_traces(network: ElmNeuron, events: InputEvents) -> torch.Tensor:
     return network.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
 
 
-def output_of(network: ElmNeuron, branch: torch.Tensor) -> torch.Tensor:
-    """Outputs [time, sample, output] of branch traces [time, sample, branch]."""
-    first, *inner, last = (Layer(layer.weight, layer.bias) for layer in network.mlp.linears)
-    branches = network.options.branches
-    k, gain = network.memory_decay()
-    memory = memory_scan(
-        functional.linear(branch, first.weight[:, :branches], first.bias),
-        first.weight[:, branches:],
-        inner,
-        last,
-        k,
-        gain,
-        activation=network.options.mlp_activation,
-        compiled=network.compiled,
-    )
-    return network.w_y(memory)
-
-
-def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: int, points: int = 0) -> torch.Tensor:
+def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: Output, points: int = 0) -> torch.Tensor:
     """[time, sample, branch] of the last step's output by what enters each branch at each step, its later decay included.
 
     points: 0 takes the gradient where the neuron is; with more, the mean over so many points on the straight line from
@@ -99,7 +71,7 @@ def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: int, poin
     for share in [(n + 0.5) / points for n in range(points)] or [1.0]:
         leaf = (share * branch).requires_grad_()
         with torch.enable_grad():
-            last = output_of(network, leaf)[-1, :, output].sum()
+            last = network.output_of(leaf)[-1, :, output].sum()
             total += torch.autograd.grad(last, leaf)[0]
     kind, k = network.trace_decay()
     assert kind != "synapse"

@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from neurocli_elm.simulation.cable_kernel import _linoid, _relaxed
-from neurocli_elm.simulation.compartments import (
-    E_EXCITATORY,
-    E_POTASSIUM,
-    E_SODIUM,
-    MAGNESIUM_MM,
-    SLOW_HALF_MV,
-    SLOW_WIDTH_MV,
-)
+from neurocli_elm.simulation.cable_kernel import add_event, channels_step, constant_parts
+from neurocli_elm.simulation.compartments import E_EXCITATORY, E_POTASSIUM, E_SODIUM, MAGNESIUM_MM
 
 
 @njit(cache=True, error_model="numpy")
@@ -48,19 +41,12 @@ def integrate_copies(
     first ms in that copy alone, -1 for none. soma: [ms, copy], filled with the voltage at the start of each ms.
     """
     e_leak, e_gaba, magnesium, slope = constants[0], constants[1], constants[2] / MAGNESIUM_MM, constants[3]
-    shift, slow_tau = constants[8], constants[9]
     dt = 1.0 / steps_per_ms
     keep = np.exp(-dt / np.array([constants[4], constants[5], constants[6], constants[7]]))
     nodes, segments, copies = len(parent), len(synapse_node), v.shape[1]
     active = soma_ns[0] > 0 or soma_ns[1] > 0 or soma_ns[2] > 0
-    fixed, still = np.zeros(nodes), np.zeros(nodes)
+    fixed, still = constant_parts(parent, axial, capacitance, leak, e_leak, dt)
     diagonal, right = np.empty((nodes, copies)), np.empty((nodes, copies))
-    for i in range(nodes):
-        fixed[i] += capacitance[i] / dt + leak[i]
-        still[i] = leak[i] * e_leak
-        if i > 0:
-            fixed[i] += axial[i]
-            fixed[parent[i]] += axial[i]
     ampa, rise, nmda, gaba = conductance[0], conductance[1], conductance[2], conductance[3]
     block = np.empty(copies)
     event = 0
@@ -86,17 +72,9 @@ def integrate_copies(
                 right[i, c] += excitatory * E_EXCITATORY + gaba[s, c] * e_gaba
         if active:
             for c in range(copies):
-                u = v[0, c] - shift
-                m = _relaxed(gates[0, c], 0.32 * _linoid(13 - u, 4.0), 0.28 * _linoid(u - 40, 5.0), dt)
-                h = _relaxed(gates[1, c], 0.128 * math.exp((17 - u) / 18), 4 / (1 + math.exp((40 - u) / 5)), dt)
-                n = _relaxed(gates[2, c], 0.032 * _linoid(15 - u, 5.0), 0.5 * math.exp((10 - u) / 40), dt)
-                w = (v[0, c] - SLOW_HALF_MV) / 20
-                rate = (3.3 * math.exp(w) + math.exp(-w)) / slow_tau
-                open_p = 1 / (1 + math.exp((SLOW_HALF_MV - v[0, c]) / SLOW_WIDTH_MV))
-                p = _relaxed(gates[3, c], rate * open_p, rate * (1 - open_p), dt)
-                gates[0, c], gates[1, c], gates[2, c], gates[3, c] = m, h, n, p
-                sodium = soma_ns[0] * m * m * m * h
-                potassium = soma_ns[1] * n * n * n * n + soma_ns[2] * p
+                gates[0, c], gates[1, c], gates[2, c], gates[3, c], sodium, potassium = channels_step(
+                    v[0, c], gates[0, c], gates[1, c], gates[2, c], gates[3, c], constants, soma_ns, dt
+                )
                 diagonal[0, c] += sodium + potassium
                 right[0, c] += sodium * E_SODIUM + potassium * E_POTASSIUM
         for i in range(nodes - 1, 0, -1):
@@ -114,20 +92,9 @@ def integrate_copies(
         if starts_ms:
             while event < len(event_ms) and event_ms[event] <= step // steps_per_ms:
                 for c in range(copies):
-                    _add_event(conductance, weights, event_input[event], c)
+                    add_event(conductance[:, :, c], weights, event_input[event])
                 event += 1
             if step == 0:
                 for c in range(copies):
                     if own_event[c] >= 0:
-                        _add_event(conductance, weights, own_event[c], c)
-
-
-@njit(inline="always")
-def _add_event(conductance: Any, weights: Any, number: int, copy: int) -> None:
-    segments = conductance.shape[1]
-    if number < segments:
-        conductance[0, number, copy] += weights[0, number]
-        conductance[1, number, copy] += weights[1, number]
-        conductance[2, number, copy] += weights[1, number]
-    else:
-        conductance[3, number - segments, copy] += weights[2, number - segments]
+                        add_event(conductance[:, :, c], weights, own_event[c])

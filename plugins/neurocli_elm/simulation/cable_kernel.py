@@ -50,6 +50,45 @@ def gates_at_rest(v: float, shift: float) -> Any:
     return m, h, n, 1 / (1 + math.exp((SLOW_HALF_MV - v) / SLOW_WIDTH_MV))
 
 
+@njit(cache=True)
+def constant_parts(parent: Any, axial: Any, capacitance: Any, leak: Any, e_leak: float, dt: float) -> Any:
+    """(diagonal, right-hand side without the voltage) [node] of the implicit step, without synapses and channels."""
+    fixed, still = np.zeros(len(parent)), np.zeros(len(parent))
+    for i in range(len(parent)):
+        fixed[i] += capacitance[i] / dt + leak[i]
+        still[i] = leak[i] * e_leak
+        if i > 0:
+            fixed[i] += axial[i]
+            fixed[parent[i]] += axial[i]
+    return fixed, still
+
+
+@njit(cache=True, error_model="numpy")
+def channels_step(v: float, m: float, h: float, n: float, p: float, constants: Any, soma_ns: Any, dt: float) -> Any:
+    """(m, h, n, p, sodium's conductance, that of both potassium channels) at the soma after dt at the voltage v."""
+    u, slow_tau = v - constants[8], constants[9]
+    m = _relaxed(m, 0.32 * _linoid(13 - u, 4.0), 0.28 * _linoid(u - 40, 5.0), dt)
+    h = _relaxed(h, 0.128 * math.exp((17 - u) / 18), 4 / (1 + math.exp((40 - u) / 5)), dt)
+    n = _relaxed(n, 0.032 * _linoid(15 - u, 5.0), 0.5 * math.exp((10 - u) / 40), dt)
+    w = (v - SLOW_HALF_MV) / 20
+    rate = (3.3 * math.exp(w) + math.exp(-w)) / slow_tau
+    open_p = 1 / (1 + math.exp((SLOW_HALF_MV - v) / SLOW_WIDTH_MV))
+    p = _relaxed(p, rate * open_p, rate * (1 - open_p), dt)
+    return m, h, n, p, soma_ns[0] * m * m * m * h, soma_ns[1] * n * n * n * n + soma_ns[2] * p
+
+
+@njit(inline="always")
+def add_event(conductance: Any, weights: Any, number: int) -> None:
+    """An event of input `number` arrives; conductance [4, segment] of AMPA, NMDA's rise, NMDA, GABA."""
+    segments = conductance.shape[1]
+    if number < segments:
+        conductance[0, number] += weights[0, number]
+        conductance[1, number] += weights[1, number]
+        conductance[2, number] += weights[1, number]
+    else:
+        conductance[3, number - segments] += weights[2, number - segments]
+
+
 @njit(cache=True, error_model="numpy")
 def integrate(
     parent: Any,
@@ -78,22 +117,16 @@ def integrate(
     length 0.
     """
     e_leak, e_gaba, magnesium, slope = constants[0], constants[1], constants[2] / MAGNESIUM_MM, constants[3]
-    shift, slow_tau = constants[8], constants[9]
     dt = 1.0 / steps_per_ms
     keep_ampa, keep_rise = math.exp(-dt / constants[4]), math.exp(-dt / constants[5])
     keep_nmda, keep_gaba = math.exp(-dt / constants[6]), math.exp(-dt / constants[7])
     nodes, segments = len(parent), len(synapse_node)
-    ampa, rise = np.zeros(segments), np.zeros(segments)
-    nmda, gaba = np.zeros(segments), np.zeros(segments)
-    fixed, still = np.zeros(nodes), np.zeros(nodes)
+    conductance = np.zeros((4, segments))
+    ampa, rise, nmda, gaba = conductance[0], conductance[1], conductance[2], conductance[3]
+    fixed, still = constant_parts(parent, axial, capacitance, leak, e_leak, dt)
+    still += injected
     diagonal, right = np.empty(nodes), np.empty(nodes)
-    for i in range(nodes):
-        fixed[i] += capacitance[i] / dt + leak[i]
-        still[i] = leak[i] * e_leak + injected[i]
-        if i > 0:
-            fixed[i] += axial[i]
-            fixed[parent[i]] += axial[i]
-    m, h, n, p = gates_at_rest(v[0], shift)
+    m, h, n, p = gates_at_rest(v[0], constants[8])
     event = 0
     for step in range(len(soma_trace)):
         soma_trace[step], nexus_trace[step] = v[0], v[nexus]
@@ -115,16 +148,7 @@ def integrate(
             diagonal[i] += excitatory + gaba[s]
             right[i] += excitatory * E_EXCITATORY + gaba[s] * e_gaba
         if soma_ns[0] > 0 or soma_ns[1] > 0 or soma_ns[2] > 0:
-            u = v[0] - shift
-            m = _relaxed(m, 0.32 * _linoid(13 - u, 4.0), 0.28 * _linoid(u - 40, 5.0), dt)
-            h = _relaxed(h, 0.128 * math.exp((17 - u) / 18), 4 / (1 + math.exp((40 - u) / 5)), dt)
-            n = _relaxed(n, 0.032 * _linoid(15 - u, 5.0), 0.5 * math.exp((10 - u) / 40), dt)
-            w = (v[0] - SLOW_HALF_MV) / 20
-            rate = (3.3 * math.exp(w) + math.exp(-w)) / slow_tau
-            open_p = 1 / (1 + math.exp((SLOW_HALF_MV - v[0]) / SLOW_WIDTH_MV))
-            p = _relaxed(p, rate * open_p, rate * (1 - open_p), dt)
-            sodium = soma_ns[0] * m * m * m * h
-            potassium = soma_ns[1] * n * n * n * n + soma_ns[2] * p
+            m, h, n, p, sodium, potassium = channels_step(v[0], m, h, n, p, constants, soma_ns, dt)
             diagonal[0] += sodium + potassium
             right[0] += sodium * E_SODIUM + potassium * E_POTASSIUM
         for i in range(nodes - 1, 0, -1):
@@ -136,11 +160,5 @@ def integrate(
             v[i] = (right[i] + axial[i] * v[parent[i]]) / diagonal[i]
         if starts_ms:
             while event < len(event_ms) and event_ms[event] <= step // steps_per_ms:
-                s = event_input[event]
-                if s < segments:
-                    ampa[s] += weights[0, s]
-                    rise[s] += weights[1, s]
-                    nmda[s] += weights[1, s]
-                else:
-                    gaba[s - segments] += weights[2, s - segments]
+                add_event(conductance, weights, event_input[event])
                 event += 1

@@ -56,6 +56,11 @@ class Cell:
     nmda_ns: NDArray[np.float64]
     gaba_ns: NDArray[np.float64]
 
+    @property
+    def weights_ns(self) -> NDArray[np.float64]:
+        """[3, segment] of AMPA, NMDA and GABA."""
+        return np.stack([self.ampa_ns, self.nmda_ns, self.gaba_ns])
+
 
 def cell_of(config: DendriteConfig) -> Cell:
     """The cell of a configuration, a pure function of it."""

@@ -23,9 +23,24 @@ class Voltages:
 
 def simulate(config: DendriteConfig, cell: Cell, event_ms: NDArray[Any], event_input: NDArray[Any]) -> Voltages:
     """From rest, with these events."""
-    weights = np.stack([cell.ampa_ns, cell.nmda_ns, cell.gaba_ns])
     nexus = int(cell.circuit.synapse_node[cell.morphology.nexus])
-    return run(config, cell.circuit, weights, event_ms, event_input, nexus=nexus)
+    return run(config, cell.circuit, cell.weights_ns, event_ms, event_input, nexus=nexus)
+
+
+def scaled_weights(config: DendriteConfig, weights_ns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[3, segment] as the kernels take them, from peaks of AMPA, NMDA and GABA."""
+    return weights_ns * np.array([1.0, nmda_scale(config.nmda_rise_ms, config.nmda_tau_ms), 1.0])[:, None]
+
+
+def constants_of(config: DendriteConfig) -> NDArray[np.float64]:
+    """[10] in the kernels' order."""
+    c = config
+    return np.array(
+        [
+            *(c.rest_mv, c.gaba_reversal_mv, c.magnesium_mm, c.magnesium_slope, c.ampa_tau_ms),
+            *(c.nmda_rise_ms, c.nmda_tau_ms, c.gaba_tau_ms, c.spike_shift_mv, c.slow_potassium_tau_ms),
+        ]
+    )
 
 
 def run(
@@ -41,40 +56,17 @@ def run(
     """Any circuit. weights_ns: peaks [3, segment] of AMPA, NMDA and GABA; nexus: another node to record; injected_pa: [node]."""
     from neurocli_elm.simulation.cable_kernel import integrate
 
-    c = config
-    steps = c.duration_ms * c.steps_per_ms
-    scale = nmda_scale(c.nmda_rise_ms, c.nmda_tau_ms)
+    steps, kept_ms = config.duration_ms * config.steps_per_ms, config.duration_ms if config.record_dendrites else 0
     soma, other = np.empty(steps), np.empty(steps)
-    dendrites = np.empty((c.duration_ms if c.record_dendrites else 0, len(circuit.synapse_node)))
+    dendrites = np.empty((kept_ms, len(circuit.synapse_node)))
     integrate(
-        circuit.parent,
-        circuit.axial_ns,
-        circuit.capacitance_pf,
-        circuit.leak_ns,
-        circuit.synapse_node,
-        np.array(circuit.soma_ns),
-        weights_ns * np.array([1.0, scale, 1.0])[:, None],
-        np.array(
-            [
-                *(c.rest_mv, c.gaba_reversal_mv, c.magnesium_mm, c.magnesium_slope),
-                *(
-                    c.ampa_tau_ms,
-                    c.nmda_rise_ms,
-                    c.nmda_tau_ms,
-                    c.gaba_tau_ms,
-                    c.spike_shift_mv,
-                    c.slow_potassium_tau_ms,
-                ),
-            ]
-        ),
+        *(circuit.parent, circuit.axial_ns, circuit.capacitance_pf, circuit.leak_ns, circuit.synapse_node),
+        *(np.array(circuit.soma_ns), scaled_weights(config, weights_ns), constants_of(config)),
         np.zeros(len(circuit.parent)) if injected_pa is None else injected_pa,
-        event_ms.astype(np.int64),
-        event_input.astype(np.int64),
-        np.full(len(circuit.parent), float(c.rest_mv)),
-        c.steps_per_ms,
+        *(event_ms.astype(np.int64), event_input.astype(np.int64)),
+        np.full(len(circuit.parent), float(config.rest_mv)),
+        config.steps_per_ms,
         nexus,
-        soma,
-        other,
-        dendrites,
+        *(soma, other, dendrites),
     )
-    return Voltages(soma, other, dendrites if c.record_dendrites else None)
+    return Voltages(soma, other, dendrites if config.record_dendrites else None)

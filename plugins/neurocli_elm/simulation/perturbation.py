@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from neurocli.simulation.simulator import seed_of
 from neurocli_elm.data.windows import SOMA_CLIP_MV
-from neurocli_elm.simulation.compartments import Cell, cell_of, nmda_scale
+from neurocli_elm.simulation.compartments import Cell, cell_of
+from neurocli_elm.simulation.engine_numba import constants_of, scaled_weights
 from neurocli_elm.simulation.parameters import DendriteConfig
 
 Array = NDArray[np.float64]
@@ -49,15 +50,8 @@ class RunningCell:
     def __init__(self, config: DendriteConfig) -> None:
         self.config = config
         self.cell: Cell = cell_of(config)
-        c, scale = config, nmda_scale(config.nmda_rise_ms, config.nmda_tau_ms)
-        self.weights = np.stack([self.cell.ampa_ns, self.cell.nmda_ns, self.cell.gaba_ns])
-        self.weights = self.weights * np.array([1.0, scale, 1.0])[:, None]
-        self.constants = np.array(
-            [
-                *(c.rest_mv, c.gaba_reversal_mv, c.magnesium_mm, c.magnesium_slope, c.ampa_tau_ms),
-                *(c.nmda_rise_ms, c.nmda_tau_ms, c.gaba_tau_ms, c.spike_shift_mv, c.slow_potassium_tau_ms),
-            ]
-        )
+        self.weights = scaled_weights(config, self.cell.weights_ns)
+        self.constants = constants_of(config)
 
     def at_rest(self) -> State:
         """One copy as every simulation begins."""

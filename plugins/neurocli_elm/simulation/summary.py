@@ -14,10 +14,10 @@ from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.report.colours import EXCITATORY, INHIBITORY
 from neurocli.report.figure import saved_figure
+from neurocli_elm.data.inputs import Inputs
+from neurocli_elm.data.windows import BURN_IN_MS, MOST_SPIKES, SOMA_CLIP_MV
 from neurocli_elm.simulation.morphology import APICAL, BASAL, SOMA_DIAMETER_UM
 
-CLIP_MV, SETTLING_MS, MOST_SPIKES = -55.0, 500, 24
-"""As in the published evaluation: voltages are cut, the start and simulations with more spikes are left out."""
 _SHOWN_MS = 1000
 _COLUMNS = ("excitatory Hz", "inhibitory Hz", "spikes", "soma mean mV", "soma sd mV")
 
@@ -49,7 +49,7 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         table[-1][3] = int(row[2])
     note = (
         f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second; {excluded} with more than {MOST_SPIKES} "
-        f"spikes, which the published evaluation leaves out; voltages from {settled} ms on, cut at {CLIP_MV:g} mV: "
+        f"spikes, which the published evaluation leaves out; voltages from {settled} ms on, cut at {SOMA_CLIP_MV:g} mV: "
         f"1 % below {quantiles[0]:.1f}, median {quantiles[1]:.1f}, 1 % above {quantiles[2]:.1f} mV"
     )
     claims = {
@@ -72,14 +72,13 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
 
 def _numbers(recording: Recording) -> list[float]:
     assert recording.spikes is not None
-    excitatory = int(recording.labels["num_excitatory"])
-    inhibitory = int(recording.labels["num_inputs"]) - excitatory
+    inputs = Inputs.of(recording)
     seconds = recording.steps * recording.dt_ms * 1e-3
-    count = int((recording.spikes.channel < excitatory).sum())
+    count = int(inputs.exciting[recording.spikes.channel].sum())
     soma = _settled(recording)
     return [
-        count / excitatory / seconds,
-        (len(recording.spikes.channel) - count) / inhibitory / seconds,
+        count / inputs.excitatory / seconds,
+        (len(recording.spikes.channel) - count) / inputs.inhibitory / seconds,
         len(recording.events["output_spike_ms"]),
         float(soma.mean()),
         float(soma.std()),
@@ -88,8 +87,8 @@ def _numbers(recording: Recording) -> list[float]:
 
 def _settled(recording: Recording) -> NDArray[np.float64]:
     """The soma's voltage, cut, without the start; all of it where it is too short for that."""
-    start = SETTLING_MS if recording.steps >= 2 * SETTLING_MS else 0
-    return np.minimum(recording.signal[start:, 0].astype(np.float64), CLIP_MV)
+    start = BURN_IN_MS if recording.steps >= 2 * BURN_IN_MS else 0
+    return np.minimum(recording.signal[start:, 0].astype(np.float64), SOMA_CLIP_MV)
 
 
 def _draw(recording: Recording, pooled: NDArray[np.float64], truth: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -103,28 +102,30 @@ def _draw(recording: Recording, pooled: NDArray[np.float64], truth: Mapping[str,
         trace.plot(time, recording.signal[start:end, 0], lw=0.9, color="0.25")
         seen = spikes[(spikes >= start) & (spikes < end)]
         trace.plot(seen, np.full(len(seen), 42.0), "v", ms=5, color="#d68910", label="output spike")
-        trace.axhline(CLIP_MV, color="0.6", ls="--", lw=0.8, label="where targets are cut")
+        trace.axhline(SOMA_CLIP_MV, color="0.6", ls="--", lw=0.8, label="where targets are cut")
         trace.legend(loc="upper right", fontsize=8)
         trace.set(xlim=(start, end), ylim=(-82, 50), xlabel="ms", ylabel="mV", title="Soma")
         # What is cut would stand there as one high bar.
-        histogram.hist(pooled[pooled < CLIP_MV], bins=60, density=True, color="0.55")
-        histogram.set(xlabel="mV", ylabel="per mV", title=f"Soma below {CLIP_MV:g} mV, all simulations")
+        histogram.hist(pooled[pooled < SOMA_CLIP_MV], bins=60, density=True, color="0.55")
+        histogram.set(xlabel="mV", ylabel="per mV", title=f"Soma below {SOMA_CLIP_MV:g} mV, all simulations")
         _draw_tree(tree, truth)
 
 
 def _draw_raster(axis: Any, recording: Recording, start: int, end: int) -> None:
     assert recording.spikes is not None
-    inputs, excitatory = int(recording.labels["num_inputs"]), int(recording.labels["num_excitatory"])
+    inputs = Inputs.of(recording)
     time, channel = recording.spikes.step, recording.spikes.channel
     seen = (time >= start) & (time < end)
-    size = float(np.clip(400 / inputs, 0.6, 3.0))
+    size = float(np.clip(400 / inputs.count, 0.6, 3.0))
     for name, colour, chosen in (
-        ("excitatory", EXCITATORY, seen & (channel < excitatory)),
-        ("inhibitory", INHIBITORY, seen & (channel >= excitatory)),
+        ("excitatory", EXCITATORY, seen & inputs.exciting[channel]),
+        ("inhibitory", INHIBITORY, seen & ~inputs.exciting[channel]),
     ):
         axis.plot(time[chosen], channel[chosen], ".", ms=size, color=colour, label=name)
     axis.legend(loc="upper right", fontsize=8, markerscale=4, framealpha=0.95)
-    axis.set(xlim=(start, end), ylim=(-1, inputs), xlabel="ms", ylabel="input", title=f"Input of {recording.group}")
+    axis.set(
+        xlim=(start, end), ylim=(-1, inputs.count), xlabel="ms", ylabel="input", title=f"Input of {recording.group}"
+    )
 
 
 def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:
@@ -170,7 +171,7 @@ def _places(parent: NDArray[Any], kind: NDArray[Any]) -> NDArray[np.float64]:
 def _window(spikes: NDArray[np.float64], steps: int) -> int:
     """Start of the second with the most output spikes, after the cell has settled where there is time for that."""
     last = max(steps - _SHOWN_MS, 0)
-    candidates = [min(max(int(one) - 100, min(SETTLING_MS, last)), last) for one in spikes] or [min(SETTLING_MS, last)]
+    candidates = [min(max(int(one) - 100, min(BURN_IN_MS, last)), last) for one in spikes] or [min(BURN_IN_MS, last)]
     inside = [int(((spikes >= one) & (spikes < one + _SHOWN_MS)).sum()) for one in candidates]
     return candidates[int(np.argmax(inside))]
 

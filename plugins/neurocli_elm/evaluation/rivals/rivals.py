@@ -17,11 +17,12 @@ from neurocli.recordings import Batch
 from neurocli.training.batches import total_steps
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData, as_batch
-from neurocli_elm.data.windows import SOMA_SCALE_MV, Sampling, cut, draw
+from neurocli_elm.data.windows import Sampling, draw, whole
 from neurocli_elm.evaluation.rivals.gated_scan import window_loss
 from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGru, PerInputLstm, PerInputTcn, of_size
 from neurocli_elm.evaluation.targets import as_prediction
 from neurocli_elm.model.build import build_neuron
+from neurocli_elm.model.outputs import in_units
 
 FULL, QUICK, QUICK_STEPS = 2.0, 1.5, 3000
 """Optimiser steps for each of the neuron's, in the full and in the quick form: theirs are cheaper and they need more of them. The quick
@@ -131,7 +132,6 @@ def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator
 @torch.no_grad()
 def _whole(network: PerInput, data: SimulationData, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
-    recording = data.load(group)
-    batch = as_batch(cut([recording], [(0, 0)], recording.steps, labels=data.options.event))
-    y = network(batch)[:, 0].double()
-    return torch.sigmoid(y[:, 0]).numpy(), SOMA_SCALE_MV * y[:, 1].numpy()
+    batch = as_batch(whole(data.load(group), data.options.event))
+    spike, soma = in_units(network(batch)[:, 0].double())
+    return spike.numpy(), soma.numpy()

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.target import Prediction, Target
+from neurocli.recordings.split import PARTS
 from neurocli_elm.data.readers.shd import SHOWN_MS
 from neurocli_elm.data.shd_dataset import ShdData
 
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_] | None
+
 LEAST_PROBABILITY = 1e-12
-PARTS = ("test", "validation", "train")
 HEARD, NEW = "speakers of the training", "new speakers"
 
 
@@ -28,7 +31,7 @@ def targets(data: ShdData, part: str) -> list[Target]:
     return [Target(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
 
 
-def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, NDArray[np.bool_]]]:
+def _by_speaker(data: ShdData, targets: dict[str, Array]) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Speakers that the training has heard, and others; nothing where all are of one kind."""
     if not data.speakers_known or not data.split.train:
         return {}
@@ -43,7 +46,7 @@ def _by_speaker(data: ShdData, targets: dict[str, NDArray[np.float64]]) -> dict[
 
 def from_rows(data: ShdData, target: Target, of_rows: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
     """The prediction of what gives probabilities [sample, class] for samples [sample, utterance]."""
-    rows = next(rows for rows in map(data.scored_rows, PARTS) if _asks_for(data, target, rows))
+    rows = next(rows for rows in map(data.scored_rows, reversed(PARTS)) if _asks_for(data, target, rows))
     return Prediction({group: of_rows(rows[group]) for group in target.groups})
 
 
@@ -59,25 +62,20 @@ class _OfClasses(Metric):
 
     unit = ""
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
         """[1, 2]."""
         given = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
         if mask is not None:
             given = given[np.broadcast_to(mask, target.shape)[:, 0]]
         return np.array([[len(given), given.sum()]], np.float64)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Array) -> Array:
         n, total = np.moveaxis(statistics.sum(-2), -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(n > 0, total / n, np.nan)
 
     @abstractmethod
-    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
         """What each sample gives [sample], of targets and predictions [sample, class]."""
 
 
@@ -86,7 +84,7 @@ class Accuracy(_OfClasses):
 
     name = "accuracy"
 
-    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
         return (target.argmax(1) == prediction.argmax(1)).astype(np.float64)
 
 
@@ -97,6 +95,6 @@ class LogLoss(_OfClasses):
     unit = "nats"
     higher = False
 
-    def _of_sample(self, target: NDArray[Any], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
         right = np.take_along_axis(prediction, target.argmax(1)[:, None], 1)[:, 0]
         return -np.log(np.maximum(right, LEAST_PROBABILITY))

@@ -17,8 +17,8 @@ from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import input_gradients, memory_updates
 from neurocli_elm.diagnosis.model import timescale_findings, trained_findings, untrained_findings
-from neurocli_elm.model.cell import ElmState
-from neurocli_elm.model.mlp import scaled_tanh
+from neurocli_elm.model.cell import ELMCell, ElmState
+from neurocli_elm.model.mlp import TANH_HEIGHT, TANH_SLOPE
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import some_windows
 from neurocli_elm.simulation.example import small_cells
@@ -95,13 +95,14 @@ def test_memory_updates_are_those_of_the_plain_loop(cells, version):
     network, windows = neuron(trained), some_windows(trained.dataset, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
     k, _ = network.memory_decay()
+    cell = ELMCell.of(network)
     state: ElmState = network.initial_state(2)
     expected = []
     with torch.no_grad():
         for t in range(60):
-            after = network.next_state(x[:, t], state)
+            after = cell(x[:, t], state)
             trace = after.trace
-            expected.append(scaled_tanh(network.mlp(torch.cat((trace, k * state.memory), 1))))
+            expected.append(TANH_HEIGHT * torch.tanh(TANH_SLOPE * network.mlp(torch.cat((trace, k * state.memory), 1))))
             state = after
     np.testing.assert_allclose(memory_updates(network, windows), torch.stack(expected, 1), atol=2e-5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli_elm.data.windows import soma_target_mv
 from neurocli_elm.evaluation import baselines
 from neurocli_elm.evaluation.linear_filter import ALPHAS, LinearFilter
-from neurocli_elm.evaluation.targets import SOMA, SPIKE
+from neurocli_elm.evaluation.targets import TargetChannel
 from neurocli_elm.simulation.example import small_cells
 
 NAMES = ["spike rate, mean voltage", "linear filter", "linear filter per branch"]
@@ -62,10 +63,13 @@ def test_a_model_answers_every_step_that_is_asked(asked):
         assert prediction.values[group].shape == target.values[group].shape == (1500, 2)
         recording = data.load(group)
         soma = np.minimum(recording.signal[500:, 0], -55) + 67.7
-        np.testing.assert_allclose(target.values[group][:, SOMA], soma, atol=1e-4)
-        steps = np.flatnonzero(target.values[group][:, SPIKE]) + 500
+        np.testing.assert_allclose(target.values[group][:, TargetChannel.SOMA], soma, atol=1e-4)
+        steps = np.flatnonzero(target.values[group][:, TargetChannel.SPIKE]) + 500
         assert steps.tolist() == sorted(s for s in recording.events["output_spikes"] if s >= 500)
-        assert ((prediction.values[group][:, SPIKE] > 0) & (prediction.values[group][:, SPIKE] < 1)).all()
+        assert (
+            (prediction.values[group][:, TargetChannel.SPIKE] > 0)
+            & (prediction.values[group][:, TargetChannel.SPIKE] < 1)
+        ).all()
 
 
 def test_filters_are_better_than_a_constant(asked):
@@ -130,9 +134,9 @@ def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(as
         asked_alone = family.targets(alone, config)[0]
         own = predictor.predict(asked_alone).values[left_out]
         here = prediction[predictor.name].values[left_out]
-        np.testing.assert_allclose(here[:, SOMA], own[:, SOMA], rtol=1e-9)
+        np.testing.assert_allclose(here[:, TargetChannel.SOMA], own[:, TargetChannel.SOMA], rtol=1e-9)
         # The odds of a spike are those of the fit, times one number for the simulation.
-        odds = [p[:, SPIKE] / (1 - p[:, SPIKE]) for p in (here, own)]
+        odds = [p[:, TargetChannel.SPIKE] / (1 - p[:, TargetChannel.SPIKE]) for p in (here, own)]
         ratio = odds[0] / odds[1]
         assert np.ptp(ratio) < 1e-6 * ratio.mean()
 
@@ -145,7 +149,12 @@ def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
     family, config, data, target = asked(0, 6)
     fits = []
     original = baselines._constant
-    monkeypatch.setattr(baselines, "_constant", lambda train, *rest: fits.append(len(train)) or original(train, *rest))
+
+    def counted(*given):
+        kept = original(*given)
+        return dataclasses.replace(kept, fit=lambda train: fits.append(len(train)) or kept.fit(train))
+
+    monkeypatch.setattr(baselines, "_constant", counted)
     constant = family.baselines(data, config)[0]
     assert "one in 2 at a time" in constant.note
     constant.predict(target)

@@ -51,7 +51,7 @@ def neuron_of(cells, version=2):
 @pytest.mark.parametrize("version", [1, 2])
 def test_random_weights_are_the_trained_ones_dealt_out_within_their_kind(cells, version):
     network, data = neuron_of(cells, version)
-    dealt = random_neuron(network, data.excitatory, 3)
+    dealt = random_neuron(network, data.exciting, 3)
     valid, exciting = network.valid_indices_mask, network.synapse_channels < data.excitatory
     for kind in (exciting & valid, ~exciting & valid):
         one, other = network._proto_w_s[kind], dealt._proto_w_s[kind]
@@ -61,8 +61,8 @@ def test_random_weights_are_the_trained_ones_dealt_out_within_their_kind(cells, 
         assert not torch.equal(mine.weight, theirs.weight)
         assert torch.equal(mine.weight.flatten().sort().values, theirs.weight.flatten().sort().values)
     assert torch.equal(network.tau_m, dealt.tau_m)
-    assert not torch.equal(dealt._proto_w_s, random_neuron(network, data.excitatory, 4)._proto_w_s)
-    assert torch.equal(dealt._proto_w_s, random_neuron(network, data.excitatory, 3)._proto_w_s)
+    assert not torch.equal(dealt._proto_w_s, random_neuron(network, data.exciting, 4)._proto_w_s)
+    assert torch.equal(dealt._proto_w_s, random_neuron(network, data.exciting, 3)._proto_w_s)
 
 
 def claims_of(data, scores, nulls, monkeypatch, tmp_path, **truths):

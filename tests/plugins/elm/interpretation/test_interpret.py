@@ -37,15 +37,14 @@ from neurocli_elm.interpretation.recovery import (
     truths_of,
 )
 from neurocli_elm.model.build import config_of
+from neurocli_elm.model.cell import ELMCell
 from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
     branch_gradients,
     branch_traces,
-    branch_weights,
     event_attribution,
     events_before,
-    output_of,
     some_windows,
 )
 from neurocli_elm.simulation import perturbation
@@ -88,10 +87,10 @@ def test_outputs_of_branch_traces_are_those_of_the_neuron(cells, version, activa
     events = some_windows(data, "test", 3, 120).input_events()
     with torch.no_grad():
         expected = network.forward_events(events)
-        found = output_of(network, branch_traces(network, events)).transpose(0, 1)
+        found = network.output_of(branch_traces(network, events)).transpose(0, 1)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
     x = events.dense(data.channels)
-    sent = (x @ branch_weights(network))[0]
+    sent = (x @ network.branch_weights())[0]
     torch.testing.assert_close(branch_traces(network, events)[0], sent, atol=1e-5, rtol=1e-4)
 
 
@@ -116,7 +115,7 @@ def test_gradients_of_events_are_those_of_dense_input(cells, version):
     for output in (0, 1):
         (expected,) = torch.autograd.grad(network(x)[:, -1, output].sum(), x)
         gradients = branch_gradients(network, branch_traces(network, events), output)
-        found = event_attribution(events, gradients, branch_weights(network))
+        found = event_attribution(events, gradients, network.branch_weights())
         want = (expected * x)[events.sample, events.step, events.channel]
         torch.testing.assert_close(found, want.detach(), atol=1e-5, rtol=1e-3)
 
@@ -182,7 +181,7 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
     cut_off = without(network, units, mean if held else None)
     windows = some_windows(data, "test", 2, 60)
     x = torch.from_numpy(windows.dense())
-    state = network.initial_state(2)
+    cell, state = ELMCell.of(network), network.initial_state(2)
     expected = []
 
     def fixed(memory: torch.Tensor) -> torch.Tensor:
@@ -192,7 +191,7 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
 
     with torch.no_grad():
         for t in range(60):
-            state = network.next_state(x[:, t], state._replace(memory=fixed(state.memory)))
+            state = cell(x[:, t], state._replace(memory=fixed(state.memory)))
             expected.append(network.w_y(fixed(state.memory)))
         found = cut_off(x)
     torch.testing.assert_close(found, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)

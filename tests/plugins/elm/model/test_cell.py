@@ -12,7 +12,6 @@ from torch import nn
 from neurocli_elm.model.cell import ELMCell
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
-from neurocli_elm.model.stream import ElmStream
 
 TAUS = {
     (1, "uniform"): 5.0,
@@ -81,7 +80,9 @@ def test_pieces_of_any_length_follow_on_one_another(version, kind, compiled):
         y, state = neuron.advance(piece, state)
         pieces.append(y)
     torch.testing.assert_close(torch.cat(pieces, 1), neuron(x), rtol=0, atol=1e-5)
-    y, after = neuron.step(x[:, 0], state)
+    cell = ELMCell.of(neuron)
+    after = cell(x[:, 0], state)
+    y = cell.readout(after.memory)
     torch.testing.assert_close(y, neuron.advance(x[:, :1], state)[0][:, 0], rtol=0, atol=1e-5)
     assert after.trace.shape == state.trace.shape
 
@@ -95,11 +96,11 @@ def test_a_gradient_reaches_the_state_that_a_piece_follows_on():
         neuron.compiled = compiled
         y, _ = neuron.advance(x, (memory, trace))
         results.append(torch.autograd.grad(y.square().sum(), (memory, trace)))
-    state = (memory, trace)
+    cell, state = ELMCell.of(neuron), (memory, trace)
     total = torch.zeros(())
     for t in range(70):
-        y, state = neuron.step(x[:, t], state)
-        total = total + y.square().sum()
+        state = cell(x[:, t], state)
+        total = total + cell.readout(state.memory).square().sum()
     results.append(torch.autograd.grad(total, (memory, trace)))
     for found in results[:2]:
         for mine, theirs in zip(found, results[2], strict=True):
@@ -109,21 +110,43 @@ def test_a_gradient_reaches_the_state_that_a_piece_follows_on():
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 @pytest.mark.parametrize(("version", "kind"), list(TAUS))
-def test_a_stream_and_single_steps_give_the_outputs_of_the_sequence(version, kind, activation, depth):
+def test_steps_with_and_without_gradients_give_the_outputs_of_the_sequence(version, kind, activation, depth):
     neuron, x = made(version, kind, mlp_activation=activation, mlp_num_layers=depth), spikes(2, 200)
-    stream = ElmStream(neuron, 2)
-    outputs, state, stepped = [], None, []
-    for t in range(200):
-        outputs.append(stream.step(x[:, t]))
-        y, state = neuron.step(x[:, t], state)
-        stepped.append(y)
-    whole = neuron(x)
-    torch.testing.assert_close(torch.stack(outputs, 1), whole, rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.stack(stepped, 1), whole, rtol=0, atol=1e-5)
-    torch.testing.assert_close(stream.state.memory, state.memory, rtol=0, atol=1e-5)
-    with torch.no_grad():
-        neuron._proto_w_s.zero_(), neuron.w_y.weight.zero_()
-    assert stream.step(x[:, 0]).std() > 0  # a stream keeps the parameters that it was made with
+    cell, whole, states = ELMCell.of(neuron), neuron(x), []
+    for gradients in (True, False):
+        state, outputs = None, []
+        with torch.set_grad_enabled(gradients):
+            for t in range(200):
+                state = cell(x[:, t], state)
+                outputs.append(cell.readout(state.memory))
+        torch.testing.assert_close(torch.stack(outputs, 1), whole, rtol=0, atol=1e-5)
+        states.append(state)
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_without_gradients_a_cell_still_follows_its_parameters():
+    neuron, x = made(), spikes(1, 2).sum(1)
+    cell = ELMCell.of(neuron)
+    first = cell.mlp.linears[0]
+
+    def replaced():
+        first.weight = nn.Parameter(first.weight + 1)
+
+    def other_data():
+        first.bias.data = first.bias + 1
+
+    def other_layer():
+        cell.mlp.network[2] = nn.Linear(first.out_features, cell.hidden_size)
+
+    for change in (lambda: neuron._proto_w_s.mul_(3), replaced, other_data, other_layer, lambda: neuron.tau_s.add_(1)):
+        before = cell(x, cell(x))
+        assert torch.equal(cell(x, cell(x)).memory, before.memory)
+        change()
+        after = cell(x, cell(x))
+        assert not torch.equal(after.memory, before.memory)
+        with torch.enable_grad():
+            torch.testing.assert_close(after, cell(x, cell(x)), rtol=0, atol=0)
 
 
 def tensors():
@@ -137,9 +160,10 @@ def test_a_minute_of_steps_equals_the_whole_and_takes_no_more_memory():
     steps = 60_000
     neuron, x = made(), spikes(1, steps)
     whole = neuron(x)
-    stream, largest = ElmStream(neuron), 0.0
+    cell, state, largest = ELMCell.of(neuron), None, 0.0
     for t in range(steps):
-        largest = max(largest, float((stream.step(x[:, t]) - whole[:, t]).abs().max()))
+        state = cell(x[:, t], state)
+        largest = max(largest, float((cell.readout(state.memory) - whole[:, t]).abs().max()))
         if t == 100:
             early = tensors()
     assert largest <= 1e-5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 import os
@@ -82,7 +81,7 @@ def test_without_a_json_the_tensors_tell_what_they_can_and_the_rest_is_asked_for
     assert CONFIG_NAME in caught.value.hint and '"lambda_value": 5.0' in caught.value.hint
     with pytest.raises(DataError, match="do not tell mlp_activation,"):
         read_checkpoint(path, overrides={"lambda_value": 5.0, "delta_t": 1.0})
-    wanted = dataclasses.replace(neuron.options, mlp_hidden_size=2 * memory)
+    wanted = neuron.options.model_copy(update={"mlp_hidden_size": 2 * memory})
     assert read_checkpoint(path, overrides={**KNOWN, "mlp_activation": "silu"}).options == wanted
     (tmp_path / CONFIG_NAME).write_text(json.dumps({**KNOWN, "mlp_activation": "silu"}))
     assert read_checkpoint(path).options == wanted

@@ -7,6 +7,7 @@ import torch
 
 from neurocli.training.compiled import has_compiler
 from neurocli_elm.data.events import InputEvents
+from neurocli_elm.model.cell import ELMCell
 from neurocli_elm.model.layers.filters import leaky_filter, synapse_traces
 from neurocli_elm.model.layers.memory_scan import Layer, memory_scan
 from neurocli_elm.model.neuron import ElmNeuron
@@ -105,9 +106,9 @@ def test_the_state_that_is_passed_on_carries_its_own_gradient(version, kind, com
 
     def by_steps():
         leaves = [part.clone().requires_grad_() for part in start]
-        state = tuple(leaves)
+        state, cell = tuple(leaves), ELMCell.of(neuron)
         for t in range(x.shape[1]):
-            _, state = neuron.step(x[:, t], state)
+            state = cell(x[:, t], state)
         return state, leaves
 
     def at_once():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import itertools
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from neurocli.training.compiled import has_compiler
 from neurocli_elm.data.events import InputEvents
+from neurocli_elm.model.cell import ELMCell
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
 from neurocli_elm.model.timescales import initial_proto_tau
@@ -73,10 +73,10 @@ def small_options(routing, version, mode, learned, activation, depth, hidden):
         return options
     by_branch = [2.0 + 1.7 * n for n in range(options.branches)]
     if version == 2:
-        return dataclasses.replace(options, tau_value=tuple(by_branch))
+        return options.model_copy(update={"tau_value": tuple(by_branch)})
     each = options.num_synapse_per_branch
     by_synapse = [t + (0.3 * j if mode == "synapse" else 0.0) for t in by_branch for j in range(each)]
-    return dataclasses.replace(options, tau_value=tuple(by_synapse))
+    return options.model_copy(update={"tau_value": tuple(by_synapse)})
 
 
 MODES = [(1, "uniform"), (1, "branch"), (1, "synapse"), (2, "uniform"), (2, "branch")]
@@ -193,15 +193,16 @@ def test_random_numbers_are_drawn_in_the_published_order():
 def test_records_hold_what_the_output_was_made_of(version):
     neuron = lively(small_options("neuronio", version, "uniform", False, "relu", 1, 3))
     x = spikes(2, 70, 11, 0.1)
-    records = neuron.forward_states(x, synapses=True)
+    records = neuron.forward_states(x)
     torch.testing.assert_close(records.output, neuron(x), rtol=0, atol=1e-5)
     torch.testing.assert_close(neuron.w_y(records.memory), records.output, rtol=0, atol=1e-6)
     assert records.branch.shape == (2, 70, 4) and records.memory.shape == (2, 70, 4)
-    if version == 2:
-        assert records.synapse is None
-    else:
-        assert records.synapse is not None
-        torch.testing.assert_close(records.synapse.view(2, 70, 4, 5).sum(3), records.branch, rtol=0, atol=1e-5)
+    torch.testing.assert_close(neuron.output_of(records.branch.transpose(0, 1)).transpose(0, 1), records.output)
+    cell, state = ELMCell.of(neuron), None
+    for t in range(70):
+        state = cell(x[:, t], state)
+        torch.testing.assert_close(records.branch[:, t], state.trace, rtol=0, atol=1e-5)
+        torch.testing.assert_close(records.memory[:, t], state.memory, rtol=0, atol=1e-5)
     sparse = neuron.forward_states(events_of(x))
     torch.testing.assert_close(sparse.branch, records.branch, rtol=0, atol=1e-5)
 
