@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
+from neurocli.evaluation.normal_equations import NormalEquations
 
 _BLOCK_BYTES = 32 * 2**20  # of one block of the design matrix
 
@@ -44,12 +45,12 @@ class ARRidge:
 
     def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[ARRidge]:
         """One fitted model per horizon, for the price of one: they share rows and lags. The first one is this one."""
-        sums = _NormalEquations(self.order, len(horizons))
+        sums = NormalEquations(self.order, len(horizons))
         for run in series:
             for channel in range(run.shape[1]):
                 for x, y in _blocks(run[:, channel : channel + 1], self.order, horizons):
                     sums.add(x, y)
-        coefficients, intercept = sums.solve(self.alpha)
+        coefficients, intercept = _solved(sums, self.alpha)
         fitted = [self, *(ARRidge(self.order, self.alpha) for _ in horizons[1:])]
         for k, model in enumerate(fitted):
             model.coefficients, model.intercept = coefficients[:, k], float(intercept[k])
@@ -82,7 +83,7 @@ class VARRidge:
         for run in series:
             if sums is None:
                 channels = run.shape[1]
-                sums = _NormalEquations(self.order * channels, channels * len(horizons))
+                sums = NormalEquations(self.order * channels, channels * len(horizons))
             if run.shape[1] != channels:
                 raise DataError(
                     f"a run has {run.shape[1]} channels, the first one {channels}",
@@ -93,7 +94,7 @@ class VARRidge:
                 sums.add(x, y)
         if sums is None:
             raise DataError("there are no data to fit", where="VAR baseline", hint="bring training groups")
-        coefficients, intercept = sums.solve(self.alpha)
+        coefficients, intercept = _solved(sums, self.alpha)
         fitted = [self, *(VARRidge(self.order, self.alpha) for _ in horizons[1:])]
         for k, model in enumerate(fitted):
             targets = slice(k * channels, (k + 1) * channels)
@@ -123,36 +124,15 @@ def _sum_over_lags(
     return forecast
 
 
-class _NormalEquations:
-    """Sums of x'x and x'y over blocks x [row, feature] and y [row, target], and of both for the intercept."""
-
-    def __init__(self, features: int, targets: int) -> None:
-        self.rows = 0
-        self.xx, self.xy = np.zeros((features, features)), np.zeros((features, targets))
-        self.x, self.y = np.zeros(features), np.zeros(targets)
-
-    def add(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        self.rows += len(x)
-        self.xx += x.T @ x
-        self.xy += x.T @ y
-        self.x += x.sum(0)
-        self.y += y.sum(0)
-
-    def solve(self, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(coefficients [feature, target], intercept [target]) of the ridge regression."""
-        if self.rows == 0:
-            raise DataError(
-                "no run is long enough for the lags and the horizon",
-                where="linear baseline",
-                hint="bring longer runs, or ask for shorter horizons",
-            )
-        x, y = self.x / self.rows, self.y / self.rows
-        # Centring afterwards equals fitting a free intercept.
-        centred = self.xx - self.rows * np.outer(x, x) + alpha * np.eye(len(x))
-        right = self.xy - self.rows * np.outer(x, y)
-        # lstsq and not solve: constant or duplicate channels leave the equations without a unique answer.
-        coefficients = np.asarray(np.linalg.lstsq(centred, right, rcond=None)[0], np.float64)
-        return coefficients, y - x @ coefficients
+def _solved(sums: NormalEquations, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(coefficients [feature, target], intercept [target]) of the ridge regression."""
+    if sums.rows == 0:
+        raise DataError(
+            "no run is long enough for the lags and the horizon",
+            where="linear baseline",
+            hint="bring longer runs, or ask for shorter horizons",
+        )
+    return sums.solve(alpha)
 
 
 def _blocks(
