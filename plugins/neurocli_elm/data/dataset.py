@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, 
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.windows import Sampling, Windows, check_length, cut, draw
 
+T = TypeVar("T")
 VALIDATION_WINDOWS = 64
 BURN_IN = 150
 """First steps of a validation window that are not scored: it begins from a state of zero."""
@@ -112,12 +113,17 @@ class SimulationData(Dataset):
             )
 
     def _validation_places(self) -> list[tuple[int, int]]:
-        found = []
+        places = []
         for n, group in enumerate(self.split.validation):
             last = self.lengths[group] - self.options.window
-            found += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
-        thinned = np.linspace(0, len(found) - 1, min(len(found), VALIDATION_WINDOWS)).round().astype(int)
-        return [found[k] for k in thinned] if found else []
+            places += [(n, start) for start in range(self.options.burn_in_ms, last + 1, self.options.window)]
+        return evenly(places, VALIDATION_WINDOWS)
+
+
+def evenly(values: Sequence[T], most: int) -> list[T]:
+    """At most so many of the values, evenly spread over them."""
+    picked = np.linspace(0, len(values) - 1, min(len(values), most)).round().astype(int)
+    return [values[n] for n in picked]
 
 
 def as_batch(windows: Windows) -> Batch:

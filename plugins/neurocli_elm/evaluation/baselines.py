@@ -15,9 +15,10 @@ from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Recording
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.dataset import SimulationData, evenly
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.linear_filter import Array, LinearFilter, Predict
+from neurocli_elm.evaluation.rivals.networks import groups_of
 from neurocli_elm.evaluation.rivals.rivals import rivals
 from neurocli_elm.evaluation.targets import as_prediction
 
@@ -40,7 +41,7 @@ RATE = 1e-3
 def baselines(data: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
     """Constant, two linear filters and the rivals; no rivals without training simulations, and nothing with fewer than three."""
     event, first = config.data.event, config.data.burn_in_ms
-    every, by_branch = (_sums(data.excitatory, data.channels, groups) for groups in (1, BRANCHES))
+    every, by_branch = (groups_of(data.excitatory, data.channels, groups) for groups in (1, BRANCHES))
     constant = "spike rate, mean voltage", "what simulations have on average"
     filters = [
         (
@@ -75,9 +76,7 @@ def _fit_of(group_of: NDArray[np.int64], taus_ms: Sequence[float], event: str, f
 
 
 def _train(data: SimulationData) -> list[Recording]:
-    groups = data.split.train
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
-    return [data.load(groups[n]) for n in picked]
+    return [data.load(group) for group in evenly(data.split.train, MOST_SIMULATIONS)]
 
 
 def _constant_predictor(data: SimulationData, name: str, note: str, event: str, first: int) -> Predictor:
@@ -167,13 +166,6 @@ def _at_rate(predict: Predict, ratio: float) -> Predict:
         return spike * ratio / (1 + spike * (ratio - 1)), soma
 
     return moved
-
-
-def _sums(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
-    """[channel] which sum an input belongs to: `groups` of neighbours among excitatory ones, then among inhibitory ones."""
-    inhibitory = channels - excitatory
-    parts = [np.arange(n) * min(groups, n) // max(n, 1) for n in (excitatory, inhibitory)]
-    return np.concatenate([parts[0], parts[1] + min(groups, excitatory)]).astype(np.int64)
 
 
 def _constant(train: Sequence[Recording], event: str, first: int) -> Predict:

@@ -17,7 +17,7 @@ from neurocli.evaluation.metrics import RMSE
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
-from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.dataset import SimulationData, evenly
 from neurocli_elm.data.windows import cut, soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
 from neurocli_elm.evaluation.targets import SOMA, SPIKE, OfChannel
@@ -52,11 +52,9 @@ _AUC = OfChannel(SpikeAUC(), SPIKE)
 
 def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
-    groups = list(data.split.groups(part))
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
     branch, targets = [], []
-    for n in picked:
-        recording = data.load(groups[n])
+    for group in evenly(data.split.groups(part), MOST_SIMULATIONS):
+        recording = data.load(group)
         windows = cut([recording], [(0, 0)], recording.steps, labels=data.options.event)
         branch.append(branch_traces(network, windows.input_events()))
         both = np.stack([soma_target_mv(recording), spike_target(recording, data.options.event)], axis=1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.colours import EXCITATORY, INHIBITORY, UNTRAINED
 from neurocli.report.figure import saved_figure
-from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.dataset import SimulationData, evenly
 from neurocli_elm.data.input_distance import distance_of
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import (
@@ -86,12 +86,7 @@ def spike_places(data: SimulationData, part: str) -> tuple[list[Place], list[Pla
         candidates = np.flatnonzero(free)
         chosen = random.choice(candidates, min(max(len(here), 1), len(candidates)), replace=False)
         others += [(group, int(step)) for step in np.sort(chosen)]
-    return _thinned(spikes), _thinned(others)
-
-
-def _thinned(places: list[Place]) -> list[Place]:
-    picked = np.linspace(0, len(places) - 1, min(len(places), MOST_SPIKES)).round().astype(int)
-    return [places[n] for n in picked]
+    return evenly(spikes, MOST_SPIKES), evenly(others, MOST_SPIKES)
 
 
 def attribution_of(

@@ -15,7 +15,7 @@ from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.normal_equations import NormalEquations
 from neurocli.evaluation.target import Cost
 from neurocli.recordings import Recording
-from neurocli_elm.data.dataset import SimulationData
+from neurocli_elm.data.dataset import SimulationData, evenly
 from neurocli_elm.data.windows import soma_target_mv
 from neurocli_elm.evaluation.linear_filter import summed
 
@@ -56,9 +56,7 @@ def event_triggered_mean(data: SimulationData) -> Fitted:
 
 
 def _simulations(data: SimulationData, part: str) -> list[Recording]:
-    groups = data.split.groups(part)
-    picked = np.linspace(0, len(groups) - 1, min(len(groups), MOST_SIMULATIONS)).round().astype(int)
-    return [data.load(groups[n]) for n in picked]
+    return [data.load(group) for group in evenly(data.split.groups(part), MOST_SIMULATIONS)]
 
 
 def _traces(recording: Recording, channels: int) -> Array:

@@ -104,9 +104,7 @@ def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters
     fitted = Fitted(rival.name, data, settings, fit)
 
     def predict(target: Target) -> Prediction:
-        with torch.random.fork_rng(devices=[]):
-            network = build()
-        from_arrays(network, fitted.values)
+        network = from_arrays(build, fitted.values)
         return as_prediction(target, {group: _whole(network, data, group) for group in target.groups})
 
     full = round(FULL * total_steps(data, config.train))
@@ -129,7 +127,9 @@ def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator
 
 
 @torch.no_grad()
-def _whole(network: PerInput, data: SimulationData, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _whole(
+    network: torch.nn.Module, data: SimulationData, group: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
     recording = data.load(group)
     batch = as_batch(cut([recording], [(0, 0)], recording.steps, labels=data.options.event))
