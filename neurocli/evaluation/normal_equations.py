@@ -42,12 +42,14 @@ class NormalEquations:
         at: which features the columns of x are, where they are not all; the others are zero in these rows.
         """
         weighted = x if weight is None else x * weight[:, None]
-        squares = np.square(y, dtype=np.float64)
         among: Any = slice(None) if at is None else at
         self.rows += len(x) if weight is None else float(weight.sum())
         self.xx[among if at is None else np.ix_(at, at)] += x.T @ weighted
         self.xy[among] += weighted.T @ y
-        self.yy += squares.sum(0) if weight is None else weight @ squares
+        # einsum: a sum along few columns takes five times as long.
+        self.yy += (
+            np.einsum("rt,rt->t", y, y, dtype=np.float64) if weight is None else weight @ np.square(y, dtype=np.float64)
+        )
         if self.intercept:
             self.x[among] += weighted.sum(0)
             self.y += y.sum(0) if weight is None else weight @ y
