@@ -8,13 +8,15 @@ depends on the number of coefficients and not on the length of the data.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
+from neurocli.evaluation.normal_equations import NormalEquations
 
 _BLOCK_BYTES = 32 * 2**20  # of one block of the design matrix
 
@@ -24,65 +26,90 @@ def persistence(series: NDArray[np.floating], horizon_steps: int = 1) -> NDArray
     return series
 
 
-class ARRidge:
-    """Autoregression on a channel's own last `order` rows, with one coefficient vector shared by all channels.
+class _LagRidge(ABC):
+    """What both regressions share: an order, a penalty, a fit and a forecast."""
 
-    alpha: weight of the squared coefficients against the *sum* of squared errors; the intercept is free. Put the
-    channels on one scale first (z-scores): they share the intercept too.
-    """
+    _product: Callable[..., Any]
+    intercept: Any = 0.0
 
-    def __init__(self, order: int = 20, alpha: float = 1.0) -> None:
-        _check(order, alpha)
+    def __init__(self, order: int, alpha: float) -> None:
+        if order < 1:
+            raise ValueError("order must be at least 1")
+        if alpha < 0:
+            raise ValueError("alpha must not be below 0")
         self.order, self.alpha = order, alpha
         self.coefficients: NDArray[np.float64] | None = None
-        """[lag], lag 0 first."""
-        self.intercept = 0.0
 
-    def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> ARRidge:
-        """Fit on runs of [time, channel]; the number of channels may differ from run to run."""
+    def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> Self:
+        """Fit on runs of [time, channel]."""
         return self.fit_horizons(series, [horizon_steps])[0]
 
-    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[ARRidge]:
+    @abstractmethod
+    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[Self]:
         """One fitted model per horizon, for the price of one: they share rows and lags. The first one is this one."""
-        sums = _NormalEquations(self.order, len(horizons))
-        for run in series:
-            for channel in range(run.shape[1]):
-                for x, y in _blocks(run[:, channel : channel + 1], self.order, horizons):
-                    sums.add(x, y)
-        coefficients, intercept = sums.solve(self.alpha)
-        fitted = [self, *(ARRidge(self.order, self.alpha) for _ in horizons[1:])]
-        for k, model in enumerate(fitted):
-            model.coefficients, model.intercept = coefficients[:, k], float(intercept[k])
-        return fitted
 
     def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
         """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
         if self.coefficients is None:
             raise RuntimeError("fit the model first")
-        return _sum_over_lags(series, self.coefficients, self.intercept, np.multiply)
+        return _sum_over_lags(series, self.coefficients, self.intercept, self._product)
+
+    def _solved(self, sums: NormalEquations) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(coefficients [feature, target], intercept [target])."""
+        if sums.rows == 0:
+            raise DataError(
+                "no run is long enough for the lags and the horizon",
+                where="linear baseline",
+                hint="bring longer runs, or ask for shorter horizons",
+            )
+        return sums.solve(self.alpha)
+
+    def _each(self, horizons: Sequence[int]) -> list[Self]:
+        return [self, *(type(self)(self.order, self.alpha) for _ in horizons[1:])]
 
 
-class VARRidge:
-    """Vector autoregression: the last `order` rows of all channels → all channels. See ARRidge for alpha."""
+class ARRidge(_LagRidge):
+    """Autoregression on a channel's own last `order` rows, with one coefficient vector shared by all channels.
+
+    coefficients: [lag], lag 0 first. alpha: weight of the squared coefficients against the *sum* of squared errors; the intercept is
+    free. Put the channels on one scale first (z-scores): they share the intercept too. Their number may differ from run to run.
+    """
+
+    _product = staticmethod(np.multiply)
+
+    def __init__(self, order: int = 20, alpha: float = 1.0) -> None:
+        super().__init__(order, alpha)
+
+    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[Self]:
+        sums = NormalEquations(self.order, len(horizons))
+        for run in series:
+            for channel in range(run.shape[1]):
+                for x, y in _blocks(run[:, channel : channel + 1], self.order, horizons):
+                    sums.add(x, y)
+        coefficients, intercept = self._solved(sums)
+        models = self._each(horizons)
+        for k, model in enumerate(models):
+            model.coefficients, model.intercept = coefficients[:, k], float(intercept[k])
+        return models
+
+
+class VARRidge(_LagRidge):
+    """Vector autoregression: the last `order` rows of all channels → all channels, which are the same in all runs.
+
+    coefficients: [lag, source channel, target channel], lag 0 first; see ARRidge for alpha. Rows with a missing value are left out.
+    """
+
+    _product = staticmethod(np.matmul)
 
     def __init__(self, order: int = 1, alpha: float = 1.0) -> None:
-        _check(order, alpha)
-        self.order, self.alpha = order, alpha
-        self.coefficients: NDArray[np.float64] | None = None
-        """[lag, source channel, target channel], lag 0 first."""
-        self.intercept = np.zeros(0)
+        super().__init__(order, alpha)
 
-    def fit(self, series: Iterable[NDArray[np.floating]], horizon_steps: int) -> VARRidge:
-        """Fit on runs of [time, channel], all with the same channels. Rows with a missing value are left out."""
-        return self.fit_horizons(series, [horizon_steps])[0]
-
-    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[VARRidge]:
-        """One fitted model per horizon, for the price of one: they share rows and lags. The first one is this one."""
+    def fit_horizons(self, series: Iterable[NDArray[np.floating]], horizons: Sequence[int]) -> list[Self]:
         sums, channels = None, 0
         for run in series:
             if sums is None:
                 channels = run.shape[1]
-                sums = _NormalEquations(self.order * channels, channels * len(horizons))
+                sums = NormalEquations(self.order * channels, channels * len(horizons))
             if run.shape[1] != channels:
                 raise DataError(
                     f"a run has {run.shape[1]} channels, the first one {channels}",
@@ -93,19 +120,13 @@ class VARRidge:
                 sums.add(x, y)
         if sums is None:
             raise DataError("there are no data to fit", where="VAR baseline", hint="bring training groups")
-        coefficients, intercept = sums.solve(self.alpha)
-        fitted = [self, *(VARRidge(self.order, self.alpha) for _ in horizons[1:])]
-        for k, model in enumerate(fitted):
+        coefficients, intercept = self._solved(sums)
+        models = self._each(horizons)
+        for k, model in enumerate(models):
             targets = slice(k * channels, (k + 1) * channels)
             model.coefficients = coefficients[:, targets].reshape(self.order, channels, channels)
             model.intercept = intercept[targets]
-        return fitted
-
-    def predict(self, series: NDArray[np.floating]) -> NDArray[np.float64]:
-        """series [time, channel] → forecasts [time, channel] of horizon_steps later."""
-        if self.coefficients is None:
-            raise RuntimeError("fit the model first")
-        return _sum_over_lags(series, self.coefficients, self.intercept, np.matmul)
+        return models
 
 
 def _sum_over_lags(
@@ -121,38 +142,6 @@ def _sum_over_lags(
             first = order - 1 - lag
             forecast[order - 1 :] += product(series[first : first + rows].astype(np.float64), coefficient)
     return forecast
-
-
-class _NormalEquations:
-    """Sums of x'x and x'y over blocks x [row, feature] and y [row, target], and of both for the intercept."""
-
-    def __init__(self, features: int, targets: int) -> None:
-        self.rows = 0
-        self.xx, self.xy = np.zeros((features, features)), np.zeros((features, targets))
-        self.x, self.y = np.zeros(features), np.zeros(targets)
-
-    def add(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        self.rows += len(x)
-        self.xx += x.T @ x
-        self.xy += x.T @ y
-        self.x += x.sum(0)
-        self.y += y.sum(0)
-
-    def solve(self, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(coefficients [feature, target], intercept [target]) of the ridge regression."""
-        if self.rows == 0:
-            raise DataError(
-                "no run is long enough for the lags and the horizon",
-                where="linear baseline",
-                hint="bring longer runs, or ask for shorter horizons",
-            )
-        x, y = self.x / self.rows, self.y / self.rows
-        # Centring afterwards equals fitting a free intercept.
-        centred = self.xx - self.rows * np.outer(x, x) + alpha * np.eye(len(x))
-        right = self.xy - self.rows * np.outer(x, y)
-        # lstsq and not solve: constant or duplicate channels leave the equations without a unique answer.
-        coefficients = np.asarray(np.linalg.lstsq(centred, right, rcond=None)[0], np.float64)
-        return coefficients, y - x @ coefficients
 
 
 def _blocks(
@@ -172,10 +161,3 @@ def _blocks(
         y = np.concatenate([run[start + h : stop + h] for h in horizons], axis=1).astype(np.float64)
         complete = np.isfinite(flat).all(1) & np.isfinite(y).all(1)
         yield (flat, y) if complete.all() else (flat[complete], y[complete])
-
-
-def _check(order: int, alpha: float) -> None:
-    if order < 1:
-        raise ValueError("order must be at least 1")
-    if alpha < 0:
-        raise ValueError("alpha must not be below 0")

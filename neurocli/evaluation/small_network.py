@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_LARGEST_GRADIENT = 1.0
+
 
 def fit_network(
     build: Callable[[], nn.Module],
@@ -23,24 +25,18 @@ def fit_network(
     learning_rate: float,
     seed: int = 0,
     warmup: float = 0.05,
-    clip: float = 1.0,
     weight_decay: float = 0.0,
     decoupled: bool = False,
     average: float = 0.0,
-    threads: int = 1,
-    validation: Callable[[Any], float] | None = None,
-    validate_every: int = 0,
 ) -> nn.Module:
     """Train a network with Adam: linear warm-up over a share of the steps, then a cosine down to zero, gradients clipped.
 
-    build: makes the network, from torch's global generator; loss: (network, batch) → scalar; batches: epoch → its batches,
-    asked again until `steps` are done; decoupled: weight decay as AdamW has it, apart from the gradients; average: share of the steps, at the end, over whose weights the network is averaged
-    (0: the last weights); validation: network → a loss by which the best of the states every `validate_every` steps is chosen
-    where they are not averaged.
-    The global random state is left as it was. Returns the network in eval mode.
+    build: makes the network, from torch's global generator; loss: (network, batch) → scalar; batches: epoch → its batches, asked
+    again until `steps` are done; decoupled: weight decay as AdamW has it, apart from the gradients; average: share of the steps, at
+    the end, over whose weights the network is averaged (0: the last weights). Nothing is stopped early. The global random state is left as it was. Returns the network in eval mode.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)  # networks as small as these lose by more than one
+    torch.set_num_threads(1)  # networks as small as these lose by more than one
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -51,32 +47,18 @@ def fit_network(
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
             from_step = steps - max(1, round(average * steps)) if average else steps
             mean = [torch.zeros_like(p) for p in fitted]
-            best, best_loss = None, math.inf
             for done, batch in enumerate(_forever(batches, steps), start=1):
                 optimizer.zero_grad()
                 loss(network, batch).backward()
-                torch.nn.utils.clip_grad_norm_(fitted, clip)
+                torch.nn.utils.clip_grad_norm_(fitted, _LARGEST_GRADIENT)
                 optimizer.step()
                 schedule.step()
                 if done > from_step:
                     for kept, now in zip(mean, fitted, strict=True):
                         kept.lerp_(now.detach(), 1 / (done - from_step))
-                if (
-                    validation is not None
-                    and not average
-                    and validate_every
-                    and (done % validate_every == 0 or done == steps)
-                ):
-                    network.eval()
-                    with torch.no_grad():
-                        reached = validation(network)
-                    network.train()
-                    if reached < best_loss:
-                        best_loss, best = reached, [p.detach().clone() for p in fitted]
-            chosen = mean if from_step < steps else best
-            if chosen is not None:
+            if from_step < steps:
                 with torch.no_grad():
-                    for p, value in zip(fitted, chosen, strict=True):
+                    for p, value in zip(fitted, mean, strict=True):
                         p.copy_(value)
     finally:
         torch.set_num_threads(before)
@@ -119,8 +101,10 @@ def to_arrays(network: nn.Module) -> dict[str, NDArray[Any]]:
     }
 
 
-def from_arrays(network: nn.Module, arrays: Mapping[str, NDArray[Any]]) -> nn.Module:
-    """Put the state that `to_arrays` gave into a network of the same layout, in eval mode."""
+def from_arrays(build: Callable[[], nn.Module], arrays: Mapping[str, NDArray[Any]]) -> nn.Module:
+    """The network that `build` makes, with the state that `to_arrays` gave, in eval mode; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        network = build()
     own = network.state_dict()
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     state = {name: torch.from_numpy(np.array(arrays[name if name in trained else f"_{name}"])) for name in own}

@@ -128,6 +128,10 @@ class VoltageData(Dataset):
         """Voltages [time, neuron] of a run in its unit, after dropping its start, with the added noise if any."""
         return self._volts[group]
 
+    def usable(self, part: str) -> list[str]:
+        """The runs of a part of the split that are among these data."""
+        return [group for group in self.split.groups(part) if group in self.place]
+
     def _voltages(self, group: str) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
             signal = self.recordings[group].signal.astype(np.float32)

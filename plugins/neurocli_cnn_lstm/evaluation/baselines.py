@@ -45,21 +45,17 @@ def baselines(data: VoltageData, config: CnnLstmConfig, flags: bool) -> list[Pre
     return found + rivals(data, config)
 
 
-def _training(data: VoltageData) -> list[str]:
-    return [g for g in data.split.train if g in data.place]
-
-
 def _linear(data: VoltageData, config: CnnLstmConfig, model: ARRidge | VARRidge, meter: Meter) -> Any:
     fitted: dict[int, Any] = {}
 
     def predict(target: Target) -> Prediction | None:
-        if not _training(data):
+        if not data.usable("train"):
             return None
         normal = data.normalisation
         if not fitted:  # once, when the first target comes, for all that will be asked
             horizons = horizon_steps(data, config)
             with meter.fitting():
-                models = model.fit_horizons((normal.z(data.volts(g)) for g in _training(data)), horizons)
+                models = model.fit_horizons((normal.z(data.volts(g)) for g in data.usable("train")), horizons)
             fitted.update(zip(horizons, models, strict=True))
             meter.parameters = sum(np.asarray(m.coefficients).size + np.asarray(m.intercept).size for m in models)
         forecast = fitted[target.horizon_steps].predict
@@ -72,11 +68,11 @@ def _linear(data: VoltageData, config: CnnLstmConfig, model: ARRidge | VARRidge,
 
 def _table(data: VoltageData, meter: Meter, *, flags: bool) -> Any:
     def predict(target: Target) -> Prediction | None:
-        if not _training(data):
+        if not data.usable("train"):
             return None
         table = TableForecast(flags=flags, rest_mv=data.reset_mv, clamp_mv=data.reset_tolerance_mv)
         with meter.fitting():
-            table.fit([data.volts(g) for g in _training(data)], target.horizon_steps)
+            table.fit([data.volts(g) for g in data.usable("train")], target.horizon_steps)
         meter.parameters += table.parameters
         return Prediction({g: table.predict(data.volts(g))[o] for g, o in local_origins(data, target).items()})
 

@@ -79,8 +79,8 @@ def rivals(data: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
 
 def ridge_of_resets(data: VoltageData, runs: int | None = None) -> Fitted:
     """The ridge regression on resets of all neurons, from the first `runs` training runs or all; `weights` [post, pre] are those of the drives."""
-    groups = _training(data, runs)
-    chosen_on = [g for g in data.split.validation if g in data.place][:1] or groups[:1]
+    groups = data.usable("train")[:runs]
+    chosen_on = data.usable("validation")[:1] or groups[:1]
 
     def fit() -> Values:
         ridge = fit_onset_ridge(data, groups)
@@ -141,7 +141,7 @@ def _networks(name: str, data: VoltageData, horizons: list[int], effort: Effort,
     def forecast(x: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
         some, fitted = next(fit for fit in fits if horizon in fit[0])
         values = fitted.values
-        network = from_arrays(_mlp(len(some)), values)
+        network = from_arrays(lambda: _mlp(len(some)), values)
         with torch.no_grad():
             said = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[:, some.index(horizon)].numpy()
         return said * values["_scale"][some.index(horizon)]
@@ -185,7 +185,7 @@ def _rows(
     data: VoltageData, weights: NDArray[Any], horizons: Sequence[int], most: int, runs: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(features [row, feature], change of voltage [row, horizon] in mV): rows drawn from training runs alike."""
-    groups = _training(data, runs)
+    groups = data.usable("train")[:runs]
     rng = np.random.default_rng(0)
     x, y = [], []
     for group in groups:
@@ -202,7 +202,7 @@ def _rows(
 
 def _predict(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target], Prediction | None]:
     def predict(target: Target) -> Prediction | None:
-        if not _training(data, None):
+        if not data.usable("train"):
             return None
         values = {}
         for group, origins in local_origins(data, target).items():
@@ -225,10 +225,6 @@ def _cost(fits: Sequence[Fitted]) -> Callable[[], Cost | None]:
         return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
 
     return cost
-
-
-def _training(data: VoltageData, runs: int | None) -> list[str]:
-    return [g for g in data.split.train if g in data.place][:runs]
 
 
 def _settings(data: VoltageData) -> dict[str, Any]:

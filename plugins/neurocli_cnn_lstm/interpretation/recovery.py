@@ -46,7 +46,7 @@ def influence(
 
 def _windows(data: VoltageData, length: int, count: int, seed: int) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
-    groups = [g for g in data.split.test if g in data.place]
+    groups = data.usable("test")
     batches = []
     for group, share in zip(groups, np.array_split(np.arange(count), len(groups)), strict=True):
         steps = data.place[group][2]

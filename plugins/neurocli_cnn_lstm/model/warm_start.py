@@ -21,7 +21,7 @@ def can_start_from_ridge(data: VoltageData) -> bool:
 @torch.no_grad()
 def start_from_ridge(network: StructuredCnnLstm, data: VoltageData) -> None:
     """Set synapses and the leak of the echo's integrator, in z, from the training runs."""
-    ridge = fit_onset_ridge(data, [g for g in data.split.train if g in data.place])
+    ridge = fit_onset_ridge(data, data.usable("train"))
     mean, sd = data.normalisation.mean, data.normalisation.sd
     synapse = network.synapse
     if len(synapse.raw_weight) == 1:

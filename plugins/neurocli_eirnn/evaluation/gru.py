@@ -84,6 +84,6 @@ def gru_rates(
     data: SessionData, hidden: int, networks: int, values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Rates [trial, time, neuron] in sp/s of what `fit_gru` gave."""
-    network = from_arrays(MeanOfGrus(GruRates(data.spec, hidden) for _ in range(networks)), values)
+    network = from_arrays(lambda: MeanOfGrus(GruRates(data.spec, hidden) for _ in range(networks)), values)
     with torch.no_grad():
         return np.concatenate([network(part).numpy() for part in torch.from_numpy(inputs).split(256)])

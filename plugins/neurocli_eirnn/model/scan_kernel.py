@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 
 _F = np.float32
-_LOG2E = _F(1.4426950408889634)
-# 2^f on [-1/2, 1/2] by its Taylor series in f ln 2, and atanh's series for log1p: both to single precision.
-_E0, _E1, _E2, _E3, _E4, _E5 = (
-    _F(c) for c in (1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1)
-)
 _SMALL_PRODUCT = 200_000
 """Multiplications of one matrix product: larger ones make OpenBLAS wake threads, which costs more than it brings."""
+# atanh's series for log1p, to single precision.
 _L13, _L11, _L9, _L7, _L5, _L3 = (_F(1 / n) for n in (13, 11, 9, 7, 5, 3))
 
 
@@ -29,20 +25,12 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
     """
     import numba
 
+    from neurocli.training.fast_exp import exp_minus
+
     @numba.njit(fastmath=True, inline="always", error_model="numpy")
-    def activate(x: Any, rate: Any, slope: Any, bits: Any, mantissa: Any) -> None:
-        for k in range(len(x)):
-            z = max(-abs(x[k]) * _LOG2E, _F(-126.0))
-            whole = np.int32(z - _F(0.5))
-            f = z - _F(whole)
-            p = _E0 * f + _E1
-            p = p * f + _E2
-            p = p * f + _E3
-            p = p * f + _E4
-            p = p * f + _E5
-            mantissa[k] = p * f + _F(1)
-            bits[k] = (whole + np.int32(127)) << np.int32(23)
-        scale = bits.view(np.float32)
+    def activate(x: Any, rate: Any, slope: Any, power: Any, mantissa: Any) -> None:
+        exp_minus(x, _F(1), power, mantissa)
+        scale = power.view(np.float32)
         for k in range(len(x)):
             e = mantissa[k] * scale[k]  # exp(-|x|)
             r = _F(1) / (_F(1) + e)
@@ -64,14 +52,14 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
             high = min(trials, low + block)
             size = (high - low) * units
             x, leak = np.empty(size, np.float32), np.empty(size, np.float32)
-            bits, mantissa = np.empty(size, np.int32), np.empty(size, np.float32)
+            power, mantissa = np.empty(size, np.int32), np.empty(size, np.float32)
             total = np.empty((high - low, units), np.float32)
             recurrent = total.reshape(size)
             for k in range(size):
                 x[k], leak[k] = start[k % units], alpha[k % units]
             for t in range(steps):
                 rate = rates[t, low:high]
-                activate(x, rate.reshape(size), slopes[t, low:high].reshape(size), bits, mantissa)
+                activate(x, rate.reshape(size), slopes[t, low:high].reshape(size), power, mantissa)
                 np.dot(rate, weights_t, total)
                 here, out = drive[t, low:high].reshape(size), states[t, low:high].reshape(size)
                 for k in range(size):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.evaluation.normal_equations import NormalEquations
 from neurocli.recordings import Recording
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 
@@ -33,9 +34,7 @@ _SEED = 0
 class _Gathered:
     """Sums over all steps for the ridge, a sample of the steps for the logistic regression."""
 
-    steps: int
-    gram: Array
-    moment: Array
+    sums: NormalEquations
     level: float
     x: Array
     spike: NDArray[np.bool_]
@@ -59,9 +58,9 @@ class LinearFilter:
     def fit(self, train: Sequence[Recording], event: str, first: int) -> Predict:
         """Fitted on all simulations, with the penalties that do best on a third of them after a fit on the others."""
         alpha, inverse = self._chosen(train, event, first)
-        sums = self._gathered(train, event, first, ROWS)
-        self._ridge(sums, alpha)
-        self._separate(sums, inverse)
+        gathered = self._gathered(train, event, first, ROWS)
+        self._ridge(gathered, alpha)
+        self._separate(gathered, inverse)
         return self.predict
 
     @property
@@ -96,15 +95,17 @@ class LinearFilter:
         errors, losses = np.zeros(len(ALPHAS)), np.zeros(len(INVERSES))
         for fold in range(FOLDS):
             tested = train[fold::FOLDS]
-            sums = self._gathered([r for n, r in enumerate(train) if n % FOLDS != fold], event, first, CHOOSING_ROWS)
+            gathered = self._gathered(
+                [r for n, r in enumerate(train) if n % FOLDS != fold], event, first, CHOOSING_ROWS
+            )
             x = np.concatenate([self._scaled(recording)[first:] for recording in tested])
             soma = np.concatenate([soma_target_mv(recording)[first:] for recording in tested])
             spike = np.concatenate([spike_target(recording, event)[first:] for recording in tested])
             for n, alpha in enumerate(ALPHAS):
-                self._ridge(sums, alpha)
+                self._ridge(gathered, alpha)
                 errors[n] += float(np.sum((x @ self.coefficients + self.intercept - soma) ** 2))
             for n, inverse in enumerate(INVERSES):
-                self._separate(sums, inverse)
+                self._separate(gathered, inverse)
                 losses[n] += float(log_loss(spike, self._spike(x), labels=[0, 1], normalize=False))
         return ALPHAS[int(errors.argmin())], INVERSES[int(losses.argmin())]
 
@@ -119,32 +120,33 @@ class LinearFilter:
         level /= n
         self.mean = total / n
         self.sd = np.sqrt(np.maximum(squares / n - self.mean**2, 1e-12))
-        gram, moment = np.zeros((size, size)), np.zeros(size)
+        sums = NormalEquations(size, 1, intercept=False)  # about the level, of features with a mean of zero
         rng, share = np.random.default_rng(_SEED), min(1.0, rows / n)
         kept: list[tuple[Array, NDArray[np.bool_], Array]] = []
         for recording in train:
             x = self._scaled(recording)[first:]
-            gram += x.T @ x
-            moment += x.T @ (soma_target_mv(recording)[first:] - level)
+            sums.add(x, (soma_target_mv(recording)[first:] - level)[:, None])
             spike = spike_target(recording, event)[first:] > 0
             chosen = spike | (rng.random(len(spike)) < share)
             kept.append((x[chosen], spike[chosen], np.where(spike[chosen], 1.0, 1 / share)))
         sampled, spikes, weight = (np.concatenate(column) for column in _columns(kept))
-        return _Gathered(n, gram, moment, level, sampled, spikes.astype(bool), weight)
+        return _Gathered(sums, level, sampled, spikes.astype(bool), weight)
 
-    def _ridge(self, sums: _Gathered, alpha: float) -> None:
-        self.coefficients = np.linalg.solve(sums.gram + alpha * sums.steps * np.eye(len(sums.gram)), sums.moment)
-        self.intercept = sums.level
+    def _ridge(self, gathered: _Gathered, alpha: float) -> None:
+        self.coefficients = gathered.sums.solve(alpha * gathered.sums.rows, solver="lu")[0][:, 0]
+        self.intercept = gathered.level
 
-    def _separate(self, sums: _Gathered, inverse: float) -> None:
+    def _separate(self, gathered: _Gathered, inverse: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        rate = float(sums.spike.sum() / sums.steps)
-        if sums.spike.any() and not sums.spike.all():
-            fitted = LogisticRegression(C=inverse, max_iter=200).fit(sums.x, sums.spike, sample_weight=sums.weight)
+        rate = float(gathered.spike.sum() / gathered.sums.rows)
+        if gathered.spike.any() and not gathered.spike.all():
+            fitted = LogisticRegression(C=inverse, max_iter=200).fit(
+                gathered.x, gathered.spike, sample_weight=gathered.weight
+            )
             self.spike_coefficients, self.spike_intercept = fitted.coef_[0], float(fitted.intercept_[0])
         else:
-            self.spike_coefficients = np.zeros(sums.x.shape[1])
+            self.spike_coefficients = np.zeros(gathered.x.shape[1])
             self.spike_intercept = float(np.log(max(rate, TINY) / max(1 - rate, TINY)))
 
     def _scaled(self, recording: Recording) -> Array:

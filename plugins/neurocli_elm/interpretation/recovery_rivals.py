@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.normal_equations import NormalEquations
 from neurocli.evaluation.target import Cost
 from neurocli.recordings import Recording
 from neurocli_elm.data.dataset import SimulationData
@@ -70,46 +71,21 @@ def _traces(recording: Recording, channels: int) -> Array:
 def _ridge(data: SimulationData) -> dict[str, Any]:
     """With the penalty of the least error on validation simulations (without any: on those that it was fitted on)."""
     train = _simulations(data, "train")
-    sums = _sums(train, data.channels, data.options.burn_in_ms)
-    tested = _sums(_simulations(data, "validation") or train, data.channels, data.options.burn_in_ms)
-    mean = sums.x / sums.steps
-    gram = sums.xx / sums.steps - np.outer(mean, mean)
-    moment = sums.xy / sums.steps - mean * sums.y / sums.steps
-    sd = np.sqrt(np.maximum(np.diag(gram), 1e-12))
-    best, least = np.zeros(len(sd)), float("inf")
-    for penalty in PENALTIES:
-        found = np.linalg.solve(gram / np.outer(sd, sd) + penalty * np.eye(len(sd)), moment / sd) / sd
-        error = _error(found, sums.y / sums.steps - found @ mean, tested)
-        if error < least:
-            best, least = found, error
+    fitted_on = _sums(train, data.channels, data.options.burn_in_ms)
+    tested_on = _sums(_simulations(data, "validation") or train, data.channels, data.options.burn_in_ms)
+    mean = fitted_on.x / fitted_on.rows
+    variance = np.maximum(np.diag(fitted_on.xx) / fitted_on.rows - mean**2, 1e-12)
+    fits = [fitted_on.solve(penalty * fitted_on.rows * variance, solver="lu") for penalty in PENALTIES]
+    best = min(fits, key=lambda fit: float(tested_on.squared_error(*fit)[0]))[0][:, 0]
     area = np.repeat([1 / (1 - np.exp(-1 / tau)) for tau in TRACES_MS], data.channels)
     return {"coefficients": best, "_effect": (best * area).reshape(len(TRACES_MS), -1).sum(0)}
 
 
-class _Sums:
-    def __init__(self, size: int) -> None:
-        self.steps = 0
-        self.y: float = 0.0
-        self.yy: float = 0.0
-        self.x, self.xy, self.xx = np.zeros(size), np.zeros(size), np.zeros((size, size))
-
-
-def _sums(recordings: Sequence[Recording], channels: int, first: int) -> _Sums:
-    found = _Sums(len(TRACES_MS) * channels)
+def _sums(recordings: Sequence[Recording], channels: int, first: int) -> NormalEquations:
+    sums = NormalEquations(len(TRACES_MS) * channels, 1)
     for recording in recordings:
-        x, y = _traces(recording, channels)[first:], soma_target_mv(recording)[first:].astype(np.float64)
-        found.steps += len(y)
-        found.y, found.yy = found.y + float(y.sum()), found.yy + float(y @ y)
-        found.x += x.sum(0)
-        found.xy += x.T @ y
-        found.xx += x.T @ x
-    return found
-
-
-def _error(w: Array, level: float, sums: _Sums) -> float:
-    """Sum of squared errors of w x + level."""
-    fitted = w @ sums.xx @ w + 2 * level * (w @ sums.x) + level**2 * sums.steps
-    return float(sums.yy - 2 * (w @ sums.xy + level * sums.y) + fitted)
+        sums.add(_traces(recording, channels)[first:], soma_target_mv(recording)[first:, None].astype(np.float64))
+    return sums
 
 
 def _event_triggered(data: SimulationData) -> Array:

@@ -105,9 +105,7 @@ def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters
     fitted = Fitted(rival.name, data, settings, fit)
 
     def predict(target: Target) -> Prediction:
-        with torch.random.fork_rng(devices=[]):
-            network = build()
-        from_arrays(network, fitted.values)
+        network = from_arrays(build, fitted.values)
         return as_prediction(target, {group: _whole(network, data, group) for group in target.groups})
 
     full = round(FULL * total_steps(data, config.train))
@@ -130,7 +128,9 @@ def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator
 
 
 @torch.no_grad()
-def _whole(network: PerInput, data: SimulationData, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _whole(
+    network: torch.nn.Module, data: SimulationData, group: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
     batch = as_batch(whole(data.load(group), data.options.event))
     spike, soma = in_units(network(batch)[:, 0].double())

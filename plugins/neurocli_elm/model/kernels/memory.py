@@ -10,31 +10,17 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from neurocli.training.fast_exp import exp_minus
+
 _F = np.float32
-_LOG2E = _F(1.4426950408889634)
-# 2^f on [-1/2, 1/2] by its Taylor series in f ln 2.
-_E0, _E1, _E2, _E3, _E4, _E5 = (
-    _F(c) for c in (1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1)
-)
 
 
 @njit(fastmath=True, inline="always", error_model="numpy")
 def _exp_minus(x: Any, scale: Any, bits: Any, out: Any) -> None:
-    """out = exp(-scale |x|), to single precision, without a library call that would keep the loop from vectorising."""
-    size = len(x)
-    for k in range(size):
-        z = max(-abs(x[k]) * scale * _LOG2E, _F(-126.0))
-        whole = np.int32(z - _F(0.5))
-        f = z - _F(whole)
-        p = _E0 * f + _E1
-        p = p * f + _E2
-        p = p * f + _E3
-        p = p * f + _E4
-        p = p * f + _E5
-        out[k] = p * f + _F(1)
-        bits[k] = (whole + np.int32(127)) << np.int32(23)
+    """out = exp(-scale |x|), to single precision."""
+    exp_minus(x, scale, bits, out)
     power = bits.view(np.float32)
-    for k in range(size):
+    for k in range(len(x)):
         out[k] *= power[k]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
+from neurocli.evaluation.normal_equations import NormalEquations
 from neurocli_gat_lstm.data.linear.path import LinearPath
 from neurocli_gat_lstm.data.series import WormSeries
 
@@ -32,8 +34,8 @@ class Moments:
 
     Predictors of a neuron, all in the units of the frame they are taken from: its own value now, how far that lies above
     each of `lags` - 1 earlier ones, the values of its neighbours, their last changes. Targets: its change after each of
-    `horizons`. Squared errors count by `WormSeries.weight`, as they are scored. square: node → [k, k]; target: node →
-    [k, horizon]; change: [horizon] weighted squares of all targets, what persistence gets wrong.
+    `horizons`. Squared errors count by `WormSeries.weight`, as they are scored. equations: of each node that was seen; change:
+    [horizon] weighted squares of all targets, what persistence gets wrong.
     """
 
     names: tuple[str, ...]
@@ -41,8 +43,7 @@ class Moments:
     horizons: tuple[int, ...]
     neighbours: list[NDArray[np.intp]]
     frames: int = 0
-    square: dict[int, Array] = field(default_factory=dict)
-    target: dict[int, Array] = field(default_factory=dict)
+    equations: dict[int, NormalEquations] = field(default_factory=dict)
     change: Array = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
@@ -88,76 +89,74 @@ class Moments:
         seats = np.concatenate((np.arange(self.lags), self.lags + near, self.lags + k + near))
         # One set of frames serves all horizons: those in which the neuron is known now and at every horizon.
         common = np.where(weight.all(axis=1), weight[:, 0], 0.0)
-        square = self.square.setdefault(node, np.zeros((self.lags + 2 * k,) * 2))
-        target = self.target.setdefault(node, np.zeros((self.lags + 2 * k, len(self.horizons))))
-        weighted = design * common[:, None]
-        square[np.ix_(seats, seats)] += design.T @ weighted
-        target[seats] += weighted.T @ targets
-        self.change += common @ targets**2
+        equations = NormalEquations(self.lags + 2 * k, len(self.horizons), intercept=False)
+        equations.add(design, targets, common, at=seats)
+        self.equations[node] = equations
+        self.change += equations.yy
 
     def __add__(self, other: Moments) -> Moments:
-        change = self.change + other.change
-        total = Moments(
-            self.names, self.lags, self.horizons, self.neighbours, self.frames + other.frames, change=change
-        )
-        for name in ("square", "target"):
-            mine, its = getattr(self, name), getattr(other, name)
-            both = {node: mine[node] + its[node] for node in mine.keys() & its.keys()}
-            setattr(total, name, {**mine, **its, **both})
-        return total
+        both = {
+            node: self.equations[node] + other.equations[node]
+            for node in self.equations.keys() & other.equations.keys()
+        }
+        equations = {**self.equations, **other.equations, **both}
+        frames, change = self.frames + other.frames, self.change + other.change
+        return Moments(self.names, self.lags, self.horizons, self.neighbours, frames, equations, change)
 
     def along(self, allowed: NDArray[np.bool_]) -> Moments:
         """The products of some of the pairs: those that `of` gives for them, without going through the worms again."""
         kept = [
             np.flatnonzero(row & _members(len(row), near)) for row, near in zip(allowed, self.neighbours, strict=True)
         ]
-        found = Moments(self.names, self.lags, self.horizons, kept, self.frames, change=self.change)
-        for node, square in self.square.items():
+        equations = {}
+        for node, own in self.equations.items():
             seats, k = np.searchsorted(self.neighbours[node], kept[node]), len(self.neighbours[node])
             chosen = np.concatenate((np.arange(self.lags), self.lags + seats, self.lags + k + seats))
-            found.square[node] = square[np.ix_(chosen, chosen)]
-            found.target[node] = self.target[node][chosen]
-        return found
+            equations[node] = own.of_features(chosen)
+        return Moments(self.names, self.lags, self.horizons, kept, self.frames, equations, self.change)
+
+    @cached_property
+    def _own_past(self) -> NormalEquations:
+        """The equations of all neurons together, of their own past alone."""
+        lags = np.arange(self.lags)
+        none = NormalEquations(self.lags, len(self.horizons), intercept=False)
+        return reduce(add, (own.of_features(lags) for own in self.equations.values()), none)
 
     def shared(self, penalty: float = SHARED) -> Array:
         """[lag, horizon] one regression on their own past for all neurons."""
-        lags = self.lags
-        square = sum((s[:lags, :lags] for s in self.square.values()), np.zeros((lags, lags)))
-        target = sum((t[:lags] for t in self.target.values()), np.zeros((lags, len(self.horizons))))
-        return np.asarray(np.linalg.solve(square + penalty * max(self.frames, 1) * np.eye(lags), target), np.float64)
+        return self._own_past.solve(penalty * max(self.frames, 1), solver="lu")[0]
 
     def solve(self, penalty: Penalty) -> dict[int, Array]:
         """Node → coefficients [k, horizon] of least penalised squared error; own ones are shrunk to the shared ones."""
         shared, frames = self.shared(), max(self.frames, 1)
         penalties = np.array([penalty.own, penalty.level, penalty.change]) * frames
-        found = {}
-        for node, square in self.square.items():
+        coefficients = {}
+        for node, (seen, equations) in self._seen.items():
             k = len(self.neighbours[node])
-            weight = np.repeat(penalties, [self.lags, k, k])
-            target = self.target[node].copy()
-            target[: self.lags] += penalties[0] * shared
-            # A neighbour that no worm shows together with this neuron has no products, and a coefficient of zero.
-            seen = (square.diagonal() > 0) | (np.arange(len(weight)) < self.lags)
-            if not seen.all():
-                square, weight, target = square[np.ix_(seen, seen)], weight[seen], target[seen]
-            penalised = square.copy()
-            penalised.flat[:: len(square) + 1] += weight
-            # LAPACK itself: checks around it would take three times as long as systems of this size.
-            _, solved, failed = lapack.dposv(penalised, target)
-            if failed:
-                solved = np.linalg.lstsq(penalised, target, rcond=None)[0]
-            found[node] = np.zeros((len(seen), shared.shape[1]))
-            found[node][seen] = solved
-        return found
+            towards = np.zeros((len(equations.xx), shared.shape[1]))
+            towards[: self.lags] = shared
+            weight = np.repeat(penalties, [self.lags, k, k])[seen]
+            coefficients[node] = np.zeros((len(seen), shared.shape[1]))
+            coefficients[node][seen] = equations.solve(weight, towards=towards, solver="cholesky")[0]
+        return coefficients
+
+    @cached_property
+    def _seen(self) -> dict[int, tuple[NDArray[np.bool_], NormalEquations]]:
+        """Node → (which predictors it was seen with, the equations of these); a neighbour that no worm shows with it has no products."""
+        every = {}
+        for node, equations in self.equations.items():
+            seen = (equations.xx.diagonal() > 0) | (np.arange(len(equations.xx)) < self.lags)
+            every[node] = seen, equations if seen.all() else equations.of_features(seen)
+        return every
 
     def gain(self, coefficients: dict[int, Array], shared: Array) -> Array:
         """[horizon] share of persistence's squared error that coefficients of other worms take away from these."""
         taken = np.zeros(len(self.horizons))
-        for node, square in self.square.items():
+        for node, equations in self.equations.items():
             beta = coefficients.get(node)
             if beta is None:
-                beta = np.concatenate((shared, np.zeros((len(square) - self.lags, shared.shape[1]))))
-            taken += (2 * self.target[node] * beta - beta * (square @ beta)).sum(axis=0)
+                beta = np.concatenate((shared, np.zeros((len(equations.xx) - self.lags, shared.shape[1]))))
+            taken += equations.explained(beta)
         return np.divide(taken, self.change, out=np.zeros_like(taken), where=self.change > 0)
 
     def path(self, coefficients: dict[int, Array], shared: Array, horizon: int) -> LinearPath:

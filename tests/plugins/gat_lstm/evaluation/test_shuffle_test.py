@@ -48,10 +48,10 @@ def test_products_along_a_graph_are_those_of_a_plain_fit(worms):
     for worm in data.worms.values():
         whole = Moments.of(worm, data.names, every, 3, (1, 2))
         along, plain = whole.along(allowed), Moments.of(worm, data.names, allowed, 3, (1, 2))
-        assert along.square.keys() == plain.square.keys()
-        for node in plain.square:
-            np.testing.assert_allclose(along.square[node], plain.square[node], rtol=1e-12, atol=1e-9)
-            np.testing.assert_allclose(along.target[node], plain.target[node], rtol=1e-12, atol=1e-9)
+        assert along.equations.keys() == plain.equations.keys()
+        for node, expected in plain.equations.items():
+            np.testing.assert_allclose(along.equations[node].xx, expected.xx, rtol=1e-12, atol=1e-9)
+            np.testing.assert_allclose(along.equations[node].xy, expected.xy, rtol=1e-12, atol=1e-9)
         np.testing.assert_allclose(along.change, plain.change)
 
 
