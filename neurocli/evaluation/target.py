@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,14 @@ class Prediction:
 
 FREE = Cost(0.0, 0)
 """Of what is not fitted at all."""
+
+
+def total_cost(costs: Iterable[Cost | None]) -> Cost | None:
+    """What several fits took together, of those that are known; None where none is."""
+    known = [cost for cost in costs if cost is not None]
+    if not known:
+        return None
+    return Cost(sum(cost.cpu_s or 0.0 for cost in known), sum(cost.parameters or 0 for cost in known))
 
 
 class Meter:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from neurocli.evaluation.fitted import Fitted
+from neurocli.evaluation.target import total_cost
+from neurocli.plugin.cost import Cost
 from neurocli.recordings import Recording, RecordingSet, Split
 
 
@@ -106,3 +108,8 @@ def test_a_cache_that_cannot_be_written_costs_no_result(data, tmp_path, monkeypa
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "file"))
     counted = Counted()
     assert Fitted("ridge", data(), {}, counted.fit).values["weight"].size == 6
+
+
+def test_what_fits_took_adds_up_over_those_that_are_known():
+    assert total_cost([Cost(1.5, 10), None, Cost(None, 3), Cost(2.0, None)]) == Cost(3.5, 13)
+    assert total_cost([None]) is None and total_cost([]) is None

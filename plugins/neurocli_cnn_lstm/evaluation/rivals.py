@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted, Values
 from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
-from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
+from neurocli.evaluation.target import Cost, Prediction, Predictor, Target, total_cost
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
@@ -66,15 +66,20 @@ def rivals(data: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
     effort = EFFORTS[choice]
     horizons = horizon_steps(data, config)
     ridge = ridge_of_resets(data, effort.runs)
-    parts = {
-        "trees on drives": ("gradient-boosted trees on own lags and five drives", _trees),
-        "MLP on drives": ("a small network on own lags and five drives", _networks),
-    }
-    found = []
-    for name, (note, kind) in parts.items():
+
+    def predictor(name: str, note: str, kind: Callable[..., _Fits]) -> Predictor:
         fits = kind(name, data, horizons, effort, ridge)
-        found.append(Predictor(name, "baseline", _predict(data, ridge, fits), note, cost=_cost([ridge, *fits.fitted])))
-    return found
+
+        def cost() -> Cost | None:
+            """Of what has been fitted, which is all that a target needed."""
+            return total_cost(fitted.cost for fitted in (ridge, *fits.fitted))
+
+        return Predictor(name, "baseline", _predict(data, ridge, fits), note, cost)
+
+    return [
+        predictor("trees on drives", "gradient-boosted trees on own lags and five drives", _trees),
+        predictor("MLP on drives", "a small network on own lags and five drives", _networks),
+    ]
 
 
 def ridge_of_resets(data: VoltageData, runs: int | None = None) -> Fitted:
@@ -105,7 +110,7 @@ class _Fits(NamedTuple):
 def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
     import sklearn.ensemble  # noqa: F401  # here, so that seconds of import are no cost of the fit
 
-    def one(horizon: int) -> Fitted:
+    def of_horizon(horizon: int) -> Fitted:
         later = int(horizon != horizons[0])
         rows, options = effort.tree_rows[later], {**TREE_OPTIONS, "max_iter": effort.trees[later]}
 
@@ -116,35 +121,37 @@ def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ri
         settings = {**_settings(data), **options, "rows": rows, "horizon": horizon, "runs": effort.runs}
         return Fitted(name, data, settings, fit)
 
-    fits = {horizon: one(horizon) for horizon in horizons}
+    fits = {horizon: of_horizon(horizon) for horizon in horizons}
     return _Fits(list(fits.values()), lambda x, horizon: predict_trees(fits[horizon].values, x))
 
 
 def _networks(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
-    def one(some: list[int], steps: int) -> Fitted:
+    def of_horizons(together: list[int], steps: int) -> Fitted:
         def fit() -> Values:
-            x, y = _rows(data, ridge.values["_weights"], some, effort.network_rows, effort.runs)
+            x, y = _rows(data, ridge.values["_weights"], together, effort.network_rows, effort.runs)
             return _fit_mlp(x, y, steps)
 
         settings = {
             **_settings(data),
             "rows": effort.network_rows,
             "steps": steps,
-            "horizons": some,
+            "horizons": together,
             "runs": effort.runs,
         }
         return Fitted(name, data, settings, fit)
 
-    parts = zip((horizons[:1], horizons[1:]), effort.network_steps, strict=True)
-    fits = [(some, one(some, steps)) for some, steps in parts if some]
+    efforts = zip((horizons[:1], horizons[1:]), effort.network_steps, strict=True)
+    fits = [(together, of_horizons(together, steps)) for together, steps in efforts if together]
 
     def forecast(x: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
-        some, fitted = next(fit for fit in fits if horizon in fit[0])
+        together, fitted = next(fit for fit in fits if horizon in fit[0])
         values = fitted.values
-        network = from_arrays(lambda: _mlp(len(some)), values)
+        network = from_arrays(lambda: _mlp(len(together)), values)
         with torch.no_grad():
-            said = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[:, some.index(horizon)].numpy()
-        return said * values["_scale"][some.index(horizon)]
+            change = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[
+                :, together.index(horizon)
+            ].numpy()
+        return change * values["_scale"][together.index(horizon)]
 
     return _Fits([fitted for _, fitted in fits], forecast)
 
@@ -213,18 +220,6 @@ def _predict(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target]
         return Prediction(values)
 
     return predict
-
-
-def _cost(fits: Sequence[Fitted]) -> Callable[[], Cost | None]:
-    """The sum over what has been fitted, which is all that has been asked for."""
-
-    def cost() -> Cost | None:
-        known = [fit.cost for fit in fits if fit.cost is not None]
-        if not known:
-            return None
-        return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
-
-    return cost
 
 
 def _settings(data: VoltageData) -> dict[str, Any]:

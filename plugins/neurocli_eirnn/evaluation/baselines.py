@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
+from neurocli.evaluation.target import Cost, Prediction, Predictor, Target, total_cost
 from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.evaluation.ceiling import aligned_rates
@@ -34,7 +34,7 @@ def baselines(data: SessionData, config: EirnnConfig) -> list[Predictor]:
     """All baselines, fitted on the training trials; none where there are no training trials."""
     if not data.split.train:
         return []
-    found = [
+    predictors = [
         _average("train PSTH", data, (), "mean of the training trials, 50 ms"),
         _average("location PSTH", data, ("location",), "the same per target location"),
         _average(
@@ -43,11 +43,11 @@ def baselines(data: SessionData, config: EirnnConfig) -> list[Predictor]:
         lagged_ridge(data),
     ]
     if config.evaluate.rivals != "none":
-        found.append(event_time_ridge(data))
+        predictors.append(event_time_ridge(data))
         if config.evaluate.gru_epochs:
-            found.append(gru(data, config))
-            found.append(_mean("GRU and ridge, mean", found[-1], found[-2]))
-    return found
+            predictors.append(gru(data, config))
+            predictors.append(_mean("GRU and ridge, mean", predictors[-1], predictors[-2]))
+    return predictors
 
 
 # -- averages ---------------------------------------------------------------------------------------------------------
@@ -167,25 +167,22 @@ def _mean(name: str, first: Predictor, second: Predictor) -> Predictor:
     """The mean of two answers: what the model does with its network and its linear path, with other parts."""
 
     def predict(target: Target) -> Prediction | None:
-        parts = first.predict(target), second.predict(target)
-        if parts[0] is None or parts[1] is None:
+        of_first, of_second = first.predict(target), second.predict(target)
+        if of_first is None or of_second is None:
             return None
-        one, other = (part.values for part in parts if part is not None)
-        return Prediction({group: (one[group] + other[group]) / 2 for group in target.groups})
+        return Prediction({g: (of_first.values[g] + of_second.values[g]) / 2 for g in target.groups})
 
     def cost() -> Cost | None:
-        known = [c for c in (first.cost(), second.cost()) if c is not None]
-        if len(known) < 2:
-            return None
-        return Cost(sum(c.cpu_s or 0.0 for c in known), sum(c.parameters or 0 for c in known))
+        costs = first.cost(), second.cost()
+        return None if None in costs else total_cost(costs)
 
     return Predictor(name, "baseline", predict, f"the mean of {first.name} and of {second.name}", cost)
 
 
 def lagged(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features [trial, time, k]: the inputs now and at lags up to 800 ms."""
-    parts = [np.pad(inputs, ((0, 0), (lag, 0), (0, 0)))[:, : inputs.shape[1]] for lag in LAGS]
-    return np.concatenate(parts, axis=2)
+    shifted = [np.pad(inputs, ((0, 0), (lag, 0), (0, 0)))[:, : inputs.shape[1]] for lag in LAGS]
+    return np.concatenate(shifted, axis=2)
 
 
 def _ridge(
