@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,9 @@ class V3Loss(Section):
 
     warm_up: int = Field(16, ge=0, description="frames that the LSTM sees before its first forecast")
     chunk: int = Field(24, ge=1, description="frames of a chunk after which forecasts are made")
+    rollout: ClassVar[int] = 0
+    neuron_dropout: ClassVar[float] = 0.0
+    name_dropout: ClassVar[float] = 0.0
 
 
 class V3Config(FamilyConfig):

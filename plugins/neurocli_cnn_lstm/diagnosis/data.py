@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.diagnosis.words import information
 from neurocli.errors import NeuroError
 from neurocli.recordings import RecordingSet
@@ -78,10 +78,7 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
 def _values(runs: list[dict[str, Any]]) -> list[Finding]:
     bad = {r["group"]: r["bad"] for r in runs if r["bad"]}
     where = ", ".join(f"{g} ({n})" for g, n in list(bad.items())[:3])
-    verdict = FAIL if bad else PASS
-    return [
-        Finding("finite-values", "data", verdict, sum(bad.values()), 0, f"repair or leave out: {where}" if bad else "")
-    ]
+    return [Finding.graded("finite-values", "data", sum(bad.values()), 0, f"repair or leave out: {where}", fail=bad)]
 
 
 def _units(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -107,7 +104,7 @@ def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
         named = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
         if key == "silent" and not any("silent" in r for r in runs):
             continue
-        found.append(Finding(check, "data", FAIL if hits else PASS, counted, 0, f"{advice} ({named})" if hits else ""))
+        found.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
     return found
 
 
@@ -121,8 +118,8 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
             if run[key] in first:
                 twins.append(f"{first[run[key]]} = {run['group']} ({'data' if key == 'fingerprint' else 'seed'})")
             first.setdefault(run[key], run["group"])
-    advice = f"leave one of each out: {'; '.join(twins[:3])}" if twins else ""
-    return Finding("repeated-runs", "data", FAIL if twins else PASS, len(twins), 0, advice)
+    advice = f"leave one of each out: {'; '.join(twins[:3])}"
+    return Finding.graded("repeated-runs", "data", len(twins), 0, advice, fail=twins)
 
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -168,15 +165,14 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         )
         found.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
-        verdict = PASS if CV_RANGE[0] <= cv <= CV_RANGE[1] else WARN
         found.append(
-            Finding(
+            Finding.graded(
                 "cv-isi",
                 "data",
-                verdict,
                 cv,
                 f"{CV_RANGE[0]} to {CV_RANGE[1]}",
-                "" if verdict == PASS else "firing is not as irregular as published: look for spikes that are missing",
+                "firing is not as irregular as published: look for spikes that are missing",
+                warn=not (CV_RANGE[0] <= cv <= CV_RANGE[1]),
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
@@ -212,7 +208,5 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
         data = VoltageData(recordings, config, 120, None, None)
         refuse_copies(data.recordings, data.split)
     except NeuroError as error:
-        return Finding(
-            "leak", "split", FAIL, error.message, "no leak", error.hint or "repair the recordings, and diagnose again"
-        )
+        return Finding.of_error("leak", "split", error, "no leak")
     return Finding("leak", "split", PASS, "whole runs, none holds data of another", "no leak")

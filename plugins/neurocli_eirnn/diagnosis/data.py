@@ -30,7 +30,7 @@ def data_findings(
     try:
         session = Session.of(recordings)
     except DataError as error:
-        return [Finding("readable", "data", FAIL, error.message, _READABLE, error.hint or "")]
+        return [Finding.of_error("readable", "data", error, _READABLE)]
     readable = _readable(session)
     if readable.verdict == FAIL:
         return [readable]
@@ -75,7 +75,7 @@ def _of_selections(
         try:
             data = SessionData(recordings, options)
         except DataError as error:
-            found.append(Finding("usable", subject, FAIL, error.message, "can be split and fitted", error.hint or ""))
+            found.append(Finding.of_error("usable", subject, error, "can be split and fitted"))
             continue
         found.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
         found += reference_findings(data, options, subject)

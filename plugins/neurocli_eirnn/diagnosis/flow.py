@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli.diagnosis.finding import Finding
 from neurocli_eirnn.configs import EirnnConfig
 
 VANISHED, EXPLODED = 1e-6, 1e3
@@ -30,13 +30,8 @@ def flow_finding(network: Any, batch: Any, config: EirnnConfig, loss: Any, subje
         if ratio < VANISHED
         else "activity runs away: lower spectral radius, train.gradient_clip"
     )
-    return Finding(
-        "gradient-first-over-last",
-        subject,
-        PASS if fine else WARN,
-        ratio,
-        f"{VANISHED:g} to {EXPLODED:g}",
-        "" if fine else advice,
+    return Finding.graded(
+        "gradient-first-over-last", subject, ratio, f"{VANISHED:g} to {EXPLODED:g}", advice, warn=not fine
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import Finding, judged
 from neurocli.diagnosis.words import information, listed
 from neurocli.evaluation.intervals import paired, verdict
 from neurocli.evaluation.scoreboard import ALL
@@ -144,14 +144,7 @@ def _against_average(
         " train longer, or add hidden units"
     )
     threshold = f"≥ {BELOW_ORACLE:g}, or 0 within the interval"
-    finding = Finding(
-        "r-minus-oracle",
-        f"test, {metric.unit}",
-        WARN if worse else PASS,
-        difference.value,
-        threshold,
-        advice if worse else "",
-    )
+    finding = Finding.graded("r-minus-oracle", f"test, {metric.unit}", difference.value, threshold, advice, warn=worse)
     return worse, [finding]
 
 
@@ -235,13 +228,13 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
         (f"{data.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
         f"{len(off)} of {int(heard.sum())} ({share:.0%}), {NEURON}",
     )
-    return Finding(
+    return Finding.graded(
         "neuron-rates",
         SUBJECT,
-        WARN if share > NEURONS_OFF else PASS,
         words or f"{ratio[heard].min():.2f} to {ratio[heard].max():.2f}",
         f"≤ {NEURONS_OFF:.0%} outside {low:g} to {high:g}",
-        "a gain per neuron, more weight of the rate term, or more epochs" if share > NEURONS_OFF else "",
+        "a gain per neuron, more weight of the rate term, or more epochs",
+        warn=share > NEURONS_OFF,
     )
 
 
@@ -265,7 +258,7 @@ def _history(history: list[dict[str, float]]) -> list[Finding]:
     last = best == len(losses) - 1
     advice = "the validation loss was lowest at the very end: more epochs may be better still (train.epochs)"
     value = f"epoch {best + 1} of {len(losses)}"
-    return [Finding("best-epoch", "training", WARN if last else PASS, value, "not the last", advice if last else "")]
+    return [Finding.graded("best-epoch", "training", value, "not the last", advice, warn=last)]
 
 
 @torch.no_grad()
@@ -276,13 +269,13 @@ def _dead(network: Any, data: SessionData) -> Finding:
         0
     )
     dead = np.flatnonzero(~(peak.numpy() > _DEAD))
-    return Finding(
+    return Finding.graded(
         "dead-units",
         "units",
-        WARN if len(dead) else PASS,
         listed(map(str, dead), f"{len(dead)} of {len(peak)}, unit") or f"none of {len(peak)}",
         "none",
-        "these units take no part: fewer hidden units, or a smaller learning rate" if len(dead) else "",
+        "these units take no part: fewer hidden units, or a smaller learning rate",
+        warn=len(dead),
     )
 
 

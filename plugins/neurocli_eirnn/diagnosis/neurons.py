@@ -64,13 +64,13 @@ def _finite(session: Session) -> Finding:
     if holes.any():
         trial, bin_ = (int(k) for k in np.argwhere(holes)[0])
         value = f"{int(holes.sum())} bins in {int(holes.any(axis=1).sum())} trials, first in trial {trial}, bin {bin_}"
-    return Finding(
+    return Finding.graded(
         "finite-rates",
         "rates",
-        FAIL if holes.any() else PASS,  # bins beyond a trial's end take part in nothing
         value,
         "finite in trials",
-        "export these trials again, or leave them out" if holes.any() else "",
+        "export these trials again, or leave them out",
+        fail=holes.any(),  # bins beyond a trial's end take part in nothing
     )
 
 
@@ -105,13 +105,14 @@ def _rates(session: Session) -> Finding:
     low = np.flatnonzero((rates < LOWEST_RATE) & ~silent)
     names = session.neuron_ids
     words = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
-    return Finding(
+    return Finding.graded(
         "neuron-rate",
         "neurons",
-        FAIL if silent.any() else WARN if len(low) else PASS,
         listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
         f"≥ {LOWEST_RATE:g} sp/s",
-        "leave these neurons out: there is nothing to fit" if words else "",
+        "leave these neurons out: there is nothing to fit",
+        warn=len(low),
+        fail=silent.any(),
     )
 
 

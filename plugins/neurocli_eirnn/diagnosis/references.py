@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli.diagnosis.finding import Finding
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.evaluation.target import Prediction, Target
 from neurocli_eirnn.configs import EirnnConfig
@@ -59,8 +59,7 @@ def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> li
         value = f"{ceiling:.3f} ({', '.join(f'{label} {r:.3f}' for label, r in references.items())})"
         passed = not low and not beaten
         threshold = f"≥ {LOWEST_CEILING:g}, above references"
-        verdict = PASS if passed else WARN
-        found.append(Finding("noise-ceiling", f"{which}: {name}", verdict, value, threshold, "" if passed else advice))
+        found.append(Finding.graded("noise-ceiling", f"{which}: {name}", value, threshold, advice, warn=not passed))
     return found
 
 

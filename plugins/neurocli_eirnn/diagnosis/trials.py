@@ -80,9 +80,8 @@ def _duration_against_reward(session: Session) -> Finding:
     if len(duration) < 3 or np.ptp(duration) <= session.bin_ms:
         return Finding(check, subject, PASS, "no durations to compare", threshold)
     r = float(np.corrcoef(duration, at)[0, 1]) if np.ptp(at) > 0 else 0.0
-    verdict = PASS if r > LEAST_CORRELATION else FAIL
     advice = "durations and reward signals contradict each other: one of them belongs to other trials"
-    return Finding(check, subject, verdict, r, threshold, advice if verdict == FAIL else "")
+    return Finding.graded(check, subject, r, threshold, advice, fail=not (r > LEAST_CORRELATION))
 
 
 def _window(session: Session) -> Finding:
@@ -139,5 +138,4 @@ def condition_finding(session: Session, trials: NDArray[np.bool_], which: str) -
     few = sum(count < FEWEST_PER_CONDITION for count in counts)
     advice = f"{few} conditions are too rare for PSTHs: compare fewer (locations alone), or smooth them"
     value = f"{len(counts)} conditions, {min(counts)} to {max(counts)} trials"
-    verdict = WARN if few else PASS
-    return Finding("trials-per-condition", which, verdict, value, f"≥ {FEWEST_PER_CONDITION}", advice if few else "")
+    return Finding.graded("trials-per-condition", which, value, f"≥ {FEWEST_PER_CONDITION}", advice, warn=few)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import FAIL, Finding, judged
 from neurocli.diagnosis.words import information, listed
 from neurocli.plugin.family import LossTerms
 from neurocli_eirnn.config import V2Config
@@ -98,13 +98,14 @@ def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.
         (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
     )
     return [
-        Finding(
+        Finding.graded(
             "rate-ratio",
             SUBJECT,
-            FAIL if lost.any() else WARN if len(far) else PASS,
             words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
             "0.5 to 2",
-            "training must first find these rates: start at the data's, with a gain per neuron" if len(far) else "",
+            "training must first find these rates: start at the data's, with a gain per neuron",
+            warn=len(far),
+            fail=lost.any(),
         ),
         judged(
             "psth-sd-ratio",
@@ -148,13 +149,13 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
             low=True,
             advice="rates hardly depend on the task: larger input weights, or look for constant channels",
         ),
-        Finding(
+        Finding.graded(
             "tenfold-input",
             subject,
-            PASS if finite else FAIL,
             f"at most {tenfold.max():.4g} sp/s" if finite else "not finite",
             "finite",
-            "" if finite else "activity explodes: lower the spectral radius or the input weights",
+            "activity explodes: lower the spectral radius or the input weights",
+            fail=not finite,
         ),
         information(
             "mean-rate",
@@ -184,13 +185,13 @@ def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: L
         name for name, share in shares.items() if (share > LARGEST_SHARE and len(shares) > 1) or share < SMALLEST_SHARE
     ]
     found = [
-        Finding(
+        Finding.graded(
             "gradient-share",
             SUBJECT,
-            WARN if odd else PASS,
             ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
             f"{SMALLEST_SHARE:.0%} to {LARGEST_SHARE:.0%} each",
-            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}" if odd else "",
+            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}",
+            warn=odd,
         )
     ]
     pairs = {
@@ -201,9 +202,8 @@ def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: L
         advice = f"{a} and {b} pull against each other: lower the weight of one"
         opposed = cosine < LOWEST_COSINE
         value = f"lowest {cosine:.2f} ({a}, {b})"
-        verdict = WARN if opposed else PASS
         threshold = f"≥ {LOWEST_COSINE:g}"
-        found.append(Finding("gradient-cosine", SUBJECT, verdict, value, threshold, advice if opposed else ""))
+        found.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
     if regular:
         ratio = sum(weighted[name] for name in regular) / total
         advice = "the regulariser, not the data, decides the weights: lower it"

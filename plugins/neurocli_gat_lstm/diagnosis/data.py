@@ -53,11 +53,11 @@ def _usable(used: Sequence[Summary], left_out: Sequence[str], total: int, troubl
     """What a training would take, and what it leaves out for reasons that no other check gives."""
     threshold = f"≥ {FEWEST} worms"
     if trouble is not None:
-        return [Finding("usable", counted(total, "worm"), FAIL, trouble.message, threshold, trouble.hint or "")]
+        return [Finding.of_error("usable", counted(total, "worm"), trouble, threshold)]
     value = f"{len(used)} of {total}: {listed(summary.group for summary in used)}"
     advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
     few = len(used) < FEWEST
-    found = [Finding("usable", counted(total, "worm"), FAIL if few else PASS, value, threshold, advice if few else "")]
+    found = [Finding.graded("usable", counted(total, "worm"), value, threshold, advice, fail=few)]
     reasons = [line.partition(": ") for line in left_out]
     others = [(group, why) for group, _, why in reasons if not why.startswith(("GFP", "the same worm"))]
     return [*found, *shortened("left-out", [information("left-out", group, why) for group, why in others])]

@@ -29,7 +29,7 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
         edges = wiring.graph.n_edges
         within = {summary.group: _edges_within(connectome, summary.identified, model.synapses) for summary in summaries}
     except DataError as error:
-        return [Finding("connectome", str(model.connectome), FAIL, error.message, "can be read", error.hint or "")]
+        return [Finding.of_error("connectome", str(model.connectome), error, "can be read")]
     known = set(connectome.neurons)
     found = [
         *shortened("neurons", [_neurons(summary, known, within[summary.group]) for summary in summaries]),
@@ -105,5 +105,5 @@ def _isolated(wiring: Any, edges: int, kind: str) -> Finding:
         if alone
         else f"none of {len(wiring.names)}, {edges} edges"
     )
-    advice = "their neighbours were not recorded: only their own past speaks for them" if alone else ""
-    return Finding("isolated-nodes", "graph", WARN if alone else PASS, value, "none", advice)
+    advice = "their neighbours were not recorded: only their own past speaks for them"
+    return Finding.graded("isolated-nodes", "graph", value, "none", advice, warn=alone)
