@@ -15,18 +15,13 @@ from neurocli_eirnn.diagnosis.inputs import input_findings
 from neurocli_eirnn.diagnosis.neurons import neuron_findings, reliability_finding
 from neurocli_eirnn.diagnosis.references import reference_findings
 from neurocli_eirnn.diagnosis.trials import CONDITION, condition_finding, trial_findings
-from neurocli_eirnn.diagnosis.untrained import Build, Loss, parts_of, untrained_findings
+from neurocli_eirnn.diagnosis.untrained import untrained_findings
 
 _READABLE = "required fields, types 1 or 2"
 
 
-def data_findings(
-    recordings: RecordingSet, config: EirnnConfig, build: Build | None = None, loss: Loss | None = None
-) -> list[Finding]:
-    """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses.
-
-    build(config, spec) and loss(module, batch, config) are the model's; without them, those that the config belongs to.
-    """
+def data_findings(recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
+    """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses."""
     try:
         session = Session.of(recordings)
     except DataError as error:
@@ -39,7 +34,7 @@ def data_findings(
         *trial_findings(session),
         *input_findings(session),
         *neuron_findings(session, config),
-        *_of_selections(session, recordings, config, build, loss),
+        *_of_selections(session, recordings, config),
     ]
 
 
@@ -56,9 +51,7 @@ def _readable(session: Session) -> Finding:
     return Finding("readable", "data", FAIL, value, _READABLE, advice)
 
 
-def _of_selections(
-    session: Session, recordings: RecordingSet, config: EirnnConfig, build: Build | None, loss: Loss | None
-) -> list[Finding]:
+def _of_selections(session: Session, recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
     """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
     found = []
     chosen = selection(session, config.data.trials)
@@ -79,7 +72,6 @@ def _of_selections(
             continue
         found.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
         found += reference_findings(data, options, subject)
-        made, lost = parts_of(config, build, loss)
-        if which == config.data.trials and made is not None:
-            found += untrained_findings(data, config, made, lost)
+        if which == config.data.trials:
+            found += untrained_findings(data, config)
     return found

@@ -5,8 +5,7 @@ What is asked of the model before training is part of the diagnosis of the data,
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,13 +23,14 @@ from neurocli_eirnn.diagnosis.flow import flow_finding
 from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnosis.references import score
 from neurocli_eirnn.diagnosis.rollout import rollout
-from neurocli_eirnn.diagnosis.untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
+from neurocli_eirnn.diagnosis.untrained import input_findings, rates_of, sd_ratio
 from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
 from neurocli_eirnn.diagnosis.wording import NEURON
 from neurocli_eirnn.evaluation import targets
 from neurocli_eirnn.evaluation.baselines import train_psth
 from neurocli_eirnn.evaluation.ceiling import bound, ceiling
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.model.versions import EirnnNetwork
 
 SUBJECT = "model"
 OF_CEILING_WARN, OF_CEILING_FAIL, BELOW_ORACLE = 0.8, 0.5, -0.03
@@ -42,11 +42,11 @@ _DRAWS = 20
 _TRIALS, _BATCH, _HELD = 256, 128, 64
 
 
-def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Finding]:
-    """Every check of a trained model. loss(module, batch, config) is the model's; without it, the one that its config belongs to.
+def trained_findings(trained: TrainedModel) -> list[Finding]:
+    """Every check of a trained model.
 
-    The module has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
-    and rates [trial, time, neuron] as its output.
+    Its network has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
+    and rates [trial, time, neuron] as its output, of other `weights` where they are given.
     """
     data, network = trained.dataset, trained.network
     assert isinstance(data, SessionData)
@@ -63,7 +63,7 @@ def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Fi
             *_collapse(network, data, every),
             _rate_ratios(data, every),
             *input_findings(network, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
-            *_gradients(trained, data, loss),
+            *_gradients(trained, data),
             *_history(trained.history),
             _dead(network, data),
             _ablations(trained, data, every),
@@ -241,13 +241,11 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
 # -- training -----------------------------------------------------------------------------------------------------------
 
 
-def _gradients(trained: TrainedModel, data: SessionData, loss: Loss | None) -> list[Finding]:
-    _, known = parts_of(trained.config, None, loss)
+def _gradients(trained: TrainedModel, data: SessionData) -> list[Finding]:
     rows = data.rows(data.split.train)[:_BATCH]
-    if known is None or len(rows) < 2:
+    if not isinstance(trained.network, EirnnNetwork) or len(rows) < 2:
         return []
-    finding = flow_finding(trained.network, data.batch(rows), trained.config, known, SUBJECT)
-    return [finding] if finding else []
+    return [flow_finding(trained.network, data.batch(rows), trained.config, SUBJECT)]
 
 
 def _history(history: list[dict[str, float]]) -> list[Finding]:
@@ -282,14 +280,6 @@ def _dead(network: Any, data: SessionData) -> Finding:
 # -- what it depends on -------------------------------------------------------------------------------------------------
 
 
-def without_recurrence(network: Any) -> Any:
-    """The same module, sharing its parameters, with all recurrent weights at zero."""
-    cut = copy.copy(network)
-    zero = torch.zeros_like(network.weights.detach())
-    cut.__class__ = type(type(network).__name__, (type(network),), {"weights": property(lambda self: zero)})
-    return cut
-
-
 def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on the test trials without inputs, and without recurrence."""
     target = targets.targets(data, trained.config, "test")[0]
@@ -301,11 +291,9 @@ def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) ->
         every[rows] = prediction
         return score(target, _as_prediction(data, target, every), metric)
 
-    inputs = data.inputs[rows]
-    silent, cut = (
-        rates_of(trained.network, np.zeros_like(inputs)),
-        rates_of(without_recurrence(trained.network), inputs),
-    )
+    inputs, network = data.inputs[rows], cast(Any, trained.network)
+    silent = rates_of(network, np.zeros_like(inputs))
+    cut = rates_of(network, inputs, torch.zeros_like(network.weights))
     value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
     return information("ablation", f"test r, {metric.unit}", value)
 

@@ -273,9 +273,9 @@ class PublishedEiRnn(nn.Module):
         rates = functional.softplus(states)
         return (self.scale * rates + self.baseline).clamp_min(0) if self.output_scale else rates
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input]."""
-        return self.readout(self.states(inputs))
+    def forward(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input], weights as for `states`."""
+        return self.readout(self.states(inputs, weights))
 
 
 def distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -154,9 +154,9 @@ class DaleRnn(nn.Module):
         """Rates [..., neuron] in sp/s of states [..., unit]."""
         return self.gain * functional.softplus(states[..., self.unit_of_neuron]) + self.baseline
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input]."""
-        return self.with_linear(self.network_rates(inputs), inputs)
+    def forward(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input], weights as for `states`."""
+        return self.with_linear(self.readout(self.states(inputs, weights)), inputs)
 
 
 def build_v2(config: V2Config, spec: dict[str, Any]) -> DaleRnn:
