@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import MAE, RMSE, Metric
+from neurocli.evaluation.metrics import MAE, RMSE, Mask, Metric, Sums, Values
 from neurocli.evaluation.target import Prediction, Target
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
@@ -52,12 +52,7 @@ class OfChannel(Metric):
     def fewest(self, groups: NDArray[np.float64]) -> str | None:
         return self.metric.fewest(groups)
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         one = slice(self.channel, self.channel + 1)
         chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, one]
         return self.metric.statistics(target[:, one], prediction[:, one], chosen)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError, DataError
-from neurocli.recordings import Batch, Dataset, RecordingSet, Split, leave_one_out, split_by_group
+from neurocli.recordings import Batch, Dataset, RecordingSet, Split, leave_one_out, split_by_options
 from neurocli.recordings.split import NEW_DATA
 from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.config_v1 import V1Config
@@ -396,4 +396,4 @@ class WormData(Dataset):
 def _split(groups: list[str], options: DataConfig) -> Split:
     if options.split == "leave-one-out" or (options.split == "auto" and len(groups) < FEW):
         return leave_one_out(groups, "leave one worm out")
-    return split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)
+    return split_by_options(groups, options)
