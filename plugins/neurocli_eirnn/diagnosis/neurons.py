@@ -93,7 +93,6 @@ def _multiples(session: Session) -> Finding:
         "rates-are-counts",
         "rates",
         f"{odd.mean():.1%} of values are no multiples" if odd.any() else "",
-        verdict=WARN,
         threshold=f"multiples of {step:g} sp/s",
         advice="rates were smoothed or scaled: the Poisson likelihood and the ceiling assume counts per bin",
         clean="all",
@@ -128,7 +127,6 @@ def reliability_finding(session: Session, rates: NDArray[np.floating], which: st
         "psth-reliability",
         which,
         listed((f"{session.neuron_ids[k]}: {found[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
-        verdict=WARN,
         threshold=f"r ≥ {LOWEST_RELIABILITY:g} between halves",
         advice="no model can predict their averages: judge scores without them",
         clean=f"lowest {np.min(found):.2f}, median {np.median(found):.2f}",
@@ -183,7 +181,6 @@ def _isolated(session: Session) -> Finding:
         "isolated-bins",
         "neurons",
         listed((f"{session.neuron_ids[k]}: {per_neuron[k]} bins" for k in order if per_neuron[k]), NEURON),
-        verdict=WARN,
         advice="too many spikes in a single bin: artefacts, or bursts shorter than a bin",
     )
 
@@ -208,7 +205,6 @@ def _drift(session: Session) -> Finding:
         check,
         "neurons",
         listed((f"{session.neuron_ids[k]}: {ratio[k]:.1f}x" for k in drifts), NEURON),
-        verdict=WARN,
         threshold=threshold,
         advice="drifting or lost for a time: leave them out, or part of the session",
         clean=f"at most {np.where(high - low > _STANDARD_ERRORS * error, ratio, 1.0).max():.2f}x beyond noise",
@@ -229,7 +225,6 @@ def _types(session: Session, config: EirnnConfig) -> Finding:
         "types-interleaved",
         "neurons",
         f"{n_e} E and {n_i} I mixed" if interleaved else "",
-        verdict=WARN,
         threshold="E before I",
         advice=(
             "you need do nothing: this model maps neurons to units by type. Published, neuron k on unit k of [E, I] fits"

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import FAIL, PASS, Finding
 from neurocli.diagnosis.words import listed, unless_none
 from neurocli.recordings.copies import copies
 from neurocli_eirnn.data.overlaps import without_overlaps
@@ -116,14 +116,12 @@ def _shared(session: Session) -> list[Finding]:
             "overlapping-trials",
             "rates",
             f"{len(ending)} of {session.trials} go on into a later one" if ending else "",
-            verdict=WARN,
             advice="these end where the later begins, so that no spike counts twice: export each trial up to its own end",
         ),
         unless_none(
             "duplicate-trials",
             "rates",
             listed(twins, f"{len(twins)}:"),
-            verdict=WARN,
             advice="leave one of each out: a split would put the same spikes into training and test",
         ),
     ]

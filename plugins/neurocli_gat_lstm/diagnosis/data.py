@@ -72,9 +72,7 @@ def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
         advice = "both would be used, one to train on and one to test: leave one out" if leak else "one of them is used"
         value = f"{what} {copy.of} (r {copy.correlation:.4f})"
         found.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
-    if not found:
-        return [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
-    return shortened("duplicate", found)
+    return shortened("duplicate", found) or [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
 
 
 def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> list[Finding]:

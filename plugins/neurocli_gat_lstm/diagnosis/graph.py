@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
-from neurocli.diagnosis.words import counted, listed
+from neurocli.diagnosis.words import listed
 from neurocli.errors import DataError
 from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.summary import Summary
-from neurocli_gat_lstm.diagnosis.wording import shortened
+from neurocli_gat_lstm.diagnosis.wording import shortened, with_clean
 from neurocli_gat_lstm.graph.connectome import Connectome
 
 UNMATCHED_FAIL = 0.05
@@ -80,7 +80,6 @@ def _neurons(summary: Summary, known: set[str], edges: int) -> Finding:
 
 
 def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -> list[Finding]:
-    threshold = "none"
     advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
     found = []
     for summary in summaries:
@@ -89,10 +88,8 @@ def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -
             share = len(missing) / len(summary.identified)
             value = f"{len(missing)} of {len(summary.identified)} ({share:.1%}): {', '.join(missing)}"
             verdict = FAIL if share > UNMATCHED_FAIL else WARN
-            found.append(Finding("unmatched-names", summary.group, verdict, value, threshold, advice))
-    clean = len(summaries) - len(found)
-    all_good = [Finding("unmatched-names", counted(clean, "worm"), PASS, "none", threshold)] if clean else []
-    return [*shortened("unmatched-names", found), *all_good]
+            found.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
+    return with_clean("unmatched-names", found, len(summaries), "none")
 
 
 def _isolated(wiring: Any, edges: int, kind: str) -> Finding:

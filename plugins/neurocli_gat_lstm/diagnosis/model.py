@@ -10,7 +10,7 @@ from torch import nn
 
 from neurocli.diagnosis.finding import Finding
 from neurocli.diagnosis.gradients import GradientCheck
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.words import listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import Batch
 from neurocli_gat_lstm.data.dataset import WormData
@@ -60,7 +60,7 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
     """Units of each fold's first LSTM that hardly vary over the frames and neurons of a test worm."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
-    found = []
+    dead_by_fold = []
     for fold in range(data.folds):
         group = next((g for g in data.split.test if fold in data.folds_for(g)), None)
         if group is None:
@@ -68,9 +68,9 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
         spread = unit_spread(network_on_worm(network, data, trained.config, group))
         dead = np.flatnonzero(~(spread > DEAD))
         if len(dead):
-            found.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
+            dead_by_fold.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
     advice = "these units take no part: fewer hidden units (model.hidden), or a smaller learning rate"
-    return [Finding.graded("dead-units", "LSTM", listed(found) or "none", "none", advice, warn=found)]
+    return [unless_none("dead-units", "LSTM", dead_by_fold, advice=advice)]
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from neurocli.diagnosis.finding import Finding
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.finding import FAIL, Finding
+from neurocli.diagnosis.words import unless_none
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.diagnosis.paths import reach
 from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts
@@ -89,17 +89,17 @@ def _locality(seen: list[DirectView]) -> Finding:
         beyond = int((moved & ~allowed).sum())
         wrong += [f"{view.worm.group}: {beyond} pairs"] if beyond else []
     advice = "attention does not run over the graph"
-    return Finding.graded("locality", "attention", listed(wrong) or "none", "none", advice, fail=wrong)
+    return unless_none("locality", "attention", wrong, verdict=FAIL, advice=advice)
 
 
 @torch.no_grad()
 def _dead_units(seen: list[DirectView]) -> Finding:
     """Units of the LSTM that hardly vary over the frames and neurons of a test worm."""
-    found = []
+    dead_by_fold = []
     for view in seen:
         features = view.direct.embed(view.inputs(view.windows(view.back + view.warm_up + 60, 4)), view.graph)
         hidden, _ = view.direct.lstm(features.transpose(1, 2).flatten(0, 1))
         dead = np.flatnonzero(hidden.flatten(0, 1).double().std(0).cpu().numpy() < DEAD)
-        found += [f"fold {view.fold + 1}: {len(dead)} of {hidden.shape[-1]}"] if len(dead) else []
+        dead_by_fold += [f"fold {view.fold + 1}: {len(dead)} of {hidden.shape[-1]}"] if len(dead) else []
     advice = "these units take no part: fewer hidden units (model.hidden)"
-    return Finding.graded("dead-units", "LSTM", listed(found) or "none", "none", advice, warn=found)
+    return unless_none("dead-units", "LSTM", dead_by_fold, advice=advice)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurocli.diagnosis.finding import FAIL, WARN, Finding
+from neurocli.diagnosis.finding import FAIL, Finding
 from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.selection import OTHER_RATE
 from neurocli_gat_lstm.data.series import GAP
@@ -33,7 +33,6 @@ def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config:
             "time-gaps",
             {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in summaries if a.gaps},
             total,
-            verdict=WARN,
             threshold=f"step ≤ {GAP:g} x median",
             advice="the worm is cut there, and no forecast goes across; only stretches without a gap count",
         ),

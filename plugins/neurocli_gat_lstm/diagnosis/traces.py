@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
 from neurocli_gat_lstm.data.summary import FORGOTTEN_S, SMOOTHNESS_RATIO, Summary
-from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm, shortened
+from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm, shortened, with_clean
 
 MISSING_WARN, MISSING_FAIL = 0.02, 0.5
 DRIFT = 1.5
@@ -52,7 +52,7 @@ def _missing(summaries: Sequence[Summary]) -> list[Finding]:
     lost = {a.group: _neurons(a.lost) for a in summaries if a.lost}
     if lost:
         advice = "more than half of their values are missing, and they are left out"
-        found += of_worms("lost-neurons", lost, len(summaries), verdict=WARN, threshold="none", advice=advice)
+        found += of_worms("lost-neurons", lost, len(summaries), advice=advice)
     return found
 
 
@@ -63,7 +63,7 @@ def _neurons(names: Sequence[str]) -> str:
 def _constant(summaries: Sequence[Summary]) -> list[Finding]:
     found = {a.group: _neurons(a.constant) for a in summaries if a.constant}
     advice = "they say nothing and are left out: look for them in the export"
-    findings = of_worms("constant-neurons", found, len(summaries), verdict=WARN, threshold="none", advice=advice)
+    findings = of_worms("constant-neurons", found, len(summaries), advice=advice)
     silent = {a.group: "no neuron varies" for a in summaries if not a.scored}
     if silent:
         advice = "nothing can be learned from this worm: leave it out"
@@ -83,7 +83,7 @@ def _whole_z(summaries: Sequence[Summary]) -> list[Finding]:
         "the file was z-scored over its whole length: every value knows the mean of its future; ask for the raw traces"
     )
     threshold = f"< {SCORED:.0%}"
-    return of_worms("whole-z-score", found, len(summaries), verdict=WARN, threshold=threshold, advice=advice)
+    return of_worms("whole-z-score", found, len(summaries), threshold=threshold, advice=advice)
 
 
 def _smoothing(summaries: Sequence[Summary]) -> list[Finding]:
@@ -92,7 +92,7 @@ def _smoothing(summaries: Sequence[Summary]) -> list[Finding]:
     found: list[Finding] = []
     if stated:
         advice = "values know their neighbours before the model does: ask for the traces before smoothing"
-        found += of_worms("stated-smoothing", stated, len(summaries), verdict=WARN, threshold="none", advice=advice)
+        found += of_worms("stated-smoothing", stated, len(summaries), advice=advice)
     judged = {a.group: a.skill for a in summaries if a.goes_on > 0}
     noisy = {a.group: a.skill for a in summaries if not a.goes_on > 0 and a.skill == a.skill}
     check = "smoothness"
@@ -145,15 +145,12 @@ def _interpolation(summaries: Sequence[Summary]) -> list[Finding]:
             "interpolated-gaps",
             filled,
             total,
-            verdict=WARN,
-            threshold="none",
             advice="frames that were not recorded were filled with straight lines in all neurons: leave them out of the file",
         ),
         *of_worms(
             "resampled",
             lines,
             total,
-            verdict=WARN,
             threshold=f"≤ {LINE:g}",
             advice="the roughness of all neurons beats with a period, as interpolation to another frame rate leaves it: take the native frames",
         ),
@@ -208,10 +205,4 @@ def indicator_findings(
             else "a control: never trained on, and a high score there is no activity"
         )
         found.append(Finding("indicator", summary.group, FAIL if inside else WARN, own, "calcium indicator", advice))
-    clean = total - len(found)
-    good = (
-        [Finding("indicator", counted(clean, "worm"), PASS, "none is labelled GFP", "calcium indicator")]
-        if clean
-        else []
-    )
-    return [*shortened("indicator", found), *good]
+    return with_clean("indicator", found, total, "calcium indicator", "none is labelled GFP")
