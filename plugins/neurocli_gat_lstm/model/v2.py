@@ -19,7 +19,7 @@ from torch.nn import functional
 from neurocli_gat_lstm.config import V2Config
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
-from neurocli_gat_lstm.model.attention import SnapshotGATConv
+from neurocli_gat_lstm.model.attention import attention_layers
 
 CHANGE_SCALE = 3.0  # changes are a third as large as levels
 State = tuple[torch.Tensor, torch.Tensor]
@@ -34,11 +34,7 @@ class Correction(nn.Module):
         super().__init__()
         self.names = nn.Parameter(0.1 * torch.randn(names + 1, embedding))
         inputs = 2 + embedding
-        layers, size = [], inputs
-        for width in widths:
-            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
-            size = max(1, width // heads) * heads
-        self.attention = nn.ModuleList(layers)
+        self.attention, size = attention_layers(inputs, widths, heads, edge_features)
         self.lstm = nn.LSTM(inputs + size, hidden, batch_first=True)
         self.dropout = dropout
         self.head = nn.Linear(hidden, 1)

@@ -19,7 +19,7 @@ from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.history import input_count
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
-from neurocli_gat_lstm.model.attention import SnapshotGATConv
+from neurocli_gat_lstm.model.attention import attention_layers
 
 FARTHEST = 6.0
 """Inputs are cut at so many of their root mean squares: one odd frame must not rule a forecast."""
@@ -41,12 +41,8 @@ class DirectCorrection(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        layers, size = [], inputs
-        for width in widths:
-            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
-            size = max(1, width // heads) * heads
-        self.attention = nn.ModuleList(layers)
-        seen = inputs + (size if layers else 0)
+        self.attention, size = attention_layers(inputs, widths, heads, edge_features)
+        seen = inputs + (size if widths else 0)
         self.lstm = nn.LSTM(seen, hidden, batch_first=True)
         self.head = nn.Sequential(
             nn.Linear(hidden + seen, head),
