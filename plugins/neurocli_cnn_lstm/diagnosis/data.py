@@ -93,7 +93,7 @@ def _units(runs: list[dict[str, Any]]) -> list[Finding]:
 
 
 def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
-    found = []
+    findings = []
     for check, key, advice in (
         ("constant-neurons", "constant", "leave these neurons out, or look for a broken channel"),
         ("clipped-neurons", "clipped", "the amplifier or the file clipped these neurons; their peaks are lost"),
@@ -104,8 +104,8 @@ def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
         named = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
         if key == "silent" and not any("silent" in r for r in runs):
             continue
-        found.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
-    return found
+        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
+    return findings
 
 
 def _repeated(runs: list[dict[str, Any]]) -> Finding:
@@ -124,7 +124,7 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
     """A run that stands apart: p of the furthest one among the others, as a draw of the same normal law, times their number."""
-    found = []
+    findings = []
     for what, key, floor in (("rate", "rate", 0.1), ("mean-voltage", "mean", 0.01)):
         values = np.array([r[key] for r in runs if r[key] is not None])
         n = len(values)
@@ -141,10 +141,10 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
             f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {others[worst]:.4g}): "
             "was it made with other parameters? leave it out if so"
         )
-        found.append(
+        findings.append(
             judged(f"run-drift-{what}", "data", float(chances[worst]), warn=FURTHEST_P, advice=advice, low=True)
         )
-    return found
+    return findings
 
 
 def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> list[Finding]:
@@ -155,7 +155,7 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
     free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
     if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
         return [information("published-statistics", "data", "other parameters: not comparable")]
-    found = []
+    findings = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
         off = abs(rate / REFERENCE["rate_hz"] - 1)
@@ -163,9 +163,9 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
             f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
             "look for spikes that are missing or doubled, or simulate again"
         )
-        found.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
+        findings.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
-        found.append(
+        findings.append(
             Finding.graded(
                 "cv-isi",
                 "data",
@@ -181,8 +181,8 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
         "look at the unit and for an offset, or simulate again"
     )
-    found.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
-    return found
+    findings.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
+    return findings
 
 
 def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:

@@ -53,7 +53,7 @@ def _readable(session: Session) -> Finding:
 
 def _of_selections(session: Session, recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
     """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
-    found = []
+    findings = []
     chosen = selection(session, config.data.trials)
     # Where all trials are chosen, one account of them is enough.
     choices = [config.data.trials] if chosen.all() else ["all", config.data.trials]
@@ -61,17 +61,17 @@ def _of_selections(session: Session, recordings: RecordingSet, config: EirnnConf
         subject = "all trials" if chosen.all() else f"{which} trials"
         kept = selection(session, which)
         if kept.any() and any(name in session.labels for name in CONDITION):
-            found.append(condition_finding(session, kept, subject))
+            findings.append(condition_finding(session, kept, subject))
         if not kept.all() and kept.sum() > 1:
-            found.append(reliability_finding(session, session.rates[kept], subject))
+            findings.append(reliability_finding(session, session.rates[kept], subject))
         options = config.model_copy(update={"data": config.data.model_copy(update={"trials": which})})
         try:
             data = SessionData(recordings, options)
         except DataError as error:
-            found.append(Finding.of_error("usable", subject, error, "can be split and fitted"))
+            findings.append(Finding.of_error("usable", subject, error, "can be split and fitted"))
             continue
-        found.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
-        found += reference_findings(data, options, subject)
+        findings.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
+        findings += reference_findings(data, options, subject)
         if which == config.data.trials:
-            found += untrained_findings(data, config)
-    return found
+            findings += untrained_findings(data, config)
+    return findings

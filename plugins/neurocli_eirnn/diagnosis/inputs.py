@@ -110,7 +110,7 @@ def _statistics(session: Session) -> list[Finding]:
     """Per channel: the share of time that it is on; mean and standard deviation of the eye."""
     there = np.isfinite(session.rates).any(axis=2)
     values = np.asarray(session.inputs[there], np.float64)
-    found = []
+    findings = []
     for group, channels in _CHANNEL_GROUPS.items():
         words = []
         for k in channels:
@@ -118,5 +118,5 @@ def _statistics(session: Session) -> list[Finding]:
                 mean, sd = float(np.nanmean(values[:, k])), float(np.nanstd(values[:, k]))
             name = INPUT_NAMES[k].removeprefix("target_")
             words.append(f"{name} {mean:.2f} ± {sd:.2f}" if group == "eye" else f"{name} {mean:.1%}")
-        found.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
-    return found
+        findings.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
+    return findings

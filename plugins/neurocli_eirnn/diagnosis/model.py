@@ -84,7 +84,7 @@ def _as_prediction(data: SessionData, target: Target, rates: NDArray[Any]) -> An
 def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
     target = targets.targets(data, trained.config, "test")[0]
-    found = []
+    findings = []
     limit = ceiling(data)
     prediction = _as_prediction(data, target, rates)
     for smoothing_ms in (0.0, SMOOTHING_MS):
@@ -105,7 +105,7 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
                 "trial to trial that no model of the task can know"
             )
             share = r / best
-            found.append(
+            findings.append(
                 judged(
                     "r-over-ceiling",
                     subject,
@@ -116,10 +116,10 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
                     advice=advice,
                 )
             )
-        found += against
+        findings += against
     if data.split.train:
-        found.append(_gap(data, target, rates))
-    return found
+        findings.append(_gap(data, target, rates))
+    return findings
 
 
 def _against_average(

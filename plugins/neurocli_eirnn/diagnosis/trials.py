@@ -63,12 +63,12 @@ def _durations(session: Session) -> Finding:
 
 
 def _missing_signals(session: Session) -> list[Finding]:
-    found = []
+    findings = []
     for event in SIGNALS:
         missing = int((event_bins(session, event) < 0).sum())
         advice = f"the model cannot know when the {event} was: export these trials again, or leave them out"
-        found.append(of_trials(f"missing-{event}", "inputs", missing, session.trials, advice=advice))
-    return found
+        findings.append(of_trials(f"missing-{event}", "inputs", missing, session.trials, advice=advice))
+    return findings
 
 
 def _duration_against_reward(session: Session) -> Finding:

@@ -153,7 +153,7 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
     odd = [
         name for name, share in shares.items() if (share > LARGEST_SHARE and len(shares) > 1) or share < SMALLEST_SHARE
     ]
-    found = [
+    findings = [
         Finding.graded(
             "gradient-share",
             SUBJECT,
@@ -172,12 +172,12 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
         opposed = cosine < LOWEST_COSINE
         value = f"lowest {cosine:.2f} ({a}, {b})"
         threshold = f"≥ {LOWEST_COSINE:g}"
-        found.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
+        findings.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
     if regular:
         ratio = sum(weighted[name] for name in regular) / total
         advice = "the regulariser, not the data, decides the weights: lower it"
-        found.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
-    return found
+        findings.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
+    return findings
 
 
 def _gradient(term: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:

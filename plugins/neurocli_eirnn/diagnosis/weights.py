@@ -23,12 +23,12 @@ def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -
     weights = network.weights.detach().cpu().numpy().astype(np.float64)
     sign = network.sign.detach().cpu().numpy()
     alpha = np.atleast_1d(network.alpha.detach().cpu().numpy())
-    found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
+    findings = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
     if rolled is not None:
-        found.append(rollout_finding(rolled, subject))
-    found.append(_balance(weights, sign, subject))
+        findings.append(rollout_finding(rolled, subject))
+    findings.append(_balance(weights, sign, subject))
     ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(network, weights, sign, alpha)]
-    return [*found, information("weight-ranges", subject, ", ".join(ranges))]
+    return [*findings, information("weight-ranges", subject, ", ".join(ranges))]
 
 
 def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:

@@ -48,26 +48,26 @@ def forecast_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of forecasts, on the test worms."""
     data, network, config = trained.dataset, trained.network, trained.config
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, GatLstmV3, PlannedFolds))
-    asked = targets.targets(data, config, "test")
-    origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
+    test_targets = targets.targets(data, config, "test")
+    origins = {group: data.frames_of(group, at) for group, at in test_targets[0].origins.items() if len(at)}
     if not origins:
         return []
     horizons = config.evaluate.horizons
     full = {group: forecasts_of(network, data, group, at) for group, at in origins.items()}
-    found = []
+    findings = []
     if not isinstance(network, PlannedFolds):
         linear = {group: _linear(network, data, group, at, horizons) for group, at in origins.items()}
-        found += _correction(data, origins, horizons, full, linear)
-    found += [
+        findings += _correction(data, origins, horizons, full, linear)
+    findings += [
         *_runaway(data, full),
-        *_against_linear(trained, asked, origins, full),
+        *_against_linear(trained, test_targets, origins, full),
     ]
     # Worms that came after the training differ from its worms in more than having been seen.
     folds = len(network.members) // getattr(network, "members_per_fold", 1)
     own = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
     if own and set(data.split.train) <= set(data.worms):
-        found += _train_test_gap(trained, origins, full)
-    return found
+        findings += _train_test_gap(trained, origins, full)
+    return findings
 
 
 def _linear(
@@ -88,7 +88,7 @@ def _correction(
     linear: dict[str, Forecasts],
 ) -> list[Finding]:
     """At each horizon: rms of what the network changes over that of the linear change, and S with and without it."""
-    found = []
+    findings = []
     for h in horizons:
         added = np.sqrt(np.mean([np.square(full[g][h] - linear[g][h]).mean() for g in origins]))
         moved = np.sqrt(np.mean([np.square(linear[g][h] - data.worms[g].z[at]).mean() for g, at in origins.items()]))
@@ -111,8 +111,8 @@ def _correction(
         )
         threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not worse than the linear path's"
         subject = f"{h} step{'s' if h > 1 else ''}, {len(both)} worm{'s' if len(both) > 1 else ''}"
-        found.append(Finding.graded("correction", subject, value, threshold, advice, warn=bad))
-    return found
+        findings.append(Finding.graded("correction", subject, value, threshold, advice, warn=bad))
+    return findings
 
 
 def _words(difference: Paired) -> str:
@@ -135,7 +135,7 @@ def _runaway(data: WormData, full: dict[str, Forecasts]) -> list[Finding]:
 
 
 def _against_linear(
-    trained: TrainedModel, asked: Sequence[Target], origins: dict[str, Any], full: dict[str, Forecasts]
+    trained: TrainedModel, test_targets: Sequence[Target], origins: dict[str, Any], full: dict[str, Forecasts]
 ) -> list[Finding]:
     """S of the model less that of the best linear model, paired by worm, at each horizon."""
     data = trained.dataset
@@ -143,8 +143,8 @@ def _against_linear(
     linear = [one for one in baselines.baselines(data, trained.config) if one.name not in TRIVIAL]
     if not linear or not data.split.train:
         return []
-    found = []
-    for target in asked:
+    findings = []
+    for target in test_targets:
         h = target.horizon_steps
         scores = {}
         for predictor in linear:
@@ -161,8 +161,8 @@ def _against_linear(
         value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
         advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
         subject = f"{target.name}, {best}"
-        found.append(Finding.graded("S-against-linear", subject, value, "not worse", advice, fail=worse))
-    return found
+        findings.append(Finding.graded("S-against-linear", subject, value, "not worse", advice, fail=worse))
+    return findings
 
 
 def _skill_of(target: Target, group: str, prediction: Array) -> float:

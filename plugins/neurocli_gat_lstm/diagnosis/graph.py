@@ -31,17 +31,17 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
     except DataError as error:
         return [Finding.of_error("connectome", str(model.connectome), error, "can be read")]
     known = set(connectome.neurons)
-    found = [
+    findings = [
         *shortened("neurons", [_neurons(summary, known, within[summary.group]) for summary in summaries]),
         *_unmatched(summaries, known, connectome.name),
     ]
     if not names:
         return [
-            *found,
+            *findings,
             Finding("coverage", "graph", WARN, "no neuron is identified", "≥ 1", "without names there are no edges"),
         ]
     recorded = len(known & set(names))
-    found.append(
+    findings.append(
         Finding(
             "coverage",
             "graph",
@@ -51,7 +51,7 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
             "–",
         )
     )
-    return [*found, _isolated(wiring, edges, model.graph)]
+    return [*findings, _isolated(wiring, edges, model.graph)]
 
 
 def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -> int:
@@ -81,15 +81,15 @@ def _neurons(summary: Summary, known: set[str], edges: int) -> Finding:
 
 def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -> list[Finding]:
     advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
-    found = []
+    findings = []
     for summary in summaries:
         missing = [name for name in summary.identified if name not in known]
         if missing:
             share = len(missing) / len(summary.identified)
             value = f"{len(missing)} of {len(summary.identified)} ({share:.1%}): {', '.join(missing)}"
             verdict = FAIL if share > UNMATCHED_FAIL else WARN
-            found.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
-    return with_clean("unmatched-names", found, len(summaries), "none")
+            findings.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
+    return with_clean("unmatched-names", findings, len(summaries), "none")
 
 
 def _isolated(wiring: Any, edges: int, kind: str) -> Finding:

@@ -35,17 +35,22 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of a trained model, beyond those of any model; those of the network where it is this family's own."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData)
-    found = [*split_findings(data), *edge_findings(data, trained.config)]
+    findings = [*split_findings(data), *edge_findings(data, trained.config)]
     if not isinstance(network, (GatLstm, GatLstmV3, PlannedFolds)):
-        return found
+        return findings
     was_training = network.training
     network.eval()
     try:
         if isinstance(network, GatLstmV3):
             assert isinstance(data, DirectWormData)
-            return [*found, *direct_findings(network, data), *gradient_findings(trained), *forecast_findings(trained)]
+            return [
+                *findings,
+                *direct_findings(network, data),
+                *gradient_findings(trained),
+                *forecast_findings(trained),
+            ]
         return [
-            *found,
+            *findings,
             *path_findings(trained),
             *forecast_findings(trained),
             *_dead_units(trained),

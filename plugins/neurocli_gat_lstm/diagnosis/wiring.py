@@ -118,7 +118,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
     subject = f"{len(every)} worm{'s' if len(every) > 1 else ''}"
     differences = [paths.path_differences(one) for one in every]
     future = [paths.change_from_future(one) for one in every]
-    found = [
+    findings = [
         judged(
             "paths-agree",
             f"{name} against per step, {subject}",
@@ -128,7 +128,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
         )
         for name in ("batched", "cached")
     ]
-    found += [
+    findings += [
         judged(
             "causality",
             f"{name}, {subject}",
@@ -138,7 +138,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
         )
         for name in ("batched", "cached")
     ]
-    return [*found, *_locality(every, subject)]
+    return [*findings, *_locality(every, subject)]
 
 
 def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Finding]:
@@ -146,12 +146,12 @@ def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Findin
     rows: list[tuple[str, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]] = []
     layers = len(every[0].layers)
     reached = [paths.reach(one.graph, len(one.worm.names), layers) for one in every]
-    near = [found | one.beyond for found, one in zip(reached, every, strict=True)]
+    near = [within | seen.beyond for within, seen in zip(reached, every, strict=True)]
     for name, form in (("attention, batched", False), ("attention, per step", True)):
         moved = [paths.moved_features(one, message_passing=form) for one in every]
         rows.append((name, list(zip(moved, reached, strict=True))))
     rows.append(("next step", list(zip([paths.moved_forecasts(one) for one in every], near, strict=True))))
-    found = []
+    findings = []
     for name, pairs in rows:
         outside = sum(int((moved & ~allowed).sum()) for moved, allowed in pairs)
         inside = sum(int((moved & allowed & ~np.eye(len(moved), dtype=bool)).sum()) for moved, allowed in pairs)
@@ -164,7 +164,7 @@ def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Findin
             else "some edges carry nothing: their attention is 0 in float32"
         )
         value = f"{outside} outside; {inside} of {total} pairs within reach move"
-        found.append(
+        findings.append(
             Finding.graded("locality", f"{name}, {subject}", value, "0 outside", advice, warn=silent, fail=outside)
         )
-    return found
+    return findings

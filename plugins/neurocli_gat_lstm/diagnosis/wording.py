@@ -29,10 +29,10 @@ def per_worm(
         for group, value in values.items()
     }
     good = [float(values[group]) for group, finding in every.items() if finding.verdict == PASS]
-    found = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
+    findings = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
     if good:
         threshold = next(iter(every.values())).threshold
-        found.append(
+        findings.append(
             Finding(
                 check,
                 counted(len(good), "worm"),
@@ -41,7 +41,7 @@ def per_worm(
                 threshold,
             )
         )
-    return found
+    return findings
 
 
 def of_worms(

@@ -51,10 +51,10 @@ def stretch(worm: WormSeries, columns: list[int], seconds: float = SECONDS) -> t
 
 
 def prediction_traces(
-    data: WormData, asked: list[Target], predictions: dict[str, Prediction], names: list[str], figures: Path
+    data: WormData, test_targets: list[Target], predictions: dict[str, Prediction], names: list[str], figures: Path
 ) -> list[Exhibit]:
     """Recorded traces, the forecasts that were scored at a near and a far horizon, and rollouts from a few origins."""
-    group = shown_worm(data, asked[0].groups)
+    group = shown_worm(data, test_targets[0].groups)
     worm = data.worms[group]
     columns = shown_neurons(worm)
     if not columns:
@@ -62,13 +62,13 @@ def prediction_traces(
     first, last = stretch(worm, columns)
     place = {name: k for k, name in enumerate(names)}
     channel = [place[worm.names[k]] for k in columns]
-    near, far = asked[0], _tenth(asked)
-    origins = data.frames_of(group, asked[0].origins[group])
-    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in asked}
+    near, far = test_targets[0], _tenth(test_targets)
+    origins = data.frames_of(group, test_targets[0].origins[group])
+    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in test_targets}
     z = worm.scored(worm.signal)
     path = figures / "traces.png"
     seconds = worm.dt_ms / 1e3
-    ordered = sorted(asked, key=lambda q: q.horizon_steps)
+    ordered = sorted(test_targets, key=lambda q: q.horizon_steps)
     handles = [
         (NEAR, f"forecast {near.name} before"),
         (FAR, f"forecast {far.name} before"),
@@ -88,17 +88,19 @@ def prediction_traces(
     rows: list[list[Any]] = []
     for column, c in zip(columns, channel, strict=True):
         row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
-        for target in asked:
+        for target in test_targets:
             row.append(finite_or_none(_skill(target, predictions[target.name], group, c)))
         rows.append(row)
     unit = data.recordings[group].unit or "a.u."
-    table = Table(["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in asked)], rows, f"worm {group}")
+    table = Table(
+        ["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in test_targets)], rows, f"worm {group}"
+    )
     return [Exhibit("traces", "Traces of six neurons", table, path, {"worm": group, "neurons": [r[0] for r in rows]})]
 
 
-def _tenth(asked: list[Target]) -> Target:
+def _tenth(test_targets: list[Target]) -> Target:
     """The target nearest to ten steps ahead."""
-    return min(asked, key=lambda q: abs(q.horizon_steps - 10))
+    return min(test_targets, key=lambda q: abs(q.horizon_steps - 10))
 
 
 def _skill(target: Target, prediction: Prediction, group: str, channel: int) -> float:
