@@ -68,6 +68,16 @@ class TrainConfig(Section):
     threads: int = Field(1, ge=1, le=256, description="CPU threads; one is fastest for the small models here")
 
 
+class SplitSection(Section):
+    """How independent groups (runs, worms, simulations) are dealt out; families add what else their data can be asked for."""
+
+    split_seed: int = Field(
+        0, ge=0, description="which groups are held out; apart from train.seed, so that seeds compare"
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="share of the groups that choose the epoch")
+    test: float = Field(0.15, gt=0, lt=1, description="share of the groups that are scored")
+
+
 class EvaluateSection(Section):
     """What a score is held against, the same for every family; families add what they score."""
 

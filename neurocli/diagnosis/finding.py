@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from neurocli.errors import NeuroError
+
 PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
 
 
@@ -26,6 +28,29 @@ class Finding:
     def __post_init__(self) -> None:
         if self.verdict != PASS and not self.advice:
             raise ValueError(f"{self.check}: {self.verdict} without advice")
+
+    @classmethod
+    def graded(
+        cls,
+        check: str,
+        subject: str,
+        value: Any,
+        threshold: Any,
+        advice: str,
+        *,
+        warn: object = False,
+        fail: object = False,
+    ) -> Finding:
+        """FAIL where `fail` is true, else WARN where `warn` is, else PASS, which goes without the advice."""
+        verdict = FAIL if fail else WARN if warn else PASS
+        return cls(check, subject, verdict, value, threshold, "" if verdict == PASS else advice)
+
+    @classmethod
+    def of_error(cls, check: str, subject: str, error: NeuroError, threshold: Any) -> Finding:
+        """FAIL with what an error says, and its hint as the advice."""
+        return cls(
+            check, subject, FAIL, error.message, threshold, error.hint or "repair the recordings, and diagnose again"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,7 +74,9 @@ def judged(
     def beyond(limit: float | None) -> bool:
         return limit is not None and (value < limit if low else value > limit)
 
-    verdict = FAIL if value != value or beyond(fail) else WARN if beyond(warn) else PASS
     sign = "≥" if low else "≤"
     limit = next(limit for limit in (warn, fail) if limit is not None)
-    return Finding(check, subject, verdict, value, f"{sign} {limit:g}", "" if verdict == PASS else advice)
+    threshold = f"{sign} {limit:g}"
+    return Finding.graded(
+        check, subject, value, threshold, advice, warn=beyond(warn), fail=value != value or beyond(fail)
+    )

@@ -50,13 +50,13 @@ def check_history(history: list[dict[str, float]], *, validation_is_loss: bool =
         ]
     bad = sorted({key for row in history for key, value in row.items() if _is_watched(key) and not _finite(value)})
     findings = [
-        Finding(
+        Finding.graded(
             "finite-loss",
             "training",
-            FAIL if bad else PASS,
             ", ".join(bad) if bad else "all finite",
             "all finite",
-            "lower train.learning_rate, or set train.gradient_clip" if bad else "",
+            "lower train.learning_rate, or set train.gradient_clip",
+            fail=bad,
         )
     ]
     rows = [row for row in history if _finite(row.get("validation_loss"))]
@@ -80,13 +80,13 @@ def _converged(rows: list[dict[str, float]], best: int) -> Finding:
     earlier = rows[max(0, len(rows) - 1 - max(1, len(rows) // 10))]["validation_loss"]
     falling = (earlier - rows[best]["validation_loss"]) / max(abs(earlier), 1e-12)
     still = len(rows) == 1 or (last and falling > STILL_FALLING)
-    return Finding(
+    return Finding.graded(
         "converged",
         "training",
-        WARN if still else PASS,
         f"best epoch {best + 1} of {len(rows)}",
         f"loss falls < {STILL_FALLING:.0%} at the end",
-        "train for more epochs (train.epochs): the validation loss was still falling" if still else "",
+        "train for more epochs (train.epochs): the validation loss was still falling",
+        warn=still,
     )
 
 
@@ -97,16 +97,8 @@ def check_weights(trained: TrainedModel) -> list[Finding]:
         for name, value in trained.network.state_dict().items()
         if value.is_floating_point() and not bool(value.isfinite().all())
     ]
-    return [
-        Finding(
-            "finite-weights",
-            "model",
-            FAIL if bad else PASS,
-            len(bad),
-            "0",
-            f"{bad[0]} is not finite: train again" if bad else "",
-        )
-    ]
+    advice = f"{bad[0]} is not finite: train again" if bad else ""
+    return [Finding.graded("finite-weights", "model", len(bad), "0", advice, fail=bad)]
 
 
 def check_split(trained: TrainedModel) -> list[Finding]:
@@ -114,13 +106,13 @@ def check_split(trained: TrainedModel) -> list[Finding]:
     split = trained.dataset.split
     n = len(split.test)
     return [
-        Finding(
+        Finding.graded(
             "split",
             "data",
-            FAIL if split.leaky else PASS,
             split.protocol,
             "by group",
-            "test data are seen in training: scores of this run mean nothing for new recordings" if split.leaky else "",
+            "test data are seen in training: scores of this run mean nothing for new recordings",
+            fail=split.leaky,
         ),
         judged(
             "test-groups",
@@ -165,15 +157,13 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
     if evaluation.suspicious is not None and model is not None:
         suspected = evaluation.suspected_leak
         findings.append(
-            Finding(
+            Finding.graded(
                 "suspicious-score",
                 "test",
-                FAIL if suspected else PASS,
                 model,
                 f"{'≤' if metric['higher'] else '≥'} {evaluation.suspicious:.4g}",
-                "leak suspected: look for test data in training (same seed twice, overlapping windows)"
-                if suspected
-                else "",
+                "leak suspected: look for test data in training (same seed twice, overlapping windows)",
+                fail=suspected,
             )
         )
     return findings
@@ -182,13 +172,13 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
 def _ceiling(skill: dict[str, Any], higher: bool) -> Finding:
     """The ceiling lies above the best baseline: no baseline can be better than what a perfect model reaches."""
     above = skill["ceiling"] > skill["baseline"] if higher else skill["ceiling"] < skill["baseline"]
-    return Finding(
+    return Finding.graded(
         "ceiling-above-baselines",
         "test",
-        PASS if above else WARN,
         skill["ceiling"],
         f"{'>' if higher else '<'} {skill['baseline']:.4g} ({skill['best_baseline']})",
-        "" if above else "these test groups are too few or too noisy for this ceiling: bring more, and do not quote it",
+        "these test groups are too few or too noisy for this ceiling: bring more, and do not quote it",
+        warn=not above,
     )
 
 

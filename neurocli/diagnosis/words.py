@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from neurocli.diagnosis.finding import PASS, Finding
+from neurocli.diagnosis.finding import PASS, WARN, Finding
 
 _LONGEST = 8
 
 
 def listed(items: Iterable[str], what: str = "") -> str:
     """`a, b, c +2 more`: the first few of a list, empty for none; `what` goes before it."""
-    found = list(items)
-    if not found:
+    named = list(items)
+    if not named:
         return ""
-    more = f" +{len(found) - _LONGEST} more" if len(found) > _LONGEST else ""
-    return f"{what} {', '.join(found[:_LONGEST])}{more}".strip()
+    more = f" +{len(named) - _LONGEST} more" if len(named) > _LONGEST else ""
+    return f"{what} {', '.join(named[:_LONGEST])}{more}".strip()
 
 
 def counted(number: int, what: str) -> str:
@@ -38,14 +38,15 @@ def information(check: str, subject: str, value: Any) -> Finding:
 def unless_none(
     check: str,
     subject: str,
-    found: str,
+    bad: str | Iterable[str],
     *,
-    verdict: str,
+    verdict: str = WARN,
     threshold: Any = "none",
     advice: str = "",
     clean: str = "none",
 ) -> Finding:
-    """PASS where nothing was found; otherwise `verdict` with what was found."""
-    if not found:
+    """PASS where nothing is bad; otherwise `verdict` with what is, in words or as a list of groups, neurons, units."""
+    text = bad if isinstance(bad, str) else listed(bad)
+    if not text:
         return Finding(check, subject, PASS, clean, threshold)
-    return Finding(check, subject, verdict, found, threshold, advice)
+    return Finding(check, subject, verdict, text, threshold, advice)

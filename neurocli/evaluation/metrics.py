@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Link = Literal["identity", "log", "log1m", "percent", "logit", "fisher"]
+Values = NDArray[Any]
+"""[time, channel]"""
+Mask = NDArray[np.bool_] | None
+"""Which values are scored, broadcasts against them; None: all."""
+Sums = NDArray[np.float64]
+"""Statistics [channel, k], or what is made of them."""
 
 
-def known_targets(target: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def known_targets(target: Values, mask: Mask) -> NDArray[np.bool_]:
     """Which targets [time, channel] are scored: those that are numbers and that the mask, which broadcasts, lets through."""
     known = np.isfinite(target)
     return known if mask is None else known & np.broadcast_to(mask, target.shape)
+
+
+def summed(columns: Iterable[Values]) -> Sums:
+    """Statistics [channel, k] of k columns [time, channel]."""
+    return np.stack([np.asarray(column.sum(0), np.float64) for column in columns], axis=-1)
+
+
+def ratio(one: Sums, other: Sums) -> Sums:
+    """one / other; NaN where the other is not above 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(other > 0, one / other, np.nan)
 
 
 class Metric(ABC):
@@ -36,12 +54,7 @@ class Metric(ABC):
     link: Link = "identity"
 
     @abstractmethod
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         """Statistics [channel, k] of one group; arrays are [time, channel], `mask` broadcasts against them."""
 
     @abstractmethod
@@ -62,24 +75,36 @@ class Metric(ABC):
         return self.value(statistics[:, None, :])
 
 
-class _Scaled(Metric):
+class OfSums(Metric):
+    """A score of sums over groups and channels."""
+
+    @abstractmethod
+    def of_sums(self, sums: Sums) -> Sums:
+        """Scores [...] of sums [k, ...], one for each statistic; NaN where there is nothing to score."""
+
+    def value(self, statistics: Sums) -> Sums:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.of_sums(np.moveaxis(statistics.sum(-2), -1, 0))
+
+
+class _Scaled(OfSums):
     """Errors in a unit: the recording's own, or z-scores when `sd` and `mean` of the training groups are given."""
 
-    def __init__(self, unit: str, mean: NDArray[Any] | None = None, sd: NDArray[Any] | None = None) -> None:
+    def __init__(self, unit: str, mean: Values | None = None, sd: Values | None = None) -> None:
         self.unit = unit
         self._mean, self._sd = mean, sd
 
-    def _scaled(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def _scaled(self, values: Values) -> NDArray[np.float64]:
         values = np.asarray(values, np.float64)
         return values if self._sd is None else (values - self._mean) / self._sd
 
-    def statistics(self, target, prediction, mask=None):
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
+        """[channel, 5]: number of targets, sums of target, its square, squared and absolute error."""
         y = self._scaled(target)
         error = self._scaled(prediction) - y
         valid = known_targets(y, mask)
         y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
-        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), (error**2).sum(0), np.abs(error).sum(0))
-        return np.stack([np.asarray(c, np.float64) for c in columns], axis=-1)
+        return summed((valid, y, y**2, error**2, np.abs(error)))
 
 
 class R2(_Scaled):
@@ -88,11 +113,10 @@ class R2(_Scaled):
     name = "R2"
     link = "log1m"
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, y, y2, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sst = y2 - y**2 / n
-            return np.where((n > 1) & (sst > 0), 1 - sse / sst, np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        n, y, y2, sse, _ = sums
+        sst = y2 - y**2 / n
+        return np.where((n > 1) & (sst > 0), 1 - sse / sst, np.nan)
 
 
 class RMSE(_Scaled):
@@ -102,10 +126,9 @@ class RMSE(_Scaled):
     higher = False
     link = "log"
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, _, _, sse, _ = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(np.where(n > 0, sse / n, np.nan))
+    def of_sums(self, sums: Sums) -> Sums:
+        n, _, _, sse, _ = sums
+        return np.sqrt(ratio(sse, n))
 
 
 class MAE(_Scaled):
@@ -115,7 +138,6 @@ class MAE(_Scaled):
     higher = False
     link = "log"
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, _, _, _, absolute = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(n > 0, absolute / n, np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        n, _, _, _, absolute = sums
+        return ratio(absolute, n)

@@ -4,7 +4,7 @@ from neurocli.recordings.dataset import Batch, Dataset
 from neurocli.recordings.normalisation import Normalisation
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli.recordings.split import Split, leave_one_out, split_by_group
+from neurocli.recordings.split import Split, leave_one_out, split_by_group, split_by_options
 
 __all__ = [
     "Batch",
@@ -16,4 +16,5 @@ __all__ = [
     "Split",
     "leave_one_out",
     "split_by_group",
+    "split_by_options",
 ]

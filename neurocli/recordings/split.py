@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurocli.errors import DataError, LeakError
+
+if TYPE_CHECKING:
+    from neurocli.config import SplitSection
 
 PARTS = ("train", "validation", "test")
 NEW_DATA = "new data"
@@ -116,3 +119,8 @@ def split_by_group(
     parts = np.split(order, [n - n_validation - n_test, n - n_test])
     train, held, tested = (tuple(groups[i] for i in sorted(part)) for part in parts)
     return Split(train, held, tested)
+
+
+def split_by_options(groups: Sequence[str], options: SplitSection) -> Split:
+    """`split_by_group` as a configuration says."""
+    return split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)

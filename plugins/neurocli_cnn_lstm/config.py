@@ -6,21 +6,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, SplitSection, TrainConfig
 
 
-class DataConfig(Section):
+class DataConfig(SplitSection):
     """How recordings become training data."""
 
     split: Literal["by-run", "published"] = Field(
         "by-run",
         description="by-run: whole runs; published: shuffled overlapping windows over joined runs, which leaks",
     )
-    split_seed: int = Field(
-        0, ge=0, description="which runs are held out; apart from train.seed, so that seeds compare"
-    )
-    validation: float = Field(0.15, gt=0, lt=1, description="share of runs that choose the epoch")
-    test: float = Field(0.15, gt=0, lt=1, description="share of runs that are scored")
     burn_in_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
     noise_mv: float = Field(
         0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)"

@@ -108,14 +108,7 @@ class CnnLstmV1(_CnnLstm):
         return VoltageData(recordings, config, config.model.window, config.stride, split)
 
     def build(self, config: V1Config, spec: dict[str, Any]) -> nn.Module:
-        layout = config.model
-        return PublishedCnnLstm(
-            num_neurons=spec["num_channels"],
-            window=layout.window,
-            lstm_hidden=layout.lstm_hidden,
-            cnn_dropout=layout.cnn_dropout,
-            lstm_dropout=layout.lstm_dropout,
-        )
+        return PublishedCnnLstm(spec["num_channels"], config.model)
 
     def loss(self, network: nn.Module, batch: Batch, config: V1Config) -> LossTerms:
         return LossTerms({"squared_error": nn.functional.mse_loss(network(batch["v"][:, :-1]), batch["v"][:, -1])})
@@ -136,17 +129,7 @@ class CnnLstmV2(_CnnLstm):
         return VoltageData(recordings, config, config.model.window + config.model.burn_in, stride, split)
 
     def build(self, config: V2Config, spec: dict[str, Any]) -> nn.Module:
-        layout = config.model
-        return StructuredCnnLstm(
-            spec["num_channels"],
-            reset_z=spec["reset_z"],
-            arrival_channels=layout.arrival_channels,
-            gate_hidden=layout.gate_hidden,
-            conv_channels=layout.conv_channels,
-            lstm_hidden=layout.lstm_hidden,
-            head_hidden=layout.head_hidden,
-            pooled_synapses=layout.synapses == "senders",
-        )
+        return StructuredCnnLstm(spec["num_channels"], config.model, reset_z=spec["reset_z"])
 
     def prepare(self, network: nn.Module, data: Any, config: V2Config) -> None:
         assert isinstance(network, StructuredCnnLstm)

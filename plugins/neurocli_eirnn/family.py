@@ -24,11 +24,11 @@ from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.evaluation import baselines, metrics, targets
 from neurocli_eirnn.evaluation.ceiling import ceiling
 from neurocli_eirnn.evaluation.rates import fitted_numbers
-from neurocli_eirnn.model import loss_v1
-from neurocli_eirnn.model.loss_v2 import loss_terms, poisson
+from neurocli_eirnn.model import loss_v1, versions
+from neurocli_eirnn.model.loss_v2 import poisson
 from neurocli_eirnn.model.published_faults import published_faults
-from neurocli_eirnn.model.v1 import PublishedEiRnn, build_v1
-from neurocli_eirnn.model.v2 import DaleRnn, build_v2
+from neurocli_eirnn.model.v1 import PublishedEiRnn
+from neurocli_eirnn.model.v2 import DaleRnn
 
 
 def protocol_notes(data: SessionData, config: EirnnConfig) -> list[str]:
@@ -58,6 +58,12 @@ class _Eirnn(ModelFamily):
 
     def adapt(self, recordings: RecordingSet, config: EirnnConfig, split: Split | None = None) -> SessionData:
         return SessionData(recordings, config, split)
+
+    def build(self, config: EirnnConfig, spec: dict[str, Any]) -> nn.Module:
+        return versions.build(config, spec)
+
+    def loss(self, network: nn.Module, batch: Batch, config: EirnnConfig) -> LossTerms:
+        return versions.loss_of(network, batch, config)
 
     def targets(self, data: Any, config: EirnnConfig, part: str = "test") -> list[Target]:
         return targets.targets(data, config, part)
@@ -142,18 +148,12 @@ class EirnnV1(_Eirnn):
 
     Config = V1Config
 
-    def build(self, config: V1Config, spec: dict[str, Any]) -> nn.Module:
-        return build_v1(config, spec)
-
-    def loss(self, network: nn.Module, batch: Batch, config: V1Config) -> LossTerms:
-        assert isinstance(network, PublishedEiRnn)
-        return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
-
     def validation_loss(self, network: nn.Module, batch: Batch, config: V1Config) -> torch.Tensor:
         assert isinstance(network, PublishedEiRnn)
         return loss_v1.validation(network, batch, config.loss)
 
-    def notes(self, data: Any, config: Any) -> Sequence[str]:
+    def notes(self, data: Any, config: EirnnConfig) -> Sequence[str]:
+        assert isinstance(config, V1Config)
         return [*super().notes(data, config), *published_faults(data, config)]
 
 
@@ -161,9 +161,6 @@ class EirnnV2(_Eirnn):
     """Ours: every neuron on a unit of its own type, hidden units, gains per neuron; see model_v2 and loss_v2."""
 
     Config = V2Config
-
-    def build(self, config: V2Config, spec: dict[str, Any]) -> nn.Module:
-        return build_v2(config, spec)
 
     def prepare(self, network: nn.Module, data: Any, config: V2Config) -> None:
         """Fit the linear path to the training trials, once for all runs on them."""
@@ -180,10 +177,6 @@ class EirnnV2(_Eirnn):
             {"params": [p for name, p in named.items() if name in weights], "weight_decay": config.train.weight_decay},
             {"params": [p for name, p in named.items() if name not in weights], "weight_decay": 0.0},
         ]
-
-    def loss(self, network: nn.Module, batch: Batch, config: V2Config) -> LossTerms:
-        assert isinstance(network, DaleRnn)
-        return LossTerms(loss_terms(network.network_rates(batch["inputs"]), batch, config.loss, network.bin_ms))
 
     def validation_loss(self, network: nn.Module, batch: Batch, config: V2Config) -> torch.Tensor:
         """Likelihood of the single trials: with few validation trials, less noisy than a correlation of their mean.

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, SplitSection, TrainConfig
 
 Time = Annotated[float, Field(ge=0)]
 
 
-class DataConfig(Section):
+class DataConfig(SplitSection):
     """Which windows or spoken digits are drawn, and how simulations or utterances are split."""
 
     kind: Literal["any", "neuronio", "shd"] = Field("any", description="the data that these options are made for")
@@ -25,9 +25,6 @@ class DataConfig(Section):
     )
     per_simulation: int = Field(4, ge=1, description="windows of each simulation in one pass")
     pool: int | None = Field(256, ge=1, description="simulations in memory at a time; unset: all")
-    split_seed: int = Field(0, ge=0, description="which are held out; apart from train.seed, so that seeds compare")
-    validation: float = Field(0.15, gt=0, lt=1, description="share that chooses the epoch")
-    test: float = Field(0.15, gt=0, lt=1, description="share that is scored")
     bin_ms: int = Field(10, ge=1, le=100, description="spoken digits: length of a step")
     masked: float = Field(
         0.5, ge=0, lt=1, description="spoken digits: share of the input left out in training, drawn anew for each batch"

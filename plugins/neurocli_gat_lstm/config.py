@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from neurocli.config import EvaluateSection, FamilyConfig, Section, TrainConfig
+from neurocli.config import EvaluateSection, FamilyConfig, Section, SplitSection, TrainConfig
 
 
-class DataConfig(Section):
+class DataConfig(SplitSection):
     """Which worms and neurons are used, at which frame rate, and how worms are split."""
 
     sources: list[str] = Field([], description="laboratories whose worms are used; empty: all")
@@ -37,11 +37,6 @@ class DataConfig(Section):
     split: Literal["auto", "leave-one-out", "by-worm"] = Field(
         "auto", description="auto: leave one worm out where there are fewer than ten, else by worm"
     )
-    split_seed: int = Field(
-        0, ge=0, description="which worms are held out; apart from train.seed, so that seeds compare"
-    )
-    validation: float = Field(0.15, gt=0, lt=1, description="share of worms that choose the epoch")
-    test: float = Field(0.15, gt=0, lt=1, description="share of worms that are scored, where split by worm")
 
 
 class GraphConfig(Section):
@@ -71,7 +66,15 @@ class EvaluateConfig(EvaluateSection):
     )
 
 
-class V2Model(GraphConfig):
+class CorrectionConfig(GraphConfig):
+    """Of networks that correct a linear path."""
+
+    lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
+    heads: int = Field(2, ge=1, description="attention heads of each layer")
+    members: int = Field(1, ge=1, description="networks per fold whose forecasts are averaged")
+
+
+class V2Model(CorrectionConfig):
     """Widths of the network, and the linear path that it corrects."""
 
     linear: Literal["edges", "own", "none"] = Field(
@@ -85,13 +88,10 @@ class V2Model(GraphConfig):
         description="how many edges the linear path follows within a frame: graded synapses pass a signal on in less than the"
         " 0.3 s that a frame takes",
     )
-    lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
     embedding: int = Field(8, ge=0, description="numbers that are learned for every identified neuron")
     attention: list[int] = Field([16], description="width of each graph-attention layer, heads together")
-    heads: int = Field(2, ge=1, description="attention heads of each layer")
     hidden: int = Field(16, ge=1, description="units of the LSTM, shared by all neurons")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden values left out in training")
-    members: int = Field(1, ge=1, description="networks per fold whose forecasts are averaged")
 
 
 class V2Loss(Section):

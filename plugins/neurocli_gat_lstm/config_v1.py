@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,12 @@ class V1Model(GraphConfig):
 
     learned_skips: bool = Field(False, description="a learned linear map around each attention layer")
 
+    # One network a fold, and no linear path that it corrects: no options, as they are for the other models.
+    linear: ClassVar[Literal["none"]] = "none"
+    hops: ClassVar[int] = 0
+    lags: ClassVar[int] = 2
+    members: ClassVar[int] = 1
+
 
 class V1Loss(Section):
     """Mean squared error of the next frame, in z-scores."""
@@ -25,6 +31,9 @@ class V1Loss(Section):
         description="every: after each frame of a window, which costs as much as the last alone; last: as published",
     )
     burn_in: int = Field(10, ge=0, description="first frames of a window that are not scored, where every frame is")
+    rollout: ClassVar[int] = 0
+    neuron_dropout: ClassVar[float] = 0.0
+    name_dropout: ClassVar[float] = 0.0
 
 
 class V1Config(FamilyConfig):

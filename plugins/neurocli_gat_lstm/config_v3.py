@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from neurocli.config import FamilyConfig, Section, TrainConfig
-from neurocli_gat_lstm.config import DataConfig, EvaluateConfig, GraphConfig
+from neurocli_gat_lstm.config import CorrectionConfig, DataConfig, EvaluateConfig, V2Config
 
 
-class V3Model(GraphConfig):
+class V3Model(CorrectionConfig):
     """Widths of the network, what it sees, and the linear paths that it corrects."""
 
     linear: Literal["all", "edges", "own"] = Field(
@@ -21,12 +21,10 @@ class V3Model(GraphConfig):
     hops: int = Field(
         2, ge=1, description="how many edges the linear path follows within a frame, where it follows edges"
     )
-    lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
     look_back: list[Annotated[int, Field(ge=1)]] = Field(
         [1, 2, 4, 8, 16, 32], min_length=1, description="changes that the network sees: since so many frames ago"
     )
     attention: list[int] = Field([16], description="width of each graph-attention layer, heads together; empty: none")
-    heads: int = Field(2, ge=1, description="attention heads of each layer")
     hidden: int = Field(24, ge=1, description="units of the LSTM, shared by all neurons")
     head: int = Field(32, ge=1, description="units of each of the two layers after the LSTM")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of the first of these that are left out in training")
@@ -38,6 +36,9 @@ class V3Loss(Section):
 
     warm_up: int = Field(16, ge=0, description="frames that the LSTM sees before its first forecast")
     chunk: int = Field(24, ge=1, description="frames of a chunk after which forecasts are made")
+    rollout: ClassVar[int] = 0
+    neuron_dropout: ClassVar[float] = 0.0
+    name_dropout: ClassVar[float] = 0.0
 
 
 class V3Config(FamilyConfig):
@@ -46,14 +47,5 @@ class V3Config(FamilyConfig):
     data: DataConfig = DataConfig()
     model: V3Model = V3Model()
     loss: V3Loss = V3Loss()
-    train: TrainConfig = TrainConfig(
-        epochs=8,
-        batch_size=8,
-        optimizer="adamw",
-        learning_rate=3e-3,
-        weight_decay=1e-2,
-        schedule="cosine",
-        warmup=0.1,
-        gradient_clip=1.0,
-    )
+    train: TrainConfig = V2Config().train.model_copy(update={"epochs": 8})
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.diagnosis import Finding
@@ -30,50 +27,39 @@ from neurocli_gat_lstm.evaluation import baselines, metrics, targets
 from neurocli_gat_lstm.graph.graph import KINDS
 from neurocli_gat_lstm.model import folds_v1
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds, build_v1
-from neurocli_gat_lstm.model.forecasts_v2 import corrected
-from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts
+from neurocli_gat_lstm.model.forecasts import fits, forecasts_of
 from neurocli_gat_lstm.model.loss_v2 import loss_terms
 from neurocli_gat_lstm.model.loss_v3 import loss_terms as loss_terms_v3
 from neurocli_gat_lstm.model.v2 import GatLstm, build_v2
 from neurocli_gat_lstm.model.v3 import GatLstmV3, build_v3
-
-Array = NDArray[np.int64]
 
 
 class _GatLstm(ModelFamily):
     """What all models share: worms, targets, metrics, references, checks of the data."""
 
     fixed_by_training = ("evaluate.horizons",)
+    dataset: ClassVar[type[WormData]] = WormData
 
     def adapt(self, recordings: RecordingSet, config: GatLstmConfig, split: Split | None = None) -> WormData:
-        return WormData(recordings, config, split)
+        return self.dataset(recordings, config, split)
 
     def targets(self, data: Any, config: GatLstmConfig, part: str = "test") -> list[Target]:
         return targets.targets(data, config, part)
 
-    @abstractmethod
-    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        """What each network of a fold says of a worm: horizon → [origin, neuron], in the units of the origins (frames)."""
-
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         """The mean over the networks of all folds that have not seen a worm."""
-        data = trained.dataset
+        data, network = trained.dataset, trained.network
         assert isinstance(data, WormData)
-        if not self.fits(trained.network, data):
+        if not fits(network, data):
             raise DataError(
                 "the run's own worms are needed to know which neurons its numbers belong to",
                 where="--data",
                 hint="bring the files back that the run was trained on",
             )
-        known = data.forecasts_by(trained.network)
-        predictions = {}
-        for group, origins in target.origins.items():
-            key = (group, len(origins))
-            if key not in known:
-                at = data.frames_of(group, origins)
-                each = [one for fold in data.folds_for(group) for one in self.forecasts(trained, group, fold, at)]
-                known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in each[0]}
-            predictions[group] = known[key][target.horizon_steps]
+        predictions = {
+            group: forecasts_of(network, data, group, data.frames_of(group, origins))[target.horizon_steps]
+            for group, origins in target.origins.items()
+        }
         return targets.as_prediction(data, target, predictions)
 
     def cost(self, trained: TrainedModel) -> Cost:
@@ -84,10 +70,6 @@ class _GatLstm(ModelFamily):
         folds, horizons, _, lags = trained.network.own.shape
         linear = folds * horizons * (len(data.names) * lags + 2 * int(data.linear_pairs.sum()))
         return Cost(cost.cpu_s, (cost.parameters or 0) + linear)
-
-    @abstractmethod
-    def fits(self, network: nn.Module, data: WormData) -> bool:
-        """Whether a module was built for the names and folds of these data."""
 
     def metrics(self, data: Any, config: GatLstmConfig) -> list[Metric]:
         z = targets.Z
@@ -160,16 +142,6 @@ class GatLstmV1(_GatLstm):
         assert isinstance(network, PlannedFolds)
         return LossTerms(folds_v1.loss_terms(network, batch, config.loss))
 
-    def fits(self, network: nn.Module, data: WormData) -> bool:
-        return isinstance(network, PlannedFolds) and len(network.members) == data.folds
-
-    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, network, evaluate = trained.dataset, trained.network, trained.config.evaluate
-        assert isinstance(data, WormData) and isinstance(network, PlannedFolds)
-        worm = data.worms[group]
-        asked = (origins, evaluate.context, evaluate.horizons)
-        return [folds_v1.rolled_out(network.member(fold), worm.z, data.graph_of(worm), *asked)]
-
 
 class GatLstmV2(_GatLstm):
     """Ours: graph attention and an LSTM correct a linear path along the same edges; see model_v2 and loss_v2."""
@@ -190,23 +162,12 @@ class GatLstmV2(_GatLstm):
         assert isinstance(network, GatLstm)
         return LossTerms(loss_terms(network, batch, config.loss))
 
-    def fits(self, network: nn.Module, data: WormData) -> bool:
-        built_for = (data.folds, len(data.horizons), len(data.names) + 1)
-        return isinstance(network, GatLstm) and network.own.shape[:3] == built_for
-
-    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, network, evaluate = trained.dataset, trained.network, trained.config.evaluate
-        assert isinstance(data, WormData) and isinstance(network, GatLstm)
-        return corrected(network, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons)
-
 
 class GatLstmDirect(_GatLstm):
     """gat-lstm-v3: graph attention and an LSTM correct the linear path of every horizon at once; see model_v3 and history."""
 
     Config = V3Config
-
-    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> WormData:
-        return DirectWormData(recordings, config, split)
+    dataset = DirectWormData
 
     def build(self, config: V3Config, spec: dict[str, Any]) -> nn.Module:
         return build_v3(config, spec)
@@ -222,12 +183,3 @@ class GatLstmDirect(_GatLstm):
     def loss(self, network: nn.Module, batch: Batch, config: V3Config) -> LossTerms:
         assert isinstance(network, GatLstmV3)
         return LossTerms(loss_terms_v3(network, batch))
-
-    def fits(self, network: nn.Module, data: WormData) -> bool:
-        built_for = (data.folds, len(data.horizons), len(data.names) + 1)
-        return isinstance(network, GatLstmV3) and network.own.shape[:3] == built_for
-
-    def forecasts(self, trained: TrainedModel, group: str, fold: int, origins: Array) -> list[dict[int, Any]]:
-        data, network = trained.dataset, trained.network
-        assert isinstance(data, DirectWormData) and isinstance(network, GatLstmV3)
-        return list(direct_forecasts(network, data, data.worms[group], fold, origins))

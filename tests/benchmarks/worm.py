@@ -106,8 +106,7 @@ def v2_step(rollout: int) -> tuple[Callable[[], None], int]:
     config = V2Config()
     options, loss = config.model, config.loss.model_copy(update={"rollout": rollout})
     torch.manual_seed(0)
-    widths = {"widths": options.attention, "heads": options.heads, "edge_features": 2, "hidden": options.hidden}
-    network = GatLstm(NODES, 1, 1, options.lags, (1,), embedding=options.embedding, dropout=options.dropout, **widths)
+    network = GatLstm(NODES, 1, (1,), 2, options)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     graph, chunks = random_graph(NODES, EDGES), config.train.batch_size
     nodes, time = torch.arange(NODES), options.lags + loss.chunk + max(1, rollout)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split, split_by_group
+from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split, split_by_options
 from neurocli.recordings.windows import Window, audit, gather
 from neurocli_cnn_lstm.config import CnnLstmConfig, EvaluateConfig
 from neurocli_cnn_lstm.simulation.parameters import parameters_of
@@ -51,9 +51,7 @@ class VoltageData(Dataset):
             groups = tuple(volts)
             self.split = Split(groups, groups, groups, protocol="published", leaky=True)
         else:
-            self.split = split or split_by_group(
-                recordings.groups, validation=config.data.validation, test=config.data.test, seed=config.data.split_seed
-            )
+            self.split = split or split_by_options(recordings.groups, config.data)
         if not self.published:
             self._check_horizons(config.evaluate, {g: len(volts[g]) for g in self.split.test})
         # New data scored by an old run have no training runs: those come with the run, see `adopt`.

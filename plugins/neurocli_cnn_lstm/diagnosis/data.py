@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.diagnosis.words import information
 from neurocli.errors import NeuroError
 from neurocli.recordings import RecordingSet
@@ -78,10 +78,7 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
 def _values(runs: list[dict[str, Any]]) -> list[Finding]:
     bad = {r["group"]: r["bad"] for r in runs if r["bad"]}
     where = ", ".join(f"{g} ({n})" for g, n in list(bad.items())[:3])
-    verdict = FAIL if bad else PASS
-    return [
-        Finding("finite-values", "data", verdict, sum(bad.values()), 0, f"repair or leave out: {where}" if bad else "")
-    ]
+    return [Finding.graded("finite-values", "data", sum(bad.values()), 0, f"repair or leave out: {where}", fail=bad)]
 
 
 def _units(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -96,7 +93,7 @@ def _units(runs: list[dict[str, Any]]) -> list[Finding]:
 
 
 def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
-    found = []
+    findings = []
     for check, key, advice in (
         ("constant-neurons", "constant", "leave these neurons out, or look for a broken channel"),
         ("clipped-neurons", "clipped", "the amplifier or the file clipped these neurons; their peaks are lost"),
@@ -107,8 +104,8 @@ def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
         named = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
         if key == "silent" and not any("silent" in r for r in runs):
             continue
-        found.append(Finding(check, "data", FAIL if hits else PASS, counted, 0, f"{advice} ({named})" if hits else ""))
-    return found
+        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
+    return findings
 
 
 def _repeated(runs: list[dict[str, Any]]) -> Finding:
@@ -121,13 +118,13 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
             if run[key] in first:
                 twins.append(f"{first[run[key]]} = {run['group']} ({'data' if key == 'fingerprint' else 'seed'})")
             first.setdefault(run[key], run["group"])
-    advice = f"leave one of each out: {'; '.join(twins[:3])}" if twins else ""
-    return Finding("repeated-runs", "data", FAIL if twins else PASS, len(twins), 0, advice)
+    advice = f"leave one of each out: {'; '.join(twins[:3])}"
+    return Finding.graded("repeated-runs", "data", len(twins), 0, advice, fail=twins)
 
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
     """A run that stands apart: p of the furthest one among the others, as a draw of the same normal law, times their number."""
-    found = []
+    findings = []
     for what, key, floor in (("rate", "rate", 0.1), ("mean-voltage", "mean", 0.01)):
         values = np.array([r[key] for r in runs if r[key] is not None])
         n = len(values)
@@ -144,10 +141,10 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
             f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {others[worst]:.4g}): "
             "was it made with other parameters? leave it out if so"
         )
-        found.append(
+        findings.append(
             judged(f"run-drift-{what}", "data", float(chances[worst]), warn=FURTHEST_P, advice=advice, low=True)
         )
-    return found
+    return findings
 
 
 def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> list[Finding]:
@@ -158,7 +155,7 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
     free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
     if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
         return [information("published-statistics", "data", "other parameters: not comparable")]
-    found = []
+    findings = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
         off = abs(rate / REFERENCE["rate_hz"] - 1)
@@ -166,17 +163,16 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
             f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
             "look for spikes that are missing or doubled, or simulate again"
         )
-        found.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
+        findings.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
-        verdict = PASS if CV_RANGE[0] <= cv <= CV_RANGE[1] else WARN
-        found.append(
-            Finding(
+        findings.append(
+            Finding.graded(
                 "cv-isi",
                 "data",
-                verdict,
                 cv,
                 f"{CV_RANGE[0]} to {CV_RANGE[1]}",
-                "" if verdict == PASS else "firing is not as irregular as published: look for spikes that are missing",
+                "firing is not as irregular as published: look for spikes that are missing",
+                warn=not (CV_RANGE[0] <= cv <= CV_RANGE[1]),
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
@@ -185,8 +181,8 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
         "look at the unit and for an offset, or simulate again"
     )
-    found.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
-    return found
+    findings.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
+    return findings
 
 
 def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
@@ -212,7 +208,5 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
         data = VoltageData(recordings, config, 120, None, None)
         refuse_copies(data.recordings, data.split)
     except NeuroError as error:
-        return Finding(
-            "leak", "split", FAIL, error.message, "no leak", error.hint or "repair the recordings, and diagnose again"
-        )
+        return Finding.of_error("leak", "split", error, "no leak")
     return Finding("leak", "split", PASS, "whole runs, none holds data of another", "no leak")

@@ -25,17 +25,17 @@ LONGEST_LAG = 20
 
 def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
     """One target per horizon. The first is scored at every sample, longer ones at probes; all leave out the same start."""
-    asked: list[Target] = []
+    all_targets: list[Target] = []
     horizons = horizon_steps(data, config)
     longest = horizons[-1]
     for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
-        stride = 1 if not asked else config.evaluate.probe_stride
+        stride = 1 if not all_targets else config.evaluate.probe_stride
         # Longer horizons share their origins, so that one free run answers them all.
-        reach = steps if not asked else longest
+        reach = steps if not all_targets else longest
         origins = _origins(data, config, part, reach, stride)
         targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
-        subsets, hindsight = _subsets(data, origins) if not asked else ({}, frozenset())
-        asked.append(
+        subsets, hindsight = _subsets(data, origins) if not all_targets else ({}, frozenset())
+        all_targets.append(
             Target(
                 f"{steps * data.dt_ms:g} ms",
                 steps,
@@ -47,7 +47,7 @@ def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]
                 hindsight,
             )
         )
-    return asked
+    return all_targets
 
 
 def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:

@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from neurocli_cnn_lstm.config import V1Model
+
+_KERNELS, _LAYERS, _OUTPUT_DROPOUT = (3, 5), 2, 0.25
+"""Sizes of the convolutions (odd, since x + cnn(x) needs one shape), layers of the LSTM, dropout before the output."""
+
 
 class PublishedCnnLstm(nn.Module):
     """Forecast the next sample of all neurons from one window of z-scored voltages.
@@ -19,34 +24,19 @@ class PublishedCnnLstm(nn.Module):
     the model has 2,188,168 parameters.
     """
 
-    def __init__(
-        self,
-        num_neurons: int = 100,
-        window: int = 150,
-        lstm_hidden: int = 384,
-        lstm_layers: int = 2,
-        kernel_sizes: tuple[int, ...] = (3, 5),
-        cnn_dropout: float = 0.1,
-        lstm_dropout: float = 0.25,
-        output_dropout: float = 0.25,
-    ) -> None:
+    def __init__(self, num_neurons: int = 100, options: V1Model | None = None) -> None:
         super().__init__()
-        if any(size % 2 == 0 for size in kernel_sizes):
-            raise ValueError(f"kernel_sizes must be odd (x + cnn(x) needs one shape), got {kernel_sizes}")
+        options = options or V1Model()
         self.num_neurons = num_neurons
-        self.window = window
-        self.cnn = nn.Sequential(*(layer for size in kernel_sizes for layer in _conv_block(window, size, cnn_dropout)))
-        self.lstm = nn.LSTM(
-            num_neurons,
-            lstm_hidden,
-            lstm_layers,
-            batch_first=True,
-            dropout=lstm_dropout if lstm_layers > 1 else 0.0,  # torch warns about dropout after a single layer
-        )
-        self.norm = nn.LayerNorm(lstm_hidden)
-        self.residual = nn.Linear(num_neurons, lstm_hidden)
-        self.dropout = nn.Dropout(output_dropout)
-        self.output = nn.Linear(lstm_hidden, num_neurons)
+        self.window = options.window
+        blocks = (_conv_block(options.window, size, options.cnn_dropout) for size in _KERNELS)
+        self.cnn = nn.Sequential(*(layer for block in blocks for layer in block))
+        hidden = options.lstm_hidden
+        self.lstm = nn.LSTM(num_neurons, hidden, _LAYERS, batch_first=True, dropout=options.lstm_dropout)
+        self.norm = nn.LayerNorm(hidden)
+        self.residual = nn.Linear(num_neurons, hidden)
+        self.dropout = nn.Dropout(_OUTPUT_DROPOUT)
+        self.output = nn.Linear(hidden, num_neurons)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -87,8 +77,3 @@ def _conv_block(channels: int, kernel_size: int, dropout: float) -> tuple[nn.Mod
         nn.BatchNorm1d(channels),
         nn.Dropout1d(dropout),
     )
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from neurocli_cnn_lstm.config import V2Model
 from neurocli_cnn_lstm.model.layers import (
     EVERY,
     MembraneStage,
@@ -62,27 +63,24 @@ class StructuredCnnLstm(nn.Module):
     """Forecast the next sample of every neuron at every step, causally.
 
     ``reset_z``: the reset voltage of each neuron in z, a starting value for training (one number serves all).
-    ``pooled_synapses``: one weight per sender instead of one per pair, for data in which connectivity changes.
     """
 
     def __init__(
         self,
         num_neurons: int,
+        options: V2Model | None = None,
+        *,
         reset_z: float | Sequence[float] | Tensor = -2.1,
-        arrival_channels: int = 2,
-        gate_hidden: int = 16,
-        conv_channels: int = 8,
-        lstm_hidden: int = 16,
-        head_hidden: int = 32,
-        pooled_synapses: bool = False,
     ) -> None:
         super().__init__()
+        options = options or V2Model()
         self.num_neurons = num_neurons
         self.reset_z = nn.Parameter(torch.as_tensor(reset_z, dtype=torch.float32).expand(num_neurons).clone())
         self.reset_log_sd = nn.Parameter(torch.tensor(math.log(0.2)))  # used only where no flag marks a reset
         self.detector = OnsetDetector()
-        self.synapse = SynapseStage(num_neurons, arrival_channels, gate_hidden, pooled_synapses)
-        self.membrane = MembraneStage(arrival_channels, conv_channels, lstm_hidden, head_hidden)
+        arrivals, pooled = options.arrival_channels, options.synapses == "senders"
+        self.synapse = SynapseStage(num_neurons, arrivals, options.gate_hidden, pooled)
+        self.membrane = MembraneStage(arrivals, options.conv_channels, options.lstm_hidden, options.head_hidden)
 
     # ---- forecast ---------------------------------------------------------------------------------------------
 

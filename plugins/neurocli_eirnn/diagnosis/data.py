@@ -15,22 +15,17 @@ from neurocli_eirnn.diagnosis.inputs import input_findings
 from neurocli_eirnn.diagnosis.neurons import neuron_findings, reliability_finding
 from neurocli_eirnn.diagnosis.references import reference_findings
 from neurocli_eirnn.diagnosis.trials import CONDITION, condition_finding, trial_findings
-from neurocli_eirnn.diagnosis.untrained import Build, Loss, parts_of, untrained_findings
+from neurocli_eirnn.diagnosis.untrained import untrained_findings
 
 _READABLE = "required fields, types 1 or 2"
 
 
-def data_findings(
-    recordings: RecordingSet, config: EirnnConfig, build: Build | None = None, loss: Loss | None = None
-) -> list[Finding]:
-    """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses.
-
-    build(config, spec) and loss(module, batch, config) are the model's; without them, those that the config belongs to.
-    """
+def data_findings(recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
+    """Every check of a session, in reading order: of all its trials, then of those that `data.trials` chooses."""
     try:
         session = Session.of(recordings)
     except DataError as error:
-        return [Finding("readable", "data", FAIL, error.message, _READABLE, error.hint or "")]
+        return [Finding.of_error("readable", "data", error, _READABLE)]
     readable = _readable(session)
     if readable.verdict == FAIL:
         return [readable]
@@ -39,7 +34,7 @@ def data_findings(
         *trial_findings(session),
         *input_findings(session),
         *neuron_findings(session, config),
-        *_of_selections(session, recordings, config, build, loss),
+        *_of_selections(session, recordings, config),
     ]
 
 
@@ -56,11 +51,9 @@ def _readable(session: Session) -> Finding:
     return Finding("readable", "data", FAIL, value, _READABLE, advice)
 
 
-def _of_selections(
-    session: Session, recordings: RecordingSet, config: EirnnConfig, build: Build | None, loss: Loss | None
-) -> list[Finding]:
+def _of_selections(session: Session, recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
     """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
-    found = []
+    findings = []
     chosen = selection(session, config.data.trials)
     # Where all trials are chosen, one account of them is enough.
     choices = [config.data.trials] if chosen.all() else ["all", config.data.trials]
@@ -68,18 +61,17 @@ def _of_selections(
         subject = "all trials" if chosen.all() else f"{which} trials"
         kept = selection(session, which)
         if kept.any() and any(name in session.labels for name in CONDITION):
-            found.append(condition_finding(session, kept, subject))
+            findings.append(condition_finding(session, kept, subject))
         if not kept.all() and kept.sum() > 1:
-            found.append(reliability_finding(session, session.rates[kept], subject))
+            findings.append(reliability_finding(session, session.rates[kept], subject))
         options = config.model_copy(update={"data": config.data.model_copy(update={"trials": which})})
         try:
             data = SessionData(recordings, options)
         except DataError as error:
-            found.append(Finding("usable", subject, FAIL, error.message, "can be split and fitted", error.hint or ""))
+            findings.append(Finding.of_error("usable", subject, error, "can be split and fitted"))
             continue
-        found.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
-        found += reference_findings(data, options, subject)
-        made, lost = parts_of(config, build, loss)
-        if which == config.data.trials and made is not None:
-            found += untrained_findings(data, config, made, lost)
-    return found
+        findings.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
+        findings += reference_findings(data, options, subject)
+        if which == config.data.trials:
+            findings += untrained_findings(data, config)
+    return findings

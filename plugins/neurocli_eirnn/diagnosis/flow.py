@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli.diagnosis.finding import Finding
+from neurocli.recordings import Batch
 from neurocli_eirnn.configs import EirnnConfig
+from neurocli_eirnn.model.versions import EirnnNetwork, loss_of
 
 VANISHED, EXPLODED = 1e-6, 1e3
 
 
-def flow_finding(network: Any, batch: Any, config: EirnnConfig, loss: Any, subject: str) -> Finding | None:
-    """|dL/dx| at the first over that at the last valid bin, median over trials. None where rates do not come from `states`."""
-    gradients = state_gradients(network, batch, config, loss)
-    if gradients is None:
-        return None
+def flow_finding(network: EirnnNetwork, batch: Batch, config: EirnnConfig, subject: str) -> Finding:
+    """|dL/dx| at the first over that at the last valid bin, median over trials."""
+    gradients = state_gradients(network, batch, config)
     there = batch["valid"].amax(2) > 0
     steps = there.shape[1]
     last = steps - 1 - there.flip(1).float().argmax(1)
@@ -30,17 +28,12 @@ def flow_finding(network: Any, batch: Any, config: EirnnConfig, loss: Any, subje
         if ratio < VANISHED
         else "activity runs away: lower spectral radius, train.gradient_clip"
     )
-    return Finding(
-        "gradient-first-over-last",
-        subject,
-        PASS if fine else WARN,
-        ratio,
-        f"{VANISHED:g} to {EXPLODED:g}",
-        "" if fine else advice,
+    return Finding.graded(
+        "gradient-first-over-last", subject, ratio, f"{VANISHED:g} to {EXPLODED:g}", advice, warn=not fine
     )
 
 
-def state_gradients(network: Any, batch: Any, config: EirnnConfig, loss: Any) -> torch.Tensor | None:
+def state_gradients(network: EirnnNetwork, batch: Batch, config: EirnnConfig) -> torch.Tensor:
     """dL/dx [trial, time, unit], what the later bins owe to each state included.
 
     x[t] depends on x[t-1] by (1 - a) + a W diag(sigmoid(x[t-1])), so that no graph over time is needed.
@@ -48,20 +41,12 @@ def state_gradients(network: Any, batch: Any, config: EirnnConfig, loss: Any) ->
     with torch.no_grad():
         states = network.states(batch["inputs"])
     leaf = states.clone().requires_grad_()
-    # The instance's attribute goes before the class's method: the loss then sees the states as if they were given.
-    network.__dict__["states"] = lambda *_: leaf
-    try:
-        total = loss(network, batch, config).total
-    finally:
-        del network.__dict__["states"]
-    own = torch.autograd.grad(total, leaf, allow_unused=True)[0] if total.requires_grad else None
-    if own is None:
-        return None
+    (own,) = torch.autograd.grad(loss_of(network, batch, config, leaf).total, leaf)
     alpha, slope = network.alpha.detach(), torch.sigmoid(states)
-    weights = (network.weights * alpha.reshape(-1, 1) if alpha.dim() else network.weights * alpha).detach()
+    weights = (network.weights * alpha.reshape(-1, 1)).detach()
     gradient = own[:, -1]
-    found = [gradient]
+    backwards = [gradient]
     for t in range(states.shape[1] - 2, -1, -1):
         gradient = own[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
-        found.append(gradient)
-    return torch.stack(found[::-1], 1)
+        backwards.append(gradient)
+    return torch.stack(backwards[::-1], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import FAIL, WARN, Finding
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli_eirnn.data.dataset import EYE
 from neurocli_eirnn.data.session import INPUT_NAMES, LOCATIONS, Session
@@ -32,13 +32,14 @@ def _finite(session: Session) -> Finding:
     bad = ~np.isfinite(session.inputs).all(axis=2)
     there = np.isfinite(session.rates).any(axis=2)
     inside, padding = int((bad & there).sum()), int((bad & ~there).sum())
-    return Finding(
+    return Finding.graded(
         "finite-inputs",
         "inputs",
-        FAIL if inside else WARN if padding else PASS,
         f"{inside} bins not finite" if inside else f"padding only: {padding} bins" if padding else "all finite",
         "finite",
-        "repair the inputs: a model would be fed NaN" if inside else "padding is read as 0" if padding else "",
+        "repair the inputs: a model would be fed NaN" if inside else "padding is read as 0",
+        warn=padding,
+        fail=inside,
     )
 
 
@@ -109,7 +110,7 @@ def _statistics(session: Session) -> list[Finding]:
     """Per channel: the share of time that it is on; mean and standard deviation of the eye."""
     there = np.isfinite(session.rates).any(axis=2)
     values = np.asarray(session.inputs[there], np.float64)
-    found = []
+    findings = []
     for group, channels in _CHANNEL_GROUPS.items():
         words = []
         for k in channels:
@@ -117,5 +118,5 @@ def _statistics(session: Session) -> list[Finding]:
                 mean, sd = float(np.nanmean(values[:, k])), float(np.nanstd(values[:, k]))
             name = INPUT_NAMES[k].removeprefix("target_")
             words.append(f"{name} {mean:.2f} ± {sd:.2f}" if group == "eye" else f"{name} {mean:.1%}")
-        found.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
-    return found
+        findings.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
+    return findings

@@ -5,15 +5,14 @@ What is asked of the model before training is part of the diagnosis of the data,
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import Finding, judged
 from neurocli.diagnosis.words import information, listed
 from neurocli.evaluation.intervals import paired, verdict
 from neurocli.evaluation.scoreboard import ALL
@@ -24,13 +23,14 @@ from neurocli_eirnn.diagnosis.flow import flow_finding
 from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnosis.references import score
 from neurocli_eirnn.diagnosis.rollout import rollout
-from neurocli_eirnn.diagnosis.untrained import Loss, input_findings, parts_of, rates_of, sd_ratio
+from neurocli_eirnn.diagnosis.untrained import input_findings, rates_of, sd_ratio
 from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
 from neurocli_eirnn.diagnosis.wording import NEURON
 from neurocli_eirnn.evaluation import targets
 from neurocli_eirnn.evaluation.baselines import train_psth
 from neurocli_eirnn.evaluation.ceiling import bound, ceiling
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
+from neurocli_eirnn.model.versions import EirnnNetwork
 
 SUBJECT = "model"
 OF_CEILING_WARN, OF_CEILING_FAIL, BELOW_ORACLE = 0.8, 0.5, -0.03
@@ -42,11 +42,11 @@ _DRAWS = 20
 _TRIALS, _BATCH, _HELD = 256, 128, 64
 
 
-def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Finding]:
-    """Every check of a trained model. loss(module, batch, config) is the model's; without it, the one that its config belongs to.
+def trained_findings(trained: TrainedModel) -> list[Finding]:
+    """Every check of a trained model.
 
-    The module has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
-    and rates [trial, time, neuron] as its output.
+    Its network has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
+    and rates [trial, time, neuron] as its output, of other `weights` where they are given.
     """
     data, network = trained.dataset, trained.network
     assert isinstance(data, SessionData)
@@ -63,7 +63,7 @@ def trained_findings(trained: TrainedModel, loss: Loss | None = None) -> list[Fi
             *_collapse(network, data, every),
             _rate_ratios(data, every),
             *input_findings(network, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
-            *_gradients(trained, data, loss),
+            *_gradients(trained, data),
             *_history(trained.history),
             _dead(network, data),
             _ablations(trained, data, every),
@@ -84,7 +84,7 @@ def _as_prediction(data: SessionData, target: Target, rates: NDArray[Any]) -> An
 def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
     target = targets.targets(data, trained.config, "test")[0]
-    found = []
+    findings = []
     limit = ceiling(data)
     prediction = _as_prediction(data, target, rates)
     for smoothing_ms in (0.0, SMOOTHING_MS):
@@ -105,7 +105,7 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
                 "trial to trial that no model of the task can know"
             )
             share = r / best
-            found.append(
+            findings.append(
                 judged(
                     "r-over-ceiling",
                     subject,
@@ -116,10 +116,10 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
                     advice=advice,
                 )
             )
-        found += against
+        findings += against
     if data.split.train:
-        found.append(_gap(data, target, rates))
-    return found
+        findings.append(_gap(data, target, rates))
+    return findings
 
 
 def _against_average(
@@ -144,14 +144,7 @@ def _against_average(
         " train longer, or add hidden units"
     )
     threshold = f"≥ {BELOW_ORACLE:g}, or 0 within the interval"
-    finding = Finding(
-        "r-minus-oracle",
-        f"test, {metric.unit}",
-        WARN if worse else PASS,
-        difference.value,
-        threshold,
-        advice if worse else "",
-    )
+    finding = Finding.graded("r-minus-oracle", f"test, {metric.unit}", difference.value, threshold, advice, warn=worse)
     return worse, [finding]
 
 
@@ -235,26 +228,24 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
         (f"{data.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
         f"{len(off)} of {int(heard.sum())} ({share:.0%}), {NEURON}",
     )
-    return Finding(
+    return Finding.graded(
         "neuron-rates",
         SUBJECT,
-        WARN if share > NEURONS_OFF else PASS,
         words or f"{ratio[heard].min():.2f} to {ratio[heard].max():.2f}",
         f"≤ {NEURONS_OFF:.0%} outside {low:g} to {high:g}",
-        "a gain per neuron, more weight of the rate term, or more epochs" if share > NEURONS_OFF else "",
+        "a gain per neuron, more weight of the rate term, or more epochs",
+        warn=share > NEURONS_OFF,
     )
 
 
 # -- training -----------------------------------------------------------------------------------------------------------
 
 
-def _gradients(trained: TrainedModel, data: SessionData, loss: Loss | None) -> list[Finding]:
-    _, known = parts_of(trained.config, None, loss)
+def _gradients(trained: TrainedModel, data: SessionData) -> list[Finding]:
     rows = data.rows(data.split.train)[:_BATCH]
-    if known is None or len(rows) < 2:
+    if not isinstance(trained.network, EirnnNetwork) or len(rows) < 2:
         return []
-    finding = flow_finding(trained.network, data.batch(rows), trained.config, known, SUBJECT)
-    return [finding] if finding else []
+    return [flow_finding(trained.network, data.batch(rows), trained.config, SUBJECT)]
 
 
 def _history(history: list[dict[str, float]]) -> list[Finding]:
@@ -265,7 +256,7 @@ def _history(history: list[dict[str, float]]) -> list[Finding]:
     last = best == len(losses) - 1
     advice = "the validation loss was lowest at the very end: more epochs may be better still (train.epochs)"
     value = f"epoch {best + 1} of {len(losses)}"
-    return [Finding("best-epoch", "training", WARN if last else PASS, value, "not the last", advice if last else "")]
+    return [Finding.graded("best-epoch", "training", value, "not the last", advice, warn=last)]
 
 
 @torch.no_grad()
@@ -276,25 +267,17 @@ def _dead(network: Any, data: SessionData) -> Finding:
         0
     )
     dead = np.flatnonzero(~(peak.numpy() > _DEAD))
-    return Finding(
+    return Finding.graded(
         "dead-units",
         "units",
-        WARN if len(dead) else PASS,
         listed(map(str, dead), f"{len(dead)} of {len(peak)}, unit") or f"none of {len(peak)}",
         "none",
-        "these units take no part: fewer hidden units, or a smaller learning rate" if len(dead) else "",
+        "these units take no part: fewer hidden units, or a smaller learning rate",
+        warn=len(dead),
     )
 
 
 # -- what it depends on -------------------------------------------------------------------------------------------------
-
-
-def without_recurrence(network: Any) -> Any:
-    """The same module, sharing its parameters, with all recurrent weights at zero."""
-    cut = copy.copy(network)
-    zero = torch.zeros_like(network.weights.detach())
-    cut.__class__ = type(type(network).__name__, (type(network),), {"weights": property(lambda self: zero)})
-    return cut
 
 
 def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> Finding:
@@ -308,11 +291,9 @@ def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) ->
         every[rows] = prediction
         return score(target, _as_prediction(data, target, every), metric)
 
-    inputs = data.inputs[rows]
-    silent, cut = (
-        rates_of(trained.network, np.zeros_like(inputs)),
-        rates_of(without_recurrence(trained.network), inputs),
-    )
+    inputs, network = data.inputs[rows], cast(Any, trained.network)
+    silent = rates_of(network, np.zeros_like(inputs))
+    cut = rates_of(network, inputs, torch.zeros_like(network.weights))
     value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
     return information("ablation", f"test r, {metric.unit}", value)
 

@@ -64,13 +64,13 @@ def _finite(session: Session) -> Finding:
     if holes.any():
         trial, bin_ = (int(k) for k in np.argwhere(holes)[0])
         value = f"{int(holes.sum())} bins in {int(holes.any(axis=1).sum())} trials, first in trial {trial}, bin {bin_}"
-    return Finding(
+    return Finding.graded(
         "finite-rates",
         "rates",
-        FAIL if holes.any() else PASS,  # bins beyond a trial's end take part in nothing
         value,
         "finite in trials",
-        "export these trials again, or leave them out" if holes.any() else "",
+        "export these trials again, or leave them out",
+        fail=holes.any(),  # bins beyond a trial's end take part in nothing
     )
 
 
@@ -93,7 +93,6 @@ def _multiples(session: Session) -> Finding:
         "rates-are-counts",
         "rates",
         f"{odd.mean():.1%} of values are no multiples" if odd.any() else "",
-        verdict=WARN,
         threshold=f"multiples of {step:g} sp/s",
         advice="rates were smoothed or scaled: the Poisson likelihood and the ceiling assume counts per bin",
         clean="all",
@@ -105,13 +104,14 @@ def _rates(session: Session) -> Finding:
     low = np.flatnonzero((rates < LOWEST_RATE) & ~silent)
     names = session.neuron_ids
     words = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
-    return Finding(
+    return Finding.graded(
         "neuron-rate",
         "neurons",
-        FAIL if silent.any() else WARN if len(low) else PASS,
         listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
         f"≥ {LOWEST_RATE:g} sp/s",
-        "leave these neurons out: there is nothing to fit" if words else "",
+        "leave these neurons out: there is nothing to fit",
+        warn=len(low),
+        fail=silent.any(),
     )
 
 
@@ -127,7 +127,6 @@ def reliability_finding(session: Session, rates: NDArray[np.floating], which: st
         "psth-reliability",
         which,
         listed((f"{session.neuron_ids[k]}: {found[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
-        verdict=WARN,
         threshold=f"r ≥ {LOWEST_RELIABILITY:g} between halves",
         advice="no model can predict their averages: judge scores without them",
         clean=f"lowest {np.min(found):.2f}, median {np.median(found):.2f}",
@@ -182,7 +181,6 @@ def _isolated(session: Session) -> Finding:
         "isolated-bins",
         "neurons",
         listed((f"{session.neuron_ids[k]}: {per_neuron[k]} bins" for k in order if per_neuron[k]), NEURON),
-        verdict=WARN,
         advice="too many spikes in a single bin: artefacts, or bursts shorter than a bin",
     )
 
@@ -207,7 +205,6 @@ def _drift(session: Session) -> Finding:
         check,
         "neurons",
         listed((f"{session.neuron_ids[k]}: {ratio[k]:.1f}x" for k in drifts), NEURON),
-        verdict=WARN,
         threshold=threshold,
         advice="drifting or lost for a time: leave them out, or part of the session",
         clean=f"at most {np.where(high - low > _STANDARD_ERRORS * error, ratio, 1.0).max():.2f}x beyond noise",
@@ -228,7 +225,6 @@ def _types(session: Session, config: EirnnConfig) -> Finding:
         "types-interleaved",
         "neurons",
         f"{n_e} E and {n_i} I mixed" if interleaved else "",
-        verdict=WARN,
         threshold="E before I",
         advice=(
             "you need do nothing: this model maps neurons to units by type. Published, neuron k on unit k of [E, I] fits"

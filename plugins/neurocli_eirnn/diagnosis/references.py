@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding
+from neurocli.diagnosis.finding import Finding
 from neurocli.evaluation.scoreboard import ALL
 from neurocli.evaluation.target import Prediction, Target
 from neurocli_eirnn.configs import EirnnConfig
@@ -23,21 +23,21 @@ MARGIN = 0.02
 
 def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> list[Finding]:
     """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
-    asked = targets.targets(data, config, "test")
+    test_targets = targets.targets(data, config, "test")
     averaged = train_psth(data)
     ridge = lagged_ridge(data)
 
     def linear(target: Target) -> Prediction:
-        found = ridge.predict(target)
-        assert found is not None
-        return found
+        prediction = ridge.predict(target)
+        assert prediction is not None
+        return prediction
 
-    found = []
+    findings = []
     for name, some, subset, smoothing_ms in (
-        ("raw", asked[:1], ALL, 0.0),
-        ("50 ms", asked[:1], ALL, SMOOTHING_MS),
-        ("locations, 50 ms", asked[:1], targets.BY_LOCATION, SMOOTHING_MS),
-        ("events, 50 ms", asked[1:], ALL, SMOOTHING_MS),
+        ("raw", test_targets[:1], ALL, 0.0),
+        ("50 ms", test_targets[:1], ALL, SMOOTHING_MS),
+        ("locations, 50 ms", test_targets[:1], targets.BY_LOCATION, SMOOTHING_MS),
+        ("events, 50 ms", test_targets[1:], ALL, SMOOTHING_MS),
     ):
         metric = PsthCorrelation(smoothing_ms, data.bin_ms)
         usable = [q for q in some if subset == ALL or subset in q.averages]
@@ -59,9 +59,8 @@ def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> li
         value = f"{ceiling:.3f} ({', '.join(f'{label} {r:.3f}' for label, r in references.items())})"
         passed = not low and not beaten
         threshold = f"≥ {LOWEST_CEILING:g}, above references"
-        verdict = PASS if passed else WARN
-        found.append(Finding("noise-ceiling", f"{which}: {name}", verdict, value, threshold, "" if passed else advice))
-    return found
+        findings.append(Finding.graded("noise-ceiling", f"{which}: {name}", value, threshold, advice, warn=not passed))
+    return findings
 
 
 def score(target: Target, prediction: Prediction, metric: PsthCorrelation, subset: str = ALL) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, Finding
+from neurocli.diagnosis.finding import Finding
 
 LARGEST_GROWTH = 2.0
 """How much further than within the trials states may go when the last inputs are held as long again."""
@@ -47,11 +47,11 @@ def rollout(network: Any, inputs: NDArray[np.float32]) -> Rollout:
 
 def rollout_finding(rolled: Rollout, subject: str) -> Finding:
     """FAIL where states leave the range that they have within the trials."""
-    return Finding(
+    return Finding.graded(
         "rollouts",
         subject,
-        PASS if rolled.bounded else FAIL,
         f"|x| {rolled.peak:.3g}, inputs held {rolled.held:.3g}; one step, leak and slope: radius {rolled.step:.2f}",
         f"held ≤ {LARGEST_GROWTH:g}x",
-        "" if rolled.bounded else "activity runs away where a trial lasts longer: more weight decay, or fewer epochs",
+        "activity runs away where a trial lasts longer: more weight decay, or fewer epochs",
+        fail=not rolled.bounded,
     )

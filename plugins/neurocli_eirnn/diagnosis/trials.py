@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import FAIL, PASS, Finding
 from neurocli.diagnosis.words import listed, unless_none
 from neurocli.recordings.copies import copies
 from neurocli_eirnn.data.overlaps import without_overlaps
@@ -63,12 +63,12 @@ def _durations(session: Session) -> Finding:
 
 
 def _missing_signals(session: Session) -> list[Finding]:
-    found = []
+    findings = []
     for event in SIGNALS:
         missing = int((event_bins(session, event) < 0).sum())
         advice = f"the model cannot know when the {event} was: export these trials again, or leave them out"
-        found.append(of_trials(f"missing-{event}", "inputs", missing, session.trials, advice=advice))
-    return found
+        findings.append(of_trials(f"missing-{event}", "inputs", missing, session.trials, advice=advice))
+    return findings
 
 
 def _duration_against_reward(session: Session) -> Finding:
@@ -80,9 +80,8 @@ def _duration_against_reward(session: Session) -> Finding:
     if len(duration) < 3 or np.ptp(duration) <= session.bin_ms:
         return Finding(check, subject, PASS, "no durations to compare", threshold)
     r = float(np.corrcoef(duration, at)[0, 1]) if np.ptp(at) > 0 else 0.0
-    verdict = PASS if r > LEAST_CORRELATION else FAIL
     advice = "durations and reward signals contradict each other: one of them belongs to other trials"
-    return Finding(check, subject, verdict, r, threshold, advice if verdict == FAIL else "")
+    return Finding.graded(check, subject, r, threshold, advice, fail=not (r > LEAST_CORRELATION))
 
 
 def _window(session: Session) -> Finding:
@@ -117,14 +116,12 @@ def _shared(session: Session) -> list[Finding]:
             "overlapping-trials",
             "rates",
             f"{len(ending)} of {session.trials} go on into a later one" if ending else "",
-            verdict=WARN,
             advice="these end where the later begins, so that no spike counts twice: export each trial up to its own end",
         ),
         unless_none(
             "duplicate-trials",
             "rates",
             listed(twins, f"{len(twins)}:"),
-            verdict=WARN,
             advice="leave one of each out: a split would put the same spikes into training and test",
         ),
     ]
@@ -139,5 +136,4 @@ def condition_finding(session: Session, trials: NDArray[np.bool_], which: str) -
     few = sum(count < FEWEST_PER_CONDITION for count in counts)
     advice = f"{few} conditions are too rare for PSTHs: compare fewer (locations alone), or smooth them"
     value = f"{len(counts)} conditions, {min(counts)} to {max(counts)} trials"
-    verdict = WARN if few else PASS
-    return Finding("trials-per-condition", which, verdict, value, f"≥ {FEWEST_PER_CONDITION}", advice if few else "")
+    return Finding.graded("trials-per-condition", which, value, f"≥ {FEWEST_PER_CONDITION}", advice, warn=few)

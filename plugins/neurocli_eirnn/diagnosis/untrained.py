@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import FAIL, Finding, judged
 from neurocli.diagnosis.words import information, listed
-from neurocli.plugin.family import LossTerms
-from neurocli_eirnn.config import V2Config
-from neurocli_eirnn.config_v1 import V1Config
+from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.diagnosis.neurons import SMOOTHING_MS, mean_rates, silent_neurons
 from neurocli_eirnn.diagnosis.weights import unit_finding, weight_findings
 from neurocli_eirnn.diagnosis.wording import NEURON
-from neurocli_eirnn.model import loss_v1, loss_v2
-from neurocli_eirnn.model.v1 import build_v1
-from neurocli_eirnn.model.v2 import build_v2
-
-Build = Callable[[Any, dict[str, Any]], torch.nn.Module]
-Loss = Callable[[torch.nn.Module, Any, Any], LossTerms]
+from neurocli_eirnn.model.versions import build, loss_of
 
 SUBJECT = "untrained model"
 REGULARISERS = {"weights"}
@@ -36,53 +28,30 @@ LOWEST_SD_RATIO = 0.2
 LARGEST_SHARE, SMALLEST_SHARE, LOWEST_COSINE, LARGEST_REGULARISER = 0.9, 0.01, -0.3, 0.1
 
 
-def _v1_loss(network: Any, batch: Any, config: Any) -> LossTerms:
-    return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
-
-
-def _v2_loss(network: Any, batch: Any, config: Any) -> LossTerms:
-    rates = getattr(network, "network_rates", network)(batch["inputs"])
-    return LossTerms(loss_v2.loss_terms(rates, batch, config.loss, network.bin_ms))
-
-
-_OWN: dict[type, tuple[Build, Loss]] = {V1Config: (build_v1, _v1_loss), V2Config: (build_v2, _v2_loss)}
-
-
-def parts_of(config: Any, build: Build | None = None, loss: Loss | None = None) -> tuple[Build | None, Loss | None]:
-    """(build, loss) as given, else those of the model that the config is of; None where that is not known."""
-    own = next((parts for kind, parts in _OWN.items() if isinstance(config, kind)), (None, None))
-    return build or own[0], loss or own[1]
-
-
-def untrained_findings(data: SessionData, config: Any, build: Build, loss: Loss | None) -> list[Finding]:
+def untrained_findings(data: SessionData, config: EirnnConfig) -> list[Finding]:
     """A model built with a fixed seed, asked about the training trials; the caller's random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         network = build(config, data.spec)
         network.eval()
-        _uncompiled(network)
+        if network.compiled is None:  # a few passes are not worth the seconds that compiling the recurrence takes
+            network.compiled = False
         rows = data.rows(data.split.train)
-        found = [
+        return [
             *rate_findings(network, data, rows[:_TRIALS]),
             *input_findings(network, data, rows[:_TRIALS], SUBJECT),
             unit_finding(network, data.session.neuron_type, SUBJECT),
             *weight_findings(network, SUBJECT),
+            *gradient_findings(network, loss_of(network, data.batch(rows[:_BATCH]), config).terms),
         ]
-        if loss is not None:
-            found += gradient_findings(network, data.batch(rows[:_BATCH]), config, loss)
-    return found
-
-
-def _uncompiled(network: Any) -> None:
-    """A few passes are not worth the seconds that compiling the recurrence takes."""
-    if getattr(network, "compiled", False) is None:
-        network.compiled = False
 
 
 @torch.no_grad()
-def rates_of(network: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]."""
-    return np.concatenate([network(part).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
+def rates_of(
+    network: torch.nn.Module, inputs: NDArray[np.float32], weights: torch.Tensor | None = None
+) -> NDArray[np.float32]:
+    """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]; `weights` [post, pre] in place of the learned ones."""
+    return np.concatenate([network(part, weights).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
 
 
 def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
@@ -98,13 +67,14 @@ def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.
         (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
     )
     return [
-        Finding(
+        Finding.graded(
             "rate-ratio",
             SUBJECT,
-            FAIL if lost.any() else WARN if len(far) else PASS,
             words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
             "0.5 to 2",
-            "training must first find these rates: start at the data's, with a gain per neuron" if len(far) else "",
+            "training must first find these rates: start at the data's, with a gain per neuron",
+            warn=len(far),
+            fail=lost.any(),
         ),
         judged(
             "psth-sd-ratio",
@@ -148,13 +118,13 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
             low=True,
             advice="rates hardly depend on the task: larger input weights, or look for constant channels",
         ),
-        Finding(
+        Finding.graded(
             "tenfold-input",
             subject,
-            PASS if finite else FAIL,
             f"at most {tenfold.max():.4g} sp/s" if finite else "not finite",
             "finite",
-            "" if finite else "activity explodes: lower the spectral radius or the input weights",
+            "activity explodes: lower the spectral radius or the input weights",
+            fail=not finite,
         ),
         information(
             "mean-rate",
@@ -164,12 +134,12 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
     ]
 
 
-def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: Loss) -> list[Finding]:
+def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor]) -> list[Finding]:
     """Share of each loss term's gradient, and their directions, at the start of training.
 
     Not after it: where a loss is lowest its terms' gradients cancel, so that they point against each other by necessity.
     """
-    gradients = {name: _gradient(term, network) for name, term in loss(network, batch, config).terms.items()}
+    gradients = {name: _gradient(term, network) for name, term in terms.items()}
     norms = {name: float(g.norm()) for name, g in gradients.items()}
     broken = [name for name, norm in norms.items() if not np.isfinite(norm)]
     if broken:
@@ -183,14 +153,14 @@ def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: L
     odd = [
         name for name, share in shares.items() if (share > LARGEST_SHARE and len(shares) > 1) or share < SMALLEST_SHARE
     ]
-    found = [
-        Finding(
+    findings = [
+        Finding.graded(
             "gradient-share",
             SUBJECT,
-            WARN if odd else PASS,
             ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
             f"{SMALLEST_SHARE:.0%} to {LARGEST_SHARE:.0%} each",
-            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}" if odd else "",
+            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}",
+            warn=odd,
         )
     ]
     pairs = {
@@ -201,14 +171,13 @@ def gradient_findings(network: torch.nn.Module, batch: Any, config: Any, loss: L
         advice = f"{a} and {b} pull against each other: lower the weight of one"
         opposed = cosine < LOWEST_COSINE
         value = f"lowest {cosine:.2f} ({a}, {b})"
-        verdict = WARN if opposed else PASS
         threshold = f"≥ {LOWEST_COSINE:g}"
-        found.append(Finding("gradient-cosine", SUBJECT, verdict, value, threshold, advice if opposed else ""))
+        findings.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
     if regular:
         ratio = sum(weighted[name] for name in regular) / total
         advice = "the regulariser, not the data, decides the weights: lower it"
-        found.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
-    return found
+        findings.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
+    return findings
 
 
 def _gradient(term: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:

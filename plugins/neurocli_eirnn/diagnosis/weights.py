@@ -23,12 +23,12 @@ def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -
     weights = network.weights.detach().cpu().numpy().astype(np.float64)
     sign = network.sign.detach().cpu().numpy()
     alpha = np.atleast_1d(network.alpha.detach().cpu().numpy())
-    found = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
+    findings = [_constraints(weights, sign, alpha, subject), _radius(weights, subject, rolled)]
     if rolled is not None:
-        found.append(rollout_finding(rolled, subject))
-    found.append(_balance(weights, sign, subject))
+        findings.append(rollout_finding(rolled, subject))
+    findings.append(_balance(weights, sign, subject))
     ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(network, weights, sign, alpha)]
-    return [*found, information("weight-ranges", subject, ", ".join(ranges))]
+    return [*findings, information("weight-ranges", subject, ", ".join(ranges))]
 
 
 def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
@@ -55,13 +55,13 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
         )
         if n
     ]
-    return Finding(
+    return Finding.graded(
         "dale",
         subject,
-        FAIL if broken else PASS,
         ", ".join(broken) or "holds exactly",
         "signs, zero diagonal, 0 < alpha < 1",
-        "this is no network under Dale's law: its types mean nothing" if broken else "",
+        "this is no network under Dale's law: its types mean nothing",
+        fail=broken,
     )
 
 
@@ -90,13 +90,13 @@ def _balance(weights: Any, sign: Any, subject: str) -> Finding:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.median(excitation / inhibition)) if (sign < 0).any() else np.inf
     balanced = 1 / LARGEST_IMBALANCE <= ratio <= LARGEST_IMBALANCE
-    return Finding(
+    return Finding.graded(
         "ei-balance",
         subject,
-        PASS if balanced else WARN,
         ratio,
         f"{1 / LARGEST_IMBALANCE:g} to {LARGEST_IMBALANCE:g}",
-        "" if balanced else "excitation and inhibition of the units differ by more than twice: scale inhibition",
+        "excitation and inhibition of the units differ by more than twice: scale inhibition",
+        warn=not balanced,
     )
 
 
@@ -106,13 +106,11 @@ def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
     excitatory = np.asarray(neuron_type) == EXCITATORY
     i_on_e, e_on_i = int((~excitatory & (sign > 0)).sum()), int((excitatory & (sign < 0)).sum())
     wrong = [f"{n} {what}" for n, what in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
-    return Finding(
+    return Finding.graded(
         "unit-map",
         subject,
-        FAIL if wrong else PASS,
         ", ".join(wrong) or "every neuron on a unit of its type",
         "own type",
-        "nothing said about types holds: put neurons on units by type (eirnn-v2, or model.map_by_type=true)"
-        if wrong
-        else "",
+        "nothing said about types holds: put neurons on units by type (eirnn-v2, or model.map_by_type=true)",
+        fail=wrong,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import Finding
 
 SHARE_WARN, SHARE_FAIL = 0.01, 0.05
 """Shares of the trials above which a fault of single trials is one of the session."""
@@ -13,9 +13,8 @@ NEURON = "neuron id"
 def of_trials(check: str, subject: str, bad: int, total: int, *, kinds: str = "", advice: str = "") -> Finding:
     """A fault that `bad` of `total` trials have; `kinds` says more about them."""
     share = bad / max(total, 1)
-    verdict = FAIL if share > SHARE_FAIL else WARN if share > SHARE_WARN else PASS
     value = (
         f"{bad} of {total} trials ({share:.1%})" + (f": {kinds}" if kinds else "") if bad else f"none of {total} trials"
     )
     threshold = f"≤ {SHARE_WARN:.0%}"
-    return Finding(check, subject, verdict, value, threshold, advice if verdict != PASS else "")
+    return Finding.graded(check, subject, value, threshold, advice, warn=share > SHARE_WARN, fail=share > SHARE_FAIL)

@@ -35,8 +35,8 @@ def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction
     """Exhibits on the test trials; `predictions` are the predictions that were scored, by target name."""
     data = trained.dataset
     assert isinstance(data, SessionData)
-    asked = [q for q in targets(data, trained.config, "test") if q.name in predictions]
-    each = {q.name: compared(data, q, predictions[q.name]) for q in asked}
+    test_targets = [q for q in targets(data, trained.config, "test") if q.name in predictions]
+    each = {q.name: compared(data, q, predictions[q.name]) for q in test_targets}
     whole = each[FIXATION]
     found = [_per_neuron(data, whole, figures), _per_type(data, whole)]
     if len(each) > 1:

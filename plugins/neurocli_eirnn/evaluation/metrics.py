@@ -5,12 +5,9 @@ Bins count by their number of trials, as `psth` says, for whoever is scored.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Link, Metric, known_targets
+from neurocli.evaluation.metrics import Link, Mask, Metric, Sums, Values, known_targets, ratio
 from neurocli_eirnn.data.psth import centred, of_sums
 
 _TINY = 1e-12
@@ -24,20 +21,16 @@ class _Psth(Metric):
     def __init__(self, sd_ms: float, bin_ms: float) -> None:
         self.sd_bins = sd_ms / bin_ms
 
-    def statistics(
-        self, target: NDArray[Any], prediction: NDArray[Any], mask: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         valid = known_targets(target, mask)
         columns = (valid.astype(np.float64), np.where(valid, target, 0.0), np.where(valid, prediction, 0.0))
         return np.concatenate([c.T for c in columns], axis=1).astype(np.float64)
 
-    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, groups: Sums) -> Sums:
         """[group] number of targets."""
         return groups[..., : groups.shape[-1] // 3].sum((-1, -2))
 
-    def psths(
-        self, statistics: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def psths(self, statistics: Sums) -> tuple[Sums, Sums, Sums]:
         """(number of trials, data, model), each [..., neuron, time]: smoothed trial means; NaN where there is no trial."""
         count, data, model = np.split(statistics, 3, axis=-1)
         number = count.swapaxes(-1, -2)
@@ -58,7 +51,7 @@ class PsthCorrelation(_Psth):
         self.unit = f"{sd_ms:g} ms" if sd_ms else "raw"
         self.sd_ms = sd_ms
 
-    def of_neurons(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of_neurons(self, statistics: Sums) -> Sums:
         """[..., neuron] correlation; NaN for neurons that are silent in the data, 0 where the model is constant."""
         count, data, model = self.psths(statistics)
         (a, share), (b, _) = (centred(values, count, axis=-1) for values in (data, model))
@@ -67,7 +60,7 @@ class PsthCorrelation(_Psth):
             r = np.where(vb > _TINY, both / np.sqrt(va * vb), 0.0)
         return np.where(va > _TINY, r, np.nan)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Sums) -> Sums:
         return _nanmean(self.of_neurons(statistics))
 
 
@@ -81,7 +74,7 @@ class RateRatio(_Psth):
     def __init__(self, bin_ms: float) -> None:
         super().__init__(0.0, bin_ms)
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Sums) -> Sums:
         return _ratio(statistics.sum(-2))
 
 
@@ -90,7 +83,7 @@ class MedianRateRatio(RateRatio):
 
     name = "neuron's rate ratio"
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Sums) -> Sums:
         return _nanmedian(_ratio(statistics))
 
 
@@ -107,12 +100,11 @@ class SdRatio(_Psth):
         super().__init__(sd_ms, bin_ms)
         self.unit = f"{sd_ms:g} ms"
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        sd = [each.sum(-1) for each in self.of_neurons(statistics)]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(sd[0] > 0, sd[1] / sd[0], np.nan)
+    def value(self, statistics: Sums) -> Sums:
+        data, model = (sd.sum(-1) for sd in self.of_neurons(statistics))
+        return ratio(model, data)
 
-    def of_neurons(self, statistics: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def of_neurons(self, statistics: Sums) -> tuple[Sums, Sums]:
         """(data's, model's) standard deviation over time [..., neuron]."""
         count, *means = self.psths(statistics)
         parts = (centred(values, count, axis=-1) for values in means)
@@ -120,19 +112,18 @@ class SdRatio(_Psth):
         return data, model
 
 
-def _ratio(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(statistics: Sums) -> Sums:
     _, data, model = (part.sum(-1) for part in np.split(statistics, 3, axis=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(data > 0, model / data, np.nan)
+    return ratio(model, data)
 
 
-def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nanmean(values: Sums) -> Sums:
     known = np.isfinite(values)
     n = known.sum(-1)
     return np.where(n > 0, np.where(known, values, 0.0).sum(-1) / np.maximum(n, 1), np.nan)
 
 
-def _nanmedian(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nanmedian(values: Sums) -> Sums:
     known = np.isfinite(values).sum(-1) > 0
     filled = np.where(np.expand_dims(known, -1), values, 0.0)  # no warning for rows without any number
     return np.where(known, np.nanmedian(filled, axis=-1), np.nan)

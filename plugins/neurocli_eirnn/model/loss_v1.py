@@ -25,9 +25,14 @@ _DECAY = 0.99
 _SLOT = {"neuron": 0, "trial": 1, "weights": 2, "eye": 3}
 
 
-def loss_terms(network: PublishedEiRnn, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
-    """The weighted terms of a batch. In training mode the module's running means and count of updates move on."""
-    states = network.states(batch["inputs"])
+def loss_terms(
+    network: PublishedEiRnn, batch: Batch, loss: V1Loss, states: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """The weighted terms of a batch, or of `states` [trial, time, unit] in place of those that the network goes through.
+
+    In training mode the module's running means and count of updates move on.
+    """
+    states = network.states(batch["inputs"]) if states is None else states
     rates, target, mask = network.readout(states), targets(batch), trial_mask(batch, loss)
     progress = curriculum(int(network.updates), loss)
     terms = {"neuron": neuron_term(rates, target, mask, batch, loss, network.bin_ms, progress)}

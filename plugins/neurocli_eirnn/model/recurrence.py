@@ -14,6 +14,9 @@ from torch.nn import functional
 from neurocli.training.compiled import has_compiler
 from neurocli_eirnn.model import scan_kernel
 
+COMPILED = {"auto": None, "on": True, "off": False}
+"""What the option `model.compiled` means to `leaky_scan`."""
+
 
 def leaky_scan(
     drive: torch.Tensor,

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurocli_eirnn.config_v1 import V1Config
+from neurocli_eirnn.config_v1 import V1Config, V1Model
 from neurocli_eirnn.data.session import EXCITATORY
-from neurocli_eirnn.model.recurrence import leaky_scan
+from neurocli_eirnn.model.recurrence import COMPILED, leaky_scan
 
 _HEAD = 4  # query, key and value of a token
 _LAGS = (1, 2, 3)
@@ -136,60 +136,45 @@ class PublishedEiRnn(nn.Module):
         self,
         neuron_type: list[int],
         num_inputs: int,
+        options: V1Model,
         *,
-        ratio: float | None = 4.0,
-        target_total: int | None = None,
-        map_by_type: bool = False,
-        bypass_dale: bool = False,
-        rank: int | None = None,
-        spectral_radius: float = 0.9,
-        input_range: tuple[float, float] = (0.0, 1.0),
-        time_constant: str = "fixed",
-        tau_ms: float = 50.0,
-        noise: float = 0.1,
-        noise_at_evaluation: bool = True,
-        output_scale: bool = True,
-        output_lag: bool = True,
-        learned_start: bool = True,
-        start: float = 0.1,
-        embedding: str = "attention",
-        embedding_size: int = 56,
         bin_ms: float = 25.0,
-        compiled: bool | None = None,
     ) -> None:
         super().__init__()
         recorded_e = sum(kind == EXCITATORY for kind in neuron_type)
-        self.n_e, self.n_i = population(recorded_e, len(neuron_type) - recorded_e, ratio, target_total)
+        self.n_e, self.n_i = population(recorded_e, len(neuron_type) - recorded_e, options.ratio, options.target_total)
         self.units = self.n_e + self.n_i
-        self.bypass_dale = bypass_dale
-        self.noise, self.noise_at_evaluation = noise, noise_at_evaluation
-        self.output_scale, self.output_lag = output_scale, output_lag
-        self.time_constant, self.bin_ms, self.compiled = time_constant, bin_ms, compiled
-        self.register_buffer("unit_of_neuron", torch.tensor(unit_map(neuron_type, self.n_e, map_by_type)))
+        self.bypass_dale = options.bypass_dale
+        self.noise, self.noise_at_evaluation = options.noise, options.noise_at_evaluation
+        self.output_scale, self.output_lag = options.output_scale, options.output_lag
+        self.time_constant, self.bin_ms = options.time_constant, bin_ms
+        self.compiled = COMPILED[options.compiled]
+        self.register_buffer("unit_of_neuron", torch.tensor(unit_map(neuron_type, self.n_e, options.map_by_type)))
         self.register_buffer("sign", torch.cat((torch.ones(self.n_e), -torch.ones(self.n_i))))
         self.register_buffer("off_diagonal", 1 - torch.eye(self.units))
         self.register_buffer("running_loss", torch.ones(_TERMS))
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
-        self.embedding = None if embedding == "none" else Embedding(embedding, num_inputs, embedding_size)
+        kind = options.embedding
+        self.embedding = None if kind == "none" else Embedding(kind, num_inputs, options.embedding_size)
         width = num_inputs if self.embedding is None else self.embedding.size
-        self.rank = rank
-        if rank is None:
-            self.v = nn.Parameter(self._start_weights(spectral_radius))
+        self.rank = options.rank
+        if options.rank is None:
+            self.v = nn.Parameter(self._start_weights(options.spectral_radius))
         else:
-            scale = spectral_radius / rank
-            self.left, self.right = (nn.Parameter(scale * torch.randn(self.units, rank)) for _ in range(2))
-        low, high = input_range
+            scale = options.spectral_radius / options.rank
+            self.left, self.right = (nn.Parameter(scale * torch.randn(self.units, options.rank)) for _ in range(2))
+        low, high = options.input_low, options.input_high
         self.input_weights = nn.Parameter(low + (high - low) * torch.rand(self.units, width))
         self.eye_weights = nn.Parameter(0.2 * torch.rand(2, self.n_e) - 0.1)
         self.eye_bias = nn.Parameter(torch.zeros(2))
-        if output_scale:
+        if options.output_scale:
             self.scale, self.baseline = nn.Parameter(torch.tensor(10.0)), nn.Parameter(torch.tensor(0.5))
-        if learned_start:
-            self.start = nn.Parameter(torch.full((self.units,), start))
+        if options.learned_start:
+            self.start = nn.Parameter(torch.full((self.units,), options.start))
         else:
             self.register_buffer("start", torch.zeros(self.units))
-        self._start_time_constants(tau_ms)
+        self._start_time_constants(options.tau_ms)
 
     def _start_weights(self, radius: float) -> torch.Tensor:
         """V [post, pre]: gamma(2, 0.05), inhibition scaled row by row to balance excitation, then to the spectral radius."""
@@ -273,9 +258,9 @@ class PublishedEiRnn(nn.Module):
         rates = functional.softplus(states)
         return (self.scale * rates + self.baseline).clamp_min(0) if self.output_scale else rates
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input]."""
-        return self.readout(self.states(inputs))
+    def forward(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input], weights as for `states`."""
+        return self.readout(self.states(inputs, weights))
 
 
 def distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -294,27 +279,4 @@ def distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def build_v1(config: V1Config, spec: dict[str, Any]) -> PublishedEiRnn:
     """An untrained model for a session of that `spec`."""
-    model = config.model
-    return PublishedEiRnn(
-        spec["neuron_type"],
-        spec["num_inputs"],
-        ratio=model.ratio,
-        target_total=model.target_total,
-        map_by_type=model.map_by_type,
-        bypass_dale=model.bypass_dale,
-        rank=model.rank,
-        spectral_radius=model.spectral_radius,
-        input_range=(model.input_low, model.input_high),
-        time_constant=model.time_constant,
-        tau_ms=model.tau_ms,
-        noise=model.noise,
-        noise_at_evaluation=model.noise_at_evaluation,
-        output_scale=model.output_scale,
-        output_lag=model.output_lag,
-        learned_start=model.learned_start,
-        start=model.start,
-        embedding=model.embedding,
-        embedding_size=model.embedding_size,
-        bin_ms=spec["bin_ms"],
-        compiled={"auto": None, "on": True, "off": False}[model.compiled],
-    )
+    return PublishedEiRnn(spec["neuron_type"], spec["num_inputs"], config.model, bin_ms=spec["bin_ms"])

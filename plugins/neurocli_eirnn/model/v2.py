@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurocli_eirnn.config import V2Config
+from neurocli_eirnn.config import V2Config, V2Model
 from neurocli_eirnn.data.session import EXCITATORY
 from neurocli_eirnn.model import event_time
-from neurocli_eirnn.model.recurrence import leaky_scan
+from neurocli_eirnn.model.recurrence import COMPILED, leaky_scan
 
 EYE = event_time.EYE
 
@@ -31,9 +31,7 @@ class DaleRnn(nn.Module):
 
     neuron_type: 1 or 2 per recorded neuron; mean_rate: sp/s per neuron, where the gains start. `unit_of_neuron` [neuron] maps a
     recorded neuron to its unit; `sign` [unit] is +1 or -1. silent_inputs: how many of the last inputs start without weight, so
-    that only what the data ask for is learned of them. linear_weight: of the linear path in the mean of rates, 0 for no path; until
-    `set_linear` the model's rates are the network's.
-    bypass_dale: weights of any sign, which start as the others do.
+    that only what the data ask for is learned of them. Until `set_linear` the model's rates are the network's.
     """
 
     unit_of_neuron: torch.Tensor
@@ -48,23 +46,16 @@ class DaleRnn(nn.Module):
         neuron_type: list[int],
         num_inputs: int,
         mean_rate: list[float],
+        options: V2Model,
         *,
-        hidden_excitatory: int = 16,
-        hidden_inhibitory: int = 4,
-        alpha_range: tuple[float, float] = (0.1, 0.7),
-        spectral_radius: float = 0.9,
-        input_scale: float = 0.3,
-        start_sd: float = 0.1,
         bin_ms: float = 25.0,
         silent_inputs: int = 0,
-        compiled: bool | None = None,
-        linear_weight: float = 0.0,
-        bypass_dale: bool = False,
     ) -> None:
         super().__init__()
         types = torch.tensor(neuron_type)
         excitatory = types == EXCITATORY
-        n_e, n_i = int(excitatory.sum()) + hidden_excitatory, int((~excitatory).sum()) + hidden_inhibitory
+        n_e = int(excitatory.sum()) + options.hidden_excitatory
+        n_i = int((~excitatory).sum()) + options.hidden_inhibitory
         units = n_e + n_i
         unit = torch.empty(len(types), dtype=torch.long)
         unit[excitatory] = torch.arange(int(excitatory.sum()))
@@ -73,23 +64,23 @@ class DaleRnn(nn.Module):
         self.register_buffer("sign", torch.cat((torch.ones(n_e), -torch.ones(n_i))))
         self.register_buffer("off_diagonal", 1 - torch.eye(units))
         self.bin_ms = bin_ms
-        self.compiled = compiled
-        self.bypass_dale = bypass_dale
-        self.linear_path = linear_weight > 0
-        self.wanted_weight = linear_weight
+        self.compiled = COMPILED[options.compiled]
+        self.bypass_dale = options.bypass_dale
+        self.linear_path = options.linear_weight > 0
+        self.wanted_weight = options.linear_weight
 
         v = torch.distributions.Gamma(2.0, 20.0).sample((units, units))
         v[:, n_e:] *= n_e / max(n_i, 1)  # excitation and inhibition of a unit start in balance
         radius = torch.linalg.eigvals(v * self.sign * self.off_diagonal).abs().max()
-        self.v = nn.Parameter(v * spectral_radius / radius * (self.sign if bypass_dale else 1.0))
-        self.input_weights = nn.Parameter((2 * torch.rand(units, 2 * num_inputs) - 1) * input_scale)
+        self.v = nn.Parameter(v * options.spectral_radius / radius * (self.sign if options.bypass_dale else 1.0))
+        self.input_weights = nn.Parameter((2 * torch.rand(units, 2 * num_inputs) - 1) * options.input_scale)
         with torch.no_grad():
             self.input_weights.view(units, 2, num_inputs)[..., num_inputs - silent_inputs :] = 0
         self.return_weights = nn.Parameter(torch.zeros(units, EYE.stop - EYE.start))
         self.bias = nn.Parameter(torch.zeros(units))
-        low, high = (math.log(a) for a in alpha_range)
+        low, high = math.log(options.alpha_low), math.log(options.alpha_high)
         self.alpha_logit = nn.Parameter(torch.logit(torch.exp(low + (high - low) * torch.rand(units))))
-        self.start = nn.Parameter(start_sd * torch.randn(units))
+        self.start = nn.Parameter(options.start_sd * torch.randn(units))
         self.log_gain = nn.Parameter(torch.log(torch.tensor(mean_rate).clamp_min(0.1) / math.log(2)))
         self.baseline_raw = nn.Parameter(torch.full((len(types),), -3.0))
         if self.linear_path:
@@ -154,27 +145,12 @@ class DaleRnn(nn.Module):
         """Rates [..., neuron] in sp/s of states [..., unit]."""
         return self.gain * functional.softplus(states[..., self.unit_of_neuron]) + self.baseline
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input]."""
-        return self.with_linear(self.network_rates(inputs), inputs)
+    def forward(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Rates [trial, time, neuron] in sp/s of the recorded neurons; inputs [trial, time, input], weights as for `states`."""
+        return self.with_linear(self.readout(self.states(inputs, weights)), inputs)
 
 
 def build_v2(config: V2Config, spec: dict[str, Any]) -> DaleRnn:
     """An untrained model for a session of that `spec`."""
-    model = config.model
-    return DaleRnn(
-        spec["neuron_type"],
-        spec["num_inputs"],
-        spec["mean_rate"],
-        hidden_excitatory=model.hidden_excitatory,
-        hidden_inhibitory=model.hidden_inhibitory,
-        alpha_range=(model.alpha_low, model.alpha_high),
-        spectral_radius=model.spectral_radius,
-        input_scale=model.input_scale,
-        start_sd=model.start_sd,
-        bin_ms=spec["bin_ms"],
-        silent_inputs=int(config.data.reward_cue),
-        compiled={"auto": None, "on": True, "off": False}[model.compiled],
-        linear_weight=model.linear_weight,
-        bypass_dale=model.bypass_dale,
-    )
+    sizes = spec["neuron_type"], spec["num_inputs"], spec["mean_rate"]
+    return DaleRnn(*sizes, config.model, bin_ms=spec["bin_ms"], silent_inputs=int(config.data.reward_cue))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from neurocli.errors import DataError
-from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_group
+from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_options
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.inputs import Inputs
@@ -28,9 +28,7 @@ class SimulationData(Dataset):
         options = config.data
         self.recordings, self.options = recordings, options
         self.batch_size = config.train.batch_size
-        self.split = split or split_by_group(
-            recordings.groups, validation=options.validation, test=options.test, seed=options.split_seed
-        )
+        self.split = split or split_by_options(recordings.groups, options)
         self.load = lru_cache(maxsize=2 * (options.pool or len(recordings)))(recordings.__getitem__)
         used = dict.fromkeys([*self.split.train, *self.split.validation, *self.split.test])
         self.lengths = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurocli.errors import DataError
-from neurocli.recordings import Split, split_by_group
+from neurocli.recordings import Split, split_by_group, split_by_options
 
 PUBLISHED = "published: by file"
 FEWEST_TEST_SPEAKERS = 3
@@ -43,7 +43,7 @@ def split_utterances(about: Mapping[str, About], options: Any) -> Split:
     known = all(one.speaker is not None for one in about.values())
     if known and len(speakers) >= FEWEST_TEST_SPEAKERS:
         return _by_speaker(about, [str(s) for s in speakers], options)
-    found = split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)
+    found = split_by_options(groups, options)
     return Split(found.train, found.validation, found.test, protocol="by utterance")
 
 

@@ -6,6 +6,7 @@ import torch
 
 from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.gradients import GradientCheck
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings.copies import copies
@@ -137,11 +138,11 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
     device = next(network.parameters()).device
     batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
-    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    check = GradientCheck()
     with torch.enable_grad():
         terms = loss_terms(network, batch, config.loss)
         total = torch.stack(list(terms.values())).sum()
-        gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+        check.add(network.named_parameters(), total)
     values = {name: float(term.detach()) for name, term in terms.items()}
     whole = sum(values.values())
     shares = {name: value / whole if whole else float("nan") for name, value in values.items()}
@@ -149,8 +150,6 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
     finite = all(value == value and abs(value) < float("inf") for value in (*values.values(), whole))
     advice = f"the loss is nearly all {largest}: the other target is hardly learned; change loss.spike or loss.soma"
     uneven = not finite or shares[largest] > LARGEST_SHARE
-    broken = [name for (name, _), g in zip(named, gradients, strict=True) if g is not None and not g.isfinite().all()]
-    still = [name for (name, _), g in zip(named, gradients, strict=True) if g is None or not g.any()]
     return [
         Finding(
             "loss-terms",
@@ -160,12 +159,5 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
             f"≤ {LARGEST_SHARE:.0%} each, finite",
             "not finite: lower train.learning_rate" if not finite else advice if uneven else "",
         ),
-        Finding(
-            "gradients",
-            subject,
-            FAIL if broken else WARN if still else PASS,
-            listed(broken) or listed(still) or f"{len(named)} tensors",
-            "finite, not 0",
-            "not finite: lower train.learning_rate" if broken else "no gradient reaches them" if still else "",
-        ),
+        *check.findings(subject),
     ]

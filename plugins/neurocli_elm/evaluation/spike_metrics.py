@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Metric, known_targets
+from neurocli.evaluation.metrics import Mask, Metric, OfSums, Sums, Values, known_targets, summed
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_] | None
 
 _LOGITS, _PER_UNIT = (-104, -16, 8, 17), (20, 100, 20)
 """Bins of one percent of the odds for probabilities from 1e-7 to .9997, of five percent as far as single precision goes: a model
@@ -41,7 +40,7 @@ class _OfSpikes(Metric):
     unit = ""
     link = "logit"
 
-    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         """[channel, 2 * BINS]: how many steps with, then without a spike fall into each bin, highest probability first."""
         valid = known_targets(target, mask)
         rows = []
@@ -115,27 +114,25 @@ class TruePositives(_OfSpikes):
         return np.where((n > 0) & (others.sum(-1) > 0), (spikes * share).sum(-1) / n, np.nan)
 
 
-class ExplainedVariance(Metric):
+class ExplainedVariance(OfSums):
     """1 - variance of the error / variance of the target, in percent: blind to a constant error."""
 
     name = "EV"
     unit = "%"
     link = "percent"
 
-    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         """[channel, 5]: number of steps, sums of target, its square, error and its square."""
         y = np.asarray(target, np.float64)
         error = np.asarray(prediction, np.float64) - y
         valid = known_targets(y, mask)
         y, error = np.where(valid, y, 0.0), np.where(valid, error, 0.0)
-        columns = (valid.sum(0), y.sum(0), (y**2).sum(0), error.sum(0), (error**2).sum(0))
-        return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
+        return summed((valid, y, y**2, error, error**2))
 
-    def value(self, statistics: Array) -> Array:
-        n, y, y2, e, e2 = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = y2 - y**2 / n
-            return np.where((n > 1) & (spread > 0), 100 * (1 - (e2 - e**2 / n) / spread), np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        n, y, y2, e, e2 = sums
+        spread = y2 - y**2 / n
+        return np.where((n > 1) & (spread > 0), 100 * (1 - (e2 - e**2 / n) / spread), np.nan)
 
 
 def _bin(probability: NDArray[Any]) -> NDArray[np.int64]:

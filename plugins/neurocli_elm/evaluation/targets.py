@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import MAE, RMSE, Metric
+from neurocli.evaluation.metrics import MAE, RMSE, Mask, Metric, Sums, Values
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.recordings import Recording
 from neurocli_elm.config import ElmConfig
@@ -17,7 +17,6 @@ from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_] | None
 
 
 class TargetChannel(IntEnum):
@@ -73,7 +72,7 @@ class OfChannel(Metric):
     def fewest(self, groups: Array) -> str | None:
         return self.metric.fewest(groups)
 
-    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         column = slice(self.channel, self.channel + 1)
         chosen = None if mask is None else np.broadcast_to(mask, target.shape)[:, column]
         return self.metric.statistics(target[:, column], prediction[:, column], chosen)

@@ -14,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.errors import ConfigError, DataError
-from neurocli.recordings import Batch, Dataset, RecordingSet, Split, leave_one_out, split_by_group
+from neurocli.recordings import Batch, Dataset, RecordingSet, Split, leave_one_out, split_by_options
 from neurocli.recordings.split import NEW_DATA
+from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.config_v1 import V1Config
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.linear.moments import Moments
 from neurocli_gat_lstm.data.linear.path import LinearPath
 from neurocli_gat_lstm.data.linear.penalties import Fitted, fit, fit_shared, no_paths
@@ -23,6 +26,7 @@ from neurocli_gat_lstm.data.linear.tensors import beyond_rollout, linear_tensors
 from neurocli_gat_lstm.data.new_worms import without_known
 from neurocli_gat_lstm.data.selection import is_control, scored, usable
 from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries
+from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.graph.wiring import Wiring
 
 FEW = 10
@@ -33,6 +37,11 @@ LAGS = 10
 """Own past of the linear models that no option belongs to."""
 ROUNDS, FEWEST_ROUNDS = 10, 40
 """Batches of each network in an epoch, and of all folds together: one fold alone has more worms to learn from."""
+VALIDATION_CHUNKS = 24
+Paths = dict[int, LinearPath]
+"""Horizon → linear path."""
+Forecasts = dict[int, NDArray[np.floating[Any]]]
+"""Horizon → [origin, neuron]."""
 
 
 class WormData(Dataset):
@@ -43,8 +52,9 @@ class WormData(Dataset):
     """
 
     normalisation = None
+    config: GatLstmConfig
 
-    def __init__(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: GatLstmConfig, split: Split | None = None) -> None:
         options = config.data
         self.recordings, self.config = recordings, config
         self.left_out: list[str] = []
@@ -60,15 +70,17 @@ class WormData(Dataset):
         if options.normalisation == "whole":
             split = dataclasses.replace(split, leaky=True)
         self.split = split
-        self.rollout_steps = getattr(config.loss, "rollout", 0)
-        self.lags = getattr(config.model, "lags", 2)
+        self.rollout_steps = config.loss.rollout
+        self.lags = config.model.lags
         self.chunk = config.loss.chunk
         self._check()
-        fitted_on = list(dict.fromkeys([*split.train, *split.validation, *_tested_by_folds(split)]))
+        fitted_on = list(
+            dict.fromkeys([*split.train, *split.validation, *(group for fold in split.folds for group in fold.test)])
+        )
         named = {n for g in fitted_on or self.worms for n in self.worms[g].names if not n.startswith(UNIDENTIFIED)}
         self.names = tuple(sorted(named))
-        self.members = getattr(config.model, "members", 1)
-        self.corrects = hasattr(config.model, "linear")
+        self.members = config.model.members
+        self.corrects = not isinstance(config, V1Config)
         steps = [worm.dt_ms for worm in self.worms.values()]
         self._folds = max(1, len(split.folds))
         self.spec = {
@@ -78,8 +90,14 @@ class WormData(Dataset):
             "edge_features": 3 if config.model.distance else 2,
         }
         self.forecasts: dict[Any, Any] = {}  # of baselines, by (name, worm, number of origins)
+        self._graphs: dict[str, GraphTensors] = {}
+        self._scales: dict[int, torch.Tensor] = {}
+        self._products: dict[tuple[str, ...], Moments] = {}
+        self._fits: dict[tuple[str, int], Any] = {}
         _ = self.wiring.graph  # what is wrong with the connectome is said before a run begins
-        self._forecasts_of: WeakKeyDictionary[Any, tuple[int, dict[Any, Any]]] = WeakKeyDictionary()
+        self._forecasts_of: WeakKeyDictionary[torch.nn.Module, tuple[int, dict[tuple[str, int], Forecasts]]] = (
+            WeakKeyDictionary()
+        )
 
     # -- worms and folds ----------------------------------------------------------------------------------------------
 
@@ -105,7 +123,7 @@ class WormData(Dataset):
         fold = self.split.fold_of(group)
         return list(range(self.folds)) if fold is None else [fold]
 
-    def forecasts_by(self, network: torch.nn.Module) -> dict[Any, Any]:
+    def forecasts_by(self, network: torch.nn.Module) -> dict[tuple[str, int], Forecasts]:
         """What a module was asked already, by (worm, number of origins); empty again once its weights have changed."""
         version = sum(parameter._version for parameter in network.parameters())
         kept = self._forecasts_of.get(network)
@@ -142,18 +160,22 @@ class WormData(Dataset):
         if model.linear == "none" or not teachers:
             return no_paths(self.names, self.lags, self.horizons, teachers)
         if model.linear == "own":
-            none = np.zeros((len(self.names), len(self.names)), bool)
-            return self._fitted("own", fold, none, self.lags, (True, False, False))
+            return self._fitted("own", fold, self.all_pairs & False, self.lags, (True, False, False))
         if model.linear == "all":
             return self.full_linear(fold)
         return self.graph_linear(fold)
+
+    @property
+    def all_pairs(self) -> NDArray[np.bool_]:
+        """[post, pre]: every pair of different neurons."""
+        return ~np.eye(len(self.names), dtype=bool)
 
     @property
     def linear_pairs(self) -> NDArray[np.bool_]:
         """[post, pre]: the pairs that the linear path which a model corrects may use."""
         model = self.config.model
         if model.linear == "all":
-            return ~np.eye(len(self.names), dtype=bool)
+            return self.all_pairs
         return self.wiring.allowed(model.hops) & (model.linear == "edges")
 
     def graph_linear(self, fold: int) -> Fitted:
@@ -161,18 +183,17 @@ class WormData(Dataset):
 
     def full_linear(self, fold: int) -> Fitted:
         """The same regression over all pairs of neurons: what linear models can do without any graph."""
-        return self._fitted("full", fold, ~np.eye(len(self.names), dtype=bool), self.full_lags)
+        return self._fitted("full", fold, self.all_pairs, self.full_lags)
 
     @property
     def full_lags(self) -> int:
-        return self.lags if getattr(self.config.model, "linear", "") == "all" else LAGS
+        return self.lags if self.config.model.linear == "all" else LAGS
 
-    def shared_linear(self, fold: int, lags: int) -> tuple[dict[int, LinearPath], bool]:
+    def shared_linear(self, fold: int, lags: int) -> tuple[Paths, bool]:
         """(one autoregression for all neurons at each horizon, whether its penalties lie inside of their grid)."""
         key = (f"shared {lags}", fold)
         if key not in self._fits:
-            none = np.zeros((len(self.names), len(self.names)), bool)
-            self._fits[key] = fit_shared(self._parts(f"shared {lags}", fold, none, lags))
+            self._fits[key] = fit_shared(self._parts(f"shared {lags}", fold, self.all_pairs & False, lags))
         return self._fits[key]
 
     def _fitted(
@@ -203,15 +224,7 @@ class WormData(Dataset):
 
     def products_of_pairs(self, fold: int) -> list[Moments]:
         """Products of all pairs of neurons, with the linear path's own past, of the parts of a fold's training worms."""
-        return [m for _, m in self._parts(f"pairs {self.lags}", fold, ~np.eye(len(self.names), dtype=bool), self.lags)]
-
-    @cached_property
-    def _products(self) -> dict[tuple[str, ...], Moments]:
-        return {}
-
-    @cached_property
-    def _fits(self) -> dict[tuple[str, int], Any]:
-        return {}
+        return [m for _, m in self._parts(f"pairs {self.lags}", fold, self.all_pairs, self.lags)]
 
     def frames_of(self, group: str, samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """The frames of a worm at which forecasts are made, from the samples of its recording that a target names."""
@@ -249,36 +262,46 @@ class WormData(Dataset):
             return
         rng = np.random.default_rng([seed, epoch])
         loss = self.config.loss
+        for member, worm, starts in self._drawn(rng):
+            n = len(worm.names)
+            present = rng.random((len(starts), n)) >= loss.neuron_dropout
+            present[~present.any(axis=1)] = True
+            nameless = rng.random(n) < loss.name_dropout
+            yield self._chunks(member, worm, self.paths_without(worm, member), starts, present, nameless)
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[tuple[int, WormSeries, NDArray[np.int64]]]:
+        """(member, worm, first frames of its chunks) of each training step."""
         for number in range(self.steps("train")):
             member = number % (self.folds * self.members)
-            fold = member // self.members
-            worms = [worm for worm in self.training_worms(fold) if len(worm.windows(self.span))]
+            worms = [worm for worm in self.training_worms(member // self.members) if len(worm.windows(self.span))]
             sizes = np.array([worm.frames for worm in worms], float)
             worm = worms[int(rng.choice(len(worms), p=sizes / sizes.sum()))]
-            starts = rng.choice(worm.windows(self.span), self.config.train.batch_size)
-            n = len(worm.names)
-            present = rng.random((len(starts), n)) >= getattr(loss, "neuron_dropout", 0.0)
-            present[~present.any(axis=1)] = True
-            nameless = rng.random(n) < getattr(loss, "name_dropout", 0.0)
-            paths = self.linear(fold).without[worm.group] if self.corrects else None
-            yield self._batch(worm, starts, member, paths, present, nameless)
+            yield member, worm, rng.choice(worm.windows(self.span), self.config.train.batch_size)
+
+    def paths_without(self, worm: WormSeries, member: int) -> Paths | None:
+        """The linear paths that a member corrects, fitted without a worm of its training."""
+        return self.linear(member // self.members).without[worm.group] if self.corrects else None
 
     def _validation(self) -> Iterator[Batch]:
         for group in self.split.validation:
             worm = self.worms[group]
             starts = worm.windows(self.span)
-            starts = starts[:: max(1, len(starts) // 24)]
-            shape = (len(starts), len(worm.names))
+            starts = starts[:: max(1, len(starts) // VALIDATION_CHUNKS)]
             paths = self.linear(0).paths if self.corrects else None
             for member in range(self.members):
-                yield self._batch(worm, starts, member, paths, np.ones(shape, bool), np.zeros(shape[1], bool))
+                yield self.chunks(member, worm, paths, starts)
 
-    def _batch(
+    def chunks(self, member: int, worm: WormSeries, paths: Paths | None, starts: NDArray[np.int64]) -> Batch:
+        """The chunks of a worm that begin at the frames `starts`, with all its neurons and names."""
+        n = len(worm.names)
+        return self._chunks(member, worm, paths, starts, np.ones((len(starts), n), bool), np.zeros(n, bool))
+
+    def _chunks(
         self,
-        worm: WormSeries,
-        starts: NDArray[np.int64],
         member: int,
-        paths: dict[int, LinearPath] | None,
+        worm: WormSeries,
+        paths: Paths | None,
+        starts: NDArray[np.int64],
         present: NDArray[np.bool_],
         nameless: NDArray[np.bool_],
     ) -> Batch:
@@ -312,7 +335,7 @@ class WormData(Dataset):
         found = {"next": following, "weight": worm.weight(frames), "ahead": np.stack(ahead, axis=1)}
         return {name: torch.from_numpy(values.astype(np.float32)) for name, values in found.items()}
 
-    def linear_part(self, paths: dict[int, LinearPath], worm: WormSeries, starts: NDArray[np.int64]) -> Batch:
+    def linear_part(self, paths: Paths, worm: WormSeries, starts: NDArray[np.int64]) -> Batch:
         """own, level, change of the path of one frame, and what the others add to its rollout [chunk, step, neuron]."""
         steps = max(1, self.rollout_steps)
         asked = [h for h in self.horizons if h <= steps]
@@ -327,29 +350,21 @@ class WormData(Dataset):
         place = {name: k for k, name in enumerate(self.names)}
         return np.array([place.get(name, len(self.names)) for name in worm.names], np.int64)
 
-    def graph_of(self, worm: WormSeries) -> Any:
+    def graph_of(self, worm: WormSeries) -> GraphTensors:
         """The edges among a worm's neurons."""
         if worm.group not in self._graphs:
             self._graphs[worm.group] = self.wiring.among(worm.names)
         return self._graphs[worm.group]
-
-    @cached_property
-    def _graphs(self) -> dict[str, Any]:
-        return {}
 
     def scale(self, fold: int) -> torch.Tensor:
         """[step] mean squared change of training worms after 1, 2, ... steps, as it is scored: what persistence gets wrong."""
         if fold not in self._scales:
             changes = []
             for step in range(1, max(1, self.rollout_steps) + 1):
-                each = [_change(worm, worm.origins(1, step), step) for worm in self.training_worms(fold)]
+                each = [worm.mean_change(worm.origins(1, step), step) for worm in self.training_worms(fold)]
                 changes.append(float(np.nanmean(each)))
             self._scales[fold] = torch.tensor(changes, dtype=torch.float32).clamp_min(1e-6)
         return self._scales[fold]
-
-    @cached_property
-    def _scales(self) -> dict[int, torch.Tensor]:
-        return {}
 
     def _check(self) -> None:
         """Refuse worms that are too short before hours go into a training."""
@@ -360,15 +375,11 @@ class WormData(Dataset):
                 where="model.lags",
                 hint="lower it, or raise evaluate.context",
             )
+        ahead = evaluate.context + max(evaluate.horizons)
         for part, needed, before, what in (
             ("train", self.span, 1, "a training chunk takes"),
             ("validation", self.span, 1, "a validation chunk takes"),
-            (
-                "test",
-                evaluate.context + max(evaluate.horizons),
-                evaluate.context,
-                "context and the longest horizon take",
-            ),
+            ("test", ahead, evaluate.context, "context and the longest horizon take"),
         ):
             for group in self.split.groups(part):
                 worm = self.worms[group]
@@ -382,19 +393,7 @@ class WormData(Dataset):
                     )
 
 
-def _change(worm: WormSeries, at: NDArray[np.int64], step: int) -> float:
-    """Mean squared change after `step` frames, as it is scored."""
-    if not len(at):
-        return float("nan")
-    change = np.square(worm.ahead(at, step) - worm.z[at]) * worm.weight(at)
-    return float(change[worm.known[at + step]].mean())
-
-
-def _split(groups: list[str], options: Any) -> Split:
+def _split(groups: list[str], options: DataConfig) -> Split:
     if options.split == "leave-one-out" or (options.split == "auto" and len(groups) < FEW):
         return leave_one_out(groups, "leave one worm out")
-    return split_by_group(groups, validation=options.validation, test=options.test, seed=options.split_seed)
-
-
-def _tested_by_folds(split: Split) -> list[str]:
-    return [group for fold in split.folds for group in fold.test]
+    return split_by_options(groups, options)

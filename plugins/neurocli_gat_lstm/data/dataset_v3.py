@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from neurocli.errors import ConfigError
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli_gat_lstm.config_v3 import V3Config
-from neurocli_gat_lstm.data.dataset import FEWEST_ROUNDS, WormData
+from neurocli_gat_lstm.data.dataset import FEWEST_ROUNDS, Paths, WormData
 from neurocli_gat_lstm.data.history import forecast_changes, inputs_of
-from neurocli_gat_lstm.data.linear.path import LinearPath
 from neurocli_gat_lstm.data.series import WormSeries
 
 ROUNDS = 60
 """Batches of each network in an epoch."""
-VALIDATION_CHUNKS = 24
 
 
 class DirectWormData(WormData):
     """Worms for a network that forecasts every horizon at once."""
+
+    config: V3Config
 
     def __init__(self, recordings: RecordingSet, config: V3Config, split: Split | None = None) -> None:
         needed = max(config.model.look_back) + 2
@@ -66,26 +66,12 @@ class DirectWormData(WormData):
         if part != "train":
             yield from self._validation()
             return
-        rng = np.random.default_rng([seed, epoch])
-        for number in range(self.steps("train")):
-            member = number % (self.folds * self.members)
-            fold = member // self.members
-            worms = [worm for worm in self.training_worms(fold) if len(worm.windows(self.span))]
-            sizes = np.array([worm.frames for worm in worms], float)
-            worm = worms[int(rng.choice(len(worms), p=sizes / sizes.sum()))]
-            starts = rng.choice(worm.windows(self.span), self.config.train.batch_size)
-            yield self.chunks(member, worm, self.linear(fold).without[worm.group], starts)
+        for member, worm, starts in self._drawn(np.random.default_rng([seed, epoch])):
+            yield self.chunks(member, worm, self.paths_without(worm, member), starts)
 
-    def _validation(self) -> Iterator[Batch]:
-        for group in self.split.validation:
-            worm = self.worms[group]
-            starts = worm.windows(self.span)
-            starts = starts[:: max(1, len(starts) // VALIDATION_CHUNKS)]
-            for member in range(self.members):
-                yield self.chunks(member, worm, self.linear(0).paths, starts)
-
-    def chunks(self, member: int, worm: WormSeries, paths: dict[int, LinearPath], starts: NDArray[np.int64]) -> Batch:
+    def chunks(self, member: int, worm: WormSeries, paths: Paths | None, starts: NDArray[np.int64]) -> Batch:
         """The chunks of a worm whose windows begin at the frames `starts`."""
+        assert paths is not None
         inputs, residual = self._seen(worm, paths)
         first = starts[:, None] + max(self.look_back)
         frames = first + np.arange(self.warm_up + self.config.loss.chunk)
@@ -102,7 +88,7 @@ class DirectWormData(WormData):
             "edge_attr": graph.edge_attr,
         }
 
-    def _seen(self, worm: WormSeries, paths: dict[int, LinearPath]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _seen(self, worm: WormSeries, paths: Paths) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(inputs [time, neuron, input], residuals [time, neuron, horizon]) of a whole worm under some paths, once each."""
         key = (worm.group, id(paths))
         if key not in self._inputs:
@@ -130,10 +116,7 @@ class DirectWormData(WormData):
                 continue
             inputs, _ = self._seen(worm, self.linear(fold).without[worm.group])
             squares.append(np.square(inputs[at].astype(np.float64)).mean(axis=(0, 1)))
-            weight, now = worm.weight(at), worm.z[at]
-            changes.append(
-                [float((np.square(worm.ahead(at, h) - now) * weight)[worm.known[at + h]].mean()) for h in self.horizons]
-            )
+            changes.append([worm.mean_change(at, h) for h in self.horizons])
         floor = 1e-3
         if not squares:
             return np.ones(1, np.float32), np.ones(1, np.float32)

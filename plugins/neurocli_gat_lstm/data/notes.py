@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurocli.diagnosis.words import counted, listed
 from neurocli.recordings.split import NEW_DATA
+from neurocli_gat_lstm.config import DataConfig, V2Model
+from neurocli_gat_lstm.config_v1 import V1Model
+from neurocli_gat_lstm.config_v3 import V3Model
 from neurocli_gat_lstm.configs import GatLstmConfig
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ def notes(data: WormData, config: GatLstmConfig) -> list[str]:
     return found
 
 
-def _units(data: WormData, options: Any) -> str:
+def _units(data: WormData, options: DataConfig) -> str:
     """What forecasts know of each neuron's mean and sd, and what errors are weighted by."""
     said = {
         "causal": "running mean and sd of each neuron, over all frames up to now",
@@ -68,12 +71,12 @@ def _units(data: WormData, options: Any) -> str:
     )
 
 
-def _reach(data: WormData, model: Any) -> str:
+def _reach(data: WormData, model: V1Model | V2Model | V3Model) -> str:
     """What the graph serves, and how many of all pairs the linear path may use: where these are most, no effect of the wiring
     can be seen."""
-    if getattr(model, "linear", "") == "all":
+    if model.linear == "all":
         return "; it serves the attention alone, the linear path takes all pairs"
-    if getattr(model, "linear", "") != "edges" or not data.wiring.graph.n_edges:
+    if model.linear != "edges" or not data.wiring.graph.n_edges:
         return ""
     pairs = max(len(data.names) * (len(data.names) - 1), 1)
     share = float(data.wiring.allowed(model.hops).sum() / pairs)

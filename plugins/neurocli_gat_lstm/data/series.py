@@ -67,6 +67,13 @@ class WormSeries:
         """What comes `steps` frames after each frame `at` [...], in the units of `at`: [..., neuron]."""
         return (self.signal[at + steps].astype(np.float64) - self.mean[at]) / self.sd[at]
 
+    def mean_change(self, at: NDArray[np.int64], steps: int) -> float:
+        """Mean squared change from the frames `at` to `steps` frames after them, as it is scored; NaN without frames."""
+        if not len(at):
+            return float("nan")
+        change = np.square(self.ahead(at, steps) - self.z[at]) * self.weight(at)
+        return float(change[self.known[at + steps]].mean())
+
     def in_signal(self, at: NDArray[np.int64], z: NDArray[np.floating]) -> NDArray[np.float32]:
         """Forecasts z [origin, neuron] in the units of their origins `at` [origin], as values of the recording."""
         return (self.mean[at] + self.sd[at] * np.asarray(z, np.float64)).astype(np.float32)

@@ -53,34 +53,32 @@ def _usable(used: Sequence[Summary], left_out: Sequence[str], total: int, troubl
     """What a training would take, and what it leaves out for reasons that no other check gives."""
     threshold = f"≥ {FEWEST} worms"
     if trouble is not None:
-        return [Finding("usable", counted(total, "worm"), FAIL, trouble.message, threshold, trouble.hint or "")]
+        return [Finding.of_error("usable", counted(total, "worm"), trouble, threshold)]
     value = f"{len(used)} of {total}: {listed(summary.group for summary in used)}"
     advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
     few = len(used) < FEWEST
-    found = [Finding("usable", counted(total, "worm"), FAIL if few else PASS, value, threshold, advice if few else "")]
+    findings = [Finding.graded("usable", counted(total, "worm"), value, threshold, advice, fail=few)]
     reasons = [line.partition(": ") for line in left_out]
     others = [(group, why) for group, _, why in reasons if not why.startswith(("GFP", "the same worm"))]
-    return [*found, *shortened("left-out", [information("left-out", group, why) for group, why in others])]
+    return [*findings, *shortened("left-out", [information("left-out", group, why) for group, why in others])]
 
 
 def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
     """Worms that come twice; where both would be used, what is tested was trained on."""
-    found = []
+    findings = []
     for copy in again:
         leak = copy.group in kept and copy.of in kept
         what = "the same traces as" if copy.exact else "smoothed or resampled from, or to,"
         advice = "both would be used, one to train on and one to test: leave one out" if leak else "one of them is used"
         value = f"{what} {copy.of} (r {copy.correlation:.4f})"
-        found.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
-    if not found:
-        return [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
-    return shortened("duplicate", found)
+        findings.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
+    return shortened("duplicate", findings) or [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
 
 
 def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> list[Finding]:
     """Other worms that hold the same numbers in part, or in some neurons: what a training refuses on two sides of a split."""
     first = {copy.group: copy.of for copy in again}
-    found = [
+    findings = [
         Finding(
             "shared-part",
             copy.group,
@@ -93,7 +91,7 @@ def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> 
         if first.get(copy.group, copy.group) != first.get(copy.of, copy.of)
     ]
     clean = Finding("shared-part", counted(len(recordings), "worm"), PASS, "none", "none")
-    return shortened("shared-part", found) or [clean]
+    return shortened("shared-part", findings) or [clean]
 
 
 def _names(single: Sequence[Summary]) -> list[Finding]:
@@ -115,7 +113,7 @@ def _names(single: Sequence[Summary]) -> list[Finding]:
         for key, groups in by_key.items()
         if len(groups) > 1
     ]
-    shared = [f"{worm} in {len(found)} sources" for worm, found in sources.items() if len(found) > 1]
+    shared = [f"{worm} in {len(names)} sources" for worm, names in sources.items() if len(names) > 1]
     text = f"{len(by_key)} keys" + (f"; {listed(shared)}: the key is (source, worm)" if shared else "")
     return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "(source, worm) is unique")]
 

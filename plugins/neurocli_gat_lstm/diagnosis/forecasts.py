@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import Finding, judged
 from neurocli.evaluation.intervals import Paired, paired_means, verdict
 from neurocli.evaluation.target import Target
 from neurocli.plugin.family import TrainedModel
-from neurocli_gat_lstm.data.dataset import WormData
+from neurocli_gat_lstm.data.dataset import Forecasts, WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.series import WormSeries
 from neurocli_gat_lstm.evaluation import baselines, targets
-from neurocli_gat_lstm.model import folds_v1
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
-from neurocli_gat_lstm.model.forecasts_v2 import corrected, linear_only
-from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts, direct_linear
+from neurocli_gat_lstm.model.forecasts import fold_forecasts, forecasts_of
+from neurocli_gat_lstm.model.forecasts_v2 import linear_only
+from neurocli_gat_lstm.model.forecasts_v3 import direct_linear
 from neurocli_gat_lstm.model.rollout import BOUND
 from neurocli_gat_lstm.model.v2 import GatLstm
 from neurocli_gat_lstm.model.v3 import GatLstmV3
@@ -31,7 +31,6 @@ BEYOND = 2.0
 TRIVIAL = ("persistence", "mean")
 
 Array = NDArray[np.floating[Any]]
-ByHorizon = dict[int, Array]
 
 
 def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: Array) -> float:
@@ -49,79 +48,47 @@ def forecast_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of forecasts, on the test worms."""
     data, network, config = trained.dataset, trained.network, trained.config
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, GatLstmV3, PlannedFolds))
-    asked = targets.targets(data, config, "test")
-    origins = {group: data.frames_of(group, at) for group, at in asked[0].origins.items() if len(at)}
+    test_targets = targets.targets(data, config, "test")
+    origins = {group: data.frames_of(group, at) for group, at in test_targets[0].origins.items() if len(at)}
     if not origins:
         return []
     horizons = config.evaluate.horizons
-    full = {group: _forecasts(trained, group, at) for group, at in origins.items()}
-    found = []
-    if isinstance(network, GatLstm):
-        linear: dict[str, ByHorizon] = {
-            group: dict(linear_only(network, data, group, at, horizons)) for group, at in origins.items()
-        }
-        found += _correction(data, origins, horizons, full, linear)
-    elif isinstance(network, GatLstmV3):
-        assert isinstance(data, DirectWormData)
-        alone: dict[str, ByHorizon] = {
-            group: dict(direct_linear(network, data, group, at)) for group, at in origins.items()
-        }
-        found += _correction(data, origins, horizons, full, alone)
-    found += [
+    full = {group: forecasts_of(network, data, group, at) for group, at in origins.items()}
+    findings = []
+    if not isinstance(network, PlannedFolds):
+        linear = {group: _linear(network, data, group, at, horizons) for group, at in origins.items()}
+        findings += _correction(data, origins, horizons, full, linear)
+    findings += [
         *_runaway(data, full),
-        *_against_linear(trained, asked, origins, full),
+        *_against_linear(trained, test_targets, origins, full),
     ]
     # Worms that came after the training differ from its worms in more than having been seen.
     folds = len(network.members) // getattr(network, "members_per_fold", 1)
     own = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
     if own and set(data.split.train) <= set(data.worms):
-        found += _train_test_gap(trained, origins, full)
-    return found
+        findings += _train_test_gap(trained, origins, full)
+    return findings
 
 
-def _forecasts(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> ByHorizon:
-    """Mean over all networks that have not seen a worm; what an evaluation before this has found is taken."""
-    data, evaluate = trained.dataset, trained.config.evaluate
-    assert isinstance(data, WormData)
-    known, key = data.forecasts_by(trained.network), (group, len(origins))
-    if key not in known:
-        asked = (origins, evaluate.context, evaluate.horizons)
-        each = [one for fold in data.folds_for(group) for one in networks_say(trained, data.worms[group], fold, *asked)]
-        known[key] = {h: np.mean([one[h] for one in each], axis=0) for h in evaluate.horizons}
-    found: ByHorizon = known[key]
-    return found
-
-
-def networks_say(
-    trained: TrainedModel,
-    worm: WormSeries,
-    fold: int,
-    origins: NDArray[np.int64],
-    context: int,
-    horizons: Sequence[int],
-) -> list[Any]:
-    """Horizon → [origin, neuron] of each network of a fold."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, WormData)
-    graph = data.graph_of(worm)
-    if isinstance(network, PlannedFolds):
-        return [folds_v1.rolled_out(network.member(fold), worm.z, graph, origins, context, horizons)]
-    if isinstance(network, GatLstmV3):
-        assert isinstance(data, DirectWormData)
-        return list(direct_forecasts(network, data, worm, fold, origins))
-    assert isinstance(network, GatLstm)
-    return corrected(network, data, worm, fold, origins, context, horizons)
+def _linear(
+    network: GatLstm | GatLstmV3, data: WormData, group: str, origins: NDArray[np.int64], horizons: Sequence[int]
+) -> Forecasts:
+    """What the model would forecast if its networks said nothing."""
+    if isinstance(network, GatLstm):
+        return dict(linear_only(network, data, group, origins, horizons))
+    assert isinstance(data, DirectWormData)
+    return dict(direct_linear(network, data, group, origins))
 
 
 def _correction(
     data: WormData,
     origins: dict[str, Any],
     horizons: Sequence[int],
-    full: dict[str, ByHorizon],
-    linear: dict[str, ByHorizon],
+    full: dict[str, Forecasts],
+    linear: dict[str, Forecasts],
 ) -> list[Finding]:
     """At each horizon: rms of what the network changes over that of the linear change, and S with and without it."""
-    found = []
+    findings = []
     for h in horizons:
         added = np.sqrt(np.mean([np.square(full[g][h] - linear[g][h]).mean() for g in origins]))
         moved = np.sqrt(np.mean([np.square(linear[g][h] - data.worms[g].z[at]).mean() for g, at in origins.items()]))
@@ -144,8 +111,8 @@ def _correction(
         )
         threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not worse than the linear path's"
         subject = f"{h} step{'s' if h > 1 else ''}, {len(both)} worm{'s' if len(both) > 1 else ''}"
-        found.append(Finding("correction", subject, WARN if bad else PASS, value, threshold, advice if bad else ""))
-    return found
+        findings.append(Finding.graded("correction", subject, value, threshold, advice, warn=bad))
+    return findings
 
 
 def _words(difference: Paired) -> str:
@@ -154,7 +121,7 @@ def _words(difference: Paired) -> str:
     return f"{difference.value:+.3f}" + (f", 95 % {difference.low:+.3f} to {difference.high:+.3f}" if known else "")
 
 
-def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
+def _runaway(data: WormData, full: dict[str, Forecasts]) -> list[Finding]:
     """Rollouts that leave what was ever recorded, up to the bound at which they are stopped."""
     largest = {group: max(float(np.abs(f).max()) for f in by.values()) for group, by in full.items()}
     recorded = {group: float(np.abs(data.worms[group].z).max()) for group in full}
@@ -163,15 +130,12 @@ def _runaway(data: WormData, full: dict[str, ByHorizon]) -> list[Finding]:
     worst = max(full, key=lambda group: largest[group] / recorded[group])
     value = f"|z| ≤ {largest[worst]:.3g} where {recorded[worst]:.3g} was recorded ({worst})"
     advice = "forecasts run away: a longer loss.rollout damps rollouts, or a smaller learning rate"
-    verdict = FAIL if stopped else WARN if far else PASS
     threshold = f"≤ {BEYOND:g} x recorded"
-    return [
-        Finding("runaway-rollout", f"{len(full)} worms", verdict, value, threshold, advice if verdict != PASS else "")
-    ]
+    return [Finding.graded("runaway-rollout", f"{len(full)} worms", value, threshold, advice, warn=far, fail=stopped)]
 
 
 def _against_linear(
-    trained: TrainedModel, asked: Sequence[Target], origins: dict[str, Any], full: dict[str, ByHorizon]
+    trained: TrainedModel, test_targets: Sequence[Target], origins: dict[str, Any], full: dict[str, Forecasts]
 ) -> list[Finding]:
     """S of the model less that of the best linear model, paired by worm, at each horizon."""
     data = trained.dataset
@@ -179,8 +143,8 @@ def _against_linear(
     linear = [one for one in baselines.baselines(data, trained.config) if one.name not in TRIVIAL]
     if not linear or not data.split.train:
         return []
-    found = []
-    for target in asked:
+    findings = []
+    for target in test_targets:
         h = target.horizon_steps
         scores = {}
         for predictor in linear:
@@ -197,10 +161,8 @@ def _against_linear(
         value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
         advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
         subject = f"{target.name}, {best}"
-        found.append(
-            Finding("S-against-linear", subject, FAIL if worse else PASS, value, "not worse", advice if worse else "")
-        )
-    return found
+        findings.append(Finding.graded("S-against-linear", subject, value, "not worse", advice, fail=worse))
+    return findings
 
 
 def _skill_of(target: Target, group: str, prediction: Array) -> float:
@@ -214,7 +176,7 @@ def _skill_of(target: Target, group: str, prediction: Array) -> float:
     return float(1 - np.square(observed - prediction)[known].sum() / change) if change > 0 else float("nan")
 
 
-def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[str, ByHorizon]) -> list[Finding]:
+def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[str, Forecasts]) -> list[Finding]:
     """S(h) on the worms that a fold was trained on, less that on the worms it had not seen; first horizon."""
     data, evaluate = trained.dataset, trained.config.evaluate
     assert isinstance(data, WormData)
@@ -225,7 +187,7 @@ def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[s
             at = worm.origins(evaluate.context, h, 4 * evaluate.stride)
             if not len(at):
                 continue
-            forecast = networks_say(trained, worm, fold, at, evaluate.context, [h])[0]
+            forecast = fold_forecasts(trained.network, data, worm, fold, at, evaluate.context, [h])[0]
             seen.append(skill(worm, at, h, forecast[h]))
     if not seen:
         return []

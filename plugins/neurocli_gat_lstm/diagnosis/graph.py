@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
-from neurocli.diagnosis.words import counted, listed
+from neurocli.diagnosis.words import listed
 from neurocli.errors import DataError
 from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.summary import Summary
-from neurocli_gat_lstm.diagnosis.wording import shortened
+from neurocli_gat_lstm.diagnosis.wording import shortened, with_clean
 from neurocli_gat_lstm.graph.connectome import Connectome
 
 UNMATCHED_FAIL = 0.05
@@ -29,19 +29,19 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
         edges = wiring.graph.n_edges
         within = {summary.group: _edges_within(connectome, summary.identified, model.synapses) for summary in summaries}
     except DataError as error:
-        return [Finding("connectome", str(model.connectome), FAIL, error.message, "can be read", error.hint or "")]
+        return [Finding.of_error("connectome", str(model.connectome), error, "can be read")]
     known = set(connectome.neurons)
-    found = [
+    findings = [
         *shortened("neurons", [_neurons(summary, known, within[summary.group]) for summary in summaries]),
         *_unmatched(summaries, known, connectome.name),
     ]
     if not names:
         return [
-            *found,
+            *findings,
             Finding("coverage", "graph", WARN, "no neuron is identified", "≥ 1", "without names there are no edges"),
         ]
     recorded = len(known & set(names))
-    found.append(
+    findings.append(
         Finding(
             "coverage",
             "graph",
@@ -51,7 +51,7 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
             "–",
         )
     )
-    return [*found, _isolated(wiring, edges, model.graph)]
+    return [*findings, _isolated(wiring, edges, model.graph)]
 
 
 def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -> int:
@@ -80,19 +80,16 @@ def _neurons(summary: Summary, known: set[str], edges: int) -> Finding:
 
 
 def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -> list[Finding]:
-    threshold = "none"
     advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
-    found = []
+    findings = []
     for summary in summaries:
         missing = [name for name in summary.identified if name not in known]
         if missing:
             share = len(missing) / len(summary.identified)
             value = f"{len(missing)} of {len(summary.identified)} ({share:.1%}): {', '.join(missing)}"
             verdict = FAIL if share > UNMATCHED_FAIL else WARN
-            found.append(Finding("unmatched-names", summary.group, verdict, value, threshold, advice))
-    clean = len(summaries) - len(found)
-    all_good = [Finding("unmatched-names", counted(clean, "worm"), PASS, "none", threshold)] if clean else []
-    return [*shortened("unmatched-names", found), *all_good]
+            findings.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
+    return with_clean("unmatched-names", findings, len(summaries), "none")
 
 
 def _isolated(wiring: Any, edges: int, kind: str) -> Finding:
@@ -105,5 +102,5 @@ def _isolated(wiring: Any, edges: int, kind: str) -> Finding:
         if alone
         else f"none of {len(wiring.names)}, {edges} edges"
     )
-    advice = "their neighbours were not recorded: only their own past speaks for them" if alone else ""
-    return Finding("isolated-nodes", "graph", WARN if alone else PASS, value, "none", advice)
+    advice = "their neighbours were not recorded: only their own past speaks for them"
+    return Finding.graded("isolated-nodes", "graph", value, "none", advice, warn=alone)

@@ -6,24 +6,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from neurocli.diagnosis.finding import PASS, WARN, Finding
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.finding import Finding
+from neurocli.diagnosis.gradients import GradientCheck
+from neurocli.diagnosis.words import listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import Batch
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
-from neurocli_gat_lstm.data.series import WormSeries
+from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.diagnosis.forecasts import forecast_findings
-from neurocli_gat_lstm.diagnosis.gradients import GradientCheck
 from neurocli_gat_lstm.diagnosis.model_v3 import direct_findings
 from neurocli_gat_lstm.diagnosis.paths import NetworkOnWorm, network_on_worm
 from neurocli_gat_lstm.diagnosis.wiring import edge_findings, path_findings, split_findings
-from neurocli_gat_lstm.model import folds_v1
+from neurocli_gat_lstm.model import folds_v1, loss_v2, loss_v3
 from neurocli_gat_lstm.model.folds_v1 import PlannedFolds
-from neurocli_gat_lstm.model.loss_v2 import loss_terms
 from neurocli_gat_lstm.model.v2 import GatLstm
 from neurocli_gat_lstm.model.v3 import GatLstmV3
 
@@ -37,21 +35,26 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Every check of a trained model, beyond those of any model; those of the network where it is this family's own."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData)
-    found = [*split_findings(data), *edge_findings(data, trained.config)]
+    findings = [*split_findings(data), *edge_findings(data, trained.config)]
     if not isinstance(network, (GatLstm, GatLstmV3, PlannedFolds)):
-        return found
+        return findings
     was_training = network.training
     network.eval()
     try:
         if isinstance(network, GatLstmV3):
             assert isinstance(data, DirectWormData)
-            return [*found, *direct_findings(network, data), *forecast_findings(trained)]
+            return [
+                *findings,
+                *direct_findings(network, data),
+                *gradient_findings(trained),
+                *forecast_findings(trained),
+            ]
         return [
-            *found,
+            *findings,
             *path_findings(trained),
             *forecast_findings(trained),
             *_dead_units(trained),
-            *_gradients(trained),
+            *gradient_findings(trained),
         ]
     finally:
         network.train(was_training)
@@ -62,7 +65,7 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
     """Units of each fold's first LSTM that hardly vary over the frames and neurons of a test worm."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
-    found = []
+    dead_by_fold = []
     for fold in range(data.folds):
         group = next((g for g in data.split.test if fold in data.folds_for(g)), None)
         if group is None:
@@ -70,9 +73,9 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
         spread = unit_spread(network_on_worm(network, data, trained.config, group))
         dead = np.flatnonzero(~(spread > DEAD))
         if len(dead):
-            found.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
-    advice = "these units take no part: fewer hidden units (model.hidden), or a smaller learning rate" if found else ""
-    return [Finding("dead-units", "LSTM", WARN if found else PASS, listed(found) or "none", "none", advice)]
+            dead_by_fold.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
+    advice = "these units take no part: fewer hidden units (model.hidden), or a smaller learning rate"
+    return [unless_none("dead-units", "LSTM", dead_by_fold, advice=advice)]
 
 
 @torch.no_grad()
@@ -86,60 +89,39 @@ def unit_spread(one: NetworkOnWorm) -> np.ndarray[Any, Any]:
     return np.asarray(hidden.flatten(0, 1).double().std(0).cpu().numpy())
 
 
-def _gradients(trained: TrainedModel) -> list[Finding]:
-    """Parameters that the loss of a training batch does not move, or moves to NaN."""
+def gradient_findings(trained: TrainedModel) -> list[Finding]:
+    """Parameters that the loss of a training batch does not move, or moves to NaN, of each fold's first network."""
     data, network = trained.dataset, trained.network
-    assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
+    assert isinstance(data, WormData) and isinstance(network, (GatLstm, GatLstmV3, PlannedFolds))
     check = GradientCheck()
     for fold in range(data.folds):
         batch = training_batch(data, network, fold)
         if batch is None:
             continue
-        member = network.member(fold) if isinstance(network, PlannedFolds) else network.members_of(fold)[0]
-        named = [(name, p) for name, p in member.named_parameters() if p.requires_grad]
         with torch.enable_grad():
-            total = sum(_loss(network, batch, trained.config.loss).values())
-            assert isinstance(total, torch.Tensor)
-            check.add(fold, named, total)
-    return check.findings()
+            total = torch.stack(list(_loss(network, batch, trained.config.loss).values())).sum()
+            check.add(network.members[int(batch["member"])].named_parameters(), total, f" (fold {fold + 1})")
+    return check.findings("a training batch", "not finite: lower the learning rate")
 
 
-def _loss(network: GatLstm | PlannedFolds, batch: Batch, loss: Any) -> dict[str, torch.Tensor]:
+def _loss(network: GatLstm | GatLstmV3 | PlannedFolds, batch: Batch, loss: Any) -> dict[str, torch.Tensor]:
     if isinstance(network, PlannedFolds):
         return folds_v1.loss_terms(network, batch, loss)
-    return loss_terms(network, batch, loss)
+    return (
+        loss_v2.loss_terms(network, batch, loss) if isinstance(network, GatLstm) else loss_v3.loss_terms(network, batch)
+    )
 
 
-def training_batch(data: WormData, network: GatLstm | PlannedFolds, fold: int) -> Batch | None:
-    """Chunks of the first training worm of a fold, evenly spread, with the linear path that the module holds."""
-    worms = [worm for worm in data.training_worms(fold) if len(worm.windows(data.span))]
-    if not worms:
+def training_batch(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds, fold: int) -> Batch | None:
+    """Chunks of the first training worm of a fold, evenly spread, with the linear paths that the network holds."""
+    worm = next((worm for worm in data.training_worms(fold) if len(worm.windows(data.span))), None)
+    if worm is None:
         return None
-    worm, device = worms[0], next(network.parameters()).device
-    every = worm.windows(data.span)
-    starts = every[np.linspace(0, len(every) - 1, min(_CHUNKS, len(every))).astype(np.int64)]
-    frames = starts[:, None] + np.arange(data.span)
-    nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
-    graph = data.graph_of(worm).to(device)
-    return {
-        "member": torch.tensor(fold * getattr(network, "members_per_fold", 1)),
-        "x": torch.from_numpy(worm.z[frames]).to(device),
-        "known": torch.from_numpy(worm.known[frames]).to(device),
-        "present": torch.ones(len(starts), len(worm.names), dtype=torch.bool, device=device),
-        "nodes": nodes,
-        "edge_index": graph.edge_index,
-        "edge_attr": graph.edge_attr,
-        "scale": data.scale(fold).to(device),
-        **{name: values.to(device) for name, values in _rest(data, network, fold, worm, starts).items()},
-    }
-
-
-def _rest(
-    data: WormData, network: GatLstm | PlannedFolds, fold: int, worm: WormSeries, starts: NDArray[np.int64]
-) -> Batch:
-    """Targets, and the linear part of a model that has one."""
-    targets = data.targets(worm, starts)
-    if not isinstance(network, GatLstm):
-        return targets
-    place = torch.from_numpy(data.nodes_of(worm)).to(network.own.device)
-    return {**targets, **data.linear_part(network.paths_of(fold, worm.names, place), worm, starts)}
+    device = next(network.parameters()).device
+    windows = worm.windows(data.span)
+    starts = windows[np.linspace(0, len(windows) - 1, min(_CHUNKS, len(windows))).astype(np.int64)]
+    paths = None
+    if isinstance(network, LinearBuffers):
+        paths = network.paths_of(fold, worm.names, torch.from_numpy(data.nodes_of(worm)).to(device))
+    batch = data.chunks(fold * data.members, worm, paths, starts)
+    return {name: values.to(device) for name, values in batch.items()}

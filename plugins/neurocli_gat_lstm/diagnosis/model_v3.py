@@ -7,13 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.finding import FAIL, Finding
+from neurocli.diagnosis.words import unless_none
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
-from neurocli_gat_lstm.diagnosis.gradients import GradientCheck
 from neurocli_gat_lstm.diagnosis.paths import reach
 from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts
-from neurocli_gat_lstm.model.loss_v3 import loss_terms
 from neurocli_gat_lstm.model.v3 import GatLstmV3
 from neurocli_gat_lstm.model.view_v3 import DirectView, direct_views
 
@@ -21,11 +19,10 @@ LARGEST = 1e-5
 STIR = 1.0
 """By how much z-scores are changed to see what depends on them."""
 DEAD = 1e-3
-_CHUNKS = 8
 
 
 def direct_findings(network: GatLstmV3, data: DirectWormData) -> list[Finding]:
-    """Causality, agreement of two ways to the same forecast, locality, units and gradients."""
+    """Causality, agreement of two ways to the same forecast, locality and units."""
     seen = [view for view in direct_views(data, network) if view.member == 0]
     seen = [view for view in seen if len(view.worm.origins(data.config.evaluate.context, max(network.horizons)))]
     if not seen:
@@ -35,7 +32,6 @@ def direct_findings(network: GatLstmV3, data: DirectWormData) -> list[Finding]:
         _causality(network, data, seen),
         _locality(seen),
         _dead_units(seen),
-        *_gradients(network, data),
     ]
 
 
@@ -59,8 +55,8 @@ def _paths(network: GatLstmV3, data: DirectWormData, seen: list[DirectView]) -> 
         differences.append(float((np.abs(mine - other) / np.maximum(np.abs(mine), 1)).max()))
     worst = max(differences)
     bad = not worst <= LARGEST * 10
-    advice = "what is scored is not what is interpreted" if bad else ""
-    return Finding("paths-agree", f"{len(seen)} views", FAIL if bad else PASS, f"{worst:.1e}", "≤ 1e-4", advice)
+    advice = "what is scored is not what is interpreted"
+    return Finding.graded("paths-agree", f"{len(seen)} views", f"{worst:.1e}", "≤ 1e-4", advice, fail=bad)
 
 
 def _causality(network: GatLstmV3, data: DirectWormData, seen: list[DirectView]) -> Finding:
@@ -73,8 +69,8 @@ def _causality(network: GatLstmV3, data: DirectWormData, seen: list[DirectView])
         both = [direct_forecasts(network, data, w, view.fold, at)[0] for w in (worm, replace(worm, z=z))]
         changes.append(max(float(np.abs(both[0][h] - both[1][h]).max()) for h in network.horizons))
     worst = max(changes)
-    advice = "forecasts know what comes after their origin" if worst else ""
-    return Finding("causality", f"{len(seen)} views", FAIL if worst else PASS, f"{worst:.1e}", "0", advice)
+    advice = "forecasts know what comes after their origin"
+    return Finding.graded("causality", f"{len(seen)} views", f"{worst:.1e}", "0", advice, fail=worst)
 
 
 @torch.no_grad()
@@ -92,37 +88,18 @@ def _locality(seen: list[DirectView]) -> Finding:
             moved[neuron] = (view.direct.embed(stirred, view.graph)[0, 0] != still).any(-1).cpu().numpy()
         beyond = int((moved & ~allowed).sum())
         wrong += [f"{view.worm.group}: {beyond} pairs"] if beyond else []
-    advice = "attention does not run over the graph" if wrong else ""
-    return Finding("locality", "attention", FAIL if wrong else PASS, listed(wrong) or "none", "none", advice)
+    advice = "attention does not run over the graph"
+    return unless_none("locality", "attention", wrong, verdict=FAIL, advice=advice)
 
 
 @torch.no_grad()
 def _dead_units(seen: list[DirectView]) -> Finding:
     """Units of the LSTM that hardly vary over the frames and neurons of a test worm."""
-    found = []
+    dead_by_fold = []
     for view in seen:
         features = view.direct.embed(view.inputs(view.windows(view.back + view.warm_up + 60, 4)), view.graph)
         hidden, _ = view.direct.lstm(features.transpose(1, 2).flatten(0, 1))
         dead = np.flatnonzero(hidden.flatten(0, 1).double().std(0).cpu().numpy() < DEAD)
-        found += [f"fold {view.fold + 1}: {len(dead)} of {hidden.shape[-1]}"] if len(dead) else []
-    advice = "these units take no part: fewer hidden units (model.hidden)" if found else ""
-    return Finding("dead-units", "LSTM", WARN if found else PASS, listed(found) or "none", "none", advice)
-
-
-def _gradients(network: GatLstmV3, data: DirectWormData) -> list[Finding]:
-    """Parameters that the loss of a training batch does not move, or moves to NaN."""
-    check = GradientCheck()
-    for fold in range(data.folds):
-        worms = [worm for worm in data.training_worms(fold) if len(worm.windows(data.span))]
-        if not worms:
-            continue
-        place = torch.from_numpy(data.nodes_of(worms[0])).to(network.own.device)
-        every = worms[0].windows(data.span)
-        starts = every[np.linspace(0, len(every) - 1, min(_CHUNKS, len(every))).astype(np.int64)]
-        paths = network.paths_of(fold, worms[0].names, place)
-        batch = data.chunks(network.members_of(fold)[0], worms[0], paths, starts)
-        batch = {name: values.to(network.own.device) for name, values in batch.items()}
-        named = list(network.members[network.members_of(fold)[0]].named_parameters())
-        with torch.enable_grad():
-            check.add(fold, named, loss_terms(network, batch)["error"])
-    return check.findings()
+        dead_by_fold += [f"fold {view.fold + 1}: {len(dead)} of {hidden.shape[-1]}"] if len(dead) else []
+    advice = "these units take no part: fewer hidden units (model.hidden)"
+    return unless_none("dead-units", "LSTM", dead_by_fold, advice=advice)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
+from neurocli.diagnosis.finding import FAIL, Finding
 from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.selection import OTHER_RATE
 from neurocli_gat_lstm.data.series import GAP
@@ -33,7 +33,6 @@ def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config:
             "time-gaps",
             {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in summaries if a.gaps},
             total,
-            verdict=WARN,
             threshold=f"step ≤ {GAP:g} x median",
             advice="the worm is cut there, and no forecast goes across; only stretches without a gap count",
         ),
@@ -53,12 +52,8 @@ def _rates(summaries: Sequence[Summary]) -> Finding:
     steps = np.array([summary.dt_s * 1e3 for summary in summaries])
     apart = steps.max() / steps.min() > 1 + OTHER_RATE
     value = ", ".join(f"{count} x {step} ms" for step, count in _counted(steps))
-    advice = (
-        "a step is a frame: only worms of about one rate are trained together, choose them with data.sources"
-        if apart
-        else ""
-    )
-    return Finding("frame-rates", "data", WARN if apart else PASS, value, f"within {OTHER_RATE:.0%}", advice)
+    advice = "a step is a frame: only worms of about one rate are trained together, choose them with data.sources"
+    return Finding.graded("frame-rates", "data", value, f"within {OTHER_RATE:.0%}", advice, warn=apart)
 
 
 def _counted(steps: np.ndarray) -> list[tuple[str, int]]:
@@ -75,7 +70,7 @@ def _counted(steps: np.ndarray) -> list[tuple[str, int]]:
 def needed_frames(config: GatLstmConfig) -> dict[str, int]:
     """Frames without a gap that each use of a worm takes."""
     loss, evaluate = config.loss, config.evaluate
-    span = getattr(config.model, "lags", 2) + loss.chunk + max(1, getattr(loss, "rollout", 0))
+    span = config.model.lags + loss.chunk + max(1, loss.rollout)
     return {"a training chunk": span, "context and the longest horizon": evaluate.context + max(evaluate.horizons)}
 
 

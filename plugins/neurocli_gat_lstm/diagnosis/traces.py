@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed
 from neurocli_gat_lstm.data.summary import FORGOTTEN_S, SMOOTHNESS_RATIO, Summary
-from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm, shortened
+from neurocli_gat_lstm.diagnosis.wording import of_worms, per_worm, shortened, with_clean
 
 MISSING_WARN, MISSING_FAIL = 0.02, 0.5
 DRIFT = 1.5
@@ -42,7 +42,7 @@ def trace_findings(summaries: Sequence[Summary]) -> list[Finding]:
 
 
 def _missing(summaries: Sequence[Summary]) -> list[Finding]:
-    found = per_worm(
+    findings = per_worm(
         "missing-values",
         {a.group: a.missing for a in summaries},
         warn=MISSING_WARN,
@@ -52,8 +52,8 @@ def _missing(summaries: Sequence[Summary]) -> list[Finding]:
     lost = {a.group: _neurons(a.lost) for a in summaries if a.lost}
     if lost:
         advice = "more than half of their values are missing, and they are left out"
-        found += of_worms("lost-neurons", lost, len(summaries), verdict=WARN, threshold="none", advice=advice)
-    return found
+        findings += of_worms("lost-neurons", lost, len(summaries), advice=advice)
+    return findings
 
 
 def _neurons(names: Sequence[str]) -> str:
@@ -63,7 +63,7 @@ def _neurons(names: Sequence[str]) -> str:
 def _constant(summaries: Sequence[Summary]) -> list[Finding]:
     found = {a.group: _neurons(a.constant) for a in summaries if a.constant}
     advice = "they say nothing and are left out: look for them in the export"
-    findings = of_worms("constant-neurons", found, len(summaries), verdict=WARN, threshold="none", advice=advice)
+    findings = of_worms("constant-neurons", found, len(summaries), advice=advice)
     silent = {a.group: "no neuron varies" for a in summaries if not a.scored}
     if silent:
         advice = "nothing can be learned from this worm: leave it out"
@@ -74,7 +74,7 @@ def _constant(summaries: Sequence[Summary]) -> list[Finding]:
 
 
 def _whole_z(summaries: Sequence[Summary]) -> list[Finding]:
-    found = {
+    scored_whole = {
         a.group: f"{a.whole_z:.0%} of neurons have mean 0 and sd 1"
         for a in summaries
         if a.scored and a.whole_z >= SCORED
@@ -83,16 +83,16 @@ def _whole_z(summaries: Sequence[Summary]) -> list[Finding]:
         "the file was z-scored over its whole length: every value knows the mean of its future; ask for the raw traces"
     )
     threshold = f"< {SCORED:.0%}"
-    return of_worms("whole-z-score", found, len(summaries), verdict=WARN, threshold=threshold, advice=advice)
+    return of_worms("whole-z-score", scored_whole, len(summaries), threshold=threshold, advice=advice)
 
 
 def _smoothing(summaries: Sequence[Summary]) -> list[Finding]:
     """AR(10) over persistence, where changes go on; where they turn back it is noise that AR sees through, which is fine."""
     stated = {a.group: a.smoothing for a in summaries if a.smoothing}
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if stated:
         advice = "values know their neighbours before the model does: ask for the traces before smoothing"
-        found += of_worms("stated-smoothing", stated, len(summaries), verdict=WARN, threshold="none", advice=advice)
+        findings += of_worms("stated-smoothing", stated, len(summaries), advice=advice)
     judged = {a.group: a.skill for a in summaries if a.goes_on > 0}
     noisy = {a.group: a.skill for a in summaries if not a.goes_on > 0 and a.skill == a.skill}
     check = "smoothness"
@@ -100,24 +100,24 @@ def _smoothing(summaries: Sequence[Summary]) -> list[Finding]:
         "a linear filter of the last ten frames foretells the next one: smoothed or upsampled; scores will flatter, and a "
         "filter that was not causal lets the future in"
     )
-    found += per_worm(
+    findings += per_worm(
         check, judged, warn=SKILL_WARN, fail=SKILL_FAIL, advice=advice, unit="S(1) of AR(10), changes go on"
     )
     if noisy:
         text = f"{min(noisy.values()):.3g} to {max(noisy.values()):.3g} S(1) of AR(10), changes turn back"
-        found.append(
+        findings.append(
             Finding(check, counted(len(noisy), "worm"), PASS, text, f"WARN ≤ {SKILL_WARN}, FAIL ≤ {SKILL_FAIL}")
         )
     fast = [a.fast for a in summaries if a.fast == a.fast]
     if fast:
-        found.append(
+        findings.append(
             information(
                 "fast-power",
                 counted(len(fast), "worm"),
                 f"{min(fast):.2g} to {max(fast):.2g} above half of the highest frequency",
             )
         )
-    return found
+    return findings
 
 
 def _interpolation(summaries: Sequence[Summary]) -> list[Finding]:
@@ -145,15 +145,12 @@ def _interpolation(summaries: Sequence[Summary]) -> list[Finding]:
             "interpolated-gaps",
             filled,
             total,
-            verdict=WARN,
-            threshold="none",
             advice="frames that were not recorded were filled with straight lines in all neurons: leave them out of the file",
         ),
         *of_worms(
             "resampled",
             lines,
             total,
-            verdict=WARN,
             threshold=f"≤ {LINE:g}",
             advice="the roughness of all neurons beats with a period, as interpolation to another frame rate leaves it: take the native frames",
         ),
@@ -176,11 +173,11 @@ def _calcium(summaries: Sequence[Summary]) -> list[Finding]:
             bad.append(Finding("calcium-memory", a.group, WARN, value, threshold, advice))
         else:
             good.append(a.half_time)
-    found = shortened("calcium-memory", bad)
+    findings = shortened("calcium-memory", bad)
     if good:
         text = f"half-time {min(good):.3g} to {max(good):.3g} s"
-        found.append(Finding("calcium-memory", counted(len(good), "worm"), PASS, text, threshold))
-    return found
+        findings.append(Finding("calcium-memory", counted(len(good), "worm"), PASS, text, threshold))
+    return findings
 
 
 def _persistence(summary: Summary) -> Finding:
@@ -196,7 +193,7 @@ def indicator_findings(
 
     indicators: label of each worm or of one of its copies; trained_on: groups that a training would take, copies too.
     """
-    found = []
+    findings = []
     for summary in summaries:
         if indicators[summary.group] != "gfp":
             continue
@@ -207,11 +204,5 @@ def indicator_findings(
             if inside
             else "a control: never trained on, and a high score there is no activity"
         )
-        found.append(Finding("indicator", summary.group, FAIL if inside else WARN, own, "calcium indicator", advice))
-    clean = total - len(found)
-    good = (
-        [Finding("indicator", counted(clean, "worm"), PASS, "none is labelled GFP", "calcium indicator")]
-        if clean
-        else []
-    )
-    return [*shortened("indicator", found), *good]
+        findings.append(Finding("indicator", summary.group, FAIL if inside else WARN, own, "calcium indicator", advice))
+    return with_clean("indicator", findings, total, "calcium indicator", "none is labelled GFP")

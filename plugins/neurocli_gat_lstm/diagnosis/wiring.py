@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
-from neurocli.diagnosis.words import listed
+from neurocli.diagnosis.finding import FAIL, Finding, judged
+from neurocli.diagnosis.words import listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import PARTS
@@ -30,16 +30,7 @@ def split_findings(data: WormData) -> list[Finding]:
     for number, fold in enumerate(data.split.folds or (data.split,)):
         both += [f"{worm} ({where}, fold {number + 1})" for worm, where in in_two_parts(fold, keys)]
     advice = "scores of these worms were learned by heart: name each worm once, and train again"
-    return [
-        Finding(
-            "worm-in-two-parts",
-            "split",
-            FAIL if both else PASS,
-            listed(both) or "none",
-            "none",
-            advice if both else "",
-        )
-    ]
+    return [unless_none("worm-in-two-parts", "split", both, verdict=FAIL, advice=advice)]
 
 
 def in_two_parts(split: Split, keys: dict[str, str]) -> list[tuple[str, str]]:
@@ -76,9 +67,9 @@ def edge_findings(data: WormData, config: GatLstmConfig) -> list[Finding]:
             wrong.append(f"{group}: {len(lost)} missing, {len(extra)} too many ({example})")
     if kind == "shuffled":
         wrong += _shuffled(data, connectome, config.model.synapses)
-    advice = "the graph is not what model.graph asks for: no claim about wiring can rest on this run" if wrong else ""
+    advice = "the graph is not what model.graph asks for: no claim about wiring can rest on this run"
     value = listed(wrong) or f"{edges} edges of {len(data.worms)} worms"
-    return [Finding("edges", f"graph: {kind}", FAIL if wrong else PASS, value, "the connectome's", advice)]
+    return [Finding.graded("edges", f"graph: {kind}", value, "the connectome's", advice, fail=wrong)]
 
 
 def expected_edges(
@@ -127,7 +118,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
     subject = f"{len(every)} worm{'s' if len(every) > 1 else ''}"
     differences = [paths.path_differences(one) for one in every]
     future = [paths.change_from_future(one) for one in every]
-    found = [
+    findings = [
         judged(
             "paths-agree",
             f"{name} against per step, {subject}",
@@ -137,7 +128,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
         )
         for name in ("batched", "cached")
     ]
-    found += [
+    findings += [
         judged(
             "causality",
             f"{name}, {subject}",
@@ -147,7 +138,7 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
         )
         for name in ("batched", "cached")
     ]
-    return [*found, *_locality(every, subject)]
+    return [*findings, *_locality(every, subject)]
 
 
 def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Finding]:
@@ -155,12 +146,12 @@ def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Findin
     rows: list[tuple[str, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]] = []
     layers = len(every[0].layers)
     reached = [paths.reach(one.graph, len(one.worm.names), layers) for one in every]
-    near = [found | one.beyond for found, one in zip(reached, every, strict=True)]
+    near = [within | seen.beyond for within, seen in zip(reached, every, strict=True)]
     for name, form in (("attention, batched", False), ("attention, per step", True)):
         moved = [paths.moved_features(one, message_passing=form) for one in every]
         rows.append((name, list(zip(moved, reached, strict=True))))
     rows.append(("next step", list(zip([paths.moved_forecasts(one) for one in every], near, strict=True))))
-    found = []
+    findings = []
     for name, pairs in rows:
         outside = sum(int((moved & ~allowed).sum()) for moved, allowed in pairs)
         inside = sum(int((moved & allowed & ~np.eye(len(moved), dtype=bool)).sum()) for moved, allowed in pairs)
@@ -171,10 +162,9 @@ def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Findin
             "a neuron moves others that no path of the graph leads to: the wiring is not the connectome's"
             if outside
             else "some edges carry nothing: their attention is 0 in float32"
-            if silent
-            else ""
         )
         value = f"{outside} outside; {inside} of {total} pairs within reach move"
-        verdict = FAIL if outside else WARN if silent else PASS
-        found.append(Finding("locality", f"{name}, {subject}", verdict, value, "0 outside", advice))
-    return found
+        findings.append(
+            Finding.graded("locality", f"{name}, {subject}", value, "0 outside", advice, warn=silent, fail=outside)
+        )
+    return findings

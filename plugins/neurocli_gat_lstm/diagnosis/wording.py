@@ -29,10 +29,10 @@ def per_worm(
         for group, value in values.items()
     }
     good = [float(values[group]) for group, finding in every.items() if finding.verdict == PASS]
-    found = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
+    findings = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
     if good:
         threshold = next(iter(every.values())).threshold
-        found.append(
+        findings.append(
             Finding(
                 check,
                 counted(len(good), "worm"),
@@ -41,18 +41,22 @@ def per_worm(
                 threshold,
             )
         )
-    return found
+    return findings
 
 
 def of_worms(
-    check: str, found: Mapping[str, str], total: int, *, verdict: str, threshold: Any, advice: str
+    check: str, faults: Mapping[str, str], total: int, *, verdict: str = WARN, threshold: Any = "none", advice: str
 ) -> list[Finding]:
-    """A finding with `verdict` for each worm of which something was found, and a PASS for those of which nothing was."""
-    findings = shortened(
-        check, [Finding(check, group, verdict, text, threshold, advice) for group, text in found.items()]
-    )
-    clean = total - len(found)
-    return [*findings, Finding(check, counted(clean, "worm"), PASS, "none", threshold)] if clean else findings
+    """A finding with `verdict` for each worm that has a fault, in words, and a PASS for those that have none."""
+    each = [Finding(check, group, verdict, text, threshold, advice) for group, text in faults.items()]
+    return with_clean(check, each, total, threshold)
+
+
+def with_clean(check: str, findings: list[Finding], total: int, threshold: Any, clean: str = "none") -> list[Finding]:
+    """The findings about single worms, and a PASS for the others of `total`."""
+    rest = total - len(findings)
+    passed = [Finding(check, counted(rest, "worm"), PASS, clean, threshold)] if rest else []
+    return [*shortened(check, findings), *passed]
 
 
 def shortened(check: str, findings: list[Finding]) -> list[Finding]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import FREE, Prediction, Predictor, Target
+from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.linear.path import LinearPath, direct
 from neurocli_gat_lstm.evaluation.targets import as_prediction
@@ -22,7 +23,7 @@ PARTS = ("own", "shared", "level", "change")
 MEANS = {"causal": "up to now", "start": "of the burn-in", "whole": "of the whole recording"}
 
 
-def baselines(data: WormData, config: Any) -> list[Predictor]:
+def baselines(data: WormData, config: GatLstmConfig) -> list[Predictor]:
     """Persistence and the mean always; the linear models where there are training worms.
 
     All see what the model sees, in the same units: what is known of each neuron at the origin. Each linear model is one
@@ -52,12 +53,10 @@ def baselines(data: WormData, config: Any) -> list[Predictor]:
             )
             found.append(_linear(data, config, note, fitted))
     note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
-    every = ~np.eye(len(data.names), dtype=bool)
-    fitted = _kept(
-        data, VAR, lambda fold: data.full_linear(fold).paths, _count(data, every, data.full_lags), data.full_lags
-    )
+    count = _count(data, data.all_pairs, data.full_lags)
+    fitted = _kept(data, VAR, lambda fold: data.full_linear(fold).paths, count, data.full_lags)
     found.append(_linear(data, config, note, fitted))
-    if config.model.graph not in ("full", "none") and getattr(config.model, "linear", "none") in ("edges", "all"):
+    if config.model.graph not in ("full", "none") and config.model.linear in ("edges", "all"):
         note = "the same along the graph's edges"
         model = config.model
         allowed = data.wiring.allowed(model.hops)  # known by its content: a file may change under its name
@@ -121,7 +120,7 @@ def _paths(data: WormData, kept: Fitted, fold: int) -> dict[int, LinearPath]:
     }
 
 
-def _linear(data: WormData, config: Any, note: str, kept: Fitted) -> Predictor:
+def _linear(data: WormData, config: GatLstmConfig, note: str, kept: Fitted) -> Predictor:
     """A path for each horizon; each worm is forecast by what was fitted without it, and new worms by the mean of all folds."""
 
     def forecasts(group: str, origins: np.ndarray) -> dict[int, np.ndarray]:

@@ -19,16 +19,16 @@ from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
 from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm
 
 
-def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def class_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
     """S and MSE of sensory, inter- and motor neurons at every horizon, and whether they differ beyond worms."""
     kinds = class_of(names)
     classes = tuple(kind for kind in CLASSES if (kinds == kind).any())
     if not classes:
         return Exhibit("classes", "Error by class of neuron: no neuron is identified")
-    worms = len(asked[0].groups)
+    worms = len(test_targets[0].groups)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {"worms": worms}
-    for target in asked:
+    for target in test_targets:
         errors = own[target.name]
         skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
         p = friedman_exact(skill)
@@ -65,13 +65,15 @@ def class_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[s
     )
     columns = ["horizon", "class", "neurons per worm", "worms", "S", "low", "high", "MSE [z2]", "p"]
     path = figures / "classes.png"
-    _draw(asked, own, kinds, classes, path)
+    _draw(test_targets, own, kinds, classes, path)
     return Exhibit("classes", "Error by class of neuron", Table(columns, rows, note), path, claims)
 
 
-def _draw(asked: list[Target], own: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path) -> None:
-    with saved_figure(path, ncols=len(asked), width=2.5 * len(asked) + 0.6, height=3.2) as (figure, axes):
-        for axis, target in zip(np.atleast_1d(axes), asked, strict=True):
+def _draw(
+    test_targets: list[Target], own: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path
+) -> None:
+    with saved_figure(path, ncols=len(test_targets), width=2.5 * len(test_targets) + 0.6, height=3.2) as (figure, axes):
+        for axis, target in zip(np.atleast_1d(axes), test_targets, strict=True):
             errors = own[target.name]
             skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
             axis.plot(np.arange(len(classes)), skill.T, color="0.75", lw=0.8, zorder=1)

@@ -41,31 +41,31 @@ def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction
     """Exhibits on the test worms; `predictions` are the predictions that were scored, by target name."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    asked = [q for q in targets(data, trained.config, "test") if q.name in predictions]
-    errors = errors_of_all(trained, asked, predictions)
-    names = channels(data, asked[0].groups)
-    own = {target.name: errors[target.name][MODEL] for target in asked}
+    test_targets = [q for q in targets(data, trained.config, "test") if q.name in predictions]
+    errors = errors_of_all(trained, test_targets, predictions)
+    names = channels(data, test_targets[0].groups)
+    own = {target.name: errors[target.name][MODEL] for target in test_targets}
     return [
-        _skill(asked, errors, figures),
-        _per_worm(data, asked, errors),
-        _persistence(asked),
-        class_exhibit(asked, own, names, figures),
-        neuron_exhibit(asked, own, names, figures),
-        *prediction_traces(data, asked, predictions, names, figures),
+        _skill(test_targets, errors, figures),
+        _per_worm(data, test_targets, errors),
+        _persistence(test_targets),
+        class_exhibit(test_targets, own, names, figures),
+        neuron_exhibit(test_targets, own, names, figures),
+        *prediction_traces(data, test_targets, predictions, names, figures),
     ]
 
 
-def errors_of_all(trained: TrainedModel, asked: list[Target], predictions: dict[str, Prediction]) -> Errors:
+def errors_of_all(trained: TrainedModel, test_targets: list[Target], predictions: dict[str, Prediction]) -> Errors:
     """Target → predictor → errors, the model last."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    found: Errors = {target.name: {} for target in asked}
+    found: Errors = {target.name: {} for target in test_targets}
     for predictor in baselines(data, trained.config):
-        for target in asked:
+        for target in test_targets:
             prediction = predictor.predict(target)
             if prediction is not None:
                 found[target.name][predictor.name] = errors_of(target, prediction, target.groups)
-    for target in asked:
+    for target in test_targets:
         found[target.name][MODEL] = errors_of(target, predictions[target.name], target.groups)
     return found
 
@@ -82,12 +82,12 @@ def over_linear(of: dict[str, WormErrors], best: str) -> np.ndarray:
     return 1 - np.divide(mine, other, out=np.full(len(mine), np.nan), where=other > 0)
 
 
-def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
+def _skill(test_targets: list[Target], errors: Errors, figures: Path) -> Exhibit:
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    worms = len(asked[0].groups)
-    others = [name for name in errors[asked[0].name] if name != MODEL]
-    for target in asked:
+    worms = len(test_targets[0].groups)
+    others = [name for name in errors[test_targets[0].name] if name != MODEL]
+    for target in test_targets:
         of = errors[target.name]
         best = best_linear(of)
         skill = mean_estimate(of[MODEL].skill(), "log1m")
@@ -112,7 +112,7 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
             claims[f"worms_better_than_best_linear_h{target.horizon_steps}"] = better
         rows.append([*row, *(finite_or_none(mean_estimate(of[name].skill()).value) for name in others)])
     path = figures / "skill_by_horizon.png"
-    _draw_skill(asked, errors, path)
+    _draw_skill(test_targets, errors, path)
     columns = ["horizon", "s", "S", "S low", "S high", "best linear"]
     columns += ["over it", "low", "high", "worms better", "p", "verdict"]
     note = (
@@ -124,26 +124,28 @@ def _skill(asked: list[Target], errors: Errors, figures: Path) -> Exhibit:
     return Exhibit("skill", "Skill at every horizon", table, path, claims)
 
 
-def _draw_skill(asked: list[Target], errors: Errors, path: Path) -> None:
-    place = np.arange(len(asked))
-    labels = [f"{target.horizon_steps}\n{_seconds(target):.2g} s" for target in asked]
-    shown = list(errors[asked[0].name])
+def _draw_skill(test_targets: list[Target], errors: Errors, path: Path) -> None:
+    place = np.arange(len(test_targets))
+    labels = [f"{target.horizon_steps}\n{_seconds(target):.2g} s" for target in test_targets]
+    shown = list(errors[test_targets[0].name])
     with saved_figure(path, ncols=2, width=11, height=4.4) as (figure, axes):
         for number_, name in enumerate(shown):
             colour, line, marker = _STYLES.get(name, ("0.4", "-.", "P"))
             shift = 0.09 * (number_ - (len(shown) - 1) / 2)
-            each = np.stack([errors[q.name][name].skill() for q in asked])
+            each = np.stack([errors[q.name][name].skill() for q in test_targets])
             axes[0].plot(place + shift, each, marker, color=colour, ms=3, alpha=0.55, zorder=2)
             wide = {"lw": 2.2, "zorder": 4} if name == MODEL else {"lw": 1.2, "zorder": 3}
             axes[0].plot(
                 place + shift, np.nanmean(each, axis=1), line, marker=marker, ms=6, color=colour, label=name, **wide
             )
         axes[0].set(ylabel="S: 1 − MSE / MSE of persistence", title="all predictors; small: worms, large: their mean")
-        _cut(axes[0], asked, errors, place)
+        _cut(axes[0], test_targets, errors, place)
         figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, ncols=len(shown), loc="outside lower center")
         axes[1].axhline(0, color="0.5", lw=0.8)
-        gains = [over_linear(errors[q.name], best) if (best := best_linear(errors[q.name])) else None for q in asked]
-        for x, target, gain in zip(place, asked, gains, strict=True):
+        gains = [
+            over_linear(errors[q.name], best) if (best := best_linear(errors[q.name])) else None for q in test_targets
+        ]
+        for x, target, gain in zip(place, test_targets, gains, strict=True):
             if gain is None:
                 continue
             axes[1].plot(x + np.linspace(-0.12, 0.12, len(gain)), gain, "o", color="0.55", ms=4)
@@ -168,18 +170,18 @@ def _draw_skill(asked: list[Target], errors: Errors, path: Path) -> None:
         )
         for axis in axes:
             axis.set_xticks(place, labels)
-            axis.set_xlim(-0.5, len(asked) - 0.5)
+            axis.set_xlim(-0.5, len(test_targets) - 0.5)
             axis.set_xlabel("horizon [steps, s of the median worm]")
             axis.title.set_fontsize(9)
 
 
-def _cut(axis: Any, asked: list[Target], errors: Errors, place: np.ndarray) -> None:
+def _cut(axis: Any, test_targets: list[Target], errors: Errors, place: np.ndarray) -> None:
     """Leave room for the predictors that matter: the mean, at short horizons, lies far below all others."""
-    others = np.concatenate([e.skill() for q in asked for name, e in errors[q.name].items() if name != "mean"])
+    others = np.concatenate([e.skill() for q in test_targets for name, e in errors[q.name].items() if name != "mean"])
     low, high = float(np.nanmin(others)), float(np.nanmax(others))
     bottom = low - 0.25 * (high - low) - 0.02
     axis.set_ylim(bottom, high + 0.08 * (high - low) + 0.01)
-    for x, target in zip(place, asked, strict=True):
+    for x, target in zip(place, test_targets, strict=True):
         mean = errors[target.name].get("mean")
         value = np.nan if mean is None else float(np.nanmean(mean.skill()))
         if value < bottom:
@@ -191,28 +193,28 @@ def _seconds(target: Target) -> float:
     return float(target.horizon_ms or 0) / 1e3
 
 
-def _per_worm(data: WormData, asked: list[Target], errors: Errors) -> Exhibit:
+def _per_worm(data: WormData, test_targets: list[Target], errors: Errors) -> Exhibit:
     rows = []
-    for k, group in enumerate(asked[0].groups):
+    for k, group in enumerate(test_targets[0].groups):
         worm = data.worms[group]
         skills = []
-        for target in asked:
+        for target in test_targets:
             of = errors[target.name]
             best = best_linear(of)
             skills += [finite_or_none(of[MODEL].skill()[k]), finite_or_none(of[best].skill()[k]) if best else None]
         graph = data.graph_of(worm)
         size = [len(worm.names), int(graph.edge_index.shape[1]), worm.frames, float(worm.dt_ms)]
         rows.append([group, *skills, *size, len(data.folds_for(group))])
-    heads = [f"{what} h{q.horizon_steps}" for q in asked for what in ("S", "best linear")]
+    heads = [f"{what} h{q.horizon_steps}" for q in test_targets for what in ("S", "best linear")]
     note = "S of the model and of the linear model that is best on average; frames: all of the recording"
     columns = ["worm", *heads, "neurons", "edges", "frames", "dt [ms]", "networks"]
     return Exhibit("worms", "Worm by worm", Table(columns, rows, note), None, {"worms": len(rows)})
 
 
-def _persistence(asked: list[Target]) -> Exhibit:
+def _persistence(test_targets: list[Target]) -> Exhibit:
     """What "nothing changes" scores as pooled R2 after the same preprocessing: high values mean little."""
     rows: list[list[Any]] = []
-    for target in asked:
+    for target in test_targets:
         assert target.now is not None
         metric = R2("pooled")
         found = [
@@ -222,10 +224,10 @@ def _persistence(asked: list[Target]) -> Exhibit:
         rows.append([target.name, finite_or_none(metric.value(np.sum(found, axis=0)))])
     first = rows[0][1]
     title = (
-        f"Persistence alone reaches a pooled R2 of {first:.3f} at {asked[0].name}"
+        f"Persistence alone reaches a pooled R2 of {first:.3f} at {test_targets[0].name}"
         if first is not None
         else "Persistence"
     )
     note = "the same worms, frames and z-scores as the model's; R2 around the grand mean, pooled over worms and neurons"
-    claims = {f"persistence_pooled_R2_h{q.horizon_steps}": row[1] for q, row in zip(asked, rows, strict=True)}
+    claims = {f"persistence_pooled_R2_h{q.horizon_steps}": row[1] for q, row in zip(test_targets, rows, strict=True)}
     return Exhibit("persistence", title, Table(["horizon", "pooled R2 of persistence"], rows, note), None, claims)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Metric, known_targets
+from neurocli.evaluation.metrics import Mask, Metric, OfSums, Sums, Values, known_targets, ratio, summed
 
 
-class SkillOverPersistence(Metric):
+class SkillOverPersistence(OfSums):
     """S = 1 - squared error over that of "nothing changes", mean over worms; neurons count by how much they change.
 
     A worm in which nothing changes has no S, and counts nothing.
@@ -21,27 +18,21 @@ class SkillOverPersistence(Metric):
     of_change = True
     link = "log1m"
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         known = known_targets(target, mask)
         change = np.where(known, target, 0.0).astype(np.float64)
         error = np.where(known, target - prediction, 0.0).astype(np.float64)
-        columns = np.stack([(error**2).sum(0), (change**2).sum(0)], axis=-1)
+        columns = summed((error**2, change**2))
         total = columns[:, 1].sum()
         return columns / total if total > 0 else np.zeros_like(columns)
 
-    def weights(self, groups: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, groups: Sums) -> Sums:
         """[group]: every worm counts the same."""
         return np.ones(len(groups))
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        error, change = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(change > 0, 1 - error / change, np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        error, change = sums
+        return 1 - ratio(error, change)
 
 
 class NeuronMedianR2(Metric):
@@ -52,18 +43,13 @@ class NeuronMedianR2(Metric):
     link = "log1m"
     pooled = False
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)
         error = np.where(known, target - prediction, 0.0).astype(np.float64)
-        return np.stack([known.sum(0), y.sum(0), (y**2).sum(0), (error**2).sum(0)], axis=-1).astype(np.float64)
+        return summed((known, y, y**2, error**2))
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(self, statistics: Sums) -> Sums:
         n, total, squares, error = np.moveaxis(statistics, -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = squares - total**2 / n
@@ -73,27 +59,20 @@ class NeuronMedianR2(Metric):
         return np.where(known, np.nanmedian(np.where(np.expand_dims(known, -1), r2, 0.0), axis=-1), np.nan)
 
 
-class Correlation(Metric):
+class Correlation(OfSums):
     """Pearson correlation of forecasts and targets, pooled over neurons and worms."""
 
     name = "r"
     unit = ""
     link = "fisher"
 
-    def statistics(
-        self,
-        target: NDArray[Any],
-        prediction: NDArray[Any],
-        mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float64]:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         known = known_targets(target, mask)
         y = np.where(known, target, 0.0).astype(np.float64)
         p = np.where(known, prediction, 0.0).astype(np.float64)
-        columns = [known, y, p, y * y, p * p, y * p]
-        return np.stack([c.sum(0) for c in columns], axis=-1).astype(np.float64)
+        return summed((known, y, p, y * y, p * p, y * p))
 
-    def value(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, y, p, yy, pp, yp = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = (yy - y * y / n) * (pp - p * p / n)
-            return np.where((n > 1) & (spread > 0), (yp - y * p / n) / np.sqrt(spread), np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        n, y, p, yy, pp, yp = sums
+        spread = (yy - y * y / n) * (pp - p * p / n)
+        return np.where((n > 1) & (spread > 0), (yp - y * p / n) / np.sqrt(spread), np.nan)

@@ -20,9 +20,9 @@ OUTSIDE = 0.4
 """Single worms so far below the lowest neuron's S are written and not drawn."""
 
 
-def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def neuron_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
     """The ten best and the ten worst neurons at the first horizon, over all worms that have them."""
-    first = own[asked[0].name]
+    first = own[test_targets[0].name]
     # The unidentified neurons of two worms are not the same cell, whatever their number.
     named = np.array([not name.startswith(UNIDENTIFIED) for name in names], bool)
     skill = np.where(named & (first.count.sum(0) >= FEWEST_TARGETS), first.neuron_skill(), np.nan)
@@ -30,7 +30,7 @@ def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[
     best = order[:SHOWN]
     worst = order[len(best) :][-SHOWN:]
     kinds = class_of(names)
-    each = {q.name: own[q.name].neuron_skill() for q in asked}
+    each = {q.name: own[q.name].neuron_skill() for q in test_targets}
     mse = first.error.sum(0) / np.maximum(first.count.sum(0), 1)
     rows: list[list[Any]] = []
     for what, chosen in (("best", best), ("worst", worst)):
@@ -44,7 +44,7 @@ def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[
                     str(kinds[k]),
                     seen,
                     finite_or_none(lowest),
-                    *(finite_or_none(each[q.name][k]) for q in asked),
+                    *(finite_or_none(each[q.name][k]) for q in test_targets),
                     finite_or_none(mse[k]),
                 ]
             )
@@ -55,7 +55,7 @@ def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[
         "median_S": finite_or_none(np.median(known)) if len(known) else None,
     }
     note = (
-        f"sorted by S {asked[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "
+        f"sorted by S {test_targets[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "
         f"lowest: that of the worm where it is lowest; {len(known)} identified neurons with "
         f"at least {FEWEST_TARGETS} targets"
     )
@@ -64,12 +64,12 @@ def neuron_exhibit(asked: list[Target], own: dict[str, WormErrors], names: list[
         "neuron",
         "class",
         "worms",
-        f"lowest S h{asked[0].horizon_steps}",
-        *(f"S h{q.horizon_steps}" for q in asked),
-        f"MSE h{asked[0].horizon_steps} [z2]",
+        f"lowest S h{test_targets[0].horizon_steps}",
+        *(f"S h{q.horizon_steps}" for q in test_targets),
+        f"MSE h{test_targets[0].horizon_steps} [z2]",
     ]
     path = figures / "neurons.png"
-    _draw(asked[0], first, names, kinds, [*best, *worst], len(best), path)
+    _draw(test_targets[0], first, names, kinds, [*best, *worst], len(best), path)
     return Exhibit("neurons", "Best and worst neurons", Table(columns, rows, note), path, claims)
 
 

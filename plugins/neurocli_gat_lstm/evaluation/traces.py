@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,10 @@ def stretch(worm: WormSeries, columns: list[int], seconds: float = SECONDS) -> t
 
 
 def prediction_traces(
-    data: WormData, asked: list[Target], predictions: dict[str, Prediction], names: list[str], figures: Path
+    data: WormData, test_targets: list[Target], predictions: dict[str, Prediction], names: list[str], figures: Path
 ) -> list[Exhibit]:
     """Recorded traces, the forecasts that were scored at a near and a far horizon, and rollouts from a few origins."""
-    group = shown_worm(data, asked[0].groups)
+    group = shown_worm(data, test_targets[0].groups)
     worm = data.worms[group]
     columns = shown_neurons(worm)
     if not columns:
@@ -60,50 +62,45 @@ def prediction_traces(
     first, last = stretch(worm, columns)
     place = {name: k for k, name in enumerate(names)}
     channel = [place[worm.names[k]] for k in columns]
-    near, far = asked[0], _tenth(asked)
-    origins = data.frames_of(group, asked[0].origins[group])
-    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in asked}
+    near, far = test_targets[0], _tenth(test_targets)
+    origins = data.frames_of(group, test_targets[0].origins[group])
+    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in test_targets}
     z = worm.scored(worm.signal)
-    rows: list[list[Any]] = []
     path = figures / "traces.png"
     seconds = worm.dt_ms / 1e3
-    ordered = sorted(asked, key=lambda q: q.horizon_steps)
-    with saved_figure(path, nrows=len(columns), width=10, height=1.25 * len(columns) + 1.2) as (figure, axes):
-        panels = np.atleast_1d(axes)
+    ordered = sorted(test_targets, key=lambda q: q.horizon_steps)
+    handles = [
+        (NEAR, f"forecast {near.name} before"),
+        (FAR, f"forecast {far.name} before"),
+        (FAN, f"rollouts, at {', '.join(str(q.horizon_steps) for q in ordered)} steps"),
+    ]
+    with _panels(worm, columns, first, last, path, handles) as panels:
         for axis, column, c in zip(panels, columns, channel, strict=True):
-            _recorded(axis, worm, column, first, last)
             for target, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
                 at = origins + target.horizon_steps
                 seen = (at >= first) & (at < last)
                 forecast = said[target.name][seen, c]
                 axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
-            inside = np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))
-            picked = inside[np.unique(np.linspace(0, len(inside) - 1, min(FANS, len(inside))).astype(int))]
-            for k in picked:
+            for k in _some(np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))):
                 steps = np.array([0, *(q.horizon_steps for q in ordered)])
                 values = [z[origins[k], column], *(said[q.name][k, c] for q in ordered)]
                 axis.plot((origins[k] + steps - first) * seconds, values, ".-", color=FAN, lw=1.1, ms=4)
-        panels[-1].set_xlabel(f"time from frame {first} [s]")
-        figure.supylabel("activity [z]", fontsize=9)
-        handles = [
-            *_lines((DATA, "recorded"), (NEAR, f"forecast {near.name} before"), (FAR, f"forecast {far.name} before")),
-            *_lines((FAN, f"rollouts, at {', '.join(str(q.horizon_steps) for q in ordered)} steps")),
-        ]
-        figure.legend(handles=handles, fontsize=8, ncols=4, loc="outside lower center")
-        figure.suptitle(f"{group}: of each class the neurons that vary most", fontsize=9)
+    rows: list[list[Any]] = []
     for column, c in zip(columns, channel, strict=True):
         row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
-        for target in asked:
+        for target in test_targets:
             row.append(finite_or_none(_skill(target, predictions[target.name], group, c)))
         rows.append(row)
     unit = data.recordings[group].unit or "a.u."
-    table = Table(["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in asked)], rows, f"worm {group}")
+    table = Table(
+        ["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in test_targets)], rows, f"worm {group}"
+    )
     return [Exhibit("traces", "Traces of six neurons", table, path, {"worm": group, "neurons": [r[0] for r in rows]})]
 
 
-def _tenth(asked: list[Target]) -> Target:
+def _tenth(test_targets: list[Target]) -> Target:
     """The target nearest to ten steps ahead."""
-    return min(asked, key=lambda q: abs(q.horizon_steps - 10))
+    return min(test_targets, key=lambda q: abs(q.horizon_steps - 10))
 
 
 def _skill(target: Target, prediction: Prediction, group: str, channel: int) -> float:
@@ -124,10 +121,34 @@ def _recorded(axis: Any, worm: WormSeries, column: int, first: int, last: int) -
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _lines(*named: tuple[str, str]) -> list[Any]:
+@contextmanager
+def _panels(
+    worm: WormSeries,
+    columns: list[int],
+    first: int,
+    last: int,
+    path: Path,
+    handles: list[tuple[str, str]],
+    remark: str = "",
+) -> Iterator[list[Any]]:
+    """One axis for each neuron, with what was recorded of it, to draw forecasts on; handles: (colour, what is drawn in it)."""
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color=colour, label=label) for colour, label in named]
+    with saved_figure(path, nrows=len(columns), width=10, height=1.25 * len(columns) + 1.2) as (figure, axes):
+        panels = list(np.atleast_1d(axes))
+        for axis, column in zip(panels, columns, strict=True):
+            _recorded(axis, worm, column, first, last)
+        yield panels
+        panels[-1].set_xlabel(f"time from frame {first} [s]")
+        figure.supylabel("activity [z]", fontsize=9)
+        lines = [Line2D([], [], color=colour, label=label) for colour, label in [(DATA, "recorded"), *handles]]
+        figure.legend(handles=lines, fontsize=8, ncols=4, loc="outside lower center")
+        figure.suptitle(f"{worm.group}: of each class the neurons that vary most{remark}", fontsize=9)
+
+
+def _some(origins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A few of the origins, evenly spread, from which rollouts are drawn."""
+    return origins[np.unique(np.linspace(0, len(origins) - 1, min(FANS, len(origins))).astype(int))]
 
 
 def spread_traces(
@@ -146,38 +167,26 @@ def spread_traces(
     horizons = sorted(each[0])
     near, far = horizons[0], min(horizons, key=lambda h: abs(h - 10))
     seconds = worm.dt_ms / 1e3
-    with saved_figure(path, nrows=len(columns), width=10, height=1.25 * len(columns) + 1.2) as (figure, axes):
-        panels = np.atleast_1d(axes)
+    handles = [
+        (NEAR, f"{near} step ahead"),
+        (FAR, f"{far} steps ahead"),
+        (FAN, f"rollouts of {horizons[-1]} steps"),
+    ]
+    band = f"bands: lowest to highest of {len(each)} networks" if len(each) > 1 else "one network may answer: no band"
+    with _panels(worm, columns, first, last, path, handles, f"; {band}") as panels:
         for axis, column in zip(panels, columns, strict=True):
-            _recorded(axis, worm, column, first, last)
             for horizon, colour in {near: NEAR, far: FAR}.items():
                 values = np.stack([network[horizon][:, column] for network in each])
-                time = (origins + horizon - first) * seconds
                 inside = origins + horizon < last
-                axis.plot(time[inside], values.mean(0)[inside], color=colour, lw=1.0)
-                if len(each) > 1:
-                    axis.fill_between(time[inside], *_ends(values[:, inside]), color=colour, alpha=0.3, lw=0)
-            begin = np.flatnonzero(origins + horizons[-1] < last)
-            for k in begin[np.unique(np.linspace(0, len(begin) - 1, min(FANS, len(begin))).astype(int))]:
-                paths = np.stack([[network[h][k, column] for h in horizons] for network in each])
-                time = (origins[k] + np.array(horizons) - first) * seconds
-                axis.plot(time, paths.mean(0), color=FAN, lw=1.2)
-                if len(each) > 1:
-                    axis.fill_between(time, *_ends(paths), color=FAN, alpha=0.3, lw=0)
-        panels[-1].set_xlabel(f"time from frame {first} [s]")
-        figure.supylabel("activity [z]", fontsize=9)
-        handles = _lines(
-            (DATA, "recorded"),
-            (NEAR, f"{near} step ahead"),
-            (FAR, f"{far} steps ahead"),
-            (FAN, f"rollouts of {horizons[-1]} steps"),
-        )
-        figure.legend(handles=handles, fontsize=8, ncols=4, loc="outside lower center")
-        band = (
-            f"bands: lowest to highest of {len(each)} networks" if len(each) > 1 else "one network may answer: no band"
-        )
-        figure.suptitle(f"{worm.group}: of each class the neurons that vary most; {band}", fontsize=9)
+                time = (origins[inside] + horizon - first) * seconds
+                _line_with_band(axis, time, values[:, inside], colour, 1.0)
+            for k in _some(np.flatnonzero(origins + horizons[-1] < last)):
+                values = np.stack([[network[h][k, column] for h in horizons] for network in each])
+                _line_with_band(axis, (origins[k] + np.array(horizons) - first) * seconds, values, FAN, 1.2)
 
 
-def _ends(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    return values.min(0), values.max(0)
+def _line_with_band(axis: Any, time: NDArray[Any], values: NDArray[Any], colour: str, width: float) -> None:
+    """The mean of values [network, time], and lowest to highest where there are several networks."""
+    axis.plot(time, values.mean(0), color=colour, lw=width)
+    if len(values) > 1:
+        axis.fill_between(time, values.min(0), values.max(0), color=colour, alpha=0.3, lw=0)

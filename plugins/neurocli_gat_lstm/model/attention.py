@@ -8,6 +8,7 @@ numbers to 1e-5: torch-geometric's message passing, which runs anywhere, and a c
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch_geometric.nn import GATConv
 from torch_geometric.utils import softmax
@@ -114,3 +115,13 @@ class SnapshotGATConv(GATConv):
     def _per_head(self, weight: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
         """[in_channels, head]: the weights [head * channel, in_channels] along the vector [1, head, channel]."""
         return (weight.unflatten(0, (self.heads, self.out_channels)) * vector[0, :, :, None]).sum(1).t()
+
+
+def attention_layers(size: int, widths: list[int], heads: int, edge_features: int) -> tuple[nn.ModuleList, int]:
+    """(layers of these widths, heads together, one behind the other, how many features the last one gives)."""
+    layers = nn.ModuleList()
+    for width in widths:
+        each = max(1, width // heads)
+        layers.append(SnapshotGATConv(size, each, heads, edge_features))
+        size = each * heads
+    return layers, size

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config import V2Config, V2Model
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
-from neurocli_gat_lstm.model.attention import SnapshotGATConv
+from neurocli_gat_lstm.model.attention import attention_layers
 
 CHANGE_SCALE = 3.0  # changes are a third as large as levels
 State = tuple[torch.Tensor, torch.Tensor]
@@ -28,20 +28,14 @@ State = tuple[torch.Tensor, torch.Tensor]
 class Correction(nn.Module):
     """Graph attention and an LSTM that all neurons share; names [name + 1, embedding], the last for unknown neurons."""
 
-    def __init__(
-        self, names: int, embedding: int, widths: list[int], heads: int, edge_features: int, hidden: int, dropout: float
-    ) -> None:
+    def __init__(self, names: int, edge_features: int, options: V2Model) -> None:
         super().__init__()
-        self.names = nn.Parameter(0.1 * torch.randn(names + 1, embedding))
-        inputs = 2 + embedding
-        layers, size = [], inputs
-        for width in widths:
-            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
-            size = max(1, width // heads) * heads
-        self.attention = nn.ModuleList(layers)
-        self.lstm = nn.LSTM(inputs + size, hidden, batch_first=True)
-        self.dropout = dropout
-        self.head = nn.Linear(hidden, 1)
+        self.names = nn.Parameter(0.1 * torch.randn(names + 1, options.embedding))
+        inputs = 2 + options.embedding
+        self.attention, size = attention_layers(inputs, options.attention, options.heads, edge_features)
+        self.lstm = nn.LSTM(inputs + size, options.hidden, batch_first=True)
+        self.dropout = options.dropout
+        self.head = nn.Linear(options.hidden, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -74,12 +68,12 @@ class Correction(nn.Module):
 class GatLstm(LinearBuffers):
     """The corrections of all folds and members, and each fold's linear paths, one for each of `horizons`, the first of them 1."""
 
-    def __init__(
-        self, names: int, folds: int, members: int, lags: int, horizons: tuple[int, ...], **correction: Any
-    ) -> None:
-        super().__init__(names, folds, lags, horizons)
-        self.members_per_fold = members
-        self.members = nn.ModuleList([Correction(names, **correction) for _ in range(folds * members)])
+    def __init__(self, names: int, folds: int, horizons: tuple[int, ...], edge_features: int, options: V2Model) -> None:
+        super().__init__(names, folds, options.lags, horizons)
+        self.members_per_fold = options.members
+        self.members = nn.ModuleList(
+            [Correction(names, edge_features, options) for _ in range(folds * options.members)]
+        )
 
     def members_of(self, fold: int) -> list[Correction]:
         first = fold * self.members_per_fold
@@ -94,17 +88,5 @@ def linear_change(past: torch.Tensor, linear: dict[str, torch.Tensor]) -> torch.
 
 def build_v2(config: V2Config, spec: dict[str, Any]) -> GatLstm:
     """An untrained model for the names and folds of that `spec`; its linear paths are set by `prepare`."""
-    model = config.model
-    return GatLstm(
-        len(spec["names"]),
-        spec["folds"],
-        model.members,
-        model.lags,
-        tuple(sorted({1, *config.evaluate.horizons})),
-        embedding=model.embedding,
-        widths=model.attention,
-        heads=model.heads,
-        edge_features=spec["edge_features"],
-        hidden=model.hidden,
-        dropout=model.dropout,
-    )
+    horizons = tuple(sorted({1, *config.evaluate.horizons}))
+    return GatLstm(len(spec["names"]), spec["folds"], horizons, spec["edge_features"], config.model)

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurocli_gat_lstm.config_v3 import V3Config
+from neurocli_gat_lstm.config_v3 import V3Config, V3Model
 from neurocli_gat_lstm.data.history import input_count
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.tensors import GraphTensors
-from neurocli_gat_lstm.model.attention import SnapshotGATConv
+from neurocli_gat_lstm.model.attention import attention_layers
 
 FARTHEST = 6.0
 """Inputs are cut at so many of their root mean squares: one odd frame must not rule a forecast."""
@@ -28,33 +28,18 @@ FARTHEST = 6.0
 class DirectCorrection(nn.Module):
     """Graph attention, an LSTM and a head that all neurons share; one output for each horizon."""
 
-    def __init__(
-        self,
-        inputs: int,
-        horizons: int,
-        *,
-        widths: list[int],
-        heads: int,
-        edge_features: int,
-        hidden: int,
-        head: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, inputs: int, horizons: int, edge_features: int, options: V3Model) -> None:
         super().__init__()
-        layers, size = [], inputs
-        for width in widths:
-            layers.append(SnapshotGATConv(size, max(1, width // heads), heads, edge_features))
-            size = max(1, width // heads) * heads
-        self.attention = nn.ModuleList(layers)
-        seen = inputs + (size if layers else 0)
-        self.lstm = nn.LSTM(seen, hidden, batch_first=True)
+        self.attention, size = attention_layers(inputs, options.attention, options.heads, edge_features)
+        seen = inputs + (size if options.attention else 0)
+        self.lstm = nn.LSTM(seen, options.hidden, batch_first=True)
         self.head = nn.Sequential(
-            nn.Linear(hidden + seen, head),
+            nn.Linear(options.hidden + seen, options.head),
             nn.SiLU(),
-            nn.Dropout(dropout),
-            nn.Linear(head, head),
+            nn.Dropout(options.dropout),
+            nn.Linear(options.head, options.head),
             nn.SiLU(),
-            nn.Linear(head, horizons),
+            nn.Linear(options.head, horizons),
         )
         last = self.head[-1]
         assert isinstance(last, nn.Linear)
@@ -90,21 +75,12 @@ class GatLstmV3(LinearBuffers):
     input_scale: torch.Tensor
     output_scale: torch.Tensor
 
-    def __init__(
-        self,
-        names: int,
-        folds: int,
-        members: int,
-        lags: int,
-        horizons: tuple[int, ...],
-        look_back: tuple[int, ...],
-        **correction: Any,
-    ) -> None:
-        super().__init__(names, folds, lags, horizons)
-        self.members_per_fold, self.look_back = members, look_back
-        inputs = input_count(horizons, look_back)
+    def __init__(self, names: int, folds: int, horizons: tuple[int, ...], edge_features: int, options: V3Model) -> None:
+        super().__init__(names, folds, options.lags, horizons)
+        self.members_per_fold, self.look_back = options.members, tuple(options.look_back)
+        inputs = input_count(horizons, self.look_back)
         self.members = nn.ModuleList(
-            [DirectCorrection(inputs, len(horizons), **correction) for _ in range(folds * members)]
+            [DirectCorrection(inputs, len(horizons), edge_features, options) for _ in range(folds * options.members)]
         )
         self.register_buffer("input_scale", torch.ones(folds, inputs))
         self.register_buffer("output_scale", torch.ones(folds, len(horizons)))
@@ -126,18 +102,5 @@ class GatLstmV3(LinearBuffers):
 
 def build_v3(config: V3Config, spec: dict[str, Any]) -> GatLstmV3:
     """An untrained model for the names and folds of that `spec`; its linear paths and scales are set by `prepare`."""
-    model = config.model
-    return GatLstmV3(
-        len(spec["names"]),
-        spec["folds"],
-        model.members,
-        model.lags,
-        tuple(sorted({1, *config.evaluate.horizons})),
-        tuple(model.look_back),
-        widths=model.attention,
-        heads=model.heads,
-        edge_features=spec["edge_features"],
-        hidden=model.hidden,
-        head=model.head,
-        dropout=model.dropout,
-    )
+    horizons = tuple(sorted({1, *config.evaluate.horizons}))
+    return GatLstmV3(len(spec["names"]), spec["folds"], horizons, spec["edge_features"], config.model)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Metric
+from neurocli.evaluation.metrics import Mask, OfSums, Sums, Values, ratio
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.recordings.split import PARTS
 from neurocli_elm.data.readers.shd import SHOWN_MS
 from neurocli_elm.data.shd_dataset import ShdData
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_] | None
 
 LEAST_PROBABILITY = 1e-12
 HEARD, NEW = "speakers of the training", "new speakers"
@@ -57,22 +56,21 @@ def _asks_for(data: ShdData, target: Target, rows: dict[str, NDArray[np.int64]])
     )
 
 
-class _OfClasses(Metric):
+class _OfClasses(OfSums):
     """Sums over the samples of a group: how many, and of what each gives; targets and predictions are [sample, class]."""
 
     unit = ""
 
-    def statistics(self, target: NDArray[Any], prediction: NDArray[Any], mask: Mask = None) -> Array:
+    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         """[1, 2]."""
         given = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
         if mask is not None:
             given = given[np.broadcast_to(mask, target.shape)[:, 0]]
         return np.array([[len(given), given.sum()]], np.float64)
 
-    def value(self, statistics: Array) -> Array:
-        n, total = np.moveaxis(statistics.sum(-2), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(n > 0, total / n, np.nan)
+    def of_sums(self, sums: Sums) -> Sums:
+        n, total = sums
+        return ratio(total, n)
 
     @abstractmethod
     def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:

@@ -10,6 +10,7 @@ from neurocli.config import resolve
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import RecordingSet
+from neurocli_cnn_lstm.config import V1Model
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.baselines import wiring
 from neurocli_cnn_lstm.interpretation import recovery
@@ -75,7 +76,7 @@ def test_what_needs_no_model_knows_the_network_that_it_has_seen_and_no_other(
 
 
 def test_the_published_models_control_has_its_weights_in_other_places() -> None:
-    network = PublishedCnnLstm(num_neurons=6, window=8, lstm_hidden=4)
+    network = PublishedCnnLstm(6, V1Model(window=8, lstm_hidden=4))
     other = recovery.with_weights_elsewhere(network, np.arange(6) < 4, np.random.default_rng(0))
     for (name, one), (_, two) in zip(network.named_parameters(), other.named_parameters(), strict=True):
         torch.testing.assert_close(one.flatten().sort().values, two.flatten().sort().values)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurocli_cnn_lstm.config import V2Model
 from neurocli_cnn_lstm.interpretation.gates import layer_trace
 from neurocli_cnn_lstm.model.paths import rollout
 from neurocli_cnn_lstm.model.v1 import PublishedCnnLstm
@@ -12,7 +13,7 @@ from neurocli_cnn_lstm.model.v2 import PARTS, StructuredCnnLstm, forecast_loss
 
 def small(n: int = 7, seed: int = 0, **kwargs: object) -> StructuredCnnLstm:
     torch.manual_seed(seed)
-    model = StructuredCnnLstm(n, **kwargs).double()  # type: ignore[arg-type]
+    model = StructuredCnnLstm(n, V2Model(**kwargs)).double()  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -54,7 +55,7 @@ def test_v1_starts_as_published() -> None:
 @pytest.mark.parametrize("flagged", [True, False])
 @pytest.mark.parametrize("pooled", [True, False])
 def test_v2_never_looks_ahead(flagged: bool, pooled: bool) -> None:
-    model, (v, flag) = small(pooled_synapses=pooled), inputs()
+    model, (v, flag) = small(synapses="senders" if pooled else "pairs"), inputs()
     before = model(v, flag if flagged else None).mean
     later_v, later_flag = v.clone(), flag.clone()
     later_v[:, 20:] += 1

@@ -310,19 +310,6 @@ def test_the_callers_random_numbers_stay_as_they_were(clean):
     assert [f.value for f in data_findings(clean.recordings(), V2Config())] == [f.value for f in first]
 
 
-def test_another_build_is_used_where_it_is_given(clean):
-    built = []
-
-    def build(config, spec):
-        from neurocli_eirnn.model.v2 import build_v2
-
-        built.append(spec["neuron_type"])
-        return build_v2(config, spec)
-
-    data_findings(clean.recordings(), V2Config(), build)
-    assert built == [clean.neuron_type.tolist()]
-
-
 def test_findings_are_numbers_or_short_text(clean):
     for found in data_findings(clean.recordings(), V2Config()):
         assert isinstance(found.value, float) or (isinstance(found.value, str) and len(found.value) < 160)

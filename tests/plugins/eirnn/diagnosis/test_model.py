@@ -18,16 +18,17 @@ from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.data.dataset import SessionData, psth
 from neurocli_eirnn.diagnosis.flow import state_gradients
-from neurocli_eirnn.diagnosis.model import trained_findings, without_recurrence
+from neurocli_eirnn.diagnosis.model import trained_findings
 from neurocli_eirnn.diagnosis.rollout import Rollout, rollout
-from neurocli_eirnn.diagnosis.untrained import gradient_findings, parts_of
+from neurocli_eirnn.diagnosis.untrained import gradient_findings
 from neurocli_eirnn.diagnosis.weights import weight_findings
 from neurocli_eirnn.evaluation.ceiling import bound
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 from neurocli_eirnn.evaluation.targets import targets
-from neurocli_eirnn.model import loss_v1, loss_v2
+from neurocli_eirnn.model import loss_v2
 from neurocli_eirnn.model.v1 import build_v1
 from neurocli_eirnn.model.v2 import build_v2
+from neurocli_eirnn.model.versions import loss_of
 from neurocli_eirnn.simulation.example import small_session
 
 
@@ -85,7 +86,6 @@ def test_a_diagnosis_leaves_the_model_as_it_was(trained):
     trained.network.train()
     first = trained_findings(trained)
     assert trained.network.training
-    assert "states" not in vars(trained.network)
     assert all(torch.equal(value, before[name]) for name, value in trained.network.state_dict().items())
     assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in trained.network.parameters())
     assert [f.value for f in trained_findings(trained)] == [f.value for f in first]
@@ -143,20 +143,21 @@ def test_the_ablations_are_of_the_same_model(trained, data):
     network = trained.network
     inputs = torch.from_numpy(data.inputs[:4])
     with torch.no_grad():
-        cut = without_recurrence(network)(inputs)
-        expected = network.readout(network.states(inputs, torch.zeros_like(network.weights)))
-    assert torch.equal(cut, expected)
-    assert not torch.equal(cut, network(inputs))
-    assert ("ablation", "test r, 50 ms") in named(trained)
+        cut = network(inputs, torch.zeros_like(network.weights))
+        plain = copy.deepcopy(network)
+        plain.v.zero_()
+        assert torch.equal(cut, plain(inputs))
+        assert not torch.equal(cut, network(inputs))
+    value = named(trained)["ablation", "test r, 50 ms"].value
+    assert len({part.split()[-1] for part in value.split(", ")}) == 3
 
 
 def test_the_gradient_of_the_first_state_is_that_of_autograd(trained, data):
     """What reaches the first bin must arrive at the learned start, which only enters there."""
     network, config = trained.network, trained.config
     batch = data.batch(data.rows(data.split.train)[:16])
-    _, loss = parts_of(config)
-    by_hand = state_gradients(network, batch, config, loss)
-    (start,) = torch.autograd.grad(loss(network, batch, config).total, network.start)
+    by_hand = state_gradients(network, batch, config)
+    (start,) = torch.autograd.grad(loss_of(network, batch, config).total, network.start)
     first = by_hand[:, 0].sum(0)
     with torch.no_grad():
         expected = (1 - network.alpha) * first + torch.sigmoid(network.start) * (
@@ -183,7 +184,7 @@ class Fixed(nn.Module):
     def states(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.log(torch.expm1(self.rates.clamp_min(1e-3).double())).float().expand(len(inputs), -1, -1)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, inputs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         return self.rates.expand(len(inputs), -1, -1)
 
 
@@ -313,13 +314,13 @@ def test_gradient_shares_against_plain_backward(data):
     config = configured(V2Config)
     network = built(V2Config, data, config)
     batch = data.batch(data.rows(data.split.train)[:16])
-    _, loss = parts_of(config)
+    terms = loss_of(network, batch, config).terms
     norms = {}
-    for name in loss(network, batch, config).terms:
+    for name in terms:
         network.zero_grad()
-        loss(network, batch, config).terms[name].backward()
+        loss_of(network, batch, config).terms[name].backward()
         norms[name] = float(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm())
-    share = next(f for f in gradient_findings(network, batch, config, loss) if f.check == "gradient-share")
+    share = next(f for f in gradient_findings(network, terms) if f.check == "gradient-share")
     total = sum(norms.values())
     weighted = {name: norm for name, norm in norms.items() if norm > 0}  # a term that is switched off has none
     assert share.value == ", ".join(f"{name} {norm / total:.1%}" for name, norm in weighted.items())
@@ -328,26 +329,15 @@ def test_gradient_shares_against_plain_backward(data):
 def test_opposed_and_drowned_terms_are_seen(data):
     config = configured(V2Config)
     network = built(V2Config, data, config)
-    batch = data.batch(data.rows(data.split.train)[:8])
-
-    def loss(network, batch, config):
-        from neurocli.plugin.family import LossTerms
-
-        level = network.bias.sum()
-        return LossTerms({"up": -level, "down": 200 * level, "weights": 50 * network.v.sum()})
-
-    found = {f.check: f for f in gradient_findings(network, batch, config, loss)}
+    level = network.bias.sum()
+    terms = {"up": -level, "down": 200 * level, "weights": 50 * network.v.sum()}
+    found = {f.check: f for f in gradient_findings(network, terms)}
     assert found["gradient-share"].verdict == WARN
     assert found["gradient-cosine"].value == "lowest -1.00 (up, down)"
     assert found["gradient-cosine"].verdict == WARN
     assert found["regulariser-over-data"].verdict == WARN
 
-    def broken(network, batch, config):
-        from neurocli.plugin.family import LossTerms
-
-        return LossTerms({"up": network.bias.sum() * float("nan")})
-
-    (failed,) = gradient_findings(network, batch, config, broken)
+    (failed,) = gradient_findings(network, {"up": level * float("nan")})
     assert failed.verdict == FAIL
 
 
@@ -375,13 +365,8 @@ def test_the_gradient_of_the_published_models_start_is_that_of_autograd():
     network = built(V1Config, data, config).eval()
     batch = data.batch(data.rows(data.split.train)[:16])
 
-    def loss(network, batch, config):
-        from neurocli.plugin.family import LossTerms
-
-        return LossTerms(loss_v1.loss_terms(network, batch, config.loss))
-
-    first = state_gradients(network, batch, config, loss)[:, 0].sum(0)
-    (start,) = torch.autograd.grad(loss(network, batch, config).total, network.start)
+    first = state_gradients(network, batch, config)[:, 0].sum(0)
+    (start,) = torch.autograd.grad(loss_of(network, batch, config).total, network.start)
     with torch.no_grad():
         expected = (1 - network.alpha) * first + torch.sigmoid(network.start) * (
             (network.alpha * first) @ network.weights

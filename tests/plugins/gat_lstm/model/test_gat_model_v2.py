@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocli_gat_lstm.config import V2Config
+from neurocli_gat_lstm.config import V2Config, V2Model
 from neurocli_gat_lstm.data.linear.path import LinearPath
 from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.rollout import continued
@@ -18,9 +18,8 @@ EDGES = [(0, 1), (1, 0), (1, 2), (3, 2), (4, 2), (2, 5), (5, 4)]  # node 3 hears
 
 def made(widths=(8,), heads=2, names=9, seed=0):
     torch.manual_seed(seed)
-    network = GatLstm(
-        names, 2, 1, LAGS, (1,), embedding=3, widths=list(widths), heads=heads, edge_features=2, hidden=5, dropout=0.5
-    )
+    options = V2Model(lags=LAGS, embedding=3, attention=list(widths), heads=heads, hidden=5, dropout=0.5)
+    network = GatLstm(names, 2, (1,), 2, options)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.5 * torch.randn(parameter.shape))
@@ -202,7 +201,8 @@ def test_training_starts_from_the_linear_path(worms):
 def test_a_fold_has_networks_of_its_own(worms):
     network = made()
     assert [network.members_of(f)[0] is network.members[f] for f in (0, 1)] == [True, True]
-    three = GatLstm(4, 2, 3, 2, (1,), embedding=1, widths=[4], heads=1, edge_features=2, hidden=2, dropout=0.0)
+    options = V2Model(members=3, lags=2, embedding=1, attention=[4], heads=1, hidden=2, dropout=0.0)
+    three = GatLstm(4, 2, (1,), 2, options)
     assert [m for f in (0, 1) for m in three.members_of(f)] == list(three.members)
     weights = [member.lstm.weight_ih_l0 for member in three.members]
     assert all(not torch.equal(weights[0], other) for other in weights[1:])
