@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import NoCeiling, TrainedModel
@@ -26,7 +25,7 @@ def predict(shared: Shared) -> str:
     require(len({target.name for target in targets}) == len(targets), "two targets have the same name")
     predictions = {}
     for target in targets:
-        with torch.no_grad(), _watched(shared, "predict"):
+        with _watched(shared, "predict"):
             predictions[target.name] = family.predict(trained, target)
         _aligned(predictions[target.name], target, "predict")
     shared.trained, shared.targets, shared.predictions = trained, targets, predictions

@@ -71,8 +71,7 @@ def weights_file(shared: Shared) -> str:
     other.load_state_dict(load_file(path))
     again = TrainedModel(other, shared.config, shared.data, shared.seed, shared.trained.history)
     target = shared.targets[0]
-    with torch.no_grad():
-        prediction = shared.family.predict(again, target)
+    prediction = shared.family.predict(again, target)
     for group in target.groups:
         before = shared.predictions[target.name].values[group]
         same = np.allclose(prediction.values[group], before, rtol=1e-5, atol=1e-6, equal_nan=True)

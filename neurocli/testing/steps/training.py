@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,8 +16,8 @@ from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
 from neurocli.testing.contract import Shared, require
 
-FEWEST, MOST = 8, 200
-"""Steps of a training in which a parameter keeps still: one pass of the data, within these bounds."""
+FEWEST, MOST = 4, 200
+"""Steps of a training: the fewest, and the most that one pass of the data may take while a parameter keeps still."""
 _NAMED = 5
 
 
@@ -24,10 +26,13 @@ class _Enough(Interrupted):
 
 
 class Watch:
-    """The parameters of a network in training that have not moved yet, and which gradients they got."""
+    """The parameters of a network in training that have not moved yet, and which gradients they got.
 
-    def __init__(self, network: torch.nn.Module) -> None:
-        self.network, self.steps = network, 0
+    unused: name → why a parameter may keep still.
+    """
+
+    def __init__(self, network: torch.nn.Module, unused: Mapping[str, str]) -> None:
+        self.network, self.unused, self.steps = network, unused, 0
         self._start = {name: p.detach().clone() for name, p in _trained(network).items()}
         self._reached: set[str] = set()
         self._pulled: set[str] = set()
@@ -46,9 +51,11 @@ class Watch:
                 del self._start[name]
 
     def still(self) -> dict[str, list[str]]:
-        """Why parameters have not moved → their names."""
+        """Why parameters have not moved, that should have → their names."""
         reasons: dict[str, list[str]] = {}
         for name in self._start:
+            if name in self.unused:
+                continue
             if name not in self._reached:
                 reason = "get no gradient"
             elif name not in self._pulled:
@@ -58,37 +65,45 @@ class Watch:
             reasons.setdefault(reason, []).append(name)
         return reasons
 
+    def wrongly_unused(self) -> list[str]:
+        """What is called unused, and moves or is no parameter of the network."""
+        return [name for name in self.unused if name not in self._start]
+
 
 def training(shared: Shared) -> str:
     """The family's own training on its example: every parameter with requires_grad moves, by its gradient and not by decay.
 
-    What is fixed by design is a buffer, or has requires_grad=False.
+    What is fixed by design is a buffer, or has requires_grad=False; what these options leave out is named by `unused_parameters`.
     """
     from neurocli.training.fit import fit
 
-    steps = min(max(FEWEST, shared.data.steps("train")), MOST)
+    family, data = shared.family, shared.data
+    steps = min(max(FEWEST, data.steps("train")), MOST)
     flags = {"train.device": "cpu", "train.seed": shared.seed, "train.max_steps": steps, "train.weight_decay": 0.0}
-    config = resolve(shared.family.Config, flags=flags).config
+    config = resolve(family.Config, flags=flags).config
     run = RunFolder.create(shared.work / "runs", shared.model, {}, config.model_dump(mode="json"), {})
     watched: list[Watch] = []
 
     def prepare(network: torch.nn.Module, data: Dataset, options: Any) -> None:
-        shared.family.prepare(network, data, options)
-        watched.append(Watch(network))
+        family.prepare(network, data, options)
+        watched.append(Watch(network, family.unused_parameters(config, data.spec)))
 
     def progress(event: dict[str, Any]) -> None:
         if event["event"] == "batch":
             watched[0].step()
-            if not watched[0].still():
+            if watched[0].steps >= FEWEST and not watched[0].still():
                 raise _Enough("every parameter has moved")
 
-    try:
-        fit(_preparing(shared.family, prepare), config, shared.data, run, progress=progress)
-    except _Enough:
-        return f"all parameters move within {_count(watched[0].steps)}"
-    still = watched[0].still()
-    require(not still, f"in {_count(watched[0].steps)} {'; '.join(_listed(*each) for each in still.items())}")
-    return f"no parameter to train in {_count(watched[0].steps)}"
+    with suppress(_Enough):
+        fit(_preparing(family, prepare), config, data, run, progress=progress)
+    watch = watched[0]
+    still, taken = watch.still(), f"{watch.steps} steps"
+    listed = [f"{_listed(names)} {reason}" for reason, names in still.items()]
+    require(not still, f"in {taken} of training {'; '.join(listed)}")
+    wrong = watch.wrongly_unused()
+    require(not wrong, f"unused_parameters names {_listed(wrong)}, which is trained or no parameter at all")
+    unused = f"; unused: {_listed(list(watch.unused))}" if watch.unused else ""
+    return f"all parameters move within {taken}{unused}"
 
 
 def _preparing(family: ModelFamily, prepare: Any) -> ModelFamily:
@@ -102,10 +117,5 @@ def _trained(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
-def _listed(reason: str, names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more} {reason}"
-
-
-def _count(steps: int) -> str:
-    return f"{steps} step{'s' if steps != 1 else ''}"
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
