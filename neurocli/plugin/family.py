@@ -5,7 +5,7 @@ targets, predict, metrics     what evaluation scores
 baselines, ceiling              what the score is held against
 diagnose_data, diagnose_model   what is wrong
 interpret                       what the model has learned, held against known truth
-example                         tiny data for the conformance kit
+example                         tiny data for the contract kit
 """
 
 from __future__ import annotations
@@ -230,4 +230,4 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def example(self, seed: int) -> RecordingSet:
-        """Tiny data in seconds, for the conformance kit and for tests."""
+        """Tiny data in seconds, for the contract kit and for tests."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,9 @@ from neurocli.testing.contract import FAIL, SKIPPED, WARN, Broken, Contract, Dou
 Model = str | ModelFamily
 
 
-def parametrize_with_checks(models: Sequence[Model], *, slow: Collection[str] = (), seed: int = 0) -> Any:
+def parametrize_with_checks(
+    models: Sequence[Model], *, slow: Collection[str] = (), seed: int = 0
+) -> pytest.MarkDecorator:
     """Decorate a test of (model, check) that calls check(model): it is run for every step of the contract.
 
         from neurocli.testing import parametrize_with_checks
@@ -32,7 +33,7 @@ def parametrize_with_checks(models: Sequence[Model], *, slow: Collection[str] = 
     any order, and is skipped, with the reason, where that fails. Workers of pytest-xdist do not share: `--dist loadfile` gives all
     steps to one of them. A step that fails raises what the plugin raised. A step in doubt (something that is allowed and most
     often a mistake) passes with the warning `neurocli.testing.Doubtful`: an expected failure would say that it is a fault, and a
-    pass would hide it. `-W error::neurocli.testing.contract.Doubtful` makes it fail.
+    pass would hide it. `-W error::neurocli.testing.Doubtful` makes it fail.
     """
     known = {step.name for step in STEPS} | {_name(model) for model in models}
     known |= {f"{_name(model)}-{step.name}" for model in models for step in STEPS}
@@ -79,7 +80,10 @@ class _Step:
         if check.verdict == SKIPPED:
             pytest.skip(check.detail)
         if check.verdict == FAIL:
-            raise Broken(check.detail) from contract.faults[self._name]
+            fault = contract.faults[self._name]
+            if isinstance(fault, Broken):
+                raise fault
+            raise Broken(check.detail) from fault
         if check.verdict == WARN:
             warnings.warn(f"{check.model}, {check.name}: {check.detail}", Doubtful, stacklevel=2)
 

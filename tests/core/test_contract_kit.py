@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,12 @@ def test_every_step_needs_only_steps_before_it() -> None:
 def test_a_name_that_nobody_has_is_said_at_once() -> None:
     with pytest.raises(UnknownName):
         check_family("no-such-model-v1")
+
+
+def test_every_step_is_explained_to_plugin_authors() -> None:
+    text = (Path(__file__).parents[2] / "docs/architecture.md").read_text(encoding="utf-8")
+    table = [line.split("|")[1] for line in text.partition("| step |")[2].splitlines() if line.startswith("| `")]
+    assert sorted(name for row in table for name in re.findall(r"`([\w-]+)`", row)) == sorted(s.name for s in STEPS)
 
 
 # -- pytest ------------------------------------------------------------------------------------------------------------

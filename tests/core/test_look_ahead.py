@@ -39,7 +39,11 @@ def test_statistics_of_the_whole_recording_are_seen_in_a_real_family(model: str,
     """Those of the burn-in are known before the first origin; of running ones, which are the default, the contract asks."""
     report = report_of(registry().family(model), (f"data.normalisation={normalisation}",), baselines_each_time=False)
     assert report.unchecked == [] and report.compared > 1000
-    assert {seen.who for seen in report.seen} >= {"the model", "the baseline mean"} if normalisation == "whole" else not report.seen
+    assert (
+        {seen.who for seen in report.seen} >= {"the model", "the baseline mean"}
+        if normalisation == "whole"
+        else not report.seen
+    )
 
 
 # -- a family that looks ahead on request ----------------------------------------------------------------------------
@@ -313,5 +317,8 @@ def test_what_was_never_compared_is_said_with_the_reason() -> None:
 
     report = report_of(Late())
     assert report.compared == 0
-    assert [line.partition(" cannot")[0] for line in report.unchecked] == ["next of the model", "next of the baseline persistence"]
+    assert [line.partition(" cannot")[0] for line in report.unchecked] == [
+        "next of the model",
+        "next of the baseline persistence",
+    ]
     assert all("no origin inside of a recording" in line for line in report.unchecked)

@@ -67,9 +67,7 @@ def scores(shared: Shared) -> str:
     """The evaluation gives the main score, beside its baselines."""
     from neurocli.evaluation.evaluate import evaluate
 
-    evaluation = evaluate(
-        shared.family, shared.trained, say=lambda line: None, figures=shared.work / "evaluation"
-    )
+    evaluation = evaluate(shared.family, shared.trained, say=lambda line: None, figures=shared.work / "evaluation")
     require(evaluation.main_score is not None, "the main score is not a number")
     best = evaluation.skill["best_baseline"]
     return f"{evaluation.metrics[0]['name']} {evaluation.main_score:.3g}, best baseline {best}"

@@ -51,9 +51,7 @@ def validation_loss(shared: Shared) -> str:
     part = "validation" if shared.data.split.validation else "train"
     batch = next(iter(shared.data.batches(part, seed=shared.seed, epoch=0)))
     with torch.no_grad():
-        values = [
-            float(shared.family.validation_loss(network, copy.deepcopy(batch), shared.config)) for _ in range(2)
-        ]
+        values = [float(shared.family.validation_loss(network, copy.deepcopy(batch), shared.config)) for _ in range(2)]
     require(math.isfinite(values[0]), f"the validation loss is {values[0]}")
     if values[0] != values[1]:
         raise Doubtful(

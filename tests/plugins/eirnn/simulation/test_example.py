@@ -1,4 +1,4 @@
-"""The tiny session: what the conformance kit and other tests stand on."""
+"""The tiny session: what the contract kit and other tests stand on."""
 
 import time
 
