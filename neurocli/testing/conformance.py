@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from neurocli.plugin.family import ModelFamily
 from neurocli.testing.contract import Check, Contract, Step
-from neurocli.testing.steps import answers, data, network, training, unchanged
+from neurocli.testing.steps import data, network, trained, training, unchanged
 
 STEPS = (
     Step("card", data.card),
@@ -22,13 +22,13 @@ STEPS = (
     Step("validation-loss", network.validation_loss, ("batches", "build")),
     Step("batch-unchanged", unchanged.batch_unchanged, ("batches", "build")),
     Step("training", training.training, ("loss",)),
-    Step("predict", answers.predict, ("build",)),
-    Step("baselines", answers.baselines, ("predict",)),
+    Step("predict", trained.predict, ("build",)),
+    Step("baselines", trained.baselines, ("predict",)),
     Step("data-unchanged", unchanged.data_unchanged, ("batches", "baselines")),
-    Step("look-ahead", answers.look_ahead, ("predict",)),
-    Step("scores", answers.scores, ("baselines",)),
-    Step("diagnose", answers.diagnose, ("predict",)),
-    Step("interpret", answers.interpret, ("predict",)),
+    Step("look-ahead", trained.look_ahead, ("predict",)),
+    Step("scores", trained.scores, ("baselines",)),
+    Step("diagnose", trained.diagnose, ("predict",)),
+    Step("interpret", trained.interpret, ("predict",)),
     Step("weights-file", network.weights_file, ("predict",)),
 )
 """The contract, in the order in which a model is taken through it."""

@@ -5,6 +5,7 @@ every baseline answer again. All that they say of targets whose origin is at or 
 whatever is done on the way: normalisation, smoothing, interpolation, summaries. A model that answers from its inputs alone
 must not look at the recorded signal of a test group at all, nor at inputs that come later. What a family computes from
 training groups when a training begins is computed again too. Where a forecast's targets lie is not believed but tried.
+A baseline that is kept (`evaluation.fitted`) is found again by its training groups, and not fitted a second time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps of the contract: what a model is asked once it is trained, and what its answers are held against."""
+"""Steps of the contract: what a trained model predicts, and what its predictions are held against."""
 
 from __future__ import annotations
 
