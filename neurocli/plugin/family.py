@@ -5,7 +5,7 @@ targets, predict, metrics     what evaluation scores
 baselines, ceiling              what the score is held against
 diagnose_data, diagnose_model   what is wrong
 interpret                       what the model has learned, held against known truth
-example                         tiny data for the conformance kit
+example                         tiny data for the contract kit
 """
 
 from __future__ import annotations
@@ -148,6 +148,14 @@ class ModelFamily(ABC):
         """The optimiser's parameter groups. Default: all parameters with `train.weight_decay`."""
         return [{"params": [p for p in module.parameters() if p.requires_grad]}]
 
+    def unused_parameters(self, config: Any, spec: dict[str, Any]) -> dict[str, str]:
+        """Name → why a parameter of the network has no part in training under these options and data. Default: all are trained.
+
+        The contract kit takes a parameter that never moves for a fault unless it is named here. What no option ever trains is a
+        buffer, or has requires_grad=False.
+        """
+        return {}
+
     def validation_loss(self, module: torch.nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         """What the best epoch is chosen by; lower is better. Default: the training loss."""
         return self.loss(module, batch, config).total
@@ -222,4 +230,4 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def example(self, seed: int) -> RecordingSet:
-        """Tiny data in seconds, for the conformance kit and for tests."""
+        """Tiny data in seconds, for the contract kit and for tests."""

@@ -5,12 +5,14 @@ every baseline answer again. All that they say of targets whose origin is at or 
 whatever is done on the way: normalisation, smoothing, interpolation, summaries. A model that answers from its inputs alone
 must not look at the recorded signal of a test group at all, nor at inputs that come later. What a family computes from
 training groups when a training begins is computed again too. Where a forecast's targets lie is not believed but tried.
+A baseline that is kept (`evaluation.fitted`) is found again by its training groups, and not fitted a second time.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +36,7 @@ from neurocli.testing.altered import (
 )
 from neurocli.testing.origins import EARLIER, LATER, NO_HORIZON, Origins
 
+NOT_ASKED = "it has no origin inside of a recording, with samples before and after"
 _CUTS = (0.35, 0.8)
 """Where in a target's origins the future begins."""
 _SHAKE = 0.05
@@ -55,10 +58,34 @@ class Seen:
 
 @dataclass
 class Report:
-    """What was looked at by whom, and how many predictions were compared."""
+    """What was looked at by whom, and how many predictions were compared.
+
+    counts: (who, target) → how many; reasons: the same → why some were not.
+    """
 
     seen: list[Seen] = dataclasses.field(default_factory=list)
-    compared: int = 0
+    counts: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    reasons: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def compared(self) -> int:
+        """How many predictions were compared."""
+        return self.counts.total()
+
+    @property
+    def unchecked(self) -> list[str]:
+        """Who could not be asked about which target, and why: no prediction of it was compared."""
+        return [
+            f"{target} of {who} cannot be checked: {reason}"
+            for (who, target), reason in self.reasons.items()
+            if not self.counts[who, target]
+        ]
+
+    def not_compared(self, target: str, reason: str) -> None:
+        """Note why predictions of a target were left out."""
+        for who, name in self.reasons:
+            if name == target or name.startswith(f"{target}: "):
+                self.reasons[who, name] = reason
 
 
 @dataclass(frozen=True)
@@ -90,6 +117,7 @@ def look_ahead(
     split, config = trained.dataset.split, trained.config
     targets, predictions = _predictions_of(family, awake, recordings)
     report, places = Report(), Origins()
+    report.reasons = {(who, name): NOT_ASKED for who, named in predictions.items() for name in named}
     for name, target in targets.items():
         if target.horizon_ms is not None and target.horizon_steps < 1:
             report.seen.append(Seen("the target", NO_HORIZON, name, target.groups[0], 0))
@@ -169,6 +197,8 @@ def _experiments(recordings: RecordingSet, targets: Mapping[str, Target], split:
         for group in target.groups:
             if group in recordings and np.size(target.origins[group]):
                 origins.setdefault(group, np.unique(target.origins[group]))
+    if not origins:
+        return
     together = [[next(iter(origins))], [next(reversed(origins))]] if split.folds else [list(origins)]
     forecasts = [target.horizon_ms is not None for target in targets.values()]
     for groups in together:
@@ -244,6 +274,7 @@ def _compare(
     common = np.intersect1d(before[early], after[still])
     rows, rows_again = (np.flatnonzero(np.isin(places, common) & (places <= cut)) for places in (before, after))
     if len(rows) != len(rows_again):
+        report.not_compared(target.name, "two predictions have the same origin, and the change moves only one of them")
         return
     for who, named in predictions.items():
         if who not in later:
@@ -253,11 +284,12 @@ def _compare(
                 continue
             one, other = np.asarray(values[group]), np.asarray(later[who][name][group])
             if len(one) != len(before) or len(other) != len(after):
+                report.reasons[who, name] = "its predictions are not one for each origin"
                 continue
             differs = [
                 not np.array_equal(a, b, equal_nan=True) for a, b in zip(one[rows], other[rows_again], strict=True)
             ]
-            report.compared += len(differs)
+            report.counts[who, name] += len(differs)
             if any(differs):
                 origin = int(before[rows[differs.index(True)]])
                 report.seen.append(Seen(who, what, name, group, origin))

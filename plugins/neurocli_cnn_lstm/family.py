@@ -143,6 +143,11 @@ class CnnLstmV2(_CnnLstm):
             forecast_loss(network, batch["v"], batch.get("flag"), layout.burn_in, layout.squared_error_weight)
         )
 
+    def unused_parameters(self, config: V2Config, spec: dict[str, Any]) -> dict[str, str]:
+        """What finds resets in the voltage itself, where a flag marks them."""
+        names = ("reset_log_sd", "detector.conv.weight", "detector.conv.bias")
+        return dict.fromkeys(names, "a flag marks the resets") if spec["reset_flag"] else {}
+
     def validation_loss(self, network: nn.Module, batch: Batch, config: V2Config) -> torch.Tensor:
         """Squared error of the mean forecast: what the score is made of, without the likelihood terms."""
         flag = batch.get("flag")

@@ -148,6 +148,10 @@ class EirnnV1(_Eirnn):
 
     Config = V1Config
 
+    def unused_parameters(self, config: V1Config, spec: dict[str, Any]) -> dict[str, str]:
+        """The readout of the eye position, which the published loss leaves out."""
+        return {} if config.loss.eye else dict.fromkeys(("eye_weights", "eye_bias"), "loss.eye is 0")
+
     def validation_loss(self, network: nn.Module, batch: Batch, config: V1Config) -> torch.Tensor:
         assert isinstance(network, PublishedEiRnn)
         return loss_v1.validation(network, batch, config.loss)

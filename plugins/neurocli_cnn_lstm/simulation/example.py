@@ -1,4 +1,4 @@
-"""A tiny network in seconds, without a compiler: for the conformance kit and for tests."""
+"""A tiny network in seconds, without a compiler: for the contract kit and for tests."""
 
 from __future__ import annotations
 

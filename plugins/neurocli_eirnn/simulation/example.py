@@ -1,4 +1,4 @@
-"""A tiny session in a second, without the simulation engine: for the conformance kit and for tests."""
+"""A tiny session in a second, without the simulation engine: for the contract kit and for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few small simulations in seconds, without the simulation engine: for the conformance kit and for tests."""
+"""A few small simulations in seconds, without the simulation engine: for the contract kit and for tests."""
 
 from __future__ import annotations
 
