@@ -1,11 +1,10 @@
 """neurocli: simulate, preprocess, train, diagnose, evaluate and interpret models of neural activity.
 
-    import neurocli
-
-    neurocli.simulate("brunel", runs=20, out="brunel.h5")
-    run = neurocli.train("cnn-lstm", data="brunel.h5", preset="demo")
-    result = neurocli.evaluate(run)
-    print(result.verdict)
+>>> import neurocli
+>>> run = neurocli.train("gat-lstm", data="worms.h5", preset="quick", options={"max_steps": 2})
+>>> result = neurocli.evaluate(run)
+>>> print(result.verdict)
+S [1 - MSE/MSE of persistence], ... ahead: gat-lstm-v3 ...; best baseline: ...
 
 What stands here is loaded when it is used.
 """

@@ -16,6 +16,10 @@ class Finding:
     needed to pass, in the value's own terms, or a dash for what is said and not judged; advice: what to do, for all but PASS.
 
     Raises ValueError for a verdict other than PASS without advice: who is told of a fault is told what to do about it.
+
+    >>> finding = neurocli.diagnose("gat-lstm", data="worms.h5").findings[0]
+    >>> finding.check, finding.verdict, finding.threshold
+    ('isolated-nodes', 'WARN', 'none')
     """
 
     check: str

@@ -18,7 +18,13 @@ def finite_or_none(value: Any, digits: int | None = None) -> float | None:
 
 @dataclass
 class Table:
-    """Rows under named columns. Numbers stay numbers; how they are printed is decided by whoever prints them."""
+    """Rows under named columns. Numbers stay numbers; how they are printed is decided by whoever prints them.
+
+    >>> from neurocli.plugin.exhibit import Table
+    >>> table = Table(["neuron", "rate_hz"], [["AVAL", 1.5], ["AVAR", 0.25]])
+    >>> [dict(zip(table.columns, row)) for row in table.rows]
+    [{'neuron': 'AVAL', 'rate_hz': 1.5}, {'neuron': 'AVAR', 'rate_hz': 0.25}]
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -30,7 +36,14 @@ class Table:
 
 @dataclass
 class Exhibit:
-    """One thing to show: title, a table, the path of a figure, the claims that the numbers allow."""
+    """One thing to show: title, a table, the path of a figure, the claims that the numbers allow.
+
+    >>> from neurocli.plugin.exhibit import Exhibit, Table
+    >>> rates = Table(["neuron", "rate_hz"], [["AVAL", 1.5], ["AVAR", 0.25]])
+    >>> exhibit = Exhibit("rates", "Mean rates", rates, claims={"highest": "AVAL"})
+    >>> exhibit.table.rows[0], exhibit.claims["highest"], exhibit.figure
+    (['AVAL', 1.5], 'AVAL', None)
+    """
 
     name: str
     title: str

@@ -19,6 +19,10 @@ class Spikes:
     """Spike trains of a recording.
 
     step: int32 [n], the time step of each spike, ascending; channel: int32 [n]; dt_ms: length of a step.
+
+    >>> import numpy as np
+    >>> from neurocli.recordings import Spikes
+    >>> spikes = Spikes(step=np.array([10, 25, 60], np.int32), channel=np.array([0, 1, 0], np.int32), dt_ms=0.1)
     """
 
     step: NDArray[np.int32]
@@ -27,11 +31,18 @@ class Spikes:
 
     @property
     def time_ms(self) -> NDArray[np.floating]:
-        """Spike times [n] in ms."""
+        """Spike times [n] in ms.
+
+        >>> spikes.time_ms.tolist()
+        [1.0, 2.5, 6.0]
+        """
         return self.step * self.dt_ms
 
     def fault(self) -> str | None:
-        """What does not hold together."""
+        """What does not hold together, None where all does.
+
+        >>> spikes.fault()
+        """
         if self.step.shape != self.channel.shape:
             return f"{self.step.size} spikes have a time and {self.channel.size} a neuron"
         if self.step.size and min(self.step.min(), self.channel.min()) < 0:
@@ -39,7 +50,11 @@ class Spikes:
         return None if 0 < self.dt_ms < math.inf else f"the step of the spikes must be above 0 ms, not {self.dt_ms}"
 
     def intervals_ms(self, channel: int) -> NDArray[np.floating]:
-        """Inter-spike intervals of one channel, in ms."""
+        """Inter-spike intervals of one channel, in ms.
+
+        >>> spikes.intervals_ms(0).tolist()
+        [5.0]
+        """
         return np.diff(self.step[self.channel == channel]) * self.dt_ms
 
 
@@ -51,6 +66,11 @@ class Recording:
     inputs: float [time, input]; events: named arrays of any shape that depends on the events;
     labels: one value per name; truth: what a simulator knows and a model must find out (weights, true rates).
     Arrays that the whole set shares (a fixed network's weights) live in `RecordingSet.truth`.
+
+    >>> import numpy as np
+    >>> from neurocli.recordings import Recording
+    >>> voltage = np.full((1000, 2), -70.0, np.float32)  # [time, channel]
+    >>> recording = Recording("cell-1", voltage, dt_ms=0.5, unit="mV", channels=["soma", "dendrite"])
     """
 
     group: str
@@ -90,17 +110,29 @@ class Recording:
 
     @property
     def steps(self) -> int:
-        """Number of time steps."""
+        """Number of time steps.
+
+        >>> recording.steps
+        1000
+        """
         return int(self.signal.shape[0])
 
     @property
     def num_channels(self) -> int:
+        """Number of channels of the signal.
+
+        >>> recording.num_channels
+        2
+        """
         return int(self.signal.shape[1])
 
     def fingerprint(self) -> str:
         """sha256 of the signal's values: equal recordings have equal fingerprints whatever they are called.
 
         Millivolts count in steps of 1 µV, in which our files keep them: a recording and its copy there are the same.
+
+        >>> recording.fingerprint() == Recording("renamed", voltage, dt_ms=0.5, unit="mV").fingerprint()
+        True
         """
         with np.errstate(over="ignore", invalid="ignore"):  # that a value does not fit is found where it is used
             signal = np.asarray(self.signal)
@@ -109,7 +141,11 @@ class Recording:
             return hashlib.sha256(np.ascontiguousarray(signal, dtype=np.float32).tobytes()).hexdigest()
 
     def content(self) -> str:
-        """sha256 of all that a model may be fitted on: signal, with step, unit and names, mask, inputs, spikes, events and labels."""
+        """sha256 of all that a model may be fitted on: signal, with step, unit and names, mask, inputs, spikes, events and labels.
+
+        >>> recording.content() == Recording("unnamed", voltage, dt_ms=0.5, unit="mV").content()  # without channel names
+        False
+        """
         named = [self.signal.shape, self.dt_ms, self.unit, self.channels, self.input_names]
         digest = hashlib.sha256(f"{self.fingerprint()} {json.dumps(named, default=str)}".encode())
         arrays: dict[str, NDArray[Any] | None] = {"mask": self.mask, "inputs": self.inputs, **self.events}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ class RecordingSet(Mapping[str, Recording]):
     """Recordings by group name. Each access reads its recording anew, so memory stays that of one recording.
 
     meta: what made the set (simulator, parameters, seeds, reader); truth: known arrays that all recordings share.
+
+    >>> len(worms), worms.meta["simulator"], worms.truth["weight"].shape  # of every true synapse
+    (4, 'celegans', (12,))
+    >>> [worm.signal.shape for worm in worms.values()]  # [time, neuron] each
+    [(200, 8), (200, 8), (200, 8), (200, 8)]
     """
 
     def __init__(
@@ -40,7 +46,11 @@ class RecordingSet(Mapping[str, Recording]):
         return self._loaders[group]()
 
     def where(self, group: str) -> str:
-        """Where a recording is, for an error: its name, and its file where there is one only."""
+        """Where a recording is, for an error: its name, and its file where there is one only.
+
+        >>> worms.where("simulated-net0-seed0-0000")
+        'recording simulated-net0-seed0-0000 of worms.h5'
+        """
         return f"recording {group}" + (f" of {self.sources[0]}" if len(self.sources) == 1 else "")
 
     def __iter__(self) -> Iterator[str]:
@@ -51,17 +61,33 @@ class RecordingSet(Mapping[str, Recording]):
 
     @property
     def groups(self) -> list[str]:
+        """The names of the recordings, in order.
+
+        >>> worms.groups[0]
+        'simulated-net0-seed0-0000'
+        """
         return list(self._loaders)
 
     def subset(self, groups: Sequence[str]) -> RecordingSet:
-        """The same set with only these groups, in this order."""
+        """The same set with only these groups, in this order.
+
+        >>> len(worms.subset(worms.groups[:2]))
+        2
+        """
         return RecordingSet(
             {g: self._loaders[g] for g in groups}, meta=self.meta, truth=self.truth, sources=self.sources
         )
 
     @classmethod
     def of(cls, recordings: Sequence[Recording], **kwargs: Any) -> RecordingSet:
-        """A set of recordings that are already in memory."""
+        """A set of recordings that are already in memory; meta, truth, sources: as in the set. Raises DataError for a name used twice.
+
+        >>> import numpy as np
+        >>> from neurocli.recordings import Recording, RecordingSet
+        >>> cells = [Recording(f"cell-{n}", np.random.normal(-65, 2, (1000, 3)), 1.0, "mV") for n in range(6)]
+        >>> RecordingSet.of(cells).groups[:2]
+        ['cell-0', 'cell-1']
+        """
         loaders: dict[str, Callable[[], Recording]] = {}
         for recording in recordings:
             if recording.group in loaders:
@@ -72,8 +98,14 @@ class RecordingSet(Mapping[str, Recording]):
         return cls(loaders, **kwargs)
 
     @classmethod
-    def open(cls, path: Path) -> RecordingSet:
-        """The recordings of a file in our format. Raises DataError."""
+    def open(cls, path: str | PathLike[str]) -> RecordingSet:
+        """The recordings of a file in our format. Raises DataError.
+
+        >>> from neurocli.recordings import RecordingSet
+        >>> len(RecordingSet.open("worms.h5"))
+        4
+        """
+        path = Path(path)
         with open_hdf5(path) as file:
             order, meta, truth = store.read_header(file)
             holder = child(file, "recordings", h5py.Group)
@@ -88,6 +120,11 @@ class RecordingSet(Mapping[str, Recording]):
 
         Raises DataError where the files are of different making (another simulator or other parameters). Simulations
         of another `seed` belong together where they are of the same world, that is, of equal truth.
+
+        >>> from neurocli.recordings import RecordingSet
+        >>> halves = worms.subset(worms.groups[:2]), worms.subset(worms.groups[2:])
+        >>> RecordingSet.joined(halves).groups == worms.groups
+        True
         """
         if len(sets) == 1:
             return sets[0]
@@ -122,9 +159,14 @@ class RecordingSet(Mapping[str, Recording]):
             sources=[s for one in sets for s in one.sources],
         )
 
-    def save(self, path: Path) -> None:
-        """Write the set in our format, atomically."""
-        store.write(path, (self[group] for group in self), meta=self.meta, truth=self.truth)
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the set in our format, atomically.
+
+        >>> worms.subset(worms.groups[:3]).save("three.h5")
+        >>> len(neurocli.open_recordings("three.h5"))
+        3
+        """
+        store.write(Path(path), (self[group] for group in self), meta=self.meta, truth=self.truth)
 
 
 def _load(path: Path, name: str) -> Recording:

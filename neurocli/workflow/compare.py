@@ -18,6 +18,9 @@ class RunComparison:
     """What `compare` found; the first run is what the others are held against.
 
     differing: run → options in which it differs from the first; notes: of runs that were not trained to their end.
+
+    >>> compared.differing[other.name]
+    {'train.seed': '0 → 1'}
     """
 
     names: list[str]
@@ -28,16 +31,30 @@ class RunComparison:
 
     @property
     def leaky(self) -> bool:
+        """Whether any of them was trained by a protocol that lets test data in.
+
+        >>> compared.leaky
+        False
+        """
         return bool(self.protocol["leaky"])
 
     @property
     def scores(self) -> list[dict[str, Any]]:
-        """Every score, a record each."""
+        """Every score, a record each.
+
+        >>> sorted({score["kind"] for score in compared.scores})
+        ['baseline', 'model']
+        """
         return [score.as_dict() for score in self.comparison.scores]
 
     @property
     def differences(self) -> list[dict[str, Any]]:
-        """Each run less the first, with interval, p and verdict, a record each."""
+        """Each run less the first, with interval, p and verdict, a record each.
+
+        >>> difference = compared.differences[0]
+        >>> difference["name"] == other.name, difference["against"] == first.name, difference["n_groups"]
+        (True, True, 4)
+        """
         return [difference.as_dict() for difference in self.comparison.differences]
 
 
@@ -52,7 +69,11 @@ def compare(
     Raises UsageError for fewer than two, UnknownName, DataError where their test data or targets differ.
 
     >>> import neurocli
-    >>> neurocli.compare("cnn-lstm-v2/20261128-091500-3f2a", "latest").differences  # doctest: +SKIP
+    >>> first = neurocli.load_run("latest")
+    >>> other = neurocli.train("gat-lstm", data="worms.h5", preset="quick", seed=1, options={"max_steps": 2})
+    >>> compared = neurocli.compare(first, other)
+    >>> compared.names == [first.name, other.name]
+    True
     """
     from neurocli.config.differing import differing
     from neurocli.errors import UsageError

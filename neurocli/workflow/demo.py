@@ -57,7 +57,7 @@ def demo(
     Raises UnknownName, DataError where the model has no simulator, UsageError where a file is in the way, StorageError or Interrupted.
 
     >>> from neurocli.workflow.demo import demo
-    >>> demo().report.path.name  # doctest: +SKIP
+    >>> demo("eirnn").report.path.name
     'report.html'
     """
     from neurocli.errors import Interrupted

@@ -24,6 +24,11 @@ class Diagnosis:
 
     subject: what was looked at; protocol: how the run was split, None where data alone were looked at; path, kept: the run's folder
     and the JSON file in it, None for data alone; notes: what else the run has to say.
+
+    >>> diagnosis.subject, diagnosis.path
+    ('the data of gat-lstm-v3', None)
+    >>> [finding.verdict for finding in diagnosis.findings][:3]
+    ['WARN', 'WARN', 'PASS']
     """
 
     subject: str
@@ -41,17 +46,30 @@ class Diagnosis:
 
     @property
     def count(self) -> dict[str, int]:
-        """PASS, WARN, FAIL → how many."""
+        """PASS, WARN, FAIL → how many.
+
+        >>> diagnosis.count["FAIL"]
+        0
+        """
         from neurocli.report.words import count_verdicts
 
         return count_verdicts(f.verdict for f in self.findings)
 
     @property
     def failed(self) -> list[Finding]:
+        """What must be mended before the scores mean anything.
+
+        >>> diagnosis.failed
+        []
+        """
         return [f for f in self.findings if f.verdict == "FAIL"]
 
     def as_dict(self) -> dict[str, Any]:
-        """What `--json` shows and diagnosis.json keeps."""
+        """What `--json` shows and diagnosis.json keeps.
+
+        >>> list(diagnosis.as_dict())
+        ['subject', 'findings', 'count', 'protocol']
+        """
         return {
             "subject": self.subject,
             "findings": [f.as_dict() for f in self.findings],
@@ -80,8 +98,11 @@ def diagnose(
     Raises UnknownName, UsageError, ConfigError, DeviceError, DataError or LeakError.
 
     >>> import neurocli
-    >>> [f.check for f in neurocli.diagnose("eirnn", data="session.mat").failed]  # doctest: +SKIP
-    ['neurons without spikes']
+    >>> "better-than-baseline" in [f.check for f in neurocli.diagnose("latest").failed]  # it was trained for two steps
+    True
+    >>> diagnosis = neurocli.diagnose("gat-lstm", data="worms.h5")
+    >>> diagnosis.findings[0].check, diagnosis.findings[0].advice
+    ('isolated-nodes', 'their neighbours were not recorded: only their own past speaks for them')
     """
     from neurocli.errors import UsageError
 

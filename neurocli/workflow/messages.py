@@ -16,6 +16,11 @@ class Event:
     kind: `message`, `warning` and `note` carry a line in `text`; `began` and `ended` name a stage in `text`; `steps` says that `done`
     of `total` are done, `text` being the last of them; `epoch` has a report of a training in `row`: event (batch or epoch), epoch,
     epochs, step, steps, losses, and validation_is_loss.
+
+    >>> heard = []
+    >>> run = neurocli.train("gat-lstm", data="worms.h5", preset="quick", options={"max_steps": 2}, progress=heard.append)
+    >>> [event.text for event in heard if event.kind in ("began", "ended")]
+    ['training gat-lstm-v3', 'training gat-lstm-v3']
     """
 
     kind: Literal["message", "warning", "note", "began", "ended", "steps", "epoch"]

@@ -24,6 +24,11 @@ class Prepared:
 
     dataset: the recordings as the model would train on them, split and normalised; unsplit: why they are not split, empty where
     they are; notes: what the model exploits or assumes.
+
+    >>> prepared.dataset.group_name(), len(prepared.dataset.split.test)  # each worm is left out once
+    ('worm', 4)
+    >>> neurocli.open_recordings(prepared).groups == prepared.recordings.groups
+    True
     """
 
     model: str
@@ -57,8 +62,9 @@ def preprocess(
     Raises UnknownName, ConfigError, UsageError, DataError, LeakError or StorageError.
 
     >>> import neurocli
-    >>> neurocli.preprocess("eirnn", data="session.mat", out="session.h5").recordings.groups  # doctest: +SKIP
-    ['trial-0001', 'trial-0002', ...]
+    >>> prepared = neurocli.preprocess("gat-lstm", data="worms.h5", out="ready.h5")
+    >>> prepared.recordings.groups
+    ['simulated-net0-seed0-0000', 'simulated-net0-seed0-0001', ...]
     """
     from neurocli.errors import UsageError
     from neurocli.runs.atomic import storage_errors

@@ -29,6 +29,12 @@ class GroupPrediction:
 
     target: name of what is scored, such as `25 ms`; time_ms: [time], from the recording's first sample; observed, predicted: [time,
     channel] in `unit`; channels: their names.
+
+    >>> said = next(neurocli.load_run("latest").predictions())
+    >>> said.group, said.target, said.unit
+    ('simulated-net0-seed0-0000', '1 step', 'dF/F0')
+    >>> said.predicted.shape == said.observed.shape == (len(said.time_ms), len(said.channels))
+    True
     """
 
     group: str
@@ -43,10 +49,8 @@ class GroupPrediction:
 class Run:
     """One training. What it holds is read when it is asked for.
 
-    >>> import neurocli
-    >>> run = neurocli.load_run("latest")  # doctest: +SKIP
-    >>> run.config.train.seed  # doctest: +SKIP
-    0
+    >>> run.model, run.config.train.seed
+    ('gat-lstm-v3', 0)
     """
 
     def __init__(self, folder: RunFolder | AnyPath) -> None:
@@ -63,31 +67,58 @@ class Run:
 
     @property
     def path(self) -> Path:
+        """The run's folder.
+
+        >>> (run.path / "config.toml").is_file()
+        True
+        """
         return self.folder.path
 
     @property
     def name(self) -> str:
-        """`model/timestamp-hash`, by which commands find it."""
+        """`model/timestamp-hash`, by which commands find it.
+
+        >>> run.name
+        'gat-lstm-v3/20...-...-...'
+        """
         return self.folder.name
 
     @property
     def info(self) -> dict[str, Any]:
-        """The content of run.json: model, status, data, split. Raises DataError where it is damaged."""
+        """The content of run.json: model, status, data, split. Raises DataError where it is damaged.
+
+        >>> run.info["group_name"], run.info["split"]["leaky"]
+        ('worm', False)
+        """
         return self.folder.read_info()
 
     @property
     def model(self) -> str:
+        """The model's name, as `neuro models` lists it.
+
+        >>> run.model
+        'gat-lstm-v3'
+        """
         return str(self.info["model"])
 
     @property
     def status(self) -> str:
-        """created, running, interrupted, failed or finished."""
+        """created, running, interrupted, failed or finished.
+
+        >>> run.status
+        'finished'
+        """
         from neurocli.workflow.unfinished import state_of
 
         return str(state_of(self.folder, self.info).status)
 
     @property
     def family(self) -> ModelFamily:
+        """What the plugin supplies for this model.
+
+        >>> run.family.card.family, run.family.card.simulator
+        ('gat_lstm', 'celegans')
+        """
         from neurocli.plugin.registry import registry
 
         family: ModelFamily = registry().family(self.model)
@@ -95,27 +126,43 @@ class Run:
 
     @property
     def config(self) -> Any:
-        """Options by section, `run.config.train.epochs`. Raises DataError where this version does not take them."""
+        """Options by section. Raises DataError where this version does not take them.
+
+        >>> run.config.train.max_steps
+        2
+        """
         from neurocli.training.load import config_of
 
         return config_of(self.family, self.folder)
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """A record for each epoch."""
+        """A record for each epoch.
+
+        >>> sorted(run.history[-1])
+        ['epoch', 'learning_rate', 'step', 'train_loss']
+        """
         from neurocli.training.history import read_history
 
         return read_history(self.folder.metrics_csv)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What the finished training comes to. Raises DataError where it has not finished."""
+        """What the finished training comes to. Raises DataError where it has not finished.
+
+        >>> run.metrics["epochs"], run.metrics["steps"], run.metrics["parameters"]
+        (1, 2, 32848)
+        """
         return read_json(self.folder.metrics_json)
 
     # -- results -------------------------------------------------------------------------------------------------
 
     def result(self, name: str) -> dict[str, Any]:
-        """The last `evaluation`, `diagnosis` or `interpretation`. Raises DataError where there is none yet."""
+        """The last `evaluation`, `diagnosis` or `interpretation`. Raises DataError where there is none yet.
+
+        >>> run.result("evaluation")["skill"]["target"]
+        '1 step'
+        """
         from neurocli.errors import DataError
 
         path = self.path / f"{name}.json"
@@ -126,12 +173,20 @@ class Run:
 
     @property
     def scores(self) -> list[dict[str, Any]]:
-        """Every score of the last evaluation, a record each."""
+        """Every score of the last evaluation, a record each.
+
+        >>> next(score["n_groups"] for score in run.scores if score["kind"] == "model")
+        4
+        """
         return list(self.result("evaluation")["scores"])
 
     @property
     def exhibits(self) -> list[dict[str, Any]]:
-        """What the last evaluation and interpretation show: name, title, table, figure, claims."""
+        """What the last evaluation and interpretation show: name, title, table, figure, claims.
+
+        >>> run.exhibits[0]["title"]
+        'Skill at every horizon'
+        """
         found: list[dict[str, Any]] = []
         for name in ("evaluation", "interpretation"):
             if (self.path / f"{name}.json").exists():
@@ -140,11 +195,19 @@ class Run:
 
     @property
     def figures(self) -> list[Path]:
-        """The pictures in the run's folder."""
+        """The pictures in the run's folder.
+
+        >>> run.figures[0].name
+        'classes.png'
+        """
         return sorted(self.folder.figures.rglob("*.png"))
 
     def report(self, out: AnyPath | None = None) -> Path:
-        """Write what is known of the run as one HTML page; gives its path."""
+        """Write what is known of the run as one HTML page; gives its path.
+
+        >>> run.report("page.html").read_text(encoding="utf-8")[:15]
+        '<!doctype html>'
+        """
         from neurocli.workflow.report import report
 
         return report(self, out=out).path
@@ -152,7 +215,11 @@ class Run:
     # -- in memory -----------------------------------------------------------------------------------------------
 
     def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> TrainedModel:
-        """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own."""
+        """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own.
+
+        >>> run.trained().seed
+        0
+        """
         from neurocli.workflow.data.reopening import trained_of_run
 
         if data is not None or device is not None:
@@ -163,16 +230,28 @@ class Run:
 
     @property
     def network(self) -> torch.nn.Module:
-        """The torch module with the weights of the best epoch, in eval mode."""
+        """The torch module with the weights of the best epoch, in eval mode.
+
+        >>> run.network.training
+        False
+        """
         return self.trained().network
 
     @property
     def dataset(self) -> Dataset:
-        """The recordings that the run was trained on, split and normalised as then."""
+        """The recordings that the run was trained on, split and normalised as then.
+
+        >>> run.dataset.split.test == tuple(run.dataset.recordings.groups)  # each worm is left out once
+        True
+        """
         return self.trained().dataset
 
     def predictions(self, data: Any = None, *, device: str | None = None) -> Iterator[GroupPrediction]:
-        """What the model says of every test group, or of new data, at each target, beside what was observed."""
+        """What the model says of every test group, or of new data, at each target, beside what was observed.
+
+        >>> list(dict.fromkeys(said.target for said in run.predictions()))
+        ['1 step', '5 steps', '10 steps', '25 steps']
+        """
         import numpy as np
 
         trained, family = self.trained(data, device=device), self.family
@@ -203,7 +282,8 @@ def load_run(name: str | PathLike[str] = "latest", *, runs_dir: AnyPath = RUNS_D
     """A run by its folder, its name, or `latest`. Raises UnknownName with the nearest names, or UsageError.
 
     >>> import neurocli
-    >>> neurocli.load_run("latest", runs_dir="runs")  # doctest: +SKIP
-    Run('cnn-lstm-v2/20261128-091500-3f2a')
+    >>> run = neurocli.load_run("latest", runs_dir="runs")
+    >>> run
+    Run('gat-lstm-v3/20...-...-...')
     """
     return Run(folder_of(name, runs_dir))

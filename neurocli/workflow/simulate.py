@@ -25,6 +25,11 @@ class Simulation:
 
     path: the recordings file; files: it and those in other formats; exhibits: tables and figures that say what was simulated;
     failures: files that could not be written, beside the recordings.
+
+    >>> made.path.name, made.config.num_excitatory, made.exhibits[0].claims["trials"]
+    ('sc-session.h5', 6, 2)
+    >>> made.recordings.truth["weights"].shape  # [unit, unit], those that are not recorded too
+    (59, 59)
     """
 
     simulator: str
@@ -65,9 +70,11 @@ def simulate(
     Raises UnknownName, ConfigError, UsageError, StorageError, PartlyDone where some runs failed, Interrupted.
 
     >>> import neurocli
-    >>> made = neurocli.simulate("brunel", runs=2, options={"duration_ms": 50, "neurons": 50})  # doctest: +SKIP
-    >>> made.recordings.groups  # doctest: +SKIP
-    ['run-0000', 'run-0001']
+    >>> made = neurocli.simulate("sc-session", runs=2, options={"num_excitatory": 6, "num_inhibitory": 3})
+    >>> made.recordings.groups
+    ['trial-0000', 'trial-0001']
+    >>> made.recordings["trial-0000"].signal.shape, made.recordings["trial-0000"].unit  # [time, neuron]
+    ((119, 9), 'sp/s')
     """
     from neurocli.errors import UnknownName
     from neurocli.plugin.registry import load_implementation, registry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import json
 import os
 from pathlib import Path
@@ -73,6 +74,10 @@ def test_from_nothing_to_a_page_and_again(tiny: Path, capfd: pytest.CaptureFixtu
     said = [event.text for event in told if event.kind == "message"]
     assert sum("nothing to do" in text for text in said) == 3
     assert (shown.run.folder.best / "weights.safetensors").read_bytes() == weights
+
+    # The example of its docstring, here where it takes no minutes.
+    example = doctest.DocTestParser().get_doctest(demo.__doc__ or "", {}, "demo", None, None)
+    assert example.examples and not doctest.DocTestRunner().run(example).failed
 
     capfd.readouterr()
     assert neuro(["demo", FAMILY]) == 0

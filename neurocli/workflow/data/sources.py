@@ -58,9 +58,10 @@ def open_recordings(path: AnyPath | Sequence[AnyPath], *, progress: Listener | N
     """The recordings of a file, of a folder, or of several, by the name of their group. Raises DataError.
 
     >>> import neurocli
-    >>> recordings = neurocli.open_recordings("brunel.h5")  # doctest: +SKIP
-    >>> recordings["run-0000"].signal.shape  # [time, channel]  # doctest: +SKIP
-    (1000, 100)
+    >>> worms = neurocli.open_recordings("worms.h5")
+    >>> worm = worms["simulated-net0-seed0-0000"]
+    >>> worm.signal.shape, worm.unit, round(worm.dt_ms)  # [time, channel], in steps of so many ms
+    ((200, 8), 'dF/F0', 356)
     """
     return open_files(path, Reporter(progress))
 
