@@ -28,6 +28,13 @@ def resolve_device(name: str, where: str = "train.device") -> torch.device:
     return torch.device(wanted)
 
 
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Where a network is: its inputs have to be there too. The CPU for one without parameters and buffers."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
 def available_devices() -> list[str]:
     """The devices of this machine, the preferred one last."""
     names = ["cpu"]

@@ -197,14 +197,16 @@ class VoltageData(Dataset):
             batch["flag"] = torch.from_numpy(np.stack([self.flags[s][a : a + span] for s, a in windows]))
         return batch
 
-    def contexts(self, group: str, origins: NDArray[np.int64], length: int) -> Batch:
+    def contexts(
+        self, group: str, origins: NDArray[np.int64], length: int, device: torch.device | str = "cpu"
+    ) -> Batch:
         """The `length` samples up to and including each origin: `v` [k, length, neuron] and `flag` where it is on."""
         series, offset, _ = self.place[group]
         starts = origins + offset - length + 1
-        found = {"v": torch.from_numpy(gather(self.series[series], starts, length))}
-        if self.flags is not None:
-            found["flag"] = torch.from_numpy(gather(self.flags[series], starts, length))
-        return found
+        series_of = {"v": self.series} if self.flags is None else {"v": self.series, "flag": self.flags}
+        return {
+            name: torch.from_numpy(gather(each[series], starts, length)).to(device) for name, each in series_of.items()
+        }
 
     def group_name(self) -> str:
         return "run"

@@ -14,6 +14,7 @@ from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
+from neurocli.training.devices import device_of
 from neurocli_cnn_lstm.evaluation.targets import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
@@ -129,13 +130,13 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
         total: Any = 0
         for group in tested:
             origins = np.arange(trained.config.evaluate.context, data.place[group][2] - 1, stride)
-            batch = data.contexts(group, origins, window if fixed else context)
+            batch = data.contexts(group, origins, window if fixed else context, device_of(trained.network))
             if fixed:
                 batch["v"][:, : window - context] = 0
                 z = trained.network(batch["v"])
             else:
                 z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.numpy()))
+            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.cpu().numpy()))
         rows.append([context, context * data.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")

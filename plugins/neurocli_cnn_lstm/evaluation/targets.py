@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import TrainedModel
+from neurocli.training.devices import device_of
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
@@ -112,12 +113,12 @@ def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
     for group, origins in local_origins(data, target).items():
         parts = []
         for some in np.array_split(origins, max(1, len(origins) // 512)):
-            window = data.contexts(group, some, trained.config.model.window)["v"]
+            window = data.contexts(group, some, trained.config.model.window, device_of(network))["v"]
             for step in range(target.horizon_steps):
                 following = network(window)
                 if step + 1 < target.horizon_steps:
                     window = torch.cat((window[:, 1:], following[:, None]), dim=1)
-            parts.append(following.numpy())
+            parts.append(following.cpu().numpy())
         values[group] = data.normalisation.restore(np.concatenate(parts))
     return Prediction(values)
 
@@ -139,12 +140,13 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
         # The first answer of a chunk has seen `burn_in` samples and its own.
         ends = ends[ends - span + 1 + offset >= 0]
         for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
-            batch = data.contexts(group, some, span)
+            batch = data.contexts(group, some, span, device_of(network))
             forecast = network(batch["v"], batch.get("flag"))
+            mean_z, logit = forecast.mean.cpu(), None if forecast.spike_logit is None else forecast.spike_logit.cpu()
             for row, end in enumerate(some):
-                mean[end - _CHUNK + 1 : end + 1] = forecast.mean[row, burn_in:].numpy()
-                if forecast.spike_logit is not None:
-                    probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(forecast.spike_logit[row, burn_in:]).numpy()
+                mean[end - _CHUNK + 1 : end + 1] = mean_z[row, burn_in:].numpy()
+                if logit is not None:
+                    probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(logit[row, burn_in:]).numpy()
         values[group] = data.normalisation.restore(mean[origins])
         spike[group] = probability[origins]
     return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
@@ -174,7 +176,8 @@ def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDA
     generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
     means = []
     for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
-        batch = data.contexts(group, some, config.model.burn_in + 20)
-        means.append(rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator).mean.numpy())
+        batch = data.contexts(group, some, config.model.burn_in + 20, device_of(trained.network))
+        path = rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator)
+        means.append(path.mean.cpu().numpy())
     kept[group] = data, origins, np.concatenate(means)
     return kept[group][2]

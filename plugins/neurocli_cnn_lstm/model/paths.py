@@ -82,9 +82,9 @@ def _evenly(place: Tensor, generator: torch.Generator | None) -> Tensor:
     A lattice of the golden ratio over the rank of each path, shifted as a whole by a uniform number. Equal places, as in the
     first step, are ranked at random: the paths of one neuron must not go in step with those of another.
     """
-    options: dict[str, Any] = {"generator": generator, "dtype": place.dtype, "device": place.device}
-    rank = (place + 1e-5 * torch.rand(place.shape, **options)).argsort(0).argsort(0)
-    shift = torch.rand(place.shape[1:], **options)
+    options: dict[str, Any] = {"generator": generator, "dtype": place.dtype}  # of the CPU: the same on every device
+    rank = (place + 1e-5 * torch.rand(place.shape, **options).to(place.device)).argsort(0).argsort(0)
+    shift = torch.rand(place.shape[1:], **options).to(place.device)
     return (rank * _GOLDEN + shift).frac()
 
 

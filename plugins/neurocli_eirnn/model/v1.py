@@ -236,9 +236,11 @@ class PublishedEiRnn(nn.Module):
         """x [trial, time, unit] of all units, hidden ones too; `weights` in place of the learned ones, for ablations."""
         drive, alpha = self.drive(inputs), self.alpha
         if self.noise and (self.training or self.noise_at_evaluation):
-            # At evaluation the noise has a stream of its own, so that one target has one answer.
-            generator = None if self.training else torch.Generator(drive.device).manual_seed(0)
-            sample = torch.randn(drive.shape, generator=generator, device=drive.device, dtype=drive.dtype)
+            if self.training:
+                sample = torch.randn_like(drive)
+            else:  # a stream of its own, so that one target has one prediction, on whichever device
+                generator = torch.Generator().manual_seed(0)
+                sample = torch.randn(drive.shape, generator=generator, dtype=drive.dtype).to(drive.device)
             # The scan multiplies its drive by a: divided by it, the noise arrives as s sqrt(mean a).
             drive = drive + self.noise * alpha.mean().sqrt() / alpha * sample
         w = self.weights if weights is None else weights
