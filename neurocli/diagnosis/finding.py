@@ -45,13 +45,24 @@ class Finding:
         warn: object = False,
         fail: object = False,
     ) -> Finding:
-        """FAIL where `fail` is true, else WARN where `warn` is, else PASS, which goes without the advice."""
+        """FAIL where `fail` is true, else WARN where `warn` is, else PASS, which goes without the advice.
+
+        >>> from neurocli.diagnosis import Finding
+        >>> Finding.graded("spikes", "run-0003", 0, "≥ 1", "record for longer", warn=True).verdict
+        'WARN'
+        """
         verdict = FAIL if fail else WARN if warn else PASS
         return cls(check, subject, verdict, value, threshold, "" if verdict == PASS else advice)
 
     @classmethod
     def of_error(cls, check: str, subject: str, error: NeuroError, threshold: Any) -> Finding:
-        """FAIL with what an error says, and its hint as the advice."""
+        """FAIL with what an error says, and its hint as the advice.
+
+        >>> from neurocli.diagnosis import Finding
+        >>> from neurocli.errors import DataError
+        >>> Finding.of_error("readable", "worm-2", DataError("no time axis", hint="add one"), "can be read").advice
+        'add one'
+        """
         return cls(
             check, subject, FAIL, error.message, threshold, error.hint or "repair the recordings, and diagnose again"
         )

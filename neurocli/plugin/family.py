@@ -10,9 +10,10 @@ example                         tiny data for the contract kit
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,6 +78,13 @@ class TrainedModel:
                 "who does not know the family of a network cannot build an untrained one", where="TrainedModel"
             )
         return self.family.untrained(self.config, self.dataset.spec, self.seed if seed is None else seed)
+
+    def on_cpu(self) -> TrainedModel:
+        """The same model on the CPU, itself where it is there: for what looks at few windows and at single weights."""
+        tensors = (*self.network.parameters(), *self.network.buffers())
+        if all(tensor.device.type == "cpu" for tensor in tensors):
+            return self
+        return replace(self, network=copy.deepcopy(self.network).cpu())
 
 
 @dataclass

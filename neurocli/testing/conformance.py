@@ -10,6 +10,7 @@ from __future__ import annotations
 from neurocli.plugin.family import ModelFamily
 from neurocli.testing.contract import Check, Contract, Step
 from neurocli.testing.steps import data, network, trained, training, unchanged
+from neurocli.testing.steps.other_device import other_device
 
 STEPS = (
     Step("card", data.card),
@@ -26,6 +27,7 @@ STEPS = (
     Step("baselines", trained.baselines, ("predict",)),
     Step("data-unchanged", unchanged.data_unchanged, ("batches", "baselines")),
     Step("look-ahead", trained.look_ahead, ("predict",)),
+    Step("other-device", other_device, ("batches", "predict")),
     Step("scores", trained.scores, ("baselines",)),
     Step("diagnose", trained.diagnose, ("predict",)),
     Step("interpret", trained.interpret, ("predict",)),

@@ -75,7 +75,7 @@ class _CnnLstm(ModelFamily):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_cnn_lstm.interpretation.interpret import interpretation_exhibits
 
-        return interpretation_exhibits(self, trained, figures)
+        return interpretation_exhibits(self, trained.on_cpu(), figures)
 
     def notes(self, data: Any, config: CnnLstmConfig) -> Sequence[str]:
         flag = (

@@ -17,6 +17,7 @@ from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, RecordingSet, Split
 from neurocli.recordings.split import NEW_DATA
+from neurocli.training.devices import device_of
 from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.configs import EirnnConfig
@@ -72,7 +73,7 @@ class _Eirnn(ModelFamily):
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         data = trained.dataset
         assert isinstance(data, SessionData)
-        device = next(trained.network.parameters()).device
+        device = device_of(trained.network)
         inputs = torch.from_numpy(data.inputs[data.rows(target.groups)]).to(device)
         rates = np.concatenate([trained.network(part).cpu().numpy() for part in inputs.split(256)])
         return targets.from_whole_trials(target, dict(zip(target.groups, rates, strict=True)))
@@ -103,7 +104,7 @@ class _Eirnn(ModelFamily):
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_eirnn.diagnosis.model import trained_findings
 
-        return trained_findings(trained)
+        return trained_findings(trained.on_cpu())
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.evaluation.exhibits import evaluation_exhibits

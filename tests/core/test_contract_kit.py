@@ -24,6 +24,7 @@ from neurocli.recordings.normalisation import Normalisation
 from neurocli.testing import Check, Doubtful, check_family, parametrize_with_checks
 from neurocli.testing.conformance import STEPS
 from neurocli.testing.contract import Contract, Step
+from neurocli.training.devices import device_of
 
 NOWHERE = Path(__file__).with_name("no-presets")
 CHANNELS, STEPS_LONG, BACK, LENGTH = 2, 160, 4, 24
@@ -146,7 +147,9 @@ class Toy(ModelFamily):
             z = trained.dataset.z[group]
             if self.fault == "look-ahead of the model":
                 z = np.concatenate([z[1:], z[-1:]])
-            change = trained.network(torch.tensor(z[None]))[0].numpy()[at - BACK + 1]
+            device = "cpu" if self.fault == "inputs stay on the CPU" else device_of(trained.network)
+            change = trained.network(torch.tensor(z[None]).to(device))[0]
+            change = (change if self.fault == "outputs stay on the device" else change.cpu()).numpy()[at - BACK + 1]
             values[group] = (scale.mean + scale.sd * (z[at] + change)).astype(np.float32)
             if self.fault == "predict changes the dataset":
                 trained.dataset.z[group][0] += 1
@@ -188,6 +191,8 @@ FAULTS = {
     "predict changes the dataset": ("data-unchanged", "predict changes dataset.z['g"),
     "predict changes the recording": ("data-unchanged", "predict changes dataset.recordings, recording g"),
     "a baseline changes the recording": ("data-unchanged", "the baseline persistence changes dataset.recordings"),
+    "inputs stay on the CPU": ("other-device", "tensors of two devices"),
+    "outputs stay on the device": ("other-device", "numpy"),
     "frozen, detached": ("training", "gate.weight, gate.bias get no gradient"),
     "frozen, times zero": ("training", "gate.weight, gate.bias have a gradient of exactly zero"),
     "frozen, left out of the optimiser": ("training", "gate.weight, gate.bias have a gradient and stay"),

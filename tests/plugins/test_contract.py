@@ -16,7 +16,7 @@ FAST_STEPS = ("card", "config", "example", "adapt", "batches", "build")
 """Without any arithmetic of a network, which some families compile first."""
 FAST_MODEL = "gat-lstm-v3"
 """Compiles nothing: here everything that takes no seconds is fast."""
-SECONDS = ("baselines", "data-unchanged", "look-ahead", "scores", "diagnose", "interpret")
+SECONDS = ("baselines", "data-unchanged", "look-ahead", "other-device", "scores", "diagnose", "interpret")
 SLOW = [
     f"{model}-{step.name}"
     for model in MODELS

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.evaluation.target import Prediction, Target
+from neurocli.training.devices import device_of
 from neurocli_eirnn.data.dataset import SessionData
 from neurocli_eirnn.data.neuron_types import COLOURS, LOCATION_COLOURS, TYPES
 from neurocli_eirnn.data.session import EXCITATORY
@@ -60,7 +61,7 @@ def model_rates(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) 
 
 def model_inputs(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
     """Inputs [trial, time, input] where the module is."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     return torch.from_numpy(data.inputs[rows]).to(device)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.training.devices import device_of
 from neurocli_elm.data.windows import Windows
 from neurocli_elm.model.mlp import SATURATED
 from neurocli_elm.model.neuron import ElmNeuron
@@ -32,7 +33,7 @@ def saturation_finding(network: ElmNeuron, windows: Windows, subject: str) -> Fi
 @torch.no_grad()
 def memory_updates(network: ElmNeuron, windows: Windows) -> torch.Tensor:
     """d [sample, time, memory], told from the memory before and after: m = k m + gain d."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     memory = network.forward_states(windows.input_events().to(device)).memory.cpu().double()
     k, gain = (part.cpu().double() for part in network.memory_decay())
     before = torch.cat((torch.zeros_like(memory[:, :1]), memory[:, :-1]), 1)
@@ -49,7 +50,7 @@ def lag_findings(network: ElmNeuron, windows: Windows, subject: str) -> list[Fin
 
 def input_gradients(network: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
     """For each output, norm over inputs [lag], the mean over windows; lag 0 is the step of the output."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     x = torch.from_numpy(windows.dense()).to(device).requires_grad_()
     with torch.enable_grad():
         last = network(x)[:, -1]

@@ -10,6 +10,7 @@ from neurocli.diagnosis.gradients import GradientCheck
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings.copies import copies
+from neurocli.training.devices import device_of
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import lag_findings, saturation_finding
@@ -135,7 +136,7 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []
-    device = next(network.parameters()).device
+    device = device_of(network)
     batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     check = GradientCheck()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.evaluation.target import Prediction, Predictor, Target
+from neurocli.training.devices import device_of
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import Windows, whole
@@ -39,7 +40,7 @@ def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Predicti
 @torch.no_grad()
 def predict_windows(neuron: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma voltage in mV above -67.7), each [sample, step], from a state of zero."""
-    spike, soma = neuron.neuronio_output(windows.input_events().to(next(neuron.parameters()).device))
+    spike, soma = neuron.neuronio_output(windows.input_events().to(device_of(neuron)))
     return spike.cpu().double().numpy(), soma.cpu().double().numpy()
 
 

@@ -11,6 +11,7 @@ from neurocli.evaluation.target import Cost
 from neurocli.interpretation.shuffling import CHEAP_NULLS
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import TrainedModel
+from neurocli.training.devices import device_of
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.interpretation.ablation import ablation_exhibit
 from neurocli_elm.interpretation.attribution import Attribution, attribution_exhibit, attribution_of, spike_places
@@ -30,7 +31,7 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
     """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
-    device = next(network.parameters()).device
+    device = device_of(network)
     blank = trained.untrained().to(device)
     assert isinstance(blank, ElmNeuron)
     part = next(part for part in ("test", "validation", "train") if data.split.groups(part))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.report.colours import MODEL, UNTRAINED
 from neurocli.report.figure import saved_figure
+from neurocli.training.devices import device_of
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import SOMA_SCALE_MV, WINDOW_BURN_IN_MS
 from neurocli_elm.model.neuron import ElmNeuron
@@ -27,7 +28,7 @@ _SCALE = {Output.SPIKE: 1.0, Output.SOMA: SOMA_SCALE_MV}
 def moves(network: ElmNeuron, data: SimulationData, part: str) -> Array:
     """[output, unit] sd of what a memory unit adds to the spike's logit, and to the soma's voltage in mV."""
     windows = some_windows(data, part, 16)
-    device = next(network.parameters()).device
+    device = device_of(network)
     memory = network.forward_states(windows.input_events().to(device)).memory
     kept = memory[:, min(WINDOW_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
     weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[_SCALE[output]] for output in Output])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from neurocli.training.devices import device_of
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.windows import Windows, cut
@@ -57,7 +58,7 @@ def events_before(data: SimulationData, places: Sequence[Place], length: int) ->
 @torch.no_grad()
 def branch_traces(network: ElmNeuron, events: InputEvents) -> torch.Tensor:
     """[time, sample, branch]."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     return network.forward_states(events.to(device)).branch.transpose(0, 1).contiguous()
 
 

@@ -13,6 +13,7 @@ from neurocli.diagnosis.gradients import GradientCheck
 from neurocli.diagnosis.words import listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import Batch
+from neurocli.training.devices import device_of
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.dataset_v3 import DirectWormData
 from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
@@ -117,7 +118,7 @@ def training_batch(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds, 
     worm = next((worm for worm in data.training_worms(fold) if len(worm.windows(data.span))), None)
     if worm is None:
         return None
-    device = next(network.parameters()).device
+    device = device_of(network)
     windows = worm.windows(data.span)
     starts = windows[np.linspace(0, len(windows) - 1, min(_CHUNKS, len(windows))).astype(np.int64)]
     paths = None

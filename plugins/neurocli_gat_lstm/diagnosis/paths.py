@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.training.devices import device_of
 from neurocli_gat_lstm.configs import CorrectedConfig
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import WormSeries
@@ -65,7 +66,7 @@ class NetworkOnWorm(ABC):
 
     @property
     def device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        return device_of(self.network)
 
     @abstractmethod
     def embed(self, frames: torch.Tensor, before: torch.Tensor | None = None) -> torch.Tensor:
@@ -207,7 +208,7 @@ def network_on_worm(
     """The first network that may answer for a worm."""
     worm, fold = data.worms[group], data.folds_for(group)[0]
     evaluate = config.evaluate
-    device = next(network.parameters()).device
+    device = device_of(network)
     graph = data.graph_of(worm).to(device)
     n = len(worm.names)
     if isinstance(network, PlannedFolds):

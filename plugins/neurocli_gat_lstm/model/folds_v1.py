@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from neurocli.recordings import Batch
+from neurocli.training.devices import device_of
 from neurocli_gat_lstm.config_v1 import V1Config, V1Loss
 from neurocli_gat_lstm.graph.tensors import GraphTensors
 from neurocli_gat_lstm.model.v1 import PlannedGatLstm
@@ -62,7 +63,7 @@ def rolled_out(
     horizons: Sequence[int],
 ) -> dict[int, NDArray[np.float32]]:
     """Horizon → forecasts [origin, node] of a series z [time, node] from the `context` frames up to each origin."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     series, edges = torch.from_numpy(z).to(device), graph.to(device)
     found: dict[int, list[NDArray[np.float32]]] = {horizon: [] for horizon in horizons}
     for block in np.array_split(origins, max(1, -(-len(origins) // _BLOCK))):

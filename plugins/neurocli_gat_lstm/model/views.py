@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.training.devices import device_of
 from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.data.series import WormSeries
 from neurocli_gat_lstm.graph.tensors import GraphTensors
@@ -72,7 +73,7 @@ def views(
     data: WormData, network: GatLstm | PlannedFolds, groups: Sequence[str] | None = None, *, independent: bool = False
 ) -> list[View]:
     """Every network with every test worm; independent ones first, those that `evaluate` takes, or these alone."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     found = []
     for group in (data.split.test if groups is None else groups)[:MOST_WORMS]:
         worm = data.worms[group]

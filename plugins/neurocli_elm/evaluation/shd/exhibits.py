@@ -10,6 +10,7 @@ from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
+from neurocli.training.devices import device_of
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.evaluation.shd.predictions import probabilities
 from neurocli_elm.model.neuron import ElmNeuron
@@ -62,7 +63,7 @@ def evidence(trained: TrainedModel, figures: Path) -> Exhibit:
     rows = np.concatenate(list(data.scored_rows(part).values()))
     rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLES]
     every = max(1, data.num_steps // MOMENTS)
-    blank = trained.untrained().to(next(network.parameters()).device)
+    blank = trained.untrained().to(device_of(network))
     assert isinstance(blank, ElmNeuron)
     truth = data.classes(rows)
     right = [(probabilities(m, data, rows, every=every).argmax(2) == truth[:, None]).mean(0) for m in (network, blank)]

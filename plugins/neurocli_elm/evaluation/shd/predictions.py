@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from neurocli.recordings import Batch
+from neurocli.training.devices import device_of
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.model.neuron import ElmNeuron
@@ -29,7 +30,7 @@ def class_loss(network: ElmNeuron, batch: Batch) -> torch.Tensor:
 @torch.no_grad()
 def probabilities(network: ElmNeuron, data: ShdData, rows: NDArray[np.int64], *, every: int = 0) -> NDArray[np.float64]:
     """[sample, class] at the last step; with `every`, [sample, moment, class] at each so manieth step."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     found = []
     for first in range(0, len(rows), _CHUNK):
         batch = data.batch(rows[first : first + _CHUNK])

@@ -34,7 +34,7 @@ class Elsewhere(torch.Tensor):
     """A tensor on the other device."""
 
     held: torch.Tensor
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> Elsewhere:
@@ -59,7 +59,7 @@ class Elsewhere(torch.Tensor):
         super().__setitem__(_index(index), value)
 
     @classmethod
-    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         return _run(operation, args, kwargs or {})
 
 
