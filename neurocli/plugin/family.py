@@ -80,7 +80,10 @@ class TrainedModel:
         return self.family.untrained(self.config, self.dataset.spec, self.seed if seed is None else seed)
 
     def on_cpu(self) -> TrainedModel:
-        """The same model on the CPU, itself where it is there: for what looks at few windows and at single weights."""
+        """The same model on the CPU, itself where it is there: for what looks at few windows and at single weights.
+
+        Some of that has no form on a GPU: cuDNN differentiates a recurrent network in training mode alone.
+        """
         tensors = (*self.network.parameters(), *self.network.buffers())
         if all(tensor.device.type == "cpu" for tensor in tensors):
             return self

@@ -114,7 +114,7 @@ class _Eirnn(ModelFamily):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_eirnn.interpretation.interpret import interpretation_exhibits
 
-        return interpretation_exhibits(trained, figures)
+        return interpretation_exhibits(trained.on_cpu(), figures)
 
     def notes(self, data: Any, config: EirnnConfig) -> Sequence[str]:
         counts = data.faults.counts

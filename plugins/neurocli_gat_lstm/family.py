@@ -107,7 +107,7 @@ class _GatLstm(ModelFamily):
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_gat_lstm.diagnosis.model import trained_findings
 
-        return trained_findings(trained)
+        return trained_findings(trained.on_cpu())
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.evaluation.exhibits import evaluation_exhibits
@@ -117,7 +117,7 @@ class _GatLstm(ModelFamily):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits
 
-        return interpretation_exhibits(trained, figures)
+        return interpretation_exhibits(trained.on_cpu(), figures)
 
     def notes(self, data: Any, config: GatLstmConfig) -> Sequence[str]:
         from neurocli_gat_lstm.data.notes import notes
