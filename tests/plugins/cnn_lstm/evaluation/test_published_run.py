@@ -13,6 +13,7 @@ LAST_SPIKES = "9999.100 97\n9999.300 38\n9999.300 85\n9999.400 1\n9999.400 9\n99
 """The end of `data/output_raw/run_0_spikes.dat` of github.com/balazsthomay/neuron-voltage-forecasting (commit 691271d)."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("g++") is None, reason="Brian2's Cython code needs a compiler: its numpy code sums in another order"
 )

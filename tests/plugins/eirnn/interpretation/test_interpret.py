@@ -28,6 +28,12 @@ def trained(make_trained):
 
 
 @pytest.fixture(scope="module")
+def few():
+    """Trials for what does not depend on how many there are: a p is exact, so that its cost doubles with each of them."""
+    return small_session(0, trials=36)
+
+
+@pytest.fixture(scope="module")
 def shown(trained, tmp_path_factory):
     return {e.name: e for e in interpret.interpretation_exhibits(trained, tmp_path_factory.mktemp("figures"))}
 
@@ -59,8 +65,8 @@ def test_a_real_session_leaves_out_what_needs_truth(tmp_path, make_trained):
 
 
 @pytest.mark.parametrize("options", [{}, {"bypass_dale": True}, {"map_by_type": True}])
-def test_the_published_model(tmp_path, options, make_trained):
-    trained = make_trained(small_session(0), "eirnn-v1", **options)
+def test_the_published_model(few, tmp_path, options, make_trained):
+    trained = make_trained(few, "eirnn-v1", **options)
     found = {e.name: e for e in interpret.interpretation_exhibits(trained, tmp_path)}
     whole(found.values())
     types = found["types"].claims
@@ -168,8 +174,8 @@ def test_cuts_take_what_they_name(trained):
     assert (hidden != 0).any(0).sum() == len(network.unit_of_neuron)
 
 
-def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trained):
-    lonely = make_trained(small_session(0))
+def test_a_network_without_recurrence_loses_nothing(trained, few, tmp_path, make_trained):
+    lonely = make_trained(few)
     with torch.no_grad():
         lonely.network.v.zero_()
     claims = ablation.ablation_exhibit(lonely, tmp_path).claims
@@ -178,8 +184,8 @@ def test_a_network_without_recurrence_loses_nothing(trained, tmp_path, make_trai
     assert np.nanmax(np.abs(rates["nothing"] - rates["all recurrence"])) > 0.1
 
 
-def test_a_runaway_network_stays_a_number(tmp_path, make_trained):
-    trained = make_trained(small_session(0))
+def test_a_runaway_network_stays_a_number(few, tmp_path, make_trained):
+    trained = make_trained(few)
     with torch.no_grad():
         trained.network.v.mul_(50)
     exhibit = ablation.ablation_exhibit(trained, tmp_path)
