@@ -26,13 +26,13 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
     """Every check of a set of simulations, in reading order, then of the untrained model of that version."""
     summary_set = summarised(recordings)
     wrong = [summary for summary in summary_set.summaries if summary.fault is not None]
-    readable = Finding(
+    readable = Finding.graded(
         "readable",
         counted(len(summary_set.summaries), "simulation"),
-        FAIL if wrong else PASS,
         listed(f"{summary.group}: {summary.fault}" for summary in wrong) or _inputs_of(summary_set),
         "input spikes, output spikes, soma voltage",
-        "these are no simulations of a cell with known input: leave them out, or prepare them again" if wrong else "",
+        "these are no simulations of a cell with known input: leave them out, or prepare them again",
+        fail=wrong,
     )
     if not summary_set.sound:
         return [readable]
@@ -112,15 +112,13 @@ def _alike(summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
     cells = sorted({(a.num_excitatory, a.inputs - a.num_excitatory) for a in summaries})
     mixed = len(lengths) > 1
     return [
-        Finding(
+        Finding.graded(
             "lengths",
             counted(len(summaries), "simulation"),
-            FAIL if mixed else PASS,
             ", ".join(f"{sum(a.steps == n for a in summaries)} of {n:,} ms" for n in lengths[:6]),
             "one length",
-            "the published evaluation takes one length: train and evaluate those of each length on their own"
-            if mixed
-            else "",
+            "the published evaluation takes one length: train and evaluate those of each length on their own",
+            fail=mixed,
         ),
         unless_none(
             "shorter-than-window",

@@ -97,8 +97,8 @@ def _clipped(file: str, summaries: Sequence[Summary]) -> Finding:
     mean = float(np.average([a.clipped for a in summaries], weights=[a.steps for a in summaries]))
     much = [f"{a.group} ({a.clipped:.0%})" for a in summaries if a.clipped > MOST_CLIPPED]
     text = f"{mean:.1%} of steps" + (f"; {listed(much)}" if much else "")
-    advice = "these stay above -55 mV, where targets are cut: is the cell in depolarisation block?" if much else ""
-    return Finding("clipped", file, WARN if much else PASS, text, f"≤ {MOST_CLIPPED:.0%} of a simulation", advice)
+    advice = "these stay above -55 mV, where targets are cut: is the cell in depolarisation block?"
+    return Finding.graded("clipped", file, text, f"≤ {MOST_CLIPPED:.0%} of a simulation", advice, warn=much)
 
 
 def _moved(file: str, summaries: Sequence[Summary], config: ElmConfig) -> Finding:
@@ -108,7 +108,7 @@ def _moved(file: str, summaries: Sequence[Summary], config: ElmConfig) -> Findin
         without = [a.group for a in summaries if not a.redetected]
         advice = "these have no voltage at more than 1 sample per ms: data.labels = published" if without else ""
         value = f"found in the voltage; not in {listed(without)}" if without else "found in the voltage"
-        return Finding("moved-labels", file, FAIL if without else PASS, value, "found in all", advice)
+        return Finding.graded("moved-labels", file, value, "found in all", advice, fail=without)
     rounded = [a.moved for a in summaries if a.moved is not None]
     labels = sum(moved.labels for moved in rounded)
     if not labels:
@@ -131,4 +131,4 @@ def _moved(file: str, summaries: Sequence[Summary], config: ElmConfig) -> Findin
         advice = "times stored as float16; " + (
             "data.labels = redetected finds them in the voltage" if can else "allow a few ms where spikes are compared"
         )
-    return Finding("moved-labels", file, WARN if bad else PASS, text, threshold, advice)
+    return Finding.graded("moved-labels", file, text, threshold, advice, warn=bad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import Finding, judged
 from neurocli.training.devices import device_of
 from neurocli_elm.data.windows import Windows
 from neurocli_elm.model.mlp import SATURATED
@@ -70,11 +70,12 @@ def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:
         advice = "gradients are not finite: lower train.learning_rate"
     else:
         advice = "the output does not depend on input so long ago: longer timescales (model.memory_tau_max), or a shorter window"
-    return Finding(
+    return Finding.graded(
         f"gradient-against-lag-{name}",
         subject,
-        FAIL if not finite else WARN if vanished else PASS,
         text,
         f"≥ {VANISHED:g} of the largest",
-        advice if vanished or not finite else "",
+        advice,
+        warn=vanished,
+        fail=not finite,
     )

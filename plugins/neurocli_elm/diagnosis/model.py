@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurocli.diagnosis.copied import copy_findings
-from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
+from neurocli.diagnosis.finding import FAIL, WARN, Finding, judged
 from neurocli.diagnosis.gradients import GradientCheck
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli.plugin.family import TrainedModel
@@ -73,13 +73,13 @@ def timescale_findings(network: ElmNeuron, window: int, subject: str) -> list[Fi
     value = f"{len(tau)} {kind}: {quarters} ms (ends and quartiles) of {low:g} to {high:g} ms"
     return [
         information("timescales", subject, value),
-        Finding(
+        Finding.graded(
             "timescales-at-bounds",
             subject,
-            WARN if stuck else PASS,
             f"{at_low} at {low:g} ms, {at_high} at {high:g} ms",
             "≤ 1 at each",
-            f"{kind} timescales are stuck: widen model.memory_tau_min or model.memory_tau_max" if stuck else "",
+            f"{kind} timescales are stuck: widen model.memory_tau_min or model.memory_tau_max",
+            warn=stuck,
         ),
         judged(
             "longest-timescale",
@@ -152,13 +152,14 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
     advice = f"the loss is nearly all {largest}: the other target is hardly learned; change loss.spike or loss.soma"
     uneven = not finite or shares[largest] > LARGEST_SHARE
     return [
-        Finding(
+        Finding.graded(
             "loss-terms",
             subject,
-            FAIL if not finite else WARN if uneven else PASS,
             ", ".join(f"{name} {values[name]:.3g} ({shares[name]:.0%})" for name in values),
             f"≤ {LARGEST_SHARE:.0%} each, finite",
-            "not finite: lower train.learning_rate" if not finite else advice if uneven else "",
+            "not finite: lower train.learning_rate" if not finite else advice,
+            warn=uneven,
+            fail=not finite,
         ),
         *check.findings(subject),
     ]

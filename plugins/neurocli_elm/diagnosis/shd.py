@@ -38,13 +38,13 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         late += int((seconds >= DURATION_S).sum())
         of_unit += np.bincount(recording.events["spike_unit"], minlength=UNITS)
     found = [
-        Finding(
+        Finding.graded(
             "readable",
             f"{len(recordings)} utterances",
-            FAIL if wrong else PASS,
             _some(wrong) or f"{spikes / max(len(about), 1):,.0f} spikes in each",
             "times, units and label",
-            "leave these out, or bring the files again" if wrong else "",
+            "leave these out, or bring the files again",
+            fail=wrong,
         )
     ]
     if not about:
@@ -99,13 +99,8 @@ def speaker_finding(data: ShdData) -> Finding:
     advice = "scores of heard and of new speakers stand apart in the evaluation"
     if data.split.protocol != PUBLISHED and shared:
         advice = "the same voices are trained and tested on: split by speaker"
-    return Finding(
-        "shared-speakers",
-        "split",
-        WARN if shared else PASS,
-        f"{shared} of {len(tested)} test speakers",
-        "0",
-        advice if shared else "",
+    return Finding.graded(
+        "shared-speakers", "split", f"{shared} of {len(tested)} test speakers", "0", advice, warn=shared
     )
 
 
