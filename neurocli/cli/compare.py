@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the first is what the others are held against.")],
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the others are compared with the first.")],
     device: Device = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
@@ -75,6 +75,6 @@ def _show(output: Output, found: Comparison, target: str, names: list[str], leak
         rows.append([f"  {letter} is", *(verdicts[h] for h in headings)])
         rows.append(["  p", *(ps[h] for h in headings)])
     n = scores[0].n_groups
-    columns = ["", *(f"{metric} [{unit}]" if unit else metric for metric, unit in headings)]
+    columns = ["", *(f"{metric} ({unit})" if unit else metric for metric, unit in headings)]
     note = why_no_p(n) if others and n < FEWEST_FOR_P else None
     output.table(f"{target}, the same {n} test groups", columns, rows, leaky=leaky, note=note)

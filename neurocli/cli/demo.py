@@ -19,12 +19,12 @@ def demo(
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
-        typer.Option("--out", help="The page to write; report.html in the run's folder without it.", metavar="FILE"),
+        typer.Option("--out", help="The report to write, report.html in the run's folder by default.", metavar="FILE"),
     ] = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
-    """Show a family: simulate a small set, train, evaluate and report. Given again, it uses what is there, and goes on."""
+    """Demonstrate a family: simulate a small set, train, evaluate and report. Called again, it resumes and reuses what is finished."""
     with Output("demo", json=json) as output:
         from neurocli.report.scores import scoreboard
         from neurocli.workflow.demo import demo as run_demo
@@ -47,7 +47,7 @@ def demo(
         sheet = scoreboard(shown.evaluation, run.name)
         output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)
         output.text(f"recordings: {shown.simulation.path}")
-        output.text(f"page: {page.path}")
+        output.text(f"report: {page.path}")
         for one in page.missing:
             output.say(f"next: {one.command}")
         others = [name for name in families_shown() if name != run.family.card.family]

@@ -17,18 +17,18 @@ _OK, _OPTIONAL, _MISSING = "ok", "optional", "missing"
 
 
 def doctor(json: Json = False) -> None:
-    """Check Python, packages, compiler, devices, plugins and folders; code 4 where something needed is missing."""
+    """Check Python, packages, compiler, devices, plugins and folders; exit code 4 if something required is missing."""
     with Output("doctor", json=json) as output:
         from neurocli.errors import CheckFailed
 
         rows = [_python(), *_packages(), _compiler(), *_devices(), *_plugins(), _cache()]
         keys = ("what", "status", "found", "advice")
         output.data["checks"] = [dict(zip(keys, row, strict=True)) for row in rows]
-        output.table("doctor", keys, rows)
+        output.table("requirements of neuro", keys, rows)
         missing = [row for row in rows if row[1] == _MISSING]
         if missing:
             raise CheckFailed(
-                f"{len(missing)} needed things are missing: {', '.join(row[0] for row in missing)}",
+                f"{len(missing)} required {'things are' if len(missing) != 1 else 'thing is'} missing: {', '.join(row[0] for row in missing)}",
                 where="neuro doctor",
                 hint=missing[0][3] or None,
             )

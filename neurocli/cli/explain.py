@@ -17,12 +17,13 @@ def explain(
     terms: Annotated[
         Optional[list[str]],  # noqa: UP045  typer 0.15 reads this form only
         typer.Argument(
-            help="Words as tables show them: a metric, a baseline, a check. Left out: all.", metavar="[TERM]..."
+            help="Words as tables show them: a metric, a baseline, a check. Without any, all terms are listed.",
+            metavar="[TERM]...",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say what the words, abbreviations and names in tables and notes mean."""
+    """Explain the words, abbreviations and names in tables and notes."""
     with Output("explain", json=json) as output:
         from neurocli.report.glossary import glossary
 

@@ -125,7 +125,7 @@ def _add_plugin_commands(app: typer.Typer, called: str | None) -> None:
 
     for card in registry().cards(CommandCard):
         if card.name in _COMMANDS or card.name in _GROUPS:
-            say(f"warning: the command {card.name} of a plugin is left out: neuro has one of that name")
+            say(f"warning: the command {card.name} of a plugin is left out: neuro has a command of that name")
         elif card.name == called:
             app.command(card.name, help=card.summary)(load_implementation(card))
         else:
@@ -201,7 +201,7 @@ def _bug(argv: list[str], error: BaseException) -> int:
     place = _write_traceback(argv, error)
     text = " ".join(str(error).split())
     found = NeuroError(
-        f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
+        f"this is a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
         where=place,
         hint="the file holds the traceback; please report it",
     )

@@ -10,7 +10,7 @@ from neurocli.cli.options import Json
 from neurocli.cli.output import Output
 
 app = typer.Typer(
-    help="List plugins with what is wrong with them; `check NAME` tests one against the contract.",
+    help="List plugins and their faults; `check NAME` tests one against the plugin contract.",
     invoke_without_command=True,
 )
 
@@ -64,7 +64,7 @@ def check(
     ],
     json: Json = False,
 ) -> None:
-    """Take a plugin's models through the whole contract on tiny data; code 4 where something is not kept."""
+    """Test a plugin's models against every step of the plugin contract, on tiny data; exit code 4 if a step fails."""
     with Output("plugins check", json=json) as output:
         from neurocli.errors import CheckFailed, UnknownName
         from neurocli.plugin.cards import ModelCard
@@ -96,7 +96,7 @@ def check(
         rows = [c.as_dict() for c in checks]
         output.data.update(checks=rows, models=names)
         output.table(
-            f"the contract, kept by {', '.join(names) or 'nobody'}",
+            f"plugin contract: {', '.join(names) or 'no models'}",
             ("", "model", "check", "detail", "s"),
             [(c.verdict, c.model, c.name, c.detail, round(c.seconds, 2)) for c in checks],
         )
@@ -105,7 +105,7 @@ def check(
             raise CheckFailed(
                 f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}",
                 where=failed[0].model,
-                hint="the table says what each check found",
+                hint="the column detail says why",
             )
 
 

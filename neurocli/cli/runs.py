@@ -17,7 +17,7 @@ def runs(runs_dir: RunsDir = RUNS, json: Json = False) -> None:
         rows = [row for row, _, _ in found]
         output.data["runs"] = rows
         if not rows:
-            output.say(f"there are no runs in {runs_dir}; neuro train MODEL makes one")
+            output.say(f"there are no runs in {runs_dir}; train one with: neuro train MODEL")
             return
         shown = [
             (

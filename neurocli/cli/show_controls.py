@@ -57,10 +57,10 @@ def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
             rows.append(row)
     group = found.group
     output.table(
-        f"controls, the same {found.n_groups} test {group}s",
-        ("target", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
+        f"model and controls on the same {found.n_groups} test {group}s",
+        ("target", "", f"{main[0]} ({main[1]})" if main[1] else main[0], "model - control", "p"),
         rows,
         leaky=leaky,
-        note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "
-        f"{group}s, which is no evidence that it does not use what the control lacks",
+        note=f"differences are paired by {group}; model and controls were trained once each. Where the interval contains zero, these "
+        f"{group}s do not distinguish the model from the control; this is no evidence that the model does not use what the control lacks",
     )

@@ -123,7 +123,7 @@ def _same_test_data(one: Contestant, other: Contestant) -> None:
     raise DataError(
         f"the runs cannot be compared: {reason}",
         where=f"{one.name}, {other.name}",
-        hint="train both on the same data with the same data.* options (split_seed among them)",
+        hint="train both on the same data with the same data.* options, data.split_seed included",
     )
 
 

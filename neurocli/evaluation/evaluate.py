@@ -100,7 +100,7 @@ def evaluate(
     board = Scoreboard(family.metrics(data, config))
     name = family.card.name
     if not data.split.train:
-        say("scoring without training groups")
+        say("there are no training groups: baselines that must be fitted are left out")
     references = list(family.baselines(data, config))
     ceiling = family.ceiling(data, config)
     if isinstance(ceiling, Predictor):
@@ -163,21 +163,21 @@ def _warnings(found: Evaluation) -> list[str]:
     warnings = []
     if found.leaky:
         warnings.append(
-            f"the protocol {found.protocol['split']!r} lets forecasts know what they could not: these scores are too good"
+            f"the protocol {found.protocol['split']!r} lets the model use information that it could not have: these scores are too good"
         )
     if found.suspected_leak:
         limit = f"{found.suspicious:g}"
         warnings.append(
-            f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})"
+            f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than any model can be without a leak ({limit})"
         )
     if not any(s.kind == "baseline" for s in found.scores):
-        warnings.append("no baseline could be fitted: there is nothing to hold the score against")
+        warnings.append("no baseline could be fitted: there is nothing to compare the score with")
     elif found.skill["paired"] is not None:
         against, verdict = found.skill["best_baseline"], found.skill["paired"]["verdict"]
         if verdict == "worse":
             warnings.append(f"the model is worse than the baseline {against}")
         elif verdict == NOT_TOLD_APART:
-            warnings.append(f"these groups do not tell the model from the baseline {against}")
+            warnings.append(f"these test groups do not distinguish the model from the baseline {against}")
     groups = found.targets[0]["groups"]
     if len(groups) < FEWEST_GROUPS:
         warnings.append(

@@ -106,7 +106,7 @@ class Scoreboard:
                     weights = self._weights(target, metric) if subset == ALL else None
                     low, high = interval_from_left_out(value, without, link=metric.link, weights=weights)
                 exact = without is not None and without.size > 0 and bool((without == value).all())  # not estimated
-                why = None if exact or math.isfinite(low) else "a number without interval"
+                why = None if exact or math.isfinite(low) else "the error of this bound is unknown"
                 self._append(target, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
     def enter_costs(self, costs: Mapping[str, Cost | None]) -> None:

@@ -49,7 +49,7 @@ def sources_of(info: Mapping[str, Any], provenance: Mapping[str, Any]) -> Sheet:
         size = entry.get("bytes")
         rows.append([path, None if size is None else f"{size / 1e6:.4g} MB", entry.get("sha256")])
     simulator = source.get("simulator")
-    note = f"made by the simulator {simulator}, as no data were named" if simulator else None
+    note = f"simulated by {simulator}, since no data were named" if simulator else None
     return Sheet("", ["file", "size", "sha256"], rows, note)
 
 
@@ -71,7 +71,7 @@ def _provenance(kept: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield key, kept.get(key)
     commit = kept.get("git")
     if commit:
-        yield "commit", f"{commit['commit']}{', with changes' if commit.get('changed') else ''}"
+        yield "commit", f"{commit['commit']}{', with uncommitted changes' if commit.get('changed') else ''}"
     else:
         yield "commit", None
     yield from (kept.get("versions") or {}).items()

@@ -117,11 +117,11 @@ def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str 
     )
     name = shlex.quote(called or run.name)
     advice = {result: f"neuro {command} {name}" for result, command in RESULTS.items()}
-    _add_training(page, run, f"neuro train --resume {name} writes it anew")
+    _add_training(page, run, f"neuro train --resume {name} writes it again")
     found = {result: _result(page, run, result, advice[result]) for result in RESULTS}
 
     def reading(result: str) -> contextlib.AbstractContextManager[None]:
-        return _sound(run.path / f"{result}.json", f"make it anew: {advice[result]}")
+        return _sound(run.path / f"{result}.json", f"make it again: {advice[result]}")
 
     with reading("evaluation"):
         _add_evaluation(page, run, found["evaluation"])
@@ -163,7 +163,7 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
         ) from None
     summary = read_json(run.metrics_json) if run.metrics_json.exists() else {}
     if not rows:
-        page.training = "No epoch is written down."
+        page.training = "No epoch has finished."
         return
     with _sound(run.metrics_json, hint):
         best = summary.get("best_epoch")
@@ -175,7 +175,7 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
         if best is not None:
             told.append(f"best epoch {best}")
         for key, words in (
-            ("best_validation_loss", "validation loss there {}"),
+            ("best_validation_loss", "lowest validation loss {}"),
             ("parameters", "{} parameters"),
             ("cpu_s", "{} CPU-seconds"),
         ):
@@ -188,7 +188,7 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
 
 def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
     if found is None:
-        page.verdict.append(f"No score yet: {page.missing['evaluation'].command}")
+        page.verdict.append(f"Not evaluated yet; run: {page.missing['evaluation'].command}")
         return
     page.leaky = page.leaky or bool(found["protocol"]["leaky"])
     page.skill = [clean(line) for line in scores.skill_lines(found)]
@@ -197,7 +197,7 @@ def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) ->
     page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
     title = f"{scores.heading(found['metrics'][0])}, {scores.target_in_words(found['targets'][0])}"
     uri = forest(scores.main_scores(found), title)
-    page.forest = Figure(f"{clean(title)}: the model beside its references", uri) if uri else None
+    page.forest = Figure(f"{clean(title)}: model, baselines, controls and ceiling", uri) if uri else None
     page.evaluated = [_shown(run, exhibit) for exhibit in found["exhibits"]]
     page.warnings += [clean(line) for line in found["warnings"]]
     page.notes += [clean(line) for line in found["notes"]]
@@ -205,7 +205,7 @@ def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) ->
 
 def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
     if found is None:
-        page.verdict.append(f"Not diagnosed yet: {page.missing['diagnosis'].command}")
+        page.verdict.append(f"Not diagnosed yet; run: {page.missing['diagnosis'].command}")
         return
     findings = sorted(found["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
     page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
@@ -238,7 +238,7 @@ def _shown(run: RunFolder, exhibit: dict[str, Any]) -> Shown:
 
 def _claim(value: Any) -> str:
     if isinstance(value, (list, dict)) and len(value) > LONGEST_CLAIM:
-        return f"{len(value)} values, kept in the run's JSON file"
+        return f"{len(value)} values, in the run's JSON file"
     return clean(format_value(value))
 
 
@@ -267,7 +267,7 @@ def _result(page: Page, run: RunFolder, name: str, command: str) -> dict[str, An
     try:
         return read_json(path)
     except DataError as error:
-        error.hint = f"make it anew: {command}"
+        error.hint = f"make it again: {command}"
         raise
 
 
@@ -277,5 +277,5 @@ def _sound(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        message = "the file does not hold what it should: it is damaged, or of another version"
+        message = "the file is damaged, or was written by another version"
         raise DataError(message, where=str(path), hint=hint) from error

@@ -37,7 +37,7 @@ def kept_figure(folder: Path, named: str) -> tuple[str | None, str | None]:
         if not path.resolve().is_relative_to((folder / "figures").resolve()):
             return None, "the figure is not among the run's own"
         if not path.is_file():
-            return None, f"the figure {path.name} is not there any more"
+            return None, f"the figure {path.name} no longer exists"
         if path.stat().st_size > LARGEST_FIGURE:
             return None, f"the figure {path.name} is too large for a page"
         picture = path.read_bytes()

@@ -12,7 +12,7 @@ from typing import Any
 from neurocli.evaluation.wording import in_words, why_no_p
 from neurocli.report.words import format_value, with_interval
 
-HINDSIGHT = "conditioning on the future is hindsight: never quote these rows alone"
+HINDSIGHT = "these targets are selected by what happened after the forecast (hindsight): never quote these scores alone"
 _ORDER = {"model": 0, "baseline": 1, "control": 2, "ceiling": 3}
 
 
@@ -30,7 +30,8 @@ def scoreboard(found: dict[str, Any], name: str) -> Sheet:
     """Every predictor by every metric on the main target; `name` is that of the run."""
     main = found["targets"][0]
     n, group = len(main["groups"]), found["protocol"]["group"]
-    title = f"{found['model']}  {name}: {target_in_words(main)}, {n} test {group}{'s' if n != 1 else ''}"
+    subject = name if name.startswith(found["model"]) else f"{found['model']}, {name}"
+    title = f"{subject}: {target_in_words(main)}, {n} test {group}{'s' if n != 1 else ''}"
     keys = [(m["name"], m["unit"]) for m in found["metrics"]]
     scores = _of(found, target=main["name"])
     cells = _cells(scores, lambda s: (s["metric"], s["unit"]))
@@ -93,15 +94,15 @@ def skill_lines(found: dict[str, Any]) -> list[str]:
     lines = []
     if skill["value"] is not None:
         words = with_interval(skill["value"], skill.get("low"), skill.get("high"))
-        lines.append(f"skill {words}  (0: no better than {skill['best_baseline']}, 1: at the ceiling)")
+        lines.append(f"skill {words} (0: equal to {skill['best_baseline']}, 1: at the ceiling)")
     else:
         reason = found["ceiling_reason"] if skill["ceiling"] is None else None
-        lines.append(f"no skill: {reason or skill.get('reason') or 'a reference is missing'}")
+        lines.append(f"no skill: {reason or skill.get('reason') or 'there is no baseline or no ceiling'}")
     test = skill["paired"]
     if test:
         difference = with_interval(test["value"], test["low"], test["high"])
         lines.append(
-            f"{skill['metric']} against {skill['best_baseline']} on the same {test['n_groups']} groups: {difference}, "
+            f"{skill['metric']} of the model minus that of {skill['best_baseline']}, same {test['n_groups']} groups: {difference}, "
             f"{p_in_words(test)}"
         )
     return lines
@@ -125,7 +126,7 @@ def differences(found: dict[str, Any]) -> Sheet | None:
     ]
     if not rows:
         return None
-    title = f"{found['model']} minus each baseline, {heading(found['metrics'][0])}, same groups"
+    title = f"{found['model']} minus each baseline: {heading(found['metrics'][0])} on the same groups"
     note = None if any(d["p"] is not None for d in found["differences"]) else no_p(found["differences"][0])
     return Sheet(title, ["baseline", "difference", "p", "the model is"], rows, note)
 
@@ -151,7 +152,7 @@ def subsets(found: dict[str, Any]) -> list[Sheet]:
     sheets = []
     for title, chosen, metric, note in (
         ("by subset", [n for n in names if n not in hindsight], found["metrics"][0], None),
-        ("by subset of what came after (hindsight)", [n for n in names if n in hindsight], own_unit[0], HINDSIGHT),
+        ("of targets selected in hindsight", [n for n in names if n in hindsight], own_unit[0], HINDSIGHT),
     ):
         if chosen:
             scores = [s for s in _of(found, metric, main["name"], subset=None) if s["subset"] in chosen]
@@ -174,8 +175,8 @@ def target_in_words(target: dict[str, Any]) -> str:
 
 
 def heading(metric: dict[str, Any]) -> str:
-    """`RMSE [mV]`"""
-    return f"{metric['name']} [{metric['unit']}]" if metric["unit"] else str(metric["name"])
+    """`RMSE (mV)`"""
+    return f"{metric['name']} ({metric['unit']})" if metric["unit"] else str(metric["name"])
 
 
 def _of(

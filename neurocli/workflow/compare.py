@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunComparison:
-    """What `compare` found; the first run is what the others are held against.
+    """What `compare` found; the other runs are compared with the first.
 
-    differing: run → options in which it differs from the first; notes: of runs that were not trained to their end.
+    differing: run → options in which it differs from the first; notes: which runs are not fully trained.
 
     >>> compared.differing[other.name]
     {'train.seed': '0 → 1'}
@@ -89,7 +89,7 @@ def compare(
         raise UsageError(
             "compare needs two or more different runs",
             where=" ".join(map(str, runs)),
-            hint="neuro runs lists those that there are",
+            hint="neuro runs lists all runs",
         )
     contestants, notes = [], []
     for folder in folders:

@@ -78,7 +78,7 @@ def refuse_other_options(config: Any, family: ModelFamily, options: Options) -> 
             raise ConfigError(
                 f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}",
                 where=again.origins[key],
-                hint="a run keeps its options; train a new one",
+                hint="a run keeps its options: leave this one out, or train a new run",
             )
 
 
@@ -95,13 +95,13 @@ def scored_by(config: Any, options: Options, fixed: Sequence[str] = ()) -> Any:
             raise ConfigError(
                 f"{key} cannot be set for a trained run",
                 where=where,
-                hint="the model was built for what it was in the training: set it when you train",
+                hint="it was fixed by the training: set it when you train",
             )
         if not key.startswith(SECTION):
             raise ConfigError(
                 f"{key} cannot be set for a trained run",
                 where=where,
-                hint=f"options of how it is scored begin with {SECTION}; set others when you train",
+                hint=f"only options that begin with {SECTION} can be set; set others when you train",
             )
     if not options.sets and not values:
         return config

@@ -66,7 +66,7 @@ def compare_controls(
         runs[name] = str(run.path)
         contestants.append(Contestant(name, family, trained_of_run(run, data, device, reporter)[1]))
     comparison = compare(contestants)
-    reporter.say("nulls that need no training")
+    reporter.say("computing nulls that need no training")
     failures = WriteFailures()
     with failures.figures():
         exhibits = family.control_exhibits(trained, folder.figures / "controls")
@@ -93,9 +93,9 @@ def _run_of(
     info = folder.read_info()
     for run in list_runs(runs_dir):
         if _is(run, family.card.name, wanted, info):
-            reporter.say(f"{name}: {run.name}")
+            reporter.say(f"{name}: using {run.name}")
             return run
-    reporter.say(f"{name}: training it")
+    reporter.say(f"{name}: training")
     dataset = adapted(family, recordings_of_run(info, family.card, reporter), config)
     about = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
     run = new_run(runs_dir, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), dataset, about)

@@ -1,4 +1,4 @@
-"""A whole way in one call: a family's small world is simulated, its newest model trained, scored and reported."""
+"""From nothing to a report in one call: a small set is simulated, and the family's newest model trained, scored and reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def demo(
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Demo:
-    """Simulate, train, evaluate and report on a small set. What is there from an earlier call is used; interrupted, it goes on.
+    """Simulate, train, evaluate and report on a small set. A second call resumes, and reuses what an earlier one finished.
 
     family: a family, a model or its alias, the first family by default; out: the page, report.html in the run's folder by default;
     runs_dir: the folder of runs, beside which the recordings are written, as SIMULATOR-demo.h5.
@@ -78,7 +78,7 @@ def demo(
         reused += ["evaluation"] if found else []
         page = report(run, out=out)
     except Interrupted as error:
-        error.hint = "the same command goes on"
+        error.hint = "resume with the same command"
         raise
     return Demo(simulation, run, evaluation, page, reused, failures)
 
@@ -91,9 +91,9 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
 
     if card.simulator is None:
         raise DataError(
-            f"{card.name} brings no simulator to show it with",
+            f"{card.name} has no simulator, which a demo needs",
             where=card.name,
-            hint=f"train it on data of yours: neuro train {card.name} --data FILE",
+            hint=f"train it on your own data: neuro train {card.name} --data FILE",
         )
     simulator = registry().simulator(card.simulator)
     out = folder / f"{simulator.name}-demo.h5"
@@ -108,13 +108,13 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
         )
     except UsageError as error:
         if error.where is not None and Path(error.where).resolve() == out.resolve():
-            error.hint = "move the file away, or give the command in another folder"
+            error.hint = "move the file, or run the command in another folder"
         raise
     return made, before is not None and out.stat().st_mtime_ns == before
 
 
 def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporter: Reporter) -> tuple[Run, bool]:
-    """The newest run of the same model, options and data, gone on with where it is not finished; else a new one."""
+    """The newest run of the same model, options and data, resumed where it is not finished; else a new one."""
     from neurocli.errors import DataError
     from neurocli.plugin.registry import registry
     from neurocli.runs.folder import list_runs
@@ -135,9 +135,9 @@ def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporte
         except (DataError, KeyError):  # damaged, or of a version with other options
             continue
         if run.status == "finished":
-            reporter.say(f"{run.name} is trained already: nothing to do")
+            reporter.say(f"{run.name} is already trained")
             return run, True
-        reporter.say(f"going on with {run.name}")
+        reporter.say(f"resuming {run.name}")
         return resume(run, progress=reporter.tell), False
     return train(card.name, data=simulation.path, preset=preset, runs_dir=runs_dir, progress=reporter.tell), False
 
@@ -153,7 +153,7 @@ def _evaluated(run: Run, failures: WriteFailures, reporter: Reporter) -> tuple[d
     if kept.is_file() and kept.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
         try:
             found = run.result("evaluation")
-            reporter.say(f"{run.name} is evaluated already: nothing to do")
+            reporter.say(f"{run.name} is already evaluated")
             return found, True
         except DataError:
             pass

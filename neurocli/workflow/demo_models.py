@@ -23,9 +23,7 @@ def model_of(name: str | None) -> ModelCard:
     families = families_shown()
     if name is None:
         if not families:
-            raise UnknownName(
-                "no family brings a simulator", where="family", hint="neuro plugins lists what is installed"
-            )
+            raise UnknownName("no family has a simulator", where="family", hint="neuro plugins lists what is installed")
         name = families[0]
     members = [card for card in cards if card.family == name]
     if members:

@@ -26,7 +26,7 @@ class Diagnosis:
     and the JSON file in it, None for data alone; notes: what else the run has to say.
 
     >>> diagnosis.subject, diagnosis.path
-    ('the data of gat-lstm-v3', None)
+    ('data for gat-lstm-v3', None)
     >>> [finding.verdict for finding in diagnosis.findings][:3]
     ['WARN', 'WARN', 'PASS']
     """
@@ -57,7 +57,7 @@ class Diagnosis:
 
     @property
     def failed(self) -> list[Finding]:
-        """What must be mended before the scores mean anything.
+        """Findings that make the scores meaningless until they are repaired.
 
         >>> diagnosis.failed
         []
@@ -150,7 +150,7 @@ def diagnose_data(model: str, data: Any, options: Options, reporter: Reporter) -
     family, resolved = configured_family(model, options)
     recordings, _ = recordings_for(family, resolved.config, data, reporter)
     findings = list(family.diagnose_data(recordings, resolved.config))
-    return Diagnosis(f"the data of {family.card.name}", findings)
+    return Diagnosis(f"data for {family.card.name}", findings)
 
 
 def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Reporter) -> Diagnosis:

@@ -62,7 +62,7 @@ class EvaluationResult:
         """The main score beside its references, and what the difference allows to say.
 
         >>> print(result.verdict)
-        S [1 - MSE/MSE of persistence], ... ahead: gat-lstm-v3 ...; best baseline: ...; ceiling: unknown. no skill: ...
+        S (1 - MSE/MSE of persistence), ... ahead: gat-lstm-v3 ...; best baseline: ...; ceiling: unknown. no skill: ...
         """
         from neurocli.report.scores import score_line, skill_lines
 

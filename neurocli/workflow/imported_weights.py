@@ -55,7 +55,7 @@ def evaluate_weights(
     with failures.figures():
         found = evaluate(family, trained, say=reporter.say, figures=folder / "figures")
     failures.leave_out(found.exhibits)
-    found.notes += [f"assumed, as the file does not say it: {line}" for line in imported.assumed]
+    found.notes += [f"assumed, since the weights file does not state it: {line}" for line in imported.assumed]
     with failures.file():
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "evaluation.json", plain(found.as_dict()))

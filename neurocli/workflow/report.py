@@ -1,4 +1,4 @@
-"""What is known of a run, as one HTML page."""
+"""All results of a run, as one HTML page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Report:
 
 
 def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_DIR) -> Report:
-    """Write what is known of a run as one HTML page that opens anywhere: scores, training, diagnosis, exhibits.
+    """Write all results of a run on one self-contained HTML page: scores, training, diagnosis, exhibits.
 
     out: the file, report.html in the run's folder by default. Raises UnknownName, UsageError, DataError or StorageError.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Training:
-    """A training that is ready to begin, or to go on."""
+    """A training that is ready to begin, or to be resumed."""
 
     family: ModelFamily
     config: Any
@@ -30,7 +30,7 @@ class Training:
     notes: list[str]
 
     def fit(self, reporter: Reporter) -> dict[str, Any]:
-        """Train to the end; gives what metrics.json holds. Raises Interrupted with the way to go on, and what `fit` raises."""
+        """Train to the end; gives what metrics.json holds. Raises Interrupted with the command that resumes it, and what `fit` raises."""
         from neurocli.errors import Interrupted
         from neurocli.plugin.registry import registry
         from neurocli.training.fit import fit
@@ -48,7 +48,7 @@ class Training:
                     hook=registry().manager.hook,
                 )
         except Interrupted as error:
-            error.where, error.hint = str(self.folder.path), f"carry on with: neuro train --resume {self.folder.name}"
+            error.where, error.hint = str(self.folder.path), f"resume it with: neuro train --resume {self.folder.name}"
             raise
 
 
@@ -74,7 +74,7 @@ def train(
     message and step.
 
     Raises UnknownName, ConfigError, DeviceError, DataError, LeakError, StorageError, NeuroError where the loss is not finite, or
-    Interrupted; what was trained until then is kept, and `resume` goes on.
+    Interrupted; what was trained until then is kept, and can be resumed.
 
     >>> import neurocli
     >>> run = neurocli.train("gat-lstm", data="worms.h5", preset="quick", options={"max_steps": 2}, seed=7)
@@ -97,7 +97,7 @@ def resume(
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Run:
-    """Go on with a training that was interrupted, to the same bits as if it had not been.
+    """Resume a training that was interrupted; it ends in the same bits as if it had not been.
 
     run: a run, its folder, its name, or `latest`; data: its files, where they have moved.
 
@@ -159,7 +159,7 @@ def new_run(
 
 
 def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
-    """What is needed to go on. Options may be given again, as long as they say the same."""
+    """What is needed to resume a training. Options may be given again, with the same values."""
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of

@@ -1,4 +1,4 @@
-"""Runs whose training did not reach its end: what is said of them, and how they carry on."""
+"""Runs whose training did not reach its end: what is said of them, and how they are resumed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unfinished_note(run: RunFolder) -> str | None:
     if state.epochs is not None and state.of is not None:
         reasons.append(f"{state.epochs} of {state.of} epochs")
     why = f" ({', '.join(reasons)})" if reasons else ""
-    return f"the training did not finish{why}; carry on with: neuro train --resume {run.name}"
+    return f"the training did not finish{why}; resume it with: neuro train --resume {run.name}"
 
 
 def _epochs(run: RunFolder) -> int | None:

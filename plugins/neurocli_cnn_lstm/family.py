@@ -79,7 +79,9 @@ class _CnnLstm(ModelFamily):
 
     def notes(self, data: Any, config: CnnLstmConfig) -> Sequence[str]:
         flag = (
-            "on: it exploits the simulator's exact clamp and will not transfer to recordings" if data.flag_on else "off"
+            "on: it uses the exact clamp of simulated neurons, so these scores do not transfer to recordings"
+            if data.flag_on
+            else "off"
         )
         found = [f"reset flag {flag}" if self.uses_flag else "reset flag not used by this model"]
         if baselines.full_state(data)[0] is not None:
@@ -88,7 +90,7 @@ class _CnnLstm(ModelFamily):
         if left_out is not None:
             found.append(left_out)
         if config.data.noise_mv:
-            found.append(f"{config.data.noise_mv:g} mV of noise added to inputs and targets")
+            found.append(f"noise with an sd of {config.data.noise_mv:g} mV is added to inputs and targets")
         return found
 
     uses_flag = False
@@ -100,7 +102,7 @@ class _CnnLstm(ModelFamily):
 
 
 class CnnLstmV1(_CnnLstm):
-    """The published layout and recipe; see model_v1."""
+    """The published layout and recipe; see model/v1.py."""
 
     Config = V1Config
 
@@ -118,7 +120,7 @@ class CnnLstmV1(_CnnLstm):
 
 
 class CnnLstmV2(_CnnLstm):
-    """Ours: synapses, then a membrane that all neurons share; see model_v2."""
+    """Ours: synapses, then a membrane that all neurons share; see model/v2.py."""
 
     Config = V2Config
     uses_flag = True

@@ -169,12 +169,12 @@ def test_one_file_that_fetches_nothing(run: RunFolder) -> None:
 def test_the_verdict_comes_first(run: RunFolder) -> None:
     first, second, third = page(run).verdict
     assert first == (
-        "R2 [z], 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
+        "R2 (z), 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
     )
     assert second.startswith("Skill 0.5 ") and third == "Diagnosis: 1 FAIL, 1 WARN, 2 PASS"
     text = html(run)
     parts = [
-        "R2 [z], 1 ms ahead: toy",
+        "R2 (z), 1 ms ahead: toy",
         "<h2>Scores",
         "<h2>Training",
         "<h2>Diagnosis",

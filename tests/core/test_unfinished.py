@@ -25,7 +25,7 @@ def test_a_run_without_its_process_is_interrupted(run: RunFolder) -> None:
     assert (state.status, state.words) == ("interrupted", "interrupted (2 of 2000 epochs)")
     with locked(run):  # as whoever scores it does
         note = unfinished_note(run)
-    expected = f"the training did not finish (2 of 2000 epochs); carry on with: neuro train --resume {run.name}"
+    expected = f"the training did not finish (2 of 2000 epochs); resume it with: neuro train --resume {run.name}"
     assert note == expected
 
 

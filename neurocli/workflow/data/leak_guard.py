@@ -20,9 +20,9 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
     lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
     if lost:
         raise DataError(
-            f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}",
+            f"{len(lost)} recordings of the run are no longer in its data, first {lost[0]}",
             where=lost[0],
-            hint="bring the run's files back, or name data with --data",
+            hint="restore the run's files, or name data with --data",
         )
     return split
 
@@ -50,9 +50,9 @@ def refuse_changed(info: dict[str, Any], recordings: RecordingSet) -> None:
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise DataError(
-            f"the run's data changed since it was trained: {', '.join(changed[:3])}{more}",
+            f"the run's data have changed since it was trained: {', '.join(changed[:3])}{more}",
             where=", ".join(map(str, recordings.sources)) or changed[0],
-            hint="bring its files back, train a new run, or name data with --data",
+            hint="restore its files, train a new run, or name data with --data",
         )
 
 
@@ -83,14 +83,14 @@ def beside_training(
     """New recordings as test groups beside the run's training groups; refuses what the model has seen."""
     prints = fingerprints(new)
     if split is not None and known is not None and prints and {*prints.values()} == {*_kept_prints(info).values()}:
-        reporter.say("these are the data of the run: its own test groups are scored")
+        reporter.say("these are the data of the run: only its test groups are scored")
         return known, split
     # What was trained on is known by its fingerprints, whether or not its files are still there.
     used = _trained_on(info)
     for group, value in prints.items():
         if value in used:
             raise LeakError(
-                f"the model was trained on {used[value]}, which has the content of {group}",
+                f"the model was trained on {used[value]}, whose content is the same as that of {group}",
                 where=group,
                 hint="leave it out, or evaluate the run without --data",
             )

@@ -47,7 +47,7 @@ def trained_of_run(
         if known is None and (known := found_again(info, new)) is not None:
             split = split_of_run(info, known)
         if known is None:
-            reporter.warn(f"{lost}; references that need training data are left out")
+            reporter.warn(f"{lost}; baselines and ceilings that need the training data are left out")
         recordings, split = beside_training(info, known, split, new, reporter)
     assert recordings is not None
     # The data of the run were audited before it was trained.

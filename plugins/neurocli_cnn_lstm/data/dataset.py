@@ -43,9 +43,9 @@ class VoltageData(Dataset):
         for group, signal in volts.items():
             if len(signal) <= length:
                 raise DataError(
-                    f"{len(signal)} samples are left after dropping {config.data.burn_in_ms:g} ms, a window takes {length + 1}",
+                    f"{len(signal)} samples are left after a burn-in of {config.data.burn_in_ms:g} ms, and a window takes {length + 1}",
                     where=recordings.where(group),
-                    hint="bring longer runs, or lower data.burn_in_ms",
+                    hint="use longer runs, or lower data.burn_in_ms",
                 )
         if self.published:
             groups = tuple(volts)
@@ -68,9 +68,9 @@ class VoltageData(Dataset):
         for group, count in samples.items():
             if count - config.context - max(1, round(longest / self.dt_ms)) < 1:
                 raise DataError(
-                    f"{count} samples leave none to score at a horizon of {longest:g} ms after {config.context} of context",
+                    f"{count} samples are too few for {config.context} samples of context and a horizon of {longest:g} ms",
                     where=self.recordings.where(group),
-                    hint="bring longer runs, or lower evaluate.horizons_ms",
+                    hint="use longer runs, or lower evaluate.horizons_ms",
                 )
 
     def adopt(self, spec: dict[str, Any], normalisation: Normalisation | None) -> None:
@@ -84,7 +84,7 @@ class VoltageData(Dataset):
             raise DataError(
                 f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}",
                 where=", ".join(self.recordings.sources) or "data",
-                hint="bring recordings of as many neurons, or train a model on these",
+                hint="use recordings of as many neurons, or train a model on these",
             )
         self.normalisation: Normalisation = normalisation
         self.series: dict[str, NDArray[np.float32]] = {}
@@ -213,10 +213,10 @@ class VoltageData(Dataset):
 
     def scope(self) -> str:
         if self._parameters is None:
-            return "runs of these recordings: what differs between networks or cells is not in them"
+            return "scores and intervals hold for further runs of the recorded cells, not for other cells"
         if self._parameters.network == "redraw":
-            return "every run has a network of its own: they speak for networks drawn alike"
-        return "runs of one network: they say nothing of other networks"
+            return "every run has its own network: scores and intervals hold for networks drawn in the same way"
+        return "all runs share one network: scores and intervals hold for this network only"
 
 
 def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[str, NDArray[np.int64]]:
@@ -257,7 +257,7 @@ def _use_flag(recordings: RecordingSet, choice: str) -> bool:
     simulated = str(recordings.meta.get("simulator", "")).startswith("brunel")
     if choice == "on" and not simulated:
         raise DataError(
-            "the reset flag exploits the clamp of a simulated neuron, and these data are not simulated",
+            "the reset flag needs the exact clamp of simulated neurons, and these data are not simulated",
             where="data.reset_flag",
             hint="set it to off",
         )

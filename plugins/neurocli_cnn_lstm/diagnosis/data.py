@@ -9,7 +9,7 @@ from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.diagnosis.words import information
-from neurocli.errors import NeuroError
+from neurocli.errors import LeakError, NeuroError
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
@@ -18,7 +18,7 @@ from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 REFERENCE = {"rate_hz": 29.95, "v_mean_mv": -57.74, "v_sd_mv": 5.79}
 CV_RANGE = (0.38, 0.44)
 FURTHEST_P = 0.001
-"""A run is called apart where so few sets of runs would hold one as far from the others."""
+"""Smallest p that passes: of the run furthest from the others, corrected for the number of runs."""
 
 
 def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Finding]:
@@ -78,7 +78,16 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
 def _values(runs: list[dict[str, Any]]) -> list[Finding]:
     bad = {r["group"]: r["bad"] for r in runs if r["bad"]}
     where = ", ".join(f"{g} ({n})" for g, n in list(bad.items())[:3])
-    return [Finding.graded("finite-values", "data", sum(bad.values()), 0, f"repair or leave out: {where}", fail=bad)]
+    return [
+        Finding.graded(
+            "finite-values",
+            "data",
+            sum(bad.values()),
+            0,
+            f"repair or leave out, run (number of values): {where}",
+            fail=bad,
+        )
+    ]
 
 
 def _units(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -86,18 +95,26 @@ def _units(runs: list[dict[str, Any]]) -> list[Finding]:
     claims_mv = all(r["unit"] == "mV" for r in runs)
     z_scored = bool(np.all(np.abs(means) < 1) and np.all(np.abs(sds - 1) < 0.3))
     if claims_mv and z_scored:
-        advice = "these look like z-scores: set the unit to z, and never report them as mV"
-        said = f"mean {means.mean():.2f}, sd {sds.mean():.2f} called mV"
-        return [Finding("unit", "data", FAIL, said, "mV are no z-scores", advice)]
-    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "mV are no z-scores")]
+        advice = "these look like z-scores: set the unit to z, and do not report them as mV"
+        value = f"mean {means.mean():.2f}, sd {sds.mean():.2f}, labelled mV"
+        return [Finding("unit", "data", FAIL, value, "no z-scores labelled mV", advice)]
+    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "no z-scores labelled mV")]
 
 
 def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
     findings = []
     for check, key, advice in (
-        ("constant-neurons", "constant", "leave these neurons out, or look for a broken channel"),
-        ("clipped-neurons", "clipped", "the amplifier or the file clipped these neurons; their peaks are lost"),
-        ("silent-neurons", "silent", "these neurons never spike: no onset of theirs can be learned"),
+        ("constant-neurons", "constant", "leave these neurons out, or look for a broken electrode or channel"),
+        (
+            "clipped-neurons",
+            "clipped",
+            "the amplifier or the file format cut off the peaks of these neurons: leave them out",
+        ),
+        (
+            "silent-neurons",
+            "silent",
+            "these neurons never spike, so nothing can be learned of their synapses: leave them out, or record for longer",
+        ),
     ):
         hits = [(r["group"], r[key]) for r in runs if key in r and len(r[key])]
         counted = sum(len(neurons) for _, neurons in hits)
@@ -116,16 +133,19 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
             if run[key] is None:
                 continue
             if run[key] in first:
-                twins.append(f"{first[run[key]]} = {run['group']} ({'data' if key == 'fingerprint' else 'seed'})")
+                twins.append(f"{first[run[key]]} = {run['group']} (same {'data' if key == 'fingerprint' else 'seed'})")
             first.setdefault(run[key], run["group"])
-    advice = f"leave one of each out: {'; '.join(twins[:3])}"
+    advice = f"leave one run of each pair out: {'; '.join(twins[:3])}"
     return Finding.graded("repeated-runs", "data", len(twins), 0, advice, fail=twins)
 
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
-    """A run that stands apart: p of the furthest one among the others, as a draw of the same normal law, times their number."""
+    """A run that differs from the others: p of the furthest one, as a draw of the same normal law, times their number."""
     findings = []
-    for what, key, floor in (("rate", "rate", 0.1), ("mean-voltage", "mean", 0.01)):
+    for name, key, unit, floor in (
+        ("rate", "rate", "Hz", 0.1),
+        ("mean-voltage", "mean", runs[0]["unit"] if runs else "", 0.01),
+    ):
         values = np.array([r[key] for r in runs if r[key] is not None])
         n = len(values)
         if n < 5:
@@ -138,11 +158,19 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
         chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others) / spread, n - 2), 1.0)
         worst = int(chances.argmin())
         advice = (
-            f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {others[worst]:.4g}): "
-            "was it made with other parameters? leave it out if so"
+            f"{runs[worst]['group']} differs from the other runs ({values[worst]:.4g} against {others[worst]:.4g} {unit}): "
+            "leave it out if it was recorded with other parameters"
         )
         findings.append(
-            judged(f"run-drift-{what}", "data", float(chances[worst]), warn=FURTHEST_P, advice=advice, low=True)
+            Finding.graded(
+                f"run-drift-{name}",
+                "data",
+                float(chances[worst]),
+                f"p ≥ {FURTHEST_P:g}",
+                advice,
+                warn=chances[worst] < FURTHEST_P,
+                fail=np.isnan(chances[worst]),
+            )
         )
     return findings
 
@@ -154,14 +182,14 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
         return []
     free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
     if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
-        return [information("published-statistics", "data", "other parameters: not comparable")]
+        return [information("published-statistics", "data", "not compared: the parameters are not the published ones")]
     findings = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
         off = abs(rate / REFERENCE["rate_hz"] - 1)
         advice = (
             f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
-            "look for spikes that are missing or doubled, or simulate again"
+            "look for missing or duplicated spikes, or simulate again"
         )
         findings.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
@@ -171,15 +199,15 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
                 "data",
                 cv,
                 f"{CV_RANGE[0]} to {CV_RANGE[1]}",
-                "firing is not as irregular as published: look for spikes that are missing",
+                "firing is not as irregular as in the published network: look for missing spikes, or simulate longer runs",
                 warn=not (CV_RANGE[0] <= cv <= CV_RANGE[1]),
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
     apart = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
     advice = (
-        f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
-        "look at the unit and for an offset, or simulate again"
+        f"the voltage is {mean:.2f} ± {sd:.2f} mV, that of the published network {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
+        "check the unit, look for an offset, or simulate again"
     )
     findings.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
     return findings
@@ -200,7 +228,9 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
             for p, w in published_starts(steps).items()
         }
         share = count_seen_targets(parts["train"], parts["test"]) / max(len(parts["test"]), 1)
-        advice = "published protocol: LEAKY. Split by run (data.split=by-run) for any score you want to believe"
+        advice = (
+            "the published protocol is LEAKY: split by run (data.split=by-run) for scores that hold for new recordings"
+        )
         return Finding(
             "leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", "no leak", advice
         )
@@ -208,5 +238,7 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
         data = VoltageData(recordings, config, 120, None, None)
         refuse_copies(data.recordings, data.split)
     except NeuroError as error:
-        return Finding.of_error("leak", "split", error, "no leak")
-    return Finding("leak", "split", PASS, "whole runs, none holds data of another", "no leak")
+        if isinstance(error, LeakError):
+            return Finding.of_error("leak", "split", error, "no leak")
+        return Finding.of_error("usable", "split", error, "the runs can be split, trained on and scored")
+    return Finding("leak", "split", PASS, "whole runs; no run contains data of another", "no leak")

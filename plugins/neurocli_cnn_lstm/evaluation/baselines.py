@@ -18,7 +18,10 @@ from neurocli_cnn_lstm.evaluation.table import TableForecast
 from neurocli_cnn_lstm.evaluation.targets import LONGEST_LAG, horizon_steps, local_origins
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 
-UPPER_BOUND = "full-state oracle: an upper bound; it knows the weights and the spikes to 0.1 ms, which voltages at 1 ms do not tell"
+UPPER_BOUND = (
+    "full-state oracle: an upper bound, since it knows the synaptic weights, and the spike times to 0.1 ms, which voltages sampled at 1 ms "
+    "do not reveal"
+)
 ORACLE_SEED = 2000  # one stream per run is drawn from it
 
 
@@ -96,7 +99,7 @@ def ceiling(data: VoltageData, config: CnnLstmConfig) -> Predictor | NoCeiling:
             raise DataError(
                 f"the spikes are not those of {parameters.neurons} neurons",
                 where=data.recordings.where(group),
-                hint="simulate it again",
+                hint="simulate the run again",
             )
         weights = wiring(data, group, parameters.neurons)
         known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel

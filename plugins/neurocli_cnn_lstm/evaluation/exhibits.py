@@ -20,6 +20,12 @@ from neurocli_cnn_lstm.evaluation.targets import neuron_types
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
 LONGEST_CONTEXT = 50
 """Samples of the structured model's longest context; the published one sees its whole window."""
+_SPIKE_ROWS = {
+    "auroc": "AUC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "brier_of_base_rate": "Brier score of the base rate",
+}
 CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
@@ -61,22 +67,27 @@ def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Pre
         grid = np.full(side * side, np.nan)
         grid[: len(each_r2)] = each_r2
         image = axes[0].imshow(grid.reshape(side, side), cmap="viridis")
-        axes[0].set(title="R² of each neuron (by index; neighbours are no neighbours)", xticks=[], yticks=[])
+        axes[0].set(title="R² of each neuron, in the order of their index", xticks=[], yticks=[])
         axes[0].title.set_fontsize(8)
         axes[0].figure.colorbar(image, ax=axes[0])
         for letter, colour in (("E", "tab:blue"), ("I", "tab:red"), ("?", "tab:grey")):
             at = [i for i, k in enumerate(order) if letters[k] == letter]
             if at:
                 axes[1].plot(at, each_r2[order[at]], ".", color=colour, label=letter)
-        axes[1].set(xlabel="rank", ylabel="R²", title="ranking")
+        axes[1].set(xlabel="rank", ylabel="R²", title="R² by rank")
         axes[1].legend()
     claims: dict[str, Any] = {
         f"r2_{name}": float(np.mean([v for v, l in zip(each_r2, letters, strict=True) if l == name]))
         for name in sorted(set(letters))
     }
     claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
-    table = Table(["rank", "neuron", "type", "R2", f"RMSE [{target.unit}]"], rows, "best and worst neurons")
-    return Exhibit("per-neuron", "R² at 1 step, neuron by neuron", table, figures / "per_neuron.png", claims)
+    note = (
+        "all neurons"
+        if len(shown) == len(order)
+        else "the five neurons with the highest R² and the five with the lowest"
+    )
+    table = Table(["rank", "neuron", "type", "R2", f"RMSE ({target.unit})"], rows, note)
+    return Exhibit("per-neuron", f"R² of each neuron, {target.name} ahead", table, figures / "per_neuron.png", claims)
 
 
 def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
@@ -90,7 +101,7 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
         axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
         x = np.linspace(error.min(), error.max(), 500)
         axis.plot(x, stats.norm.pdf(x, error.mean(), error.std()), "k--", lw=1, label="normal of the same sd")
-        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target [{target.unit}]", ylabel="density")
+        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target ({target.unit})", ylabel="density")
         axis.legend()
     rows = [
         [name, float(v)]
@@ -101,15 +112,17 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     rows += [
         ["mean (bias)", float(error.mean())],
         ["sd", float(error.std())],
-        ["skew", skew],
+        ["skewness", skew],
         ["excess kurtosis", kurtosis],
-        ["beyond 3 sd", far],
+        ["share beyond 3 sd", far],
     ]
     claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": far}
     return Exhibit(
         "residuals",
-        "Distribution of the real residuals",
-        Table(["", target.unit], rows),
+        "Distribution of the residuals, prediction minus target",
+        Table(
+            ["statistic", "value"], rows, f"percentiles, mean and sd in {target.unit}; the other values have no unit"
+        ),
         figures / "residuals.png",
         claims,
     )
@@ -140,18 +153,18 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
         rows.append([context, context * data.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
-        axis.set(xscale="log", xlabel="context [ms]", ylabel="R² at 1 step")
+        axis.set(xscale="log", xlabel="context (ms)", ylabel="R²")
     return Exhibit(
         "context-length",
-        f"Score against the length of context, at every {stride}th sample",
-        Table(["samples", "ms", "R2"], rows),
+        f"R² by length of context, {data.dt_ms:g} ms ahead",
+        Table(["context (samples)", "context (ms)", "R2"], rows, f"origins are {stride} samples apart"),
         figures / "context.png",
         {"r2_by_ms": {str(r[1]): r[2] for r in rows}},
     )
 
 
 def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
-    """Is a spike within the next sample foreseen? Clamped neurons cannot spike and are counted, as the table counts them."""
+    """How well a spike within the next sample is predicted. Clamped neurons cannot spike and are counted, as the table counts them."""
     probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in target.groups])
     spiked = np.concatenate([target.subsets["spike"][g].ravel() for g in target.groups])
     rows: list[list[Any]] = [
@@ -167,7 +180,7 @@ def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
             "brier": float(brier_score_loss(spiked, probability)),
             "brier_of_base_rate": float(spiked.mean() * (1 - spiked.mean())),
         }
-        rows += [[key.replace("_", " "), value] for key, value in claims.items() if key != "base_rate"]
+        rows += [[_SPIKE_ROWS[key], value] for key, value in claims.items() if key != "base_rate"]
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, 21)))
     place = np.digitize(probability, edges[1:-1])
     points = [
@@ -176,10 +189,12 @@ def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     with saved_figure(figures / "spike_calibration.png", width=4, height=3.6) as (_, axis):
         axis.plot([0, 1], [0, 1], "k--", lw=1)
         axis.plot(*zip(*points, strict=True), "o-")
-        axis.set(xlabel="predicted spike probability", ylabel="share that spiked", title="calibration in 20 equal bins")
+        axis.set(
+            xlabel="predicted spike probability", ylabel="share that spiked", title="calibration, 20 bins of equal size"
+        )
     return Exhibit(
         "spike-probability",
-        "Is a spike foreseen?",
+        "Prediction of spikes within the next sample",
         Table(["", "value"], rows),
         figures / "spike_calibration.png",
         claims,

@@ -50,11 +50,11 @@ TREE_OPTIONS = {"learning_rate": 0.15, "max_leaf_nodes": 31, "min_samples_leaf":
 def left_out(data: VoltageData, choice: str) -> str | None:
     """Why there are no rivals, None where there are."""
     if choice == "none":
-        return "strong baselines are left out (evaluate.rivals=none)"
+        return "the strong baselines are left out (evaluate.rivals=none)"
     if not data.flag_on:
-        return "no trees or MLP on resets stand beside the model: without the reset flag nobody sees resets"
+        return "the baselines trees on drives and MLP on drives are left out: they need the reset flag"
     if data.spec["num_channels"] > MOST_NEURONS:
-        return f"no trees or MLP on resets stand beside the model: they take at most {MOST_NEURONS} neurons"
+        return f"the baselines trees on drives and MLP on drives are left out: they take at most {MOST_NEURONS} neurons"
     return None
 
 

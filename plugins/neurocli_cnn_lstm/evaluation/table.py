@@ -46,7 +46,7 @@ class TableForecast:
             raise DataError(
                 "no run is longer than the horizon",
                 where="table baseline",
-                hint="bring longer runs, or ask for shorter horizons (evaluate.horizons_ms)",
+                hint="use longer runs, or lower evaluate.horizons_ms",
             )
         first = min(low for low, _, _ in parts)
         bins = max(low + count.shape[1] for low, _, count in parts) - first

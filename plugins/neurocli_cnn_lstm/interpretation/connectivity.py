@@ -1,4 +1,4 @@
-"""The exhibit `connectivity`: what of the true wiring can be read from the model, and from the data without any model."""
+"""The exhibit `connectivity`: how well the true connections are recovered from the model, and from the data without any model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from neurocli_cnn_lstm.model.warm_start import can_start_from_ridge
 
 KEYS = ("auc_E", "auc_I", "correlation")
 FEW_NULLS = 19
-"""Of the published model, where one takes seconds; the least p is then .05."""
+"""Number of nulls of the published model, of which one takes seconds; the smallest possible p is then .05."""
 
 
 def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
@@ -39,7 +39,8 @@ def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     shared = "pre" in data.recordings.truth  # else each run may have a network of its own
     if types is None or not (shared or "pre" in data.recordings[tested[0]].truth):
         return Exhibit(
-            "connectivity", "Recovery of the connectivity: not possible, the true wiring of these data is unknown"
+            "connectivity",
+            "Recovery of the connectivity: not possible, since the true connectivity of these data is unknown",
         )
     networks = [wiring_of_recorded(data, group) for group in (tested[:1] if shared else tested)]
     excitatory = types == 1
@@ -149,16 +150,16 @@ def _null_cells(bands: dict[str, NullBand]) -> list[Any]:
 def _note(trained: TrainedModel, networks: int, shared: bool) -> str:
     nulls = CHEAP_NULLS if isinstance(trained.network, StructuredCnnLstm) else FEW_NULLS
     sentences = [
-        f"p: of {nulls} copies of the model whose weights lie in other places (synapses within sender type), and of {CHEAP_NULLS} "
-        "shuffles of the pairs within sender type for what needs no model; last row: mean and 95 % range of those copies",
-        "the ridge regression of the next voltage on resets, the spike-triggered change of voltage, and the correlation of spikes one to three "
-        "samples apart need no model: from the training runs",
+        "p is a permutation p",
+        f"the null of the model is {nulls} copies of it with shuffled weights (synapses among pairs whose sender has the same type), whose "
+        "mean and 95 % range the last row gives",
+        f"the other rows need no model: they are estimated from the training runs, and their null is {CHEAP_NULLS} shuffles among the same pairs",
     ]
     if shared:
-        sentences.append("one network: no interval, and nothing is said of other networks")
+        sentences.append("all runs share one network, so there is no interval over networks")
     else:
         sentences.append(
-            f"every run has a network of its own, here those of {networks} test runs: no model can know them, one half is expected"
+            f"every run has its own network, so no model can know those of the {networks} test runs: the expected AUC is .5"
         )
     return "; ".join(sentences)
 
@@ -166,8 +167,8 @@ def _note(trained: TrainedModel, networks: int, shared: bool) -> str:
 def _figure(path: Path, weights: NDArray[np.float64], learned: NDArray[np.float64]) -> None:
     with saved_figure(path, ncols=2, width=8.5, height=3.8) as (figure, axes):
         for axis, matrix, title in (
-            (axes[0], weights, "true weights [mV]"),
-            (axes[1], learned, "influence on the forecast [z]"),
+            (axes[0], weights, "true weights (mV)"),
+            (axes[1], learned, "influence on the forecast (z)"),
         ):
             limit = np.percentile(np.abs(matrix), 99.5) or 1
             figure.colorbar(draw_weights(axis, matrix, float(limit)), ax=axis)

@@ -1,4 +1,4 @@
-"""The LSTM from inside: its real gates around a reset, the memory of its hidden state, the dimensions it uses."""
+"""Inside the LSTM: its gates around a reset, the memory of its hidden state, the dimensions it uses."""
 
 # Tensors that are there only with a reset flag, and weights that torch declares as Tensor | Module.
 # mypy: disable-error-code="arg-type,index,union-attr,operator"
@@ -51,7 +51,7 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)
     batch = data.contexts(group, origins, length)
     if isinstance(network, PublishedCnnLstm):
-        # The LSTM is asked what it really hears: voltages that went through the convolutions.
+        # The input of the LSTM is what the convolutions make of the voltages.
         trace = layer_trace(network.lstm, batch["v"] + network.cnn(batch["v"]))
     else:
         trace = network.lstm_trace(batch["v"], batch.get("flag"))
@@ -64,12 +64,17 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     with saved_figure(path, ncols=3, width=11, height=3.2) as (_, axes):
         for key, values in around.items():
             axes[0].plot(np.array(list(_AROUND)) * data.dt_ms, values, "o-", ms=3, label=_NAMES[key])
-        axes[0].set(xlabel="time from a reset [ms]", ylabel="mean gate", title="real gates")
+        axes[0].set(xlabel="time from a reset (ms)", ylabel="mean activation", title="gates")
         axes[0].legend()
         axes[1].plot(np.arange(len(correlation)) * data.dt_ms, correlation)
-        axes[1].set(xlabel="lag [ms]", title="autocorrelation of the hidden state")
+        axes[1].set(xlabel="lag (ms)", title="autocorrelation of the hidden state")
         axes[2].plot(np.arange(1, len(variance) + 1), np.cumsum(variance), "o-")
-        axes[2].set(xlabel="principal components", ylabel="variance", ylim=(0, 1.02), title="dimensions in use")
+        axes[2].set(
+            xlabel="principal components",
+            ylabel="share of variance",
+            ylim=(0, 1.02),
+            title="dimensions of the hidden state",
+        )
     rows = [[t * data.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
     below = np.flatnonzero(correlation < np.exp(-1))
     claims = {
@@ -79,8 +84,8 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     }
     return Exhibit(
         "gates",
-        "LSTM gates and hidden state",
-        Table(["ms from reset", "input", "forget", "output"], rows),
+        "Mean activation of the LSTM's gates around a reset",
+        Table(["time from reset (ms)", *(f"{name} gate" for name in _NAMES.values())], rows),
         path,
         claims,
     )

@@ -17,7 +17,13 @@ from neurocli.report.figure import saved_figure
 
 _COLOURS = {"E": "#3b6ea8", "I": "#c0392b"}
 _SHOWN_MS, _TRACES = 400.0, 4
-_MEASURES = ("rate_hz", "cv_isi", "v_mean_mv", "v_sd_mv")
+_MEASURES = {
+    "rate_hz": "rate (Hz)",
+    "cv_isi": "CV of ISI",
+    "v_mean_mv": "mean voltage (mV)",
+    "v_sd_mv": "sd of voltage (mV)",
+}
+"""Field of `Statistics` → heading of its column."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +76,23 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     spread = values.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(_MEASURES), np.nan)
     for name, row in (
         ("sd over runs", spread),
-        ("min over runs", values.min(axis=0)),
-        ("max over runs", values.max(axis=0)),
+        ("minimum over runs", values.min(axis=0)),
+        ("maximum over runs", values.max(axis=0)),
     ):
         rows.append([f"all, {name}", runs[0]["all"].neurons, *map(finite_or_none, row)])
     claims = {"runs": len(runs), **{name: rows[2][2 + k] for k, name in enumerate(_MEASURES)}}
     claims["rate_hz_sd_over_runs"] = finite_or_none(spread[0])
     table = Table(
-        ["population", "neurons", *_MEASURES], rows, note=f"{len(runs)} runs; voltages of the recorded neurons"
+        ["population", "neurons", *_MEASURES.values()],
+        rows,
+        note=f"{len(runs)} runs; voltages are those of the recorded neurons",
     )
     figure = None
     if figures is not None:
         figure = figures / "simulation.png"
         rates = {kind: np.mean([run[kind].rates_hz for run in runs], axis=0) for kind in ("E", "I")}
         _draw(recordings[recordings.groups[0]], recordings, rates, figure)
-    return [Exhibit("simulation", "The simulated network", table, figure, claims)]
+    return [Exhibit("simulation", "Activity of the simulated network", table, figure, claims)]
 
 
 def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArray[np.float64]], path: Path) -> None:
@@ -114,14 +122,16 @@ def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArr
             traces.plot(sampled, v, lw=0.8, alpha=1 - 0.15 * number, color=_COLOURS.get(kind), label=label)
         traces.axhline(threshold, color="0.4", ls="--", lw=0.8, label="threshold")
         traces.legend(loc="upper right", ncols=3, fontsize=7)
-        traces.set(xlim=(start, end), xlabel="ms", ylabel=recording.unit, title="Membrane voltage")
+        traces.set(
+            xlim=(start, end), xlabel="time (ms)", ylabel=f"voltage ({recording.unit})", title="Membrane voltage"
+        )
         finite = np.concatenate([values[np.isfinite(values)] for values in rates.values()])
         if finite.size:
             bins = np.histogram_bin_edges(finite, bins=25)
             for kind, values in rates.items():
                 histogram.hist(values, bins=bins, color=_COLOURS[kind], alpha=0.7, label=kind)
             histogram.legend()
-        histogram.set(xlabel="rate, Hz", ylabel="neurons", title="Firing rates, mean over runs")
+        histogram.set(xlabel="rate (Hz)", ylabel="neurons", title="Firing rates, mean over runs")
 
 
 def _kinds(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
