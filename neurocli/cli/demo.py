@@ -30,28 +30,28 @@ def demo(
         from neurocli.workflow.demo import demo as run_demo
         from neurocli.workflow.demo_models import families_shown
 
-        shown = run_demo(family, out=out, runs_dir=runs_dir, progress=Progress(output))
-        run, page = shown.run, shown.report
-        leaky = bool(shown.evaluation["protocol"]["leaky"])
-        output.data.update(shown.evaluation)
+        result = run_demo(family, out=out, runs_dir=runs_dir, progress=Progress(output))
+        run, page = result.run, result.report
+        leaky = bool(result.evaluation["protocol"]["leaky"])
+        output.data.update(result.evaluation)
         output.data.update(
-            simulator=shown.simulation.simulator,
+            simulator=result.simulation.simulator,
             run=str(run.path),
             name=run.name,
-            verdict=shown.verdict,
-            reused=shown.reused,
-            files=[str(page.path), *(str(file) for file in shown.simulation.files)],
+            verdict=result.verdict,
+            reused=result.reused,
+            files=[str(page.path), *(str(file) for file in result.simulation.files)],
         )
-        output.text(f"{shown.verdict}.")
+        output.text(f"{result.verdict}.")
         output.text()
-        sheet = scoreboard(shown.evaluation, run.name)
+        sheet = scoreboard(result.evaluation, run.name)
         output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)
-        output.text(f"recordings: {shown.simulation.path}")
+        output.text(f"recordings: {result.simulation.path}")
         output.text(f"report: {page.path}")
-        for one in page.missing:
-            output.say(f"next: {one.command}")
-        others = [name for name in families_shown() if name != run.family.card.family]
-        if others:
-            more = f"  # also {', '.join(others[1:])}" if others[1:] else ""
-            output.say(f"next: neuro demo {others[0]}{more}")
-        shown.failures.report()
+        for missing in page.missing:
+            output.say(f"next: {missing.command}")
+        other_families = [name for name in families_shown() if name != run.family.card.family]
+        if other_families:
+            rest = f"  # also {', '.join(other_families[1:])}" if other_families[1:] else ""
+            output.say(f"next: neuro demo {other_families[0]}{rest}")
+        result.failures.report()

@@ -59,11 +59,11 @@ def diagnose(
             runs_dir=runs_dir,
             progress=Progress(output),
         )
-        if diagnosis.kept is not None:
+        if diagnosis.file is not None:
             output.data.update(
                 run=str(diagnosis.path),
                 name=diagnosis.subject,
-                files=[str(diagnosis.kept)] if diagnosis.kept.is_file() else [],
+                files=[str(diagnosis.file)] if diagnosis.file.is_file() else [],
             )
         try:
             _show(output, diagnosis, strict=strict)

@@ -42,11 +42,11 @@ def _python() -> Row:
 def _packages() -> Iterator[Row]:
     """What our own metadata asks for: name, lower bound and extra of every requirement."""
     try:
-        wanted = metadata.requires("neurocli") or []
+        requirements = metadata.requires("neurocli") or []
     except metadata.PackageNotFoundError:
         yield "neurocli", _MISSING, "not installed", "pip install neurocli"
         return
-    for text in wanted:
+    for text in requirements:
         match = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?([^;]*);?(.*)", text)
         if match is None or match[1] == "neurocli":
             continue
@@ -74,7 +74,7 @@ def _fits(version: str, bounds: str) -> bool:
 
 
 def _compiler() -> Row:
-    found = next(
+    compiler = next(
         (
             path
             for name in (os.environ.get("CXX"), "c++", "g++", "clang++", "cl")
@@ -84,9 +84,9 @@ def _compiler() -> Row:
     )
     return (
         "C++ compiler",
-        _OK if found else _OPTIONAL,
-        found or "none",
-        "" if found else "install g++ or clang: simulations run many times faster",
+        _OK if compiler else _OPTIONAL,
+        compiler or "none",
+        "" if compiler else "install g++ or clang: simulations run many times faster",
     )
 
 

@@ -61,16 +61,16 @@ def evaluate(
             runs_dir=runs_dir,
             progress=progress,
         )
-        found = result.evaluation
-        output.data.update(found.as_dict())
+        evaluation = result.evaluation
+        output.data.update(evaluation.as_dict())
         if weights is None:
             output.data["run"] = str(result.path)
         else:
             output.data["weights"] = str(weights)
         output.data.update(name=result.name, params=result.config.model_dump(mode="json"))
         output.data["files"] = [str(path) for path in result.files]
-        show(output, found, result.name if weights is None else weights.name)
-        for line in found.warnings:
+        show(output, evaluation, result.name if weights is None else weights.name)
+        for line in evaluation.warnings:
             output.warn(line)
         result.failures.report()
         if controls:

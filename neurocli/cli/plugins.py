@@ -70,11 +70,11 @@ def check(
         from neurocli.plugin.cards import ModelCard
         from neurocli.plugin.registry import registry
 
-        found = registry()
+        installed = registry()
         plugin = next(
-            (p for p in found.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None
+            (p for p in installed.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None
         )
-        models = {card.name for card in found.cards(ModelCard)} | set(found.aliases())
+        models = {card.name for card in installed.cards(ModelCard)} | set(installed.aliases())
         if plugin is not None and not plugin.ok:
             raise CheckFailed(
                 f"the plugin is broken: {plugin.fault}",
@@ -84,9 +84,9 @@ def check(
         if plugin is not None:
             names = [card.name for card in plugin.cards if isinstance(card, ModelCard)]
         elif name in models:
-            names = [found.model(name).name]
+            names = [installed.model(name).name]
         else:
-            raise UnknownName.among("model or plugin", name, [*models, *(p.entry_point for p in found.plugins)])
+            raise UnknownName.among("model or plugin", name, [*models, *(p.entry_point for p in installed.plugins)])
         from neurocli.testing.conformance import check_family
 
         checks = []

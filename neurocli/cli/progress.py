@@ -104,6 +104,6 @@ def _losses(row: Mapping[str, Any]) -> str:
     if "train_loss" in row:
         losses.append(f"training loss {format_value(row['train_loss'])}")
     if "validation_loss" in row:
-        name = "validation loss" if row.get("validation_is_loss", True) else "validation error (another quantity)"
+        name = "validation loss" if row.get("validation_is_loss", True) else "validation error"
         losses.append(f"{name} {format_value(row['validation_loss'])}")
     return ", ".join(losses)

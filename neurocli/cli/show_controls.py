@@ -20,13 +20,13 @@ def show_controls(
     from neurocli.workflow.controls import compare_controls
     from neurocli.workflow.messages import Reporter
 
-    found = compare_controls(result, data, device, runs_dir, Reporter(progress))
-    output.data["controls"] = found.as_records()
-    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in found.exhibits]
+    comparison = compare_controls(result, data, device, runs_dir, Reporter(progress))
+    output.data["controls"] = comparison.as_records()
+    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in comparison.exhibits]
     leaky = result.evaluation.leaky
-    _table(output, found, leaky=leaky)
-    output.exhibits(found.exhibits, leaky=leaky)
-    found.failures.report()
+    _table(output, comparison, leaky=leaky)
+    output.exhibits(comparison.exhibits, leaky=leaky)
+    comparison.failures.report()
 
 
 def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:

@@ -49,7 +49,7 @@ def simulate(
     with Output("simulate", json=json) as output:
         from neurocli.workflow.simulate import simulate as run_simulation
 
-        made = run_simulation(
+        simulation = run_simulation(
             name,
             runs=runs,
             out=out,
@@ -66,13 +66,13 @@ def simulate(
             progress=Progress(output),
         )
         output.data.update(
-            simulator=made.simulator,
-            runs=len(made.recordings),
-            groups=made.recordings.groups,
-            params=made.config.model_dump(mode="json"),
-            files=[str(file) for file in made.files],
-            exhibits=[exhibit.as_dict() for exhibit in made.exhibits],
+            simulator=simulation.simulator,
+            runs=len(simulation.recordings),
+            groups=simulation.recordings.groups,
+            params=simulation.config.model_dump(mode="json"),
+            files=[str(file) for file in simulation.files],
+            exhibits=[exhibit.as_dict() for exhibit in simulation.exhibits],
         )
-        output.exhibits(made.exhibits)
-        output.text(f"{len(made.recordings)} recordings in {', '.join(str(file) for file in made.files)}")
-        made.failures.report()
+        output.exhibits(simulation.exhibits)
+        output.text(f"{len(simulation.recordings)} recordings in {', '.join(str(file) for file in simulation.files)}")
+        simulation.failures.report()

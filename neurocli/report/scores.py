@@ -101,8 +101,9 @@ def skill_lines(found: dict[str, Any]) -> list[str]:
     test = skill["paired"]
     if test:
         difference = with_interval(test["value"], test["low"], test["high"])
+        groups = f"{test['n_groups']} test group{'s' if test['n_groups'] != 1 else ''}"
         lines.append(
-            f"{skill['metric']} of the model minus that of {skill['best_baseline']}, same {test['n_groups']} groups: {difference}, "
+            f"{skill['metric']} minus that of {skill['best_baseline']} on the same {groups}: {difference}, "
             f"{p_in_words(test)}"
         )
     return lines

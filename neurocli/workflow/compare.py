@@ -78,7 +78,7 @@ def compare(
     from neurocli.config.differing import differing
     from neurocli.errors import UsageError
     from neurocli.evaluation.compare import Contestant
-    from neurocli.evaluation.compare import compare as held_against
+    from neurocli.evaluation.compare import compare as score_all
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
@@ -100,7 +100,7 @@ def compare(
         if unfinished:
             notes.append(f"{folder.name}: {unfinished}")
     reporter.say(f"fitting the baselines on the training groups of {names[0]}")
-    comparison = held_against(contestants)
+    comparison = score_all(contestants)
     leaky = any(c.trained.dataset.split.leaky for c in contestants)
     protocol = {**contestants[0].trained.dataset.split.as_dict(), "leaky": leaky}
     configs = [c.trained.config.model_dump(mode="json") for c in contestants]

@@ -71,13 +71,13 @@ def refuse_other_options(config: Any, family: ModelFamily, options: Options) -> 
 
     if not options.given:
         return
-    again = configured(family, options)
-    old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
-    for key in again.origins:
+    given_again = configured(family, options)
+    old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(given_again.config.model_dump(mode="json")))
+    for key in given_again.origins:
         if old.get(key) != new.get(key):
             raise ConfigError(
                 f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}",
-                where=again.origins[key],
+                where=given_again.origins[key],
                 hint="a run keeps its options: leave this one out, or train a new run",
             )
 

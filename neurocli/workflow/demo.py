@@ -68,14 +68,14 @@ def demo(
     reporter, reused = Reporter(progress), []
     card = model_of(family)
     try:
-        simulation, found = _simulated(card, Path(runs_dir).parent, reporter)
-        reused += ["simulation"] if found else []
-        run, found = _trained(card, simulation, runs_dir, reporter)
-        reused += ["run"] if found else []
+        simulation, was_there = _simulated(card, Path(runs_dir).parent, reporter)
+        reused += ["simulation"] if was_there else []
+        run, was_there = _trained(card, simulation, runs_dir, reporter)
+        reused += ["run"] if was_there else []
         failures = WriteFailures()
         failures.errors += simulation.failures.errors
-        evaluation, found = _evaluated(run, failures, reporter)
-        reused += ["evaluation"] if found else []
+        evaluation, was_there = _evaluated(run, failures, reporter)
+        reused += ["evaluation"] if was_there else []
         page = report(run, out=out)
     except Interrupted as error:
         error.hint = "resume with the same command"
@@ -99,7 +99,7 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
     out = folder / f"{simulator.name}-demo.h5"
     before = out.stat().st_mtime_ns if out.is_file() else None
     try:
-        made = simulate(
+        simulation = simulate(
             simulator.name,
             runs=simulator.demo_runs or simulator.runs,
             out=out,
@@ -110,7 +110,7 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
         if error.where is not None and Path(error.where).resolve() == out.resolve():
             error.hint = "move the file, or run the command in another folder"
         raise
-    return made, before is not None and out.stat().st_mtime_ns == before
+    return simulation, before is not None and out.stat().st_mtime_ns == before
 
 
 def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporter: Reporter) -> tuple[Run, bool]:
@@ -123,14 +123,14 @@ def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporte
 
     family = registry().family(card.name)
     preset = preset_of(family)
-    wanted, groups = configured(family, Options(preset)).config, fingerprints(simulation.recordings)
+    config, groups = configured(family, Options(preset)).config, fingerprints(simulation.recordings)
     for folder in list_runs(Path(runs_dir)):
         run = Run(folder)
         try:
-            same = run.model == card.name and not folder.is_control and run.status != "failed"
+            matches = run.model == card.name and not folder.is_control and run.status != "failed"
             data = run.info["data"]
-            same = same and data["fingerprints"] == groups and data["paths"] == [str(simulation.path.resolve())]
-            if not same or run.config != wanted:
+            matches = matches and data["fingerprints"] == groups and data["paths"] == [str(simulation.path.resolve())]
+            if not matches or run.config != config:
                 continue
         except (DataError, KeyError):  # damaged, or of a version with other options
             continue
@@ -148,13 +148,13 @@ def _evaluated(run: Run, failures: WriteFailures, reporter: Reporter) -> tuple[d
     from neurocli.runs.plain import plain
     from neurocli.workflow.evaluate import evaluate
 
-    kept = run.path / "evaluation.json"
+    file = run.path / "evaluation.json"
     # An evaluation from before the training ended is of other weights.
-    if kept.is_file() and kept.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
+    if file.is_file() and file.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
         try:
-            found = run.result("evaluation")
+            evaluation = run.result("evaluation")
             reporter.say(f"{run.name} is already evaluated")
-            return found, True
+            return evaluation, True
         except DataError:
             pass
     with reporter.stage("evaluating"):

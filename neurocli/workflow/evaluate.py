@@ -69,12 +69,12 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
     with locked(folder):
         figures = folder.figures / ("new-data" if data else "evaluation")
         with failures.figures():
-            found = score(family, trained, say=reporter.say, figures=figures)
-        failures.leave_out(found.exhibits)
+            evaluation = score(family, trained, say=reporter.say, figures=figures)
+        failures.leave_out(evaluation.exhibits)
         unfinished = unfinished_note(folder)
         if unfinished:
-            found.notes.append(unfinished)
-        kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
+            evaluation.notes.append(unfinished)
+        file = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
         with failures.file():
-            write_json(kept, plain(found.as_dict()))
-    return EvaluationResult(folder.name, folder.path, kept, family, trained, found, None, failures)
+            write_json(file, plain(evaluation.as_dict()))
+    return EvaluationResult(folder.name, folder.path, file, family, trained, evaluation, None, failures)

@@ -35,7 +35,7 @@ class Training:
         from neurocli.plugin.registry import registry
         from neurocli.training.fit import fit
 
-        same = {"validation_is_loss": self.family.validation_is_loss}
+        validation = {"validation_is_loss": self.family.validation_is_loss}
         try:
             with reporter.stage(f"training {self.family.card.name}"):
                 return fit(
@@ -44,7 +44,7 @@ class Training:
                     self.dataset,
                     self.folder,
                     resume=self.resumed,
-                    progress=lambda row: reporter.tell(Event("epoch", row=row | same)),
+                    progress=lambda row: reporter.tell(Event("epoch", row=row | validation)),
                     hook=registry().manager.hook,
                 )
         except Interrupted as error:
@@ -122,12 +122,12 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     from neurocli.workflow.data.sources import fingerprints, recordings_for
 
     family, resolved = configured_family(model, options)
-    asked = "--device" if options.flags.get("train.device") is not None else "train.device"
-    resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
+    origin = "--device" if options.flags.get("train.device") is not None else "train.device"
+    resolve_device(resolved.config.train.device, where=origin)  # before minutes go into data
     recordings, source = recordings_for(family, resolved.config, data, reporter)
     dataset = adapted(family, recordings, resolved.config)
-    about = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
-    folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, about, recordings)
+    run_info = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
+    folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, run_info, recordings)
     notes = list(family.notes(dataset, resolved.config))
     return Training(family, resolved.config, dataset, folder, False, notes)
 
@@ -138,7 +138,7 @@ def new_run(
     config: Any,
     origins: Mapping[str, str],
     dataset: Dataset,
-    about: dict[str, Any],
+    run_info: dict[str, Any],
     recordings: RecordingSet | None = None,
 ) -> RunFolder:
     """A run folder for a training that has not begun; about: its data and whatever else it is to remember.
@@ -148,13 +148,13 @@ def new_run(
     from neurocli.runs.folder import RunFolder
     from neurocli.runs.provenance import provenance
 
-    info = {**about, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
+    info = {**run_info, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
     values = config.model_dump(mode="json")
-    paths = about["data"]["paths"]
+    paths = run_info["data"]["paths"]
     folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
-    if recordings is not None and not paths and not about["data"].get("simulator"):
+    if recordings is not None and not paths and not run_info["data"].get("simulator"):
         recordings.save(folder.path / "recordings.h5")
-        folder.update_info(data={**about["data"], "paths": [str(folder.path / "recordings.h5")]})
+        folder.update_info(data={**run_info["data"], "paths": [str(folder.path / "recordings.h5")]})
     return folder
 
 

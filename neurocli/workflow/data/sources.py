@@ -77,11 +77,11 @@ def recordings_for(
 
     if isinstance(data, RecordingSet):
         return data, {"paths": [], "simulator": None}
-    named = paths_of(data)
-    files = named or family.own_data(config)
+    named_files = paths_of(data)
+    files = named_files or family.own_data(config)
     if not files:
         return simulated(family.card, reporter)
-    if not named:
+    if not named_files:
         reporter.say(f"no data were named; using {', '.join(map(str, files))}")
     return open_files(files, reporter), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
 

@@ -205,7 +205,8 @@ class VoltageData(Dataset):
         starts = origins + offset - length + 1
         series_of = {"v": self.series} if self.flags is None else {"v": self.series, "flag": self.flags}
         return {
-            name: torch.from_numpy(gather(each[series], starts, length)).to(device) for name, each in series_of.items()
+            name: torch.from_numpy(gather(values[series], starts, length)).to(device)
+            for name, values in series_of.items()
         }
 
     def group_name(self) -> str:
@@ -227,8 +228,8 @@ def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[st
     starts = np.arange(0, steps - window - 1, stride)  # its last sample is never a target
     order = torch.randperm(len(starts), generator=torch.Generator().manual_seed(42)).numpy()
     n_train, n_validation = int(0.7 * len(starts)), int(0.15 * len(starts))
-    parts = np.split(starts[order], [n_train, n_train + n_validation])
-    return dict(zip(("train", "validation", "test"), parts, strict=True))
+    starts_by_part = np.split(starts[order], [n_train, n_train + n_validation])
+    return dict(zip(("train", "validation", "test"), starts_by_part, strict=True))
 
 
 def _common(recordings: RecordingSet) -> tuple[float, str]:
@@ -238,15 +239,15 @@ def _common(recordings: RecordingSet) -> tuple[float, str]:
             "the file holds no recordings", where=", ".join(recordings.sources) or "data", hint="name another file"
         )
     for group in recordings:
-        other = recordings[group]
-        for what, one, two in (
-            ("neurons", first.num_channels, other.num_channels),
-            ("sampling step (ms)", first.dt_ms, other.dt_ms),
-            ("unit", first.unit, other.unit),
+        recording = recordings[group]
+        for quantity, first_value, other_value in (
+            ("neurons", first.num_channels, recording.num_channels),
+            ("sampling step (ms)", first.dt_ms, recording.dt_ms),
+            ("unit", first.unit, recording.unit),
         ):
-            if one != two:
+            if first_value != other_value:
                 raise DataError(
-                    f"runs differ in {what}: {one} in {first.group}, {two} in {group}",
+                    f"runs differ in {quantity}: {first_value} in {first.group}, {other_value} in {group}",
                     where=recordings.where(group),
                     hint="leave the odd one out",
                 )

@@ -47,7 +47,7 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
     top, bottom = safe.max(0), safe.min(0)
     seconds = recording.steps * recording.dt_ms / 1000
     spikes = recording.spikes
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "group": group,
         "unit": recording.unit,
         "bad": int((~finite).sum()),
@@ -67,12 +67,12 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
         counts = np.bincount(spikes.channel[spikes.channel < neurons], minlength=neurons)
         intervals = [spikes.intervals_ms(k) for k in range(min(neurons, 200))]
         cvs = [i.std() / i.mean() for i in intervals if len(i) > 5]
-        found |= {
+        description |= {
             "rate": float(counts.mean() / seconds),
             "silent": np.flatnonzero(counts == 0),
             "cv": float(np.mean(cvs)) if cvs else np.nan,
         }
-    return found
+    return description
 
 
 def _values(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -118,10 +118,10 @@ def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
     ):
         hits = [(r["group"], r[key]) for r in runs if key in r and len(r[key])]
         counted = sum(len(neurons) for _, neurons in hits)
-        named = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
+        examples = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
         if key == "silent" and not any("silent" in r for r in runs):
             continue
-        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
+        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({examples})", fail=hits))
     return findings
 
 
@@ -150,15 +150,15 @@ def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
         n = len(values)
         if n < 5:
             continue
-        others = (values.sum() - values) / (n - 1)  # mean, then sum of squares, without each run in turn
+        others_mean = (values.sum() - values) / (n - 1)  # mean, then sum of squares, without each run in turn
         squares = np.maximum(
-            (np.square(values - values.mean()).sum() - (values - values.mean()) * (values - others)), 0
+            (np.square(values - values.mean()).sum() - (values - values.mean()) * (values - others_mean)), 0
         )
         spread = np.maximum(np.sqrt(squares / (n - 2)), floor) * np.sqrt(1 + 1 / (n - 1))
-        chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others) / spread, n - 2), 1.0)
+        chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others_mean) / spread, n - 2), 1.0)
         worst = int(chances.argmin())
         advice = (
-            f"{runs[worst]['group']} differs from the other runs ({values[worst]:.4g} against {others[worst]:.4g} {unit}): "
+            f"{runs[worst]['group']} differs from the other runs ({values[worst]:.4g} against {others_mean[worst]:.4g} {unit}): "
             "leave it out if it was recorded with other parameters"
         )
         findings.append(
@@ -180,18 +180,27 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
     ours, published = parameters_of(recordings), BrunelConfig()
     if ours is None or not runs:
         return []
-    free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
-    if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
+    not_compared = {
+        "seed",
+        "network_seed",
+        "network",
+        "engine",
+        "seeding",
+        "duration_ms",
+        "record_neurons",
+        "record_ms",
+    }
+    if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in not_compared):
         return [information("published-statistics", "data", "not compared: the parameters are not the published ones")]
     findings = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
-        off = abs(rate / REFERENCE["rate_hz"] - 1)
+        relative_difference = abs(rate / REFERENCE["rate_hz"] - 1)
         advice = (
             f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
             "look for missing or duplicated spikes, or simulate again"
         )
-        findings.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
+        findings.append(judged("rate-off-reference", "data", relative_difference, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
         findings.append(
             Finding.graded(
@@ -204,12 +213,12 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
-    apart = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
+    largest_difference = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
     advice = (
         f"the voltage is {mean:.2f} ± {sd:.2f} mV, that of the published network {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
         "check the unit, look for an offset, or simulate again"
     )
-    findings.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
+    findings.append(judged("voltage-off-reference-mv", "data", largest_difference, warn=0.3, fail=2.0, advice=advice))
     return findings
 
 
@@ -223,11 +232,11 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
         steps = sum(
             max(recordings[g].steps - round(config.data.burn_in_ms / recordings[g].dt_ms), 0) for g in recordings
         )
-        parts = {
+        windows = {
             p: [Window("all", int(s), int(s) + 150, int(s) + 150) for s in w]
             for p, w in published_starts(steps).items()
         }
-        share = count_seen_targets(parts["train"], parts["test"]) / max(len(parts["test"]), 1)
+        share = count_seen_targets(windows["train"], windows["test"]) / max(len(windows["test"]), 1)
         advice = (
             "the published protocol is LEAKY: split by run (data.split=by-run) for scores that hold for new recordings"
         )
@@ -235,8 +244,8 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
             "leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", "no leak", advice
         )
     try:
-        data = VoltageData(recordings, config, 120, None, None)
-        refuse_copies(data.recordings, data.split)
+        dataset = VoltageData(recordings, config, 120, None, None)
+        refuse_copies(dataset.recordings, dataset.split)
     except NeuroError as error:
         if isinstance(error, LeakError):
             return Finding.of_error("leak", "split", error, "no leak")

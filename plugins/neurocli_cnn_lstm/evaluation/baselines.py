@@ -38,14 +38,14 @@ def baselines(data: VoltageData, config: CnnLstmConfig, flags: bool) -> list[Pre
     tables = [("table", False, "own last voltage in 0.25 mV bins → mean of what followed")]
     if flags:
         tables.append(("table + clamp flags", True, "the table, and whether the neuron is clamped"))
-    found = [Predictor("persistence", "baseline", persistence, "the last voltage again", lambda: FREE)]
+    predictors = [Predictor("persistence", "baseline", persistence, "the last voltage again", lambda: FREE)]
     for name, model, note in linear:
         meter = Meter()
-        found.append(Predictor(name, "baseline", _linear(data, config, model, meter), note, meter.cost))
+        predictors.append(Predictor(name, "baseline", _linear(data, config, model, meter), note, meter.cost))
     for name, flagged, note in tables:
         meter = Meter()
-        found.append(Predictor(name, "baseline", _table(data, meter, flags=flagged), note, meter.cost))
-    return found + rivals(data, config)
+        predictors.append(Predictor(name, "baseline", _table(data, meter, flags=flagged), note, meter.cost))
+    return predictors + rivals(data, config)
 
 
 def _linear(data: VoltageData, config: CnnLstmConfig, model: ARRidge | VARRidge, meter: Meter) -> Any:
@@ -102,19 +102,19 @@ def ceiling(data: VoltageData, config: CnnLstmConfig) -> Predictor | NoCeiling:
                 hint="simulate the run again",
             )
         weights = wiring(data, group, parameters.neurons)
-        known = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel
+        state = parameters, weights, recording.signal, recording.spikes.step, recording.spikes.channel
         ahead = [step * data.dt_ms for step in steps]
         if len(steps) > 1 or not applies(parameters, ahead[0]):
-            return forecast(*known, origins, ahead, branches, ORACLE_SEED + number)[0]
-        mean = exact_forecast(*known, origins, ahead[0])
-        open_ = np.isnan(mean)
-        rows = open_.any(1)
+            return forecast(*state, origins, ahead, branches, ORACLE_SEED + number)[0]
+        mean = exact_forecast(*state, origins, ahead[0])
+        inexact = np.isnan(mean)
+        rows = inexact.any(1)
         if rows.any():
-            branched = forecast(*known, origins[rows], ahead, branches, ORACLE_SEED + number)[0][0]
-            mean[open_] = branched[open_[rows]]
+            branched = forecast(*state, origins[rows], ahead, branches, ORACLE_SEED + number)[0][0]
+            mean[inexact] = branched[inexact[rows]]
         return mean[None]
 
-    kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
+    longer_horizons: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
 
     def predict(target: Target) -> Prediction:
         values = {}
@@ -122,9 +122,12 @@ def ceiling(data: VoltageData, config: CnnLstmConfig) -> Predictor | NoCeiling:
             if target.horizon_steps == horizons[0]:
                 values[group] = means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0]
                 continue
-            if group not in kept or not np.array_equal(kept[group][0], origins):
-                kept[group] = origins, means(number, group, origins, horizons[1:], config.evaluate.probe_branches)
-            values[group] = kept[group][1][horizons[1:].index(target.horizon_steps)]
+            if group not in longer_horizons or not np.array_equal(longer_horizons[group][0], origins):
+                longer_horizons[group] = (
+                    origins,
+                    means(number, group, origins, horizons[1:], config.evaluate.probe_branches),
+                )
+            values[group] = longer_horizons[group][1][horizons[1:].index(target.horizon_steps)]
         return Prediction(values)
 
     return Predictor("full-state oracle", "ceiling", predict, UPPER_BOUND)
@@ -160,13 +163,13 @@ def _weights(data: VoltageData, group: str, chosen: list[int], neurons: int) -> 
     """Weights [post, pre] among `chosen` neurons of a network of so many."""
     from neurocli_cnn_lstm.simulation.reference_loop import weights_from
 
-    known = data.recordings[group].truth or data.recordings.truth
+    truth = data.recordings[group].truth or data.recordings.truth
     place = np.full(neurons, -1)
     place[chosen] = np.arange(len(chosen))
     try:
-        pre, post = place[known["pre"]], place[known["post"]]
+        pre, post = place[truth["pre"]], place[truth["post"]]
         among = (pre >= 0) & (post >= 0)
-        weight = np.broadcast_to(known["weight_mv"], pre.shape)[among]
+        weight = np.broadcast_to(truth["weight_mv"], pre.shape)[among]
         return weights_from(pre[among], post[among], weight, len(chosen))
     except (KeyError, IndexError, ValueError) as error:
         raise DataError(

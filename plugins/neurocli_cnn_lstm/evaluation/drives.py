@@ -30,13 +30,13 @@ def features(data: VoltageData, group: str, weights: NDArray[np.floating]) -> ND
     volts = data.volts(group)
     clamped = data.is_reset(volts)
     resets, flag = onsets(clamped), clamped.astype(np.float32)
-    off = ((volts - data.reset_mv) / _UNIT_MV).astype(np.float32)
+    from_reset = ((volts - data.reset_mv) / _UNIT_MV).astype(np.float32)
     time = np.arange(len(volts), dtype=np.int32)[:, None]
     last = np.maximum.accumulate(np.where(clamped, time, -_LONGEST), axis=0)
     since = np.minimum(time - last, _LONGEST).astype(np.float32) / _UNIT_SAMPLES
     excite = resets @ np.maximum(weights, 0).T.astype(np.float32)
     inhibit = resets @ np.minimum(weights, 0).T.astype(np.float32)
-    columns = [*(lagged(off, lag) for lag in range(4)), flag, lagged(flag, 1), since]
+    columns = [*(lagged(from_reset, lag) for lag in range(4)), flag, lagged(flag, 1), since]
     columns += [excite, inhibit, lagged(excite, 1), lagged(inhibit, 1), lagged(excite + inhibit, 2)]
     return np.stack(columns, axis=-1)
 

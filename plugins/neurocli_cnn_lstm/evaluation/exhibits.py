@@ -36,58 +36,64 @@ def evaluation_exhibits(
     """Exhibits of a trained model on its test runs; all from the predictions that were scored."""
     target = family.targets(trained.dataset, trained.config)[0]
     prediction = predictions[target.name]
-    found = [
+    exhibits = [
         _per_neuron(family, trained, target, prediction, figures),
         _residuals(target, prediction, figures),
         _context(family, trained, figures),
     ]
     if "spike_probability" in prediction.extra:
-        found.append(_spikes(target, prediction, figures))
-    return found
+        exhibits.append(_spikes(target, prediction, figures))
+    return exhibits
 
 
 def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     r2, _, rmse_mv, _, _ = family.metrics(trained.dataset, trained.config)
     groups = target.groups
-    each_r2 = r2.per_channel(sum(r2.statistics(target.values[g], prediction.values[g]) for g in groups))
-    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(target.values[g], prediction.values[g]) for g in groups))
+    r2_by_neuron = r2.per_channel(sum(r2.statistics(target.values[g], prediction.values[g]) for g in groups))
+    rmse_by_neuron = rmse_mv.per_channel(
+        sum(rmse_mv.statistics(target.values[g], prediction.values[g]) for g in groups)
+    )
     types = neuron_types(trained.dataset)  # type: ignore[arg-type]
     letters = [
         "?" if types is None else "E" if t == 1 else "I"
-        for t in (types if types is not None else np.zeros(len(each_r2)))
+        for t in (types if types is not None else np.zeros(len(r2_by_neuron)))
     ]
-    order = np.argsort(each_r2)[::-1]
+    order = np.argsort(r2_by_neuron)[::-1]
     shown = order if len(order) <= 12 else np.concatenate([order[:5], order[-5:]])
     rows = [
-        [int(np.flatnonzero(order == k)[0]) + 1, int(k), letters[k], float(each_r2[k]), float(each_mv[k])]
+        [int(np.flatnonzero(order == k)[0]) + 1, int(k), letters[k], float(r2_by_neuron[k]), float(rmse_by_neuron[k])]
         for k in shown
     ]
     with saved_figure(figures / "per_neuron.png", ncols=2, width=9, height=3.4) as (_, axes):
-        side = int(np.ceil(np.sqrt(len(each_r2))))
+        side = int(np.ceil(np.sqrt(len(r2_by_neuron))))
         grid = np.full(side * side, np.nan)
-        grid[: len(each_r2)] = each_r2
+        grid[: len(r2_by_neuron)] = r2_by_neuron
         image = axes[0].imshow(grid.reshape(side, side), cmap="viridis")
         axes[0].set(title="R² of each neuron, in the order of their index", xticks=[], yticks=[])
         axes[0].title.set_fontsize(8)
         axes[0].figure.colorbar(image, ax=axes[0])
         for letter, colour in (("E", "tab:blue"), ("I", "tab:red"), ("?", "tab:grey")):
-            at = [i for i, k in enumerate(order) if letters[k] == letter]
-            if at:
-                axes[1].plot(at, each_r2[order[at]], ".", color=colour, label=letter)
+            ranks = [i for i, k in enumerate(order) if letters[k] == letter]
+            if ranks:
+                axes[1].plot(ranks, r2_by_neuron[order[ranks]], ".", color=colour, label=letter)
         axes[1].set(xlabel="rank", ylabel="R²", title="R² by rank")
         axes[1].legend()
     claims: dict[str, Any] = {
-        f"r2_{name}": float(np.mean([v for v, l in zip(each_r2, letters, strict=True) if l == name]))
+        f"r2_{name}": float(np.mean([v for v, l in zip(r2_by_neuron, letters, strict=True) if l == name]))
         for name in sorted(set(letters))
     }
-    claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
+    claims |= {
+        "r2_min": float(r2_by_neuron.min()),
+        "r2_max": float(r2_by_neuron.max()),
+        "r2": [float(v) for v in r2_by_neuron],
+    }
     note = (
         "all neurons"
         if len(shown) == len(order)
-        else "the five neurons with the highest R² and the five with the lowest"
+        else "the five neurons with the highest R2 and the five with the lowest"
     )
     table = Table(["rank", "neuron", "type", "R2", f"RMSE ({target.unit})"], rows, note)
-    return Exhibit("per-neuron", f"R² of each neuron, {target.name} ahead", table, figures / "per_neuron.png", claims)
+    return Exhibit("per-neuron", f"R2 of each neuron, {target.name} ahead", table, figures / "per_neuron.png", claims)
 
 
 def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
@@ -96,7 +102,7 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     )
     percentiles = np.percentile(error, [0.1, 1, 5, 25, 50, 75, 95, 99, 99.9])
     skew, kurtosis = float(stats.skew(error)), float(stats.kurtosis(error))
-    far = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
+    outliers = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
     with saved_figure(figures / "residuals.png", width=6, height=3.4) as (_, axis):
         axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
         x = np.linspace(error.min(), error.max(), 500)
@@ -114,9 +120,9 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
         ["sd", float(error.std())],
         ["skewness", skew],
         ["excess kurtosis", kurtosis],
-        ["share beyond 3 sd", far],
+        ["share beyond 3 sd", outliers],
     ]
-    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": far}
+    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": outliers}
     return Exhibit(
         "residuals",
         "Distribution of the residuals, prediction minus target",
@@ -131,32 +137,34 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
 @torch.no_grad()
 def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     """R² when the model sees only the last samples; earlier ones are left out (v2) or replaced by the mean (v1)."""
-    data: Any = trained.dataset
-    r2 = family.metrics(data, trained.config)[0]
+    dataset: Any = trained.dataset
+    r2 = family.metrics(dataset, trained.config)[0]
     window = getattr(trained.config.model, "window", 150)
     fixed = not family.uses_flag
     rows = []
-    tested = [group for group in data.split.test if group in data.place]
-    samples = sum(data.place[group][2] - trained.config.evaluate.context for group in tested)
+    tested = [group for group in dataset.split.test if group in dataset.place]
+    samples = sum(dataset.place[group][2] - trained.config.evaluate.context for group in tested)
     stride = max(20, samples // CONTEXT_PROBES)
     for context in [c for c in CONTEXTS if c <= (window if fixed else LONGEST_CONTEXT)]:
         total: Any = 0
         for group in tested:
-            origins = np.arange(trained.config.evaluate.context, data.place[group][2] - 1, stride)
-            batch = data.contexts(group, origins, window if fixed else context, device_of(trained.network))
+            origins = np.arange(trained.config.evaluate.context, dataset.place[group][2] - 1, stride)
+            batch = dataset.contexts(group, origins, window if fixed else context, device_of(trained.network))
             if fixed:
                 batch["v"][:, : window - context] = 0
                 z = trained.network(batch["v"])
             else:
                 z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.cpu().numpy()))
-        rows.append([context, context * data.dt_ms, float(r2.value(total))])
+            total = total + r2.statistics(
+                dataset.volts(group)[origins + 1], dataset.normalisation.restore(z.cpu().numpy())
+            )
+        rows.append([context, context * dataset.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
         axis.set(xscale="log", xlabel="context (ms)", ylabel="R²")
     return Exhibit(
         "context-length",
-        f"R² by length of context, {data.dt_ms:g} ms ahead",
+        f"R2 by length of context, {dataset.dt_ms:g} ms ahead",
         Table(["context (samples)", "context (ms)", "R2"], rows, f"origins are {stride} samples apart"),
         figures / "context.png",
         {"r2_by_ms": {str(r[1]): r[2] for r in rows}},

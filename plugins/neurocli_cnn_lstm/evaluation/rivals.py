@@ -126,32 +126,34 @@ def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ri
 
 
 def _networks(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
-    def of_horizons(together: list[int], steps: int) -> Fitted:
+    def of_horizons(shared_horizons: list[int], steps: int) -> Fitted:
         def fit() -> Values:
-            x, y = _rows(data, ridge.values["_weights"], together, effort.network_rows, effort.runs)
+            x, y = _rows(data, ridge.values["_weights"], shared_horizons, effort.network_rows, effort.runs)
             return _fit_mlp(x, y, steps)
 
         settings = {
             **_settings(data),
             "rows": effort.network_rows,
             "steps": steps,
-            "horizons": together,
+            "horizons": shared_horizons,
             "runs": effort.runs,
         }
         return Fitted(name, data, settings, fit)
 
     efforts = zip((horizons[:1], horizons[1:]), effort.network_steps, strict=True)
-    fits = [(together, of_horizons(together, steps)) for together, steps in efforts if together]
+    fits = [
+        (shared_horizons, of_horizons(shared_horizons, steps)) for shared_horizons, steps in efforts if shared_horizons
+    ]
 
     def forecast(x: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
-        together, fitted = next(fit for fit in fits if horizon in fit[0])
+        shared_horizons, fitted = next(fit for fit in fits if horizon in fit[0])
         values = fitted.values
-        network = from_arrays(lambda: _mlp(len(together)), values)
+        network = from_arrays(lambda: _mlp(len(shared_horizons)), values)
         with torch.no_grad():
             change = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[
-                :, together.index(horizon)
+                :, shared_horizons.index(horizon)
             ].numpy()
-        return change * values["_scale"][together.index(horizon)]
+        return change * values["_scale"][shared_horizons.index(horizon)]
 
     return _Fits([fitted for _, fitted in fits], forecast)
 
@@ -171,8 +173,8 @@ def _fit_mlp(x: NDArray[np.float32], y: NDArray[np.float32], steps: int) -> Valu
     def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = np.random.default_rng(epoch).permutation(len(x))
         for first in range(0, len(x) - batch + 1, batch):
-            some = torch.from_numpy(order[first : first + batch])
-            yield inputs[some], targets[some]
+            rows = torch.from_numpy(order[first : first + batch])
+            yield inputs[rows], targets[rows]
 
     def loss(network: Any, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return torch.nn.functional.mse_loss(network(pair[0]), pair[1])

@@ -68,13 +68,13 @@ def _origins(
     if data.published:
         starts = np.sort(next(iter(data._starts(part)))[1])
         last = starts + data.length - 1
-        found = {}
+        origins = {}
         for group in groups:
             _, offset, length = data.place[group]
             # Windows may straddle runs, linear baselines may not: they need their lags within the run.
             inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
-            found[group] = inside[::stride]
-        return {g: o for g, o in found.items() if len(o)}
+            origins[group] = inside[::stride]
+        return {g: o for g, o in origins.items() if len(o)}
     return {g: np.arange(config.evaluate.context, data.place[g][2] - steps, stride) for g in groups}
 
 
@@ -107,19 +107,19 @@ def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
 @torch.no_grad()
 def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
     """One window per target; beyond the first step the model is fed its own predictions."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, VoltageData)
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, VoltageData)
     values = {}
-    for group, origins in local_origins(data, target).items():
-        parts = []
-        for some in np.array_split(origins, max(1, len(origins) // 512)):
-            window = data.contexts(group, some, trained.config.model.window, device_of(network))["v"]
+    for group, origins in local_origins(dataset, target).items():
+        forecasts = []
+        for chunk in np.array_split(origins, max(1, len(origins) // 512)):
+            window = dataset.contexts(group, chunk, trained.config.model.window, device_of(network))["v"]
             for step in range(target.horizon_steps):
                 following = network(window)
                 if step + 1 < target.horizon_steps:
                     window = torch.cat((window[:, 1:], following[:, None]), dim=1)
-            parts.append(following.cpu().numpy())
-        values[group] = data.normalisation.restore(np.concatenate(parts))
+            forecasts.append(following.cpu().numpy())
+        values[group] = dataset.normalisation.restore(np.concatenate(forecasts))
     return Prediction(values)
 
 
@@ -128,56 +128,56 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
     """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
     if target.horizon_steps > 1:
         return _free_run(trained, target)
-    data, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
-    assert isinstance(data, VoltageData)
+    dataset, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
+    assert isinstance(dataset, VoltageData)
     values, spike = {}, {}
-    for group, origins in local_origins(data, target).items():
-        _, offset, steps = data.place[group]
+    for group, origins in local_origins(dataset, target).items():
+        _, offset, steps = dataset.place[group]
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
-        mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
+        mean = np.full((steps, dataset.spec["num_channels"]), np.nan, np.float32)
         probability = np.full_like(mean, np.nan)
         span = _CHUNK + burn_in
         # The first answer of a chunk has seen `burn_in` samples and its own.
         ends = ends[ends - span + 1 + offset >= 0]
-        for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
-            batch = data.contexts(group, some, span, device_of(network))
+        for chunk_ends in np.array_split(ends, max(1, len(ends) // _BATCH)):
+            batch = dataset.contexts(group, chunk_ends, span, device_of(network))
             forecast = network(batch["v"], batch.get("flag"))
             mean_z, logit = forecast.mean.cpu(), None if forecast.spike_logit is None else forecast.spike_logit.cpu()
-            for row, end in enumerate(some):
+            for row, end in enumerate(chunk_ends):
                 mean[end - _CHUNK + 1 : end + 1] = mean_z[row, burn_in:].numpy()
                 if logit is not None:
                     probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(logit[row, burn_in:]).numpy()
-        values[group] = data.normalisation.restore(mean[origins])
+        values[group] = dataset.normalisation.restore(mean[origins])
         spike[group] = probability[origins]
-    return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
+    return Prediction(values, extra={"spike_probability": spike} if dataset.flag_on else {})
 
 
 def _free_run(trained: TrainedModel, target: Target) -> Prediction:
     """The mean of sampled paths; every horizon reads the same paths."""
-    data = trained.dataset
-    assert isinstance(data, VoltageData)
+    dataset = trained.dataset
+    assert isinstance(dataset, VoltageData)
     return Prediction(
         {
-            group: data.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
-            for group, origins in local_origins(data, target).items()
+            group: dataset.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
+            for group, origins in local_origins(dataset, target).items()
         }
     )
 
 
 def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
-    data, config = trained.dataset, trained.config
-    assert isinstance(data, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
-    kept = trained.__dict__.setdefault("_free_runs", {})
-    if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
-        return kept[group][2]
-    steps = horizon_steps(data, config)[-1]
+    dataset, config = trained.dataset, trained.config
+    assert isinstance(dataset, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
+    free_runs = trained.__dict__.setdefault("_free_runs", {})
+    if group in free_runs and free_runs[group][0] is dataset and np.array_equal(free_runs[group][1], origins):
+        return free_runs[group][2]
+    steps = horizon_steps(dataset, config)[-1]
     samples = config.evaluate.rollout_samples
     generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
     means = []
-    for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
-        batch = data.contexts(group, some, config.model.burn_in + 20, device_of(trained.network))
+    for chunk in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
+        batch = dataset.contexts(group, chunk, config.model.burn_in + 20, device_of(trained.network))
         path = rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator)
         means.append(path.mean.cpu().numpy())
-    kept[group] = data, origins, np.concatenate(means)
-    return kept[group][2]
+    free_runs[group] = dataset, origins, np.concatenate(means)
+    return free_runs[group][2]

@@ -26,18 +26,18 @@ def fit_trees(x: NDArray[np.float32], y: NDArray[np.float32], **options: Any) ->
 
     with threadpool_limits(1):  # so that the cost is that of the work, and not of threads that wait
         model = HistGradientBoostingRegressor(early_stopping=False, random_state=0, **options).fit(x, y)
-    parts, roots, first = [], [], 0
+    trees, roots, first = [], [], 0
     for (tree,) in model._predictors:  # no public name; a test holds the loop below to `predict`
         roots.append(first)
-        parts.append((tree.nodes, first))
+        trees.append((tree.nodes, first))
         first += len(tree.nodes)
-    leaf = np.concatenate([nodes["is_leaf"] for nodes, _ in parts]).astype(bool)
+    leaf = np.concatenate([nodes["is_leaf"] for nodes, _ in trees]).astype(bool)
 
     def joined(field: str) -> NDArray[Any]:
-        return np.concatenate([nodes[field] for nodes, _ in parts])
+        return np.concatenate([nodes[field] for nodes, _ in trees])
 
     def child(field: str) -> NDArray[np.int32]:
-        return np.concatenate([nodes[field].astype(np.int64) + start for nodes, start in parts]).astype(np.int32)
+        return np.concatenate([nodes[field].astype(np.int64) + start for nodes, start in trees]).astype(np.int32)
 
     number = np.where(leaf, joined("value"), joined("num_threshold"))
     return {

@@ -32,29 +32,32 @@ FEW_NULLS = 19
 
 def connectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Scores against the true wiring of the test runs, each beside its null; says so where the wiring is unknown."""
-    data = trained.dataset
-    assert isinstance(data, VoltageData)
-    types = neuron_types(data)
-    tested = [group for group in data.split.test if group in data.place]
-    shared = "pre" in data.recordings.truth  # else each run may have a network of its own
-    if types is None or not (shared or "pre" in data.recordings[tested[0]].truth):
+    dataset = trained.dataset
+    assert isinstance(dataset, VoltageData)
+    types = neuron_types(dataset)
+    tested = [group for group in dataset.split.test if group in dataset.place]
+    shared = "pre" in dataset.recordings.truth  # else each run may have a network of its own
+    if types is None or not (shared or "pre" in dataset.recordings[tested[0]].truth):
         return Exhibit(
             "connectivity",
             "Recovery of the connectivity: not possible, since the true connectivity of these data is unknown",
         )
-    networks = [wiring_of_recorded(data, group) for group in (tested[:1] if shared else tested)]
+    networks = [wiring_of_recorded(dataset, group) for group in (tested[:1] if shared else tested)]
     excitatory = types == 1
     rng = np.random.default_rng(trained.seed)
     meter = Meter()
     with meter.fitting():
-        learned = recovery.influence(trained.network, data, trained.seed)
+        learned = recovery.influence(trained.network, dataset, trained.seed)
     fitted = sum(p.numel() for p in trained.network.parameters() if p.requires_grad)
     own_cost = Cost(None if trained.cpu_s is None else trained.cpu_s + meter.cpu_s, fitted)
-    elsewhere = _elsewhere(trained, data, excitatory, rng)
+    elsewhere = _elsewhere(trained, dataset, excitatory, rng)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     own_bands = _bands(learned, elsewhere, networks, excitatory)
-    for name, matrix, nulls, cost in [("model", learned, elsewhere, own_cost), *_without_model(data, excitatory, rng)]:
+    for name, matrix, nulls, cost in [
+        ("model", learned, elsewhere, own_cost),
+        *_without_model(dataset, excitatory, rng),
+    ]:
         estimates = scored(matrix, networks, excitatory)
         bands = own_bands if name == "model" else _bands(matrix, nulls, networks, excitatory)
         rows.append([name, *_cells(estimates, bands), cost.cpu_s, cost.parameters])
@@ -76,9 +79,11 @@ def scored(
     matrix: NDArray[np.float64], networks: Sequence[NDArray[np.float64]], excitatory: NDArray[np.bool_]
 ) -> dict[str, Estimate]:
     """Score → mean over networks of a matrix [post, pre]; no interval for fewer than three networks."""
-    each = [recovery.scores(matrix, weights, excitatory) for weights in networks]
+    by_network = [recovery.scores(matrix, weights, excitatory) for weights in networks]
     return {
-        key: mean_estimate(np.array([scores[key] for scores in each]), "fisher" if key == "correlation" else "logit")
+        key: mean_estimate(
+            np.array([scores[key] for scores in by_network]), "fisher" if key == "correlation" else "logit"
+        )
         for key in KEYS
     }
 
@@ -127,8 +132,10 @@ def _bands(
     excitatory: NDArray[np.bool_],
 ) -> dict[str, NullBand]:
     """Score → its value for the matrix among those of the nulls."""
-    own, *others = (scored(each, networks, excitatory) for each in (matrix, *nulls))
-    return {key: NullBand.of(own[key].value, np.array([other[key].value for other in others])) for key in KEYS}
+    estimate, *null_estimates = (scored(candidate, networks, excitatory) for candidate in (matrix, *nulls))
+    return {
+        key: NullBand.of(estimate[key].value, np.array([null[key].value for null in null_estimates])) for key in KEYS
+    }
 
 
 def _cells(estimates: dict[str, Estimate], bands: dict[str, NullBand]) -> list[Any]:

@@ -44,12 +44,12 @@ def layer_trace(lstm: torch.nn.LSTM, x: torch.Tensor) -> LstmTrace:
 @torch.no_grad()
 def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Gates averaged over hidden units, by time from a reset; autocorrelation and principal components of the hidden state."""
-    data: Any = trained.dataset
+    dataset: Any = trained.dataset
     network: Any = trained.network
-    group = data.split.test[0]
+    group = dataset.split.test[0]
     length = trained.config.model.window if isinstance(network, PublishedCnnLstm) else 200
-    origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)
-    batch = data.contexts(group, origins, length)
+    origins = np.linspace(length, dataset.place[group][2] - 1, 6).astype(np.int64)
+    batch = dataset.contexts(group, origins, length)
     if isinstance(network, PublishedCnnLstm):
         # The input of the LSTM is what the convolutions make of the voltages.
         trace = layer_trace(network.lstm, batch["v"] + network.cnn(batch["v"]))
@@ -59,14 +59,14 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     hidden = trace.h[:, warm:].permute(0, 2, 1, 3).flatten(0, 1)[:400].double().numpy()
     correlation = _autocorrelation(hidden)
     variance = _components(hidden)
-    around = _around_resets(trace, batch, data, per_neuron=not isinstance(network, PublishedCnnLstm))
+    around = _around_resets(trace, batch, dataset, per_neuron=not isinstance(network, PublishedCnnLstm))
     path = figures / "gates.png"
     with saved_figure(path, ncols=3, width=11, height=3.2) as (_, axes):
         for key, values in around.items():
-            axes[0].plot(np.array(list(_AROUND)) * data.dt_ms, values, "o-", ms=3, label=_NAMES[key])
+            axes[0].plot(np.array(list(_AROUND)) * dataset.dt_ms, values, "o-", ms=3, label=_NAMES[key])
         axes[0].set(xlabel="time from a reset (ms)", ylabel="mean activation", title="gates")
         axes[0].legend()
-        axes[1].plot(np.arange(len(correlation)) * data.dt_ms, correlation)
+        axes[1].plot(np.arange(len(correlation)) * dataset.dt_ms, correlation)
         axes[1].set(xlabel="lag (ms)", title="autocorrelation of the hidden state")
         axes[2].plot(np.arange(1, len(variance) + 1), np.cumsum(variance), "o-")
         axes[2].set(
@@ -75,10 +75,10 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
             ylim=(0, 1.02),
             title="dimensions of the hidden state",
         )
-    rows = [[t * data.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
+    rows = [[t * dataset.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
     below = np.flatnonzero(correlation < np.exp(-1))
     claims = {
-        "hidden_memory_ms": float(below[0] * data.dt_ms) if below.size else None,
+        "hidden_memory_ms": float(below[0] * dataset.dt_ms) if below.size else None,
         "components_for_90_percent": int(np.searchsorted(np.cumsum(variance), 0.9) + 1),
         "hidden_units": int(hidden.shape[2]),
     }

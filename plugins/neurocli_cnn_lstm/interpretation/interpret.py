@@ -82,12 +82,12 @@ def _forecast(trained: TrainedModel, batch: dict[str, torch.Tensor]) -> torch.Te
     return trained.network(batch["v"])
 
 
-def _contexts(trained: TrainedModel, length: int, each: int) -> dict[str, torch.Tensor]:
-    data: Any = trained.dataset
+def _contexts(trained: TrainedModel, length: int, per_run: int) -> dict[str, torch.Tensor]:
+    dataset: Any = trained.dataset
     batches = []
-    for group in data.split.test:
-        origins = np.linspace(trained.config.evaluate.context, data.place[group][2] - 2, each).astype(np.int64)
-        batches.append(data.contexts(group, origins, length))
+    for group in dataset.split.test:
+        origins = np.linspace(trained.config.evaluate.context, dataset.place[group][2] - 2, per_run).astype(np.int64)
+        batches.append(dataset.contexts(group, origins, length))
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
@@ -97,14 +97,14 @@ def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:
     batch = _contexts(trained, length, 12)
     lags = [lag for lag in (0, 1, 2, 3, 5, 10, 20, 30) if lag < length]
     with torch.no_grad():
-        whole = _forecast(trained, batch)
+        forecast = _forecast(trained, batch)
         occlusion = []
         for lag in lags:
             hidden = {key: value.clone() for key, value in batch.items()}
             for value in hidden.values():
                 value[:, length - 1 - lag] = 0
-            occlusion.append(float((_forecast(trained, hidden) - whole).abs().mean()))
-    neurons = np.linspace(0, whole.shape[1] - 1, min(8, whole.shape[1])).astype(int)
+            occlusion.append(float((_forecast(trained, hidden) - forecast).abs().mean()))
+    neurons = np.linspace(0, forecast.shape[1] - 1, min(8, forecast.shape[1])).astype(int)
     total = torch.zeros(length)
     steps = 16
     small = {key: value[:16] for key, value in batch.items()}
@@ -153,7 +153,7 @@ def _ablation(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     claims = {f"r2_without_{row[0]}": row[1] for row in rows[1:]} | {"r2": rows[0][1]}
     return Exhibit(
         "ablation",
-        f"R² with one part left out, {target.name} ahead",
+        f"R2 with one part left out, {target.name} ahead",
         Table(["part left out", "R2", "change of R2"], rows),
         path,
         claims,
@@ -187,17 +187,17 @@ class _without:
 @torch.no_grad()
 def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
     """The learned f(v), next voltage given the last, beside what the test data really did, and the time constant it implies."""
-    data: Any = trained.dataset
+    dataset: Any = trained.dataset
     target_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
-    lasts, said, did = [], [], []
-    for group in data.split.test:
-        origins = np.arange(max(trained.config.evaluate.context, target_length), data.place[group][2] - 1, 10)
-        for some in np.array_split(origins, max(1, len(origins) // 256)):
-            forecast = _forecast(trained, data.contexts(group, some, target_length))
-            said.append(data.normalisation.restore(forecast.numpy()))
-            lasts.append(data.volts(group)[some])
-            did.append(data.volts(group)[some + 1])
-    last, model, truth = (np.concatenate(part).ravel() for part in (lasts, said, did))
+    last_voltages, predicted, observed = [], [], []
+    for group in dataset.split.test:
+        origins = np.arange(max(trained.config.evaluate.context, target_length), dataset.place[group][2] - 1, 10)
+        for chunk in np.array_split(origins, max(1, len(origins) // 256)):
+            forecast = _forecast(trained, dataset.contexts(group, chunk, target_length))
+            predicted.append(dataset.normalisation.restore(forecast.numpy()))
+            last_voltages.append(dataset.volts(group)[chunk])
+            observed.append(dataset.volts(group)[chunk + 1])
+    last, model, truth = (np.concatenate(chunks).ravel() for chunks in (last_voltages, predicted, observed))
     low, high = np.percentile(last, [0.5, 99.5])
     edges = np.linspace(low, high, 41)
     place = np.digitize(last, edges) - 1
@@ -220,18 +220,18 @@ def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
             if len(linear) > 2
             else float("nan")
         )
-        claims[f"tau_ms_{name}"] = -data.dt_ms / np.log(slope) if 0 < slope < 1 else None
+        claims[f"tau_ms_{name}"] = -dataset.dt_ms / np.log(slope) if 0 < slope < 1 else None
     path = figures / "membrane.png"
     with saved_figure(path, width=5, height=3.6) as (_, axis):
         axis.plot([r[0] for r in rows], [r[2] for r in rows], "k-", lw=2, label="data: mean observed voltage")
         axis.plot([r[0] for r in rows], [r[1] for r in rows], "o", ms=4, label="model: mean forecast")
-        axis.set(xlabel=f"voltage ({data.unit})", ylabel=f"voltage one step later ({data.unit})")
+        axis.set(xlabel=f"voltage ({dataset.unit})", ylabel=f"voltage one step later ({dataset.unit})")
         axis.legend()
     return Exhibit(
         "membrane",
         "Voltage one step later as a function of the voltage",
         Table(
-            [f"voltage ({data.unit})", f"model, next ({data.unit})", f"data, next ({data.unit})", "samples"],
+            [f"voltage ({dataset.unit})", f"model, next ({dataset.unit})", f"data, next ({dataset.unit})", "samples"],
             rows[:: max(1, len(rows) // 10)],
         ),
         path,

@@ -104,8 +104,8 @@ def scores(
         f"auc_{sender}": roc_auc(signed[sender][pairs], weights[pairs] != 0)
         for sender, pairs in pairs_by_sender(excitatory).items()
     }
-    off = between_neurons(len(weights))
-    a, b = matrix[off], weights[off]
+    off_diagonal = between_neurons(len(weights))
+    a, b = matrix[off_diagonal], weights[off_diagonal]
     result["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
     return result
 
@@ -120,7 +120,7 @@ def with_weights_elsewhere(
     """
     if not isinstance(network, StructuredCnnLstm):
         return with_weights_dealt_anew(network, rng)
-    other = copy.deepcopy(network)
-    raw = other.synapse.raw_weight.data
+    shuffled = copy.deepcopy(network)
+    raw = shuffled.synapse.raw_weight.data
     raw.copy_(torch.from_numpy(pairs_exchanged(raw.numpy(), excitatory, rng)))
-    return other
+    return shuffled

@@ -46,13 +46,13 @@ def statistics_of(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> di
     duration_s = float(recording.labels.get("duration_ms", recording.steps * recording.dt_ms)) * 1e-3
     rates, cvs = np.full(neurons, np.nan), np.full(neurons, np.nan)
     if recording.spikes is not None:
-        known = recording.spikes.channel[recording.spikes.channel < neurons]
-        rates = np.bincount(known, minlength=neurons) / duration_s
+        known_channels = recording.spikes.channel[recording.spikes.channel < neurons]
+        rates = np.bincount(known_channels, minlength=neurons) / duration_s
         cvs = _interval_cvs(recording, neurons)
-    found = {}
+    statistics = {}
     for name, members in (("E", kinds == "E"), ("I", kinds == "I"), ("all", np.ones(neurons, bool))):
         v = recording.signal[:, members[channels]].astype(np.float64)
-        found[name] = Statistics(
+        statistics[name] = Statistics(
             neurons=int(members.sum()),
             rate_hz=_mean(rates[members]),
             cv_isi=_mean(cvs[members]),
@@ -60,7 +60,7 @@ def statistics_of(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> di
             v_sd_mv=float(v.std()) if v.size else float("nan"),
             rates_hz=rates[members],
         )
-    return found
+    return statistics
 
 
 def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
@@ -105,16 +105,16 @@ def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArr
     with saved_figure(path, nrows=3, width=8.0, height=8.0) as (_, (raster, traces, histogram)):
         if recording.spikes is not None:
             times, neuron = recording.spikes.time_ms, recording.spikes.channel
-            seen = (times >= start) & (times < end) & (neuron < len(kinds))
+            in_window = (times >= start) & (times < end) & (neuron < len(kinds))
             for kind, colour in _COLOURS.items():
-                chosen = seen & (kinds[np.minimum(neuron, len(kinds) - 1)] == kind)
-                raster.plot(times[chosen], neuron[chosen], "|", ms=3, color=colour, label=kind)
+                of_kind = in_window & (kinds[np.minimum(neuron, len(kinds) - 1)] == kind)
+                raster.plot(times[of_kind], neuron[of_kind], "|", ms=3, color=colour, label=kind)
             raster.legend(loc="upper right")
         raster.set(xlim=(start, end), ylabel="neuron", title=f"Spikes of {recording.group}")
         window = slice(int(start / recording.dt_ms), int(np.ceil(end / recording.dt_ms)))
-        shown = np.unique(np.linspace(0, recording.num_channels - 1, _TRACES).astype(int))
+        channels_shown = np.unique(np.linspace(0, recording.num_channels - 1, _TRACES).astype(int))
         channels = _channel_neurons(recording)
-        for number, channel in enumerate(shown):
+        for number, channel in enumerate(channels_shown):
             kind = str(kinds[channels[channel]])
             label = (recording.channels or [])[channel] if recording.channels else str(channel)
             v = recording.signal[window, channel]
