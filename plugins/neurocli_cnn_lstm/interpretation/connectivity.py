@@ -157,18 +157,18 @@ def _null_cells(bands: dict[str, NullBand]) -> list[Any]:
 def _note(trained: TrainedModel, networks: int, shared: bool) -> str:
     nulls = CHEAP_NULLS if isinstance(trained.network, StructuredCnnLstm) else FEW_NULLS
     sentences = [
-        "p is a permutation p",
-        f"the null of the model is {nulls} copies of it with shuffled weights (synapses among pairs whose sender has the same type), whose "
-        "mean and 95 % range the last row gives",
-        f"the other rows need no model: they are estimated from the training runs, and their null is {CHEAP_NULLS} shuffles among the same pairs",
+        "p is a permutation p.",
+        f"The null of the model is {nulls} copies of it with shuffled weights (synapses among pairs whose sender has the same type); the last "
+        "row gives their mean and 95 % range.",
+        f"The other rows need no model: they are estimated from the training runs, and their null is {CHEAP_NULLS} shuffles among the same pairs.",
     ]
     if shared:
-        sentences.append("all runs share one network, so there is no interval over networks")
+        sentences.append("All runs share one network, so there is no interval over networks.")
     else:
         sentences.append(
-            f"every run has its own network, so no model can know those of the {networks} test runs: the expected AUC is .5"
+            f"Every run has its own network, so no model can know those of the {networks} test runs: the expected AUC is .5."
         )
-    return "; ".join(sentences)
+    return " ".join(sentences)
 
 
 def _figure(path: Path, weights: NDArray[np.float64], learned: NDArray[np.float64]) -> None:

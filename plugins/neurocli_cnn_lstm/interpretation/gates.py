@@ -85,7 +85,11 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     return Exhibit(
         "gates",
         "Mean activation of the LSTM's gates around a reset",
-        Table(["time from reset (ms)", *(f"{name} gate" for name in _NAMES.values())], rows),
+        Table(
+            ["time from reset (ms)", *(f"{name} gate" for name in _NAMES.values())],
+            rows,
+            "means over units; 0 is the first sample at reset",
+        ),
         path,
         claims,
     )
