@@ -1,4 +1,4 @@
-"""`neuro interpret RUN`: what the model has learned, held against what is known."""
+"""`neuro interpret RUN`: what the model has learned, compared with what is known."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ def show_controls(
     comparison.failures.report()
 
 
-def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
+def _table(output: Output, control_comparison: ControlComparison, *, leaky: bool) -> None:
     from neurocli.evaluation.wording import why_no_p
 
-    comparison = found.comparison
+    comparison = control_comparison.comparison
     main = (comparison.scores[0].metric, comparison.scores[0].unit)
     rows = []
     for target in comparison.targets:
-        for name in (found.model, *found.runs):
+        for name in (control_comparison.model, *control_comparison.runs):
             score = next(
                 s for s in comparison.scores if (s.name, s.target, s.metric, s.unit) == (name, target.name, *main)
             )
@@ -55,9 +55,9 @@ def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
                 p = why_no_p(values["n_groups"]) if values["p"] is None else format_value(values["p"])
                 row[3:] = [with_interval(value, low, high), p]
             rows.append(row)
-    group = found.group
+    group = control_comparison.group
     output.table(
-        f"model and controls on the same {found.n_groups} test {group}s",
+        f"model and controls on the same {control_comparison.n_groups} test {group}s",
         ("target", "", f"{main[0]} ({main[1]})" if main[1] else main[0], "model - control", "p"),
         rows,
         leaky=leaky,

@@ -173,8 +173,8 @@ def verdict(difference: Paired, higher: bool) -> str | None:
 def left_out(metric: Metric, groups: NDArray[np.float64]) -> NDArray[np.float64]:
     """The score [group] without each group in turn, of statistics [group, channel, k]."""
     total = groups.sum(0)
-    parts = np.array_split(groups, -(-len(groups) // _CHUNK))
-    return np.concatenate([metric.value(total - part) for part in parts])
+    chunks = np.array_split(groups, -(-len(groups) // _CHUNK))
+    return np.concatenate([metric.value(total - chunk) for chunk in chunks])
 
 
 def holding(groups: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What a trained model has learned, held against what is known."""
+"""What a trained model has learned, compared with what is known."""
 
 from __future__ import annotations
 

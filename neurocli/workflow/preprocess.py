@@ -88,7 +88,7 @@ def preprocess(
 
 
 def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[Dataset, str]:
-    """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
+    """(the adapted recordings, why they are not split): too few for a training can still be predicted."""
     from neurocli.errors import DataError, LeakError
     from neurocli.recordings import Split
     from neurocli.recordings.adapting import adapted

@@ -215,7 +215,7 @@ class Run:
     # -- in memory -----------------------------------------------------------------------------------------------
 
     def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> TrainedModel:
-        """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own.
+        """The trained model with its dataset, or with other data to predict. Kept where it is the run's own.
 
         >>> run.trained().seed
         0

@@ -143,7 +143,7 @@ def new_run(
 ) -> RunFolder:
     """A run folder for a training that has not begun; about: its data and whatever else it is to remember.
 
-    Recordings without a file of their own are written into the folder, so that the run can be asked again.
+    Recordings without a file of their own are written into the folder, so that the run can be evaluated later.
     """
     from neurocli.runs.folder import RunFolder
     from neurocli.runs.provenance import provenance

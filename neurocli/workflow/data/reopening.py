@@ -1,4 +1,4 @@
-"""A trained model back from its run, with the data that it is to be asked about."""
+"""A trained model back from its run, with the data that it is to predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def trained_of_run(
     folder: RunFolder, data: Any, device: str | None, reporter: Reporter, options: Options | None = None
 ) -> tuple[ModelFamily, TrainedModel]:
-    """(family, trained model with data) of a run; with `data`, the model is asked about those instead.
+    """(family, trained model with data) of a run; with `data`, the model predicts those instead.
 
     options: how it is scored, over the options of the run. Raises DataError, LeakError, ConfigError or DeviceError.
     """

@@ -123,7 +123,7 @@ class VoltageData(Dataset):
         return max(RESET_TOLERANCE_MV, 3.5 * self._noise_mv)
 
     def volts(self, group: str) -> NDArray[np.float32]:
-        """Voltages [time, neuron] of a run in its unit, after dropping its start, with the added noise if any."""
+        """Voltages [time, neuron] of a run in its unit, after its burn-in, with the added noise if any."""
         return self._volts[group]
 
     def usable(self, part: str) -> list[str]:

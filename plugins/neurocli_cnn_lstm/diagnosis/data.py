@@ -39,9 +39,9 @@ def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Findi
 
 def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: int | None) -> dict[str, Any]:
     recording = recordings[group]
-    drop = round(burn_in_ms / recording.dt_ms)
+    burn_in = round(burn_in_ms / recording.dt_ms)
     with np.errstate(over="ignore"):  # what float32 cannot hold is no voltage
-        signal = (recording.signal[drop:] if recording.steps > drop else recording.signal).astype(np.float32)
+        signal = (recording.signal[burn_in:] if recording.steps > burn_in else recording.signal).astype(np.float32)
     finite = np.isfinite(signal)
     safe = np.where(finite, signal, 0.0).astype(np.float64)
     top, bottom = safe.max(0), safe.min(0)

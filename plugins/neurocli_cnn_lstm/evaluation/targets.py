@@ -1,4 +1,4 @@
-"""What is asked of a voltage forecast, and how each model answers."""
+"""Targets of a voltage forecast, and the predictions of each model."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
 
-_CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
+_CHUNK = 120  # samples that are predicted together, after as much context as a training window warms up with
 _BATCH = 16
 _PATHS = 256  # paths that are sampled together
 LONGEST_LAG = 20
 """Samples that the linear baselines look back."""
 
 
-def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
+def targets(dataset: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
     """One target per horizon. The first is scored at every sample, longer ones at probes; all leave out the same start."""
     all_targets: list[Target] = []
-    horizons = horizon_steps(data, config)
+    horizons = horizon_steps(dataset, config)
     longest = horizons[-1]
-    for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
+    for steps in horizons[:1] if dataset.published else horizons:  # the published protocol knows one horizon
         stride = 1 if not all_targets else config.evaluate.probe_stride
-        # Longer horizons share their origins, so that one free run answers them all.
+        # Longer horizons share their origins, so that one free run predicts them all.
         reach = steps if not all_targets else longest
-        origins = _origins(data, config, part, reach, stride)
-        targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
-        subsets, hindsight = _subsets(data, origins) if not all_targets else ({}, frozenset())
+        origins = _origins(dataset, config, part, reach, stride)
+        targets = {g: dataset.volts(g)[o + steps] for g, o in origins.items()}
+        subsets, hindsight = _subsets(dataset, origins) if not all_targets else ({}, frozenset())
         all_targets.append(
             Target(
-                f"{steps * data.dt_ms:g} ms",
+                f"{steps * dataset.dt_ms:g} ms",
                 steps,
-                steps * data.dt_ms,
-                data.unit,
+                steps * dataset.dt_ms,
+                dataset.unit,
                 targets,
-                {g: o + data.burn_in for g, o in origins.items()},
+                {g: o + dataset.burn_in for g, o in origins.items()},
                 subsets,
                 hindsight,
             )
@@ -51,53 +51,53 @@ def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]
     return all_targets
 
 
-def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
-    """A target's origins counted in `data.volts`, from which the start of every run has been dropped."""
-    return {group: origins - data.burn_in for group, origins in target.origins.items()}
+def local_origins(dataset: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
+    """A target's origins counted in `dataset.volts`, from which the burn-in of every run is left out."""
+    return {group: origins - dataset.burn_in for group, origins in target.origins.items()}
 
 
-def horizon_steps(data: VoltageData, config: CnnLstmConfig) -> list[int]:
-    """The horizons that are asked for, in samples, ascending and each once."""
-    return sorted({max(1, round(h / data.dt_ms)) for h in config.evaluate.horizons_ms})
+def horizon_steps(dataset: VoltageData, config: CnnLstmConfig) -> list[int]:
+    """The horizons in samples, ascending and each once."""
+    return sorted({max(1, round(h / dataset.dt_ms)) for h in config.evaluate.horizons_ms})
 
 
 def _origins(
-    data: VoltageData, config: CnnLstmConfig, part: str, steps: int, stride: int
+    dataset: VoltageData, config: CnnLstmConfig, part: str, steps: int, stride: int
 ) -> dict[str, NDArray[np.int64]]:
-    groups = data.split.groups(part)
-    if data.published:
-        starts = np.sort(next(iter(data._starts(part)))[1])
-        last = starts + data.length - 1
+    groups = dataset.split.groups(part)
+    if dataset.published:
+        starts = np.sort(next(iter(dataset._starts(part)))[1])
+        last = starts + dataset.length - 1
         origins = {}
         for group in groups:
-            _, offset, length = data.place[group]
+            _, offset, length = dataset.place[group]
             # Windows may straddle runs, linear baselines may not: they need their lags within the run.
             inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
             origins[group] = inside[::stride]
         return {g: o for g, o in origins.items() if len(o)}
-    return {g: np.arange(config.evaluate.context, data.place[g][2] - steps, stride) for g in groups}
+    return {g: np.arange(config.evaluate.context, dataset.place[g][2] - steps, stride) for g in groups}
 
 
-def _subsets(data: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
+def _subsets(dataset: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
     subsets: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    types = neuron_types(data)
+    types = neuron_types(dataset)
     if types is not None:
         subsets["E"] = dict.fromkeys(origins, types[None, :] == 1)
         subsets["I"] = dict.fromkeys(origins, types[None, :] == 2)
-    if not data.flag_on:
+    if not dataset.flag_on:
         return subsets, frozenset()
     spiked = {}
     for group, o in origins.items():
-        reset = data.is_reset(data.volts(group))
+        reset = dataset.is_reset(dataset.volts(group))
         spiked[group] = reset[o + 1] & ~reset[o]
     subsets["spike"] = spiked
     subsets["no spike"] = {g: ~s for g, s in spiked.items()}
     return subsets, frozenset({"spike", "no spike"})
 
 
-def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
+def neuron_types(dataset: VoltageData) -> NDArray[np.int64] | None:
     """1 for excitatory, 2 for inhibitory, per recorded neuron; None where nobody says."""
-    recording = data.recordings[data.recordings.groups[0]]
+    recording = dataset.recordings[dataset.recordings.groups[0]]
     names = recording.channels
     if names and all(name[:1] in "EI" for name in names):
         return np.array([1 if name.startswith("E") else 2 for name in names])
@@ -137,7 +137,7 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
         mean = np.full((steps, dataset.spec["num_channels"]), np.nan, np.float32)
         probability = np.full_like(mean, np.nan)
         span = _CHUNK + burn_in
-        # The first answer of a chunk has seen `burn_in` samples and its own.
+        # The first prediction of a chunk has seen `burn_in` samples and its own.
         ends = ends[ends - span + 1 + offset >= 0]
         for chunk_ends in np.array_split(ends, max(1, len(ends) // _BATCH)):
             batch = dataset.contexts(group, chunk_ends, span, device_of(network))

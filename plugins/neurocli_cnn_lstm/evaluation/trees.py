@@ -1,4 +1,4 @@
-"""Gradient-boosted trees as arrays of nodes: fitted by scikit-learn, kept as numbers, and answered by a compiled loop.
+"""Gradient-boosted trees as arrays of nodes: fitted by scikit-learn, kept as numbers, and evaluated by a compiled loop.
 
 scikit-learn keeps a fitted ensemble as objects, which only a pickle could store.
 """
@@ -50,7 +50,7 @@ def fit_trees(x: NDArray[np.float32], y: NDArray[np.float32], **options: Any) ->
 
 
 def predict_trees(arrays: Mapping[str, NDArray[Any]], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The ensemble's answer [row] for x [row, feature]."""
+    """The ensemble's prediction [row] for x [row, feature]."""
     names = ("number", "_feature", "_left", "_right", "_root")
     return _sum_of_trees(np.ascontiguousarray(x, np.float32), *(arrays[name] for name in names))
 

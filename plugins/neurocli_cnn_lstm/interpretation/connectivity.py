@@ -89,27 +89,27 @@ def scored(
 
 
 def _elsewhere(
-    trained: TrainedModel, data: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
+    trained: TrainedModel, dataset: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
     """Influence matrices of the trained model with its weights in other places."""
     structured = isinstance(trained.network, StructuredCnnLstm)
     matrices = []
     for number in range(CHEAP_NULLS if structured else FEW_NULLS):
         network = recovery.with_weights_elsewhere(trained.network, excitatory, rng)
-        matrices.append(recovery.influence(network, data, trained.seed + number, windows=4, length=8))
+        matrices.append(recovery.influence(network, dataset, trained.seed + number, windows=4, length=8))
     return matrices
 
 
 def _without_model(
-    data: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
+    dataset: VoltageData, excitatory: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[tuple[str, NDArray[np.float64], list[NDArray[np.float64]], Cost]]:
     """(name, matrix [post, pre], its nulls, what it took) of what needs no model, from the training runs."""
-    training = [group for group in data.split.train if group in data.place]
+    training = [group for group in dataset.split.train if group in dataset.place]
     if not training:
         return []
     measured = []
-    if can_start_from_ridge(data):
-        ridge = ridge_of_resets(data)
+    if can_start_from_ridge(dataset):
+        ridge = ridge_of_resets(dataset)
         measured.append(("ridge of resets", ridge.values["coefficients"].sum(0), ridge.cost or Cost()))
     for name, measure, lags in (
         ("spike-triggered change", recovery.triggered_change, recovery.LAGS),
@@ -117,7 +117,7 @@ def _without_model(
     ):
         meter = Meter()
         with meter.fitting():
-            matrix = measure(data, training)
+            matrix = measure(dataset, training)
         measured.append((name, matrix, Cost(meter.cpu_s, lags * matrix.size)))
     return [
         (name, matrix, [pairs_exchanged(matrix, excitatory, rng) for _ in range(CHEAP_NULLS)], cost)

@@ -108,9 +108,9 @@ def _components(hidden: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(values, 0) / max(values.sum(), 1e-12)
 
 
-def _around_resets(trace: LstmTrace, batch: Any, data: Any, *, per_neuron: bool) -> dict[str, NDArray[np.float64]]:
-    volts = data.normalisation.restore(batch["v"].numpy())
-    reset = data.is_reset(volts)
+def _around_resets(trace: LstmTrace, batch: Any, dataset: Any, *, per_neuron: bool) -> dict[str, NDArray[np.float64]]:
+    volts = dataset.normalisation.restore(batch["v"].numpy())
+    reset = dataset.is_reset(volts)
     onset = np.zeros_like(reset)
     onset[:, 1:] = reset[:, 1:] & ~reset[:, :-1]
     where = np.argwhere(onset)

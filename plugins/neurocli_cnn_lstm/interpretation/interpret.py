@@ -164,19 +164,19 @@ class _without:
     """Leave a part of a model out for a while."""
 
     def __init__(self, network: torch.nn.Module, part: str) -> None:
-        self.module, self.part = network, part
+        self.network, self.part = network, part
 
     def __enter__(self) -> None:
         self.hooks: list[Any] = []
-        if isinstance(self.module, StructuredCnnLstm):
+        if isinstance(self.network, StructuredCnnLstm):
             part = self.part
 
             def leave_out(network: Any, args: Any, kwargs: Any) -> Any:
                 return args, {**kwargs, "ablate": (part,)}
 
-            self.hooks.append(self.module.register_forward_pre_hook(leave_out, with_kwargs=True))
+            self.hooks.append(self.network.register_forward_pre_hook(leave_out, with_kwargs=True))
         else:
-            target = getattr(self.module, self.part)
+            target = getattr(self.network, self.part)
             self.hooks.append(target.register_forward_hook(lambda network, args, output: torch.zeros_like(output)))
 
     def __exit__(self, *_: object) -> None:

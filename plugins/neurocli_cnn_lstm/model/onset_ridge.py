@@ -63,12 +63,12 @@ def lagged(x: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
     return shifted
 
 
-def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
+def fit_onset_ridge(dataset: VoltageData, groups: Sequence[str]) -> OnsetRidge:
     """Fit on whole runs. Rows in which the neuron is clamped, before or after, are left out: each neuron has rows of its own.
 
     The products of all rows are summed once, and those of the few rows that a neuron lacks are taken away again.
     """
-    n = data.spec["num_channels"]
+    n = dataset.spec["num_channels"]
     if n > MOST_NEURONS:
         raise ValueError(f"{n} neurons: the ridge regression of resets takes at most {MOST_NEURONS}")
     size = LAGS * n
@@ -76,9 +76,9 @@ def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
     right = np.zeros((n, size + 2))
     squares = np.zeros(n)
     for group in groups:
-        volts = data.volts(group)
-        clamped = data.is_reset(volts)
-        from_reset = (volts - data.reset_mv).astype(np.float32)  # from reset: squares keep their digits
+        volts = dataset.volts(group)
+        clamped = dataset.is_reset(volts)
+        from_reset = (volts - dataset.reset_mv).astype(np.float32)  # from reset: squares keep their digits
         resets = onsets(clamped)
         x = np.concatenate([lagged(resets, lag) for lag in range(LAGS)], 1)[:-1]
         free = ~clamped[1:] & ~clamped[:-1]
@@ -99,7 +99,7 @@ def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
         squares += (later * later).sum(0)
     gram[:, size:, :size] = gram[:, :size, size:].transpose(0, 2, 1)
     gram[:, size + 1, size] = gram[:, size, size + 1]
-    return _solved(gram, right, squares, n, data.reset_mv)
+    return _solved(gram, right, squares, n, dataset.reset_mv)
 
 
 def _solved(
