@@ -81,9 +81,9 @@ class BrunelDatReader(Reader):
             loaders[group] = lambda file=file, group=group: read_run(file, group)
         if not loaders:
             raise DataError(
-                "there is no file of voltages",
+                "there is no voltage file",
                 where=", ".join(str(path) for path in paths),
-                hint="name run_N_voltages.dat; its spikes are taken from beside it",
+                hint="name the file run_N_voltages.dat; run_N_spikes.dat beside it is read too",
             )
         columns = _columns(next(file for file in files))
         excitatory = _num_excitatory(files[0].parent, columns)
@@ -102,10 +102,12 @@ def read_run(path: Path, group: str) -> Recording:
     table = _read_table(path)
     if table.shape[1] < 2:
         raise DataError(
-            "a voltage file has a column of times and at least one of voltages", where=f"{path}:1", hint=_LAYOUT
+            "a voltage file needs a column of times and at least one of voltages", where=f"{path}:1", hint=_LAYOUT
         )
     if len(table) < 2:
-        raise DataError("a voltage file needs two rows at least, to know its step", where=f"{path}:1", hint=_LAYOUT)
+        raise DataError(
+            "a voltage file needs at least two rows, from which its time step is read", where=f"{path}:1", hint=_LAYOUT
+        )
     dt_ms = _even_step(path, table[:, 0])
     neurons = table.shape[1] - 1
     excitatory = _num_excitatory(path.parent, neurons)
@@ -199,7 +201,7 @@ def _read_spikes(path: Path, neurons: int) -> Spikes | None:
     if wrong.any():
         line = _line_of(path, int(np.argmax(wrong)))
         raise DataError(
-            "a spike is a time from 0 ms on and a whole neuron number", where=f"{path}:{line}", hint=_REPAIR
+            "a spike is a time of 0 ms or more and a whole neuron number", where=f"{path}:{line}", hint=_REPAIR
         )
     order = np.argsort(times, kind="stable")
     return Spikes(np.rint(times[order] / dt_ms).astype(np.int32), index[order].astype(np.int32), dt_ms)
