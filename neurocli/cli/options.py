@@ -12,7 +12,7 @@ Data = Annotated[
     Optional[list[Path]],  # noqa: UP045  typer 0.15 reads this form only
     typer.Option(
         "--data",
-        help="A file or folder of recordings; may be repeated. Without it, a small set is simulated.",
+        help="A file or folder of recordings; may be repeated. By default the data of the run; for a model, a small simulated set.",
     ),
 ]
 Preset = Annotated[

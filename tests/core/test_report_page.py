@@ -227,7 +227,7 @@ def test_training_options_and_origin(run: RunFolder) -> None:
         ["train.patience", "unset", "default"],
     ]
     origin = dict(found.provenance.rows)
-    assert origin["command"] == "neuro train 'a b'" and origin["commit"] == "abc123, with changes"
+    assert origin["command"] == "neuro train 'a b'" and origin["commit"] == "abc123, with uncommitted changes"
     assert found.sources.rows == [["/data/worms.h5", "39.36 MB", "–"]]
     assert found.warnings == ["leak suspected"] and found.notes == ["the flag is on"]
 

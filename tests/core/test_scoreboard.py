@@ -200,7 +200,7 @@ def test_skill_needs_room_above_its_noise() -> None:
     below = with_ceiling(0.3, 0.001)  # the ceiling is below the baseline: the ratio would be a plausible number
     assert below["value"] is None and "no room" in below["reason"]
     noisy_ceiling = with_ceiling(0.95, 0.1)
-    assert noisy_ceiling["value"] is None and "tell" in noisy_ceiling["reason"]
+    assert noisy_ceiling["value"] is None and "uncertainty" in noisy_ceiling["reason"]
     assert with_ceiling(0.95, None)["value"] is None
     assert with_ceiling(1.0, 0.0)["value"] is not None  # known, and not estimated
 
@@ -214,7 +214,7 @@ def test_a_skill_needs_three_groups_that_hold_something() -> None:
         board.add(asked, name, kind, noisy(sd, 3))
     assert all(score.low is None and "2 groups" in (score.no_interval or "") for score in board.scores)
     skill = board.skill(asked)
-    assert skill["value"] is None and skill["low"] is None and "few groups" in skill["reason"]
+    assert skill["value"] is None and skill["low"] is None and "too few" in skill["reason"]
 
 
 def test_why_there_is_no_p_is_the_true_reason() -> None:

@@ -214,7 +214,7 @@ class VoltageData(Dataset):
 
     def scope(self) -> str:
         if self._parameters is None:
-            return "scores and intervals hold for further runs of the recorded cells, not for other cells"
+            return "scores and intervals hold for further runs of the recorded cells, not for other cells or networks"
         if self._parameters.network == "redraw":
             return "every run has its own network: scores and intervals hold for networks drawn in the same way"
         return "all runs share one network: scores and intervals hold for this network only"
