@@ -59,7 +59,7 @@ def load_trained(
         raise DataError(
             "no usable checkpoint: the run has none",
             where=str(folder),
-            hint="it had one when it finished: bring it back, or train a new run"
+            hint="it had one when it finished: restore it, or train a new run"
             if finished
             else f"training ended before the first epoch was complete; resume it with: neuro train --resume {run.name}",
         )
