@@ -19,39 +19,39 @@ def demo(
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
-        typer.Option("--out", help="The page to write; report.html in the run's folder without it.", metavar="FILE"),
+        typer.Option("--out", help="The report to write, report.html in the run's folder by default.", metavar="FILE"),
     ] = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
-    """Show a family: simulate a small set, train, evaluate and report. Given again, it uses what is there, and goes on."""
+    """Demonstrate a family: simulate a small set, train, evaluate and report. Called again, it resumes and reuses what is finished."""
     with Output("demo", json=json) as output:
         from neurocli.report.scores import scoreboard
         from neurocli.workflow.demo import demo as run_demo
         from neurocli.workflow.demo_models import families_shown
 
-        shown = run_demo(family, out=out, runs_dir=runs_dir, progress=Progress(output))
-        run, page = shown.run, shown.report
-        leaky = bool(shown.evaluation["protocol"]["leaky"])
-        output.data.update(shown.evaluation)
+        result = run_demo(family, out=out, runs_dir=runs_dir, progress=Progress(output))
+        run, page = result.run, result.report
+        leaky = bool(result.evaluation["protocol"]["leaky"])
+        output.data.update(result.evaluation)
         output.data.update(
-            simulator=shown.simulation.simulator,
+            simulator=result.simulation.simulator,
             run=str(run.path),
             name=run.name,
-            verdict=shown.verdict,
-            reused=shown.reused,
-            files=[str(page.path), *(str(file) for file in shown.simulation.files)],
+            verdict=result.verdict,
+            reused=result.reused,
+            files=[str(page.path), *(str(file) for file in result.simulation.files)],
         )
-        output.text(f"{shown.verdict}.")
+        output.text(f"{result.verdict}.")
         output.text()
-        sheet = scoreboard(shown.evaluation, run.name)
+        sheet = scoreboard(result.evaluation, run.name)
         output.table(sheet.title, sheet.columns, sheet.rows, leaky=leaky, note=sheet.note)
-        output.text(f"recordings: {shown.simulation.path}")
-        output.text(f"page: {page.path}")
-        for one in page.missing:
-            output.say(f"next: {one.command}")
-        others = [name for name in families_shown() if name != run.family.card.family]
-        if others:
-            more = f"  # also {', '.join(others[1:])}" if others[1:] else ""
-            output.say(f"next: neuro demo {others[0]}{more}")
-        shown.failures.report()
+        output.text(f"recordings: {result.simulation.path}")
+        output.text(f"report: {page.path}")
+        for missing in page.missing:
+            output.say(f"next: {missing.command}")
+        other_families = [name for name in families_shown() if name != run.family.card.family]
+        if other_families:
+            rest = f"  # also {', '.join(other_families[1:])}" if other_families[1:] else ""
+            output.say(f"next: neuro demo {other_families[0]}{rest}")
+        result.failures.report()

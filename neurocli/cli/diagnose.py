@@ -19,7 +19,10 @@ def diagnose(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help="A model (its data are checked) or a run (its model is checked too).", metavar="MODEL|RUN"),
+        typer.Argument(
+            help="A model (the recordings are checked) or a run (its trained model is checked too).",
+            metavar="MODEL|RUN",
+        ),
     ],
     data: Data = None,
     preset: Preset = None,
@@ -27,10 +30,10 @@ def diagnose(
     sets: Sets = None,
     device: Device = None,
     runs_dir: RunsDir = RUNS,
-    strict: Annotated[bool, typer.Option("--strict", help="End with code 4 where a check fails.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 4 if a check fails.")] = False,
     json: Json = False,
 ) -> None:
-    """Check data, and a trained model: PASS, WARN or FAIL, with an advice."""
+    """Check recordings or a trained model: each check gives PASS, WARN or FAIL, and advice."""
     with Output("diagnose", json=json) as output:
         from neurocli.errors import CheckFailed, UsageError
         from neurocli.workflow.diagnose import diagnose as check
@@ -56,11 +59,11 @@ def diagnose(
             runs_dir=runs_dir,
             progress=Progress(output),
         )
-        if diagnosis.kept is not None:
+        if diagnosis.file is not None:
             output.data.update(
                 run=str(diagnosis.path),
                 name=diagnosis.subject,
-                files=[str(diagnosis.kept)] if diagnosis.kept.is_file() else [],
+                files=[str(diagnosis.file)] if diagnosis.file.is_file() else [],
             )
         try:
             _show(output, diagnosis, strict=strict)
@@ -86,5 +89,5 @@ def _show(output: Output, diagnosis: Diagnosis, *, strict: bool) -> None:
         raise CheckFailed(
             f"{len(diagnosis.failed)} of {len(findings)} checks failed: {', '.join(f.check for f in diagnosis.failed)}",
             where=subject,
-            hint="the table says what to do",
+            hint="the column advice says what to do",
         )

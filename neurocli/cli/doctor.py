@@ -17,18 +17,18 @@ _OK, _OPTIONAL, _MISSING = "ok", "optional", "missing"
 
 
 def doctor(json: Json = False) -> None:
-    """Check Python, packages, compiler, devices, plugins and folders; code 4 where something needed is missing."""
+    """Check Python, packages, compiler, devices, plugins and folders; exit code 4 if something required is missing."""
     with Output("doctor", json=json) as output:
         from neurocli.errors import CheckFailed
 
         rows = [_python(), *_packages(), _compiler(), *_devices(), *_plugins(), _cache()]
         keys = ("what", "status", "found", "advice")
         output.data["checks"] = [dict(zip(keys, row, strict=True)) for row in rows]
-        output.table("doctor", keys, rows)
+        output.table("requirements of neuro", keys, rows)
         missing = [row for row in rows if row[1] == _MISSING]
         if missing:
             raise CheckFailed(
-                f"{len(missing)} needed things are missing: {', '.join(row[0] for row in missing)}",
+                f"{len(missing)} required {'things are' if len(missing) != 1 else 'thing is'} missing: {', '.join(row[0] for row in missing)}",
                 where="neuro doctor",
                 hint=missing[0][3] or None,
             )
@@ -42,11 +42,11 @@ def _python() -> Row:
 def _packages() -> Iterator[Row]:
     """What our own metadata asks for: name, lower bound and extra of every requirement."""
     try:
-        wanted = metadata.requires("neurocli") or []
+        requirements = metadata.requires("neurocli") or []
     except metadata.PackageNotFoundError:
         yield "neurocli", _MISSING, "not installed", "pip install neurocli"
         return
-    for text in wanted:
+    for text in requirements:
         match = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?([^;]*);?(.*)", text)
         if match is None or match[1] == "neurocli":
             continue
@@ -74,7 +74,7 @@ def _fits(version: str, bounds: str) -> bool:
 
 
 def _compiler() -> Row:
-    found = next(
+    compiler = next(
         (
             path
             for name in (os.environ.get("CXX"), "c++", "g++", "clang++", "cl")
@@ -84,9 +84,9 @@ def _compiler() -> Row:
     )
     return (
         "C++ compiler",
-        _OK if found else _OPTIONAL,
-        found or "none",
-        "" if found else "install g++ or clang: simulations run many times faster",
+        _OK if compiler else _OPTIONAL,
+        compiler or "none",
+        "" if compiler else "install g++ or clang: simulations run many times faster",
     )
 
 

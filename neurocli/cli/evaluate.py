@@ -21,22 +21,32 @@ def evaluate(
     data: Data = None,
     weights: Annotated[
         Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
-        typer.Option("--weights", help="Weights that were trained elsewhere, for the model named in place of a run."),
+        typer.Option(
+            "--weights", help="File of weights that were trained elsewhere; RUN is then the name of their model."
+        ),
     ] = None,
     controls: Annotated[
-        bool, typer.Option("--controls", help="Also the model's controls: found among the runs, or trained now.")
+        bool,
+        typer.Option(
+            "--controls", help="Also score the model's controls, which are taken from the runs or trained now."
+        ),
     ] = False,
     sets: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="evaluate.KEY=VALUE, over the run's own options; may be repeated.", metavar="KEY=VALUE"
+            "--set",
+            help="evaluate.KEY=VALUE, which overrides the run's own option; may be repeated.",
+            metavar="KEY=VALUE",
         ),
     ] = None,
     device: Device = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
-    """Score a run's best checkpoint (chosen on validation groups; without any, the last) on its test groups, or on new data."""
+    """Score a run on its test groups, or on new data, beside baselines and a ceiling.
+
+    The checkpoint with the lowest validation loss is scored; without validation groups, the last one.
+    """
     with Output("evaluate", json=json) as output:
         from neurocli.workflow.evaluate import evaluate as score
 
@@ -51,16 +61,16 @@ def evaluate(
             runs_dir=runs_dir,
             progress=progress,
         )
-        found = result.evaluation
-        output.data.update(found.as_dict())
+        evaluation = result.evaluation
+        output.data.update(evaluation.as_dict())
         if weights is None:
             output.data["run"] = str(result.path)
         else:
             output.data["weights"] = str(weights)
         output.data.update(name=result.name, params=result.config.model_dump(mode="json"))
         output.data["files"] = [str(path) for path in result.files]
-        show(output, found, result.name if weights is None else weights.name)
-        for line in found.warnings:
+        show(output, evaluation, result.name if weights is None else weights.name)
+        for line in evaluation.warnings:
             output.warn(line)
         result.failures.report()
         if controls:

@@ -90,8 +90,8 @@ def run(argv: list[str]) -> int:
     except OSError as error:
         # A full disk or a folder that is not ours may be met anywhere, in libraries too; the rest is a bug.
         place = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "standard output"
-        found = refusal(error, place)
-        return _bug(argv, error) if found is None else _report(argv, found)
+        storage_error = refusal(error, place)
+        return _bug(argv, error) if storage_error is None else _report(argv, storage_error)
     except BaseException as error:
         return _bug(argv, error)
     finally:
@@ -125,15 +125,15 @@ def _add_plugin_commands(app: typer.Typer, called: str | None) -> None:
 
     for card in registry().cards(CommandCard):
         if card.name in _COMMANDS or card.name in _GROUPS:
-            say(f"warning: the command {card.name} of a plugin is left out: neuro has one of that name")
+            say(f"warning: the command {card.name} of a plugin is left out: neuro has a command of that name")
         elif card.name == called:
             app.command(card.name, help=card.summary)(load_implementation(card))
         else:
             app.command(card.name, help=card.summary)(lambda: None)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from neurocli import __version__
 
         print(f"neurocli {__version__}")
@@ -200,13 +200,13 @@ def _bug(argv: list[str], error: BaseException) -> int:
     """An error that nobody expected: its traceback goes into a file, whose path is shown."""
     place = _write_traceback(argv, error)
     text = " ".join(str(error).split())
-    found = NeuroError(
-        f"a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
+    bug = NeuroError(
+        f"this is a bug of neurocli or of a plugin: {type(error).__name__}: {text}"[:500],
         where=place,
         hint="the file holds the traceback; please report it",
     )
-    found.kind, found.exit_code = "bug", BUG
-    return _report(argv, found)
+    bug.kind, bug.exit_code = "bug", BUG
+    return _report(argv, bug)
 
 
 def _write_traceback(argv: list[str], error: BaseException) -> str | None:
@@ -232,10 +232,10 @@ def _wants_json(argv: list[str]) -> bool:
 
 
 def _command_of(argv: list[str]) -> str:
-    words = [word for word in argv if not word.startswith("-")]
-    if len(words) > 1 and (words[0], words[1]) in (("models", "show"), ("plugins", "check")):
-        return " ".join(words[:2])
-    return words[0] if words else "neuro"
+    arguments = [argument for argument in argv if not argument.startswith("-")]
+    if len(arguments) > 1 and (arguments[0], arguments[1]) in (("models", "show"), ("plugins", "check")):
+        return " ".join(arguments[:2])
+    return arguments[0] if arguments else "neuro"
 
 
 # -- the process -------------------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ def models(context: typer.Context, json: Json = False) -> None:
         from neurocli.plugin.cards import ModelCard, SimulatorCard
         from neurocli.plugin.registry import registry
 
-        found = registry()
-        aliases = {name: alias for alias, name in found.aliases().items()}
-        cards = list(found.cards(ModelCard))
-        simulators = list(found.cards(SimulatorCard))
+        plugins = registry()
+        aliases = {name: alias for alias, name in plugins.aliases().items()}
+        cards = list(plugins.cards(ModelCard))
+        simulators = list(plugins.cards(SimulatorCard))
         output.data["models"] = [
             {
                 "name": c.name,
@@ -43,7 +43,7 @@ def models(context: typer.Context, json: Json = False) -> None:
             [(c.name, aliases.get(c.name, ""), c.simulator, c.summary) for c in cards],
         )
         output.table("simulators", ("name", "summary"), [(c.name, c.summary) for c in simulators])
-        broken = [plugin for plugin in found.plugins if not plugin.ok]
+        broken = [plugin for plugin in plugins.plugins if not plugin.ok]
         if broken:
             output.warn(f"{len(broken)} plugin{'s are' if len(broken) != 1 else ' is'} broken: neuro plugins says why")
 
@@ -80,8 +80,10 @@ def show(
         if presets:
             from neurocli.config.resolve import flatten
 
-            listed = [(preset, ", ".join(f"{k}={v}" for k, v in flatten(values))) for preset, values in presets.items()]
-            output.table("presets (--preset name)", ("name", "sets"), listed)
+            preset_rows = [
+                (preset, ", ".join(f"{k}={v}" for k, v in flatten(values))) for preset, values in presets.items()
+            ]
+            output.table("presets (--preset name)", ("name", "sets"), preset_rows)
 
 
 def _find(name: str) -> tuple[Any, Any]:
@@ -89,12 +91,12 @@ def _find(name: str) -> tuple[Any, Any]:
     from neurocli.plugin.cards import ModelCard, SimulatorCard
     from neurocli.plugin.registry import load_implementation, registry
 
-    found = registry()
-    models = {card.name for card in found.cards(ModelCard)} | set(found.aliases())
-    simulators = {card.name for card in found.cards(SimulatorCard)}
+    plugins = registry()
+    models = {card.name for card in plugins.cards(ModelCard)} | set(plugins.aliases())
+    simulators = {card.name for card in plugins.cards(SimulatorCard)}
     if name not in models | simulators:
         raise UnknownName.among("model or simulator", name, models | simulators)
-    card = found.model(name) if name in models else found.simulator(name)
+    card = plugins.model(name) if name in models else plugins.simulator(name)
     return card, load_implementation(card)(card)
 
 
@@ -122,13 +124,13 @@ def _type_name(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     import typing
 
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    limits = [limit for one in metadata for limit in _limits(one)]
+    limits = [limit for member in metadata for limit in _limits(member)]
     if origin is typing.Annotated:
         return ", ".join([_type_name(inner[0], inner[1:]), *limits])
     if origin is typing.Literal:
         name = " | ".join(map(str, inner))
     elif origin in (typing.Union, types.UnionType):
-        names = [_type_name(one) for one in inner if one is not type(None)]
+        names = [_type_name(member) for member in inner if member is not type(None)]
         return ", ".join([" | ".join(names), *limits, *(["or unset"] if type(None) in inner else [])])
     elif origin in (list, tuple):
         name = f"list of {_type_name(inner[0])}"
@@ -140,7 +142,7 @@ def _type_name(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 def _limits(constraint: Any) -> list[str]:
     """`≥ 1` of one constraint; of a field within a list, those that it holds."""
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    held = getattr(constraint, "metadata", None)
-    if held is not None:
-        return [limit for one in held for limit in _limits(one)]
+    members = getattr(constraint, "metadata", None)
+    if members is not None:
+        return [limit for member in members for limit in _limits(member)]
     return [f"{sign} {getattr(constraint, key):.12g}" for key, sign in signs.items() if hasattr(constraint, key)]

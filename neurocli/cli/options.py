@@ -12,16 +12,19 @@ Data = Annotated[
     Optional[list[Path]],  # noqa: UP045  typer 0.15 reads this form only
     typer.Option(
         "--data",
-        help="A file or folder of recordings; may be repeated. Without it, the model's own simulator makes a small set.",
+        help="A file or folder of recordings; may be repeated. By default the data of the run; for a model, a small simulated set.",
     ),
 ]
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Named set of option values (`neuro models show NAME` lists them).")
 ]
-ConfigFile = Annotated[Optional[Path], typer.Option("--config", help="TOML file with option values; over the preset.")]  # noqa: UP045
+ConfigFile = Annotated[
+    Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
+    typer.Option("--config", help="TOML file with option values, which override the preset."),
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", help="key=value, over everything in files; may be repeated.", metavar="KEY=VALUE"),
+    typer.Option("--set", help="key=value, which overrides preset and file; may be repeated.", metavar="KEY=VALUE"),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]  # noqa: UP045
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the runs.")]

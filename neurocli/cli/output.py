@@ -93,13 +93,13 @@ class Output:
         rows = [list(row) for row in rows]
         # A title wider than its table would be wrapped, so it is a line of its own.
         self._print(heading)
-        shown = Table(show_edge=False, pad_edge=False, header_style="bold")
+        table = Table(show_edge=False, pad_edge=False, header_style="bold")
         for number, column in enumerate(columns):
             numeric = any(_is_number(row[number]) for row in rows if number < len(row))
-            shown.add_column(Text(clean(column)), justify="right" if numeric else "left", overflow="fold")
+            table.add_column(Text(clean(column)), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            shown.add_row(*(as_text(cell) for cell in row))
-        self._print(shown)
+            table.add_row(*(as_text(cell) for cell in row))
+        self._print(table)
         if note:
             self._print(Text(clean(note), style="dim"))
         self._print(Text(""))
@@ -128,7 +128,7 @@ class Output:
             if exhibit.figure:
                 self.text(f"figure: {exhibit.figure}", "dim")
 
-    def _print(self, what: Any) -> None:
+    def _print(self, content: Any) -> None:
         if self._stdout is None:
             return
         from rich.console import Console
@@ -143,7 +143,7 @@ class Output:
             force_terminal=terminal,
             width=None if terminal else _PIPED_WIDTH,
         )
-        console.print(what, soft_wrap=False)
+        console.print(content, soft_wrap=False)
         self._write(text.getvalue())
 
     def _write(self, text: str) -> None:
@@ -186,12 +186,12 @@ def set_progress_console(console: Any) -> None:
 
 def envelope(command: str, *, data: dict[str, Any] | None = None, error: dict[str, Any] | None = None) -> str:
     """The one JSON object that `--json` prints."""
-    whole: dict[str, Any] = {"schema": SCHEMA, "command": command, "ok": error is None}
+    content: dict[str, Any] = {"schema": SCHEMA, "command": command, "ok": error is None}
     if data is not None:
-        whole["data"] = data
+        content["data"] = data
     if error is not None:
-        whole["error"] = error
-    return json_module.dumps(plain(whole), allow_nan=False, ensure_ascii=False)
+        content["error"] = error
+    return json_module.dumps(plain(content), allow_nan=False, ensure_ascii=False)
 
 
 def print_envelope(text: str) -> None:

@@ -10,7 +10,7 @@ from neurocli.cli.options import Json
 from neurocli.cli.output import Output
 
 app = typer.Typer(
-    help="List plugins with what is wrong with them; `check NAME` tests one against the contract.",
+    help="List plugins and their faults; `check NAME` tests one against the plugin contract.",
     invoke_without_command=True,
 )
 
@@ -64,17 +64,17 @@ def check(
     ],
     json: Json = False,
 ) -> None:
-    """Take a plugin's models through the whole contract on tiny data; code 4 where something is not kept."""
+    """Test a plugin's models against every step of the plugin contract, on tiny data; exit code 4 if a step fails."""
     with Output("plugins check", json=json) as output:
         from neurocli.errors import CheckFailed, UnknownName
         from neurocli.plugin.cards import ModelCard
         from neurocli.plugin.registry import registry
 
-        found = registry()
+        installed = registry()
         plugin = next(
-            (p for p in found.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None
+            (p for p in installed.plugins if p.entry_point == name or f"{p.distribution}:{p.entry_point}" == name), None
         )
-        models = {card.name for card in found.cards(ModelCard)} | set(found.aliases())
+        models = {card.name for card in installed.cards(ModelCard)} | set(installed.aliases())
         if plugin is not None and not plugin.ok:
             raise CheckFailed(
                 f"the plugin is broken: {plugin.fault}",
@@ -84,9 +84,9 @@ def check(
         if plugin is not None:
             names = [card.name for card in plugin.cards if isinstance(card, ModelCard)]
         elif name in models:
-            names = [found.model(name).name]
+            names = [installed.model(name).name]
         else:
-            raise UnknownName.among("model or plugin", name, [*models, *(p.entry_point for p in found.plugins)])
+            raise UnknownName.among("model or plugin", name, [*models, *(p.entry_point for p in installed.plugins)])
         from neurocli.testing.conformance import check_family
 
         checks = []
@@ -96,7 +96,7 @@ def check(
         rows = [c.as_dict() for c in checks]
         output.data.update(checks=rows, models=names)
         output.table(
-            f"the contract, kept by {', '.join(names) or 'nobody'}",
+            f"plugin contract: {', '.join(names) or 'no models'}",
             ("", "model", "check", "detail", "s"),
             [(c.verdict, c.model, c.name, c.detail, round(c.seconds, 2)) for c in checks],
         )
@@ -105,7 +105,7 @@ def check(
             raise CheckFailed(
                 f"{len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}",
                 where=failed[0].model,
-                hint="the table says what each check found",
+                hint="the column detail says why",
             )
 
 

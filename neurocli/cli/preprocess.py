@@ -24,10 +24,10 @@ def preprocess(
     preset: Preset = None,
     config: ConfigFile = None,
     sets: Sets = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     json: Json = False,
 ) -> None:
-    """Read recordings of any known format, check that the model can use them, and write them in ours."""
+    """Read recordings in any known format, check that the model can use them, and write them to one HDF5 file."""
     with Output("preprocess", json=json) as output:
         from neurocli.workflow.preprocess import preprocess as prepare
 
@@ -59,7 +59,7 @@ def preprocess(
             params=prepared.config.model_dump(mode="json"),
         )
         title = f"{len(rows)} recordings for {prepared.model}"
-        columns = ("part", "samples", "channels", "step [ms]", "unit")
+        columns = ("part", "samples", "channels", "step (ms)", "unit")
         if len(rows) > LONGEST_TABLE:  # trials come by the hundred: counted, not listed
             counted = Counter(row[1:] for row in rows)
             output.table(

@@ -100,11 +100,10 @@ class Progress:
 
 def _losses(row: Mapping[str, Any]) -> str:
     """The losses of a row, named apart where they are not the same quantity."""
-    same = row.get("validation_is_loss", True)
-    words = []
+    losses = []
     if "train_loss" in row:
-        words.append(f"{'train' if same else 'train loss'} {format_value(row['train_loss'])}")
+        losses.append(f"training loss {format_value(row['train_loss'])}")
     if "validation_loss" in row:
-        what = "" if same else " (a score, lower is better)"
-        words.append(f"validation {format_value(row['validation_loss'])}{what}")
-    return "  ".join(words)
+        name = "validation loss" if row.get("validation_is_loss", True) else "validation error"
+        losses.append(f"{name} {format_value(row['validation_loss'])}")
+    return ", ".join(losses)

@@ -15,12 +15,12 @@ def report(
     run: Run,
     out: Annotated[
         Optional[Path],  # noqa: UP045  typer 0.15 reads this form only
-        typer.Option("--out", help="The file to write; report.html in the run's folder without it.", metavar="FILE"),
+        typer.Option("--out", help="The file to write, report.html in the run's folder by default.", metavar="FILE"),
     ] = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
-    """Write what is known of a run as one HTML page that opens anywhere: scores, training, diagnosis, exhibits."""
+    """Write all results of a run on one self-contained HTML page: scores, training, diagnosis, exhibits."""
     with Output("report", json=json) as output:
         from neurocli.workflow.report import report as write
 
@@ -29,8 +29,8 @@ def report(
             run=str(page.run),
             name=page.name,
             files=[str(page.path)],
-            missing=[{"name": one.name, "command": one.command} for one in page.missing],
+            missing=[{"name": result.name, "command": result.command} for result in page.missing],
         )
-        for one in page.missing:
-            output.text(f"no {one.name} yet: {one.command}")
+        for result in page.missing:
+            output.text(f"no {result.name} yet; run: {result.command}")
         output.text(f"written to {page.path}")

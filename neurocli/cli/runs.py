@@ -13,26 +13,26 @@ def runs(runs_dir: RunsDir = RUNS, json: Json = False) -> None:
     with Output("runs", json=json) as output:
         from neurocli.runs.folder import list_runs
 
-        found = [_row(run) for run in list_runs(runs_dir)]
-        rows = [row for row, _, _ in found]
+        known_runs = [_row(run) for run in list_runs(runs_dir)]
+        rows = [row for row, _, _ in known_runs]
         output.data["runs"] = rows
         if not rows:
-            output.say(f"there are no runs in {runs_dir}; neuro train MODEL makes one")
+            output.say(f"there are no runs in {runs_dir}; train one with: neuro train MODEL")
             return
-        shown = [
+        table_rows = [
             (
                 r["name"],
-                words,
+                status,
                 LEAKY if r["leaky"] else r["split"],
                 r["epochs"],
                 r["best_validation_loss"],
                 skill,
                 r["created"],
             )
-            for r, words, skill in found
+            for r, status, skill in known_runs
         ]
         columns = ("run", "status", "split", "epochs", "best validation loss", "skill", "created")
-        output.table(f"runs in {runs_dir}", columns, shown, leaky=any(r["leaky"] for r in rows))
+        output.table(f"runs in {runs_dir}", columns, table_rows, leaky=any(r["leaky"] for r in rows))
 
 
 def _row(run: Any) -> tuple[dict[str, Any], str, str]:
@@ -65,8 +65,8 @@ def _row(run: Any) -> tuple[dict[str, Any], str, str]:
         "best_validation_loss": metrics.get("best_validation_loss"),
         "skill": skill.get("value") if isinstance(skill, dict) else None,
     }
-    words = f"{state.words}, control: {info['control']}" if info.get("control") else state.words
-    return row, words, _skill_words(evaluation)
+    status_text = f"{state.in_words}, control: {info['control']}" if info.get("control") else state.in_words
+    return row, status_text, _skill_words(evaluation)
 
 
 def _skill_words(evaluation: dict[str, Any]) -> str:

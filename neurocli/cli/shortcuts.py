@@ -19,7 +19,7 @@ def shortcuts_of_model(context: typer.Context, model: str) -> dict[str, Any]:
     """Values by dotted key of the options of a model that a command was given by their own names."""
     from neurocli.plugin.registry import registry
 
-    return _of(context, registry().family(model).Config) if context.args else {}
+    return _values_given(context, registry().family(model).Config) if context.args else {}
 
 
 def shortcuts_of_simulator(context: typer.Context, name: str) -> dict[str, Any]:
@@ -28,14 +28,16 @@ def shortcuts_of_simulator(context: typer.Context, name: str) -> dict[str, Any]:
         return {}
     from neurocli.plugin.registry import load_implementation, registry
 
-    return _of(context, load_implementation(registry().simulator(name)).Config)
+    return _values_given(context, load_implementation(registry().simulator(name)).Config)
 
 
-def _of(context: typer.Context, kind: type[BaseModel]) -> dict[str, Any]:
-    return shortcuts(context.args, kind, [option for parameter in context.command.params for option in parameter.opts])
+def _values_given(context: typer.Context, config_class: type[BaseModel]) -> dict[str, Any]:
+    return shortcuts(
+        context.args, config_class, [option for parameter in context.command.params for option in parameter.opts]
+    )
 
 
-def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] = ()) -> dict[str, Any]:
+def shortcuts(extra: Sequence[str], kind: type[BaseModel], own_options: Sequence[str] = ()) -> dict[str, Any]:
     """What the command line has beyond the command's own options → values by dotted key.
 
     kind: the model's configuration class; known: the command's own options, for the hint. Raises UsageError for anything
@@ -45,18 +47,18 @@ def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] 
     from neurocli.config.short_names import keys_by_name
 
     by_name = {name.replace("_", "-"): keys for name, keys in keys_by_name(kind).items()}
-    found: dict[str, Any] = {}
-    words = list(extra)
-    while words:
-        word = words.pop(0)
-        if not word.startswith("--"):
+    values: dict[str, Any] = {}
+    arguments = list(extra)
+    while arguments:
+        argument = arguments.pop(0)
+        if not argument.startswith("--"):
             raise UsageError(
-                f"unexpected argument {word!r}", where="command line", hint="an option's value follows its name"
+                f"unexpected argument {argument!r}", where="command line", hint="an option's value follows its name"
             )
-        name, equals, value = word[2:].partition("=")
+        name, equals, value = argument[2:].partition("=")
         keys = by_name.get(name.replace("_", "-"), [])
         if not keys:
-            options = [f"--{other}" for other in by_name] + list(known)
+            options = [f"--{option_name}" for option_name in by_name] + list(own_options)
             raise UsageError(
                 f"there is no option --{name}", where="command line", hint=nearest_hint(f"--{name}", options)
             )
@@ -64,8 +66,8 @@ def shortcuts(extra: Sequence[str], kind: type[BaseModel], known: Sequence[str] 
             choice = " or ".join(f"--set {key}=..." for key in keys)
             raise UsageError(f"--{name} could be {' or '.join(keys)}", where="command line", hint=f"say {choice}")
         if not equals:
-            if not words or words[0].startswith("--"):
+            if not arguments or arguments[0].startswith("--"):
                 raise UsageError(f"--{name} needs a value", where="command line", hint=f"like --{name}=VALUE")
-            value = words.pop(0)
-        found[keys[0]] = parse_set(f"{keys[0]}={value}")[1]
-    return found
+            value = arguments.pop(0)
+        values[keys[0]] = parse_set(f"{keys[0]}={value}")[1]
+    return values

@@ -20,23 +20,23 @@ def show_controls(
     from neurocli.workflow.controls import compare_controls
     from neurocli.workflow.messages import Reporter
 
-    found = compare_controls(result, data, device, runs_dir, Reporter(progress))
-    output.data["controls"] = found.as_records()
-    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in found.exhibits]
+    comparison = compare_controls(result, data, device, runs_dir, Reporter(progress))
+    output.data["controls"] = comparison.as_records()
+    output.data["control_exhibits"] = [exhibit.as_dict() for exhibit in comparison.exhibits]
     leaky = result.evaluation.leaky
-    _table(output, found, leaky=leaky)
-    output.exhibits(found.exhibits, leaky=leaky)
-    found.failures.report()
+    _table(output, comparison, leaky=leaky)
+    output.exhibits(comparison.exhibits, leaky=leaky)
+    comparison.failures.report()
 
 
-def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
+def _table(output: Output, control_comparison: ControlComparison, *, leaky: bool) -> None:
     from neurocli.evaluation.wording import why_no_p
 
-    comparison = found.comparison
+    comparison = control_comparison.comparison
     main = (comparison.scores[0].metric, comparison.scores[0].unit)
     rows = []
     for target in comparison.targets:
-        for name in (found.model, *found.runs):
+        for name in (control_comparison.model, *control_comparison.runs):
             score = next(
                 s for s in comparison.scores if (s.name, s.target, s.metric, s.unit) == (name, target.name, *main)
             )
@@ -55,12 +55,12 @@ def _table(output: Output, found: ControlComparison, *, leaky: bool) -> None:
                 p = why_no_p(values["n_groups"]) if values["p"] is None else format_value(values["p"])
                 row[3:] = [with_interval(value, low, high), p]
             rows.append(row)
-    group = found.group
+    group = control_comparison.group
     output.table(
-        f"controls, the same {found.n_groups} test {group}s",
-        ("target", "", f"{main[0]} [{main[1]}]" if main[1] else main[0], "model - control", "p"),
+        f"model and controls on the same {control_comparison.n_groups} test {group}s",
+        ("target", "", f"{main[0]} ({main[1]})" if main[1] else main[0], "model - control", "p"),
         rows,
         leaky=leaky,
-        note=f"paired by {group}, one training each; an interval that holds zero does not tell the model from the control with these "
-        f"{group}s, which is no evidence that it does not use what the control lacks",
+        note=f"differences are paired by {group}; model and controls were trained once each. Where the interval contains zero, these "
+        f"{group}s do not distinguish the model from the control; this is no evidence that the model does not use what the control lacks",
     )

@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from neurocli.evaluation.evaluate import Evaluation
 
 
-def show(output: Output, found: Evaluation, name: str) -> None:
+def show(output: Output, evaluation: Evaluation, name: str) -> None:
     """Print an evaluation: scoreboard, skill, horizons, subsets, exhibits, notes."""
-    values = found.as_dict()
-    _show_sheet(output, scores.scoreboard(values, name), found.leaky)
+    values = evaluation.as_dict()
+    _show_sheet(output, scores.scoreboard(values, name), evaluation.leaky)
     for line in scores.skill_lines(values):
         output.text(line)
     output.text()
     for sheet in (scores.differences(values), scores.horizons(values), *scores.subsets(values)):
         if sheet is not None:
-            _show_sheet(output, sheet, found.leaky)
-    output.exhibits(found.exhibits, leaky=found.leaky)
-    for line in found.notes:
+            _show_sheet(output, sheet, evaluation.leaky)
+    output.exhibits(evaluation.exhibits, leaky=evaluation.leaky)
+    for line in evaluation.notes:
         output.text(f"note: {line}")
     if output.json:
         return
-    figures = {str(e.figure.parent) for e in found.exhibits if e.figure}
+    figures = {str(e.figure.parent) for e in evaluation.exhibits if e.figure}
     for folder in sorted(figures):
         output.text(f"figures: {folder}")
 

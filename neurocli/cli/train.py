@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from neurocli.workflow.train import Training
 
 
+_HEADINGS = {"cpu_s": "CPU time (s)", "wall_s": "wall time (s)"}
+
+
 def train(
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,
@@ -28,11 +31,11 @@ def train(
     runs_dir: RunsDir = RUNS,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", help="Carry on with this run: a folder, a name, or `latest`.", metavar="RUN"),
+        typer.Option("--resume", help="Resume this run: a folder, a name, or `latest`.", metavar="RUN"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a model into a new run, or carry on with one.
+    """Train a model in a new run folder, or resume a run.
 
     Any option of the model may be given by its own name, as in --epochs 50; `neuro models show MODEL` lists them.
     """
@@ -94,7 +97,7 @@ def _show(output: Output, training: Training, summary: dict[str, Any]) -> None:
         params=training.config.model_dump(mode="json"),
         files=[str(folder.metrics_csv), str(folder.metrics_json)],
     )
-    title = f"{training.family.card.name}  {folder.name}"
-    output.table(title, ("metric", "value"), list(summary.items()), leaky=split.leaky)
+    rows = [(_HEADINGS.get(key, key.replace("_", " ")), value) for key, value in summary.items()]
+    output.table(f"training of {folder.name}", ("", "value"), rows, leaky=split.leaky)
     output.text(f"run: {folder.path}")
     output.say(f"next: neuro evaluate {folder.name}")

@@ -41,49 +41,65 @@ class TrainConfig(Section):
     """How a model is trained; the same for every family."""
 
     seed: int = Field(0, ge=0, description="seed of weights, batch order and dropout")
-    epochs: int = Field(20, ge=1, description="passes (or rounds of steps_per_epoch steps)")
-    steps_per_epoch: int | None = Field(None, ge=1, description="steps that make an epoch; unset: one pass of the data")
-    max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
-    batch_size: int = Field(32, ge=1, le=65_536, description="samples per step; where there are fewer, all of them")
-    optimizer: Literal["adam", "adamw", "adamax"] = Field("adam", description="kind of gradient descent")
-    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
-    beta2: float = Field(0.999, gt=0, lt=1, description="Adam's memory of squared gradients")
-    weight_decay: float = Field(0.0, ge=0, description="pull of weights towards 0, as the optimizer takes it")
-    schedule: Literal["constant", "cosine", "plateau"] = Field(
-        "cosine", description="of the learning rate; plateau: lowered where the validation loss stays"
+    epochs: int = Field(
+        20, ge=1, description="number of epochs: passes over the training data, or rounds of steps_per_epoch steps"
     )
-    warmup: float = Field(0.0, ge=0, description="share of all steps (cosine) or number of epochs (plateau) to warm up")
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="steps per epoch; unset: one pass over the training data"
+    )
+    max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
+    batch_size: int = Field(
+        32, ge=1, le=65_536, description="examples (windows, trials) per step; all of them where there are fewer"
+    )
+    optimizer: Literal["adam", "adamw", "adamax"] = Field("adam", description="optimiser")
+    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
+    beta2: float = Field(0.999, gt=0, lt=1, description="decay rate of Adam's running mean of squared gradients")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimiser")
+    schedule: Literal["constant", "cosine", "plateau"] = Field(
+        "cosine", description="schedule of the learning rate; plateau: lowered when the validation loss stops falling"
+    )
+    warmup: float = Field(
+        0.0, ge=0, description="warm-up of the learning rate: share of all steps (cosine) or number of epochs (plateau)"
+    )
     warmup_start: float = Field(0.0, ge=0, description="learning rate at the first warm-up step")
-    plateau_factor: float = Field(0.5, gt=0, lt=1, description="by which a plateau lowers the learning rate")
-    plateau_patience: int = Field(10, ge=0, description="epochs without a better validation loss that make a plateau")
-    minimum_rate: float = Field(0.0, ge=0, description="the schedule never goes below this learning rate")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="factor by which a plateau lowers the learning rate")
+    plateau_patience: int = Field(
+        10, ge=0, description="epochs without a lower validation loss that count as a plateau"
+    )
+    minimum_rate: float = Field(0.0, ge=0, description="lowest learning rate of the schedule")
     gradient_clip: float | None = Field(
         1.0, gt=0, allow_inf_nan=True, description="largest gradient norm; unset or inf: no clipping"
     )
     gradient_shares: int | None = Field(
-        None, ge=1, description="log every loss term's share of the gradient, every so many epochs; unset: never"
+        None, ge=1, description="log each loss term's share of the gradient once in this many epochs; unset: never"
     )
-    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation loss")
+    patience: int | None = Field(
+        None, ge=1, description="stop after this many epochs without a lower validation loss; unset: train all epochs"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    threads: int = Field(1, ge=1, le=256, description="CPU threads; one is fastest for the small models here")
+    threads: int = Field(1, ge=1, le=256, description="number of CPU threads; one is fastest for small models")
 
 
 class SplitSection(Section):
     """How independent groups (runs, worms, simulations) are dealt out; families add what else their data can be asked for."""
 
     split_seed: int = Field(
-        0, ge=0, description="which groups are held out; apart from train.seed, so that seeds compare"
+        0,
+        ge=0,
+        description="seed of the split; separate from train.seed, so that trainings with different seeds share their test groups",
     )
-    validation: float = Field(0.15, gt=0, lt=1, description="share of the groups that choose the epoch")
+    validation: float = Field(
+        0.15, gt=0, lt=1, description="share of the groups that are used to choose the best epoch"
+    )
     test: float = Field(0.15, gt=0, lt=1, description="share of the groups that are scored")
 
 
 class EvaluateSection(Section):
-    """What a score is held against, the same for every family; families add what they score."""
+    """What a score is compared with, the same for every family; families add what they score."""
 
     rivals: Literal["quick", "full", "none"] = Field(
         "quick",
-        description="strong baselines of the model's own budget: in their quick form, with all steps and rows, or left out",
+        description="strong baselines with an effort like the model's: quick (fewer steps and data), full, or none",
     )
 
 

@@ -40,5 +40,9 @@ class GradientCheck:
         if not self.checked:
             return []
         value = listed(self.broken) or listed(self.still) or f"{self.checked} tensors"
-        advice = not_finite if self.broken else "no gradient reaches them"
+        advice = (
+            not_finite
+            if self.broken
+            else "the loss does not depend on these parameters, so they are not trained: check the options"
+        )
         return [Finding.graded("gradients", subject, value, "finite, not 0", advice, warn=self.still, fail=self.broken)]

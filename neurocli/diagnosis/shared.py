@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from neurocli.plugin.family import TrainedModel
 
 LARGEST_GAP = 2.0
-"""Validation loss over training loss at the best epoch, above which a model has learned its training groups by heart."""
+"""Validation loss over training loss at the best epoch, above which a model overfits its training groups."""
 STILL_FALLING = 0.02
 
 
@@ -45,7 +45,7 @@ def check_history(history: list[dict[str, float]], *, validation_is_loss: bool =
                 WARN,
                 0,
                 "≥ 1 epoch",
-                "the run has no finished epoch: train it further with --resume",
+                "the run has no finished epoch: resume the training with --resume",
             )
         ]
     bad = sorted({key for row in history for key, value in row.items() if _is_watched(key) and not _finite(value)})
@@ -70,7 +70,7 @@ def _gap(best: dict[str, float]) -> list[Finding]:
     train, validation = best.get("train_loss"), best["validation_loss"]
     if not _finite(train) or train <= 0 or validation <= 0:  # type: ignore[operator]  # a likelihood may be negative: no ratio
         return []
-    advice = "the model has learned its training groups by heart: more groups, dropout, weight decay or a smaller model"
+    advice = "the model overfits its training groups: use more groups, dropout, weight decay or a smaller model"
     return [judged("train-validation-gap", "training", validation / train, warn=LARGEST_GAP, advice=advice)]  # type: ignore[operator]
 
 
@@ -84,7 +84,7 @@ def _converged(rows: list[dict[str, float]], best: int) -> Finding:
         "converged",
         "training",
         f"best epoch {best + 1} of {len(rows)}",
-        f"loss falls < {STILL_FALLING:.0%} at the end",
+        f"validation loss falls by < {STILL_FALLING:.0%} at the end",
         "train for more epochs (train.epochs): the validation loss was still falling",
         warn=still,
     )
@@ -111,7 +111,7 @@ def check_split(trained: TrainedModel) -> list[Finding]:
             "data",
             split.protocol,
             "by group",
-            "test data are seen in training: scores of this run mean nothing for new recordings",
+            "test data are used in training, so the scores of this run do not hold for new recordings: split by group",
             fail=split.leaky,
         ),
         judged(
@@ -120,14 +120,14 @@ def check_split(trained: TrainedModel) -> list[Finding]:
             n,
             warn=3,
             low=True,
-            advice="bring more independent groups: with fewer than three there is no interval",
+            advice="use more independent groups: with fewer than three there is no interval",
         ),
     ]
 
 
 _ADVICE = {
-    "worse": "a baseline does better: train longer, on more groups, or use the baseline",
-    "not told apart": "these test groups do not tell the model from the baseline: bring more of them",
+    "worse": "the baseline is better: train longer or on more groups, or use the baseline",
+    "not told apart": "these test groups do not distinguish the model from the baseline: use more of them",
 }
 
 
@@ -137,7 +137,16 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
     metric, skill = evaluation.metrics[0], evaluation.skill
     model, baseline = skill["model"], skill["baseline"]
     if model is None:
-        findings.append(Finding("score", "test", FAIL, None, "a number", "the model's predictions cannot be scored"))
+        findings.append(
+            Finding(
+                "score",
+                "test",
+                FAIL,
+                None,
+                "a number",
+                "the model's predictions are not finite numbers: train again with a lower train.learning_rate",
+            )
+        )
     elif baseline is not None:
         difference = skill["paired"]
         verdict = {"better": PASS, "worse": FAIL}.get(difference["verdict"], WARN)
@@ -148,7 +157,7 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 "test",
                 verdict,
                 difference["value"] if difference["low"] is None else _in_words(difference),
-                f"interval of the difference to {skill['best_baseline']} {sign} 0, p ≤ .05 where there is one",
+                f"model minus {skill['best_baseline']}: 95 % interval {sign} 0, and p ≤ .05 if there is a p",
                 "" if verdict == PASS else _ADVICE.get(difference["verdict"], _too_few(difference)),
             )
         )
@@ -162,7 +171,7 @@ def check_scores(evaluation: Evaluation) -> list[Finding]:
                 "test",
                 model,
                 f"{'≤' if metric['higher'] else '≥'} {evaluation.suspicious:.4g}",
-                "leak suspected: look for test data in training (same seed twice, overlapping windows)",
+                "a leak is suspected: look for test data in training (runs with the same seed, overlapping windows)",
                 fail=suspected,
             )
         )
@@ -177,14 +186,14 @@ def _ceiling(skill: dict[str, Any], higher: bool) -> Finding:
         "test",
         skill["ceiling"],
         f"{'>' if higher else '<'} {skill['baseline']:.4g} ({skill['best_baseline']})",
-        "these test groups are too few or too noisy for this ceiling: bring more, and do not quote it",
+        "these test groups are too few or too noisy for this ceiling: use more groups, and do not quote it",
         warn=not above,
     )
 
 
 def _too_few(difference: dict[str, Any]) -> str:
     """What to do where there is no interval."""
-    return f"bring more test groups: {difference.get('reason') or 'these tell nothing'}"
+    return f"use more test groups: {difference.get('reason') or 'there is no interval'}"
 
 
 def _in_words(difference: dict[str, float]) -> str:

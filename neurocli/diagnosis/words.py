@@ -12,11 +12,11 @@ _LONGEST = 8
 
 def listed(items: Iterable[str], what: str = "") -> str:
     """`a, b, c +2 more`: the first few of a list, empty for none; `what` goes before it."""
-    named = list(items)
-    if not named:
+    names = list(items)
+    if not names:
         return ""
-    more = f" +{len(named) - _LONGEST} more" if len(named) > _LONGEST else ""
-    return f"{what} {', '.join(named[:_LONGEST])}{more}".strip()
+    more = f" +{len(names) - _LONGEST} more" if len(names) > _LONGEST else ""
+    return f"{what} {', '.join(names[:_LONGEST])}{more}".strip()
 
 
 def counted(number: int, what: str) -> str:

@@ -44,8 +44,8 @@ class Difference:
     verdict: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        found = asdict(self)
-        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in found.items()}
+        values = asdict(self)
+        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
 
 
 @dataclass
@@ -64,14 +64,18 @@ class Comparison:
 def compare(contestants: Sequence[Contestant]) -> Comparison:
     """Score every contestant by the first one's metrics. Raises DataError where their test data or targets differ."""
     first = contestants[0]
-    asked = {c.name: c.family.targets(c.trained.dataset, c.trained.config) for c in contestants}
+    targets_by_name = {c.name: c.family.targets(c.trained.dataset, c.trained.config) for c in contestants}
     for other in contestants[1:]:
         _same_test_data(first, other)
-    common = [q for q in asked[first.name] if all(any(_same(q, o) for o in asked[c.name]) for c in contestants)]
+    common = [
+        q
+        for q in targets_by_name[first.name]
+        if all(any(_same(q, o) for o in targets_by_name[c.name]) for c in contestants)
+    ]
     if not common:
         raise DataError(
-            f"the runs are scored on different targets: {_names(asked[first.name])} against "
-            + "; ".join(_names(asked[c.name]) for c in contestants[1:]),
+            f"the runs are scored on different targets: {_names(targets_by_name[first.name])} against "
+            + "; ".join(_names(targets_by_name[c.name]) for c in contestants[1:]),
             where=", ".join(c.name for c in contestants),
             hint="compare models of one family, trained with the same data and evaluate options",
         )
@@ -90,31 +94,31 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
                 board.add(target, predictor.name, predictor.kind, prediction)
         if isinstance(ceiling, Bound):
             board.add_bound(target, ceiling)
-        found = board.skill(target, first.name)["best_baseline"]
-        if found is not None:
-            best[target.name] = found
+        best_baseline = board.skill(target, first.name)["best_baseline"]
+        if best_baseline is not None:
+            best[target.name] = best_baseline
         for metric in board.metrics:
             base = board.statistics(target, first.name, metric)
             for c in contestants[1:]:
                 test = paired(metric, board.statistics(target, c.name, metric), base)
-                judged = verdict(test, metric.higher)
+                judgement = verdict(test, metric.higher)
                 differences.append(
                     Difference(
-                        c.name, first.name, target.name, metric.name, metric.unit, **asdict(test), verdict=judged
+                        c.name, first.name, target.name, metric.name, metric.unit, **asdict(test), verdict=judgement
                     )
                 )
     return Comparison([s for s in board.scores if s.subset == ALL], differences, common, best)
 
 
-def _same_test_data(one: Contestant, other: Contestant) -> None:
-    if one.trained.dataset.test_fingerprint() == other.trained.dataset.test_fingerprint():
+def _same_test_data(first: Contestant, other: Contestant) -> None:
+    if first.trained.dataset.test_fingerprint() == other.trained.dataset.test_fingerprint():
         return
-    tested = [set(c.trained.dataset.split.test) for c in (one, other)]
+    tested = [set(c.trained.dataset.split.test) for c in (first, other)]
     only = [sorted(a - b) for a, b in (tested, tested[::-1])]
     if only[0] or only[1]:
         examples = "; ".join(
             f"{len(extra)} {c.trained.dataset.group_name()}s only in {c.name}, first {extra[0]}"
-            for c, extra in zip((one, other), only, strict=True)
+            for c, extra in zip((first, other), only, strict=True)
             if extra
         )
         reason = f"they were tested on different groups: {examples}"
@@ -122,17 +126,18 @@ def _same_test_data(one: Contestant, other: Contestant) -> None:
         reason = "their test groups have the same names and different contents"
     raise DataError(
         f"the runs cannot be compared: {reason}",
-        where=f"{one.name}, {other.name}",
-        hint="train both on the same data with the same data.* options (split_seed among them)",
+        where=f"{first.name}, {other.name}",
+        hint="train both on the same data with the same data.* options, data.split_seed included",
     )
 
 
-def _same(one: Target, other: Target) -> bool:
-    if one.name != other.name or one.groups != other.groups:
+def _same(first: Target, other: Target) -> bool:
+    if first.name != other.name or first.groups != other.groups:
         return False
     return all(
-        one.values[g].shape == other.values[g].shape and np.array_equal(one.values[g], other.values[g], equal_nan=True)
-        for g in one.groups
+        first.values[g].shape == other.values[g].shape
+        and np.array_equal(first.values[g], other.values[g], equal_nan=True)
+        for g in first.groups
     )
 
 

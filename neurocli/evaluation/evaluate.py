@@ -100,7 +100,7 @@ def evaluate(
     board = Scoreboard(family.metrics(data, config))
     name = family.card.name
     if not data.split.train:
-        say("scoring without training groups")
+        say("there are no training groups: baselines that must be fitted are left out")
     references = list(family.baselines(data, config))
     ceiling = family.ceiling(data, config)
     if isinstance(ceiling, Predictor):
@@ -121,7 +121,7 @@ def evaluate(
             board.add_bound(target, ceiling)
         skills.append({"target": target.name, **board.skill(target, name)})
     board.enter_costs({name: family.cost(trained), **{p.name: p.cost() for p in references}})
-    found = Evaluation(
+    evaluation = Evaluation(
         model=name,
         scores=board.scores,
         skills=skills,
@@ -151,36 +151,36 @@ def evaluate(
         hindsight=frozenset[str]().union(*(q.hindsight for q in targets)),
         notes=list(family.notes(data, config)),
     )
-    found.warnings = _warnings(found)
+    evaluation.warnings = _warnings(evaluation)
     if figures is not None:
         with contextlib.suppress(OSError):  # whoever writes a figure says what is wrong
             figures.mkdir(parents=True, exist_ok=True)
-        found.exhibits = list(family.evaluate_more(trained, predictions, figures))
-    return found
+        evaluation.exhibits = list(family.evaluate_more(trained, predictions, figures))
+    return evaluation
 
 
-def _warnings(found: Evaluation) -> list[str]:
+def _warnings(evaluation: Evaluation) -> list[str]:
     warnings = []
-    if found.leaky:
+    if evaluation.leaky:
         warnings.append(
-            f"the protocol {found.protocol['split']!r} lets forecasts know what they could not: these scores are too good"
+            f"the protocol {evaluation.protocol['split']!r} lets the model use information that it could not have: these scores are too good"
         )
-    if found.suspected_leak:
-        limit = f"{found.suspicious:g}"
+    if evaluation.suspected_leak:
+        limit = f"{evaluation.suspicious:g}"
         warnings.append(
-            f"leak suspected: {found.metrics[0]['name']} {found.main_score:.4g} is better than an honest model can reach here ({limit})"
+            f"leak suspected: {evaluation.metrics[0]['name']} {evaluation.main_score:.4g} is better than any model can be without a leak ({limit})"
         )
-    if not any(s.kind == "baseline" for s in found.scores):
-        warnings.append("no baseline could be fitted: there is nothing to hold the score against")
-    elif found.skill["paired"] is not None:
-        against, verdict = found.skill["best_baseline"], found.skill["paired"]["verdict"]
+    if not any(s.kind == "baseline" for s in evaluation.scores):
+        warnings.append("no baseline could be fitted: there is nothing to compare the score with")
+    elif evaluation.skill["paired"] is not None:
+        against, verdict = evaluation.skill["best_baseline"], evaluation.skill["paired"]["verdict"]
         if verdict == "worse":
             warnings.append(f"the model is worse than the baseline {against}")
         elif verdict == NOT_TOLD_APART:
-            warnings.append(f"these groups do not tell the model from the baseline {against}")
-    groups = found.targets[0]["groups"]
+            warnings.append(f"these test groups do not distinguish the model from the baseline {against}")
+    groups = evaluation.targets[0]["groups"]
     if len(groups) < FEWEST_GROUPS:
         warnings.append(
-            f"{len(groups)} test {found.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval"
+            f"{len(groups)} test {evaluation.protocol['group']}{'s' if len(groups) != 1 else ''}: too few for an interval"
         )
     return warnings

@@ -31,9 +31,9 @@ def exchange_p(metric: Metric, first: NDArray[np.float64], second: NDArray[np.fl
     for start in range(0, len(signs), size):
         shift = (signs[start : start + size] @ flat).reshape(-1, *middle.shape)
         differences.append(np.abs(metric.value(middle + shift) - metric.value(middle - shift)))
-    found = np.concatenate(differences)
+    absolute = np.concatenate(differences)
     # What is not a number counts as at least as different: a test must not gain from it.
-    return float(np.mean(~(found < found[0] * (1 - 1e-9))))
+    return float(np.mean(~(absolute < absolute[0] * (1 - 1e-9))))
 
 
 def _signs(n: int, seed: int) -> NDArray[np.float64]:

@@ -58,13 +58,13 @@ class Fitted:
         """Arrays by name."""
         if self._values is None:
             path = self._path()
-            kept = _read(path)
-            if kept is None:
-                kept = self._fitted_now()
+            arrays = _read(path)
+            if arrays is None:
+                arrays = self._fitted_now()
                 with contextlib.suppress(StorageError):  # a cache that cannot be written costs time, and no result
-                    _write(path, kept)
-            self._cpu_s = float(kept.pop(_CPU_S))
-            self._values = kept
+                    _write(path, arrays)
+            self._cpu_s = float(arrays.pop(_CPU_S))
+            self._values = arrays
         return self._values
 
     @property
@@ -77,11 +77,11 @@ class Fitted:
 
     def _fitted_now(self) -> dict[str, NDArray[Any]]:
         start = time.process_time()
-        found = {name: np.asarray(array) for name, array in self._fit().items()}
-        objects = [name for name, array in found.items() if array.dtype.hasobject]
+        arrays = {name: np.asarray(array) for name, array in self._fit().items()}
+        objects = [name for name, array in arrays.items() if array.dtype.hasobject]
         if objects:
             raise TypeError(f"{self.name}: {objects[0]} holds objects, and a fit is kept as numbers")
-        return {**found, _CPU_S: np.asarray(time.process_time() - start)}
+        return {**arrays, _CPU_S: np.asarray(time.process_time() - start)}
 
     def _path(self) -> Path:
         package = self._fit.__module__.partition(".")[0]
@@ -119,18 +119,18 @@ def _read(path: Path) -> dict[str, NDArray[Any]] | None:
     """What was kept; None where nothing was, or where the file is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
         path.touch()
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
-    return found if _CPU_S in found else None
+    return arrays if _CPU_S in arrays else None
 
 
 def _write(path: Path, values: Values) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **values)  # type: ignore[arg-type]
-    kept = sorted(path.parent.glob("*.npz"), key=_last_used)
-    for old in kept[: max(0, len(kept) - MOST_KEPT)]:
+    oldest_first = sorted(path.parent.glob("*.npz"), key=_last_used)
+    for old in oldest_first[: max(0, len(oldest_first) - MOST_KEPT)]:
         old.unlink(missing_ok=True)
 
 

@@ -24,7 +24,7 @@ from neurocli.evaluation.metrics import Link, Metric
 from neurocli.evaluation.wording import why_no_p
 
 FEWEST_GROUPS = 3
-"""An interval over two groups would be an invention."""
+"""Two groups are too few for an estimate of their spread."""
 FEWEST_FOR_P = 6
 """With five groups no exact two-sided p can be below 2 / 2^5 = .06."""
 LEVEL = 0.95
@@ -80,7 +80,7 @@ def why_no_interval(metric: Metric, groups: NDArray[np.float64]) -> str | None:
     """Why `interval` gives none for statistics [group, channel, k]; None where it gives one."""
     groups = groups[holding(groups)]
     if len(groups) < FEWEST_GROUPS:
-        return f"{len(groups)} group{'s' if len(groups) != 1 else ''}: an interval needs three"
+        return f"{len(groups)} group{'s' if len(groups) != 1 else ''}, and an interval needs at least three"
     few = metric.fewest(groups)
     if few is not None:
         return few
@@ -88,7 +88,7 @@ def why_no_interval(metric: Metric, groups: NDArray[np.float64]) -> str | None:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         perfect = math.isinf(float(_LINKS[metric.link][0](metric.value(groups.sum(0)))))
-    return "a perfect score has no scale to err on" if perfect else "without one of the groups there is no score"
+    return "the score is perfect" if perfect else "the score is undefined when one of the groups is left out"
 
 
 def interval_from_left_out(
@@ -173,8 +173,8 @@ def verdict(difference: Paired, higher: bool) -> str | None:
 def left_out(metric: Metric, groups: NDArray[np.float64]) -> NDArray[np.float64]:
     """The score [group] without each group in turn, of statistics [group, channel, k]."""
     total = groups.sum(0)
-    parts = np.array_split(groups, -(-len(groups) // _CHUNK))
-    return np.concatenate([metric.value(total - part) for part in parts])
+    chunks = np.array_split(groups, -(-len(groups) // _CHUNK))
+    return np.concatenate([metric.value(total - chunk) for chunk in chunks])
 
 
 def holding(groups: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Linear forecasts that any family can be held against: persistence, and ridge regression on lags.
+"""Linear forecasts that any family can be compared with: persistence, and ridge regression on lags.
 
 All of them map a series [time, channel] to forecasts [time, channel]: row t is the forecast of row t + horizon_steps
 from the rows up to t. Each horizon has its own direct fit; nothing is iterated. Where lags are missing (the first
@@ -60,7 +60,7 @@ class _LagRidge(ABC):
             raise DataError(
                 "no run is long enough for the lags and the horizon",
                 where="linear baseline",
-                hint="bring longer runs, or ask for shorter horizons",
+                hint="use longer runs, or shorter horizons",
             )
         return sums.solve(self.alpha)
 
@@ -119,7 +119,7 @@ class VARRidge(_LagRidge):
             for x, y in _blocks(run, self.order, horizons):
                 sums.add(x, y)
         if sums is None:
-            raise DataError("there are no data to fit", where="VAR baseline", hint="bring training groups")
+            raise DataError("there are no data to fit", where="VAR baseline", hint="use data with training groups")
         coefficients, intercept = self._solved(sums)
         models = self._each(horizons)
         for k, model in enumerate(models):

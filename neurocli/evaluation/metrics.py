@@ -29,10 +29,10 @@ def summed(columns: Iterable[Values]) -> Sums:
     return np.stack([np.asarray(column.sum(0), np.float64) for column in columns], axis=-1)
 
 
-def ratio(one: Sums, other: Sums) -> Sums:
-    """one / other; NaN where the other is not above 0."""
+def ratio(numerator: Sums, denominator: Sums) -> Sums:
+    """numerator / denominator; NaN where the denominator is not above 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(other > 0, one / other, np.nan)
+        return np.where(denominator > 0, numerator / denominator, np.nan)
 
 
 class Metric(ABC):

@@ -106,11 +106,11 @@ class Scoreboard:
                     weights = self._weights(target, metric) if subset == ALL else None
                     low, high = interval_from_left_out(value, without, link=metric.link, weights=weights)
                 exact = without is not None and without.size > 0 and bool((without == value).all())  # not estimated
-                why = None if exact or math.isfinite(low) else "a number without interval"
+                why = None if exact or math.isfinite(low) else "the error of this bound is unknown"
                 self._append(target, bound.name, "ceiling", metric, subset, (value, low, high), why)
 
     def enter_costs(self, costs: Mapping[str, Cost | None]) -> None:
-        """Enter what predictors took to fit, by their names: known when they have answered."""
+        """Enter what predictors took to fit, by their names: known after their predictions."""
         for n, score in enumerate(self.scores):
             cost = costs.get(score.name)
             if cost is not None:
@@ -128,8 +128,8 @@ class Scoreboard:
     ) -> None:
         value, low, high = (finite_or_none(v) for v in values)
         n = len(target.groups)
-        asked = target.name, target.horizon_ms
-        self.scores.append(Score(name, kind, metric.name, metric.unit, *asked, subset, value, low, high, n, why))
+        target_key = target.name, target.horizon_ms
+        self.scores.append(Score(name, kind, metric.name, metric.unit, *target_key, subset, value, low, high, n, why))
 
     @staticmethod
     def _of_group(
@@ -167,14 +167,14 @@ class Scoreboard:
             best.name if best else None,
             metric.higher,
         )
-        found: dict[str, Any] = {"metric": metric.name, "horizon_ms": target.horizon_ms, **room.as_dict()}
+        result: dict[str, Any] = {"metric": metric.name, "horizon_ms": target.horizon_ms, **room.as_dict()}
         names = (s.name if s else None for s in (score, best, ceiling))
         held = holding(self.statistics(target, model, metric)) if score else None
         without = [None if name is None else self._left_out(target, name, metric, held) for name in names]
         weights = self._weights(target, metric)
-        found |= skill(room, *without, weights=None if weights is None or held is None else weights[held])
-        found["paired"] = self._difference(target, metric, model, best.name) if score and best else None
-        return found
+        result |= skill(room, *without, weights=None if weights is None or held is None else weights[held])
+        result["paired"] = self._difference(target, metric, model, best.name) if score and best else None
+        return result
 
     def differences(self, target: Target, model: str) -> list[dict[str, Any]]:
         """The model minus every baseline on the same groups, by the main metric: baseline, value, low, high, p, verdict."""
@@ -183,8 +183,8 @@ class Scoreboard:
         return [{"baseline": b, **self._difference(target, metric, model, b)} for b in baselines]
 
     def _rows(self, target: Target, metric: Metric) -> list[Score]:
-        wanted = (target.name, metric.name, metric.unit, ALL)
-        return [s for s in self.scores if (s.target, s.metric, s.unit, s.subset) == wanted]
+        key = (target.name, metric.name, metric.unit, ALL)
+        return [s for s in self.scores if (s.target, s.metric, s.unit, s.subset) == key]
 
     def _difference(self, target: Target, metric: Metric, model: str, baseline: str) -> dict[str, Any]:
         key = (target.name, model, baseline)
@@ -211,9 +211,13 @@ class Scoreboard:
         return bound if bound is None or held is None or len(bound) != len(held) else bound[held]
 
     def _weights(self, target: Target, metric: Metric) -> NDArray[np.float64] | None:
-        """How much each group of a target counts [group]: the same for whoever answers."""
-        known = (v for (asked, _, key), v in self._statistics.items() if (asked, key) == (target.name, _key(metric)))
-        groups = next(known, None)
+        """How much each group of a target counts [group]: the same for every predictor."""
+        matching = (
+            v
+            for (target_name, _, key), v in self._statistics.items()
+            if (target_name, key) == (target.name, _key(metric))
+        )
+        groups = next(matching, None)
         return None if groups is None else metric.weights(groups)
 
 

@@ -57,14 +57,14 @@ def skill(
     sign = 1 if room.higher else -1
     gap = sign * (room.ceiling - room.baseline)
     if gap <= 0:
-        return none(f"{room.best_baseline} is at or beyond the ceiling: there is no room above it")
+        return none(f"{room.best_baseline} reaches the ceiling, which leaves no room for a model")
     if model is None or baseline is None:
-        return none("with so few groups the room below the ceiling cannot be told from noise")
+        return none("there are too few test groups to estimate the gap between best baseline and ceiling")
     if ceiling is None:
-        return none("nothing is known of the error of the ceiling")
+        return none("the error of the ceiling is unknown")
     room_low, _ = interval_from_left_out(gap, sign * (ceiling - baseline), weights=weights)
     if not room_low > 0:
-        return none(f"{room.best_baseline} is as near to the ceiling as these groups can tell")
+        return none(f"the gap between {room.best_baseline} and the ceiling is not larger than its uncertainty")
     ends = interval_from_left_out(
         value := (room.model - room.baseline) / (room.ceiling - room.baseline),
         (model - baseline) / (ceiling - baseline),

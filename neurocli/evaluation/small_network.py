@@ -54,8 +54,8 @@ def fit_network(
                 optimizer.step()
                 schedule.step()
                 if done > from_step:
-                    for kept, now in zip(mean, fitted, strict=True):
-                        kept.lerp_(now.detach(), 1 / (done - from_step))
+                    for average_p, p in zip(mean, fitted, strict=True):
+                        average_p.lerp_(p.detach(), 1 / (done - from_step))
             if from_step < steps:
                 with torch.no_grad():
                     for p, value in zip(fitted, mean, strict=True):
@@ -105,8 +105,8 @@ def from_arrays(build: Callable[[], nn.Module], arrays: Mapping[str, NDArray[Any
     """The network that `build` makes, with the state that `to_arrays` gave, in eval mode; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         network = build()
-    own = network.state_dict()
+    names = network.state_dict()
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
-    state = {name: torch.from_numpy(np.array(arrays[name if name in trained else f"_{name}"])) for name in own}
+    state = {name: torch.from_numpy(np.array(arrays[name if name in trained else f"_{name}"])) for name in names}
     network.load_state_dict(state)
     return network.eval()

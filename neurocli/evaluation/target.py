@@ -61,9 +61,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a predictor says: group → [time, channel] like the targets, in the recording's unit.
+    """Predicted values: group → [time, channel] like the targets, in the recording's unit.
 
-    extra: whatever else the model says at the same places (a spike probability), by name and group. What is given is what is
+    extra: whatever else the model predicts at the same places (a spike probability), by name and group. What is given is what is
     scored: a mean of few sampled paths is scored with the error that few paths leave.
     """
 
@@ -103,10 +103,10 @@ class Meter:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A named way to answer: a baseline, a ceiling or a control.
+    """A named way to predict: a baseline, a ceiling or a control.
 
-    `predict` returns None for a target that it cannot answer. `cost` is asked after the last answer, since many fit when they
-    are first asked.
+    `predict` returns None for a target that it cannot predict. `cost` is called after the last prediction, since many are fitted at
+    their first one.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 WORST = -1.0
-"""Below this, how many times the room to the ceiling a model lies under the baseline says nothing any more."""
+"""Below this skill the model is so far under the baseline that the number has no meaning."""
 
 
 def why_no_p(n_groups: int, group: str = "group") -> str:
@@ -13,8 +13,10 @@ def why_no_p(n_groups: int, group: str = "group") -> str:
     if n_groups < 1:
         return "no p: there is nothing to compare"
     least = 2 / 2**n_groups
-    return f"no p: with {n_groups} {group}{'s' if n_groups != 1 else ''} none could be below {least:.2g}".replace(
-        "0.", "."
+    return (
+        f"no p: with {n_groups} {group}{'s' if n_groups != 1 else ''} the smallest possible p is {least:.2g}".replace(
+            "0.", "."
+        )
     )
 
 

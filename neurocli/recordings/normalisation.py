@@ -32,7 +32,7 @@ class Normalisation:
             raise DataError(
                 "there are no training data to take mean and standard deviation from",
                 where="normalisation",
-                hint="bring more groups",
+                hint="use more groups",
             )
         mean = total / count
         sd = np.sqrt(np.maximum(squares / count - mean**2, 0))
@@ -41,7 +41,7 @@ class Normalisation:
             raise DataError(
                 f"{constant.size} channels never change in the training groups (first: {constant[0]})",
                 where="normalisation",
-                hint="leave them out, or bring longer recordings",
+                hint="leave them out, or use longer recordings",
             )
         return cls(mean, sd, tuple(groups))
 

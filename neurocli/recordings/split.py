@@ -88,7 +88,7 @@ def leave_one_out(groups: Sequence[str], protocol: str) -> Split:
         raise DataError(
             f"{len(groups)} independent group{'s' if len(groups) != 1 else ''} cannot be left out one by one",
             where="split",
-            hint="bring at least three",
+            hint="use at least three",
         )
     everything = tuple(groups)
     folds = tuple(Split(tuple(g for g in groups if g != left), (), (left,), protocol=protocol) for left in groups)
@@ -109,7 +109,7 @@ def split_by_group(
         raise DataError(
             f"{n} independent group{'s' if n != 1 else ''} cannot be split into training, validation and test",
             where="split",
-            hint="bring at least three (runs, worms, sessions); windows of one group are not independent",
+            hint="use at least three (runs, worms, sessions); windows of one group are not independent",
         )
     n_test = max(1, int(np.floor(n * test + 0.5)))
     n_validation = max(1, int(np.ceil(n * validation - 0.5)))

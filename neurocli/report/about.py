@@ -29,10 +29,10 @@ def parts_of(info: Mapping[str, Any]) -> list[Part]:
     split = info.get("split") or {}
     if not split:
         return []
-    found = [_part(name, split["groups"][name]) for name in PARTS]
+    parts = [_part(name, split["groups"][name]) for name in PARTS]
     for number, fold in enumerate(split.get("folds") or [], 1):
-        found += [_part(f"fold {number}, {name}", fold[name]) for name in PARTS if fold[name]]
-    return found
+        parts += [_part(f"fold {number}, {name}", fold[name]) for name in PARTS if fold[name]]
+    return parts
 
 
 def _part(name: str, groups: list[str]) -> Part:
@@ -49,7 +49,7 @@ def sources_of(info: Mapping[str, Any], provenance: Mapping[str, Any]) -> Sheet:
         size = entry.get("bytes")
         rows.append([path, None if size is None else f"{size / 1e6:.4g} MB", entry.get("sha256")])
     simulator = source.get("simulator")
-    note = f"made by the simulator {simulator}, as no data were named" if simulator else None
+    note = f"simulated by {simulator}, since no data were named" if simulator else None
     return Sheet("", ["file", "size", "sha256"], rows, note)
 
 
@@ -64,17 +64,17 @@ def provenance_of(provenance: Mapping[str, Any]) -> Sheet:
     return Sheet("", ["", "value"], [list(row) for row in _provenance(provenance)])
 
 
-def _provenance(kept: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    if kept.get("command"):
-        yield "command", shlex.join(map(str, kept["command"]))
+def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    if provenance.get("command"):
+        yield "command", shlex.join(map(str, provenance["command"]))
     for key in ("folder", "created", "python", "platform", "machine"):
-        yield key, kept.get(key)
-    commit = kept.get("git")
+        yield key, provenance.get(key)
+    commit = provenance.get("git")
     if commit:
-        yield "commit", f"{commit['commit']}{', with changes' if commit.get('changed') else ''}"
+        yield "commit", f"{commit['commit']}{', with uncommitted changes' if commit.get('changed') else ''}"
     else:
         yield "commit", None
-    yield from (kept.get("versions") or {}).items()
+    yield from (provenance.get("versions") or {}).items()
 
 
 def _exact(value: Any) -> str:

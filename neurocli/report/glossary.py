@@ -78,9 +78,9 @@ class Glossary:
         Letter case, hyphens and a unit in brackets do not count: `rmse (mv)` is RMSE. `AR(20)` is also looked for as `AR(N)`.
         """
         for key in _keys(name):
-            found = [term for term in self.terms if key in map(_plain, term.names)]
-            if found:
-                return found
+            terms = [term for term in self.terms if key in map(_plain, term.names)]
+            if terms:
+                return terms
         return []
 
     def explain(self, words: Sequence[str]) -> list[Term]:
@@ -88,23 +88,23 @@ class Glossary:
 
         Raises UnknownName, with the nearest terms, where a word belongs to no term.
         """
-        found: list[Term] = []
+        explained: list[Term] = []
         start = 0
         while start < len(words):
             ends = range(len(words), start, -1)
             end, terms = next(((e, t) for e in ends if (t := self.find(" ".join(words[start:e])))), (start, []))
             if not terms:
                 raise self._unknown(" ".join(words[start:]))
-            found += [term for term in terms if term not in found]
+            explained += [term for term in terms if term not in explained]
             start = end
-        return found
+        return explained
 
     def _unknown(self, name: str) -> UnknownName:
         # Compared in small letters, and shown as they are written.
         written = {_plain(known): known for term in self.terms for known in reversed(term.names)}
         error = UnknownName.among("term", _plain(name), written)
         near = re.match(r"did you mean (.*)\?$", error.hint or "")
-        names = [written.get(one, one) for one in near[1].split(" or ")] if near else []
+        names = [written.get(known_name, known_name) for known_name in near[1].split(" or ")] if near else []
         hint = f"did you mean {' or '.join(names)}?" if names else "neuro explain lists all terms"
         return UnknownName(f"no term is called {name!r}", where=name, hint=hint)
 
@@ -119,7 +119,7 @@ def shipped() -> Glossary:
     return _gathered(plugin for plugin in registry().plugins if plugin.distribution == PROJECT)
 
 
-def render(found: Glossary) -> str:
+def render(shown_glossary: Glossary) -> str:
     """The glossary as a page in Markdown."""
     lines = [
         "# Glossary",
@@ -131,9 +131,9 @@ def render(found: Glossary) -> str:
         f"    {REMAKE}",
         "",
     ]
-    for family in found.families:
+    for family in shown_glossary.families:
         lines += [f"## {family}", ""]
-        for term in found.of_family(family):
+        for term in shown_glossary.of_family(family):
             also = f" ({'; '.join(map(_escaped, term.also))})" if term.also else ""
             see = f" See {'; '.join(f'*{_escaped(name)}*' for name in term.see)}." if term.see else ""
             lines.append(f"* **{_escaped(term.name)}**{also}: {_escaped(term.meaning)}{see}")
@@ -160,18 +160,18 @@ def _term(entry: Any, number: int, family: str) -> Term:
     for key, kind in _KEYS.items():
         value = entry.get(key, [] if kind is list else None)
         texts = value if isinstance(value, list) else [value]
-        if not isinstance(value, kind) or not all(isinstance(one, str) and one.strip() for one in texts):
+        if not isinstance(value, kind) or not all(isinstance(text, str) and text.strip() for text in texts):
             raise ValueError(f"{where}: {key} is no {'list of texts' if kind is list else 'text'}")
     meaning = " ".join(entry["meaning"].split())
     return Term(entry["name"], meaning, tuple(entry.get("also", ())), tuple(entry.get("see", ())), family)
 
 
 def _gathered(plugins: Iterable[Plugin]) -> Glossary:
-    found = Glossary()
-    _read(found, resources.files("neurocli.report"), CORE, "neurocli.report")
+    gathered = Glossary()
+    _read(gathered, resources.files("neurocli.report"), CORE, "neurocli.report")
     for family, package in _packages(plugins):
-        _read(found, resources.files(package), family, package)
-    return found
+        _read(gathered, resources.files(package), family, package)
+    return gathered
 
 
 def _packages(plugins: Iterable[Plugin]) -> Iterator[tuple[str, str]]:
@@ -184,13 +184,13 @@ def _packages(plugins: Iterable[Plugin]) -> Iterator[tuple[str, str]]:
             yield plugin.entry_point, package
 
 
-def _read(found: Glossary, folder: Traversable, family: str, package: str) -> None:
+def _read(gathered: Glossary, folder: Traversable, family: str, package: str) -> None:
     file = folder / FILE
     try:
         if file.is_file():
-            found.terms += terms_of(file.read_text(encoding="utf-8"), family)
+            gathered.terms += terms_of(file.read_text(encoding="utf-8"), family)
     except (OSError, ValueError) as error:  # also of TOML and of UTF-8
-        found.faults.append(f"{package}: {FILE} is left out: {error}")
+        gathered.faults.append(f"{package}: {FILE} is left out: {error}")
 
 
 def _keys(name: str) -> Iterator[str]:

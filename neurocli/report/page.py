@@ -117,18 +117,18 @@ def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str 
     )
     name = shlex.quote(called or run.name)
     advice = {result: f"neuro {command} {name}" for result, command in RESULTS.items()}
-    _add_training(page, run, f"neuro train --resume {name} writes it anew")
-    found = {result: _result(page, run, result, advice[result]) for result in RESULTS}
+    _add_training(page, run, f"neuro train --resume {name} writes it again")
+    results = {result: _result(page, run, result, advice[result]) for result in RESULTS}
 
     def reading(result: str) -> contextlib.AbstractContextManager[None]:
-        return _sound(run.path / f"{result}.json", f"make it anew: {advice[result]}")
+        return _sound(run.path / f"{result}.json", f"make it again: {advice[result]}")
 
     with reading("evaluation"):
-        _add_evaluation(page, run, found["evaluation"])
+        _add_evaluation(page, run, results["evaluation"])
     with reading("diagnosis"):
-        _add_diagnosis(page, found["diagnosis"])
+        _add_diagnosis(page, results["diagnosis"])
     with reading("interpretation"):
-        _add_interpretation(page, run, found["interpretation"])
+        _add_interpretation(page, run, results["interpretation"])
     provenance = read_json(run.provenance) if run.provenance.exists() else {}
     with _sound(run.info, "the run is damaged: restore the file, or train a new run"):
         page.parts = parts_of(info)
@@ -163,51 +163,51 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
         ) from None
     summary = read_json(run.metrics_json) if run.metrics_json.exists() else {}
     if not rows:
-        page.training = "No epoch is written down."
+        page.training = "No epoch has finished."
         return
     with _sound(run.metrics_json, hint):
         best = summary.get("best_epoch")
         if best is None:
-            known = [row for row in rows if row.get("validation_loss") is not None]
-            best = min(known, key=lambda row: row["validation_loss"])["epoch"] if known else None
+            with_validation = [row for row in rows if row.get("validation_loss") is not None]
+            best = min(with_validation, key=lambda row: row["validation_loss"])["epoch"] if with_validation else None
         best = None if best is None else int(best)
-        told = [f"{len(rows)} epochs" if len(rows) != 1 else "1 epoch"]
+        parts_of_text = [f"{len(rows)} epochs" if len(rows) != 1 else "1 epoch"]
         if best is not None:
-            told.append(f"best epoch {best}")
-        for key, words in (
-            ("best_validation_loss", "validation loss there {}"),
+            parts_of_text.append(f"best epoch {best}")
+        for key, template in (
+            ("best_validation_loss", "lowest validation loss {}"),
             ("parameters", "{} parameters"),
             ("cpu_s", "{} CPU-seconds"),
         ):
             if summary.get(key) is not None:
-                told.append(words.format(format_value(summary[key])))
-        page.training = clean(", ".join(told)) + "."
+                parts_of_text.append(template.format(format_value(summary[key])))
+        page.training = clean(", ".join(parts_of_text)) + "."
         uri = training_curve(rows, best)
     page.curve = Figure(f"Training and validation loss of {page.name} by epoch", uri, None) if uri else None
 
 
-def _add_evaluation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
-    if found is None:
-        page.verdict.append(f"No score yet: {page.missing['evaluation'].command}")
+def _add_evaluation(page: Page, run: RunFolder, evaluation: dict[str, Any] | None) -> None:
+    if evaluation is None:
+        page.verdict.append(f"Not evaluated yet; run: {page.missing['evaluation'].command}")
         return
-    page.leaky = page.leaky or bool(found["protocol"]["leaky"])
-    page.skill = [clean(line) for line in scores.skill_lines(found)]
-    page.verdict += [clean(scores.score_line(found)), _sentence(page.skill[0])]
-    sheets = [scores.scoreboard(found, page.name), scores.differences(found), scores.horizons(found)]
-    page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(found)) if sheet is not None]
-    title = f"{scores.heading(found['metrics'][0])}, {scores.target_in_words(found['targets'][0])}"
-    uri = forest(scores.main_scores(found), title)
-    page.forest = Figure(f"{clean(title)}: the model beside its references", uri) if uri else None
-    page.evaluated = [_shown(run, exhibit) for exhibit in found["exhibits"]]
-    page.warnings += [clean(line) for line in found["warnings"]]
-    page.notes += [clean(line) for line in found["notes"]]
+    page.leaky = page.leaky or bool(evaluation["protocol"]["leaky"])
+    page.skill = [clean(line) for line in scores.skill_lines(evaluation)]
+    page.verdict += [clean(scores.score_line(evaluation)), _sentence(page.skill[0])]
+    sheets = [scores.scoreboard(evaluation, page.name), scores.differences(evaluation), scores.horizons(evaluation)]
+    page.scores = [grid(sheet) for sheet in (*sheets, *scores.subsets(evaluation)) if sheet is not None]
+    title = f"{scores.heading(evaluation['metrics'][0])}, {scores.target_in_words(evaluation['targets'][0])}"
+    uri = forest(scores.main_scores(evaluation), title)
+    page.forest = Figure(f"{clean(title)}: model, baselines, controls and ceiling", uri) if uri else None
+    page.evaluated = [_shown(run, exhibit) for exhibit in evaluation["exhibits"]]
+    page.warnings += [clean(line) for line in evaluation["warnings"]]
+    page.notes += [clean(line) for line in evaluation["notes"]]
 
 
-def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
-    if found is None:
-        page.verdict.append(f"Not diagnosed yet: {page.missing['diagnosis'].command}")
+def _add_diagnosis(page: Page, diagnosis: dict[str, Any] | None) -> None:
+    if diagnosis is None:
+        page.verdict.append(f"Not diagnosed yet; run: {page.missing['diagnosis'].command}")
         return
-    findings = sorted(found["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
+    findings = sorted(diagnosis["findings"], key=lambda f: SEVERITY.get(f["verdict"], 0))
     page.verdicts = verdicts_in_words(count_verdicts(f["verdict"] for f in findings))
     page.verdict.append(f"Diagnosis: {page.verdicts}")
     columns = ["verdict", "check", "subject", "value", "to pass", "advice"]
@@ -216,13 +216,13 @@ def _add_diagnosis(page: Page, found: dict[str, Any] | None) -> None:
     page.findings = grid(Sheet("", columns, [row for row in rows if row[0] != "PASS"]))
     # What passed has no advice.
     page.passed = grid(Sheet("", columns[:-1], [row[:-1] for row in rows if row[0] == "PASS"]))
-    page.notes += [clean(line) for line in found["notes"]]
+    page.notes += [clean(line) for line in diagnosis["notes"]]
 
 
-def _add_interpretation(page: Page, run: RunFolder, found: dict[str, Any] | None) -> None:
-    if found is not None:
-        page.interpreted = [_shown(run, exhibit) for exhibit in found["exhibits"]]
-        page.notes += [clean(line) for line in found["notes"]]
+def _add_interpretation(page: Page, run: RunFolder, interpretation: dict[str, Any] | None) -> None:
+    if interpretation is not None:
+        page.interpreted = [_shown(run, exhibit) for exhibit in interpretation["exhibits"]]
+        page.notes += [clean(line) for line in interpretation["notes"]]
 
 
 def _shown(run: RunFolder, exhibit: dict[str, Any]) -> Shown:
@@ -238,7 +238,7 @@ def _shown(run: RunFolder, exhibit: dict[str, Any]) -> Shown:
 
 def _claim(value: Any) -> str:
     if isinstance(value, (list, dict)) and len(value) > LONGEST_CLAIM:
-        return f"{len(value)} values, kept in the run's JSON file"
+        return f"{len(value)} values, in the run's JSON file"
     return clean(format_value(value))
 
 
@@ -267,7 +267,7 @@ def _result(page: Page, run: RunFolder, name: str, command: str) -> dict[str, An
     try:
         return read_json(path)
     except DataError as error:
-        error.hint = f"make it anew: {command}"
+        error.hint = f"make it again: {command}"
         raise
 
 
@@ -277,5 +277,5 @@ def _sound(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        message = "the file does not hold what it should: it is damaged, or of another version"
+        message = "the file is damaged, or was written by another version"
         raise DataError(message, where=str(path), hint=hint) from error

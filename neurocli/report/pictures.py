@@ -28,16 +28,16 @@ def kept_figure(folder: Path, named: str) -> tuple[str | None, str | None]:
     Only PNG files inside of the run's own figures/ are taken, wherever the run was when the path was written down: a run
     may have been moved, and a result must not bring other files of the machine into a page.
     """
-    parts = PurePath(named).parts
-    if "figures" not in parts:
+    path_parts = PurePath(named).parts
+    if "figures" not in path_parts:
         return None, "the figure is not among the run's own"
-    last = len(parts) - 1 - parts[::-1].index("figures")
-    path = folder.joinpath("figures", *parts[last + 1 :])
+    last = len(path_parts) - 1 - path_parts[::-1].index("figures")
+    path = folder.joinpath("figures", *path_parts[last + 1 :])
     try:
         if not path.resolve().is_relative_to((folder / "figures").resolve()):
             return None, "the figure is not among the run's own"
         if not path.is_file():
-            return None, f"the figure {path.name} is not there any more"
+            return None, f"the figure {path.name} no longer exists"
         if path.stat().st_size > LARGEST_FIGURE:
             return None, f"the figure {path.name} is too large for a page"
         picture = path.read_bytes()
@@ -62,7 +62,7 @@ def forest(scores: Sequence[dict[str, Any]], title: str) -> str | None:
     picture, height = io.BytesIO(), 0.65 + 0.27 * len(known)
     names = [_short(s["name"]) for s, _ in known]
     texts = [with_interval(s["value"], s["low"], s["high"]) for s, _ in known]
-    left, right = (0.2 + _LETTER * max(map(len, words)) for words in (names, texts))
+    left, right = (0.2 + _LETTER * max(map(len, labels)) for labels in (names, texts))
     width = left + 3.6 + right
     with inline_figure(picture, width=width, height=height) as (figure, axes):
         figure.subplots_adjust(left / width, 0.47 / height, 1 - right / width, 1 - 0.1 / height)
@@ -93,7 +93,7 @@ def forest(scores: Sequence[dict[str, Any]], title: str) -> str | None:
 
 def training_curve(rows: Sequence[dict[str, float]], best: int | None) -> str | None:
     """Training and validation loss per epoch, in panels of their own: they need not be of one kind. None without any."""
-    panels = [(key, words) for key, words in (("train_loss", "training loss"), ("validation_loss", "validation loss"))
+    panels = [(key, title) for key, title in (("train_loss", "training loss"), ("validation_loss", "validation loss"))
               if any(math.isfinite(row.get(key, math.nan)) for row in rows)]  # fmt: skip
     if not panels:
         return None
@@ -101,7 +101,7 @@ def training_curve(rows: Sequence[dict[str, float]], best: int | None) -> str | 
     width, height = 3.4 * len(panels), 2.4
     with inline_figure(picture, ncols=len(panels), width=width, height=height) as (figure, axes):
         figure.subplots_adjust(0.6 / width, 0.5 / height, 1 - 0.15 / width, 1 - 0.3 / height, wspace=0.3)
-        for (key, words), panel in zip(panels, [axes] if len(panels) == 1 else axes, strict=True):
+        for (key, title), panel in zip(panels, [axes] if len(panels) == 1 else axes, strict=True):
             at = [row.get("epoch", number) for number, row in enumerate(rows, 1)]
             losses = [row.get(key, math.nan) for row in rows]
             panel.plot(
@@ -111,7 +111,7 @@ def training_curve(rows: Sequence[dict[str, float]], best: int | None) -> str | 
                 panel.axvline(best, color=_COLOURS["ceiling"], linewidth=1, linestyle="--", label=f"best epoch: {best}")
                 panel.legend(fontsize=8, frameon=False)
             panel.set_xlabel("epoch", fontsize=9)
-            panel.set_title(words, fontsize=9)
+            panel.set_title(title, fontsize=9)
             panel.tick_params(labelsize=8)
             panel.xaxis.get_major_locator().set_params(integer=True)
             panel.spines[["top", "right"]].set_visible(False)

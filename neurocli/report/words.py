@@ -43,8 +43,8 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, int]:
     """How many findings have each verdict, the worst first."""
-    found = list(verdicts)
-    return {verdict: found.count(verdict) for verdict in SEVERITY}
+    counted = list(verdicts)
+    return {verdict: counted.count(verdict) for verdict in SEVERITY}
 
 
 def verdicts_in_words(count: dict[str, int]) -> str:

@@ -158,7 +158,7 @@ def _make_shards(
         raise Interrupted(
             f"interrupted with {done} of {plan.count} runs done",
             where=str(unfinished.folder),
-            hint="the same command carries on",
+            hint="resume with the same command",
         ) from None
     if failed and not done:
         raise next(iter(failed.values()))

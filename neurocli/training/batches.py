@@ -38,15 +38,13 @@ class EpochBatches:
                 empty = False
                 yield batch
             if empty:
-                raise DataError(
-                    "the training groups give no batch", where="data", hint="bring more or longer recordings"
-                )
+                raise DataError("the training groups give no batch", where="data", hint="use more or longer recordings")
 
 
 def steps_per_epoch(data: Dataset, config: TrainConfig) -> int:
     """Optimiser steps of an epoch. Raises DataError where there is nothing to train on."""
     if not data.split.train or data.steps("train") < 1:
-        raise DataError("the training groups give no batch", where="data", hint="bring more or longer recordings")
+        raise DataError("the training groups give no batch", where="data", hint="use more or longer recordings")
     return config.steps_per_epoch or data.steps("train")
 
 

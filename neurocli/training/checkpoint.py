@@ -97,7 +97,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     raise DataError(
         "no usable checkpoint: the run has none",
         where=str(folder),
-        hint="training ended before its first epoch did; carry on with neuro train --resume RUN",
+        hint="training ended before the first epoch was complete; resume it with: neuro train --resume RUN",
     )
 
 

@@ -1,4 +1,4 @@
-"""`fit`: train a family's model into a run folder, and carry on to the same bits after any kill."""
+"""`fit`: train a family's model into a run folder, and resume to the same bits after any kill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train into `run`; returns what metrics.json holds.
 
-    With `resume` the run carries on after its last whole epoch, or returns at once where it is finished; a run killed
+    With `resume` the run goes on after its last whole epoch, or returns at once where it is finished; a run killed
     before its first epoch ended starts again. `progress` receives a dict after every batch and epoch (`event` says
     which), `hook` is the relay of the plugins' listeners.
 
@@ -61,7 +61,7 @@ def fit(
             with contextlib.suppress(DataError):  # a damaged one is written again from the last checkpoint
                 return read_json(run.metrics_json)
         if has_checkpoint(run.last) and not resume:
-            raise UsageError("the run has begun already", where=run.name, hint="carry on with resume")
+            raise UsageError("the run has begun already", where=run.name, hint="resume it")
         resolve_device(config.train.device)  # before anything is written
         _check_same_data(run, info, data)
         status = "failed"

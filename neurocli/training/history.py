@@ -35,7 +35,7 @@ def append_row(path: Path, row: dict[str, float]) -> None:
 
 
 def truncate(path: Path, epochs: int) -> None:
-    """Keep the rows of the first `epochs` epochs: the checkpoint to carry on from knows no more."""
+    """Keep the rows of the first `epochs` epochs: the checkpoint to resume from knows no more."""
     if path.exists():
         _write(path, [row for row in read_history(path) if row.get("epoch", 0) <= epochs])
 

@@ -51,7 +51,7 @@ def load_trained(
         raise DataError(
             "the run has not been trained: run.json has no spec",
             where=str(run.info),
-            hint=f"carry on with: neuro train --resume {run.name}",
+            hint=f"resume it with: neuro train --resume {run.name}",
         )
     folder = run.best if which == "best" and has_checkpoint(run.best) else run.last
     if not has_checkpoint(folder):
@@ -59,9 +59,9 @@ def load_trained(
         raise DataError(
             "no usable checkpoint: the run has none",
             where=str(folder),
-            hint="it had one when it finished: bring it back, or train a new run"
+            hint="it had one when it finished: restore it, or train a new run"
             if finished
-            else f"training ended before its first epoch did; carry on with: neuro train --resume {run.name}",
+            else f"training ended before the first epoch was complete; resume it with: neuro train --resume {run.name}",
         )
     checkpoint = load_checkpoint(folder)
     try:

@@ -31,7 +31,7 @@ class Stop:
             f"stopped by {signal.Signals(number).name}; {self.describe()}",
             signal=int(number),
             where="train",
-            hint="carry on with neuro train --resume RUN",
+            hint="resume it with: neuro train --resume RUN",
         )
 
     def install(self) -> None:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunComparison:
-    """What `compare` found; the first run is what the others are held against.
+    """What `compare` found; the other runs are compared with the first.
 
-    differing: run → options in which it differs from the first; notes: of runs that were not trained to their end.
+    differing: run → options in which it differs from the first; notes: which runs are not fully trained.
 
     >>> compared.differing[other.name]
     {'train.seed': '0 → 1'}
@@ -78,7 +78,7 @@ def compare(
     from neurocli.config.differing import differing
     from neurocli.errors import UsageError
     from neurocli.evaluation.compare import Contestant
-    from neurocli.evaluation.compare import compare as held_against
+    from neurocli.evaluation.compare import compare as score_all
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
@@ -89,7 +89,7 @@ def compare(
         raise UsageError(
             "compare needs two or more different runs",
             where=" ".join(map(str, runs)),
-            hint="neuro runs lists those that there are",
+            hint="neuro runs lists all runs",
         )
     contestants, notes = [], []
     for folder in folders:
@@ -100,7 +100,7 @@ def compare(
         if unfinished:
             notes.append(f"{folder.name}: {unfinished}")
     reporter.say(f"fitting the baselines on the training groups of {names[0]}")
-    comparison = held_against(contestants)
+    comparison = score_all(contestants)
     leaky = any(c.trained.dataset.split.leaky for c in contestants)
     protocol = {**contestants[0].trained.dataset.split.as_dict(), "leaky": leaky}
     configs = [c.trained.config.model_dump(mode="json") for c in contestants]

@@ -71,14 +71,14 @@ def refuse_other_options(config: Any, family: ModelFamily, options: Options) -> 
 
     if not options.given:
         return
-    again = configured(family, options)
-    old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(again.config.model_dump(mode="json")))
-    for key in again.origins:
+    given_again = configured(family, options)
+    old, new = dict(flatten(config.model_dump(mode="json"))), dict(flatten(given_again.config.model_dump(mode="json")))
+    for key in given_again.origins:
         if old.get(key) != new.get(key):
             raise ConfigError(
                 f"{key} is {old.get(key)!r} in the run, not {new.get(key)!r}",
-                where=again.origins[key],
-                hint="a run keeps its options; train a new one",
+                where=given_again.origins[key],
+                hint="a run keeps its options: leave this one out, or train a new run",
             )
 
 
@@ -95,13 +95,13 @@ def scored_by(config: Any, options: Options, fixed: Sequence[str] = ()) -> Any:
             raise ConfigError(
                 f"{key} cannot be set for a trained run",
                 where=where,
-                hint="the model was built for what it was in the training: set it when you train",
+                hint="it was fixed by the training: set it when you train",
             )
         if not key.startswith(SECTION):
             raise ConfigError(
                 f"{key} cannot be set for a trained run",
                 where=where,
-                hint=f"options of how it is scored begin with {SECTION}; set others when you train",
+                hint=f"only options that begin with {SECTION} can be set; set others when you train",
             )
     if not options.sets and not values:
         return config

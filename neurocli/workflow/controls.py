@@ -56,17 +56,17 @@ def compare_controls(
 ) -> ControlComparison:
     """Find or train every control of a run that was scored, and compare them. Raises UsageError for a model without controls."""
     family, trained, folder = result.family, result.trained, RunFolder(result.path)
-    wanted = family.controls(trained.config)
-    if not wanted:
+    controls = family.controls(trained.config)
+    if not controls:
         raise UsageError(f"{family.card.name} has no controls", where="--controls", hint="leave it out")
     contestants = [Contestant(family.card.name, family, trained)]
     runs = {}
-    for name, overrides in wanted.items():
+    for name, overrides in controls.items():
         run = _run_of(folder, family, trained, overrides, name, runs_dir, reporter)
         runs[name] = str(run.path)
         contestants.append(Contestant(name, family, trained_of_run(run, data, device, reporter)[1]))
     comparison = compare(contestants)
-    reporter.say("nulls that need no training")
+    reporter.say("computing nulls that need no training")
     failures = WriteFailures()
     with failures.figures():
         exhibits = family.control_exhibits(trained, folder.figures / "controls")
@@ -89,16 +89,16 @@ def _run_of(
     """The finished run of a control, or a new one, trained now on the run's own data."""
     values = {**trained.config.model_dump(mode="json")}
     config = resolve(type(trained.config), preset=("run", values), flags=overrides).config
-    wanted = config.model_dump(mode="json")
+    wanted_values = config.model_dump(mode="json")
     info = folder.read_info()
     for run in list_runs(runs_dir):
-        if _is(run, family.card.name, wanted, info):
-            reporter.say(f"{name}: {run.name}")
+        if _is(run, family.card.name, wanted_values, info):
+            reporter.say(f"{name}: using {run.name}")
             return run
-    reporter.say(f"{name}: training it")
+    reporter.say(f"{name}: training")
     dataset = adapted(family, recordings_of_run(info, family.card, reporter), config)
-    about = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
-    run = new_run(runs_dir, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), dataset, about)
+    run_info = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
+    run = new_run(runs_dir, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), dataset, run_info)
     Training(family, config, dataset, run, False, []).fit(reporter)
     return run
 
@@ -106,8 +106,11 @@ def _run_of(
 def _is(run: RunFolder, model: str, config: dict[str, Any], info: dict[str, Any]) -> bool:
     """Whether a run has finished with that configuration on the same data."""
     try:
-        other = run.read_info()
-        same = (other.get("model"), other.get("status")) == (model, "finished") and run.read_config() == config
+        run_info = run.read_info()
+        same_model = (run_info.get("model"), run_info.get("status")) == (
+            model,
+            "finished",
+        ) and run.read_config() == config
     except DataError:
         return False
-    return bool(same and (other.get("data") or {}).get("fingerprints") == info["data"].get("fingerprints"))
+    return bool(same_model and (run_info.get("data") or {}).get("fingerprints") == info["data"].get("fingerprints"))

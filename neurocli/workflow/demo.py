@@ -1,4 +1,4 @@
-"""A whole way in one call: a family's small world is simulated, its newest model trained, scored and reported."""
+"""From nothing to a report in one call: a small set is simulated, and the family's newest model trained, scored and reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def demo(
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Demo:
-    """Simulate, train, evaluate and report on a small set. What is there from an earlier call is used; interrupted, it goes on.
+    """Simulate, train, evaluate and report on a small set. A second call resumes, and reuses what an earlier one finished.
 
     family: a family, a model or its alias, the first family by default; out: the page, report.html in the run's folder by default;
     runs_dir: the folder of runs, beside which the recordings are written, as SIMULATOR-demo.h5.
@@ -68,17 +68,17 @@ def demo(
     reporter, reused = Reporter(progress), []
     card = model_of(family)
     try:
-        simulation, found = _simulated(card, Path(runs_dir).parent, reporter)
-        reused += ["simulation"] if found else []
-        run, found = _trained(card, simulation, runs_dir, reporter)
-        reused += ["run"] if found else []
+        simulation, was_there = _simulated(card, Path(runs_dir).parent, reporter)
+        reused += ["simulation"] if was_there else []
+        run, was_there = _trained(card, simulation, runs_dir, reporter)
+        reused += ["run"] if was_there else []
         failures = WriteFailures()
         failures.errors += simulation.failures.errors
-        evaluation, found = _evaluated(run, failures, reporter)
-        reused += ["evaluation"] if found else []
+        evaluation, was_there = _evaluated(run, failures, reporter)
+        reused += ["evaluation"] if was_there else []
         page = report(run, out=out)
     except Interrupted as error:
-        error.hint = "the same command goes on"
+        error.hint = "resume with the same command"
         raise
     return Demo(simulation, run, evaluation, page, reused, failures)
 
@@ -91,15 +91,15 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
 
     if card.simulator is None:
         raise DataError(
-            f"{card.name} brings no simulator to show it with",
+            f"{card.name} has no simulator, which a demo needs",
             where=card.name,
-            hint=f"train it on data of yours: neuro train {card.name} --data FILE",
+            hint=f"train it on your own data: neuro train {card.name} --data FILE",
         )
     simulator = registry().simulator(card.simulator)
     out = folder / f"{simulator.name}-demo.h5"
     before = out.stat().st_mtime_ns if out.is_file() else None
     try:
-        made = simulate(
+        simulation = simulate(
             simulator.name,
             runs=simulator.demo_runs or simulator.runs,
             out=out,
@@ -108,13 +108,13 @@ def _simulated(card: ModelCard, folder: Path, reporter: Reporter) -> tuple[Simul
         )
     except UsageError as error:
         if error.where is not None and Path(error.where).resolve() == out.resolve():
-            error.hint = "move the file away, or give the command in another folder"
+            error.hint = "move the file, or run the command in another folder"
         raise
-    return made, before is not None and out.stat().st_mtime_ns == before
+    return simulation, before is not None and out.stat().st_mtime_ns == before
 
 
 def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporter: Reporter) -> tuple[Run, bool]:
-    """The newest run of the same model, options and data, gone on with where it is not finished; else a new one."""
+    """The newest run of the same model, options and data, resumed where it is not finished; else a new one."""
     from neurocli.errors import DataError
     from neurocli.plugin.registry import registry
     from neurocli.runs.folder import list_runs
@@ -123,21 +123,21 @@ def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporte
 
     family = registry().family(card.name)
     preset = preset_of(family)
-    wanted, groups = configured(family, Options(preset)).config, fingerprints(simulation.recordings)
+    config, groups = configured(family, Options(preset)).config, fingerprints(simulation.recordings)
     for folder in list_runs(Path(runs_dir)):
         run = Run(folder)
         try:
-            same = run.model == card.name and not folder.is_control and run.status != "failed"
+            matches = run.model == card.name and not folder.is_control and run.status != "failed"
             data = run.info["data"]
-            same = same and data["fingerprints"] == groups and data["paths"] == [str(simulation.path.resolve())]
-            if not same or run.config != wanted:
+            matches = matches and data["fingerprints"] == groups and data["paths"] == [str(simulation.path.resolve())]
+            if not matches or run.config != config:
                 continue
         except (DataError, KeyError):  # damaged, or of a version with other options
             continue
         if run.status == "finished":
-            reporter.say(f"{run.name} is trained already: nothing to do")
+            reporter.say(f"{run.name} is already trained")
             return run, True
-        reporter.say(f"going on with {run.name}")
+        reporter.say(f"resuming {run.name}")
         return resume(run, progress=reporter.tell), False
     return train(card.name, data=simulation.path, preset=preset, runs_dir=runs_dir, progress=reporter.tell), False
 
@@ -148,13 +148,13 @@ def _evaluated(run: Run, failures: WriteFailures, reporter: Reporter) -> tuple[d
     from neurocli.runs.plain import plain
     from neurocli.workflow.evaluate import evaluate
 
-    kept = run.path / "evaluation.json"
+    file = run.path / "evaluation.json"
     # An evaluation from before the training ended is of other weights.
-    if kept.is_file() and kept.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
+    if file.is_file() and file.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
         try:
-            found = run.result("evaluation")
-            reporter.say(f"{run.name} is evaluated already: nothing to do")
-            return found, True
+            evaluation = run.result("evaluation")
+            reporter.say(f"{run.name} is already evaluated")
+            return evaluation, True
         except DataError:
             pass
     with reporter.stage("evaluating"):

@@ -23,18 +23,16 @@ def model_of(name: str | None) -> ModelCard:
     families = families_shown()
     if name is None:
         if not families:
-            raise UnknownName(
-                "no family brings a simulator", where="family", hint="neuro plugins lists what is installed"
-            )
+            raise UnknownName("no family has a simulator", where="family", hint="neuro plugins lists what is installed")
         name = families[0]
     members = [card for card in cards if card.family == name]
     if members:
         return newest(members)
     aliases = registry().aliases()
-    known = {card.name: card for card in cards}
-    if aliases.get(name, name) not in known:
-        raise UnknownName.among("family", name, [*families, *known, *aliases])
-    card: ModelCard = known[aliases.get(name, name)]
+    cards_by_name = {card.name: card for card in cards}
+    if aliases.get(name, name) not in cards_by_name:
+        raise UnknownName.among("family", name, [*families, *cards_by_name, *aliases])
+    card: ModelCard = cards_by_name[aliases.get(name, name)]
     return card
 
 
@@ -50,7 +48,7 @@ def families_shown() -> list[str]:
 
 def newest(cards: Sequence[ModelCard]) -> ModelCard:
     """The card with the highest `-vN`; the first without such a name where there is none."""
-    return max(cards, key=lambda card: int(found[1]) if (found := _VERSION.search(card.name)) else -1)
+    return max(cards, key=lambda card: int(version[1]) if (version := _VERSION.search(card.name)) else -1)
 
 
 def preset_of(implementation: Any) -> str | None:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Diagnosis:
     """What `diagnose` found, the worst first.
 
-    subject: what was looked at; protocol: how the run was split, None where data alone were looked at; path, kept: the run's folder
+    subject: what was checked; protocol: how the run was split, None where data alone were checked; path, file: the run's folder
     and the JSON file in it, None for data alone; notes: what else the run has to say.
 
     >>> diagnosis.subject, diagnosis.path
-    ('the data of gat-lstm-v3', None)
+    ('data for gat-lstm-v3', None)
     >>> [finding.verdict for finding in diagnosis.findings][:3]
     ['WARN', 'WARN', 'PASS']
     """
@@ -35,7 +35,7 @@ class Diagnosis:
     findings: list[Finding]
     protocol: dict[str, Any] | None = None
     path: Path | None = None
-    kept: Path | None = None
+    file: Path | None = None
     notes: list[str] = field(default_factory=list)
     failures: WriteFailures = field(default_factory=WriteFailures)
 
@@ -57,7 +57,7 @@ class Diagnosis:
 
     @property
     def failed(self) -> list[Finding]:
-        """What must be mended before the scores mean anything.
+        """Findings that make the scores meaningless until they are repaired.
 
         >>> diagnosis.failed
         []
@@ -106,17 +106,17 @@ def diagnose(
     """
     from neurocli.errors import UsageError
 
-    reporter, chosen = Reporter(progress), Options(preset, config, sets, options or {})
+    reporter, given_options = Reporter(progress), Options(preset, config, sets, options or {})
     if not isinstance(subject, Run) and is_model(str(subject), Path(runs_dir)):
         if device is not None:  # checking data needs none, but a wrong one is a mistake all the same
             from neurocli.training.devices import resolve_device
 
             resolve_device(device, where="--device")
-        return diagnose_data(str(subject), data, chosen, reporter)
-    if chosen.given:
+        return diagnose_data(str(subject), data, given_options, reporter)
+    if given_options.given:
         raise UsageError(
             "a run has its own options",
-            where=" ".join(chosen.values) or "--preset, --config, --set",
+            where=" ".join(given_options.values) or "--preset, --config, --set",
             hint="leave them out, or name a model",
         )
     return diagnose_run(folder_of(subject, runs_dir), data, device, reporter)
@@ -138,8 +138,8 @@ def is_model(name: str, runs_dir: Path) -> bool:
     except UnknownName:
         if name == "latest":
             raise
-        known = [*models, *(run.name for run in list_runs(runs_dir))]
-        raise UnknownName.among("model or run", name, known) from None
+        names = [*models, *(run.name for run in list_runs(runs_dir))]
+        raise UnknownName.among("model or run", name, names) from None
     return False
 
 
@@ -150,7 +150,7 @@ def diagnose_data(model: str, data: Any, options: Options, reporter: Reporter) -
     family, resolved = configured_family(model, options)
     recordings, _ = recordings_for(family, resolved.config, data, reporter)
     findings = list(family.diagnose_data(recordings, resolved.config))
-    return Diagnosis(f"the data of {family.card.name}", findings)
+    return Diagnosis(f"data for {family.card.name}", findings)
 
 
 def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Reporter) -> Diagnosis:
@@ -169,15 +169,15 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
         if unfinished:
             reporter.warn(unfinished)
         evaluation = evaluate(family, trained, say=reporter.say, only_main=True)
-        of_run = check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
-        of_run += family.diagnose_model(trained)
+        run_findings = check_trained(trained, evaluation, validation_is_loss=family.validation_is_loss)
+        run_findings += family.diagnose_model(trained)
         # What the run's own split says stands in place of what a fresh split of its data would.
-        said = {(f.check, f.subject) for f in of_run}
-        of_data = family.diagnose_data(trained.dataset.recordings, trained.config)
-        findings = [*(f for f in of_data if (f.check, f.subject) not in said), *of_run]
-        kept = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
+        checked = {(f.check, f.subject) for f in run_findings}
+        data_findings = family.diagnose_data(trained.dataset.recordings, trained.config)
+        findings = [*(f for f in data_findings if (f.check, f.subject) not in checked), *run_findings]
+        file = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
         notes = [unfinished] if unfinished else []
-        diagnosis = Diagnosis(folder.name, findings, evaluation.protocol, folder.path, kept, notes)
+        diagnosis = Diagnosis(folder.name, findings, evaluation.protocol, folder.path, file, notes)
         with diagnosis.failures.file():
-            write_json(kept, plain({**diagnosis.as_dict(), "notes": notes}))
+            write_json(file, plain({**diagnosis.as_dict(), "notes": notes}))
     return diagnosis

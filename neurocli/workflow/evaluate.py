@@ -28,10 +28,10 @@ def evaluate(
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> EvaluationResult:
-    """Score a run's best checkpoint (chosen on validation groups; without any, the last) on its test groups, or on new data.
+    """Score a run on its test groups, or on new data: the checkpoint with the lowest validation loss, without validation the last.
 
     run: a run, its folder, its name, or `latest`; with `weights` a model's name, whose weights were trained elsewhere; controls: also
-    hold it against the model's controls, which are found among the runs or trained now; options: of its `evaluate` section, over
+    compare it with the model's controls, which are taken from the runs or trained now; options: of its `evaluate` section, over
     those of the run. The result is kept in the run.
 
     Raises UnknownName, ConfigError, DeviceError, DataError, LeakError where the data were trained on, or UsageError.
@@ -69,12 +69,12 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
     with locked(folder):
         figures = folder.figures / ("new-data" if data else "evaluation")
         with failures.figures():
-            found = score(family, trained, say=reporter.say, figures=figures)
-        failures.leave_out(found.exhibits)
+            evaluation = score(family, trained, say=reporter.say, figures=figures)
+        failures.leave_out(evaluation.exhibits)
         unfinished = unfinished_note(folder)
         if unfinished:
-            found.notes.append(unfinished)
-        kept = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
+            evaluation.notes.append(unfinished)
+        file = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
         with failures.file():
-            write_json(kept, plain(found.as_dict()))
-    return EvaluationResult(folder.name, folder.path, kept, family, trained, found, None, failures)
+            write_json(file, plain(evaluation.as_dict()))
+    return EvaluationResult(folder.name, folder.path, file, family, trained, evaluation, None, failures)

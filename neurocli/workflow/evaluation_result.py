@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class EvaluationResult:
     """What `evaluate` found.
 
-    name: of the run, or of the weights' file; path: folder of the result; kept: its JSON file; trained: the model that was scored;
+    name: of the run, or of the weights' file; path: folder of the result; file: its JSON file; trained: the model that was scored;
     controls: what a comparison with controls found, where it was asked for; failures: files that could not be written.
 
     >>> result.evaluation.skill["target"], result.evaluation.leaky, result.trained.seed
@@ -30,7 +30,7 @@ class EvaluationResult:
 
     name: str
     path: Path
-    kept: Path
+    file: Path
     family: ModelFamily
     trained: TrainedModel
     evaluation: Evaluation
@@ -62,12 +62,12 @@ class EvaluationResult:
         """The main score beside its references, and what the difference allows to say.
 
         >>> print(result.verdict)
-        S [1 - MSE/MSE of persistence], ... ahead: gat-lstm-v3 ...; best baseline: ...; ceiling: unknown. no skill: ...
+        S (1 - MSE/MSE of persistence), ... ahead: gat-lstm-v3 ...; best baseline: ...; ceiling: unknown. no skill: ...
         """
         from neurocli.report.scores import score_line, skill_lines
 
-        found = self.evaluation.as_dict()
-        return ". ".join([score_line(found), *skill_lines(found)])
+        values = self.evaluation.as_dict()
+        return ". ".join([score_line(values), *skill_lines(values)])
 
     @property
     def exhibits(self) -> list[Exhibit]:
@@ -85,5 +85,5 @@ class EvaluationResult:
         >>> [path.name for path in result.files][:2]
         ['evaluation.json', 'skill_by_horizon.png']
         """
-        written = [self.kept, *(e.figure for e in self.exhibits if e.figure)]
+        written = [self.file, *(e.figure for e in self.exhibits if e.figure)]
         return [path for path in written if path.is_file()]

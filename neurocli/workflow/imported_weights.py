@@ -53,13 +53,13 @@ def evaluate_weights(
     folder = runs_dir / "imported" / name
     failures = WriteFailures()
     with failures.figures():
-        found = evaluate(family, trained, say=reporter.say, figures=folder / "figures")
-    failures.leave_out(found.exhibits)
-    found.notes += [f"assumed, as the file does not say it: {line}" for line in imported.assumed]
+        evaluation = evaluate(family, trained, say=reporter.say, figures=folder / "figures")
+    failures.leave_out(evaluation.exhibits)
+    evaluation.notes += [f"assumed, since the weights file does not state it: {line}" for line in imported.assumed]
     with failures.file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "evaluation.json", plain(found.as_dict()))
-    return EvaluationResult(name, folder, folder / "evaluation.json", family, trained, found, None, failures)
+        write_json(folder / "evaluation.json", plain(evaluation.as_dict()))
+    return EvaluationResult(name, folder, folder / "evaluation.json", family, trained, evaluation, None, failures)
 
 
 def _called(data: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a trained model has learned, held against what is known."""
+"""What a trained model has learned, compared with what is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Interpretation:
     """What `interpret` shows: exhibits, each a table, a figure and the claims that its numbers allow.
 
-    path, kept: the run's folder and the JSON file in it; protocol: how the run was split; failures: files that could not be written.
+    path, file: the run's folder and the JSON file in it; protocol: how the run was split; failures: files that could not be written.
 
     >>> recovery = next(exhibit for exhibit in shown.exhibits if exhibit.name == "recovery")
     >>> 0.5 < recovery.claims["auc"] <= 1  # how well the true edges are told from the others
@@ -30,7 +30,7 @@ class Interpretation:
     model: str
     name: str
     path: Path
-    kept: Path
+    file: Path
     config: Any
     exhibits: list[Exhibit]
     notes: list[str]
@@ -44,7 +44,7 @@ class Interpretation:
         >>> [path.suffix for path in shown.files][:2]
         ['.json', '.png']
         """
-        written = [self.kept, *(e.figure for e in self.exhibits if e.figure)]
+        written = [self.file, *(e.figure for e in self.exhibits if e.figure)]
         return [path for path in written if path.is_file()]
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,10 +99,10 @@ def interpret(
         if unfinished:
             notes.append(unfinished)
         protocol = {**trained.dataset.split.as_dict(), "group": trained.dataset.group_name()}
-        kept = folder.path / "interpretation.json"
-        found = Interpretation(
-            family.card.name, folder.name, folder.path, kept, trained.config, exhibits, notes, protocol, failures
+        file = folder.path / "interpretation.json"
+        interpretation = Interpretation(
+            family.card.name, folder.name, folder.path, file, trained.config, exhibits, notes, protocol, failures
         )
         with failures.file():
-            write_json(kept, plain(found.as_dict()))
-    return found
+            write_json(file, plain(interpretation.as_dict()))
+    return interpretation

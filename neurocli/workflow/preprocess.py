@@ -72,10 +72,10 @@ def preprocess(
 
     path = Path(out)
     with storage_errors(path):  # a name may be too long to ask
-        there, folder = path.exists(), path.is_dir()
+        exists, folder = path.exists(), path.is_dir()
     if folder:
         raise UsageError("this is a folder, not a file", where=str(path), hint="name a file in it with --out")
-    if there and not overwrite:
+    if exists and not overwrite:
         raise UsageError("the file exists", where=str(path), hint="name another with --out, or say --overwrite")
     family, resolved = configured_family(model, Options(preset, config, sets, options or {}))
     recordings, source = recordings_for(family, resolved.config, data, Reporter(progress))
@@ -88,7 +88,7 @@ def preprocess(
 
 
 def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tuple[Dataset, str]:
-    """(the adapted recordings, why they are not split): too few for a training can still be asked about."""
+    """(the adapted recordings, why they are not split): too few for a training can still be predicted."""
     from neurocli.errors import DataError, LeakError
     from neurocli.recordings import Split
     from neurocli.recordings.adapting import adapted
@@ -98,5 +98,5 @@ def _adapted(family: ModelFamily, recordings: RecordingSet, config: Any) -> tupl
     except DataError as error:
         if error.where != "split" or isinstance(error, LeakError):
             raise
-        whole = Split((), (), tuple(recordings.groups), protocol="not split")
-        return family.adapt(recordings, config, whole), error.message
+        test_only = Split((), (), tuple(recordings.groups), protocol="not split")
+        return family.adapt(recordings, config, test_only), error.message

@@ -1,4 +1,4 @@
-"""What is known of a run, as one HTML page."""
+"""All results of a run, as one HTML page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Report:
 
 
 def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_DIR) -> Report:
-    """Write what is known of a run as one HTML page that opens anywhere: scores, training, diagnosis, exhibits.
+    """Write all results of a run on one self-contained HTML page: scores, training, diagnosis, exhibits.
 
     out: the file, report.html in the run's folder by default. Raises UnknownName, UsageError, DataError or StorageError.
     """
@@ -42,7 +42,7 @@ def report(run: AnyRun, *, out: AnyPath | None = None, runs_dir: AnyPath = RUNS_
     state = state_of(folder, folder.read_info())
     # A name is found among ./runs only; a path, anywhere.
     called = folder.name if folder.path.parent.parent == RUNS_DIR.resolve() else str(folder.path)
-    page = page_of(folder, status=state.words, unfinished=unfinished_note(folder), called=called)
+    page = page_of(folder, status=state.in_words, unfinished=unfinished_note(folder), called=called)
     write_text(path, render(page))
     return Report(folder.name, folder.path, path, list(page.missing.values()))
 
@@ -53,10 +53,10 @@ def check_place(path: Path) -> None:
     from neurocli.runs.atomic import storage_errors
 
     with storage_errors(path):  # a name may be too long to ask
-        there, folder = path.is_file(), path.is_dir()
+        exists, folder = path.is_file(), path.is_dir()
         if folder:
             raise UsageError("this is a folder, not a file", where=str(path), hint="name a file in it with --out")
-        if there:
+        if exists:
             with path.open("rb") as file:
                 start = file.read(64)
             if start.strip() and not start.lstrip().lower().startswith(_DOCTYPE):

@@ -187,11 +187,11 @@ class Run:
         >>> run.exhibits[0]["title"]
         'Skill at every horizon'
         """
-        found: list[dict[str, Any]] = []
+        exhibits: list[dict[str, Any]] = []
         for name in ("evaluation", "interpretation"):
             if (self.path / f"{name}.json").exists():
-                found += self.result(name)["exhibits"]
-        return found
+                exhibits += self.result(name)["exhibits"]
+        return exhibits
 
     @property
     def figures(self) -> list[Path]:
@@ -215,7 +215,7 @@ class Run:
     # -- in memory -----------------------------------------------------------------------------------------------
 
     def trained(self, data: Any = None, *, device: str | None = None, progress: Listener | None = None) -> TrainedModel:
-        """The trained model with its dataset, or with other data to be asked about. Kept where it is the run's own.
+        """The trained model with its dataset, or with other data to predict. Kept where it is the run's own.
 
         >>> run.trained().seed
         0
@@ -274,8 +274,8 @@ class Run:
 
 def _channels(target: Target, recording: Recording, width: int) -> list[str]:
     """Names of a target's channels; numbers where nobody has named them."""
-    named = list(target.channels) or recording.channels or []
-    return list(named) if len(named) == width else [str(n) for n in range(width)]
+    names = list(target.channels) or recording.channels or []
+    return list(names) if len(names) == width else [str(n) for n in range(width)]
 
 
 def load_run(name: str | PathLike[str] = "latest", *, runs_dir: AnyPath = RUNS_DIR) -> Run:

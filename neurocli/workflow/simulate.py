@@ -84,9 +84,9 @@ def simulate(
     card = registry().simulator(name)
     simulator = load_implementation(card)(card)
     resolved = configured(simulator, Options(preset, config, sets, options or {}))
-    for wanted in formats:
-        if wanted not in simulator.Formats:
-            raise UnknownName.among("output format", wanted, simulator.Formats)
+    for output_format in formats:
+        if output_format not in simulator.Formats:
+            raise UnknownName.among("output format", output_format, simulator.Formats)
     path = Path(out) if out is not None else Path(f"{card.name}.h5")
     with reporter.stage(f"simulating {card.name}"):
         recordings = run_simulation(
@@ -102,9 +102,9 @@ def simulate(
             say=reporter.say,
         )
     files, failures = [path], WriteFailures()
-    for wanted in formats:
+    for output_format in formats:
         with failures.file():
-            files += simulator.export(recordings, wanted, path.parent)
+            files += simulator.export(recordings, output_format, path.parent)
     folder = Path(figures) if figures is not None else path.with_name(f"{path.stem}_figures")
     with failures.figures():
         exhibits = simulator.summary(recordings, folder)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Training:
-    """A training that is ready to begin, or to go on."""
+    """A training that is ready to begin, or to be resumed."""
 
     family: ModelFamily
     config: Any
@@ -30,12 +30,12 @@ class Training:
     notes: list[str]
 
     def fit(self, reporter: Reporter) -> dict[str, Any]:
-        """Train to the end; gives what metrics.json holds. Raises Interrupted with the way to go on, and what `fit` raises."""
+        """Train to the end; gives what metrics.json holds. Raises Interrupted with the command that resumes it, and what `fit` raises."""
         from neurocli.errors import Interrupted
         from neurocli.plugin.registry import registry
         from neurocli.training.fit import fit
 
-        same = {"validation_is_loss": self.family.validation_is_loss}
+        validation = {"validation_is_loss": self.family.validation_is_loss}
         try:
             with reporter.stage(f"training {self.family.card.name}"):
                 return fit(
@@ -44,11 +44,11 @@ class Training:
                     self.dataset,
                     self.folder,
                     resume=self.resumed,
-                    progress=lambda row: reporter.tell(Event("epoch", row=row | same)),
+                    progress=lambda row: reporter.tell(Event("epoch", row=row | validation)),
                     hook=registry().manager.hook,
                 )
         except Interrupted as error:
-            error.where, error.hint = str(self.folder.path), f"carry on with: neuro train --resume {self.folder.name}"
+            error.where, error.hint = str(self.folder.path), f"resume it with: neuro train --resume {self.folder.name}"
             raise
 
 
@@ -74,7 +74,7 @@ def train(
     message and step.
 
     Raises UnknownName, ConfigError, DeviceError, DataError, LeakError, StorageError, NeuroError where the loss is not finite, or
-    Interrupted; what was trained until then is kept, and `resume` goes on.
+    Interrupted; what was trained until then is kept, and can be resumed.
 
     >>> import neurocli
     >>> run = neurocli.train("gat-lstm", data="worms.h5", preset="quick", options={"max_steps": 2}, seed=7)
@@ -97,7 +97,7 @@ def resume(
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Run:
-    """Go on with a training that was interrupted, to the same bits as if it had not been.
+    """Resume a training that was interrupted; it ends in the same bits as if it had not been.
 
     run: a run, its folder, its name, or `latest`; data: its files, where they have moved.
 
@@ -122,12 +122,12 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     from neurocli.workflow.data.sources import fingerprints, recordings_for
 
     family, resolved = configured_family(model, options)
-    asked = "--device" if options.flags.get("train.device") is not None else "train.device"
-    resolve_device(resolved.config.train.device, where=asked)  # before minutes go into data
+    origin = "--device" if options.flags.get("train.device") is not None else "train.device"
+    resolve_device(resolved.config.train.device, where=origin)  # before minutes go into data
     recordings, source = recordings_for(family, resolved.config, data, reporter)
     dataset = adapted(family, recordings, resolved.config)
-    about = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
-    folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, about, recordings)
+    run_info = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
+    folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, run_info, recordings)
     notes = list(family.notes(dataset, resolved.config))
     return Training(family, resolved.config, dataset, folder, False, notes)
 
@@ -138,28 +138,28 @@ def new_run(
     config: Any,
     origins: Mapping[str, str],
     dataset: Dataset,
-    about: dict[str, Any],
+    run_info: dict[str, Any],
     recordings: RecordingSet | None = None,
 ) -> RunFolder:
     """A run folder for a training that has not begun; about: its data and whatever else it is to remember.
 
-    Recordings without a file of their own are written into the folder, so that the run can be asked again.
+    Recordings without a file of their own are written into the folder, so that the run can be evaluated later.
     """
     from neurocli.runs.folder import RunFolder
     from neurocli.runs.provenance import provenance
 
-    info = {**about, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
+    info = {**run_info, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
     values = config.model_dump(mode="json")
-    paths = about["data"]["paths"]
+    paths = run_info["data"]["paths"]
     folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
-    if recordings is not None and not paths and not about["data"].get("simulator"):
+    if recordings is not None and not paths and not run_info["data"].get("simulator"):
         recordings.save(folder.path / "recordings.h5")
-        folder.update_info(data={**about["data"], "paths": [str(folder.path / "recordings.h5")]})
+        folder.update_info(data={**run_info["data"], "paths": [str(folder.path / "recordings.h5")]})
     return folder
 
 
 def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
-    """What is needed to go on. Options may be given again, as long as they say the same."""
+    """What is needed to resume a training. Options may be given again, with the same values."""
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of

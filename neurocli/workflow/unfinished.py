@@ -1,4 +1,4 @@
-"""Runs whose training did not reach its end: what is said of them, and how they carry on."""
+"""Runs whose training did not reach its end: what is said of them, and how they are resumed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """status: as run.json says, `interrupted` where the process is gone; epochs: finished ones; of: those asked for."""
+    """status: as run.json says, `interrupted` where the process is gone; epochs: finished ones; epochs_wanted: those of the whole training."""
 
     status: str | None
     epochs: int | None
-    of: int | None
+    epochs_wanted: int | None
 
     @property
-    def words(self) -> str:
+    def in_words(self) -> str:
         """`interrupted (1811 of 2000 epochs)`"""
-        if self.status in ("finished", "created", None) or self.epochs is None or self.of is None:
+        if self.status in ("finished", "created", None) or self.epochs is None or self.epochs_wanted is None:
             return str(self.status)
-        return f"{self.status} ({self.epochs} of {self.of} epochs)"
+        return f"{self.status} ({self.epochs} of {self.epochs_wanted} epochs)"
 
 
 def state_of(run: RunFolder, info: dict[str, Any]) -> State:
@@ -46,10 +46,10 @@ def unfinished_note(run: RunFolder) -> str | None:
     if state.status in ("finished", None):
         return None
     reasons = ["failed"] if state.status == "failed" else []
-    if state.epochs is not None and state.of is not None:
-        reasons.append(f"{state.epochs} of {state.of} epochs")
+    if state.epochs is not None and state.epochs_wanted is not None:
+        reasons.append(f"{state.epochs} of {state.epochs_wanted} epochs")
     why = f" ({', '.join(reasons)})" if reasons else ""
-    return f"the training did not finish{why}; carry on with: neuro train --resume {run.name}"
+    return f"the training did not finish{why}; resume it with: neuro train --resume {run.name}"
 
 
 def _epochs(run: RunFolder) -> int | None:

@@ -16,13 +16,19 @@ class DataConfig(SplitSection):
         "by-run",
         description="by-run: whole runs; published: shuffled overlapping windows over joined runs, which leaks",
     )
-    burn_in_ms: float = Field(800.0, ge=0, description="start of every run that is left out")
-    noise_mv: float = Field(
-        0.0, ge=0, le=1000, description="sd of noise added to inputs and targets (the published work: 0.2)"
+    burn_in_ms: float = Field(
+        800.0, ge=0, description="burn-in at the start of every run, neither trained on nor scored (ms)"
     )
-    noise_seed: int = Field(0, ge=0, description="of that noise")
+    noise_mv: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="sd of the normal noise added to all voltages, inputs and targets alike (mV); published: 0.2",
+    )
+    noise_seed: int = Field(0, ge=0, description="seed of the added noise")
     reset_flag: Literal["auto", "on", "off"] = Field(
-        "auto", description="mark samples clamped at reset; auto: on for simulated data. Real recordings have no clamp"
+        "auto",
+        description="tell the model which samples are clamped at reset; auto: on for simulated data (recordings have no clamp)",
     )
 
 
@@ -30,17 +36,19 @@ class EvaluateConfig(EvaluateSection):
     """What is scored."""
 
     horizons_ms: list[float] = Field(
-        [1.0, 2.0, 5.0, 10.0, 20.0], min_length=1, description="how far ahead is forecast; the first counts"
+        [1.0, 2.0, 5.0, 10.0, 20.0],
+        min_length=1,
+        description="horizons of the forecast (ms); the shortest is the main one",
     )
     context: int = Field(
-        149, ge=149, description="samples of each run that only serve as context, the same for every model"
+        149, ge=149, description="samples after the burn-in of each run that serve as context and are not scored"
     )
-    probe_stride: int = Field(200, ge=1, description="samples between the origins of horizons beyond the first")
+    probe_stride: int = Field(200, ge=1, description="samples between origins, at all horizons but the shortest")
     oracle_branches: int = Field(
-        256, ge=2, description="Monte Carlo branches of the ceiling at the first horizon, where it has no exact form"
+        256, ge=2, description="simulated branches of the ceiling at the shortest horizon, where it has no exact form"
     )
-    probe_branches: int = Field(512, ge=2, description="Monte Carlo branches of the ceiling at longer horizons")
-    rollout_samples: int = Field(64, ge=2, description="sampled paths of the model at longer horizons")
+    probe_branches: int = Field(512, ge=2, description="simulated branches of the ceiling at longer horizons")
+    rollout_samples: int = Field(64, ge=2, description="free runs that are averaged at longer horizons")
 
     @field_validator("horizons_ms")
     @classmethod
@@ -53,30 +61,37 @@ class EvaluateConfig(EvaluateSection):
 class V1Model(Section):
     """Layout of the published CNN-LSTM."""
 
-    window: int = Field(150, ge=8, description="samples that the model sees")
-    lstm_hidden: int = Field(384, ge=1, description="units of the LSTM")
-    cnn_dropout: float = Field(0.1, ge=0, lt=1, description="of whole time steps, after each convolution")
-    lstm_dropout: float = Field(0.25, ge=0, lt=1, description="between the layers of the LSTM")
+    window: int = Field(150, ge=8, description="samples that the model sees before the origin, the origin included")
+    lstm_hidden: int = Field(384, ge=1, description="hidden units of each LSTM layer")
+    cnn_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of whole time steps after each convolution")
+    lstm_dropout: float = Field(0.25, ge=0, lt=1, description="dropout between the layers of the LSTM")
 
 
 class V2Model(Section):
     """Sizes of the structured CNN-LSTM, and how its windows are cut."""
 
-    window: int = Field(180, ge=2, description="samples of a training window that are scored")
-    burn_in: int = Field(20, ge=1, description="samples before them that only fill the LSTM")
-    arrival_channels: int = Field(2, ge=1, description="quantities that spikes deliver to a neuron")
-    gate_hidden: int = Field(16, ge=1, description="hidden units that decide when a spike arrives")
-    conv_channels: int = Field(8, ge=1, description="filters of the last three samples of a neuron")
-    lstm_hidden: int = Field(16, ge=1, description="units of the LSTM, one for each neuron, of shared weights")
-    head_hidden: int = Field(32, ge=1, description="hidden units of the output")
+    window: int = Field(180, ge=2, description="samples of a training window that enter the loss")
+    burn_in: int = Field(
+        20, ge=1, description="burn-in: earlier samples of the window, which only set the state of the LSTM"
+    )
+    arrival_channels: int = Field(
+        2, ge=1, description="channels of synaptic input per neuron, each with its own time of arrival"
+    )
+    gate_hidden: int = Field(16, ge=1, description="hidden units of the gate that estimates when a spike arrives")
+    conv_channels: int = Field(8, ge=1, description="number of filters on the last three samples of a neuron")
+    lstm_hidden: int = Field(16, ge=1, description="hidden units of the LSTM, whose weights all neurons share")
+    head_hidden: int = Field(32, ge=1, description="hidden units of the output layers")
     synapses: Literal["pairs", "senders"] = Field(
-        "pairs", description="a weight per pair of neurons, or per sender where every run has a network of its own"
+        "pairs",
+        description="one weight per pair of neurons; or per sending neuron, where every run has its own network",
     )
     start: Literal["ridge", "zero"] = Field(
         "ridge",
-        description="synapses at the first step: of a ridge regression on resets (where there is a reset flag, up to 200 neurons), or 0",
+        description="initial synaptic weights: from the ridge of resets (with a reset flag, up to 200 neurons), or 0",
     )
-    squared_error_weight: float = Field(2.0, gt=0, description="share of the squared error beside the likelihoods")
+    squared_error_weight: float = Field(
+        2.0, gt=0, description="weight of the squared error in the loss, relative to the likelihood terms"
+    )
 
 
 class V1Config(FamilyConfig):

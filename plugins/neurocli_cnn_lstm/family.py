@@ -49,7 +49,7 @@ class _CnnLstm(ModelFamily):
         ours, published = parameters_of(data.recordings), BrunelConfig()
         if ours is None:
             return None
-        same = (
+        compared = (
             "neurons",
             "g",
             "j_mv",
@@ -60,7 +60,7 @@ class _CnnLstm(ModelFamily):
             "delay_ms",
             "record_ms",
         )
-        return LEAK_R2 if all(getattr(ours, k) == getattr(published, k) for k in same) else None
+        return LEAK_R2 if all(getattr(ours, k) == getattr(published, k) for k in compared) else None
 
     def diagnose_data(self, recordings: RecordingSet, config: CnnLstmConfig) -> list[Finding]:
         from neurocli_cnn_lstm.diagnosis.data import data_findings
@@ -79,17 +79,19 @@ class _CnnLstm(ModelFamily):
 
     def notes(self, data: Any, config: CnnLstmConfig) -> Sequence[str]:
         flag = (
-            "on: it exploits the simulator's exact clamp and will not transfer to recordings" if data.flag_on else "off"
+            "on: it uses the exact clamp of simulated neurons, so these scores do not transfer to recordings"
+            if data.flag_on
+            else "off"
         )
-        found = [f"reset flag {flag}" if self.uses_flag else "reset flag not used by this model"]
+        lines = [f"reset flag {flag}" if self.uses_flag else "reset flag not used by this model"]
         if baselines.full_state(data)[0] is not None:
-            found.append(baselines.UPPER_BOUND)
+            lines.append(baselines.UPPER_BOUND)
         left_out = rivals.left_out(data, config.evaluate.rivals)
         if left_out is not None:
-            found.append(left_out)
+            lines.append(left_out)
         if config.data.noise_mv:
-            found.append(f"{config.data.noise_mv:g} mV of noise added to inputs and targets")
-        return found
+            lines.append(f"noise with an sd of {config.data.noise_mv:g} mV is added to inputs and targets")
+        return lines
 
     uses_flag = False
 
@@ -100,7 +102,7 @@ class _CnnLstm(ModelFamily):
 
 
 class CnnLstmV1(_CnnLstm):
-    """The published layout and recipe; see model_v1."""
+    """The published layout and recipe; see model/v1.py."""
 
     Config = V1Config
 
@@ -118,7 +120,7 @@ class CnnLstmV1(_CnnLstm):
 
 
 class CnnLstmV2(_CnnLstm):
-    """Ours: synapses, then a membrane that all neurons share; see model_v2."""
+    """Ours: synapses, then a membrane that all neurons share; see model/v2.py."""
 
     Config = V2Config
     uses_flag = True

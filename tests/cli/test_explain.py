@@ -18,7 +18,18 @@ from neurocli.report.glossary import CORE, FILE, REMAKE, Glossary, Term, glossar
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "numpy", "scipy", "h5py", "brian2", "matplotlib", "lightning", "sklearn", "numba"}
 MODELS = [name for name in registry().aliases().values() if registry().model(name).family in shipped().families]
-CHECKS = {"Finding", "judged", "information", "unless_none", "of_trials", "of_worms", "per_worm", "shortened"}
+CHECKS = {
+    "Finding",
+    "Finding.graded",
+    "Finding.of_error",
+    "judged",
+    "information",
+    "unless_none",
+    "of_trials",
+    "of_worms",
+    "per_worm",
+    "shortened",
+}
 
 
 def _unexplained(names, family=CORE):

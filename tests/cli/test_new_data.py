@@ -51,7 +51,7 @@ def test_a_copy_is_refused_by_its_fingerprint_when_the_data_of_the_run_are_gone(
     known = walks("w0", "w1", "w2", "w3")
     split = leave_one_out(known.groups, "leave one out") if folds else Split(("w0", "w1"), ("w2",), ("w3",))
     copy = dataclasses.replace(known["w0"], group="another")
-    with pytest.raises(LeakError, match="trained on w0, which has the content of another"):
+    with pytest.raises(LeakError, match="trained on w0, .* another"):
         beside_training(run_on(known, split), None, None, RecordingSet.of([copy]), Reporter())
     fresh = walks("w0", seed=1)  # of the same name, with other content
     assert beside_training(run_on(known, split), None, None, fresh, Reporter()) == (
@@ -147,7 +147,7 @@ def test_a_run_whose_data_are_gone_does_not_score_its_training_as_new(place: Pat
     (place / "worms.h5").unlink()
     capsys.readouterr()
     assert asked(place, "--data", place / "again.h5") == LeakError.exit_code
-    assert "which has the content of again" in capsys.readouterr().err
+    assert "same as that of again" in capsys.readouterr().err
 
 
 def test_a_scaled_part_of_the_training_is_not_scored_as_new(place: Path, capsys) -> None:

@@ -30,6 +30,6 @@ def test_progress_names_them_apart(capsys) -> None:
         with reporter.stage("training toy"):
             reporter.tell(Event("epoch", row=row | {"validation_is_loss": same}))
     assert capsys.readouterr().err.splitlines() == [
-        "training toy: epoch 2 of 2  train 23.6  validation 0.57",
-        "training toy: epoch 2 of 2  train loss 23.6  validation 0.57 (a score, lower is better)",
+        "training toy: epoch 2 of 2  training loss 23.6, validation loss 0.57",
+        "training toy: epoch 2 of 2  training loss 23.6, validation error 0.57",
     ]

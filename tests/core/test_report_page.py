@@ -169,12 +169,12 @@ def test_one_file_that_fetches_nothing(run: RunFolder) -> None:
 def test_the_verdict_comes_first(run: RunFolder) -> None:
     first, second, third = page(run).verdict
     assert first == (
-        "R2 [z], 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
+        "R2 (z), 1 ms ahead: toy-v1 0.6 [0.59, 0.61]; best baseline: ridge 0.5 [0.49, 0.51]; ceiling: oracle 0.7"
     )
     assert second.startswith("Skill 0.5 ") and third == "Diagnosis: 1 FAIL, 1 WARN, 2 PASS"
     text = html(run)
     parts = [
-        "R2 [z], 1 ms ahead: toy",
+        "R2 (z), 1 ms ahead: toy",
         "<h2>Scores",
         "<h2>Training",
         "<h2>Diagnosis",
@@ -182,7 +182,7 @@ def test_the_verdict_comes_first(run: RunFolder) -> None:
         "<h2>Inter",
         "<h2>Data",
     ]
-    at = [text.index(part) for part in (*parts, "<h2>How it was made")]
+    at = [text.index(part) for part in (*parts, "<h2>Provenance")]
     assert at == sorted(at)
 
 
@@ -214,12 +214,12 @@ def test_long_tables_are_folded(run: RunFolder) -> None:
     text = html(run)
     assert text.count("<summary>25 more rows</summary>") == 2
     assert text.index('<td class="number">14<') < text.index("25 more rows") < text.index('<td class="number">15<')
-    assert "100 values, kept" in text and "10.25" in text
+    assert "100 values" in text and "10.25" in text
 
 
 def test_training_options_and_origin(run: RunFolder) -> None:
     found = page(run)
-    assert found.training == "3 epochs, best epoch 2, validation loss there 1.5, 14627 parameters."
+    assert found.training == "3 epochs, best epoch 2, lowest validation loss 1.5, 14627 parameters."
     assert found.options is not None and found.provenance is not None and found.sources is not None
     assert found.options.rows == [
         ["train.epochs", "3", "flag"],
@@ -227,7 +227,7 @@ def test_training_options_and_origin(run: RunFolder) -> None:
         ["train.patience", "unset", "default"],
     ]
     origin = dict(found.provenance.rows)
-    assert origin["command"] == "neuro train 'a b'" and origin["commit"] == "abc123, with changes"
+    assert origin["command"] == "neuro train 'a b'" and origin["commit"] == "abc123, with uncommitted changes"
     assert found.sources.rows == [["/data/worms.h5", "39.36 MB", "–"]]
     assert found.warnings == ["leak suspected"] and found.notes == ["the flag is on"]
 
@@ -276,7 +276,7 @@ def test_what_is_not_there_is_named_with_its_command(tmp_path: Path) -> None:
     }
     text = render(found)
     assert all(f"<code>{command}</code>" in text for command in commands.values())
-    assert "Unfinished.</strong> the training did not finish" in text and "No epoch is written down" in text
+    assert "Unfinished.</strong> the training did not finish" in text and "No epoch has finished" in text
     assert Outline(text).open == []
 
 
@@ -294,7 +294,7 @@ def test_folds_are_listed(tmp_path: Path) -> None:
 def test_a_figure_that_is_gone_is_said(run: RunFolder) -> None:
     (run.figures / "evaluation" / "lags.png").unlink()
     text = html(run)
-    assert text.count("No picture: the figure lags.png is not there any more.") == 2 and text.count("<img") == 2
+    assert text.count("figure lags.png no longer exists.") == 2 and text.count("<img") == 2
 
 
 def test_only_the_figures_of_the_run_are_taken(run: RunFolder, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_interrupt_stops_at_once_and_keeps_what_is_done(
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=30)
-    assert process.returncode == 130 and "Interrupted" in text and "carries on" in text
+    assert process.returncode == 130 and "Interrupted" in text and "resume" in text
     assert time.monotonic() - began < 3
 
 

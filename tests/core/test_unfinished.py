@@ -22,10 +22,10 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_a_run_without_its_process_is_interrupted(run: RunFolder) -> None:
     state = state_of(run, run.read_info())
-    assert (state.status, state.words) == ("interrupted", "interrupted (2 of 2000 epochs)")
+    assert (state.status, state.in_words) == ("interrupted", "interrupted (2 of 2000 epochs)")
     with locked(run):  # as whoever scores it does
         note = unfinished_note(run)
-    expected = f"the training did not finish (2 of 2000 epochs); carry on with: neuro train --resume {run.name}"
+    expected = f"the training did not finish (2 of 2000 epochs); resume it with: neuro train --resume {run.name}"
     assert note == expected
 
 
@@ -39,7 +39,7 @@ def test_a_run_that_is_being_written_is_running(run: RunFolder) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         assert is_held(run)
-        assert state_of(run, run.read_info()).words == "running (2 of 2000 epochs)"
+        assert state_of(run, run.read_info()).in_words == "running (2 of 2000 epochs)"
         other.kill()
     assert not is_held(run)
     assert state_of(run, run.read_info()).status == "interrupted"
@@ -55,10 +55,10 @@ def test_asking_leaves_the_lock_free(run: RunFolder) -> None:
 
 def test_a_finished_run_needs_no_words(run: RunFolder) -> None:
     run.update_info(status="finished")
-    assert state_of(run, run.read_info()).words == "finished"
+    assert state_of(run, run.read_info()).in_words == "finished"
     assert unfinished_note(run) is None
 
 
 def test_a_damaged_configuration_hides_only_the_number(run: RunFolder) -> None:
     run.config.write_text("train = [")
-    assert state_of(run, run.read_info()).words == "interrupted"
+    assert state_of(run, run.read_info()).in_words == "interrupted"

@@ -39,7 +39,7 @@ def no_checkpoint(run: Path) -> None:
 GHOST = {"split": "by-group", "leaky": False, "groups": {"train": ["ghost"], "validation": [], "test": []}}
 # what is done to the run, what the error must say, the file that it must name
 DAMAGE = {
-    "no checkpoint": (no_checkpoint, "bring it back", "checkpoints"),
+    "no checkpoint": (no_checkpoint, "restore it", "checkpoints"),
     "no checkpoint yet": (lambda run: [unfinished(run), no_checkpoint(run)], "--resume cnn-lstm-v2/", "checkpoints"),
     "no sound checkpoint": (lambda run: spoil(run, "best", "best.previous"), "sha256", "best"),
     "run.json empty": (text("run.json", b""), "cannot be read", "run.json"),
@@ -56,8 +56,8 @@ DAMAGE = {
     "no spec": (lambda run: info(run, spec=None), "no spec", "run.json"),
     "an empty spec": (lambda run: info(run, spec={}), "does not describe its model", "run.json"),
     "split of nothing": (lambda run: info(run, split={"split": "x"}), "which groups", "split"),
-    "split of a ghost": (lambda run: info(run, split=GHOST), "not in its data any more", "ghost"),
-    "data gone": (lambda run: info(run, data={"paths": ["gone.h5"]}), "bring them back", "gone.h5"),
+    "split of a ghost": (lambda run: info(run, split=GHOST), "no longer in its data", "ghost"),
+    "data gone": (lambda run: info(run, data={"paths": ["gone.h5"]}), "restore them", "gone.h5"),
     "no configuration": (lambda run: (run / "config.toml").unlink(), "cannot be read", "config.toml"),
     "configuration not text": (text("config.toml", b"\xff"), "cannot be read", "config.toml"),
     "configuration too deep": (text("config.toml", b"x=" + b"[" * 5000), "cannot be read", "config.toml"),

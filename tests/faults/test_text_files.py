@@ -33,7 +33,7 @@ VOLTAGES = {
     "cut off": ("\n".join(LINES)[: len("\n".join(LINES[:300])) + 13].encode(), "columns, those before it 6", 301),
     "zero bytes": (changed("\0" * 20, 900), "not a number", 901),
     "garbage": (np.random.default_rng(0).integers(1, 256, 5000, dtype=np.uint8).tobytes(), "", None),
-    "one row": (LINES[0].encode(), "two rows", 1),
+    "one row": (LINES[0].encode(), "at least two rows", 1),
     "one column": (b"1\n2\n3\n", "column of times", 1),
     "blank": (b"\n \n\n", "no numbers", None),
     "empty": (b"", "empty", None),
@@ -41,10 +41,10 @@ VOLTAGES = {
 SPIKES = {
     "letters": (b"1.0 2\nx 3\n", "not a number", 2),
     "three columns": (b"1.0 2 3\n", "two columns", 1),
-    "before the start": (b"1.0 2\n-2.0 1\n", "from 0 ms on", 2),
+    "before the start": (b"1.0 2\n-2.0 1\n", "0 ms or more", 2),
     "half a neuron": (b"1.0 2\n2.0 1.5\n", "whole neuron", 2),
     "beyond 32 bits": (b"1.0 2\n2.0 9999999999\n", "whole neuron", 2),
-    "at the end of time": (b"1.0 2\n1e30 1\n", "from 0 ms on", 2),
+    "at the end of time": (b"1.0 2\n1e30 1\n", "0 ms or more", 2),
 }
 
 

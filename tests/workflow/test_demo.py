@@ -72,7 +72,7 @@ def test_from_nothing_to_a_page_and_again(tiny: Path, capfd: pytest.CaptureFixtu
     assert again.reused == ["simulation", "run", "evaluation"] and again.run.path == shown.run.path
     assert again.report.path == tiny / "page.html" and again.evaluation == shown.evaluation
     said = [event.text for event in told if event.kind == "message"]
-    assert sum("nothing to do" in text for text in said) == 3
+    assert sum("nothing to do" in text or "already" in text for text in said) == 3
     assert (shown.run.folder.best / "weights.safetensors").read_bytes() == weights
 
     # The example of its docstring, here where it takes no minutes.
@@ -83,7 +83,7 @@ def test_from_nothing_to_a_page_and_again(tiny: Path, capfd: pytest.CaptureFixtu
     assert neuro(["demo", FAMILY]) == 0
     printed = capfd.readouterr()
     lines = printed.out.splitlines()
-    assert lines[0].startswith(shown.verdict[:30]) and lines[-1] == f"page: {shown.report.path}"
+    assert lines[0].startswith(shown.verdict[:30]) and lines[-1] == f"report: {shown.report.path}"
     assert any(line.startswith("next: neuro ") for line in printed.err.splitlines())
     assert neuro(["demo", FAMILY, "--json"]) == 0
     envelope = json.loads(capfd.readouterr().out)
@@ -100,7 +100,7 @@ def test_interrupted_it_goes_on(tiny: Path) -> None:
 
     with pytest.raises(Interrupted) as caught:
         demo(FAMILY, progress=stop)
-    assert caught.value.hint == "the same command goes on"
+    assert "same command" in caught.value.hint
     (folder,) = list_runs(Path("runs"))
     assert folder.read_info()["status"] == "interrupted"
     shown = demo(FAMILY)

@@ -90,7 +90,7 @@ def test_a_run_knows_its_training(trained: neurocli.Run) -> None:
 
 def test_predictions_are_what_is_scored(trained: neurocli.Run) -> None:
     result = neurocli.evaluate(trained)
-    assert result.kept.is_file() and result.verdict.startswith("R2") and trained.scores == result.scores
+    assert result.file.is_file() and result.verdict.startswith("R2") and trained.scores == result.scores
     target = result.evaluation.targets[0]["name"]
     wanted = ("RMSE", "mV", target, "model", "all")
     keys = ("metric", "unit", "target", "kind", "subset")
@@ -110,7 +110,7 @@ def test_new_data_are_asked_about_without_being_kept(trained: neurocli.Run) -> N
     new = RecordingSet.of([Recording("new", rng.normal(size=(1300, 3)).cumsum(0).astype(np.float32), 1.0, "mV")])
     assert {p.group for p in trained.predictions(new)} == {"new"}
     result = neurocli.evaluate(trained, data=new, options={"rivals": "none"})
-    assert result.evaluation.protocol["test"] == ["new"] and result.kept.name == "evaluation-new-data.json"
+    assert result.evaluation.protocol["test"] == ["new"] and result.file.name == "evaluation-new-data.json"
 
 
 def test_recordings_in_memory_are_kept_with_the_run(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_preprocess_diagnose_compare_interpret(trained: neurocli.Run, tmp_path: 
         neurocli.preprocess("cnn-lstm", data=walks(), out=tmp_path / "ready.h5")
     assert neurocli.diagnose("cnn-lstm", data=prepared).path is None
     diagnosis = neurocli.diagnose(trained)
-    assert diagnosis.kept == trained.path / "diagnosis.json" and diagnosis.count["PASS"] > 0
+    assert diagnosis.file == trained.path / "diagnosis.json" and diagnosis.count["PASS"] > 0
     other = neurocli.train(
         "cnn-lstm", data=trained.info["data"]["paths"], options=FAST, seed=4, runs_dir=trained.path.parents[1]
     )

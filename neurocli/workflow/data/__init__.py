@@ -1,1 +1,1 @@
-"""Where recordings come from: files, runs, simulators; and what a run may be asked about."""
+"""Where recordings come from: files, runs, simulators; and which data a run may be scored on."""

@@ -20,9 +20,9 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
     lost = [g for part in ("train", "validation", "test") for g in split.groups(part) if g not in recordings]
     if lost:
         raise DataError(
-            f"{len(lost)} recordings of the run are not in its data any more, first {lost[0]}",
+            f"{len(lost)} recordings of the run are no longer in its data, first {lost[0]}",
             where=lost[0],
-            hint="bring the run's files back, or name data with --data",
+            hint="restore the run's files, or name data with --data",
         )
     return split
 
@@ -36,33 +36,33 @@ def _trained_on(info: dict[str, Any]) -> dict[str, str]:
     """Hash of its content → group that a run was trained or chosen by."""
     if not info.get("split"):
         return {}
-    kept, split = _kept_prints(info), Split.from_dict(info["split"])
-    return {kept[group]: group for group in (*split.validation, *split.train) if group in kept}
+    prints, split = _kept_prints(info), Split.from_dict(info["split"])
+    return {prints[group]: group for group in (*split.validation, *split.train) if group in prints}
 
 
 def refuse_changed(info: dict[str, Any], recordings: RecordingSet) -> None:
     """Raise DataError where recordings of a run's split hold other values than when it was trained."""
     split = Split.from_dict(info["split"]) if info.get("split") else None
-    named = recordings.groups if split is None else [*split.train, *split.validation, *split.test]
-    kept = _kept_prints(info)
-    asked = [group for group in dict.fromkeys(named) if group in kept and group in recordings]
-    changed = [group for group in asked if recordings[group].fingerprint() != kept[group]]
+    groups = recordings.groups if split is None else [*split.train, *split.validation, *split.test]
+    prints = _kept_prints(info)
+    present = [group for group in dict.fromkeys(groups) if group in prints and group in recordings]
+    changed = [group for group in present if recordings[group].fingerprint() != prints[group]]
     if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        rest = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise DataError(
-            f"the run's data changed since it was trained: {', '.join(changed[:3])}{more}",
+            f"the run's data have changed since it was trained: {', '.join(changed[:3])}{rest}",
             where=", ".join(map(str, recordings.sources)) or changed[0],
-            hint="bring its files back, train a new run, or name data with --data",
+            hint="restore its files, train a new run, or name data with --data",
         )
 
 
 def found_again(info: dict[str, Any], new: RecordingSet) -> RecordingSet | None:
     """The recordings of a run, by the names it has for them, where files hold just these in another place."""
-    kept, prints = _kept_prints(info), fingerprints(new)
-    if not kept or not info.get("split") or {*prints.values()} != {*kept.values()}:
+    run_prints, new_prints = _kept_prints(info), fingerprints(new)
+    if not run_prints or not info.get("split") or {*new_prints.values()} != {*run_prints.values()}:
         return None
-    held_by = {value: group for group, value in prints.items()}
-    places = {group: group if prints.get(group) == value else held_by[value] for group, value in kept.items()}
+    held_by = {value: group for group, value in new_prints.items()}
+    places = {group: group if new_prints.get(group) == value else held_by[value] for group, value in run_prints.items()}
     return RecordingSet(
         {group: _renamed(new, place, group) for group, place in places.items()},
         meta=new.meta,
@@ -78,29 +78,40 @@ def _renamed(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
 
 
 def beside_training(
-    info: dict[str, Any], known: RecordingSet | None, split: Split | None, new: RecordingSet, reporter: Reporter
+    info: dict[str, Any],
+    run_recordings: RecordingSet | None,
+    split: Split | None,
+    new: RecordingSet,
+    reporter: Reporter,
 ) -> tuple[RecordingSet, Split | None]:
     """New recordings as test groups beside the run's training groups; refuses what the model has seen."""
     prints = fingerprints(new)
-    if split is not None and known is not None and prints and {*prints.values()} == {*_kept_prints(info).values()}:
-        reporter.say("these are the data of the run: its own test groups are scored")
-        return known, split
+    if (
+        split is not None
+        and run_recordings is not None
+        and prints
+        and {*prints.values()} == {*_kept_prints(info).values()}
+    ):
+        reporter.say("these are the data of the run: only its test groups are scored")
+        return run_recordings, split
     # What was trained on is known by its fingerprints, whether or not its files are still there.
     used = _trained_on(info)
     for group, value in prints.items():
         if value in used:
             raise LeakError(
-                f"the model was trained on {used[value]}, which has the content of {group}",
+                f"the model was trained on {used[value]}, whose content is the same as that of {group}",
                 where=group,
                 hint="leave it out, or evaluate the run without --data",
             )
-    if split is None or known is None:
+    if split is None or run_recordings is None:
         return new, Split((), (), tuple(new.groups), protocol=NEW_DATA)
 
-    kept = [*split.train, *split.validation]
-    names = {group: f"new:{group}" if group in kept else group for group in new}
-    loaders = {group: _renamed(known, group, group) for group in dict.fromkeys(kept)}
+    fitted_on = [*split.train, *split.validation]
+    names = {group: f"new:{group}" if group in fitted_on else group for group in new}
+    loaders = {group: _renamed(run_recordings, group, group) for group in dict.fromkeys(fitted_on)}
     loaders |= {name: _renamed(new, group, name) for group, name in names.items()}
-    whole = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
+    combined = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
     tested = tuple(names.values())
-    return whole, Split(split.train, split.validation, tested, protocol=NEW_DATA, leaky=split.leaky, folds=split.folds)
+    return combined, Split(
+        split.train, split.validation, tested, protocol=NEW_DATA, leaky=split.leaky, folds=split.folds
+    )

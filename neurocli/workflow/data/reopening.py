@@ -1,4 +1,4 @@
-"""A trained model back from its run, with the data that it is to be asked about."""
+"""A trained model back from its run, with the data that it is to predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def trained_of_run(
     folder: RunFolder, data: Any, device: str | None, reporter: Reporter, options: Options | None = None
 ) -> tuple[ModelFamily, TrainedModel]:
-    """(family, trained model with data) of a run; with `data`, the model is asked about those instead.
+    """(family, trained model with data) of a run; with `data`, the model predicts those instead.
 
     options: how it is scored, over the options of the run. Raises DataError, LeakError, ConfigError or DeviceError.
     """
@@ -31,38 +31,38 @@ def trained_of_run(
     family = registry().family(info["model"])
     config = scored_by(config_of(family, folder), options or Options(), family.fixed_by_training)
     place = _device(device, config.train.device)
-    known: RecordingSet | None
+    run_recordings: RecordingSet | None
     lost = ""
     try:
-        known = recordings_of_run(info, family.card, reporter)
-        split = split_of_run(info, known)
-        refuse_changed(info, known)
+        run_recordings = recordings_of_run(info, family.card, reporter)
+        split = split_of_run(info, run_recordings)
+        refuse_changed(info, run_recordings)
     except DataError as error:
         if not data:
             raise
-        known, split, lost = None, None, error.message
-    recordings = known
+        run_recordings, split, lost = None, None, error.message
+    recordings = run_recordings
     if data:
         new = open_files(data, reporter)
-        if known is None and (known := found_again(info, new)) is not None:
-            split = split_of_run(info, known)
-        if known is None:
-            reporter.warn(f"{lost}; references that need training data are left out")
-        recordings, split = beside_training(info, known, split, new, reporter)
+        if run_recordings is None and (run_recordings := found_again(info, new)) is not None:
+            split = split_of_run(info, run_recordings)
+        if run_recordings is None:
+            reporter.warn(f"{lost}; baselines and ceilings that need the training data are left out")
+        recordings, split = beside_training(info, run_recordings, split, new, reporter)
     assert recordings is not None
     # The data of the run were audited before it was trained.
     dataset = adapted(family, recordings, config, split) if data else family.adapt(recordings, config, split)
-    if known is None:
-        kept = info.get("normalisation")
-        dataset.adopt(info.get("spec") or {}, Normalisation.from_dict(kept) if kept else None)
+    if run_recordings is None:
+        normalisation = info.get("normalisation")
+        dataset.adopt(info.get("spec") or {}, Normalisation.from_dict(normalisation) if normalisation else None)
     trained = load_trained(family, folder, dataset, which="best", device=str(place))
     trained.config = config
     return family, trained
 
 
-def _device(asked: str | None, trained_on: str) -> Any:
-    if asked is not None:
-        return resolve_device(asked, where="--device")
+def _device(requested: str | None, trained_on: str) -> Any:
+    if requested is not None:
+        return resolve_device(requested, where="--device")
     try:
         return resolve_device(trained_on)
     except DeviceError as error:  # the run may come from another machine

@@ -77,12 +77,12 @@ def recordings_for(
 
     if isinstance(data, RecordingSet):
         return data, {"paths": [], "simulator": None}
-    named = paths_of(data)
-    files = named or family.own_data(config)
+    named_files = paths_of(data)
+    files = named_files or family.own_data(config)
     if not files:
         return simulated(family.card, reporter)
-    if not named:
-        reporter.say(f"no data named: {', '.join(map(str, files))}")
+    if not named_files:
+        reporter.say(f"no data were named; using {', '.join(map(str, files))}")
     return open_files(files, reporter), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
 
 
@@ -90,7 +90,7 @@ def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[s
     """The small set of a model's simulator, made where the cache does not have it."""
     if card.simulator is None:
         raise DataError(
-            f"{card.name} brings no simulator, so it needs data", where="--data", hint="name a file with --data FILE"
+            f"{card.name} has no simulator, so it needs data", where="--data", hint="name a file with --data FILE"
         )
     from neurocli.config.resolve import preset_names, read_preset, resolve
     from neurocli.simulation.engine import default_set
@@ -113,7 +113,7 @@ def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter)
         return simulated(card, reporter)[0]  # the cache was emptied: made again, with the same seeds
     if missing:
         raise DataError(
-            "the run's data are gone", where=str(missing[0]), hint="bring them back, or name data with --data"
+            "the run's data are missing", where=str(missing[0]), hint="restore them, or name data with --data"
         )
     return open_files(paths, reporter)
 

@@ -43,9 +43,9 @@ class VoltageData(Dataset):
         for group, signal in volts.items():
             if len(signal) <= length:
                 raise DataError(
-                    f"{len(signal)} samples are left after dropping {config.data.burn_in_ms:g} ms, a window takes {length + 1}",
+                    f"{len(signal)} samples are left after a burn-in of {config.data.burn_in_ms:g} ms, and a window takes {length + 1}",
                     where=recordings.where(group),
-                    hint="bring longer runs, or lower data.burn_in_ms",
+                    hint="use longer runs, or lower data.burn_in_ms",
                 )
         if self.published:
             groups = tuple(volts)
@@ -68,9 +68,9 @@ class VoltageData(Dataset):
         for group, count in samples.items():
             if count - config.context - max(1, round(longest / self.dt_ms)) < 1:
                 raise DataError(
-                    f"{count} samples leave none to score at a horizon of {longest:g} ms after {config.context} of context",
+                    f"{count} samples are too few for {config.context} samples of context and a horizon of {longest:g} ms",
                     where=self.recordings.where(group),
-                    hint="bring longer runs, or lower evaluate.horizons_ms",
+                    hint="use longer runs, or lower evaluate.horizons_ms",
                 )
 
     def adopt(self, spec: dict[str, Any], normalisation: Normalisation | None) -> None:
@@ -84,7 +84,7 @@ class VoltageData(Dataset):
             raise DataError(
                 f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}",
                 where=", ".join(self.recordings.sources) or "data",
-                hint="bring recordings of as many neurons, or train a model on these",
+                hint="use recordings of as many neurons, or train a model on these",
             )
         self.normalisation: Normalisation = normalisation
         self.series: dict[str, NDArray[np.float32]] = {}
@@ -123,7 +123,7 @@ class VoltageData(Dataset):
         return max(RESET_TOLERANCE_MV, 3.5 * self._noise_mv)
 
     def volts(self, group: str) -> NDArray[np.float32]:
-        """Voltages [time, neuron] of a run in its unit, after dropping its start, with the added noise if any."""
+        """Voltages [time, neuron] of a run in its unit, after its burn-in, with the added noise if any."""
         return self._volts[group]
 
     def usable(self, part: str) -> list[str]:
@@ -205,7 +205,8 @@ class VoltageData(Dataset):
         starts = origins + offset - length + 1
         series_of = {"v": self.series} if self.flags is None else {"v": self.series, "flag": self.flags}
         return {
-            name: torch.from_numpy(gather(each[series], starts, length)).to(device) for name, each in series_of.items()
+            name: torch.from_numpy(gather(values[series], starts, length)).to(device)
+            for name, values in series_of.items()
         }
 
     def group_name(self) -> str:
@@ -213,10 +214,10 @@ class VoltageData(Dataset):
 
     def scope(self) -> str:
         if self._parameters is None:
-            return "runs of these recordings: what differs between networks or cells is not in them"
+            return "scores and intervals hold for further runs of the recorded cells, not for other cells or networks"
         if self._parameters.network == "redraw":
-            return "every run has a network of its own: they speak for networks drawn alike"
-        return "runs of one network: they say nothing of other networks"
+            return "every run has its own network: scores and intervals hold for networks drawn in the same way"
+        return "all runs share one network: scores and intervals hold for this network only"
 
 
 def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[str, NDArray[np.int64]]:
@@ -227,8 +228,8 @@ def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[st
     starts = np.arange(0, steps - window - 1, stride)  # its last sample is never a target
     order = torch.randperm(len(starts), generator=torch.Generator().manual_seed(42)).numpy()
     n_train, n_validation = int(0.7 * len(starts)), int(0.15 * len(starts))
-    parts = np.split(starts[order], [n_train, n_train + n_validation])
-    return dict(zip(("train", "validation", "test"), parts, strict=True))
+    starts_by_part = np.split(starts[order], [n_train, n_train + n_validation])
+    return dict(zip(("train", "validation", "test"), starts_by_part, strict=True))
 
 
 def _common(recordings: RecordingSet) -> tuple[float, str]:
@@ -238,15 +239,15 @@ def _common(recordings: RecordingSet) -> tuple[float, str]:
             "the file holds no recordings", where=", ".join(recordings.sources) or "data", hint="name another file"
         )
     for group in recordings:
-        other = recordings[group]
-        for what, one, two in (
-            ("neurons", first.num_channels, other.num_channels),
-            ("sampling step (ms)", first.dt_ms, other.dt_ms),
-            ("unit", first.unit, other.unit),
+        recording = recordings[group]
+        for quantity, first_value, other_value in (
+            ("neurons", first.num_channels, recording.num_channels),
+            ("sampling step (ms)", first.dt_ms, recording.dt_ms),
+            ("unit", first.unit, recording.unit),
         ):
-            if one != two:
+            if first_value != other_value:
                 raise DataError(
-                    f"runs differ in {what}: {one} in {first.group}, {two} in {group}",
+                    f"runs differ in {quantity}: {first_value} in {first.group}, {other_value} in {group}",
                     where=recordings.where(group),
                     hint="leave the odd one out",
                 )
@@ -257,7 +258,7 @@ def _use_flag(recordings: RecordingSet, choice: str) -> bool:
     simulated = str(recordings.meta.get("simulator", "")).startswith("brunel")
     if choice == "on" and not simulated:
         raise DataError(
-            "the reset flag exploits the clamp of a simulated neuron, and these data are not simulated",
+            "the reset flag needs the exact clamp of simulated neurons, and these data are not simulated",
             where="data.reset_flag",
             hint="set it to off",
         )

@@ -9,7 +9,7 @@ from scipy import stats
 
 from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.diagnosis.words import information
-from neurocli.errors import NeuroError
+from neurocli.errors import LeakError, NeuroError
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
@@ -18,7 +18,7 @@ from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 REFERENCE = {"rate_hz": 29.95, "v_mean_mv": -57.74, "v_sd_mv": 5.79}
 CV_RANGE = (0.38, 0.44)
 FURTHEST_P = 0.001
-"""A run is called apart where so few sets of runs would hold one as far from the others."""
+"""Smallest p that passes: of the run furthest from the others, corrected for the number of runs."""
 
 
 def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Finding]:
@@ -39,15 +39,15 @@ def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Findi
 
 def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: int | None) -> dict[str, Any]:
     recording = recordings[group]
-    drop = round(burn_in_ms / recording.dt_ms)
+    burn_in = round(burn_in_ms / recording.dt_ms)
     with np.errstate(over="ignore"):  # what float32 cannot hold is no voltage
-        signal = (recording.signal[drop:] if recording.steps > drop else recording.signal).astype(np.float32)
+        signal = (recording.signal[burn_in:] if recording.steps > burn_in else recording.signal).astype(np.float32)
     finite = np.isfinite(signal)
     safe = np.where(finite, signal, 0.0).astype(np.float64)
     top, bottom = safe.max(0), safe.min(0)
     seconds = recording.steps * recording.dt_ms / 1000
     spikes = recording.spikes
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "group": group,
         "unit": recording.unit,
         "bad": int((~finite).sum()),
@@ -67,18 +67,27 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
         counts = np.bincount(spikes.channel[spikes.channel < neurons], minlength=neurons)
         intervals = [spikes.intervals_ms(k) for k in range(min(neurons, 200))]
         cvs = [i.std() / i.mean() for i in intervals if len(i) > 5]
-        found |= {
+        description |= {
             "rate": float(counts.mean() / seconds),
             "silent": np.flatnonzero(counts == 0),
             "cv": float(np.mean(cvs)) if cvs else np.nan,
         }
-    return found
+    return description
 
 
 def _values(runs: list[dict[str, Any]]) -> list[Finding]:
     bad = {r["group"]: r["bad"] for r in runs if r["bad"]}
     where = ", ".join(f"{g} ({n})" for g, n in list(bad.items())[:3])
-    return [Finding.graded("finite-values", "data", sum(bad.values()), 0, f"repair or leave out: {where}", fail=bad)]
+    return [
+        Finding.graded(
+            "finite-values",
+            "data",
+            sum(bad.values()),
+            0,
+            f"repair or leave out, run (number of values): {where}",
+            fail=bad,
+        )
+    ]
 
 
 def _units(runs: list[dict[str, Any]]) -> list[Finding]:
@@ -86,25 +95,33 @@ def _units(runs: list[dict[str, Any]]) -> list[Finding]:
     claims_mv = all(r["unit"] == "mV" for r in runs)
     z_scored = bool(np.all(np.abs(means) < 1) and np.all(np.abs(sds - 1) < 0.3))
     if claims_mv and z_scored:
-        advice = "these look like z-scores: set the unit to z, and never report them as mV"
-        said = f"mean {means.mean():.2f}, sd {sds.mean():.2f} called mV"
-        return [Finding("unit", "data", FAIL, said, "mV are no z-scores", advice)]
-    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "mV are no z-scores")]
+        advice = "these look like z-scores: set the unit to z, and do not report them as mV"
+        value = f"mean {means.mean():.2f}, sd {sds.mean():.2f}, labelled mV"
+        return [Finding("unit", "data", FAIL, value, "no z-scores labelled mV", advice)]
+    return [Finding("unit", "data", PASS, runs[0]["unit"] if runs else "?", "no z-scores labelled mV")]
 
 
 def _neurons(runs: list[dict[str, Any]]) -> list[Finding]:
     findings = []
     for check, key, advice in (
-        ("constant-neurons", "constant", "leave these neurons out, or look for a broken channel"),
-        ("clipped-neurons", "clipped", "the amplifier or the file clipped these neurons; their peaks are lost"),
-        ("silent-neurons", "silent", "these neurons never spike: no onset of theirs can be learned"),
+        ("constant-neurons", "constant", "leave these neurons out, or look for a broken electrode or channel"),
+        (
+            "clipped-neurons",
+            "clipped",
+            "the amplifier or the file format cut off the peaks of these neurons: leave them out",
+        ),
+        (
+            "silent-neurons",
+            "silent",
+            "these neurons never spike, so nothing can be learned of their synapses: leave them out, or record for longer",
+        ),
     ):
         hits = [(r["group"], r[key]) for r in runs if key in r and len(r[key])]
         counted = sum(len(neurons) for _, neurons in hits)
-        named = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
+        examples = "; ".join(f"{g}: {', '.join(map(str, n[:5]))}{'…' if len(n) > 5 else ''}" for g, n in hits[:3])
         if key == "silent" and not any("silent" in r for r in runs):
             continue
-        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({named})", fail=hits))
+        findings.append(Finding.graded(check, "data", counted, 0, f"{advice} ({examples})", fail=hits))
     return findings
 
 
@@ -116,33 +133,44 @@ def _repeated(runs: list[dict[str, Any]]) -> Finding:
             if run[key] is None:
                 continue
             if run[key] in first:
-                twins.append(f"{first[run[key]]} = {run['group']} ({'data' if key == 'fingerprint' else 'seed'})")
+                twins.append(f"{first[run[key]]} = {run['group']} (same {'data' if key == 'fingerprint' else 'seed'})")
             first.setdefault(run[key], run["group"])
-    advice = f"leave one of each out: {'; '.join(twins[:3])}"
+    advice = f"leave one run of each pair out: {'; '.join(twins[:3])}"
     return Finding.graded("repeated-runs", "data", len(twins), 0, advice, fail=twins)
 
 
 def _drift(runs: list[dict[str, Any]]) -> list[Finding]:
-    """A run that stands apart: p of the furthest one among the others, as a draw of the same normal law, times their number."""
+    """A run that differs from the others: p of the furthest one, as a draw of the same normal law, times their number."""
     findings = []
-    for what, key, floor in (("rate", "rate", 0.1), ("mean-voltage", "mean", 0.01)):
+    for name, key, unit, floor in (
+        ("rate", "rate", "Hz", 0.1),
+        ("mean-voltage", "mean", runs[0]["unit"] if runs else "", 0.01),
+    ):
         values = np.array([r[key] for r in runs if r[key] is not None])
         n = len(values)
         if n < 5:
             continue
-        others = (values.sum() - values) / (n - 1)  # mean, then sum of squares, without each run in turn
+        others_mean = (values.sum() - values) / (n - 1)  # mean, then sum of squares, without each run in turn
         squares = np.maximum(
-            (np.square(values - values.mean()).sum() - (values - values.mean()) * (values - others)), 0
+            (np.square(values - values.mean()).sum() - (values - values.mean()) * (values - others_mean)), 0
         )
         spread = np.maximum(np.sqrt(squares / (n - 2)), floor) * np.sqrt(1 + 1 / (n - 1))
-        chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others) / spread, n - 2), 1.0)
+        chances = np.minimum(2 * n * stats.t.sf(np.abs(values - others_mean) / spread, n - 2), 1.0)
         worst = int(chances.argmin())
         advice = (
-            f"{runs[worst]['group']} stands apart ({values[worst]:.4g}, the others {others[worst]:.4g}): "
-            "was it made with other parameters? leave it out if so"
+            f"{runs[worst]['group']} differs from the other runs ({values[worst]:.4g} against {others_mean[worst]:.4g} {unit}): "
+            "leave it out if it was recorded with other parameters"
         )
         findings.append(
-            judged(f"run-drift-{what}", "data", float(chances[worst]), warn=FURTHEST_P, advice=advice, low=True)
+            Finding.graded(
+                f"run-drift-{name}",
+                "data",
+                float(chances[worst]),
+                f"p ≥ {FURTHEST_P:g}",
+                advice,
+                warn=chances[worst] < FURTHEST_P,
+                fail=np.isnan(chances[worst]),
+            )
         )
     return findings
 
@@ -152,18 +180,27 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
     ours, published = parameters_of(recordings), BrunelConfig()
     if ours is None or not runs:
         return []
-    free = {"seed", "network_seed", "network", "engine", "seeding", "duration_ms", "record_neurons", "record_ms"}
-    if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in free):
-        return [information("published-statistics", "data", "other parameters: not comparable")]
+    not_compared = {
+        "seed",
+        "network_seed",
+        "network",
+        "engine",
+        "seeding",
+        "duration_ms",
+        "record_neurons",
+        "record_ms",
+    }
+    if any(getattr(ours, k) != getattr(published, k) for k in BrunelConfig.model_fields if k not in not_compared):
+        return [information("published-statistics", "data", "not compared: the parameters are not the published ones")]
     findings = []
     if runs[0]["rate"] is not None:
         rate = float(np.mean([r["rate"] for r in runs]))
-        off = abs(rate / REFERENCE["rate_hz"] - 1)
+        relative_difference = abs(rate / REFERENCE["rate_hz"] - 1)
         advice = (
             f"the rate is {rate:.2f} Hz, the published network's {REFERENCE['rate_hz']} Hz: "
-            "look for spikes that are missing or doubled, or simulate again"
+            "look for missing or duplicated spikes, or simulate again"
         )
-        findings.append(judged("rate-off-reference", "data", off, warn=0.05, fail=0.2, advice=advice))
+        findings.append(judged("rate-off-reference", "data", relative_difference, warn=0.05, fail=0.2, advice=advice))
         cv = float(np.nanmean([r["cv"] for r in runs]))
         findings.append(
             Finding.graded(
@@ -171,17 +208,17 @@ def _against_reference(recordings: RecordingSet, runs: list[dict[str, Any]]) -> 
                 "data",
                 cv,
                 f"{CV_RANGE[0]} to {CV_RANGE[1]}",
-                "firing is not as irregular as published: look for spikes that are missing",
+                "firing is not as irregular as in the published network: look for missing spikes, or simulate longer runs",
                 warn=not (CV_RANGE[0] <= cv <= CV_RANGE[1]),
             )
         )
     mean, sd = float(np.mean([r["mean"] for r in runs])), float(np.mean([r["sd"] for r in runs]))
-    apart = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
+    largest_difference = max(abs(mean - REFERENCE["v_mean_mv"]), abs(sd - REFERENCE["v_sd_mv"]))
     advice = (
-        f"the voltage is {mean:.2f} ± {sd:.2f} mV, published {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
-        "look at the unit and for an offset, or simulate again"
+        f"the voltage is {mean:.2f} ± {sd:.2f} mV, that of the published network {REFERENCE['v_mean_mv']} ± {REFERENCE['v_sd_mv']} mV: "
+        "check the unit, look for an offset, or simulate again"
     )
-    findings.append(judged("voltage-off-reference-mv", "data", apart, warn=0.3, fail=2.0, advice=advice))
+    findings.append(judged("voltage-off-reference-mv", "data", largest_difference, warn=0.3, fail=2.0, advice=advice))
     return findings
 
 
@@ -195,18 +232,22 @@ def _split(recordings: RecordingSet, config: CnnLstmConfig) -> Finding:
         steps = sum(
             max(recordings[g].steps - round(config.data.burn_in_ms / recordings[g].dt_ms), 0) for g in recordings
         )
-        parts = {
+        windows = {
             p: [Window("all", int(s), int(s) + 150, int(s) + 150) for s in w]
             for p, w in published_starts(steps).items()
         }
-        share = count_seen_targets(parts["train"], parts["test"]) / max(len(parts["test"]), 1)
-        advice = "published protocol: LEAKY. Split by run (data.split=by-run) for any score you want to believe"
+        share = count_seen_targets(windows["train"], windows["test"]) / max(len(windows["test"]), 1)
+        advice = (
+            "the published protocol is LEAKY: split by run (data.split=by-run) for scores that hold for new recordings"
+        )
         return Finding(
             "leak", "split", FAIL, f"{share:.1%} of test targets lie inside training inputs", "no leak", advice
         )
     try:
-        data = VoltageData(recordings, config, 120, None, None)
-        refuse_copies(data.recordings, data.split)
+        dataset = VoltageData(recordings, config, 120, None, None)
+        refuse_copies(dataset.recordings, dataset.split)
     except NeuroError as error:
-        return Finding.of_error("leak", "split", error, "no leak")
-    return Finding("leak", "split", PASS, "whole runs, none holds data of another", "no leak")
+        if isinstance(error, LeakError):
+            return Finding.of_error("leak", "split", error, "no leak")
+        return Finding.of_error("usable", "split", error, "the runs can be split, trained on and scored")
+    return Finding("leak", "split", PASS, "whole runs; no run contains data of another", "no leak")

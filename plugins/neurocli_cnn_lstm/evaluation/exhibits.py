@@ -20,6 +20,12 @@ from neurocli_cnn_lstm.evaluation.targets import neuron_types
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
 LONGEST_CONTEXT = 50
 """Samples of the structured model's longest context; the published one sees its whole window."""
+_SPIKE_ROWS = {
+    "auroc": "AUC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "brier_of_base_rate": "Brier score of the base rate",
+}
 CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
@@ -30,53 +36,64 @@ def evaluation_exhibits(
     """Exhibits of a trained model on its test runs; all from the predictions that were scored."""
     target = family.targets(trained.dataset, trained.config)[0]
     prediction = predictions[target.name]
-    found = [
+    exhibits = [
         _per_neuron(family, trained, target, prediction, figures),
         _residuals(target, prediction, figures),
         _context(family, trained, figures),
     ]
     if "spike_probability" in prediction.extra:
-        found.append(_spikes(target, prediction, figures))
-    return found
+        exhibits.append(_spikes(target, prediction, figures))
+    return exhibits
 
 
 def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     r2, _, rmse_mv, _, _ = family.metrics(trained.dataset, trained.config)
     groups = target.groups
-    each_r2 = r2.per_channel(sum(r2.statistics(target.values[g], prediction.values[g]) for g in groups))
-    each_mv = rmse_mv.per_channel(sum(rmse_mv.statistics(target.values[g], prediction.values[g]) for g in groups))
+    r2_by_neuron = r2.per_channel(sum(r2.statistics(target.values[g], prediction.values[g]) for g in groups))
+    rmse_by_neuron = rmse_mv.per_channel(
+        sum(rmse_mv.statistics(target.values[g], prediction.values[g]) for g in groups)
+    )
     types = neuron_types(trained.dataset)  # type: ignore[arg-type]
     letters = [
         "?" if types is None else "E" if t == 1 else "I"
-        for t in (types if types is not None else np.zeros(len(each_r2)))
+        for t in (types if types is not None else np.zeros(len(r2_by_neuron)))
     ]
-    order = np.argsort(each_r2)[::-1]
+    order = np.argsort(r2_by_neuron)[::-1]
     shown = order if len(order) <= 12 else np.concatenate([order[:5], order[-5:]])
     rows = [
-        [int(np.flatnonzero(order == k)[0]) + 1, int(k), letters[k], float(each_r2[k]), float(each_mv[k])]
+        [int(np.flatnonzero(order == k)[0]) + 1, int(k), letters[k], float(r2_by_neuron[k]), float(rmse_by_neuron[k])]
         for k in shown
     ]
     with saved_figure(figures / "per_neuron.png", ncols=2, width=9, height=3.4) as (_, axes):
-        side = int(np.ceil(np.sqrt(len(each_r2))))
+        side = int(np.ceil(np.sqrt(len(r2_by_neuron))))
         grid = np.full(side * side, np.nan)
-        grid[: len(each_r2)] = each_r2
+        grid[: len(r2_by_neuron)] = r2_by_neuron
         image = axes[0].imshow(grid.reshape(side, side), cmap="viridis")
-        axes[0].set(title="R² of each neuron (by index; neighbours are no neighbours)", xticks=[], yticks=[])
+        axes[0].set(title="R² of each neuron, in the order of their index", xticks=[], yticks=[])
         axes[0].title.set_fontsize(8)
         axes[0].figure.colorbar(image, ax=axes[0])
         for letter, colour in (("E", "tab:blue"), ("I", "tab:red"), ("?", "tab:grey")):
-            at = [i for i, k in enumerate(order) if letters[k] == letter]
-            if at:
-                axes[1].plot(at, each_r2[order[at]], ".", color=colour, label=letter)
-        axes[1].set(xlabel="rank", ylabel="R²", title="ranking")
+            ranks = [i for i, k in enumerate(order) if letters[k] == letter]
+            if ranks:
+                axes[1].plot(ranks, r2_by_neuron[order[ranks]], ".", color=colour, label=letter)
+        axes[1].set(xlabel="rank", ylabel="R²", title="R² by rank")
         axes[1].legend()
     claims: dict[str, Any] = {
-        f"r2_{name}": float(np.mean([v for v, l in zip(each_r2, letters, strict=True) if l == name]))
+        f"r2_{name}": float(np.mean([v for v, l in zip(r2_by_neuron, letters, strict=True) if l == name]))
         for name in sorted(set(letters))
     }
-    claims |= {"r2_min": float(each_r2.min()), "r2_max": float(each_r2.max()), "r2": [float(v) for v in each_r2]}
-    table = Table(["rank", "neuron", "type", "R2", f"RMSE [{target.unit}]"], rows, "best and worst neurons")
-    return Exhibit("per-neuron", "R² at 1 step, neuron by neuron", table, figures / "per_neuron.png", claims)
+    claims |= {
+        "r2_min": float(r2_by_neuron.min()),
+        "r2_max": float(r2_by_neuron.max()),
+        "r2": [float(v) for v in r2_by_neuron],
+    }
+    note = (
+        "all neurons"
+        if len(shown) == len(order)
+        else "the five neurons with the highest R2 and the five with the lowest"
+    )
+    table = Table(["rank", "neuron", "type", "R2", f"RMSE ({target.unit})"], rows, note)
+    return Exhibit("per-neuron", f"R2 of each neuron, {target.name} ahead", table, figures / "per_neuron.png", claims)
 
 
 def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
@@ -85,12 +102,12 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     )
     percentiles = np.percentile(error, [0.1, 1, 5, 25, 50, 75, 95, 99, 99.9])
     skew, kurtosis = float(stats.skew(error)), float(stats.kurtosis(error))
-    far = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
+    outliers = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
     with saved_figure(figures / "residuals.png", width=6, height=3.4) as (_, axis):
         axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
         x = np.linspace(error.min(), error.max(), 500)
         axis.plot(x, stats.norm.pdf(x, error.mean(), error.std()), "k--", lw=1, label="normal of the same sd")
-        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target [{target.unit}]", ylabel="density")
+        axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target ({target.unit})", ylabel="density")
         axis.legend()
     rows = [
         [name, float(v)]
@@ -101,15 +118,17 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     rows += [
         ["mean (bias)", float(error.mean())],
         ["sd", float(error.std())],
-        ["skew", skew],
+        ["skewness", skew],
         ["excess kurtosis", kurtosis],
-        ["beyond 3 sd", far],
+        ["share beyond 3 sd", outliers],
     ]
-    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": far}
+    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": outliers}
     return Exhibit(
         "residuals",
-        "Distribution of the real residuals",
-        Table(["", target.unit], rows),
+        "Distribution of the residuals, prediction minus target",
+        Table(
+            ["statistic", "value"], rows, f"percentiles, mean and sd in {target.unit}; the other values have no unit"
+        ),
         figures / "residuals.png",
         claims,
     )
@@ -118,40 +137,42 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
 @torch.no_grad()
 def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     """R² when the model sees only the last samples; earlier ones are left out (v2) or replaced by the mean (v1)."""
-    data: Any = trained.dataset
-    r2 = family.metrics(data, trained.config)[0]
+    dataset: Any = trained.dataset
+    r2 = family.metrics(dataset, trained.config)[0]
     window = getattr(trained.config.model, "window", 150)
     fixed = not family.uses_flag
     rows = []
-    tested = [group for group in data.split.test if group in data.place]
-    samples = sum(data.place[group][2] - trained.config.evaluate.context for group in tested)
+    tested = [group for group in dataset.split.test if group in dataset.place]
+    samples = sum(dataset.place[group][2] - trained.config.evaluate.context for group in tested)
     stride = max(20, samples // CONTEXT_PROBES)
     for context in [c for c in CONTEXTS if c <= (window if fixed else LONGEST_CONTEXT)]:
         total: Any = 0
         for group in tested:
-            origins = np.arange(trained.config.evaluate.context, data.place[group][2] - 1, stride)
-            batch = data.contexts(group, origins, window if fixed else context, device_of(trained.network))
+            origins = np.arange(trained.config.evaluate.context, dataset.place[group][2] - 1, stride)
+            batch = dataset.contexts(group, origins, window if fixed else context, device_of(trained.network))
             if fixed:
                 batch["v"][:, : window - context] = 0
                 z = trained.network(batch["v"])
             else:
                 z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(data.volts(group)[origins + 1], data.normalisation.restore(z.cpu().numpy()))
-        rows.append([context, context * data.dt_ms, float(r2.value(total))])
+            total = total + r2.statistics(
+                dataset.volts(group)[origins + 1], dataset.normalisation.restore(z.cpu().numpy())
+            )
+        rows.append([context, context * dataset.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
-        axis.set(xscale="log", xlabel="context [ms]", ylabel="R² at 1 step")
+        axis.set(xscale="log", xlabel="context (ms)", ylabel="R²")
     return Exhibit(
         "context-length",
-        f"Score against the length of context, at every {stride}th sample",
-        Table(["samples", "ms", "R2"], rows),
+        f"R2 by length of context, {dataset.dt_ms:g} ms ahead",
+        Table(["context (samples)", "context (ms)", "R2"], rows, f"origins are {stride} samples apart"),
         figures / "context.png",
         {"r2_by_ms": {str(r[1]): r[2] for r in rows}},
     )
 
 
 def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
-    """Is a spike within the next sample foreseen? Clamped neurons cannot spike and are counted, as the table counts them."""
+    """How well a spike within the next sample is predicted. Clamped neurons cannot spike and are counted, as the table counts them."""
     probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in target.groups])
     spiked = np.concatenate([target.subsets["spike"][g].ravel() for g in target.groups])
     rows: list[list[Any]] = [
@@ -167,7 +188,7 @@ def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
             "brier": float(brier_score_loss(spiked, probability)),
             "brier_of_base_rate": float(spiked.mean() * (1 - spiked.mean())),
         }
-        rows += [[key.replace("_", " "), value] for key, value in claims.items() if key != "base_rate"]
+        rows += [[_SPIKE_ROWS[key], value] for key, value in claims.items() if key != "base_rate"]
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, 21)))
     place = np.digitize(probability, edges[1:-1])
     points = [
@@ -176,10 +197,12 @@ def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     with saved_figure(figures / "spike_calibration.png", width=4, height=3.6) as (_, axis):
         axis.plot([0, 1], [0, 1], "k--", lw=1)
         axis.plot(*zip(*points, strict=True), "o-")
-        axis.set(xlabel="predicted spike probability", ylabel="share that spiked", title="calibration in 20 equal bins")
+        axis.set(
+            xlabel="predicted spike probability", ylabel="share that spiked", title="calibration, 20 bins of equal size"
+        )
     return Exhibit(
         "spike-probability",
-        "Is a spike foreseen?",
+        "Prediction of spikes within the next sample",
         Table(["", "value"], rows),
         figures / "spike_calibration.png",
         claims,

@@ -27,7 +27,7 @@ from neurocli_cnn_lstm.model.onset_ridge import LAGS, MOST_NEURONS, fit_onset_ri
 _HIDDEN = 48
 _BATCH = 2048  # rows of a step
 _PASSES = 20  # at most, over the same rows
-_CHUNK = 200_000  # rows answered together
+_CHUNK = 200_000  # rows predicted together
 
 
 class Effort(NamedTuple):
@@ -47,34 +47,34 @@ EFFORTS = {
 TREE_OPTIONS = {"learning_rate": 0.15, "max_leaf_nodes": 31, "min_samples_leaf": 200}
 
 
-def left_out(data: VoltageData, choice: str) -> str | None:
+def left_out(dataset: VoltageData, choice: str) -> str | None:
     """Why there are no rivals, None where there are."""
     if choice == "none":
-        return "strong baselines are left out (evaluate.rivals=none)"
-    if not data.flag_on:
-        return "no trees or MLP on resets stand beside the model: without the reset flag nobody sees resets"
-    if data.spec["num_channels"] > MOST_NEURONS:
-        return f"no trees or MLP on resets stand beside the model: they take at most {MOST_NEURONS} neurons"
+        return "the strong baselines are left out (evaluate.rivals=none)"
+    if not dataset.flag_on:
+        return "the baselines trees on drives and MLP on drives are left out: they need the reset flag"
+    if dataset.spec["num_channels"] > MOST_NEURONS:
+        return f"the baselines trees on drives and MLP on drives are left out: they take at most {MOST_NEURONS} neurons"
     return None
 
 
-def rivals(data: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
-    """Trees and MLP on drives; none where `left_out` says why. They are fitted when they are first asked."""
+def rivals(dataset: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
+    """Trees and MLP on drives; none where `left_out` says why. They are fitted at their first prediction."""
     choice = config.evaluate.rivals
-    if left_out(data, choice) is not None:
+    if left_out(dataset, choice) is not None:
         return []
     effort = EFFORTS[choice]
-    horizons = horizon_steps(data, config)
-    ridge = ridge_of_resets(data, effort.runs)
+    horizons = horizon_steps(dataset, config)
+    ridge = ridge_of_resets(dataset, effort.runs)
 
     def predictor(name: str, note: str, kind: Callable[..., _Fits]) -> Predictor:
-        fits = kind(name, data, horizons, effort, ridge)
+        fits = kind(name, dataset, horizons, effort, ridge)
 
         def cost() -> Cost | None:
             """Of what has been fitted, which is all that a target needed."""
             return total_cost(fitted.cost for fitted in (ridge, *fits.fitted))
 
-        return Predictor(name, "baseline", _predict(data, ridge, fits), note, cost)
+        return Predictor(name, "baseline", _predict(dataset, ridge, fits), note, cost)
 
     return [
         predictor("trees on drives", "gradient-boosted trees on own lags and five drives", _trees),
@@ -82,22 +82,22 @@ def rivals(data: VoltageData, config: CnnLstmConfig) -> list[Predictor]:
     ]
 
 
-def ridge_of_resets(data: VoltageData, runs: int | None = None) -> Fitted:
+def ridge_of_resets(dataset: VoltageData, runs: int | None = None) -> Fitted:
     """The ridge regression on resets of all neurons, from the first `runs` training runs or all; `weights` [post, pre] are those of the drives."""
-    groups = data.usable("train")[:runs]
-    chosen_on = data.usable("validation")[:1] or groups[:1]
+    groups = dataset.usable("train")[:runs]
+    chosen_on = dataset.usable("validation")[:1] or groups[:1]
 
     def fit() -> Values:
-        ridge = fit_onset_ridge(data, groups)
+        ridge = fit_onset_ridge(dataset, groups)
         return {
             "coefficients": ridge.weights,
             "decay": ridge.decay,
             "offset": ridge.offset,
             "_error": ridge.total_error,
-            "_weights": chosen_weights(ridge, data, chosen_on),
+            "_weights": chosen_weights(ridge, dataset, chosen_on),
         }
 
-    return Fitted("ridge of resets", data, {**_settings(data), "runs": groups, "lags": LAGS}, fit)
+    return Fitted("ridge of resets", dataset, {**_settings(dataset), "runs": groups, "lags": LAGS}, fit)
 
 
 class _Fits(NamedTuple):
@@ -107,7 +107,7 @@ class _Fits(NamedTuple):
     forecast: Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 
-def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
+def _trees(name: str, dataset: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
     import sklearn.ensemble  # noqa: F401  # here, so that seconds of import are no cost of the fit
 
     def of_horizon(horizon: int) -> Fitted:
@@ -115,43 +115,45 @@ def _trees(name: str, data: VoltageData, horizons: list[int], effort: Effort, ri
         rows, options = effort.tree_rows[later], {**TREE_OPTIONS, "max_iter": effort.trees[later]}
 
         def fit() -> Values:
-            x, y = _rows(data, ridge.values["_weights"], [horizon], rows, effort.runs)
+            x, y = _rows(dataset, ridge.values["_weights"], [horizon], rows, effort.runs)
             return fit_trees(x, y[:, 0], **options)
 
-        settings = {**_settings(data), **options, "rows": rows, "horizon": horizon, "runs": effort.runs}
-        return Fitted(name, data, settings, fit)
+        settings = {**_settings(dataset), **options, "rows": rows, "horizon": horizon, "runs": effort.runs}
+        return Fitted(name, dataset, settings, fit)
 
     fits = {horizon: of_horizon(horizon) for horizon in horizons}
     return _Fits(list(fits.values()), lambda x, horizon: predict_trees(fits[horizon].values, x))
 
 
-def _networks(name: str, data: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
-    def of_horizons(together: list[int], steps: int) -> Fitted:
+def _networks(name: str, dataset: VoltageData, horizons: list[int], effort: Effort, ridge: Fitted) -> _Fits:
+    def of_horizons(shared_horizons: list[int], steps: int) -> Fitted:
         def fit() -> Values:
-            x, y = _rows(data, ridge.values["_weights"], together, effort.network_rows, effort.runs)
+            x, y = _rows(dataset, ridge.values["_weights"], shared_horizons, effort.network_rows, effort.runs)
             return _fit_mlp(x, y, steps)
 
         settings = {
-            **_settings(data),
+            **_settings(dataset),
             "rows": effort.network_rows,
             "steps": steps,
-            "horizons": together,
+            "horizons": shared_horizons,
             "runs": effort.runs,
         }
-        return Fitted(name, data, settings, fit)
+        return Fitted(name, dataset, settings, fit)
 
     efforts = zip((horizons[:1], horizons[1:]), effort.network_steps, strict=True)
-    fits = [(together, of_horizons(together, steps)) for together, steps in efforts if together]
+    fits = [
+        (shared_horizons, of_horizons(shared_horizons, steps)) for shared_horizons, steps in efforts if shared_horizons
+    ]
 
     def forecast(x: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
-        together, fitted = next(fit for fit in fits if horizon in fit[0])
+        shared_horizons, fitted = next(fit for fit in fits if horizon in fit[0])
         values = fitted.values
-        network = from_arrays(lambda: _mlp(len(together)), values)
+        network = from_arrays(lambda: _mlp(len(shared_horizons)), values)
         with torch.no_grad():
             change = network(torch.from_numpy((x - values["_mean"]) / values["_sd"]))[
-                :, together.index(horizon)
+                :, shared_horizons.index(horizon)
             ].numpy()
-        return change * values["_scale"][together.index(horizon)]
+        return change * values["_scale"][shared_horizons.index(horizon)]
 
     return _Fits([fitted for _, fitted in fits], forecast)
 
@@ -171,8 +173,8 @@ def _fit_mlp(x: NDArray[np.float32], y: NDArray[np.float32], steps: int) -> Valu
     def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = np.random.default_rng(epoch).permutation(len(x))
         for first in range(0, len(x) - batch + 1, batch):
-            some = torch.from_numpy(order[first : first + batch])
-            yield inputs[some], targets[some]
+            rows = torch.from_numpy(order[first : first + batch])
+            yield inputs[rows], targets[rows]
 
     def loss(network: Any, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return torch.nn.functional.mse_loss(network(pair[0]), pair[1])
@@ -189,15 +191,15 @@ def _fit_mlp(x: NDArray[np.float32], y: NDArray[np.float32], steps: int) -> Valu
 
 
 def _rows(
-    data: VoltageData, weights: NDArray[Any], horizons: Sequence[int], most: int, runs: int | None
+    dataset: VoltageData, weights: NDArray[Any], horizons: Sequence[int], most: int, runs: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(features [row, feature], change of voltage [row, horizon] in mV): rows drawn from training runs alike."""
-    groups = data.usable("train")[:runs]
+    groups = dataset.usable("train")[:runs]
     rng = np.random.default_rng(0)
     x, y = [], []
     for group in groups:
-        volts = data.volts(group)
-        inputs = features(data, group, weights).reshape(-1, len(FEATURES))
+        volts = dataset.volts(group)
+        inputs = features(dataset, group, weights).reshape(-1, len(FEATURES))
         usable = (len(volts) - max(horizons)) * volts.shape[1]
         count = min(usable, -(-most // len(groups)))
         rows = rng.choice(usable, count, replace=False, shuffle=False) if count < usable else np.arange(usable)
@@ -207,14 +209,14 @@ def _rows(
     return np.concatenate(x), np.concatenate(y)
 
 
-def _predict(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target], Prediction | None]:
+def _predict(dataset: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target], Prediction | None]:
     def predict(target: Target) -> Prediction | None:
-        if not data.usable("train"):
+        if not dataset.usable("train"):
             return None
         values = {}
-        for group, origins in local_origins(data, target).items():
-            volts = data.volts(group)[origins]
-            x = features(data, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
+        for group, origins in local_origins(dataset, target).items():
+            volts = dataset.volts(group)[origins]
+            x = features(dataset, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
             change = [fits.forecast(x[k : k + _CHUNK], target.horizon_steps) for k in range(0, len(x), _CHUNK)]
             values[group] = volts + np.concatenate(change).reshape(volts.shape)
         return Prediction(values)
@@ -222,10 +224,10 @@ def _predict(data: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target]
     return predict
 
 
-def _settings(data: VoltageData) -> dict[str, Any]:
+def _settings(dataset: VoltageData) -> dict[str, Any]:
     """What rows and features depend on besides the recordings."""
     return {
-        "drop": data.burn_in,
-        "noise": [data._noise_mv, data._noise_seed],
-        "reset": [data.reset_mv, data.reset_tolerance_mv],
+        "burn_in": dataset.burn_in,
+        "noise": [dataset._noise_mv, dataset._noise_seed],
+        "reset": [dataset.reset_mv, dataset.reset_tolerance_mv],
     }

@@ -41,17 +41,17 @@ class TableForecast:
         """Fit on runs of voltage [time, neuron] in mV, for the voltage `horizon_steps` samples later."""
         if horizon_steps < 1:
             raise ValueError("horizon_steps must be at least 1")
-        parts = [part for voltage in voltages if (part := self._count(voltage, horizon_steps)) is not None]
-        if not parts:
+        counts = [counted for voltage in voltages if (counted := self._count(voltage, horizon_steps)) is not None]
+        if not counts:
             raise DataError(
                 "no run is longer than the horizon",
                 where="table baseline",
-                hint="bring longer runs, or ask for shorter horizons (evaluate.horizons_ms)",
+                hint="use longer runs, or lower evaluate.horizons_ms",
             )
-        first = min(low for low, _, _ in parts)
-        bins = max(low + count.shape[1] for low, _, count in parts) - first
-        total, count = np.zeros((2, parts[0][1].shape[0], bins))
-        for low, part_total, part_count in parts:
+        first = min(low for low, _, _ in counts)
+        bins = max(low + count.shape[1] for low, _, count in counts) - first
+        total, count = np.zeros((2, counts[0][1].shape[0], bins))
+        for low, part_total, part_count in counts:
             place = slice(low - first, low - first + part_count.shape[1])
             total[:, place] += part_total
             count[:, place] += part_count
@@ -64,10 +64,10 @@ class TableForecast:
         """voltage [time, neuron] in mV → forecast [time, neuron] in mV of the fitted horizon later; NaN stays NaN."""
         if self.values is None:
             raise RuntimeError("fit the table first")
-        known = np.isfinite(voltage)
-        bins = self._bins(np.where(known, voltage, self.rest_mv)) - self.first_bin
+        finite = np.isfinite(voltage)
+        bins = self._bins(np.where(finite, voltage, self.rest_mv)) - self.first_bin
         forecast = self.values[self._tables(voltage), np.clip(bins, 0, self.values.shape[1] - 1)]
-        return np.where(known, forecast, np.nan)
+        return np.where(finite, forecast, np.nan)
 
     def _bins(self, voltage: NDArray[np.floating]) -> NDArray[np.int64]:
         """Number of each sample's bin, counted from rest_mv."""
@@ -86,13 +86,13 @@ class TableForecast:
     ) -> tuple[int, NDArray[np.floating], NDArray[np.integer]] | None:
         """One run → (first bin, sum of targets [table, bin], number of them [table, bin]); None if it is too short."""
         now, later = voltage[:-horizon], voltage[horizon:]
-        known = np.isfinite(now) & np.isfinite(later)
-        if not known.any():
+        finite = np.isfinite(now) & np.isfinite(later)
+        if not finite.any():
             return None
-        bins, which = self._bins(now[known]), self._tables(voltage)[:-horizon][known]
+        bins, which = self._bins(now[finite]), self._tables(voltage)[:-horizon][finite]
         low, width, tables = int(bins.min()), int(np.ptp(bins)) + 1, 4 if self.flags else 1
         cell = which * width + bins - low
-        total = np.bincount(cell, later[known].astype(np.float64), tables * width).astype(np.float64)
+        total = np.bincount(cell, later[finite].astype(np.float64), tables * width).astype(np.float64)
         count = np.bincount(cell, minlength=tables * width)
         return low, total.reshape(tables, width), count.reshape(tables, width)
 

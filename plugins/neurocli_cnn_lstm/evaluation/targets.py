@@ -1,4 +1,4 @@
-"""What is asked of a voltage forecast, and how each model answers."""
+"""Targets of a voltage forecast, and the predictions of each model."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.model.paths import rollout
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
 
-_CHUNK = 120  # samples that are answered together, after as much context as a training window warms up with
+_CHUNK = 120  # samples that are predicted together, after as much context as a training window warms up with
 _BATCH = 16
 _PATHS = 256  # paths that are sampled together
 LONGEST_LAG = 20
 """Samples that the linear baselines look back."""
 
 
-def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
+def targets(dataset: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]:
     """One target per horizon. The first is scored at every sample, longer ones at probes; all leave out the same start."""
     all_targets: list[Target] = []
-    horizons = horizon_steps(data, config)
+    horizons = horizon_steps(dataset, config)
     longest = horizons[-1]
-    for steps in horizons[:1] if data.published else horizons:  # the published protocol knows one horizon
+    for steps in horizons[:1] if dataset.published else horizons:  # the published protocol knows one horizon
         stride = 1 if not all_targets else config.evaluate.probe_stride
-        # Longer horizons share their origins, so that one free run answers them all.
+        # Longer horizons share their origins, so that one free run predicts them all.
         reach = steps if not all_targets else longest
-        origins = _origins(data, config, part, reach, stride)
-        targets = {g: data.volts(g)[o + steps] for g, o in origins.items()}
-        subsets, hindsight = _subsets(data, origins) if not all_targets else ({}, frozenset())
+        origins = _origins(dataset, config, part, reach, stride)
+        targets = {g: dataset.volts(g)[o + steps] for g, o in origins.items()}
+        subsets, hindsight = _subsets(dataset, origins) if not all_targets else ({}, frozenset())
         all_targets.append(
             Target(
-                f"{steps * data.dt_ms:g} ms",
+                f"{steps * dataset.dt_ms:g} ms",
                 steps,
-                steps * data.dt_ms,
-                data.unit,
+                steps * dataset.dt_ms,
+                dataset.unit,
                 targets,
-                {g: o + data.burn_in for g, o in origins.items()},
+                {g: o + dataset.burn_in for g, o in origins.items()},
                 subsets,
                 hindsight,
             )
@@ -51,53 +51,53 @@ def targets(data: VoltageData, config: CnnLstmConfig, part: str) -> list[Target]
     return all_targets
 
 
-def local_origins(data: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
-    """A target's origins counted in `data.volts`, from which the start of every run has been dropped."""
-    return {group: origins - data.burn_in for group, origins in target.origins.items()}
+def local_origins(dataset: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
+    """A target's origins counted in `dataset.volts`, from which the burn-in of every run is left out."""
+    return {group: origins - dataset.burn_in for group, origins in target.origins.items()}
 
 
-def horizon_steps(data: VoltageData, config: CnnLstmConfig) -> list[int]:
-    """The horizons that are asked for, in samples, ascending and each once."""
-    return sorted({max(1, round(h / data.dt_ms)) for h in config.evaluate.horizons_ms})
+def horizon_steps(dataset: VoltageData, config: CnnLstmConfig) -> list[int]:
+    """The horizons in samples, ascending and each once."""
+    return sorted({max(1, round(h / dataset.dt_ms)) for h in config.evaluate.horizons_ms})
 
 
 def _origins(
-    data: VoltageData, config: CnnLstmConfig, part: str, steps: int, stride: int
+    dataset: VoltageData, config: CnnLstmConfig, part: str, steps: int, stride: int
 ) -> dict[str, NDArray[np.int64]]:
-    groups = data.split.groups(part)
-    if data.published:
-        starts = np.sort(next(iter(data._starts(part)))[1])
-        last = starts + data.length - 1
-        found = {}
+    groups = dataset.split.groups(part)
+    if dataset.published:
+        starts = np.sort(next(iter(dataset._starts(part)))[1])
+        last = starts + dataset.length - 1
+        origins = {}
         for group in groups:
-            _, offset, length = data.place[group]
+            _, offset, length = dataset.place[group]
             # Windows may straddle runs, linear baselines may not: they need their lags within the run.
             inside = last[(last - offset >= LONGEST_LAG) & (last + steps < offset + length)] - offset
-            found[group] = inside[::stride]
-        return {g: o for g, o in found.items() if len(o)}
-    return {g: np.arange(config.evaluate.context, data.place[g][2] - steps, stride) for g in groups}
+            origins[group] = inside[::stride]
+        return {g: o for g, o in origins.items() if len(o)}
+    return {g: np.arange(config.evaluate.context, dataset.place[g][2] - steps, stride) for g in groups}
 
 
-def _subsets(data: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
+def _subsets(dataset: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
     subsets: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    types = neuron_types(data)
+    types = neuron_types(dataset)
     if types is not None:
         subsets["E"] = dict.fromkeys(origins, types[None, :] == 1)
         subsets["I"] = dict.fromkeys(origins, types[None, :] == 2)
-    if not data.flag_on:
+    if not dataset.flag_on:
         return subsets, frozenset()
     spiked = {}
     for group, o in origins.items():
-        reset = data.is_reset(data.volts(group))
+        reset = dataset.is_reset(dataset.volts(group))
         spiked[group] = reset[o + 1] & ~reset[o]
     subsets["spike"] = spiked
     subsets["no spike"] = {g: ~s for g, s in spiked.items()}
     return subsets, frozenset({"spike", "no spike"})
 
 
-def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
+def neuron_types(dataset: VoltageData) -> NDArray[np.int64] | None:
     """1 for excitatory, 2 for inhibitory, per recorded neuron; None where nobody says."""
-    recording = data.recordings[data.recordings.groups[0]]
+    recording = dataset.recordings[dataset.recordings.groups[0]]
     names = recording.channels
     if names and all(name[:1] in "EI" for name in names):
         return np.array([1 if name.startswith("E") else 2 for name in names])
@@ -107,19 +107,19 @@ def neuron_types(data: VoltageData) -> NDArray[np.int64] | None:
 @torch.no_grad()
 def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
     """One window per target; beyond the first step the model is fed its own predictions."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, VoltageData)
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, VoltageData)
     values = {}
-    for group, origins in local_origins(data, target).items():
-        parts = []
-        for some in np.array_split(origins, max(1, len(origins) // 512)):
-            window = data.contexts(group, some, trained.config.model.window, device_of(network))["v"]
+    for group, origins in local_origins(dataset, target).items():
+        forecasts = []
+        for chunk in np.array_split(origins, max(1, len(origins) // 512)):
+            window = dataset.contexts(group, chunk, trained.config.model.window, device_of(network))["v"]
             for step in range(target.horizon_steps):
                 following = network(window)
                 if step + 1 < target.horizon_steps:
                     window = torch.cat((window[:, 1:], following[:, None]), dim=1)
-            parts.append(following.cpu().numpy())
-        values[group] = data.normalisation.restore(np.concatenate(parts))
+            forecasts.append(following.cpu().numpy())
+        values[group] = dataset.normalisation.restore(np.concatenate(forecasts))
     return Prediction(values)
 
 
@@ -128,56 +128,56 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
     """The next sample at every step of long windows; beyond it, the mean of sampled free runs."""
     if target.horizon_steps > 1:
         return _free_run(trained, target)
-    data, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
-    assert isinstance(data, VoltageData)
+    dataset, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
+    assert isinstance(dataset, VoltageData)
     values, spike = {}, {}
-    for group, origins in local_origins(data, target).items():
-        _, offset, steps = data.place[group]
+    for group, origins in local_origins(dataset, target).items():
+        _, offset, steps = dataset.place[group]
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
-        mean = np.full((steps, data.spec["num_channels"]), np.nan, np.float32)
+        mean = np.full((steps, dataset.spec["num_channels"]), np.nan, np.float32)
         probability = np.full_like(mean, np.nan)
         span = _CHUNK + burn_in
-        # The first answer of a chunk has seen `burn_in` samples and its own.
+        # The first prediction of a chunk has seen `burn_in` samples and its own.
         ends = ends[ends - span + 1 + offset >= 0]
-        for some in np.array_split(ends, max(1, len(ends) // _BATCH)):
-            batch = data.contexts(group, some, span, device_of(network))
+        for chunk_ends in np.array_split(ends, max(1, len(ends) // _BATCH)):
+            batch = dataset.contexts(group, chunk_ends, span, device_of(network))
             forecast = network(batch["v"], batch.get("flag"))
             mean_z, logit = forecast.mean.cpu(), None if forecast.spike_logit is None else forecast.spike_logit.cpu()
-            for row, end in enumerate(some):
+            for row, end in enumerate(chunk_ends):
                 mean[end - _CHUNK + 1 : end + 1] = mean_z[row, burn_in:].numpy()
                 if logit is not None:
                     probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(logit[row, burn_in:]).numpy()
-        values[group] = data.normalisation.restore(mean[origins])
+        values[group] = dataset.normalisation.restore(mean[origins])
         spike[group] = probability[origins]
-    return Prediction(values, extra={"spike_probability": spike} if data.flag_on else {})
+    return Prediction(values, extra={"spike_probability": spike} if dataset.flag_on else {})
 
 
 def _free_run(trained: TrainedModel, target: Target) -> Prediction:
     """The mean of sampled paths; every horizon reads the same paths."""
-    data = trained.dataset
-    assert isinstance(data, VoltageData)
+    dataset = trained.dataset
+    assert isinstance(dataset, VoltageData)
     return Prediction(
         {
-            group: data.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
-            for group, origins in local_origins(data, target).items()
+            group: dataset.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
+            for group, origins in local_origins(dataset, target).items()
         }
     )
 
 
 def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
-    data, config = trained.dataset, trained.config
-    assert isinstance(data, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
-    kept = trained.__dict__.setdefault("_free_runs", {})
-    if group in kept and kept[group][0] is data and np.array_equal(kept[group][1], origins):
-        return kept[group][2]
-    steps = horizon_steps(data, config)[-1]
+    dataset, config = trained.dataset, trained.config
+    assert isinstance(dataset, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
+    free_runs = trained.__dict__.setdefault("_free_runs", {})
+    if group in free_runs and free_runs[group][0] is dataset and np.array_equal(free_runs[group][1], origins):
+        return free_runs[group][2]
+    steps = horizon_steps(dataset, config)[-1]
     samples = config.evaluate.rollout_samples
     generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
     means = []
-    for some in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
-        batch = data.contexts(group, some, config.model.burn_in + 20, device_of(trained.network))
+    for chunk in np.array_split(origins, -(-len(origins) * samples // _PATHS)):
+        batch = dataset.contexts(group, chunk, config.model.burn_in + 20, device_of(trained.network))
         path = rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator)
         means.append(path.mean.cpu().numpy())
-    kept[group] = data, origins, np.concatenate(means)
-    return kept[group][2]
+    free_runs[group] = dataset, origins, np.concatenate(means)
+    return free_runs[group][2]

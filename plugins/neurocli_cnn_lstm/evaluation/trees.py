@@ -1,4 +1,4 @@
-"""Gradient-boosted trees as arrays of nodes: fitted by scikit-learn, kept as numbers, and answered by a compiled loop.
+"""Gradient-boosted trees as arrays of nodes: fitted by scikit-learn, kept as numbers, and evaluated by a compiled loop.
 
 scikit-learn keeps a fitted ensemble as objects, which only a pickle could store.
 """
@@ -26,18 +26,18 @@ def fit_trees(x: NDArray[np.float32], y: NDArray[np.float32], **options: Any) ->
 
     with threadpool_limits(1):  # so that the cost is that of the work, and not of threads that wait
         model = HistGradientBoostingRegressor(early_stopping=False, random_state=0, **options).fit(x, y)
-    parts, roots, first = [], [], 0
+    trees, roots, first = [], [], 0
     for (tree,) in model._predictors:  # no public name; a test holds the loop below to `predict`
         roots.append(first)
-        parts.append((tree.nodes, first))
+        trees.append((tree.nodes, first))
         first += len(tree.nodes)
-    leaf = np.concatenate([nodes["is_leaf"] for nodes, _ in parts]).astype(bool)
+    leaf = np.concatenate([nodes["is_leaf"] for nodes, _ in trees]).astype(bool)
 
     def joined(field: str) -> NDArray[Any]:
-        return np.concatenate([nodes[field] for nodes, _ in parts])
+        return np.concatenate([nodes[field] for nodes, _ in trees])
 
     def child(field: str) -> NDArray[np.int32]:
-        return np.concatenate([nodes[field].astype(np.int64) + start for nodes, start in parts]).astype(np.int32)
+        return np.concatenate([nodes[field].astype(np.int64) + start for nodes, start in trees]).astype(np.int32)
 
     number = np.where(leaf, joined("value"), joined("num_threshold"))
     return {
@@ -50,7 +50,7 @@ def fit_trees(x: NDArray[np.float32], y: NDArray[np.float32], **options: Any) ->
 
 
 def predict_trees(arrays: Mapping[str, NDArray[Any]], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The ensemble's answer [row] for x [row, feature]."""
+    """The ensemble's prediction [row] for x [row, feature]."""
     names = ("number", "_feature", "_left", "_right", "_root")
     return _sum_of_trees(np.ascontiguousarray(x, np.float32), *(arrays[name] for name in names))
 

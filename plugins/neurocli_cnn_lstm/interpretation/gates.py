@@ -1,4 +1,4 @@
-"""The LSTM from inside: its real gates around a reset, the memory of its hidden state, the dimensions it uses."""
+"""Inside the LSTM: its gates around a reset, the memory of its hidden state, the dimensions it uses."""
 
 # Tensors that are there only with a reset flag, and weights that torch declares as Tensor | Module.
 # mypy: disable-error-code="arg-type,index,union-attr,operator"
@@ -44,14 +44,14 @@ def layer_trace(lstm: torch.nn.LSTM, x: torch.Tensor) -> LstmTrace:
 @torch.no_grad()
 def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Gates averaged over hidden units, by time from a reset; autocorrelation and principal components of the hidden state."""
-    data: Any = trained.dataset
+    dataset: Any = trained.dataset
     network: Any = trained.network
-    group = data.split.test[0]
+    group = dataset.split.test[0]
     length = trained.config.model.window if isinstance(network, PublishedCnnLstm) else 200
-    origins = np.linspace(length, data.place[group][2] - 1, 6).astype(np.int64)
-    batch = data.contexts(group, origins, length)
+    origins = np.linspace(length, dataset.place[group][2] - 1, 6).astype(np.int64)
+    batch = dataset.contexts(group, origins, length)
     if isinstance(network, PublishedCnnLstm):
-        # The LSTM is asked what it really hears: voltages that went through the convolutions.
+        # The input of the LSTM is what the convolutions make of the voltages.
         trace = layer_trace(network.lstm, batch["v"] + network.cnn(batch["v"]))
     else:
         trace = network.lstm_trace(batch["v"], batch.get("flag"))
@@ -59,28 +59,37 @@ def gate_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     hidden = trace.h[:, warm:].permute(0, 2, 1, 3).flatten(0, 1)[:400].double().numpy()
     correlation = _autocorrelation(hidden)
     variance = _components(hidden)
-    around = _around_resets(trace, batch, data, per_neuron=not isinstance(network, PublishedCnnLstm))
+    around = _around_resets(trace, batch, dataset, per_neuron=not isinstance(network, PublishedCnnLstm))
     path = figures / "gates.png"
     with saved_figure(path, ncols=3, width=11, height=3.2) as (_, axes):
         for key, values in around.items():
-            axes[0].plot(np.array(list(_AROUND)) * data.dt_ms, values, "o-", ms=3, label=_NAMES[key])
-        axes[0].set(xlabel="time from a reset [ms]", ylabel="mean gate", title="real gates")
+            axes[0].plot(np.array(list(_AROUND)) * dataset.dt_ms, values, "o-", ms=3, label=_NAMES[key])
+        axes[0].set(xlabel="time from a reset (ms)", ylabel="mean activation", title="gates")
         axes[0].legend()
-        axes[1].plot(np.arange(len(correlation)) * data.dt_ms, correlation)
-        axes[1].set(xlabel="lag [ms]", title="autocorrelation of the hidden state")
+        axes[1].plot(np.arange(len(correlation)) * dataset.dt_ms, correlation)
+        axes[1].set(xlabel="lag (ms)", title="autocorrelation of the hidden state")
         axes[2].plot(np.arange(1, len(variance) + 1), np.cumsum(variance), "o-")
-        axes[2].set(xlabel="principal components", ylabel="variance", ylim=(0, 1.02), title="dimensions in use")
-    rows = [[t * data.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
+        axes[2].set(
+            xlabel="principal components",
+            ylabel="share of variance",
+            ylim=(0, 1.02),
+            title="dimensions of the hidden state",
+        )
+    rows = [[t * dataset.dt_ms, *(float(around[k][n]) for k in _NAMES)] for n, t in enumerate(_AROUND)]
     below = np.flatnonzero(correlation < np.exp(-1))
     claims = {
-        "hidden_memory_ms": float(below[0] * data.dt_ms) if below.size else None,
+        "hidden_memory_ms": float(below[0] * dataset.dt_ms) if below.size else None,
         "components_for_90_percent": int(np.searchsorted(np.cumsum(variance), 0.9) + 1),
         "hidden_units": int(hidden.shape[2]),
     }
     return Exhibit(
         "gates",
-        "LSTM gates and hidden state",
-        Table(["ms from reset", "input", "forget", "output"], rows),
+        "Mean activation of the LSTM's gates around a reset",
+        Table(
+            ["time from reset (ms)", *(f"{name} gate" for name in _NAMES.values())],
+            rows,
+            "means over units; 0 is the first sample at reset",
+        ),
         path,
         claims,
     )
@@ -99,9 +108,9 @@ def _components(hidden: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(values, 0) / max(values.sum(), 1e-12)
 
 
-def _around_resets(trace: LstmTrace, batch: Any, data: Any, *, per_neuron: bool) -> dict[str, NDArray[np.float64]]:
-    volts = data.normalisation.restore(batch["v"].numpy())
-    reset = data.is_reset(volts)
+def _around_resets(trace: LstmTrace, batch: Any, dataset: Any, *, per_neuron: bool) -> dict[str, NDArray[np.float64]]:
+    volts = dataset.normalisation.restore(batch["v"].numpy())
+    reset = dataset.is_reset(volts)
     onset = np.zeros_like(reset)
     onset[:, 1:] = reset[:, 1:] & ~reset[:, :-1]
     where = np.argwhere(onset)

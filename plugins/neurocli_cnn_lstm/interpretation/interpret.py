@@ -1,4 +1,4 @@
-"""What a trained model has learned, part by part, held against the network that made the data."""
+"""What a trained model has learned, part by part, compared with the network that made the data."""
 
 from __future__ import annotations
 
@@ -40,16 +40,23 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
         with saved_figure(path, ncols=2, width=9, height=3.6) as (figure, axes):
             limit = np.abs(weight).max() or 1
             figure.colorbar(draw_weights(axes[0], weight, float(limit)), ax=axes[0])
-            axes[0].set(title="learned synapses", xlabel="from neuron", ylabel="to neuron")
+            axes[0].set(title="learned synaptic weights", xlabel="from neuron", ylabel="to neuron")
             for k, filter_ in enumerate(conv[:, 0]):
                 axes[1].plot(-np.arange(conv.shape[2]) * trained.dataset.spec["dt_ms"], filter_, "o-", label=f"{k}")
-            axes[1].set(title="membrane filters on the own voltage", xlabel="lag [ms]", ylabel="weight")
-        for name, kernel in (("membrane", conv), ("release", network.synapse.release_conv.weight.detach().numpy())):
+            axes[1].set(title="filters of the membrane on its own voltage", xlabel="lag (ms)", ylabel="weight")
+        for name, kernel in (
+            ("membrane", conv),
+            ("arrival gate", network.synapse.release_conv.weight.detach().numpy()),
+        ):
             rows += [[name, k, *(float(v) for v in filter_[0])] for k, filter_ in enumerate(kernel)]
         return Exhibit(
             "filters",
-            "Filters over the own voltage",
-            Table(["filter", "channel", "lag 0", "lag 1", "lag 2"], rows),
+            "Filters on a neuron's own voltage",
+            Table(
+                ["filters of", "number", "lag 0", "lag 1", "lag 2"],
+                rows,
+                "weights by lag in samples; 0 is the last sample seen",
+            ),
             path,
         )
     assert isinstance(network, PublishedCnnLstm)
@@ -62,10 +69,10 @@ def _filters(trained: TrainedModel, figures: Path) -> Exhibit:
                 title=f"convolution {number}: time step to time step", xlabel="input sample", ylabel="output sample"
             )
             rows.append([number, *conv_layer.weight.shape, float(strength.mean()), float(strength[:, -10:].mean())])
-    columns = ["convolution", "out (time)", "in (time)", "kernel (neuron index)"]
-    columns += ["mean norm", "mean norm, last 10 samples"]
-    note = "the kernel slides over neuron index, where neighbours are no neighbours"
-    return Exhibit("filters", "Convolution filters", Table(columns, rows, note), path)
+    columns = ["convolution", "output samples", "input samples", "kernel width (neurons)"]
+    columns += ["mean norm", "mean norm, last 10 input samples"]
+    note = "kernels slide over the index of neurons, although neighbours by index are not neighbours in the network"
+    return Exhibit("filters", "Filters of the convolutions", Table(columns, rows, note), path)
 
 
 def _forecast(trained: TrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -75,12 +82,12 @@ def _forecast(trained: TrainedModel, batch: dict[str, torch.Tensor]) -> torch.Te
     return trained.network(batch["v"])
 
 
-def _contexts(trained: TrainedModel, length: int, each: int) -> dict[str, torch.Tensor]:
-    data: Any = trained.dataset
+def _contexts(trained: TrainedModel, length: int, per_run: int) -> dict[str, torch.Tensor]:
+    dataset: Any = trained.dataset
     batches = []
-    for group in data.split.test:
-        origins = np.linspace(trained.config.evaluate.context, data.place[group][2] - 2, each).astype(np.int64)
-        batches.append(data.contexts(group, origins, length))
+    for group in dataset.split.test:
+        origins = np.linspace(trained.config.evaluate.context, dataset.place[group][2] - 2, per_run).astype(np.int64)
+        batches.append(dataset.contexts(group, origins, length))
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
@@ -90,14 +97,14 @@ def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:
     batch = _contexts(trained, length, 12)
     lags = [lag for lag in (0, 1, 2, 3, 5, 10, 20, 30) if lag < length]
     with torch.no_grad():
-        whole = _forecast(trained, batch)
+        forecast = _forecast(trained, batch)
         occlusion = []
         for lag in lags:
             hidden = {key: value.clone() for key, value in batch.items()}
             for value in hidden.values():
                 value[:, length - 1 - lag] = 0
-            occlusion.append(float((_forecast(trained, hidden) - whole).abs().mean()))
-    neurons = np.linspace(0, whole.shape[1] - 1, min(8, whole.shape[1])).astype(int)
+            occlusion.append(float((_forecast(trained, hidden) - forecast).abs().mean()))
+    neurons = np.linspace(0, forecast.shape[1] - 1, min(8, forecast.shape[1])).astype(int)
     total = torch.zeros(length)
     steps = 16
     small = {key: value[:16] for key, value in batch.items()}
@@ -112,15 +119,15 @@ def _attribution(trained: TrainedModel, figures: Path) -> Exhibit:
     path = figures / "attribution.png"
     with saved_figure(path, width=5.5, height=3.4) as (_, axis):
         at = np.array(lags) * trained.dataset.spec["dt_ms"]
-        axis.plot(at, occlusion, "o-", label="occlusion of all neurons")
+        axis.plot(at, occlusion, "o-", label="occlusion, all neurons")
         axis.plot(at, attributed, "s-", label="integrated gradient, own voltage")
-        axis.set(xlabel="lag [ms]", ylabel="change of the forecast [z]", yscale="log")
+        axis.set(xlabel="lag (ms)", ylabel="change of the forecast (z)", yscale="log")
         axis.legend()
     rows = [[lag * trained.dataset.spec["dt_ms"], o, a] for lag, o, a in zip(lags, occlusion, attributed, strict=True)]
     return Exhibit(
         "attribution",
-        "Which samples the forecast rests on",
-        Table(["lag [ms]", "occlusion [z]", "integrated gradient [z]"], rows),
+        "Contribution of past samples to the forecast, by lag",
+        Table(["lag (ms)", "occlusion (z)", "integrated gradient (z)"], rows),
         path,
     )
 
@@ -142,28 +149,34 @@ def _ablation(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
     path = figures / "ablation.png"
     with saved_figure(path, width=5, height=3) as (_, axis):
         axis.barh([row[0] for row in rows], [row[1] for row in rows])
-        axis.set(xlabel="R² at 1 step, whole test set", xlim=(min(0, *(r[1] for r in rows)), 1))
+        axis.set(xlabel=f"R², {target.name} ahead", xlim=(min(0, *(r[1] for r in rows)), 1))
     claims = {f"r2_without_{row[0]}": row[1] for row in rows[1:]} | {"r2": rows[0][1]}
-    return Exhibit("ablation", "What each part is worth", Table(["left out", "R2", "change"], rows), path, claims)
+    return Exhibit(
+        "ablation",
+        f"R2 with one part left out, {target.name} ahead",
+        Table(["part left out", "R2", "change of R2"], rows),
+        path,
+        claims,
+    )
 
 
 class _without:
     """Leave a part of a model out for a while."""
 
     def __init__(self, network: torch.nn.Module, part: str) -> None:
-        self.module, self.part = network, part
+        self.network, self.part = network, part
 
     def __enter__(self) -> None:
         self.hooks: list[Any] = []
-        if isinstance(self.module, StructuredCnnLstm):
+        if isinstance(self.network, StructuredCnnLstm):
             part = self.part
 
             def leave_out(network: Any, args: Any, kwargs: Any) -> Any:
                 return args, {**kwargs, "ablate": (part,)}
 
-            self.hooks.append(self.module.register_forward_pre_hook(leave_out, with_kwargs=True))
+            self.hooks.append(self.network.register_forward_pre_hook(leave_out, with_kwargs=True))
         else:
-            target = getattr(self.module, self.part)
+            target = getattr(self.network, self.part)
             self.hooks.append(target.register_forward_hook(lambda network, args, output: torch.zeros_like(output)))
 
     def __exit__(self, *_: object) -> None:
@@ -174,17 +187,17 @@ class _without:
 @torch.no_grad()
 def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
     """The learned f(v), next voltage given the last, beside what the test data really did, and the time constant it implies."""
-    data: Any = trained.dataset
+    dataset: Any = trained.dataset
     target_length = trained.config.model.window if isinstance(trained.network, PublishedCnnLstm) else 60
-    lasts, said, did = [], [], []
-    for group in data.split.test:
-        origins = np.arange(max(trained.config.evaluate.context, target_length), data.place[group][2] - 1, 10)
-        for some in np.array_split(origins, max(1, len(origins) // 256)):
-            forecast = _forecast(trained, data.contexts(group, some, target_length))
-            said.append(data.normalisation.restore(forecast.numpy()))
-            lasts.append(data.volts(group)[some])
-            did.append(data.volts(group)[some + 1])
-    last, model, truth = (np.concatenate(part).ravel() for part in (lasts, said, did))
+    last_voltages, predicted, observed = [], [], []
+    for group in dataset.split.test:
+        origins = np.arange(max(trained.config.evaluate.context, target_length), dataset.place[group][2] - 1, 10)
+        for chunk in np.array_split(origins, max(1, len(origins) // 256)):
+            forecast = _forecast(trained, dataset.contexts(group, chunk, target_length))
+            predicted.append(dataset.normalisation.restore(forecast.numpy()))
+            last_voltages.append(dataset.volts(group)[chunk])
+            observed.append(dataset.volts(group)[chunk + 1])
+    last, model, truth = (np.concatenate(chunks).ravel() for chunks in (last_voltages, predicted, observed))
     low, high = np.percentile(last, [0.5, 99.5])
     edges = np.linspace(low, high, 41)
     place = np.digitize(last, edges) - 1
@@ -207,17 +220,20 @@ def _membrane(trained: TrainedModel, figures: Path) -> Exhibit:
             if len(linear) > 2
             else float("nan")
         )
-        claims[f"tau_ms_{name}"] = -data.dt_ms / np.log(slope) if 0 < slope < 1 else None
+        claims[f"tau_ms_{name}"] = -dataset.dt_ms / np.log(slope) if 0 < slope < 1 else None
     path = figures / "membrane.png"
     with saved_figure(path, width=5, height=3.6) as (_, axis):
-        axis.plot([r[0] for r in rows], [r[2] for r in rows], "k-", lw=2, label="data: mean of what followed")
+        axis.plot([r[0] for r in rows], [r[2] for r in rows], "k-", lw=2, label="data: mean observed voltage")
         axis.plot([r[0] for r in rows], [r[1] for r in rows], "o", ms=4, label="model: mean forecast")
-        axis.set(xlabel=f"voltage now [{data.unit}]", ylabel=f"one step later [{data.unit}]")
+        axis.set(xlabel=f"voltage ({dataset.unit})", ylabel=f"voltage one step later ({dataset.unit})")
         axis.legend()
     return Exhibit(
         "membrane",
-        "The learned membrane",
-        Table(["v now", "model", "data", "samples"], rows[:: max(1, len(rows) // 10)]),
+        "Voltage one step later as a function of the voltage",
+        Table(
+            [f"voltage ({dataset.unit})", f"model, next ({dataset.unit})", f"data, next ({dataset.unit})", "samples"],
+            rows[:: max(1, len(rows) // 10)],
+        ),
         path,
         claims,
     )

@@ -24,7 +24,7 @@ LAGS = 2  # a delay of 1.5 ms spreads a spike over the first two 1-ms lags
 
 
 def influence(
-    network: torch.nn.Module, data: VoltageData, seed: int, *, windows: int = 24, length: int = 16
+    network: torch.nn.Module, dataset: VoltageData, seed: int, *, windows: int = 24, length: int = 16
 ) -> NDArray[np.float64]:
     """What an onset of `pre` does to the forecast of `post`, averaged over windows of test runs: [post, pre], summed over lags.
 
@@ -33,9 +33,9 @@ def influence(
     has its own length.
     """
     if isinstance(network, StructuredCnnLstm):
-        batch = _windows(data, length, windows, seed)
+        batch = _windows(dataset, length, windows, seed)
         return network.onset_influence(batch["v"], batch.get("flag"), lags=LAGS).sum(0).numpy().astype(np.float64)
-    v = _windows(data, data.length, min(windows, 16), seed)["v"].requires_grad_(True)
+    v = _windows(dataset, dataset.length, min(windows, 16), seed)["v"].requires_grad_(True)
     prediction = network(v)
     matrix = np.zeros((prediction.shape[1], prediction.shape[1]))
     for post in range(prediction.shape[1]):
@@ -44,26 +44,26 @@ def influence(
     return matrix
 
 
-def _windows(data: VoltageData, length: int, count: int, seed: int) -> dict[str, torch.Tensor]:
+def _windows(dataset: VoltageData, length: int, count: int, seed: int) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
-    groups = data.usable("test")
+    groups = dataset.usable("test")
     batches = []
     for group, share in zip(groups, np.array_split(np.arange(count), len(groups)), strict=True):
-        steps = data.place[group][2]
+        steps = dataset.place[group][2]
         origins = np.sort(rng.integers(length, steps - 1, max(1, len(share))))
-        batches.append(data.contexts(group, origins, length))
+        batches.append(dataset.contexts(group, origins, length))
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
-def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
+def triggered_change(dataset: VoltageData, groups: list[str]) -> NDArray[np.float64]:
     """Mean change of `post` within a sample, after a spike of `pre`, less that after anybody's spike: [post, pre] in mV.
 
     Changes from and to a clamped sample are left out; summed over lags.
     """
     total = count = np.zeros((LAGS, 1, 1))
     for group in groups:
-        v = data.volts(group).astype(np.float64)
-        onset, clamped = _onsets(data, group)
+        v = dataset.volts(group).astype(np.float64)
+        onset, clamped = _onsets(dataset, group)
         free = ~clamped[1:] & ~clamped[:-1]
         change = np.where(free, np.diff(v, axis=0), 0.0)
         lagged = [(change[lag:], free[lag:].astype(np.float64), onset[: len(change) - lag]) for lag in range(LAGS)]
@@ -73,19 +73,19 @@ def triggered_change(data: VoltageData, groups: list[str]) -> NDArray[np.float64
     return (mean - mean.mean(2, keepdims=True)).sum(0)
 
 
-def spike_correlation(data: VoltageData, groups: list[str]) -> NDArray[np.float64]:
+def spike_correlation(dataset: VoltageData, groups: list[str]) -> NDArray[np.float64]:
     """Correlation of spikes of `post` with spikes of `pre` one to three samples before, summed: [post, pre]."""
     total = np.zeros((1, 1))
     for group in groups:
-        onset, _ = _onsets(data, group)
+        onset, _ = _onsets(dataset, group)
         z = (onset - onset.mean(0)) / np.maximum(onset.std(0), 1e-9)
         total = total + sum(z[lag:].T @ z[:-lag] / (len(z) - lag) for lag in CORRELATION_LAGS)
     return total / len(groups)
 
 
-def _onsets(data: VoltageData, group: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _onsets(dataset: VoltageData, group: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(1 in the first clamped sample after a spike, whether a sample is clamped), both [time, neuron]."""
-    clamped = data.is_reset(data.volts(group))
+    clamped = dataset.is_reset(dataset.volts(group))
     onset = np.zeros(clamped.shape)
     onset[1:] = clamped[1:] & ~clamped[:-1]
     return onset, clamped
@@ -104,8 +104,8 @@ def scores(
         f"auc_{sender}": roc_auc(signed[sender][pairs], weights[pairs] != 0)
         for sender, pairs in pairs_by_sender(excitatory).items()
     }
-    off = between_neurons(len(weights))
-    a, b = matrix[off], weights[off]
+    off_diagonal = between_neurons(len(weights))
+    a, b = matrix[off_diagonal], weights[off_diagonal]
     result["correlation"] = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
     return result
 
@@ -120,7 +120,7 @@ def with_weights_elsewhere(
     """
     if not isinstance(network, StructuredCnnLstm):
         return with_weights_dealt_anew(network, rng)
-    other = copy.deepcopy(network)
-    raw = other.synapse.raw_weight.data
+    shuffled = copy.deepcopy(network)
+    raw = shuffled.synapse.raw_weight.data
     raw.copy_(torch.from_numpy(pairs_exchanged(raw.numpy(), excitatory, rng)))
-    return other
+    return shuffled

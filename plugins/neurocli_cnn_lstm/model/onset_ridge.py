@@ -51,9 +51,9 @@ class OnsetRidge(NamedTuple):
 
 def onsets(clamped: NDArray[np.bool_]) -> NDArray[np.float32]:
     """1 in the first clamped sample after a spike, of `clamped` [time, neuron]; the first sample has no past to tell by."""
-    found = np.zeros(clamped.shape, np.float32)
-    found[1:] = clamped[1:] & ~clamped[:-1]
-    return found
+    first_clamped = np.zeros(clamped.shape, np.float32)
+    first_clamped[1:] = clamped[1:] & ~clamped[:-1]
+    return first_clamped
 
 
 def lagged(x: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
@@ -63,12 +63,12 @@ def lagged(x: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
     return shifted
 
 
-def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
+def fit_onset_ridge(dataset: VoltageData, groups: Sequence[str]) -> OnsetRidge:
     """Fit on whole runs. Rows in which the neuron is clamped, before or after, are left out: each neuron has rows of its own.
 
     The products of all rows are summed once, and those of the few rows that a neuron lacks are taken away again.
     """
-    n = data.spec["num_channels"]
+    n = dataset.spec["num_channels"]
     if n > MOST_NEURONS:
         raise ValueError(f"{n} neurons: the ridge regression of resets takes at most {MOST_NEURONS}")
     size = LAGS * n
@@ -76,13 +76,13 @@ def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
     right = np.zeros((n, size + 2))
     squares = np.zeros(n)
     for group in groups:
-        volts = data.volts(group)
-        clamped = data.is_reset(volts)
-        off = (volts - data.reset_mv).astype(np.float32)  # from reset: squares keep their digits
+        volts = dataset.volts(group)
+        clamped = dataset.is_reset(volts)
+        from_reset = (volts - dataset.reset_mv).astype(np.float32)  # from reset: squares keep their digits
         resets = onsets(clamped)
         x = np.concatenate([lagged(resets, lag) for lag in range(LAGS)], 1)[:-1]
         free = ~clamped[1:] & ~clamped[:-1]
-        now, later = off[:-1] * free, off[1:] * free
+        now, later = from_reset[:-1] * free, from_reset[1:] * free
         gram[:, :size, :size] += x.T @ x
         for neuron in range(n):
             lacking = x[~free[:, neuron]]
@@ -99,7 +99,7 @@ def fit_onset_ridge(data: VoltageData, groups: Sequence[str]) -> OnsetRidge:
         squares += (later * later).sum(0)
     gram[:, size:, :size] = gram[:, :size, size:].transpose(0, 2, 1)
     gram[:, size + 1, size] = gram[:, size, size + 1]
-    return _solved(gram, right, squares, n, data.reset_mv)
+    return _solved(gram, right, squares, n, dataset.reset_mv)
 
 
 def _solved(
@@ -111,12 +111,12 @@ def _solved(
     decay, offset = np.zeros(n), np.zeros(n)
     for neuron in range(n):
         inverse = np.linalg.pinv(gram[neuron] + penalty, hermitian=True)
-        found = inverse @ right[neuron]
-        rows = max(gram[neuron, -1, -1] - len(found), 1.0)
-        variance = max(squares[neuron] - found @ right[neuron], 0.0) / rows
-        weights[:, neuron] = found[:size].reshape(LAGS, n)
+        solution = inverse @ right[neuron]
+        rows = max(gram[neuron, -1, -1] - len(solution), 1.0)
+        variance = max(squares[neuron] - solution @ right[neuron], 0.0) / rows
+        weights[:, neuron] = solution[:size].reshape(LAGS, n)
         # The variance of a sum over lags: the sum of that part of the covariance.
         covariance = inverse[:size, :size].reshape(LAGS, n, LAGS, n)
         errors[neuron] = np.sqrt(variance * np.einsum("aibi->i", covariance).clip(min=0))
-        decay[neuron], offset[neuron] = found[size], found[size + 1] + reset_mv * (1 - found[size])
+        decay[neuron], offset[neuron] = solution[size], solution[size + 1] + reset_mv * (1 - solution[size])
     return OnsetRidge(weights, errors, decay, offset)

@@ -93,9 +93,9 @@ def _draw(network: StructuredCnnLstm, forecast: Forecast, flag: Tensor, uniform:
     assert forecast.spike_logit is not None
     chance = forecast.spike_logit.sigmoid()
     fired = uniform < chance
-    left = ((uniform - chance) / (1 - chance)).clamp(1e-6, 1 - 1e-6)
-    free = forecast.free_mean + forecast.free_log_sd.exp() * torch.special.ndtri(left)
+    rescaled = ((uniform - chance) / (1 - chance)).clamp(1e-6, 1 - 1e-6)
+    free = forecast.free_mean + forecast.free_log_sd.exp() * torch.special.ndtri(rescaled)
     recent = flag[:, -DEAD_SAMPLES:]
-    held = (recent[:, -1:] > 0) & (recent.sum(1, keepdim=True) < DEAD_SAMPLES)  # the dead time is not over
-    reset = fired | held
+    still_held = (recent[:, -1:] > 0) & (recent.sum(1, keepdim=True) < DEAD_SAMPLES)  # the dead time is not over
+    reset = fired | still_held
     return torch.where(reset, network.reset_z.expand_as(free), free), reset.to(free.dtype)

@@ -141,12 +141,12 @@ class StructuredCnnLstm(nn.Module):
         """Return the flag ``[batch, time, neuron]`` and what the LSTM receives, the latter at the steps of ``tail`` alone."""
         if v.dim() != 3 or v.shape[2] != self.num_neurons:
             raise ValueError(f"expected [batch, time, {self.num_neurons}], got {list(v.shape)}")
-        flag, found = self.events(v, flag)
-        onset = found if onset is None else onset
-        drive, own = self.synapse(v, flag, onset, use_echo="echo" not in ablate, tail=tail)
+        flag, estimated_onset = self.events(v, flag)
+        onset = estimated_onset if onset is None else onset
+        drive, own_onsets = self.synapse(v, flag, onset, use_echo="echo" not in ablate, tail=tail)
         if "synapse" in ablate:
             drive = torch.zeros_like(drive)
-        return flag, self.membrane.lstm_input(v, flag, onset, torch.cat((drive, own), dim=-1), tail)
+        return flag, self.membrane.lstm_input(v, flag, onset, torch.cat((drive, own_onsets), dim=-1), tail)
 
     # ---- looking inside ---------------------------------------------------------------------------------------
 
@@ -178,10 +178,10 @@ class StructuredCnnLstm(nn.Module):
         reset are left out. Exact gradients: one backward pass per neuron, so use few and short windows.
         """
         with torch.no_grad():
-            found_flag, found = self.events(v, flag)
-        counted = 1 - found_flag[:, -1]
+            estimated_flag, estimated_onset = self.events(v, flag)
+        counted = 1 - estimated_flag[:, -1]
         result = v.new_zeros(lags, self.num_neurons, self.num_neurons)
-        onset = found.clone().requires_grad_(True)
+        onset = estimated_onset.clone().requires_grad_(True)
         last = getattr(self(v, flag, onset=onset), target)[:, -1] * counted
         for j in range(self.num_neurons):
             (grad,) = torch.autograd.grad(last[:, j].sum(), onset, retain_graph=True)
@@ -191,7 +191,7 @@ class StructuredCnnLstm(nn.Module):
 
 
 def forecast_loss(
-    model: StructuredCnnLstm, v: Tensor, flag: Tensor | None, burn_in: int = 20, squared_error_weight: float = 2.0
+    network: StructuredCnnLstm, v: Tensor, flag: Tensor | None, burn_in: int = 20, squared_error_weight: float = 2.0
 ) -> dict[str, Tensor]:
     """Return the named loss terms of windows ``v [batch, time + 1, neuron]``; train on their sum.
 
@@ -199,14 +199,14 @@ def forecast_loss(
     Without a flag it is unknown which case a sample belongs to, and the likelihood sums over both.
     The first ``burn_in`` steps of a window only fill the LSTM and are not scored.
     """
-    forecast = model(v[:, :-1], None if flag is None else flag[:, :-1])
+    forecast = network(v[:, :-1], None if flag is None else flag[:, :-1])
     mean, _, logit, free_mean, log_sd = (None if x is None else x[:, burn_in:] for x in forecast)
     target = v[:, 1:][:, burn_in:]
     free_nll = 0.5 * ((target - free_mean) / log_sd.exp()).square() + log_sd
     terms = {"squared_error": squared_error_weight * F.mse_loss(mean, target)}
     if flag is None:
-        sd = model.reset_log_sd.clamp(-3.0, 0.0)
-        reset_nll = 0.5 * ((target - model.reset_z) / sd.exp()).square() + sd
+        sd = network.reset_log_sd.clamp(-3.0, 0.0)
+        reset_nll = 0.5 * ((target - network.reset_z) / sd.exp()).square() + sd
         terms["mixture"] = -torch.logaddexp(F.logsigmoid(logit) - reset_nll, F.logsigmoid(-logit) - free_nll).mean()
     else:
         at_reset = flag[:, 1:][:, burn_in:].to(v.dtype)

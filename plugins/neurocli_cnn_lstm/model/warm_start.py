@@ -13,16 +13,16 @@ from neurocli_cnn_lstm.model.onset_ridge import MOST_NEURONS, fit_onset_ridge
 from neurocli_cnn_lstm.model.v2 import StructuredCnnLstm
 
 
-def can_start_from_ridge(data: VoltageData) -> bool:
+def can_start_from_ridge(dataset: VoltageData) -> bool:
     """Whether resets can be seen, and there are not too many neurons for the regression."""
-    return data.flag_on and data.spec["num_channels"] <= MOST_NEURONS
+    return dataset.flag_on and dataset.spec["num_channels"] <= MOST_NEURONS
 
 
 @torch.no_grad()
-def start_from_ridge(network: StructuredCnnLstm, data: VoltageData) -> None:
+def start_from_ridge(network: StructuredCnnLstm, dataset: VoltageData) -> None:
     """Set synapses and the leak of the echo's integrator, in z, from the training runs."""
-    ridge = fit_onset_ridge(data, data.usable("train"))
-    mean, sd = data.normalisation.mean, data.normalisation.sd
+    ridge = fit_onset_ridge(dataset, dataset.usable("train"))
+    mean, sd = dataset.normalisation.mean, dataset.normalisation.sd
     synapse = network.synapse
     if len(synapse.raw_weight) == 1:
         weight = (ridge.total / sd[:, None]).mean(0, keepdims=True)

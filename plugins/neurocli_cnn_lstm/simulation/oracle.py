@@ -173,9 +173,9 @@ def _branch(
     for o in range(origins):
         for i in range(n):
             key = _mix(_mix(seed ^ _mix(np.uint64(first_step[o]))) ^ np.uint64(i))
-            more = _mix(key)
+            second_key = _mix(key)
             a[i], b[i] = np.uint32(key & np.uint64(0xFFFFFFFF)), np.uint32(key >> np.uint64(32))
-            c[i], count[i] = np.uint32(more & np.uint64(0xFFFFFFFF)), np.uint32(1)
+            c[i], count[i] = np.uint32(second_key & np.uint64(0xFFFFFFFF)), np.uint32(1)
         for _ in range(8):  # sfc32 mixes its seed in a few steps
             _draw(a, b, c, count, word)
         held_at_start[:] = 0
@@ -210,9 +210,9 @@ def _branch(
                 _receive(v, held, word, thresholds, j, kicks, arriving[slot])
                 if step + 1 == ends[horizon]:
                     for i in range(n):
-                        off = np.float64(v[i]) - np.float64(rest)  # from rest: squares keep their digits
-                        total[horizon, i] += off
-                        squares[horizon, i] += off * off
+                        from_rest = np.float64(v[i]) - np.float64(rest)  # from rest: squares keep their digits
+                        total[horizon, i] += from_rest
+                        squares[horizon, i] += from_rest * from_rest
                     horizon += 1
         for h in range(ends.size):
             for i in range(n):

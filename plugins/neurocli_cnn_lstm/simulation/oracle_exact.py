@@ -59,9 +59,9 @@ def exact_forecast(
     origins = np.asarray(origins, np.int64)
     order = np.argsort(origins, kind="stable")
     mean = np.empty((len(origins), config.neurons), np.float32)
-    for some in np.array_split(order, -(-len(origins) * config.neurons // _PAIRS) or 1):
-        arriving, held = _state(config, weights, spike_step, spike_channel, origins[some] * record, steps)
-        mean[some] = _expected(config, voltage[origins[some]].astype(np.float64), arriving, held)
+    for chunk in np.array_split(order, -(-len(origins) * config.neurons // _PAIRS) or 1):
+        arriving, held = _state(config, weights, spike_step, spike_channel, origins[chunk] * record, steps)
+        mean[chunk] = _expected(config, voltage[origins[chunk]].astype(np.float64), arriving, held)
     return mean
 
 
@@ -96,8 +96,8 @@ def _state(
         inside[inside] = sent[inside] + refractory > first[at[inside]]
         if not inside.any():
             break
-        left = (sent[inside] + refractory - first[at[inside]]).astype(np.int32)
-        np.maximum.at(held, (at[inside], spike_channel[inside]), left)
+        steps_left = (sent[inside] + refractory - first[at[inside]]).astype(np.int32)
+        np.maximum.at(held, (at[inside], spike_channel[inside]), steps_left)
     arriving[np.arange(steps)[:, None] < held[:, None]] = 0  # a clamped neuron hears nothing
     return arriving, held
 
@@ -112,21 +112,21 @@ def _expected(
         moved = mean + leak * (config.rest_mv - mean) + kick + arriving[:, step]
         mean = np.where(step >= held, moved, mean)
     # What arrives in the last step comes after that step's threshold. What inhibits may come after what excites.
-    heard = np.maximum(arriving[:, :-1], 0)
-    total, one = heard.sum(1), heard.max(1, initial=0)
-    open_ = v > config.threshold_mv - _below(config, steps) - np.maximum(total, _SUM_MV)  # else D is 0
-    usual = (total <= _SUM_MV) & (one <= _ONE_MV)
+    excitation = np.maximum(arriving[:, :-1], 0)
+    total, largest = excitation.sum(1), excitation.max(1, initial=0)
+    inexact = v > config.threshold_mv - _below(config, steps) - np.maximum(total, _SUM_MV)  # else D is 0
+    usual = (total <= _SUM_MV) & (largest <= _ONE_MV)
     room = config.threshold_mv - config.rest_mv - _below(config, steps)  # rest is out of reach with as much as this
     for room_mv, on in (((_SUM_MV, _ONE_MV), usual), ((room, room), ~usual & (total <= room))):
         grid = _grid(config, steps, *room_mv)
         if on.any() and len(grid) <= _MOST_POINTS:
-            near = on & (held == 0) & (v > grid[0]) & (v <= grid[-1])
-            mean[near] += _read(grid, v[near], arriving.transpose(0, 2, 1)[near], config)
-            open_ &= ~on | ((held == 0) & (v > grid[-1]))  # a clamped neuron does not come back in time
+            on_grid = on & (held == 0) & (v > grid[0]) & (v <= grid[-1])
+            mean[on_grid] += _read(grid, v[on_grid], arriving.transpose(0, 2, 1)[on_grid], config)
+            inexact &= ~on | ((held == 0) & (v > grid[-1]))  # a clamped neuron does not come back in time
     # Far above threshold a neuron spikes in the first step, whatever the noise.
-    sure = open_ & (held == 0) & (v + leak * (config.rest_mv - v) > config.threshold_mv + _SURE * _noise_sd(config))
+    sure = inexact & (held == 0) & (v + leak * (config.rest_mv - v) > config.threshold_mv + _SURE * _noise_sd(config))
     mean[sure] = config.rest_mv
-    mean[open_ & ~sure] = np.nan
+    mean[inexact & ~sure] = np.nan
     return mean
 
 
@@ -166,8 +166,8 @@ def _threshold_effect(
                 kicked += np.float32(chance) * _shifted(added, config.j_mv * number / spacing)
         before = np.empty((len(grid), len(now)))
         for weight in np.unique(now):
-            same = now == weight
-            before[:, same] = _shifted(kicked, weight / spacing)[:, then[same]]
+            rows = now == weight
+            before[:, rows] = _shifted(kicked, weight / spacing)[:, then[rows]]
         unhindered = slope * (grid[fires, None] + kick + now) + offset[then]
         before[fires] = config.rest_mv - unhindered
         # In double precision, since a product's last digit depends on how many columns there are: on what comes later.

@@ -22,39 +22,49 @@ class BrunelConfig(SimulatorConfig):
     """
 
     seed: int = Field(
-        72, ge=0, description="seed of the noise, the input and the start; run k has its own stream of it"
+        72, ge=0, description="seed of noise, external input and initial voltages; every run has its own random stream"
     )
     network_seed: int = Field(1, ge=0, description="seed of the connectivity")
-    network: Literal["fixed", "redraw"] = Field("fixed", description="one network for all runs, or one per run")
+    network: Literal["fixed", "redraw"] = Field(
+        "fixed", description="fixed: one network for all runs; redraw: a new one for every run"
+    )
     engine: Literal["standalone", "runtime"] = Field(
-        "standalone", description="compiled C++ program, or Brian2's runtime"
+        "standalone", description="standalone: compiled C++ program; runtime: Brian2's runtime, slower"
     )
     seeding: Literal["stream", "published"] = Field(
         "stream",
-        description="stream: run k draws from its own stream; published: Brian2's seed(seed + k), runtime engine only",
+        description="stream: random streams that do not depend on each other; published: seed + k for run k, runtime engine only",
     )
-    duration_ms: float = Field(10_000.0, gt=0, description="length of a run")
-    dt_ms: float = Field(0.1, gt=0, description="integration step; another step is another noise")
-    neurons: int = Field(100, ge=2, le=1_000_000, description="excitatory and inhibitory ones together")
+    duration_ms: float = Field(10_000.0, gt=0, description="duration of a run (ms)")
+    dt_ms: float = Field(
+        0.1,
+        gt=0,
+        description="integration step (ms); the noise is not scaled with it, so its effect changes with the step",
+    )
+    neurons: int = Field(100, ge=2, le=1_000_000, description="number of neurons, excitatory and inhibitory")
     excitatory_share: float = Field(0.8, gt=0, lt=1, description="share of the neurons that are excitatory")
-    tau_ms: float = Field(10.0, gt=0, description="time constant of the membrane")
-    rest_mv: float = Field(-70.0, description="resting and reset potential")
-    threshold_mv: float = Field(-50.0, description="voltage at which a neuron spikes")
-    refractory_ms: float = Field(2.0, ge=0, description="how long a neuron stays at its reset after a spike")
-    noise_mv: float = Field(0.5, ge=0, description="standard deviation of I_noise")
-    tau_noise_ms: float = Field(1.0, gt=0, description="what the noise is divided by")
-    start_sd_mv: float = Field(2.0, ge=0, description="spread of the voltages at the start")
-    j_mv: float = Field(0.5, gt=0, description="weight of an excitatory synapse")
-    g: float = Field(5.5, ge=0, description="inhibitory weight / excitatory weight")
-    delay_ms: float = Field(1.5, ge=0, description="from a spike to its arrival")
+    tau_ms: float = Field(10.0, gt=0, description="membrane time constant (ms)")
+    rest_mv: float = Field(-70.0, description="resting and reset potential (mV)")
+    threshold_mv: float = Field(-50.0, description="voltage at which a neuron spikes (mV)")
+    refractory_ms: float = Field(2.0, ge=0, description="how long a neuron stays at reset after a spike (ms)")
+    noise_mv: float = Field(0.5, ge=0, description="standard deviation of the membrane noise (mV)")
+    tau_noise_ms: float = Field(1.0, gt=0, description="time constant by which the noise term is divided (ms)")
+    start_sd_mv: float = Field(2.0, ge=0, description="standard deviation of the initial voltages (mV)")
+    j_mv: float = Field(0.5, gt=0, description="weight of an excitatory synapse (mV)")
+    g: float = Field(5.5, ge=0, description="weight of an inhibitory synapse relative to an excitatory one")
+    delay_ms: float = Field(1.5, ge=0, description="synaptic delay (ms)")
     probability: float = Field(0.1, ge=0, le=1, description="connection probability; autapses are allowed")
-    external_inputs: int = Field(8, ge=0, description="Poisson inputs per neuron")
-    external_rate: float = Field(1.0, ge=0, description="rate of each input / (threshold - rest)/(j * inputs * tau)")
-    record_ms: float = Field(1.0, gt=0, description="step of the voltage record")
+    external_inputs: int = Field(8, ge=0, description="external Poisson inputs per neuron")
+    external_rate: float = Field(
+        1.0,
+        ge=0,
+        description="rate of each external input, relative to the rate whose mean drive just reaches threshold",
+    )
+    record_ms: float = Field(1.0, gt=0, description="sampling step of the recorded voltage (ms)")
     record_neurons: int | None = Field(
         None,
         ge=1,
-        description="record the voltage of this many neurons (evenly spread over E and I); unset: all, up to 1,000",
+        description="number of neurons whose voltage is recorded, in the proportion of E and I; unset: all, up to 1,000",
     )
 
     @model_validator(mode="after")

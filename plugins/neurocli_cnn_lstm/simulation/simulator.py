@@ -38,11 +38,11 @@ class BrunelSimulator(Simulator):
         try:
             program = engine_standalone.program_of(config, work)
             if not program.is_ready:
-                say("compiling the simulation, once")
+                say("compiling the simulation (once; the program is kept)")
             program.prepare()
             note.unlink(missing_ok=True)
         except EngineUnavailable as error:
-            say(f"{error.message}; the slower runtime engine takes over")
+            say(f"{error.message}; using the slower runtime engine")
             write_text(note, error.message + "\n")
 
     def simulate(self, config: BrunelConfig, index: int, work: Path) -> Recording:

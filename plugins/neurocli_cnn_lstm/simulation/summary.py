@@ -17,7 +17,13 @@ from neurocli.report.figure import saved_figure
 
 _COLOURS = {"E": "#3b6ea8", "I": "#c0392b"}
 _SHOWN_MS, _TRACES = 400.0, 4
-_MEASURES = ("rate_hz", "cv_isi", "v_mean_mv", "v_sd_mv")
+_MEASURES = {
+    "rate_hz": "rate (Hz)",
+    "cv_isi": "CV of ISI",
+    "v_mean_mv": "mean voltage (mV)",
+    "v_sd_mv": "sd of voltage (mV)",
+}
+"""Field of `Statistics` → heading of its column."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,13 @@ def statistics_of(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> di
     duration_s = float(recording.labels.get("duration_ms", recording.steps * recording.dt_ms)) * 1e-3
     rates, cvs = np.full(neurons, np.nan), np.full(neurons, np.nan)
     if recording.spikes is not None:
-        known = recording.spikes.channel[recording.spikes.channel < neurons]
-        rates = np.bincount(known, minlength=neurons) / duration_s
+        known_channels = recording.spikes.channel[recording.spikes.channel < neurons]
+        rates = np.bincount(known_channels, minlength=neurons) / duration_s
         cvs = _interval_cvs(recording, neurons)
-    found = {}
+    statistics = {}
     for name, members in (("E", kinds == "E"), ("I", kinds == "I"), ("all", np.ones(neurons, bool))):
         v = recording.signal[:, members[channels]].astype(np.float64)
-        found[name] = Statistics(
+        statistics[name] = Statistics(
             neurons=int(members.sum()),
             rate_hz=_mean(rates[members]),
             cv_isi=_mean(cvs[members]),
@@ -54,7 +60,7 @@ def statistics_of(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> di
             v_sd_mv=float(v.std()) if v.size else float("nan"),
             rates_hz=rates[members],
         )
-    return found
+    return statistics
 
 
 def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
@@ -70,21 +76,23 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     spread = values.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(_MEASURES), np.nan)
     for name, row in (
         ("sd over runs", spread),
-        ("min over runs", values.min(axis=0)),
-        ("max over runs", values.max(axis=0)),
+        ("minimum over runs", values.min(axis=0)),
+        ("maximum over runs", values.max(axis=0)),
     ):
         rows.append([f"all, {name}", runs[0]["all"].neurons, *map(finite_or_none, row)])
     claims = {"runs": len(runs), **{name: rows[2][2 + k] for k, name in enumerate(_MEASURES)}}
     claims["rate_hz_sd_over_runs"] = finite_or_none(spread[0])
     table = Table(
-        ["population", "neurons", *_MEASURES], rows, note=f"{len(runs)} runs; voltages of the recorded neurons"
+        ["population", "neurons", *_MEASURES.values()],
+        rows,
+        note=f"{len(runs)} runs; voltages are those of the recorded neurons",
     )
     figure = None
     if figures is not None:
         figure = figures / "simulation.png"
         rates = {kind: np.mean([run[kind].rates_hz for run in runs], axis=0) for kind in ("E", "I")}
         _draw(recordings[recordings.groups[0]], recordings, rates, figure)
-    return [Exhibit("simulation", "The simulated network", table, figure, claims)]
+    return [Exhibit("simulation", "Activity of the simulated network", table, figure, claims)]
 
 
 def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArray[np.float64]], path: Path) -> None:
@@ -97,16 +105,16 @@ def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArr
     with saved_figure(path, nrows=3, width=8.0, height=8.0) as (_, (raster, traces, histogram)):
         if recording.spikes is not None:
             times, neuron = recording.spikes.time_ms, recording.spikes.channel
-            seen = (times >= start) & (times < end) & (neuron < len(kinds))
+            in_window = (times >= start) & (times < end) & (neuron < len(kinds))
             for kind, colour in _COLOURS.items():
-                chosen = seen & (kinds[np.minimum(neuron, len(kinds) - 1)] == kind)
-                raster.plot(times[chosen], neuron[chosen], "|", ms=3, color=colour, label=kind)
+                of_kind = in_window & (kinds[np.minimum(neuron, len(kinds) - 1)] == kind)
+                raster.plot(times[of_kind], neuron[of_kind], "|", ms=3, color=colour, label=kind)
             raster.legend(loc="upper right")
         raster.set(xlim=(start, end), ylabel="neuron", title=f"Spikes of {recording.group}")
         window = slice(int(start / recording.dt_ms), int(np.ceil(end / recording.dt_ms)))
-        shown = np.unique(np.linspace(0, recording.num_channels - 1, _TRACES).astype(int))
+        channels_shown = np.unique(np.linspace(0, recording.num_channels - 1, _TRACES).astype(int))
         channels = _channel_neurons(recording)
-        for number, channel in enumerate(shown):
+        for number, channel in enumerate(channels_shown):
             kind = str(kinds[channels[channel]])
             label = (recording.channels or [])[channel] if recording.channels else str(channel)
             v = recording.signal[window, channel]
@@ -114,14 +122,16 @@ def _draw(recording: Recording, recordings: RecordingSet, rates: dict[str, NDArr
             traces.plot(sampled, v, lw=0.8, alpha=1 - 0.15 * number, color=_COLOURS.get(kind), label=label)
         traces.axhline(threshold, color="0.4", ls="--", lw=0.8, label="threshold")
         traces.legend(loc="upper right", ncols=3, fontsize=7)
-        traces.set(xlim=(start, end), xlabel="ms", ylabel=recording.unit, title="Membrane voltage")
+        traces.set(
+            xlim=(start, end), xlabel="time (ms)", ylabel=f"voltage ({recording.unit})", title="Membrane voltage"
+        )
         finite = np.concatenate([values[np.isfinite(values)] for values in rates.values()])
         if finite.size:
             bins = np.histogram_bin_edges(finite, bins=25)
             for kind, values in rates.items():
                 histogram.hist(values, bins=bins, color=_COLOURS[kind], alpha=0.7, label=kind)
             histogram.legend()
-        histogram.set(xlabel="rate, Hz", ylabel="neurons", title="Firing rates, mean over runs")
+        histogram.set(xlabel="rate (Hz)", ylabel="neurons", title="Firing rates, mean over runs")
 
 
 def _kinds(recording: Recording, truth: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:

@@ -64,11 +64,11 @@ class BrunelDatReader(Reader):
     def read(self, paths: list[Path]) -> RecordingSet:
         files: list[Path] = []
         for path in paths:
-            found = sorted(path.glob("*voltages.dat"), key=_order) if path.is_dir() else [path]
-            if path.is_dir() and not found:
+            voltage_files = sorted(path.glob("*voltages.dat"), key=_order) if path.is_dir() else [path]
+            if path.is_dir() and not voltage_files:
                 raise DataError("the folder holds no file *voltages.dat", where=str(path), hint="name another folder")
             # A folder opened up by the caller brings its spike files too: they come in with their voltages.
-            files += [file for file in found if not _is_spikes_of_a_run(file)]
+            files += [file for file in voltage_files if not _is_spikes_of_a_run(file)]
         loaders: dict[str, Any] = {}
         for position, file in enumerate(sorted(dict.fromkeys(files), key=_order)):
             check_file(file)
@@ -81,9 +81,9 @@ class BrunelDatReader(Reader):
             loaders[group] = lambda file=file, group=group: read_run(file, group)
         if not loaders:
             raise DataError(
-                "there is no file of voltages",
+                "there is no voltage file",
                 where=", ".join(str(path) for path in paths),
-                hint="name run_N_voltages.dat; its spikes are taken from beside it",
+                hint="name the file run_N_voltages.dat; run_N_spikes.dat beside it is read too",
             )
         columns = _columns(next(file for file in files))
         excitatory = _num_excitatory(files[0].parent, columns)
@@ -102,10 +102,12 @@ def read_run(path: Path, group: str) -> Recording:
     table = _read_table(path)
     if table.shape[1] < 2:
         raise DataError(
-            "a voltage file has a column of times and at least one of voltages", where=f"{path}:1", hint=_LAYOUT
+            "a voltage file needs a column of times and at least one of voltages", where=f"{path}:1", hint=_LAYOUT
         )
     if len(table) < 2:
-        raise DataError("a voltage file needs two rows at least, to know its step", where=f"{path}:1", hint=_LAYOUT)
+        raise DataError(
+            "a voltage file needs at least two rows, from which its time step is read", where=f"{path}:1", hint=_LAYOUT
+        )
     dt_ms = _even_step(path, table[:, 0])
     neurons = table.shape[1] - 1
     excitatory = _num_excitatory(path.parent, neurons)
@@ -151,21 +153,21 @@ def _fault(path: Path) -> DataError:
     columns: int | None = None
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            words = line.split()
-            if not words:
+            cells = line.split()
+            if not cells:
                 continue
             where = f"{path}:{number}"
-            for column, word in enumerate(words, start=1):
+            for column, cell in enumerate(cells, start=1):
                 try:
-                    value = float(word)
+                    value = float(cell)
                 except ValueError:
-                    return DataError(f"column {column} is not a number: {word[:40]!r}", where=where, hint=_REPAIR)
+                    return DataError(f"column {column} is not a number: {cell[:40]!r}", where=where, hint=_REPAIR)
                 if not abs(value) <= _LARGEST:
-                    return DataError(f"column {column} is {word[:40]}", where=where, hint=_REPAIR)
-            columns = columns or len(words)
-            if len(words) != columns:
-                said = f"the line has {len(words)} columns, those before it {columns}"
-                return DataError(said, where=where, hint=_REPAIR)
+                    return DataError(f"column {column} is {cell[:40]}", where=where, hint=_REPAIR)
+            columns = columns or len(cells)
+            if len(cells) != columns:
+                message = f"the line has {len(cells)} columns, those before it {columns}"
+                return DataError(message, where=where, hint=_REPAIR)
     return DataError("the file is not a table of numbers", where=str(path), hint=_LAYOUT)
 
 
@@ -190,8 +192,8 @@ def _read_spikes(path: Path, neurons: int) -> Spikes | None:
         return Spikes(np.zeros(0, np.int32), np.zeros(0, np.int32), _STEPS_MS[0])
     table = _read_table(path)
     if table.shape[1] != 2:
-        said = f"a spike file has two columns, ms and neuron, not {table.shape[1]}"
-        raise DataError(said, where=f"{path}:1", hint=_REPAIR)
+        message = f"a spike file has two columns, ms and neuron, not {table.shape[1]}"
+        raise DataError(message, where=f"{path}:1", hint=_REPAIR)
     times, index = table.T
     dt_ms = next((dt for dt in _STEPS_MS if np.abs(times / dt - np.rint(times / dt)).max() * dt < 4e-4), _STEPS_MS[-1])
     most = np.iinfo(np.int32).max
@@ -199,7 +201,7 @@ def _read_spikes(path: Path, neurons: int) -> Spikes | None:
     if wrong.any():
         line = _line_of(path, int(np.argmax(wrong)))
         raise DataError(
-            "a spike is a time from 0 ms on and a whole neuron number", where=f"{path}:{line}", hint=_REPAIR
+            "a spike is a time of 0 ms or more and a whole neuron number", where=f"{path}:{line}", hint=_REPAIR
         )
     order = np.argsort(times, kind="stable")
     return Spikes(np.rint(times[order] / dt_ms).astype(np.int32), index[order].astype(np.int32), dt_ms)

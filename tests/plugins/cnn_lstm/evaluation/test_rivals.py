@@ -121,9 +121,7 @@ def test_weights_are_those_of_pairs_for_one_network_and_of_senders_for_many(fixe
 def test_rivals_that_are_left_out_are_so_in_words(sets: tuple[str, ...]) -> None:
     data, config = adapted(small_network(5, runs=4, duration_ms=1500.0, neurons=8), *sets)
     assert rivals.rivals(data, config) == []
-    assert any(
-        "left out" in note or "stand beside" in note for note in registry().family("cnn-lstm-v2").notes(data, config)
-    )
+    assert any("left out" in note for note in registry().family("cnn-lstm-v2").notes(data, config))
 
 
 def scored(data: VoltageData, config: Any, chosen: list[Predictor]) -> dict[str, dict[str, float]]:
