@@ -17,7 +17,7 @@ from neurocli_eirnn.diagnosis.references import reference_findings
 from neurocli_eirnn.diagnosis.trials import CONDITION, condition_finding, trial_findings
 from neurocli_eirnn.diagnosis.untrained import untrained_findings
 
-_READABLE = "required fields, types 1 or 2"
+_READABLE = "required fields present, neuron types 1 or 2"
 
 
 def data_findings(recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:

@@ -24,9 +24,9 @@ def flow_finding(network: EirnnNetwork, batch: Batch, config: EirnnConfig, subje
     ratio = float((first / final.clamp_min(1e-30))[final > 0].median()) if bool((final > 0).any()) else float("nan")
     fine = VANISHED <= ratio <= EXPLODED
     advice = (
-        "early inputs cannot be learned from: larger alpha spread"
+        "early inputs hardly reach the loss: widen the range of the initial alpha"
         if ratio < VANISHED
-        else "activity runs away: lower spectral radius, train.gradient_clip"
+        else "the gradient grows backwards in time: lower model.spectral_radius or train.gradient_clip"
     )
     return Finding.graded(
         "gradient-first-over-last", subject, ratio, f"{VANISHED:g} to {EXPLODED:g}", advice, warn=not fine

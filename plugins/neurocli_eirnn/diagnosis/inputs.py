@@ -35,9 +35,13 @@ def _finite(session: Session) -> Finding:
     return Finding.graded(
         "finite-inputs",
         "inputs",
-        f"{inside} bins not finite" if inside else f"padding only: {padding} bins" if padding else "all finite",
+        f"{inside} bins not finite"
+        if inside
+        else f"not finite in {padding} bins, all of them padding"
+        if padding
+        else "all finite",
         "finite",
-        "repair the inputs: a model would be fed NaN" if inside else "padding is read as 0",
+        "repair the inputs: a model would receive NaN" if inside else "nothing to do: padding is read as 0",
         warn=padding,
         fail=inside,
     )
@@ -53,7 +57,7 @@ def _constant(session: Session) -> Finding:
         "inputs",
         "all" if len(constant) == inputs.shape[1] else named,
         verdict=FAIL if len(constant) == inputs.shape[1] else WARN,
-        advice="these channels say nothing: look for their signals in the export",
+        advice="these channels carry no information: look for their signals in the export",
     )
 
 
@@ -63,19 +67,19 @@ def _one_hot(session: Session) -> Finding:
     found = {}
     odd = (np.isfinite(task) & (task != 0) & (task != 1)).any(axis=(1, 2))
     if odd.any():
-        found["neither 0 nor 1"] = odd
+        found["with values other than 0 and 1"] = odd
     for name, channels in ONE_HOT.items():
         twice = (session.inputs[:, :, channels] > 0.5).any(axis=1).sum(axis=1) > 1
         if twice.any():
-            found[f"two of {name}"] = twice
+            found[f"with two channels of {name} on"] = twice
     return unless_none(
         "one-hot",
         "inputs",
         ", ".join(f"{int(trials.sum())} trials {what}" for what, trials in found.items()),
         verdict=FAIL,
-        threshold="≤ 1 on, 0 or 1",
+        threshold="0 or 1, at most one channel on",
         advice="these inputs contradict themselves: export them again",
-        clean="at most one on",
+        clean="at most one channel on",
     )
 
 

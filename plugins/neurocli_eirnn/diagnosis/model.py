@@ -98,11 +98,11 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
         )
         worse, against = _against_average(data, target, prediction, metric)
         if best:
-            advice = f"r is {r:.3f}, {best:.3f} could be reached: " + (
+            advice = f"r is {r:.3f}, and {best:.3f} could be reached: " + (
                 "train longer, add hidden units, or look at the FAILs above"
                 if worse
-                else "no average or fit of the training trials is shown to be nearer; what is left may be changes from "
-                "trial to trial that no model of the task can know"
+                else "but the mean of the training trials is no better on these trials; the rest may be variation from trial to "
+                "trial that the task does not determine"
             )
             share = r / best
             findings.append(
@@ -162,7 +162,7 @@ def _gap(data: SessionData, target: Target, rates: NDArray[Any]) -> Finding:
     draws = [random.choice(train, min(len(target.groups), len(train)), replace=False) for _ in range(_DRAWS)]
     seen = float(np.mean([_r(data.rates[rows], rates[rows], metric) for rows in draws]))
     tested = score(target, _as_prediction(data, target, rates), metric)
-    advice = f"r is {seen:.3f} on as many training trials, {tested:.3f} on test trials: more weight decay, fewer units or epochs"
+    advice = f"r is {seen:.3f} on as many training trials and {tested:.3f} on test trials: use more weight decay, or fewer units or epochs"
     return judged("train-test-gap", f"r, {metric.unit}", seen - tested, warn=LARGEST_GAP, advice=advice)
 
 
@@ -194,21 +194,21 @@ def _collapse(network: Any, data: SessionData, rates: NDArray[Any]) -> list[Find
             sd_ratio(masked, observed, data.bin_ms),
             fail=COLLAPSED_SD,
             low=True,
-            advice="the averages hardly move: raise the weight of the sd or correlation terms, or train longer",
+            advice="the model's PSTHs hardly vary over time: raise the weight of the loss terms sd or correlation, or train longer",
         ),
         judged(
             "pc1-share",
             "units",
             float(power[0] / power.sum()) if power.sum() > 0 else 1.0,
             fail=COLLAPSED_PC1,
-            advice="the network has one dimension: other seeds, a smaller learning rate, or condition and event terms",
+            advice="the activity has one dimension: try another seed, a smaller learning rate, or more weight on the loss terms condition and event",
         ),
         judged(
             "unit-correlation",
             "units",
             alike,
             fail=COLLAPSED_CORRELATION,
-            advice="all units have the same time course: other seeds, or larger input weights",
+            advice="all units have the same time course: try another seed, or larger input weights",
         ),
     ]
 
@@ -233,7 +233,7 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
         SUBJECT,
         words or f"{ratio[heard].min():.2f} to {ratio[heard].max():.2f}",
         f"≤ {NEURONS_OFF:.0%} outside {low:g} to {high:g}",
-        "a gain per neuron, more weight of the rate term, or more epochs",
+        "use a gain for each neuron (eirnn-v2), more weight on the loss term rate, or more epochs",
         warn=share > NEURONS_OFF,
     )
 
@@ -254,7 +254,7 @@ def _history(history: list[dict[str, float]]) -> list[Finding]:
         return []
     best = int(np.argmin(losses))
     last = best == len(losses) - 1
-    advice = "the validation loss was lowest at the very end: more epochs may be better still (train.epochs)"
+    advice = "the validation loss was lowest in the last epoch: more epochs (train.epochs) may lower it further"
     value = f"epoch {best + 1} of {len(losses)}"
     return [Finding.graded("best-epoch", "training", value, "not the last", advice, warn=last)]
 
@@ -272,7 +272,7 @@ def _dead(network: Any, data: SessionData) -> Finding:
         "units",
         listed(map(str, dead), f"{len(dead)} of {len(peak)}, unit") or f"none of {len(peak)}",
         "none",
-        "these units take no part: fewer hidden units, or a smaller learning rate",
+        "these units never become active: use fewer hidden units, or a smaller learning rate",
         warn=len(dead),
     )
 
@@ -294,7 +294,7 @@ def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) ->
     inputs, network = data.inputs[rows], cast(Any, trained.network)
     silent = rates_of(network, np.zeros_like(inputs))
     cut = rates_of(network, inputs, torch.zeros_like(network.weights))
-    value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
+    value = f"{r(rates[rows]):.3f}, without inputs {r(silent):.3f}, without recurrent weights {r(cut):.3f}"
     return information("ablation", f"test r, {metric.unit}", value)
 
 
@@ -305,5 +305,5 @@ def _single_trials(data: SessionData, rates: NDArray[Any]) -> Finding:
     model = np.where(valid, rates[data.kept], np.nan).astype(np.float64)
     expected = np.sqrt(np.nanvar(model, axis=(0, 1)) + np.nanmean(model, axis=(0, 1)) * 1000 / data.bin_ms).mean()
     data_sd = np.nanstd(observed.astype(np.float64), axis=(0, 1)).mean()
-    value = f"data {data_sd:.1f}, Poisson of the model {expected:.1f} sp/s"
+    value = f"data {data_sd:.1f}, Poisson spikes of the model's rates {expected:.1f} sp/s"
     return information("single-trial-sd", "mean of neurons", value)

@@ -22,7 +22,7 @@ MARGIN = 0.02
 
 
 def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> list[Finding]:
-    """Ceilings of the test trials among `which`: whole trials, raw and at 50 ms, per location and around events."""
+    """Ceilings of the test trials among `which`: whole trials, unsmoothed and at 50 ms, per location and around events."""
     test_targets = targets.targets(data, config, "test")
     averaged = train_psth(data)
     ridge = lagged_ridge(data)
@@ -34,7 +34,7 @@ def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> li
 
     findings = []
     for name, some, subset, smoothing_ms in (
-        ("raw", test_targets[:1], ALL, 0.0),
+        ("unsmoothed", test_targets[:1], ALL, 0.0),
         ("50 ms", test_targets[:1], ALL, SMOOTHING_MS),
         ("locations, 50 ms", test_targets[:1], targets.BY_LOCATION, SMOOTHING_MS),
         ("events, 50 ms", test_targets[1:], ALL, SMOOTHING_MS),
@@ -52,13 +52,13 @@ def reference_findings(data: SessionData, config: EirnnConfig, which: str) -> li
         beaten = ", ".join(label for label, r in references.items() if r > ceiling + MARGIN)
         low = ceiling < LOWEST_CEILING
         advice = (
-            "these averages are mostly noise: score smoothed ones, use more trials or fewer conditions"
+            "these PSTHs are mostly noise: score smoothed ones, or use more trials or fewer conditions"
             if low
-            else f"{beaten} reaches more on these test trials: one split is too few to judge by, deal others (data.split_seed)"
+            else f"{beaten} exceeds the ceiling on these test trials: do not judge by one split alone, draw others (data.split_seed)"
         )
         value = f"{ceiling:.3f} ({', '.join(f'{label} {r:.3f}' for label, r in references.items())})"
         passed = not low and not beaten
-        threshold = f"≥ {LOWEST_CEILING:g}, above references"
+        threshold = f"≥ {LOWEST_CEILING:g}, not exceeded"
         findings.append(Finding.graded("noise-ceiling", f"{which}: {name}", value, threshold, advice, warn=not passed))
     return findings
 

@@ -50,8 +50,8 @@ def rollout_finding(rolled: Rollout, subject: str) -> Finding:
     return Finding.graded(
         "rollouts",
         subject,
-        f"|x| {rolled.peak:.3g}, inputs held {rolled.held:.3g}; one step, leak and slope: radius {rolled.step:.2f}",
-        f"held ≤ {LARGEST_GROWTH:g}x",
-        "activity runs away where a trial lasts longer: more weight decay, or fewer epochs",
+        f"largest |state| {rolled.peak:.3g}, {rolled.held:.3g} with inputs held; spectral radius of one step {rolled.step:.2f}",
+        f"≤ {LARGEST_GROWTH:g}x with inputs held",
+        "activity runs away where a trial lasts longer: use more weight decay, or fewer epochs",
         fail=not rolled.bounded,
     )

@@ -72,7 +72,7 @@ def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.
             SUBJECT,
             words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
             "0.5 to 2",
-            "training must first find these rates: start at the data's, with a gain per neuron",
+            "training must first learn these rates: start from the data's rates, with a gain for each neuron (eirnn-v2)",
             warn=len(far),
             fail=lost.any(),
         ),
@@ -82,7 +82,7 @@ def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.
             sd_ratio(model, observed, data.bin_ms),
             warn=LOWEST_SD_RATIO,
             low=True,
-            advice="inputs move the averages too little at the start: larger input weights (model.input_scale)",
+            advice="inputs modulate the PSTHs too little at the start: use larger input weights (model.input_scale)",
         ),
     ]
 
@@ -116,7 +116,7 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
             warn=LEAST_MODULATION,
             fail=NO_MODULATION,
             low=True,
-            advice="rates hardly depend on the task: larger input weights, or look for constant channels",
+            advice="rates hardly depend on the task: use larger input weights, or look for constant channels",
         ),
         Finding.graded(
             "tenfold-input",
@@ -129,7 +129,7 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
         information(
             "mean-rate",
             subject,
-            f"{actual.mean():.3g}, zero input {silence.mean():.3g}, 10x {np.nan_to_num(tenfold).mean():.3g} sp/s",
+            f"{actual.mean():.3g} sp/s, without inputs {silence.mean():.3g}, with ten times the inputs {np.nan_to_num(tenfold).mean():.3g}",
         ),
     ]
 
@@ -143,7 +143,9 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
     norms = {name: float(g.norm()) for name, g in gradients.items()}
     broken = [name for name, norm in norms.items() if not np.isfinite(norm)]
     if broken:
-        advice = "these terms cannot be trained on: look for NaN in the data, or for a division by zero in the loss"
+        advice = (
+            "these loss terms cannot be trained on: look for NaN in the data, or for a division by zero in the loss"
+        )
         return [Finding("gradient-share", SUBJECT, FAIL, f"NaN in {', '.join(broken)}", "finite", advice)]
     weighted = {name: norm for name, norm in norms.items() if norm > 0}
     regular = REGULARISERS & set(weighted)
@@ -159,7 +161,7 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
             SUBJECT,
             ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
             f"{SMALLEST_SHARE:.0%} to {LARGEST_SHARE:.0%} each",
-            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}",
+            f"one loss term dominates, or contributes nothing: change the weight of {', '.join(odd)}",
             warn=odd,
         )
     ]
@@ -168,14 +170,14 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
     }
     if pairs:
         (a, b), cosine = min(pairs.items(), key=lambda item: item[1])
-        advice = f"{a} and {b} pull against each other: lower the weight of one"
+        advice = f"the loss terms {a} and {b} pull in opposite directions: lower the weight of one"
         opposed = cosine < LOWEST_COSINE
         value = f"lowest {cosine:.2f} ({a}, {b})"
         threshold = f"≥ {LOWEST_COSINE:g}"
         findings.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
     if regular:
         ratio = sum(weighted[name] for name in regular) / total
-        advice = "the regulariser, not the data, decides the weights: lower it"
+        advice = "the regulariser determines the weights more than the data do: lower its weight (loss.weights)"
         findings.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
     return findings
 

@@ -51,7 +51,7 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
         for n, what in (
             (wrong_sign, "weights of the wrong sign"),
             (own, "self-connections"),
-            (outside, "alpha outside"),
+            (outside, "alpha outside 0 to 1"),
         )
         if n
     ]
@@ -59,8 +59,8 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
         "dale",
         subject,
         ", ".join(broken) or "holds exactly",
-        "signs, zero diagonal, 0 < alpha < 1",
-        "this is no network under Dale's law: its types mean nothing",
+        "signs by type, no self-connections, 0 < alpha < 1",
+        "this network does not obey Dale's law: nothing that is said of its types holds",
         fail=broken,
     )
 
@@ -76,9 +76,9 @@ def _radius(weights: Any, subject: str, rolled: Rollout | None) -> Finding:
         return Finding("spectral-radius", subject, PASS, radius, threshold)
     verdict = FAIL if not radius <= RADIUS_FAIL else WARN
     advice = (
-        "recurrence may run away: more weight decay, or start lower (model.spectral_radius)"
+        "recurrent activity may run away: use more weight decay, or a lower model.spectral_radius at the start"
         if high
-        else "recurrence hardly matters: its weights are too small"
+        else "recurrent weights are too small to matter: raise model.spectral_radius, or train longer"
     )
     return Finding("spectral-radius", subject, verdict, radius, threshold, advice)
 
@@ -95,7 +95,7 @@ def _balance(weights: Any, sign: Any, subject: str) -> Finding:
         subject,
         ratio,
         f"{1 / LARGEST_IMBALANCE:g} to {LARGEST_IMBALANCE:g}",
-        "excitation and inhibition of the units differ by more than twice: scale inhibition",
+        "excitation and inhibition differ by more than a factor of two: rescale the inhibitory weights",
         warn=not balanced,
     )
 
@@ -109,8 +109,8 @@ def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
     return Finding.graded(
         "unit-map",
         subject,
-        ", ".join(wrong) or "every neuron on a unit of its type",
-        "own type",
-        "nothing said about types holds: put neurons on units by type (eirnn-v2, or model.map_by_type=true)",
+        ", ".join(wrong) or "every neuron on a unit of its own type",
+        "units of their own type",
+        "nothing that is said of types holds: place neurons on units by type (eirnn-v2, or model.map_by_type=true)",
         fail=wrong,
     )

@@ -36,9 +36,14 @@ def baselines(data: SessionData, config: EirnnConfig) -> list[Predictor]:
         return []
     predictors = [
         _average("train PSTH", data, (), "mean of the training trials, 50 ms"),
-        _average("location PSTH", data, ("location",), "the same per target location"),
         _average(
-            "condition PSTH", data, CONDITION, "the same per condition, drawn to the location's where trials are few"
+            "location PSTH", data, ("location",), "mean of the training trials of the same target location, 50 ms"
+        ),
+        _average(
+            "condition PSTH",
+            data,
+            CONDITION,
+            "mean of the training trials of the same condition, shrunk towards the location's where trials are few",
         ),
         lagged_ridge(data),
     ]
@@ -112,7 +117,9 @@ def _keys(data: SessionData, labels: tuple[str, ...]) -> NDArray[np.int64]:
 
 def lagged_ridge(data: SessionData) -> Predictor:
     """Ridge on the inputs now and at lags up to 800 ms."""
-    return _ridge("ridge, lagged inputs", data, lagged, "the inputs now and at lags up to 800 ms")
+    return _ridge(
+        "ridge, lagged inputs", data, lagged, "ridge regression on the inputs now and at lags of up to 800 ms"
+    )
 
 
 def event_time_ridge(data: SessionData) -> Predictor:
@@ -122,7 +129,7 @@ def event_time_ridge(data: SessionData) -> Predictor:
         fitted,
         data,
         lambda values, inputs: ridge_rates(_event_time(data), values, inputs),
-        "functions of time since each event and of time in the trial",
+        "ridge regression on functions of time since each event and of time in the trial",
     )
 
 
@@ -159,7 +166,7 @@ def gru(data: SessionData, config: EirnnConfig) -> Predictor:
         "window_bins": list(data.window_bins),
         "smoothing_ms": getattr(getattr(config, "loss", None), "smoothing_ms", 0.0),
     }
-    note = f"mean of {networks}, at most {epochs} epochs each of the model's inputs and loss"
+    note = f"mean of {networks} GRUs with the model's inputs and loss, at most {epochs} epochs each"
     return _of_fit(Fitted("GRU", data, settings, fit), data, rates, note)
 
 

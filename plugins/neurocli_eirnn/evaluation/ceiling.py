@@ -21,8 +21,8 @@ NOISE_CEILING = "noise ceiling"
 _FEWEST = 4
 """Trials without which nothing can be said of noise."""
 NOTE = (
-    "r that the true rates of so many test trials are expected to reach with their mean; noise: what differs from bin to bin "
-    "within a trial, so that slow changes of excitability, which a model of the task cannot know, count as signal"
+    "the r that the true rates are expected to reach with the mean of as many test trials. Noise is what differs from bin to bin "
+    "within a trial; slow changes of excitability, which no model of the task can predict, count as signal"
 )
 
 

@@ -59,19 +59,21 @@ def draw_events(data: SessionData, each: dict[str, Compared], path: Path) -> Non
                 axis.set_ylim(bottom=0)
                 axis.tick_params(labelsize=8)
             grid[0][column].set_title(f"{event}: {len(found.data)} trials", fontsize=9)
-            grid[-1][column].set_xlabel(f"time from {event} [ms]", fontsize=9)
+            grid[-1][column].set_xlabel(f"time from {event} (ms)", fontsize=9)
         for row in grid:  # one scale per row, or the eye compares nothing
             top = max(axis.get_ylim()[1] for axis in row)
             for axis in row:
                 axis.set_ylim(0, _ROOM * top)
-        grid[0][0].set_ylabel("mean rate [sp/s]", fontsize=9)
+        grid[0][0].set_ylabel("mean rate (sp/s)", fontsize=9)
         grid[0][-1].legend(*grid[0][0].get_legend_handles_labels(), fontsize=7, loc="upper right")
         if tuned:
             kind = letters(data.session.neuron_type)[neuron]
-            grid[1][0].set_ylabel(f"{kind} {data.session.neuron_ids[neuron]}: rate [sp/s]", fontsize=9)
+            grid[1][0].set_ylabel(f"{kind} {data.session.neuron_ids[neuron]}: rate (sp/s)", fontsize=9)
             handles = grid[1][0].get_legend_handles_labels()
-            grid[1][-1].legend(*handles, title="location", title_fontsize=7, fontsize=7, ncols=2, loc="upper right")
-        figure.suptitle("test trials, 50 ms; solid with ± SE: data, dashed: model", fontsize=9)
+            grid[1][-1].legend(
+                *handles, title="target location", title_fontsize=7, fontsize=7, ncols=2, loc="upper right"
+            )
+        figure.suptitle("test trials, smoothed by 50 ms; solid: data ± SE, dashed: model", fontsize=9)
 
 
 def _line(

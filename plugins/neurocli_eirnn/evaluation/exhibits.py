@@ -51,13 +51,13 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
     columns = [
         "neuron",
         "type",
-        "rate data [sp/s]",
-        "rate model [sp/s]",
-        "r raw",
-        "r 50 ms",
+        "rate, data (sp/s)",
+        "rate, model (sp/s)",
+        "r (unsmoothed)",
+        "r (50 ms)",
         _ceiling_column(whole),
         "r/ceiling",
-        "train PSTH's r",
+        "r of train PSTH",
         "rate ratio",
         "sd ratio",
         "sd ratio, noise-corrected",
@@ -81,11 +81,11 @@ def _per_neuron(data: SessionData, whole: Compared, figures: Path) -> Exhibit:
     path = figures / "psth_per_neuron.png"
     _draw_neurons(data, whole, kinds, order, path)
     note = (
-        f"{len(whole.data)} test trials, neurons by their id, best first; r over time of trial means, each bin "
-        "by its number of trials; all but 'raw' and the sd ratio under 50 ms; "
-        "sd ratio: sd over time of the model's PSTH over the data's, whose noise the corrected one leaves out; "
-        f"a dash: the PSTH carries no signal (ceiling below {NO_SIGNAL:g}), or the neuron is silent"
-        + ("; ceiling: r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
+        f"{len(whole.data)} test trials; neurons by their id in the data, highest r first. PSTHs are smoothed by 50 ms but for r "
+        "(unsmoothed); each bin is weighted by its number of trials. sd ratio: standard deviation over time of the model's PSTH "
+        "divided by that of the data's; noise-corrected: without the noise in the data's. Dash: the PSTH carries no signal "
+        f"(ceiling below {NO_SIGNAL:g}), or the neuron is silent"
+        + (". The ceiling is the r of the true rates on the same trials" if whole.ceiling_name == TRUE_RATES else "")
     )
     claims: dict[str, Any] = {
         "r_raw": finite_or_none(mean(whole.r_raw)),
@@ -131,11 +131,11 @@ def _draw_neurons(data: SessionData, whole: Compared, kinds: list[str], order: N
         for axis in panels[len(shown) :]:
             axis.set_visible(False)
         for axis in panels[max(0, len(shown) - columns) : len(shown)]:  # the lowest panel of each column
-            axis.set_xlabel("from fixation [s]", fontsize=8)
-        figure.supylabel("rate [sp/s]", fontsize=9)
+            axis.set_xlabel("time from fixation (s)", fontsize=8)
+        figure.supylabel("rate (sp/s)", fontsize=9)
         more = f"; the best {len(shown)} of {len(order)} neurons" if len(shown) < len(order) else ""
         figure.suptitle(
-            f"PSTHs of {len(whole.data)} test trials, 50 ms; model's r of the {_ceiling_column(whole)}{more}",
+            f"PSTHs of {len(whole.data)} test trials, 50 ms; titles: r of the model, of the ceiling ({whole.ceiling_name}){more}",
             fontsize=9,
         )
         figure.legend(handles=_legend(whole.train_psth is not None), loc="outside lower center", ncols=4, fontsize=8)
@@ -152,7 +152,7 @@ def _legend(with_train: bool) -> list[Any]:
 
 
 def _ceiling_column(whole: Compared) -> str:
-    return "true rates' r" if whole.ceiling_name == TRUE_RATES else whole.ceiling_name
+    return "r of true rates" if whole.ceiling_name == TRUE_RATES else whole.ceiling_name
 
 
 def _members(data: SessionData) -> dict[str, NDArray[np.bool_]]:
@@ -166,15 +166,15 @@ def _per_type(data: SessionData, whole: Compared) -> Exhibit:
         "type",
         "neurons",
         "without signal",
-        "rate data [sp/s]",
-        "rate model [sp/s]",
-        "r raw",
-        "r 50 ms",
+        "rate, data (sp/s)",
+        "rate, model (sp/s)",
+        "r (unsmoothed)",
+        "r (50 ms)",
         "lowest r",
         "highest r",
         _ceiling_column(whole),
         "r/ceiling",
-        "train PSTH's r",
+        "r of train PSTH",
         "median rate ratio",
         "median sd ratio, noise-corrected",
     ]
@@ -202,7 +202,10 @@ def _per_type(data: SessionData, whole: Compared) -> Exhibit:
             finite_or_none(values[3]),
             finite_or_none(values[7]),
         )
-    note = "means over neurons; r/ceiling is the ratio of the means; intervals over trials are on the scoreboard"
+    note = (
+        "means over neurons but for lowest, highest and medians; PSTHs are smoothed by 50 ms but for r (unsmoothed); r/ceiling: ratio "
+        "of the means. Intervals over trials stand on the scoreboard"
+    )
     return Exhibit("per-type", "Excitatory and inhibitory neurons", Table(columns, rows, note), None, claims)
 
 
@@ -217,9 +220,21 @@ def _per_event(data: SessionData, each: dict[str, Compared], figures: Path) -> E
             if kind == "all":
                 claims[f"r_50ms_{name}"] = finite_or_none(values[1])
     ceiling_column = _ceiling_column(next(iter(each.values())))
-    columns = ["alignment", "type", "trials", "r raw", "r 50 ms", ceiling_column, "r/ceiling", "train PSTH's r"]
+    columns = [
+        "alignment",
+        "type",
+        "trials",
+        "r (unsmoothed)",
+        "r (50 ms)",
+        ceiling_column,
+        "r/ceiling",
+        "r of train PSTH",
+    ]
     before, after = (bins * data.bin_ms for bins in data.window_bins)
-    note = f"windows from {before:g} ms before to {after:g} ms after an event; means over neurons, bins by their number of trials"
+    note = (
+        f"windows from {before:g} ms before to {after:g} ms after each event, and whole trials aligned at fixation; means over neurons; "
+        "each bin is weighted by its number of trials"
+    )
     path = figures / "event_aligned.png"
     draw_events(data, each, path)
     return Exhibit("event-aligned", "Responses around events", Table(columns, rows, note), path, claims)

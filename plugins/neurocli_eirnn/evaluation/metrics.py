@@ -48,7 +48,7 @@ class PsthCorrelation(_Psth):
 
     def __init__(self, sd_ms: float, bin_ms: float) -> None:
         super().__init__(sd_ms, bin_ms)
-        self.unit = f"{sd_ms:g} ms" if sd_ms else "raw"
+        self.unit = f"{sd_ms:g} ms" if sd_ms else "unsmoothed"
         self.sd_ms = sd_ms
 
     def of_neurons(self, statistics: Sums) -> Sums:

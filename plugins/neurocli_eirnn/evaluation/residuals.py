@@ -72,11 +72,12 @@ def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Pat
     about_mean = fano(counts)
     about_model, sd = dispersion(counts, expected)
     _draw(data, about_model, sd, counts, expected, curves, path)
-    columns = ["type", "window [ms]", "Fano factor", "residual variance / Poisson", "Poisson low", "Poisson high"]
+    columns = ["type", "window (ms)", "Fano factor", "residual variance / Poisson", "Poisson low", "Poisson high"]
     note = (
-        "Fano factor: variance over trials by mean of counts; residual: squared distance to the model's own prediction for the "
-        "trial. A Poisson process with the model's rates gives 1, in 95 % of cases between low and high; what exceeds it is a "
-        "wrong rate, or variation from trial to trial that no model without it can follow"
+        "Fano factor: variance of spike counts over trials, divided by their mean. Residual variance: mean squared difference "
+        "between count and model's prediction for the trial, divided by the mean that is expected of a Poisson process with the "
+        "model's rates, so that such a process gives 1, in 95 % of cases between low and high. Higher values come from wrong rates, "
+        "or from variation between trials that the model does not predict"
     )
     above = int((about_model > 1 + _Z * sd).sum())
     claims: dict[str, Any] = {
@@ -85,7 +86,9 @@ def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Pat
         "neurons_above_poisson": above,
         "neurons": int(np.isfinite(about_model).sum()),
     }
-    return Exhibit("residuals", "Counts against a Poisson process", Table(columns, rows, note), path, claims)
+    return Exhibit(
+        "residuals", "Spike counts compared with a Poisson process", Table(columns, rows, note), path, claims
+    )
 
 
 def _window_bins(data: SessionData, counts: Array) -> list[int]:
@@ -118,7 +121,7 @@ def _draw(
         axes[0].axhline(1, color="0.5", lw=0.8)
         for name, colour in COLOURS.items():
             axes[0].plot(rate[kinds == name], about_model[kinds == name], "o", ms=4, color=colour, label=name)
-        axes[0].set(xlabel="rate [sp/s]", ylabel="residual variance / Poisson")
+        axes[0].set(xlabel="rate (sp/s)", ylabel="residual variance / Poisson")
         axes[0].set_title(f"each neuron, counts in {data.bin_ms:g} ms", fontsize=9)
         _by_prediction(axes[1], counts, expected)
         for name, colour in COLOURS.items():
@@ -128,10 +131,10 @@ def _draw(
             axes[2].fill_between(curve[:, 0], curve[:, 3], curve[:, 4], color=colour, alpha=0.15, lw=0)
         axes[2].axhline(1, color="0.5", lw=0.8)
         ticks = np.array(curves["all"])[:, 0]
-        axes[2].set(xscale="log", xlabel="counting window [ms]", ylabel="variance / mean")
+        axes[2].set(xscale="log", xlabel="counting window (ms)", ylabel="variance / mean")
         axes[2].set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes[2].minorticks_off()
-        axes[2].set_title("by window; bands: Poisson, 95 %", fontsize=9)
+        axes[2].set_title("by counting window; bands: Poisson, 95 %", fontsize=9)
         for axis in axes:
             axis.legend(fontsize=7)
             axis.tick_params(labelsize=8)
@@ -153,5 +156,5 @@ def _by_prediction(axis: Any, counts: Array, expected: Array) -> None:
     axis.plot([low, top], [low, top], color="0.5", lw=0.8, label="Poisson")
     axis.plot(at, spread, "o", ms=4, color="k", label="residual variance")
     axis.plot(at, observed, "x", ms=5, color="tab:green", label="mean count")
-    axis.set(xscale="log", yscale="log", xlabel="predicted count per bin", ylabel="observed per bin")
-    axis.set_title("all neurons, bins with like predictions", fontsize=9)
+    axis.set(xscale="log", yscale="log", xlabel="predicted count per bin", ylabel="observed")
+    axis.set_title("all neurons, bins of similar prediction", fontsize=9)

@@ -142,17 +142,17 @@ def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     path = figures / "ablation.png"
     _draw(bars, r, runaways, path)
     note = (
-        f"{len(rows_tested)} test trials; intervals: 95 % over trials, the same ones with and without the part. The rest "
-        "is not fitted again: a part that is cut also moves the others from their working point, so a loss says that the network "
-        f"as it is leans on the part, not that no network could do without it; {RUNS_AWAY}: rates reach the bound of "
-        f"{RUNAWAY_HZ:g} sp/s at which they are cut off, so that r and its change say nothing but that"
+        f"{len(rows_tested)} test trials; 95 % intervals of the change over the same trials with and without the part. The other "
+        "parts are not fitted again and leave their operating point, so that a lower r shows that this network uses the part, "
+        f"and not that no network could do without it. {RUNS_AWAY}: some rate reaches the limit of {RUNAWAY_HZ:,.0f} sp/s, and then r "
+        "and its change mean nothing"
     )
     if not takes_weights(trained.network):
-        note += "; this model cannot be run with other recurrent weights, so that only its inputs are switched off"
+        note += ". This model cannot be run with other recurrent weights, so that only inputs are switched off"
     claims: dict[str, Any] = {"r_50ms": r, "runs_away": runaways}
     claims |= {f"change_without_{name}": finite_or_none(change) for _, name, change, _, _ in bars}
-    columns = ["switched off", "r 50 ms", "change", "low", "high", "rate ratio"]
-    return Exhibit("ablation", "What each part is worth", Table(columns, rows, note), path, claims)
+    columns = ["switched off", "r (50 ms)", "change", "low", "high", "rate ratio"]
+    return Exhibit("ablation", "Ablation: r without each part of the model", Table(columns, rows, note), path, claims)
 
 
 def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, runaways: list[str], path: Path) -> None:
@@ -179,5 +179,5 @@ def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, run
         )
         axis.set_yticks(range(len(bars)), [bar[1] for bar in bars], fontsize=8)
         axis.invert_yaxis()
-        axis.set(xlabel=f"change of r (50 ms) on the test trials, from {r or 0:.2f}")
-        axis.set_title("switched off, without fitting again; lines: 95 % over trials", fontsize=9)
+        axis.set(xlabel=f"change of r (50 ms) on the test trials; whole model: {r or 0:.2f}")
+        axis.set_title("part that is switched off; lines: 95 % intervals over trials", fontsize=9)

@@ -82,7 +82,9 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     shares = {
         "model's variance on the data's components": held,
         "data's variance on the model's components": captured(flat_data, model_axes[:, :k]),
-        "data's variance on components of its other half of trials": _between_halves(data, did, rows, scale, k, rng),
+        "data's variance on the components of another half of its trials": _between_halves(
+            data, did, rows, scale, k, rng
+        ),
     }
     table_rows = [[name, finite_or_none(value), None] for name, value in shares.items()]
     for name, band in (("neurons exchanged", by_neurons), ("random axes", by_axes)):
@@ -101,9 +103,9 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     paths = [((v / scale) - mean_data) @ axes[:, :2] for v in (of_data, of_model)]
     _draw(data, paths, places, events, share, model_share, path)
     note = (
-        f"{k} components of PSTHs by location around {', '.join(events)}, 50 ms, each neuron over its range + {_SOFT:g} sp/s; all "
-        f"{len(rows)} trials that are used; 1: no other {k} axes hold more. The halves say how well the data know their own "
-        "components: noise is in them, and in the first two rows on the data's side"
+        f"PSTHs by target location around {', '.join(events)}, smoothed by 50 ms, of {len(rows)} trials; each neuron's is divided by "
+        f"its range + {_SOFT:g} sp/s. Share held: variance along the {k} axes, divided by the most that any {k} axes could hold. "
+        "Noise in the data lowers the first two rows; the third, from two halves of the trials, shows by how much it may do so"
     )
     table = Table(["", "share held", "97.5 % of chance"], table_rows, note)
     return Exhibit("components", title, table, path, claims)
@@ -171,9 +173,9 @@ def _draw(
                 numbers, np.cumsum(values)[:shown], style, ms=4, color="k" if label == "data" else "0.5", label=label
             )
         axes[0][-1].set(ylim=(0, 1.03))
-        axes[0][-1].set_xlabel("components", fontsize=8)
-        axes[0][-1].set_ylabel("share of variance, summed", fontsize=8)
-        axes[0][-1].set_title("each in its own components", fontsize=9)
+        axes[0][-1].set_xlabel("number of components", fontsize=8)
+        axes[0][-1].set_ylabel("cumulative share of variance", fontsize=8)
+        axes[0][-1].set_title("data and model, each in its own components", fontsize=9)
         axes[0][-1].tick_params(labelsize=8)
         axes[0][-1].legend(fontsize=8)
         axes[1][-1].set_axis_off()

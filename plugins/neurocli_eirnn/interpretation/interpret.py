@@ -39,7 +39,7 @@ def _against_truth(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     if all(name in data.session.truth for name in TEACHER):
         exhibits += [type_recovery(trained), weight_recovery(trained, untrained_networks(trained), figures)]
     if not exhibits:
-        title = "Recovery of rates, types and weights: not possible, what made these data is unknown"
+        title = "Recovery of rates, types and weights: not possible, since the true ones of these data are unknown"
         exhibits.append(Exhibit("recovery", title))
     return exhibits
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.diagnosis.words import counted
 from neurocli.evaluation.nulls import NullBand
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target
 from neurocli.interpretation.pairs import between_neurons, pairs_by_sender
@@ -44,6 +45,14 @@ SIGNAL = 0.1
 STRONG = 0.25
 WANTED = 0.9
 PART = "part"
+HEADS = {
+    "r signed, all": "correlation, signed, all pairs",
+    "r |w| from E": "correlation of |w|, from E",
+    "AUC strong from E": "AUC of strong |w|, from E",
+    "r |w| from I": "correlation of |w|, from I",
+    "AUC strong from I": "AUC of strong |w|, from I",
+}
+"""How a table names the scores of weights, whose keys are those of the claims."""
 
 
 def true_rates(data: SessionData) -> Array | None:
@@ -75,7 +84,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
         member = conditions[data.rows(target.groups)]
         wanted, count, kept = by_condition(target, from_whole_trials(target, true_by_group), member)
         signal = carries_signal(wanted, count)
-        scope.append(f"{target.name} {kept} conditions, {int(signal.sum())} neurons")
+        scope.append(f"{target.name}, {counted(kept, 'condition')}, {counted(int(signal.sum()), 'neuron')}")
         for prediction in predictions:
             predicted_rates = prediction.predict(target)
             assert predicted_rates is not None
@@ -92,9 +101,9 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     _draw_rates(data, {a.name: scored[a.name][0] for a in predictions if a.kind != PART}, path)
     main = {name: finite_or_none(mean(each[0])) for name, each in scored.items()}
     note = (
-        f"test trials, conditions (location x reward x salience) with at least {FEWEST} of them: {'; '.join(scope)}; r over conditions "
-        "and time of the means over a condition's trials, each weighted by its number of trials, mean over neurons whose true means "
-        "vary by a tenth of their rate or more; the trial's gain is taken out of the true rates"
+        "correlation of predicted with true rates over conditions and time, both averaged over the test trials of each condition "
+        f"(location x reward x salience; at least {FEWEST} trials), bins weighted by their number of trials, and without the gain of "
+        f"single trials. Mean over neurons whose true rates vary by at least {SIGNAL:.0%} of their mean: {'; '.join(scope)}"
     )
     claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
     rivals = [prediction.name for prediction in predictions if prediction.kind == "baseline"]
@@ -105,8 +114,8 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     claims["reached"] = bool(main["model"] is not None and main["model"] >= WANTED)
     claims["wanted"] = WANTED
     if _is_mean(trained.network):
-        note += "; network alone and linear path alone: the two parts whose mean the model's rates are"
-    columns = ["", *(f"r {target.name}" for target in tested), "CPU-s", "parameters"]
+        note += ". The model's rates are a weighted mean of those of network alone and linear path alone"
+    columns = ["", *(f"correlation, {target.name}" for target in tested), "CPU-s", "parameters"]
     return Exhibit("true-rates", "Recovery of the true rates", Table(columns, table, note), path, claims)
 
 
@@ -183,10 +192,14 @@ def _draw_rates(data: SessionData, each: dict[str, Array], path: Path) -> None:
                 axis.plot(each[name][kinds == kind], each["model"][kinds == kind], "o", ms=4, color=colour, label=kind)
             axis.axhline(WANTED, color="0.7", lw=0.8, ls=":")
             axis.set(
-                xlim=(low, 1.03), ylim=(low, 1.03), aspect="equal", xlabel=f"r of the {name}", ylabel="r of the model"
+                xlim=(low, 1.03),
+                ylim=(low, 1.03),
+                aspect="equal",
+                xlabel=f"correlation, {name}",
+                ylabel="correlation, model",
             )
         figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
-        figure.suptitle(f"correlation of each neuron with its true rates; dotted: {WANTED:g}", fontsize=9)
+        figure.suptitle(f"correlation of predicted with true rates, neuron by neuron; dotted: {WANTED:g}", fontsize=9)
 
 
 def type_recovery(trained: TrainedModel) -> Exhibit:
@@ -209,14 +222,17 @@ def type_recovery(trained: TrainedModel) -> Exhibit:
         ["signs given by construction", dale],
     ]
     if not dale:
-        note = f"Dale's law is off, weights may take any sign: chance is {max(true_e.mean(), 1 - true_e.mean()) * 100:.0f} % right"
+        note = (
+            "Dale's law is off and weights may take either sign: by chance "
+            f"{max(true_e.mean(), 1 - true_e.mean()) * 100:.0f} % of the signs would be right"
+        )
     elif misplaced:
         note = (
-            f"Dale's law is built in, and the model puts {misplaced} neurons on units of the other type: their signs are wrong by "
-            "construction, whatever is fitted"
+            f"Dale's law is built in, and the model places {misplaced} neurons on units of the other type: their signs are wrong by "
+            "construction"
         )
     else:
-        note = "Dale's law is built in and the types are given with the data: right by construction, and no finding"
+        note = "Dale's law is built in and the types are given with the data: the signs are right by construction, which shows nothing"
     claims = {"right": right, "neurons": len(units), "auc": auc, "by_construction": dale, "misplaced": misplaced}
     return Exhibit("types", "Recovery of neuron types", Table(["", "value"], rows, note), None, claims)
 
@@ -244,7 +260,7 @@ def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], fi
     for key, value in weight_scores(learned, truth, excitatory).items():
         exchanged, untrained = (NullBand.of(value, np.array([null[key] for null in each])) for each in nulls.values())
         bands = (exchanged, untrained)
-        rows.append([key, *map(finite_or_none, (value, *(v for b in bands for v in (b.low, b.high, b.p))))])
+        rows.append([HEADS[key], *map(finite_or_none, (value, *(v for b in bands for v in (b.low, b.high, b.p))))])
         claims[key] = finite_or_none(value)
         claims[f"{key}, chance"] = [finite_or_none(exchanged.low), finite_or_none(exchanged.high)]
         claims[f"{key}, p"] = finite_or_none(exchanged.p)
@@ -253,14 +269,14 @@ def weight_recovery(trained: TrainedModel, blanks: Sequence[torch.nn.Module], fi
     path = figures / "weight_recovery.png"
     _draw_weights(learned, truth, excitatory, path)
     note = (
-        f"|w| between recorded neurons; strong: the largest {STRONG * 100:.0f} % of true |w| of each type of sender; exchanged: "
-        f"neurons exchanged within their types, 95 % of {PERMUTATIONS}; untrained: 95 % of {len(blanks)} networks before training, "
-        "whose weights are random and of one sign per sender; p: share of a null at least as high. The row 'signed, all' is high by "
-        "Dale's law alone, as both nulls show. Rates can be fitted with other weights than the true ones, and the teacher's other "
-        "units are not recorded: what lies within chance is not recovered"
+        f"learned and true weights w between recorded neurons. Strong: the largest {STRONG * 100:.0f} % of true |w| of each type of "
+        f"sender. Exchanged: learned weights with neurons exchanged within their types, 95 % of {PERMUTATIONS} exchanges; untrained: "
+        f"95 % of {len(blanks)} networks before training, with random weights; p: share of the null that is at least as high. The "
+        "signed correlation is high by Dale's law alone, as both nulls show. Different weights can give the same rates, and most "
+        "units of the teacher are not recorded: what lies within chance is not recovered"
     )
     columns = ["", "model"]
-    columns += [f"{name} {part}" for name in nulls for part in ("low", "high", "p")]
+    columns += [f"{name}, {part}" for name in nulls for part in ("low", "high", "p")]
     return Exhibit(
         "true-weights", "Recovery of weights between recorded neurons", Table(columns, rows, note), path, claims
     )
@@ -303,6 +319,6 @@ def _draw_weights(learned: Array, truth: Array, excitatory: NDArray[np.bool_], p
             at = np.where(true > 0, true, -width * (0.5 + 2 * rng.random(true.shape)))
             axes[2].plot(at, np.abs(learned[pairs]), ".", ms=3, color=COLOURS[sender], label=f"from {sender}")
         axes[2].axvline(0, color="0.8", lw=0.8, zorder=0)
-        axes[2].set(xlabel="true |w|; absent ones left of 0", ylabel="learned |w|")
+        axes[2].set(xlabel="true |w|; absent weights left of 0", ylabel="learned |w|")
         axes[2].set_title("between recorded neurons", fontsize=9)
         axes[2].legend(fontsize=8)

@@ -184,25 +184,27 @@ def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
         "|permuted|",
         "|model|",
         "|model, no noise|",
-        "r model, data",
+        "correlation, data and model",
         "chance low",
         "chance high",
-        "r, test trials",
+        "correlation, test trials",
     ]
-    windows = ", ".join(f"{event} {low:g} to {high:g} ms" for event, (low, high) in WINDOWS_MS.items())
+    windows = ", ".join(f"{low:g} to {high:g} ms after {event}" for event, (low, high) in WINDOWS_MS.items())
     told = (
         "an input of the model from target onset on (data.reward_cue)"
         if data.reward_cue
-        else "no input of the model: it can tell it from the timing and the eye alone"
+        else "no input of the model, which can tell it only by timing and eye position"
     )
     note = (
-        f"2 (AUC - 0.5) of single-trial rates after {windows}; location: each against the others, the strongest counts; |·|: mean "
-        "over neurons; model: counts drawn from its rates, since rates without noise separate trials that differ by a hair; "
-        f"selective: p < {_ALPHA:g} by {PERMUTATIONS} permutations; chance: r with permuted labels, 95 %. The value of the reward is {told}"
+        f"selectivity 2 (AUC - 0.5) of single-trial rates, {windows}. Location: each against the others, of which the most selective "
+        "one counts. |·|: mean size over neurons; permuted: data with permuted labels; model: spike counts drawn from its rates; no "
+        "noise: the rates themselves, which separate trials however little they differ. Selective: neurons of p < "
+        f"{_ALPHA:g}, {PERMUTATIONS} permutations. Correlation: of the selectivities of data and model; chance: 95 % with permuted "
+        f"labels. The value of the reward is {told}"
     )
     if not rows:
-        note = f"fewer than {_FEWEST} trials per value of every factor: nothing can be said"
-    return Exhibit("selectivity", "What neurons tell apart", Table(columns, rows, note), path, claims)
+        note = f"every factor has fewer than {_FEWEST} trials of one of its values, too few to measure selectivity"
+    return Exhibit("selectivity", "Selectivity of data and model", Table(columns, rows, note), path, claims)
 
 
 def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Path) -> None:
@@ -228,7 +230,7 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Pa
                 )
             r = f"{measured.r:.2f}" if np.isfinite(measured.r) else "unknown"
             axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-            axis.set_title(f"{name}, after {event}: r {r}", fontsize=9)
+            axis.set_title(f"{name}, after {event}: correlation {r}", fontsize=9)
             axis.tick_params(labelsize=8)
         for axis in grid[-1]:
             axis.set_xlabel("data", fontsize=9)
@@ -237,6 +239,6 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Pa
         first = next(axis for axis in grid.ravel() if axis.get_visible())
         first.legend(*first.get_legend_handles_labels(), loc="upper left", fontsize=7)
         figure.suptitle(
-            "selectivity 2 (AUC - 0.5) of each neuron, for location of each neuron and location; grey: 95 % by chance",
+            "selectivity 2 (AUC - 0.5), a point for each neuron (for location, neuron and location); grey: 95 % by chance",
             fontsize=9,
         )

@@ -111,10 +111,10 @@ def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     columns += ["Gini", "chance low", "chance high", "entropy", "chance low", "chance high"]
     mixed = not bool(((weights >= 0).all(0) | (weights <= 0).all(0)).all())
     note = (
-        "strength: |w|; Gini and entropy (of 1): how unevenly a sender's weights fall on its receivers, mean over senders; chance: "
-        f"95 % of {SHUFFLES} shuffles of the weights within the block. Outside of it, senders differ in how choosy they are or in "
-        "strength; under Dale's law weights start from a gamma distribution, whose own Gini is 0.375"
-    ) + ("; Dale's law is off: a unit's type is a name, its weights have both signs" if mixed else "")
+        "strength: |w|. Gini and entropy: how unevenly a sender's weights are distributed over its receivers, mean over senders. "
+        f"Chance: 95 % of {SHUFFLES} shuffles of the weights between the two types; outside of it, senders differ in selectivity for "
+        "receivers or in strength. Initial weights under Dale's law are gamma-distributed, with a Gini of 0.375"
+    ) + (". Dale's law is off: weights of a unit have both signs, whatever its type is called" if mixed else "")
     path = figures / "weights.png"
     _draw(trained, weights, excitatory, path)
     return [
@@ -129,7 +129,7 @@ def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], 
         picture = draw_weights(axes[0], weights, limit, excitatory)
         axes[0].set(xlabel="from unit (E, then I)", ylabel="to unit (E, then I)")
         axes[0].set_title(
-            f"learned weights; E units: {int(excitatory.sum())}, I units: {int((~excitatory).sum())}", fontsize=9
+            f"learned weights of {int(excitatory.sum())} E and {int((~excitatory).sum())} I units", fontsize=9
         )
         figure.colorbar(picture, ax=axes[0], label="weight", extend="both")
         top = float(np.abs(weights).max()) or 1.0
@@ -150,8 +150,8 @@ def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], 
                 )
         axes[1].set(
             xscale="log",
-            xlabel="strength |w|; what is smaller is in the first bin",
-            ylabel="share of the block's weights",
+            xlabel="strength |w|; smaller ones are in the first bin",
+            ylabel="share of the weights between the types",
         )
         axes[1].legend(fontsize=8, loc="upper left")
 
@@ -172,12 +172,12 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
     for name, band in (("spectral radius", radius), ("largest real part", real)):
         rows.append([name, band.value])
         ends = (("mean", band.mean), ("2.5 %", band.low), ("97.5 %", band.high))
-        rows += [[f"  of shuffled rows: {end}", value] for end, value in ends]
+        rows += [[f"  rows shuffled: {end}", value] for end, value in ends]
     rows += [
-        ["excitation / inhibition received", finite_or_none(balance)],
-        ["median time constant [ms]", float(np.median(tau))],
-        ["  5 %", float(np.percentile(tau, 5))],
-        ["  95 %", float(np.percentile(tau, 95))],
+        ["excitation / inhibition, sums of weights", finite_or_none(balance)],
+        ["time constant (ms), median", float(np.median(tau))],
+        ["  5 % quantile", float(np.percentile(tau, 5))],
+        ["  95 % quantile", float(np.percentile(tau, 95))],
     ]
     path = figures / "spectrum.png"
     with saved_figure(path, ncols=2, width=9, height=3.8) as (_, axes):
@@ -186,12 +186,12 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
         axes[0].plot(shuffles[0].real, shuffles[0].imag, "x", color="0.55", ms=4, label="shuffled rows")
         axes[0].plot(own.real, own.imag, "o", color="k", ms=4, label="learned")
         axes[0].set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-        axes[0].set_title("eigenvalues of W", fontsize=9)
+        axes[0].set_title("eigenvalues of the recurrent weights", fontsize=9)
         axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
         for (name, colour), kind in zip(COLOURS.items(), (excitatory, ~excitatory), strict=True):
             if kind.any():
                 axes[1].plot(np.sort(tau[kind]), np.linspace(0, 1, int(kind.sum())), ".-", color=colour, label=name)
-        axes[1].set(xscale="log", xlabel="time constant [ms]", ylabel="share of units below")
+        axes[1].set(xscale="log", xlabel="time constant (ms)", ylabel="cumulative share of units")
         axes[1].set_title("time constants", fontsize=9)
         ticks = [t for t in _TICKS_MS if tau.min() / 1.5 <= t <= tau.max() * 1.5]
         axes[1].set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -206,8 +206,8 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
         "median_time_constant_ms": float(np.median(tau)),
     }
     note = (
-        "of W itself; the network adds the leak and the slope of softplus, which is below 1, so that a radius above 1 need not be "
-        "unstable; shuffled: each row's weights exchanged among "
-        f"senders of one type, {CHEAP_NULLS} times (the figure shows one of them); time constant: the bin over a"
+        "eigenvalues are those of the recurrent weights alone. Leak and slope of softplus, which is below 1, are not in them, so "
+        "that a network with a radius above 1 need not be unstable. Rows shuffled: each unit's incoming weights exchanged among "
+        f"senders of one type, {CHEAP_NULLS} times (the figure shows one). Time constant: bin width over alpha, of all units"
     )
-    return Exhibit("spectrum", "Spectrum of the weights", Table(["", "value"], rows, note), path, claims)
+    return Exhibit("spectrum", "Spectrum of the recurrent weights", Table(["", "value"], rows, note), path, claims)

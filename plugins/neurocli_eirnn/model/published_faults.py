@@ -27,7 +27,7 @@ def published_faults(data: SessionData, config: V1Config) -> list[str]:
         also = f" and {wrong_e} excitatory neurons on inhibitory ones" if wrong_e else ""
         found.append(
             f"as published, {wrong_i} of {int((types == INHIBITORY).sum())} interneurons sit on excitatory units{also}:"
-            " nothing said about types holds (model.map_by_type puts them right)"
+            " nothing that is said of types holds (model.map_by_type=true places them by type)"
         )
     if loss.mask == "published":
         rows = data.fitted_rows() if data.split.train else np.where(data.kept)[0]
@@ -43,12 +43,14 @@ def published_faults(data: SessionData, config: V1Config) -> list[str]:
             f"as published, rates are clipped at {data.clip:g} sp/s in the loss: it removes up to {lost.max():.0%} of a neuron's spikes"
         )
     if loss.normalise == "all":
-        found.append("as published, every loss term is divided by its own running mean: weights of terms cancel")
+        found.append(
+            "as published, every loss term is divided by its own running mean, so that the weights of the terms cancel"
+        )
     if model.noise and model.noise_at_evaluation:
-        found.append("as published, the states' noise stays on at evaluation")
+        found.append("as published, the noise on the states stays on during evaluation")
     if model.output_lag:
         found.append("as published, rates lag the state by one bin")
     found.append(
-        "published scores chose their epoch on the scored trials: here it is chosen on training trials held back"
+        "the published scores are of epochs chosen on the test trials; here the epoch is chosen on training trials that are held out"
     )
     return found
