@@ -15,9 +15,9 @@ VANISHED, EXPLODED = 1e-6, 1e3
 def flow_finding(network: EirnnNetwork, batch: Batch, config: EirnnConfig, subject: str) -> Finding:
     """|dL/dx| at the first over that at the last valid bin, median over trials."""
     gradients = state_gradients(network, batch, config)
-    there = batch["valid"].amax(2) > 0
-    steps = there.shape[1]
-    last = steps - 1 - there.flip(1).float().argmax(1)
+    valid = batch["valid"].amax(2) > 0
+    steps = valid.shape[1]
+    last = steps - 1 - valid.flip(1).float().argmax(1)
     norms = gradients.norm(dim=2)
     rows = torch.arange(len(norms))
     first, final = norms[:, 0], norms[rows, last]
@@ -41,12 +41,12 @@ def state_gradients(network: EirnnNetwork, batch: Batch, config: EirnnConfig) ->
     with torch.no_grad():
         states = network.states(batch["inputs"])
     leaf = states.clone().requires_grad_()
-    (own,) = torch.autograd.grad(loss_of(network, batch, config, leaf).total, leaf)
+    (direct,) = torch.autograd.grad(loss_of(network, batch, config, leaf).total, leaf)
     alpha, slope = network.alpha.detach(), torch.sigmoid(states)
     weights = (network.weights * alpha.reshape(-1, 1)).detach()
-    gradient = own[:, -1]
+    gradient = direct[:, -1]
     backwards = [gradient]
     for t in range(states.shape[1] - 2, -1, -1):
-        gradient = own[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
+        gradient = direct[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
         backwards.append(gradient)
     return torch.stack(backwards[::-1], 1)

@@ -54,12 +54,12 @@ def mean_rates(rates: NDArray[np.floating]) -> NDArray[np.float64]:
 def _finite(session: Session) -> Finding:
     """Padding is what lies before the first and after the last bin of a trial with data; NaN between them is a hole."""
     valid = np.isfinite(session.rates)
-    there: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
-    after_first = np.maximum.accumulate(there, axis=1)
-    before_last = np.maximum.accumulate(there[:, ::-1], axis=1)[:, ::-1]
+    in_trial: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
+    after_first = np.maximum.accumulate(in_trial, axis=1)
+    before_last = np.maximum.accumulate(in_trial[:, ::-1], axis=1)[:, ::-1]
     # An infinite rate is no padding wherever it is.
     holes = (after_first & before_last & ~valid.all(axis=2)) | np.isinf(session.rates).any(axis=2)
-    padding = float((~there).mean())
+    padding = float((~in_trial).mean())
     value = f"finite but for padding, {padding:.1%} of bins" if padding else "all finite"
     if holes.any():
         trial, bin_ = (int(k) for k in np.argwhere(holes)[0])
@@ -103,11 +103,11 @@ def _rates(session: Session) -> Finding:
     rates, silent = mean_rates(session.rates), silent_neurons(session.rates)
     low = np.flatnonzero((rates < LOWEST_RATE) & ~silent)
     names = session.neuron_ids
-    words = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
+    low_rates = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
     return Finding.graded(
         "neuron-rate",
         "neurons",
-        listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
+        listed(low_rates, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
         f"≥ {LOWEST_RATE:g} sp/s",
         "leave these neurons out: there is nothing to fit",
         warn=len(low),
@@ -115,21 +115,21 @@ def _rates(session: Session) -> Finding:
     )
 
 
-def reliability_finding(session: Session, rates: NDArray[np.floating], which: str) -> Finding:
+def reliability_finding(session: Session, rates: NDArray[np.floating], subject: str) -> Finding:
     """Neurons whose PSTHs (50 ms) from two halves of the trials do not resemble each other; silent ones left out.
 
     rates: [trial, time, neuron] of the session's neurons.
     """
-    found = psth.reliability(rates, SMOOTHING_MS / session.bin_ms)
-    low = np.flatnonzero((found < LOWEST_RELIABILITY) & ~silent_neurons(rates))
-    low = low[np.argsort(found[low], kind="stable")]
+    correlations = psth.reliability(rates, SMOOTHING_MS / session.bin_ms)
+    low = np.flatnonzero((correlations < LOWEST_RELIABILITY) & ~silent_neurons(rates))
+    low = low[np.argsort(correlations[low], kind="stable")]
     return unless_none(
         "psth-reliability",
-        which,
-        listed((f"{session.neuron_ids[k]}: {found[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
+        subject,
+        listed((f"{session.neuron_ids[k]}: {correlations[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
         threshold=f"correlation of halves ≥ {LOWEST_RELIABILITY:g}",
         advice="no model can predict the PSTHs of these neurons: judge scores without them",
-        clean=f"lowest {np.min(found):.2f}, median {np.median(found):.2f}",
+        clean=f"lowest {np.min(correlations):.2f}, median {np.median(correlations):.2f}",
     )
 
 
@@ -186,15 +186,15 @@ def _isolated(session: Session) -> Finding:
 def _drift(session: Session) -> Finding:
     """Mean rates of the quarters of the session; a ratio counts where it is beyond the noise between trials."""
     check, threshold = "rate-drift", f"≤ {LARGEST_DRIFT:g}x between quarters of the session"
-    parts = min(_PARTS, session.trials // _FEWEST_PER_PART)
-    if parts < 2:
+    num_quarters = min(_PARTS, session.trials // _FEWEST_PER_PART)
+    if num_quarters < 2:
         return Finding(check, "neurons", PASS, f"{session.trials} trials are too few to compare quarters", threshold)
     valid = np.isfinite(session.rates)
     per_trial = np.where(valid, session.rates, 0.0).sum(1, dtype=np.float64) / np.maximum(valid.sum(1), 1)
-    quarters = np.array_split(per_trial, parts)
-    means = np.stack([part.mean(axis=0) for part in quarters])
-    within = np.sum([((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in quarters], axis=0)
-    error = np.sqrt(within / (session.trials - parts) * 2 / min(len(part) for part in quarters))
+    quarters = np.array_split(per_trial, num_quarters)
+    means = np.stack([quarter.mean(axis=0) for quarter in quarters])
+    within = np.sum([((quarter - quarter.mean(axis=0)) ** 2).sum(axis=0) for quarter in quarters], axis=0)
+    error = np.sqrt(within / (session.trials - num_quarters) * 2 / min(len(quarter) for quarter in quarters))
     high, low = means.max(axis=0), means.min(axis=0)
     ratio = np.where(low > 0, high / np.where(low > 0, low, 1), np.where(high > 0, np.inf, 1.0))
     drifts = np.flatnonzero((ratio > LARGEST_DRIFT) & (high - low > _STANDARD_ERRORS * error))

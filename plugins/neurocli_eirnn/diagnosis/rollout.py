@@ -41,7 +41,7 @@ def rollout(network: Any, inputs: NDArray[np.float32]) -> Rollout:
     alpha = np.broadcast_to(network.alpha.detach().cpu().numpy().astype(np.float64), (len(weights),))
     step = np.diag(1 - alpha) + alpha[:, None] * weights * slope[None, :]
     radius = float(np.abs(np.linalg.eigvals(step)).max()) if np.isfinite(step).all() else float("nan")
-    peaks = [float(part.abs().max()) if part.numel() else 0.0 for part in (within, after)]
+    peaks = [float(trajectory.abs().max()) if trajectory.numel() else 0.0 for trajectory in (within, after)]
     return Rollout(radius, *peaks)
 
 

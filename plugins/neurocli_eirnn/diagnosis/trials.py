@@ -86,15 +86,15 @@ def _duration_against_reward(session: Session) -> Finding:
 
 def _window(session: Session) -> Finding:
     """Data must reach from 200 ms before fixation to 500 ms after reward, to the bin."""
-    there: NDArray[np.bool_] = np.asarray(np.isfinite(session.rates).any(axis=2))
+    has_data: NDArray[np.bool_] = np.asarray(np.isfinite(session.rates).any(axis=2))
     bins = session.bins
-    first, last = there.argmax(axis=1), bins - 1 - there[:, ::-1].argmax(axis=1)
+    first, last = has_data.argmax(axis=1), bins - 1 - has_data[:, ::-1].argmax(axis=1)
     start, end = session.time_ms[first] - session.bin_ms / 2, session.time_ms[last] + session.bin_ms / 2
     duration = durations_ms(session)
     # A trial that outlasts the axis is reported as such, not once more here.
     known = np.isfinite(duration) & (duration <= session.time_ms[-1] + session.bin_ms / 2)
     late, early = start > -BEFORE_MS + session.bin_ms, end < duration + AFTER_MS - session.bin_ms
-    bad = ~np.any(there, axis=1) | late | (known & early)
+    bad = ~np.any(has_data, axis=1) | late | (known & early)
     text = f"{int(bad.sum())} of {session.trials} trials: {int(late.sum())} begin late, {int((known & early).sum())} end early"
     return unless_none(
         "window-coverage",
@@ -109,8 +109,8 @@ def _window(session: Session) -> Finding:
 
 def _shared(session: Session) -> list[Finding]:
     """Spikes that are in two trials: at the end of one and the start of the next, or otherwise."""
-    kept, ending = without_overlaps(session.recordings())
-    twins = [f"{copy.group} and {copy.of} ({copy.in_words})" for copy in copies(kept)]
+    trimmed, ending = without_overlaps(session.recordings())
+    twins = [f"{copy.group} and {copy.of} ({copy.in_words})" for copy in copies(trimmed)]
     return [
         unless_none(
             "overlapping-trials",
@@ -127,7 +127,7 @@ def _shared(session: Session) -> list[Finding]:
     ]
 
 
-def condition_finding(session: Session, trials: NDArray[np.bool_], which: str) -> Finding:
+def condition_finding(session: Session, trials: NDArray[np.bool_], subject: str) -> Finding:
     """The smallest number of trials among conditions, of `trials` (bool [trial]); cells without any count too."""
     labels = [session.labels[name] for name in CONDITION if name in session.labels]
     values = [np.unique(label) for label in labels]
@@ -137,5 +137,5 @@ def condition_finding(session: Session, trials: NDArray[np.bool_], which: str) -
     advice = f"{few} conditions have too few trials for a PSTH: compare target locations alone, or smooth"
     value = f"{len(counts)} conditions of {span(min(counts), max(counts))} trials"
     return Finding.graded(
-        "trials-per-condition", which, value, f"≥ {FEWEST_PER_CONDITION} trials each", advice, warn=few
+        "trials-per-condition", subject, value, f"≥ {FEWEST_PER_CONDITION} trials each", advice, warn=few
     )

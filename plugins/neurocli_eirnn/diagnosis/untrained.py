@@ -28,21 +28,21 @@ LOWEST_SD_RATIO = 0.2
 LARGEST_SHARE, SMALLEST_SHARE, LOWEST_COSINE, LARGEST_REGULARISER = 0.9, 0.01, -0.3, 0.1
 
 
-def untrained_findings(data: SessionData, config: EirnnConfig) -> list[Finding]:
-    """A model built with a fixed seed, asked about the training trials; the caller's random numbers stay as they were."""
+def untrained_findings(dataset: SessionData, config: EirnnConfig) -> list[Finding]:
+    """A model built with a fixed seed, run on the training trials; the caller's random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        network = build(config, data.spec)
+        network = build(config, dataset.spec)
         network.eval()
         if network.compiled is None:  # a few passes are not worth the seconds that compiling the recurrence takes
             network.compiled = False
-        rows = data.rows(data.split.train)
+        rows = dataset.rows(dataset.split.train)
         return [
-            *rate_findings(network, data, rows[:_TRIALS]),
-            *input_findings(network, data, rows[:_TRIALS], SUBJECT),
-            unit_finding(network, data.session.neuron_type, SUBJECT),
+            *rate_findings(network, dataset, rows[:_TRIALS]),
+            *input_findings(network, dataset, rows[:_TRIALS], SUBJECT),
+            unit_finding(network, dataset.session.neuron_type, SUBJECT),
             *weight_findings(network, SUBJECT),
-            *gradient_findings(network, loss_of(network, data.batch(rows[:_BATCH]), config).terms),
+            *gradient_findings(network, loss_of(network, dataset.batch(rows[:_BATCH]), config).terms),
         ]
 
 
@@ -51,26 +51,26 @@ def rates_of(
     network: torch.nn.Module, inputs: NDArray[np.float32], weights: torch.Tensor | None = None
 ) -> NDArray[np.float32]:
     """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]; `weights` [post, pre] in place of the learned ones."""
-    return np.concatenate([network(part, weights).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
+    return np.concatenate([network(chunk, weights).numpy() for chunk in torch.from_numpy(inputs).split(_TRIALS)])
 
 
-def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
+def rate_findings(network: torch.nn.Module, dataset: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
     """Per neuron: the model's mean rate over the data's, and its PSTH's spread over that of the data's signal."""
-    observed = data.rates[rows]
-    model = np.where(np.isfinite(observed), rates_of(network, data.inputs[rows]), np.nan)
-    heard = ~silent_neurons(observed)
+    observed = dataset.rates[rows]
+    model = np.where(np.isfinite(observed), rates_of(network, dataset.inputs[rows]), np.nan)
+    active = ~silent_neurons(observed)
     rate = mean_rates(observed)
-    ratio = np.where(heard, mean_rates(model) / np.where(heard, rate, 1.0), 1.0)
+    ratio = np.where(active, mean_rates(model) / np.where(active, rate, 1.0), 1.0)
     far = np.flatnonzero(~((ratio >= 0.5) & (ratio <= 2)))
     lost = ~((ratio >= 0.1) & (ratio <= 10))
-    words = listed(
-        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
+    outliers = listed(
+        (f"{dataset.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
     )
     return [
         Finding.graded(
             "rate-ratio",
             SUBJECT,
-            words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
+            outliers if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
             "0.5 to 2",
             "training must first learn these rates: start from the data's rates, with a gain for each neuron (eirnn-v2)",
             warn=len(far),
@@ -79,7 +79,7 @@ def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.
         judged(
             "psth-sd-ratio",
             SUBJECT,
-            sd_ratio(model, observed, data.bin_ms),
+            sd_ratio(model, observed, dataset.bin_ms),
             warn=LOWEST_SD_RATIO,
             low=True,
             advice="inputs modulate the PSTHs too little at the start: use larger input weights (model.input_scale)",
@@ -98,9 +98,11 @@ def sd_ratio(model: NDArray[np.floating], observed: NDArray[np.floating], bin_ms
     return float(spread[true > 0].sum() / true[true > 0].sum()) if (true > 0).any() else 1.0
 
 
-def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64], subject: str) -> list[Finding]:
+def input_findings(
+    network: torch.nn.Module, dataset: SessionData, rows: NDArray[np.int64], subject: str
+) -> list[Finding]:
     """What the task inputs change, and whether ten times the inputs are survived."""
-    inputs = data.inputs[rows]
+    inputs = dataset.inputs[rows]
     actual, silence = rates_of(network, inputs), rates_of(network, np.zeros_like(inputs[:1]))
     with np.errstate(invalid="ignore", over="ignore"):
         tenfold = rates_of(network, 10 * inputs)
@@ -187,7 +189,7 @@ def _gradient(term: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:
     parameters = [p for p in network.parameters() if p.requires_grad]
     if not term.requires_grad:
         return torch.zeros(sum(p.numel() for p in parameters))
-    found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
     return torch.cat(
-        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, found, strict=True)]
+        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, gradients, strict=True)]
     )

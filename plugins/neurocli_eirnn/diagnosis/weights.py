@@ -27,30 +27,32 @@ def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -
     if rolled is not None:
         findings.append(rollout_finding(rolled, subject))
     findings.append(_balance(weights, sign, subject))
-    ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(network, weights, sign, alpha)]
+    ranges = [
+        f"{name} {values.min():.3g} to {values.max():.3g}" for name, values in _parts(network, weights, sign, alpha)
+    ]
     return [*findings, information("weight-ranges", subject, ", ".join(ranges))]
 
 
 def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
     others = ~np.eye(len(weights), dtype=bool)
-    parts = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
-    parts.append(("alpha", alpha))
-    own = getattr(network, "input_weights", None)
-    if own is not None:
-        parts.append(("input", own.detach().cpu().numpy()))
-    return [(name, part) for name, part in parts if part.size]
+    groups = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
+    groups.append(("alpha", alpha))
+    input_weights = getattr(network, "input_weights", None)
+    if input_weights is not None:
+        groups.append(("input", input_weights.detach().cpu().numpy()))
+    return [(name, values) for name, values in groups if values.size]
 
 
 def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
     """No unit has outputs of both signs or drives itself, and 0 < alpha < 1: exactly, not nearly."""
     wrong_sign = int((weights * sign[None, :] < 0).sum())
-    own = int((np.diag(weights) != 0).sum())
+    self_connections = int((np.diag(weights) != 0).sum())
     outside = int((~((alpha > 0) & (alpha < 1))).sum())
     broken = [
-        f"{n} {what}"
-        for n, what in (
+        f"{n} {fault}"
+        for n, fault in (
             (wrong_sign, "weights of the wrong sign"),
-            (own, "self-connections"),
+            (self_connections, "self-connections"),
             (outside, "alpha outside 0 to 1"),
         )
         if n
@@ -105,7 +107,7 @@ def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
     sign = network.sign.detach().cpu().numpy()[network.unit_of_neuron.detach().cpu().numpy()]
     excitatory = np.asarray(neuron_type) == EXCITATORY
     i_on_e, e_on_i = int((~excitatory & (sign > 0)).sum()), int((excitatory & (sign < 0)).sum())
-    wrong = [f"{n} {what}" for n, what in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
+    wrong = [f"{n} {mismatch}" for n, mismatch in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
     return Finding.graded(
         "unit-map",
         subject,

@@ -63,20 +63,20 @@ def cut_weights(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
 @torch.no_grad()
 def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
     """(kind, what is off, rates [trial, time, neuron] in sp/s on trials `rows`), the whole model first."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
     network: Any = trained.network
-    inputs = model_inputs(network, data, rows)
+    inputs = model_inputs(network, dataset, rows)
     linear = getattr(network, "linear_path", False)
 
-    def with_weights(some: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        rates = network.readout(network.states(some, weights=weights))
-        return network.with_linear(rates, some) if linear else rates
+    def with_weights(chunk: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        rates = network.readout(network.states(chunk, weights=weights))
+        return network.with_linear(rates, chunk) if linear else rates
 
     def run(inputs: torch.Tensor, weights: torch.Tensor | None = None) -> Array:
-        each = [network(some) if weights is None else with_weights(some, weights) for some in inputs.split(256)]
-        rates = torch.cat(each).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
-        return within(data, rows, rates.cpu().numpy())
+        chunks = [network(chunk) if weights is None else with_weights(chunk, weights) for chunk in inputs.split(256)]
+        rates = torch.cat(chunks).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
+        return within(dataset, rows, rates.cpu().numpy())
 
     yield "", "nothing", run(inputs)
     if takes_weights(network):
@@ -89,13 +89,13 @@ def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tu
             ("linear path (network alone)", network.network_rates),
             ("network (linear path alone)", network.linear_rates),
         ):
-            alone = torch.cat([rates_of(some) for some in inputs.split(256)])
-            yield LINEAR, name, within(data, rows, alone.cpu().numpy())
+            alone = torch.cat([rates_of(chunk) for chunk in inputs.split(256)])
+            yield LINEAR, name, within(dataset, rows, alone.cpu().numpy())
     for name, channels in INPUT_GROUPS.items():
-        at = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
-        if at and bool(inputs[..., at].any()):
+        indices = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
+        if indices and bool(inputs[..., indices].any()):
             silenced = inputs.clone()
-            silenced[..., at] = 0
+            silenced[..., indices] = 0
             yield INPUTS, f"{name} input", run(silenced)
     yield INPUTS, "all inputs", run(torch.zeros_like(inputs))
 
@@ -113,11 +113,11 @@ def _plain_scan(network: Any) -> Iterator[None]:
 
 def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """r under 50 ms on the test trials without each part, and the interval of the change over trials."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
-    rows_tested = test_rows(data)
-    target = data.rates[rows_tested].astype(np.float64)
-    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
+    rows_tested = test_rows(dataset)
+    target = dataset.rates[rows_tested].astype(np.float64)
+    metric = PsthCorrelation(SMOOTHING_MS, dataset.bin_ms)
     rows: list[list[Any]] = []
     bars: list[tuple[str, str, float, float, float]] = []
     runaways: list[str] = []

@@ -36,37 +36,37 @@ def block(weights: Array, excitatory: NDArray[np.bool_], sender: str, receiver: 
     return np.abs(weights[np.ix_(post, pre)]), post[:, None] != pre[None, :]
 
 
-def gini(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
+def gini(values: Array, valid: NDArray[np.bool_] | None = None) -> Array:
     """Gini coefficient down the first axis: 0 where all are equal, near 1 where one has everything; NaN where all are 0.
 
-    there: bool like `values`, False where an entry takes no part.
+    valid: bool like `values`, False where an entry takes no part.
     """
     values = np.asarray(values, np.float64)
-    there = np.ones(values.shape, bool) if there is None else there
-    n = there.sum(0)
+    valid = np.ones(values.shape, bool) if valid is None else valid
+    n = valid.sum(0)
     # Entries that take no part are sorted to the front as zeros, and the ranks of the others begin at one.
-    ordered = np.sort(np.where(there, values, -1.0), axis=0)
+    ordered = np.sort(np.where(valid, values, -1.0), axis=0)
     places = np.arange(1, len(values) + 1).reshape(-1, *[1] * (values.ndim - 1))
     rank = places - (len(values) - n)
-    total = np.where(there, values, 0.0).sum(0)
+    total = np.where(valid, values, 0.0).sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         uneven = (2 * (np.where(rank > 0, rank * ordered, 0.0)).sum(0) - (n + 1) * total) / (n * total)
     return np.where(total > 0, uneven, np.nan)
 
 
-def entropy(values: Array, there: NDArray[np.bool_] | None = None) -> Array:
+def entropy(values: Array, valid: NDArray[np.bool_] | None = None) -> Array:
     """Entropy of the shares down the first axis over that of equal shares: 1 where all are equal; NaN where all are 0."""
     values = np.asarray(values, np.float64)
-    there = np.ones(values.shape, bool) if there is None else there
-    n, kept = there.sum(0), np.where(there, values, 0.0)
-    total = kept.sum(0)
+    valid = np.ones(values.shape, bool) if valid is None else valid
+    n, counted = valid.sum(0), np.where(valid, values, 0.0)
+    total = counted.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = kept / total
+        share = counted / total
         bits = -np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0).sum(0) / np.log(n)
     return np.where((total > 0) & (n > 1), bits, np.nan)
 
 
-def against_shuffle(strengths: Array, there: NDArray[np.bool_], seed: int) -> dict[str, NullBand]:
+def against_shuffle(strengths: Array, valid: NDArray[np.bool_], seed: int) -> dict[str, NullBand]:
     """Measure → the mean over senders of that of their outgoing weights, beside what chance gives.
 
     The shuffle puts the same weights at random places within the block: it keeps how strong they are, and forgets who sends
@@ -75,11 +75,11 @@ def against_shuffle(strengths: Array, there: NDArray[np.bool_], seed: int) -> di
     measures = {"Gini": gini, "entropy": entropy}
 
     def measured(values: Array) -> list[float]:
-        return [mean(measure(values, there)) for measure in measures.values()]
+        return [mean(measure(values, valid)) for measure in measures.values()]
 
     rng = np.random.default_rng(seed)
-    shuffles = range(SHUFFLES if there.any() else 0)
-    nulls = np.array([measured(exchanged_within(strengths, (there,), rng)) for _ in shuffles]).reshape(-1, 2)
+    shuffles = range(SHUFFLES if valid.any() else 0)
+    nulls = np.array([measured(exchanged_within(strengths, (valid,), rng)) for _ in shuffles]).reshape(-1, 2)
     return {
         name: NullBand.of(value, null) for name, value, null in zip(measures, measured(strengths), nulls.T, strict=True)
     }
@@ -91,15 +91,15 @@ def weight_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     for sender, receiver in BLOCKS:
-        strengths, there = block(weights, excitatory, sender, receiver)
+        strengths, valid = block(weights, excitatory, sender, receiver)
         name = f"{sender}→{receiver}"
-        if not there.any():
+        if not valid.any():
             continue
-        measured = against_shuffle(strengths, there, trained.seed)
-        strength = mean(strengths[there])
-        values = [strength, float(np.where(there, strengths, 0).sum(1).mean())]
+        measured = against_shuffle(strengths, valid, trained.seed)
+        strength = mean(strengths[valid])
+        values = [strength, float(np.where(valid, strengths, 0).sum(1).mean())]
         values += [v for band in measured.values() for v in (band.value, band.low, band.high)]
-        rows.append([name, int(there.sum()), *map(finite_or_none, values)])
+        rows.append([name, int(valid.sum()), *map(finite_or_none, values)])
         claims[f"strength_{name}"] = finite_or_none(strength)
         for measure, band in measured.items():
             claims[f"{measure.lower()}_{name}"] = {
@@ -135,13 +135,13 @@ def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], 
         top = float(np.abs(weights).max()) or 1.0
         bins = np.geomspace(top * 1e-4, top, 40)
         for sender, receiver in BLOCKS:
-            strengths, there = block(weights, excitatory, sender, receiver)
-            if there.any():
-                kept = np.maximum(strengths[there], bins[0])
+            strengths, valid = block(weights, excitatory, sender, receiver)
+            if valid.any():
+                clipped = np.maximum(strengths[valid], bins[0])
                 axes[1].hist(
-                    kept,
+                    clipped,
                     bins=bins,
-                    weights=np.full(kept.size, 1 / kept.size),
+                    weights=np.full(clipped.size, 1 / clipped.size),
                     histtype="step",
                     lw=1.5,
                     color=COLOURS[sender],
@@ -159,10 +159,10 @@ def _draw(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], 
 def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool_], figures: Path) -> Exhibit:
     """Eigenvalues of W, beside those of W with each row's weights exchanged within the type of their senders."""
     rng = np.random.default_rng(trained.seed)
-    own = np.linalg.eigvals(weights)
+    eigenvalues = np.linalg.eigvals(weights)
     shuffles = [np.linalg.eigvals(rows_exchanged(weights, excitatory, rng)) for _ in range(CHEAP_NULLS)]
-    radius = NullBand.of(float(np.abs(own).max()), np.array([np.abs(values).max() for values in shuffles]))
-    real = NullBand.of(float(own.real.max()), np.array([values.real.max() for values in shuffles]))
+    radius = NullBand.of(float(np.abs(eigenvalues).max()), np.array([np.abs(values).max() for values in shuffles]))
+    real = NullBand.of(float(eigenvalues.real.max()), np.array([values.real.max() for values in shuffles]))
     inhibition = np.maximum(-weights, 0).sum()
     balance = float(np.maximum(weights, 0).sum() / inhibition) if inhibition > 0 else float("nan")
     network: Any = trained.network
@@ -184,7 +184,7 @@ def _spectrum(trained: TrainedModel, weights: Array, excitatory: NDArray[np.bool
         circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
         axes[0].plot(circle.real, circle.imag, color="0.8", lw=0.8, label="|λ| = 1")
         axes[0].plot(shuffles[0].real, shuffles[0].imag, "x", color="0.55", ms=4, label="shuffled rows")
-        axes[0].plot(own.real, own.imag, "o", color="k", ms=4, label="learned")
+        axes[0].plot(eigenvalues.real, eigenvalues.imag, "o", color="k", ms=4, label="learned")
         axes[0].set(xlabel="real part", ylabel="imaginary part", aspect="equal")
         axes[0].set_title("eigenvalues of the recurrent weights", fontsize=9)
         axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))

@@ -75,13 +75,13 @@ def aligned(session: Session, rates: NDArray[np.float32], event: Event) -> tuple
 
 def _location_range(session: Session) -> Array:
     """[neuron] in sp/s: largest difference between the mean rates of two locations, in any aligned bin; NaN for one."""
-    if sum(of.any() for of in _locations(session)) < 2:
+    if sum(trials.any() for trials in _locations(session)) < 2:
         return np.full(session.neurons, np.nan)
     rates = session.rates if session.true_rates is None else session.true_rates
     ranges = np.zeros(session.neurons)
     for event in _ALIGNED:
-        _, found = aligned(session, rates, event)
-        by_location = np.stack([_mean(found[of], 0) for of in _locations(session)])
+        _, windows = aligned(session, rates, event)
+        by_location = np.stack([_mean(windows[trials], 0) for trials in _locations(session)])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # bins that no trial reaches
             parted = np.nanmax(by_location, axis=0) - np.nanmin(by_location, axis=0)
@@ -91,16 +91,16 @@ def _location_range(session: Session) -> Array:
 
 def _draw(session: Session, means: Array, tuning: Array, path: Path) -> None:
     """PSTHs of a few neurons by location (points; true rates as lines), the trials' mean as an image, and all rates."""
-    shown = _telling(session, tuning)
+    neurons = _telling(session, tuning)
     with saved_figure(path, nrows=3, ncols=_SHOWN, width=11.0, height=8.5) as (figure, axes):
         for row, event in enumerate(_ALIGNED):
-            times, found = aligned(session, session.rates, event)
+            times, windows = aligned(session, session.rates, event)
             true = None if session.true_rates is None else aligned(session, session.true_rates, event)[1]
-            for axis, neuron in zip(axes[row], shown, strict=False):
+            for axis, neuron in zip(axes[row], neurons, strict=False):
                 for location, (trials, colour) in enumerate(
                     zip(_locations(session), LOCATION_COLOURS, strict=True), start=1
                 ):
-                    axis.plot(times, _mean(found[trials, :, neuron], 0), ".", ms=3, color=colour)
+                    axis.plot(times, _mean(windows[trials, :, neuron], 0), ".", ms=3, color=colour)
                     if true is not None:
                         axis.plot(
                             times, _mean(true[trials, :, neuron], 0), "-", lw=1.2, color=colour, label=f"{location}"
@@ -148,6 +148,6 @@ def _locations(session: Session) -> list[NDArray[np.bool_]]:
 
 def _mean(values: Array, axes: int | tuple[int, ...]) -> Array:
     """Mean over axes without NaN; NaN where there is nothing."""
-    there = np.isfinite(values)
-    total, count = np.where(there, values, 0).sum(axis=axes, dtype=np.float64), there.sum(axis=axes)
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0).sum(axis=axes, dtype=np.float64), known.sum(axis=axes)
     return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)

@@ -252,7 +252,7 @@ def test_reliability(file, by_name):
 
 def test_ceilings_lie_above_the_averages_of_training_trials(by_name):
     """Whole trials and windows around events; the figures themselves are recomputed elsewhere."""
-    for name in ("raw", "50 ms", "events, 50 ms"):
+    for name in ("unsmoothed", "50 ms", "events, 50 ms"):
         finding = by_name["noise-ceiling", f"ordered trials: {name}"]
         ceiling, average, _ = numbers(finding.value.replace("50 ms", ""))
         assert 0.3 < average < ceiling < 0.9

@@ -68,7 +68,7 @@ def test_one_quantity_has_one_value_on_a_page(trained, predictions, shown, tmp_p
         if row["type"] != "all":
             continue
         for column, name, unit in (
-            ("r raw", "eirnn-v2", "raw"),
+            ("r (unsmoothed)", "eirnn-v2", "unsmoothed"),
             ("r 50 ms", "eirnn-v2", "50 ms"),
             ("train PSTH's r", "train PSTH", "50 ms"),
             ("true rates' r", "true rates", "50 ms"),

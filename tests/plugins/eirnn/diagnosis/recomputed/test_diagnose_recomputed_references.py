@@ -116,7 +116,7 @@ def check(finding, *expected):
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
-@pytest.mark.parametrize(("name", "sd_bins"), [("raw", 0.0), ("50 ms", 2.0)])
+@pytest.mark.parametrize(("name", "sd_bins"), [("unsmoothed", 0.0), ("50 ms", 2.0)])
 def test_whole_trials(which, name, sd_bins, whole, by_ridge, said):
     train, held, test = whole.split(which, development=True)
     fitted = np.concatenate([train, held])
