@@ -161,7 +161,7 @@ class SessionData(Dataset):
                 raise DataError(
                     f"none of the {len(prescribed.test)} test trials is {options.trials}",
                     where="data.trials",
-                    hint="choose plausible or all, or look at the trials with `neuro diagnose`",
+                    hint="use --trials plausible or all; `neuro diagnose` shows what is wrong with the trials",
                 )
             used = {*train, *validation, *test}
             left = np.array([name not in used for name in names], bool)
@@ -185,7 +185,7 @@ class SessionData(Dataset):
         tested = tuple(name for name, chosen in zip(names, self.used & confirming, strict=True) if chosen)
         if not tested:
             raise DataError(
-                f"none of the {int(self.used.sum())} {options.trials} trials is one for confirmation",
+                f"none of the {int(self.used.sum())} {options.trials} trials is kept for confirmation",
                 where="data.part",
                 hint="use data.part=all for a session of so few trials",
             )
@@ -260,7 +260,7 @@ def confirmation(groups: list[str]) -> NDArray[np.bool_]:
     if nameless:
         raise DataError(
             f"{len(nameless)} of {len(groups)} trials have no number at the end of their name, first {nameless[0]}:"
-            " which are kept for confirmation cannot be told",
+            " numbers decide which are kept for confirmation",
             where="data.part",
             hint="name trials by their number in the file, as in trial-0007, or use data.part=all",
         )
@@ -294,7 +294,7 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
         raise DataError(
             f"{len(groups)} trials are too few to be split into training, validation and test",
             where="data.trials",
-            hint="use more trials (plausible or all), or look at them with `neuro diagnose`",
+            hint="use more trials; `neuro diagnose` shows why trials are left out, --trials plausible or all uses them anyway",
         )
 
     def named(rows: Any) -> tuple[str, ...]:
@@ -311,7 +311,7 @@ def _check(session: Session, used: NDArray[np.bool_], trials: str) -> None:
         raise DataError(
             f"no trial is {trials}: {counts}",
             where=where,
-            hint="`neuro diagnose` says what is wrong with them; --trials plausible or all uses them anyway",
+            hint="`neuro diagnose` shows what is wrong with them; --trials plausible or all uses them anyway",
         )
     types = session.neuron_type
     for kind, name in ((EXCITATORY, "excitatory (1)"), (INHIBITORY, "inhibitory (2)")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from neurocli.diagnosis.finding import Finding
@@ -26,6 +28,8 @@ def flow_finding(network: EirnnNetwork, batch: Batch, config: EirnnConfig, subje
     advice = (
         "early inputs hardly reach the loss: widen the range of the initial alpha"
         if ratio < VANISHED
+        else "the loss has no finite gradient at the end of trials: look for NaN, or for bins that it leaves out (loss.mask of eirnn-v1)"
+        if not math.isfinite(ratio)
         else "the gradient grows backwards in time: lower model.spectral_radius or train.gradient_clip"
     )
     return Finding.graded(

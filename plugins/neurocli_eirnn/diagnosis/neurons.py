@@ -148,7 +148,7 @@ def _clip(session: Session, clipped_at: float | None) -> Finding:
             " these spikes"
         )
     else:
-        advice = "this model's loss clips rates and loses these spikes: leave loss.clip_percentile unset to keep bursts"
+        advice = "this model's loss clips rates and loses these spikes: set loss.clip_percentile=none to keep bursts"
     return unless_none(
         "clip-loss",
         "neurons",

@@ -58,7 +58,7 @@ def reference_findings(dataset: SessionData, config: EirnnConfig, subject: str) 
         )
         value = f"{ceiling:.3f} ({', '.join(f'{label} {r:.3f}' for label, r in references.items())})"
         fine = not low and not beaten
-        threshold = f"≥ {LOWEST_CEILING:g}, not exceeded"
+        threshold = f"≥ {LOWEST_CEILING:g}, above the baselines"
         findings.append(Finding.graded("noise-ceiling", f"{subject}: {name}", value, threshold, advice, warn=not fine))
     return findings
 

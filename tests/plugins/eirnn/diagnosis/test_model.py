@@ -135,7 +135,7 @@ def test_figures_against_plain_numpy(trained, data):
     value = found["single-trial-sd", "mean of neurons"].value
     assert (
         value
-        == f"data {np.nanstd(data.rates.astype(np.float64), axis=(0, 1)).mean():.1f}, Poisson of the model {spread:.1f} sp/s"
+        == f"data {np.nanstd(data.rates.astype(np.float64), axis=(0, 1)).mean():.1f}, Poisson spikes of the model's rates {spread:.1f} sp/s"
     )
 
 
@@ -234,7 +234,10 @@ def test_each_violation_of_the_constraints_is_counted(data, averages):
     wrong = sound.weights.clone()
     wrong[0, 1], wrong[2, 2] = -2 * wrong[0, 1], 0.1 * sound.sign[2]
     found = fixed(data, averages, weights=wrong, alpha=torch.tensor([1.0, *[0.5] * 8]))["dale", "model"]
-    assert (found.verdict, found.value) == (FAIL, "1 weights of the wrong sign, 1 self-connections, 1 alpha outside")
+    assert (found.verdict, found.value) == (
+        FAIL,
+        "1 weights of the wrong sign, 1 self-connections, 1 alpha outside 0 to 1",
+    )
 
 
 @pytest.mark.parametrize(("radius", "verdict"), [(0.4, WARN), (1.0, PASS), (1.5, WARN), (2.5, FAIL)])

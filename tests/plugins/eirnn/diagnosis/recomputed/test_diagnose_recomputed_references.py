@@ -112,7 +112,7 @@ def check(finding, *expected):
     assert references == pytest.approx(list(expected), abs=0.00051)
     if abs(ceiling - 0.3) > 1e-3 and min(abs(ceiling + 0.02 - r) for r in references) > 1e-3:
         assert finding["verdict"] == ("PASS" if ceiling >= 0.3 and ceiling + 0.02 > max(references) else "WARN")
-    assert finding["threshold"] == "≥ 0.3, above references"
+    assert finding["threshold"] == "≥ 0.3, above the baselines"
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
