@@ -28,12 +28,13 @@ def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -
         findings.append(rollout_finding(rolled, subject))
     findings.append(_balance(weights, sign, subject))
     ranges = [
-        f"{name} {values.min():.3g} to {values.max():.3g}" for name, values in _parts(network, weights, sign, alpha)
+        f"{name} {values.min():.3g} to {values.max():.3g}"
+        for name, values in _weight_groups(network, weights, sign, alpha)
     ]
     return [*findings, information("weight-ranges", subject, ", ".join(ranges))]
 
 
-def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
+def _weight_groups(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
     others = ~np.eye(len(weights), dtype=bool)
     groups = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
     groups.append(("alpha", alpha))
@@ -62,7 +63,7 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
         subject,
         ", ".join(broken) or "holds exactly",
         "signs by type, no self-connections, 0 < alpha < 1",
-        "this network does not obey Dale's law: nothing that is said of its types holds",
+        "this network does not obey Dale's law: results about its types do not hold",
         fail=broken,
     )
 
@@ -113,6 +114,6 @@ def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
         subject,
         ", ".join(wrong) or "every neuron on a unit of its own type",
         "units of their own type",
-        "nothing that is said of types holds: place neurons on units by type (eirnn-v2, or model.map_by_type=true)",
+        "results about types do not hold: place neurons on units by type (eirnn-v2, or model.map_by_type=true)",
         fail=wrong,
     )

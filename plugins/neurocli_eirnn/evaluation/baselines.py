@@ -51,7 +51,7 @@ def baselines(dataset: SessionData, config: EirnnConfig) -> list[Predictor]:
         predictors.append(event_time_ridge(dataset))
         if config.evaluate.gru_epochs:
             predictors.append(gru(dataset, config))
-            predictors.append(_mean("GRU and ridge, mean", predictors[-1], predictors[-2]))
+            predictors.append(_mean("mean of GRU and ridge", predictors[-1], predictors[-2]))
     return predictors
 
 

@@ -164,7 +164,7 @@ class _Spread:
 
     def expected(self, observed: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """[neuron] expected r, of the variance of means and of the noise in it, to second order."""
-        safe, share, at = self._parts(observed, noise)
+        safe, share, at = self._signal_share(observed, noise)
         # The root of what is left above zero would be too large on average where there is no signal: from about
         # an error downwards the root goes on as its tangent.
         root = np.where(share > at, np.sqrt(np.maximum(share, 0.0)), (at + share) / (2 * np.sqrt(at)))
@@ -178,7 +178,7 @@ class _Spread:
         self, observed: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """([neuron] change of expected r with V(D), [neuron] variance by noise of what is reached less what is expected)."""
-        safe, share, at = self._parts(observed, noise)
+        safe, share, at = self._signal_share(observed, noise)
         r = np.sqrt(np.maximum(share, at))
         slope = np.where(observed > _TINY, noise / safe**2 / (2 * r), 0.0)
         # The product of signal and noise has the noise's degrees of freedom: noise_alone = 2 noise^2 / their number.
@@ -186,7 +186,7 @@ class _Spread:
         reached = (r / (2 * safe)) ** 2 * self.noise_alone + ((noise / safe) / (safe * r)) ** 2 * product
         return slope, np.where(observed > _TINY, reached + slope**2 * self.every, 0.0)
 
-    def _parts(
+    def _signal_share(
         self, observed: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """(V(D), the share of it that is signal, the share below which its root is continued), each [neuron]."""

@@ -74,7 +74,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     rows = test_rows(dataset)
     predicted = dict(zip(dataset.split.test, model_rates(trained.network, dataset, rows), strict=True))
     model = Predictor("model", "model", lambda target: from_whole_trials(target, predicted))
-    predictions = [model, *_parts(trained, rows), *baselines(dataset, trained.config)]
+    predictions = [model, *_network_and_linear_path(trained, rows), *baselines(dataset, trained.config)]
     conditions = np.stack([dataset.label(name) for name in CONDITION], axis=1)
     true_by_group = {group: truth[row] for group, row in dataset.row.items()}
     tested = targets(dataset, trained.config, "test")
@@ -126,7 +126,7 @@ def _is_mean(network: Any) -> bool:
 
 
 @torch.no_grad()
-def _parts(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
+def _network_and_linear_path(trained: TrainedModel, rows: NDArray[np.int64]) -> list[Predictor]:
     """The network and the linear path, each by itself, of a model that is the mean of both."""
     dataset = trained.dataset
     assert isinstance(dataset, SessionData)

@@ -27,7 +27,7 @@ def published_faults(dataset: SessionData, config: V1Config) -> list[str]:
         also = f" and {wrong_e} excitatory neurons on inhibitory ones" if wrong_e else ""
         faults.append(
             f"as published, {wrong_i} of {int((types == INHIBITORY).sum())} interneurons sit on excitatory units{also}:"
-            " nothing that is said of types holds (model.map_by_type=true places them by type)"
+            " results about types do not hold (model.map_by_type=true places them by type)"
         )
     if loss.mask == "published":
         rows = dataset.fitted_rows() if dataset.split.train else np.where(dataset.used)[0]

@@ -91,7 +91,7 @@ def _location_range(session: Session) -> Array:
 
 def _draw(session: Session, means: Array, tuning: Array, path: Path) -> None:
     """PSTHs of a few neurons by location (points; true rates as lines), the trials' mean as an image, and all rates."""
-    neurons = _telling(session, tuning)
+    neurons = _neurons_to_show(session, tuning)
     with saved_figure(path, nrows=3, ncols=_SHOWN, width=11.0, height=8.5) as (figure, axes):
         for row, event in enumerate(_ALIGNED):
             times, windows = aligned(session, session.rates, event)
@@ -133,7 +133,7 @@ def _image(figure: Any, axis: Any, session: Session, values: Array, title: str, 
     figure.colorbar(picture, ax=axis, label=unit)
 
 
-def _telling(session: Session, tuning: Array) -> list[int]:
+def _neurons_to_show(session: Session, tuning: Array) -> list[int]:
     """The neurons to show: the E and the I neuron that tell locations apart most, and one in the middle."""
     order = np.argsort(-tuning, kind="stable")
     best = [next((int(n) for n in order if session.neuron_type[n] == kind), int(order[0])) for kind in TYPES.values()]
