@@ -139,7 +139,7 @@ def _draw_neurons(
         figure.supylabel("rate (sp/s)", fontsize=9)
         more = f"; the best {len(shown_neurons)} of {len(order)} neurons" if len(shown_neurons) < len(order) else ""
         figure.suptitle(
-            f"PSTHs of {len(whole.data)} test trials, 50 ms; titles: r of the model, of the ceiling ({whole.ceiling_name}){more}",
+            f"PSTHs of {len(whole.data)} test trials, 50 ms; titles: r of the model, of the {whole.ceiling_name}{more}",
             fontsize=9,
         )
         figure.legend(handles=_legend(whole.train_psth is not None), loc="outside lower center", ncols=4, fontsize=8)

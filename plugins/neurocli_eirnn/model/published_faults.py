@@ -53,6 +53,6 @@ def published_faults(dataset: SessionData, config: V1Config) -> list[str]:
     if model.output_lag:
         faults.append("as published, rates lag the state by one bin")
     faults.append(
-        "the published scores are of epochs chosen on the test trials; here the epoch is chosen on training trials that are held out"
+        "the published scores are of epochs chosen on the test trials; here the epoch is chosen on training trials that are held back"
     )
     return faults
