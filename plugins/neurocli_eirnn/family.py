@@ -32,22 +32,24 @@ from neurocli_eirnn.model.v1 import PublishedEiRnn
 from neurocli_eirnn.model.v2 import DaleRnn
 
 
-def protocol_notes(data: SessionData, config: EirnnConfig) -> list[str]:
+def protocol_notes(dataset: SessionData, config: EirnnConfig) -> list[str]:
     """Which trials are scored, where some are kept for confirmation; and by which rule bins count."""
-    lines = ["each bin counts by its number of trials, for model, baselines and ceiling alike"]
-    held = int(data.held_back.sum())
+    lines = ["each time bin is weighted by its number of trials, for model, baselines and ceiling alike"]
+    held = int(dataset.held_back.sum())
     if held:
         lines.append(
-            f"{held} trials are kept for confirmation (every fourth by its number in the file; data.part=confirmation scores them)"
+            f"{held} trials are kept for confirmation (every fourth, by its number in the file; data.part=confirmation scores them)"
         )
-    elif config.data.part == "confirmation" and data.session.true_rates is None and data.split.protocol != NEW_DATA:
+    elif (
+        config.data.part == "confirmation" and dataset.session.true_rates is None and dataset.split.protocol != NEW_DATA
+    ):
         lines.append(
-            "the test trials are those kept for confirmation: choices made after seeing this need other trials"
+            "the test trials are those kept for confirmation: a choice made after seeing these scores must be tested on other trials"
         )
-    if data.eye is None:
+    if dataset.eye is None:
         lines.append(
-            "the eye inputs are in the file's own units, not in those that the model was trained in: the run keeps no mean and sd of"
-            " its training trials (bring its data back, or train it again)"
+            "the eye position is in the file's own units and not in z-scores, as in training: the mean and standard deviation of the"
+            " training trials are unknown (put the run's data back in place, or train again)"
         )
     return lines
 
@@ -71,11 +73,11 @@ class _Eirnn(ModelFamily):
 
     @torch.no_grad()
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        data = trained.dataset
-        assert isinstance(data, SessionData)
+        dataset = trained.dataset
+        assert isinstance(dataset, SessionData)
         device = device_of(trained.network)
-        inputs = torch.from_numpy(data.inputs[data.rows(target.groups)]).to(device)
-        rates = np.concatenate([trained.network(part).cpu().numpy() for part in inputs.split(256)])
+        inputs = torch.from_numpy(dataset.inputs[dataset.rows(target.groups)]).to(device)
+        rates = np.concatenate([trained.network(chunk).cpu().numpy() for chunk in inputs.split(256)])
         return targets.from_whole_trials(target, dict(zip(target.groups, rates, strict=True)))
 
     def metrics(self, data: Any, config: EirnnConfig) -> list[Metric]:
@@ -118,24 +120,24 @@ class _Eirnn(ModelFamily):
 
     def notes(self, data: Any, config: EirnnConfig) -> Sequence[str]:
         counts = data.faults.counts
-        used = int(data.kept.sum())
+        used = int(data.used.sum())
         lines = [
             f"trials: {config.data.trials}, {used} of {counts['trials']} used ({counts['ordered']} have their events in order)"
         ]
-        broken = used - int((data.kept & data.faults.plausible).sum())
-        placed = int((data.kept & data.faults.at_reward).sum())
+        broken = used - int((data.used & data.faults.plausible).sum())
+        placed = int((data.used & data.faults.at_reward).sum())
         if broken or placed:
-            kinds = [f"{broken} are BROKEN (their inputs say something that did not happen)"] if broken else []
+            kinds = [f"{broken} are BROKEN (their inputs show events that did not happen)"] if broken else []
             if placed:
                 kinds.append(f"{placed} {'more have' if broken else 'have'} target and go placed at the reward")
             lines.append(f"of the trials used, {', '.join(kinds)}")
         if data.overlapping:
             lines.append(
-                f"{len(data.overlapping)} trials go on into a later one, and end where that begins (their spikes count once)"
+                f"{len(data.overlapping)} trials overlap with a later one, and are cut where that begins (no spike counts twice)"
             )
         lines += protocol_notes(data, config)
         if data.session.missing:
-            lines.append(f"absent in the data, zeros instead: {', '.join(data.session.missing)}")
+            lines.append(f"missing in the data, and replaced by zeros: {', '.join(data.session.missing)}")
         return lines
 
     def example(self, seed: int) -> RecordingSet:

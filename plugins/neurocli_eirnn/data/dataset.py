@@ -34,7 +34,7 @@ class SessionData(Dataset):
     """Trials as dense arrays; rows are found by group name.
 
     inputs: float32 [trial, time, 14], eye position in z-scores of the training trials (`eye`, their mean and sd; None, and the file's
-    own units, where these trials are unknown), with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron] in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown. kept, held_back: bool [trial], those
+    own units, where these trials are unknown), with `data.reward_cue` a 15th; rates: float32 [trial, time, neuron] in sp/s, NaN where there are no data; location: int [trial], 1 to 4, 0 where unknown. used, held_back: bool [trial], those
     in any part of the split, and those that would be used but are kept for confirmation.
     """
 
@@ -50,12 +50,12 @@ class SessionData(Dataset):
         self.normalisation = None
         self.row = {group: number for number, group in enumerate(recordings.groups)}
         self.faults: TrialFaults = classify(self.session)
-        self.kept = selection(self.session, options.trials)
-        _check(self.session, self.kept, options.trials)
-        self.held_back = np.zeros(len(self.kept), bool)
+        self.used = selection(self.session, options.trials)
+        _check(self.session, self.used, options.trials)
+        self.held_back = np.zeros(len(self.used), bool)
         self.split = self._split(options, split)
         used = {*self.split.train, *self.split.validation, *self.split.test}
-        self.kept &= np.array([group in used for group in recordings.groups])
+        self.used &= np.array([group in used for group in recordings.groups])
         self.rates = self.session.rates
         self.location = self.label("location")
         known = np.isfinite(self.session.duration_ms)
@@ -122,8 +122,8 @@ class SessionData(Dataset):
         rows = self.rows(self.split.groups(part))
         if part == "train":
             rows = np.random.default_rng([seed, epoch]).permutation(rows)
-        for some in np.array_split(rows, self.steps(part)):
-            yield self.batch(some)
+        for batch_rows in np.array_split(rows, self.steps(part)):
+            yield self.batch(batch_rows)
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         """Trials `rows`, and the targets that all batches share.
@@ -135,7 +135,7 @@ class SessionData(Dataset):
         """
         rates = self.rates[rows]
         valid = np.isfinite(rates)
-        found = {
+        batch = {
             "inputs": torch.from_numpy(self.inputs[rows]),
             "rates": torch.from_numpy(np.where(valid, rates, 0).astype(np.float32)),
             "valid": torch.from_numpy(valid.astype(np.float32)),
@@ -146,50 +146,50 @@ class SessionData(Dataset):
                 np.stack([self.label(n)[rows] for n in ("location", "reward", "salience")], 1)
             ),
         }
-        return found | self._shared
+        return batch | self._shared
 
     # -- how it is made -----------------------------------------------------------------------------------------------
 
-    def _split(self, options: DataConfig, given: Split | None) -> Split:
+    def _split(self, options: DataConfig, prescribed: Split | None) -> Split:
         names = self.recordings.groups
-        if given is not None:
-            usable = {name for name, kept in zip(names, self.kept, strict=True) if kept}
+        if prescribed is not None:
+            usable = {name for name, is_used in zip(names, self.used, strict=True) if is_used}
             train, validation, test = (
-                tuple(g for g in given.groups(p) if g in usable) for p in ("train", "validation", "test")
+                tuple(g for g in prescribed.groups(p) if g in usable) for p in ("train", "validation", "test")
             )
             if not test:
                 raise DataError(
-                    f"none of the {len(given.test)} test trials is {options.trials}",
+                    f"none of the {len(prescribed.test)} test trials is {options.trials}",
                     where="data.trials",
-                    hint="choose plausible or all, or look at the trials with `neuro diagnose`",
+                    hint="use --trials plausible or all; `neuro diagnose` shows what is wrong with the trials",
                 )
             used = {*train, *validation, *test}
             left = np.array([name not in used for name in names], bool)
-            cut = options.part == "development" and self.session.true_rates is None and given.protocol != NEW_DATA
+            cut = options.part == "development" and self.session.true_rates is None and prescribed.protocol != NEW_DATA
             if cut and numbered(names):  # a run's own split stands, whatever the names
-                self.held_back = self.kept & confirmation(names) & left
-            return Split(train, validation, test, protocol=given.protocol, leaky=given.leaky)
+                self.held_back = self.used & confirmation(names) & left
+            return Split(train, validation, test, protocol=prescribed.protocol, leaky=prescribed.leaky)
         part = options.part if self.session.true_rates is None else "all"
         confirming = confirmation(names) if part != "all" else np.zeros(len(names), bool)
-        self.held_back = self.kept & confirming & (part == "development")
-        dealt = self.kept & ~confirming
-        found = split_trials(
-            [name for name, here in zip(names, dealt, strict=True) if here],
+        self.held_back = self.used & confirming & (part == "development")
+        dealt = self.used & ~confirming
+        split = split_trials(
+            [name for name, chosen in zip(names, dealt, strict=True) if chosen],
             self.label("reward")[dealt],
             test=options.test if part != "confirmation" else 0.0,
             validation=options.validation,
             seed=options.split_seed,
         )
         if part != "confirmation":
-            return found
-        tested = tuple(name for name, here in zip(names, self.kept & confirming, strict=True) if here)
+            return split
+        tested = tuple(name for name, chosen in zip(names, self.used & confirming, strict=True) if chosen)
         if not tested:
             raise DataError(
-                f"none of the {int(self.kept.sum())} {options.trials} trials is one for confirmation",
+                f"none of the {int(self.used.sum())} {options.trials} trials is kept for confirmation",
                 where="data.part",
                 hint="use data.part=all for a session of so few trials",
             )
-        return Split(found.train, found.validation, tested, protocol=found.protocol)
+        return Split(split.train, split.validation, tested, protocol=split.protocol)
 
     def _eye_of_training(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Mean and sd [eye input] over the training trials; None without any: no scored trial may stand in for them."""
@@ -230,7 +230,7 @@ class SessionData(Dataset):
             psth.smoothed(psth.trial_mean(psth.aligned(rates, self.event_bins[rows][:, e], window)), sd_bins)
             for e in range(len(EVENTS))
         ]
-        found = {
+        training_targets = {
             "event_psth": np.stack(by_event),
             "psth": psth.smoothed(psth.trial_mean(rates), sd_bins),
             "condition_psth": np.stack(by_location),
@@ -242,11 +242,11 @@ class SessionData(Dataset):
         if percentile is not None:
             self.clip = float(np.nanpercentile(rates, percentile))
             self._shared["clip"] = torch.tensor(self.clip, dtype=torch.float32)
-        for name, values in found.items():
+        for name, values in training_targets.items():
             self._shared[name] = torch.from_numpy(np.nan_to_num(values).astype(np.float32))
             if "psth" in name:
                 self._shared[f"{name}_valid"] = torch.from_numpy(np.isfinite(values).astype(np.float32))
-        return found
+        return training_targets
 
 
 def confirmation(groups: list[str]) -> NDArray[np.bool_]:
@@ -260,7 +260,7 @@ def confirmation(groups: list[str]) -> NDArray[np.bool_]:
     if nameless:
         raise DataError(
             f"{len(nameless)} of {len(groups)} trials have no number at the end of their name, first {nameless[0]}:"
-            " which are kept for confirmation cannot be told",
+            " numbers decide which are kept for confirmation",
             where="data.part",
             hint="name trials by their number in the file, as in trial-0007, or use data.part=all",
         )
@@ -294,7 +294,7 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
         raise DataError(
             f"{len(groups)} trials are too few to be split into training, validation and test",
             where="data.trials",
-            hint="use more trials (plausible or all), or look at them with `neuro diagnose`",
+            hint="use more trials; `neuro diagnose` shows why trials are left out, --trials plausible or all uses them anyway",
         )
 
     def named(rows: Any) -> tuple[str, ...]:
@@ -303,15 +303,15 @@ def split_trials(groups: list[str], reward: NDArray[np.int64], *, test: float, v
     return Split(named(chosen[n_validation:]), named(chosen[:n_validation]), named(tested), protocol="by trial")
 
 
-def _check(session: Session, kept: NDArray[np.bool_], trials: str) -> None:
+def _check(session: Session, used: NDArray[np.bool_], trials: str) -> None:
     """Raises DataError where no model can be fitted to these data."""
     where = session.source or session.name
-    if not kept.any():
+    if not used.any():
         counts = ", ".join(f"{n} {kind}" for kind, n in classify(session).counts.items() if n)
         raise DataError(
             f"no trial is {trials}: {counts}",
             where=where,
-            hint="`neuro diagnose` says what is wrong with them; --trials plausible or all uses them anyway",
+            hint="`neuro diagnose` shows what is wrong with them; --trials plausible or all uses them anyway",
         )
     types = session.neuron_type
     for kind, name in ((EXCITATORY, "excitatory (1)"), (INHIBITORY, "inhibitory (2)")):
@@ -321,7 +321,7 @@ def _check(session: Session, kept: NDArray[np.bool_], trials: str) -> None:
                 where=f"{where}: neuron_type",
                 hint="check the classification in the export",
             )
-    rates = session.rates[kept]
+    rates = session.rates[used]
     valid = np.isfinite(rates)
     inner: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
     holes = inner & ~valid.all(axis=2)
@@ -329,7 +329,7 @@ def _check(session: Session, kept: NDArray[np.bool_], trials: str) -> None:
     gaps = (~inner & (np.arange(inner.shape[1]) < last[:, None])) | holes
     if gaps.any():
         trial, bin_ = (int(n) for n in np.argwhere(gaps)[0])
-        number = int(np.where(kept)[0][trial])
+        number = int(np.where(used)[0][trial])
         raise DataError(
             f"NaN inside the valid window of {int(gaps.any(1).sum())} trials, first in trial {number}, bin {bin_}",
             where=f"{where}: firing_rates",

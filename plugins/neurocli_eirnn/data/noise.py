@@ -1,6 +1,6 @@
 """The noise of a trial mean: what is independent from bin to bin within a trial, bin by bin, from the trials that have the bin.
 
-A trial's own rates are what a perfect model would answer: its level, its gain, when its events were. None of these is noise,
+A trial's own rates are what a perfect model would predict: its level, its gain, when its events were. None of these is noise,
 although all of them differ between trials. They change slowly from bin to bin; the noise of counts does not. The
 difference of a bin to the mean of its neighbours, less its mean over trials, holds hardly anything but noise
 (pseudo-residuals: Gasser, Sroka & Jennen-Steinmetz 1986, Biometrika 73:625). The variance over trials would count every
@@ -28,9 +28,9 @@ def bin_noise(rates: Array) -> NDArray[np.float64]:
     residual = np.asarray(rates[:, 1:-1] - (rates[:, :-2] + rates[:, 2:]) / 2, np.float64)
     total, n = sums(residual)
     deviation = np.where(np.isfinite(residual), residual - total / np.maximum(n, 1), 0.0)
-    found = (deviation**2).sum(0) / np.maximum(n - 1, 1) / _PSEUDO
+    variance = (deviation**2).sum(0) / np.maximum(n - 1, 1) / _PSEUDO
     known = 1 + np.flatnonzero((n >= _FEWEST).all(1))
     if not len(known):
         return np.zeros(rates.shape[1:])
     nearest = known[np.abs(np.arange(rates.shape[1])[:, None] - known).argmin(1)]
-    return found[nearest - 1]
+    return variance[nearest - 1]

@@ -38,13 +38,13 @@ def without_overlaps(recordings: RecordingSet) -> tuple[RecordingSet, list[str]]
     def loader(group: str) -> Callable[[], Recording]:
         return lambda: _ended(recordings[group], ends[group]) if group in ends else recordings[group]
 
-    kept = RecordingSet(
+    trimmed = RecordingSet(
         {group: loader(group) for group in recordings},
         meta=recordings.meta,
         truth=recordings.truth,
         sources=recordings.sources,
     )
-    return kept, sorted(ends)
+    return trimmed, sorted(ends)
 
 
 def _reward(trial: Recording) -> int:

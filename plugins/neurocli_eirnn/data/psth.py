@@ -68,17 +68,17 @@ def filled_forward(values: NDArray[np.float64], valid: NDArray[np.bool_], axis: 
     places = np.arange(values.shape[-1])
     last = np.maximum.accumulate(np.where(valid, places, -1), axis=-1)
     first = np.where(valid.any(-1), valid.argmax(-1), 0)[..., None]
-    found = np.take_along_axis(np.where(valid, values, 0.0), np.where(last >= 0, last, first), axis=-1)
-    return np.moveaxis(found, -1, axis)
+    filled = np.take_along_axis(np.where(valid, values, 0.0), np.where(last >= 0, last, first), axis=-1)
+    return np.moveaxis(filled, -1, axis)
 
 
 def aligned(rates: Array, onset: NDArray[np.int64], window: NDArray[np.int64]) -> NDArray[np.floating]:
     """[trial, window, neuron]: rates [trial, time, neuron] at `onset` [trial] + `window`; NaN beyond the trial or where onset < 0."""
     bins = onset[:, None] + window
     inside = (bins >= 0) & (bins < rates.shape[1]) & (onset[:, None] >= 0)
-    found = rates[np.arange(len(rates))[:, None], np.clip(bins, 0, rates.shape[1] - 1)].copy()
-    found[~inside] = np.nan
-    return found
+    windows = rates[np.arange(len(rates))[:, None], np.clip(bins, 0, rates.shape[1] - 1)].copy()
+    windows[~inside] = np.nan
+    return windows
 
 
 def centred(values: Array, count: NDArray[np.number], axis: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -88,17 +88,17 @@ def centred(values: Array, count: NDArray[np.number], axis: int = 0) -> tuple[ND
     """
     weight = np.where(np.isfinite(values), count, 0)
     share = weight / np.maximum(weight.sum(axis, keepdims=True), _TINY)
-    kept = np.where(share > 0, values, 0.0)
-    return np.where(share > 0, kept - (share * kept).sum(axis, keepdims=True), 0.0), share
+    finite = np.where(share > 0, values, 0.0)
+    return np.where(share > 0, finite - (share * finite).sum(axis, keepdims=True), 0.0), share
 
 
-def correlation(one: Array, other: Array, count: NDArray[np.number]) -> NDArray[np.float64]:
+def correlation(observed: Array, predicted: Array, count: NDArray[np.number]) -> NDArray[np.float64]:
     """[neuron] Pearson correlation over time of PSTHs [time, neuron], bins weighted by their number of trials `count` (like them).
 
-    NaN where `one` (the data) is constant: there is nothing to explain; 0 where only `other` (the model) is.
+    NaN where the observed one is constant: there is nothing to explain; 0 where only the predicted one is.
     """
-    there = np.where(np.isfinite(one) & np.isfinite(other), count, 0)
-    (a, share), (b, _) = centred(one, there), centred(other, there)
+    weight = np.where(np.isfinite(observed) & np.isfinite(predicted), count, 0)
+    (a, share), (b, _) = centred(observed, weight), centred(predicted, weight)
     va, vb, both = ((share * product).sum(0) for product in (a * a, b * b, a * b))
     with np.errstate(invalid="ignore", divide="ignore"):
         r = both / np.sqrt(va * vb)
@@ -120,9 +120,9 @@ def signal_variance(rates: Array, sd_bins: float, seed: int = 0) -> NDArray[np.f
         return np.full(rates.shape[2], np.nan)
     count = sums(rates)[1]
     products = []
-    for one, other in _halves(rates, sd_bins, seed):
-        there = np.where(np.isfinite(one) & np.isfinite(other), count, 0)
-        (a, share), (b, _) = centred(one, there), centred(other, there)
+    for first, second in _halves(rates, sd_bins, seed):
+        weight = np.where(np.isfinite(first) & np.isfinite(second), count, 0)
+        (a, share), (b, _) = centred(first, weight), centred(second, weight)
         products.append((share * a * b).sum(0))
     return np.maximum(np.mean(products, axis=0), 0.0)
 
@@ -130,8 +130,8 @@ def signal_variance(rates: Array, sd_bins: float, seed: int = 0) -> NDArray[np.f
 def reliability(rates: Array, sd_bins: float, seed: int = 0) -> NDArray[np.float64]:
     """[neuron] correlation of the PSTHs of two halves of the trials, mean over random halves; 0 for silent neurons."""
     count = sums(rates)[1]
-    found = [np.nan_to_num(correlation(one, other, count)) for one, other in _halves(rates, sd_bins, seed)]
-    return np.mean(found, axis=0)
+    correlations = [np.nan_to_num(correlation(first, second, count)) for first, second in _halves(rates, sd_bins, seed)]
+    return np.mean(correlations, axis=0)
 
 
 def _halves(rates: Array, sd_bins: float, seed: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -140,7 +140,7 @@ class Session:
                 raise DataError(
                     "trials differ in neurons: they have other names",
                     where=f"recording {trial.group}",
-                    hint="a model can be asked about other trials of its own neurons only",
+                    hint="a model predicts other trials of the neurons that it was trained on, and no other neurons",
                 )
         bins = max(trial.steps for trial in trials)
         labels = {name for trial in trials for name in trial.labels if name in LABELS}

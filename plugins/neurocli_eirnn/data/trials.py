@@ -91,11 +91,11 @@ def classify(session: Session) -> TrialFaults:
     fixation, target = event_bins(session, "fixation"), event_bins(session, "target")
     go, reward = event_bins(session, "go"), event_bins(session, "reward")
     duration = durations_ms(session)
-    there = (fixation >= 0) & (target >= 0) & (go >= 0) & (reward >= 0)
+    complete = (fixation >= 0) & (target >= 0) & (go >= 0) & (reward >= 0)
     short = duration < SHORT_MS
-    ordered = there & (duration > ORDERED_MS) & (target < go) & (go < reward)
+    ordered = complete & (duration > ORDERED_MS) & (target < go) & (go < reward)
     # "At the reward" is to the bin: rounding puts the three events of such a trial into one bin or two.
-    near = there & ~short & ~ordered & (np.abs(target - reward) <= 1) & (np.abs(go - reward) <= 1)
+    near = complete & ~short & ~ordered & (np.abs(target - reward) <= 1) & (np.abs(go - reward) <= 1)
     return TrialFaults(
         ordered=ordered,
         plausible=ordered | near,
@@ -110,11 +110,11 @@ def classify(session: Session) -> TrialFaults:
     )
 
 
-def selection(session: Session, which: str) -> NDArray[np.bool_]:
+def selection(session: Session, choice: str) -> NDArray[np.bool_]:
     """[trial] the trials to use: `ordered`, `plausible` or `all`. Raises UnknownName."""
-    if which not in CHOICES:
-        raise UnknownName.among("selection of trials", which, CHOICES)
-    if which == "all":
+    if choice not in CHOICES:
+        raise UnknownName.among("selection of trials", choice, CHOICES)
+    if choice == "all":
         return np.ones(session.trials, bool)
     faults = classify(session)
-    return faults.ordered if which == "ordered" else faults.plausible
+    return faults.ordered if choice == "ordered" else faults.plausible

@@ -17,7 +17,7 @@ from neurocli_eirnn.diagnosis.references import reference_findings
 from neurocli_eirnn.diagnosis.trials import CONDITION, condition_finding, trial_findings
 from neurocli_eirnn.diagnosis.untrained import untrained_findings
 
-_READABLE = "required fields, types 1 or 2"
+_READABLE = "required fields present, neuron types 1 or 2"
 
 
 def data_findings(recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
@@ -52,26 +52,26 @@ def _readable(session: Session) -> Finding:
 
 
 def _of_selections(session: Session, recordings: RecordingSet, config: EirnnConfig) -> list[Finding]:
-    """What is asked of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
+    """Checks of all trials and, where these are others, once more of the chosen ones; the model sees the latter."""
     findings = []
     chosen = selection(session, config.data.trials)
-    # Where all trials are chosen, one account of them is enough.
+    # Where all trials are chosen, one round of checks is enough.
     choices = [config.data.trials] if chosen.all() else ["all", config.data.trials]
-    for which in choices:
-        subject = "all trials" if chosen.all() else f"{which} trials"
-        kept = selection(session, which)
-        if kept.any() and any(name in session.labels for name in CONDITION):
-            findings.append(condition_finding(session, kept, subject))
-        if not kept.all() and kept.sum() > 1:
-            findings.append(reliability_finding(session, session.rates[kept], subject))
-        options = config.model_copy(update={"data": config.data.model_copy(update={"trials": which})})
+    for choice in choices:
+        subject = "all trials" if chosen.all() else f"{choice} trials"
+        trials = selection(session, choice)
+        if trials.any() and any(name in session.labels for name in CONDITION):
+            findings.append(condition_finding(session, trials, subject))
+        if not trials.all() and trials.sum() > 1:
+            findings.append(reliability_finding(session, session.rates[trials], subject))
+        options = config.model_copy(update={"data": config.data.model_copy(update={"trials": choice})})
         try:
-            data = SessionData(recordings, options)
+            dataset = SessionData(recordings, options)
         except DataError as error:
             findings.append(Finding.of_error("usable", subject, error, "can be split and fitted"))
             continue
-        findings.append(Finding("usable", subject, PASS, f"{int(kept.sum())} trials", "can be split and fitted"))
-        findings += reference_findings(data, options, subject)
-        if which == config.data.trials:
-            findings += untrained_findings(data, config)
+        findings.append(Finding("usable", subject, PASS, f"{int(trials.sum())} trials", "can be split and fitted"))
+        findings += reference_findings(dataset, options, subject)
+        if choice == config.data.trials:
+            findings += untrained_findings(dataset, config)
     return findings

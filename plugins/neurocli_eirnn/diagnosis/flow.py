@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from neurocli.diagnosis.finding import Finding
@@ -15,18 +17,20 @@ VANISHED, EXPLODED = 1e-6, 1e3
 def flow_finding(network: EirnnNetwork, batch: Batch, config: EirnnConfig, subject: str) -> Finding:
     """|dL/dx| at the first over that at the last valid bin, median over trials."""
     gradients = state_gradients(network, batch, config)
-    there = batch["valid"].amax(2) > 0
-    steps = there.shape[1]
-    last = steps - 1 - there.flip(1).float().argmax(1)
+    valid = batch["valid"].amax(2) > 0
+    steps = valid.shape[1]
+    last = steps - 1 - valid.flip(1).float().argmax(1)
     norms = gradients.norm(dim=2)
     rows = torch.arange(len(norms))
     first, final = norms[:, 0], norms[rows, last]
     ratio = float((first / final.clamp_min(1e-30))[final > 0].median()) if bool((final > 0).any()) else float("nan")
     fine = VANISHED <= ratio <= EXPLODED
     advice = (
-        "early inputs cannot be learned from: larger alpha spread"
+        "early inputs hardly reach the loss: widen the range of the initial alpha"
         if ratio < VANISHED
-        else "activity runs away: lower spectral radius, train.gradient_clip"
+        else "the loss has no finite gradient at the end of trials: look for NaN, or for bins that it leaves out (loss.mask of eirnn-v1)"
+        if not math.isfinite(ratio)
+        else "the gradient grows backwards in time: lower model.spectral_radius or train.gradient_clip"
     )
     return Finding.graded(
         "gradient-first-over-last", subject, ratio, f"{VANISHED:g} to {EXPLODED:g}", advice, warn=not fine
@@ -41,12 +45,12 @@ def state_gradients(network: EirnnNetwork, batch: Batch, config: EirnnConfig) ->
     with torch.no_grad():
         states = network.states(batch["inputs"])
     leaf = states.clone().requires_grad_()
-    (own,) = torch.autograd.grad(loss_of(network, batch, config, leaf).total, leaf)
+    (direct,) = torch.autograd.grad(loss_of(network, batch, config, leaf).total, leaf)
     alpha, slope = network.alpha.detach(), torch.sigmoid(states)
     weights = (network.weights * alpha.reshape(-1, 1)).detach()
-    gradient = own[:, -1]
+    gradient = direct[:, -1]
     backwards = [gradient]
     for t in range(states.shape[1] - 2, -1, -1):
-        gradient = own[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
+        gradient = direct[:, t] + (1 - alpha) * gradient + (gradient @ weights) * slope[:, t]
         backwards.append(gradient)
     return torch.stack(backwards[::-1], 1)

@@ -30,14 +30,18 @@ def input_findings(session: Session) -> list[Finding]:
 def _finite(session: Session) -> Finding:
     """NaN where a trial has no rates is padding; anywhere else it is a fault."""
     bad = ~np.isfinite(session.inputs).all(axis=2)
-    there = np.isfinite(session.rates).any(axis=2)
-    inside, padding = int((bad & there).sum()), int((bad & ~there).sum())
+    valid = np.isfinite(session.rates).any(axis=2)
+    inside, padding = int((bad & valid).sum()), int((bad & ~valid).sum())
     return Finding.graded(
         "finite-inputs",
         "inputs",
-        f"{inside} bins not finite" if inside else f"padding only: {padding} bins" if padding else "all finite",
+        f"{inside} bins not finite"
+        if inside
+        else f"not finite in {padding} bins, all of them padding"
+        if padding
+        else "all finite",
         "finite",
-        "repair the inputs: a model would be fed NaN" if inside else "padding is read as 0",
+        "repair the inputs: a model would receive NaN" if inside else "nothing to do: padding is read as 0",
         warn=padding,
         fail=inside,
     )
@@ -53,29 +57,29 @@ def _constant(session: Session) -> Finding:
         "inputs",
         "all" if len(constant) == inputs.shape[1] else named,
         verdict=FAIL if len(constant) == inputs.shape[1] else WARN,
-        advice="these channels say nothing: look for their signals in the export",
+        advice="these channels carry no information: look for their signals in the export",
     )
 
 
 def _one_hot(session: Session) -> Finding:
     """Task channels are 0 or 1, and of a group of channels at most one is ever on in a trial."""
     task = np.delete(session.inputs, EYE, axis=2)
-    found = {}
+    faulty = {}
     odd = (np.isfinite(task) & (task != 0) & (task != 1)).any(axis=(1, 2))
     if odd.any():
-        found["neither 0 nor 1"] = odd
+        faulty["with values other than 0 and 1"] = odd
     for name, channels in ONE_HOT.items():
         twice = (session.inputs[:, :, channels] > 0.5).any(axis=1).sum(axis=1) > 1
         if twice.any():
-            found[f"two of {name}"] = twice
+            faulty[f"with two channels of {name} on"] = twice
     return unless_none(
         "one-hot",
         "inputs",
-        ", ".join(f"{int(trials.sum())} trials {what}" for what, trials in found.items()),
+        ", ".join(f"{int(trials.sum())} trials {fault}" for fault, trials in faulty.items()),
         verdict=FAIL,
-        threshold="≤ 1 on, 0 or 1",
+        threshold="0 or 1, at most one channel on",
         advice="these inputs contradict themselves: export them again",
-        clean="at most one on",
+        clean="at most one channel on",
     )
 
 
@@ -86,7 +90,7 @@ def shown(session: Session, name: str) -> NDArray[np.int64]:
 
 
 def _labels(session: Session) -> Finding:
-    found = []
+    contradictions = []
     for name in ONE_HOT:
         if name not in session.labels:
             continue
@@ -94,11 +98,11 @@ def _labels(session: Session) -> Finding:
         # A signal that is missing is a fault of its own: here only those count that say something else.
         contradicted = np.flatnonzero((seen > 0) & (seen != session.labels[name]))
         if len(contradicted):
-            found.append(f"{name} in {len(contradicted)} trials ({listed(map(str, contradicted), 'trial')})")
+            contradictions.append(f"{name} in {len(contradicted)} trials ({listed(map(str, contradicted), 'trial')})")
     return unless_none(
         "label-vs-input",
         "inputs",
-        "; ".join(found),
+        "; ".join(contradictions),
         verdict=FAIL,
         threshold="equal",
         advice="the label and the input of a trial contradict each other: one of them belongs to another trial",
@@ -108,15 +112,15 @@ def _labels(session: Session) -> Finding:
 
 def _statistics(session: Session) -> list[Finding]:
     """Per channel: the share of time that it is on; mean and standard deviation of the eye."""
-    there = np.isfinite(session.rates).any(axis=2)
-    values = np.asarray(session.inputs[there], np.float64)
+    valid = np.isfinite(session.rates).any(axis=2)
+    values = np.asarray(session.inputs[valid], np.float64)
     findings = []
     for group, channels in _CHANNEL_GROUPS.items():
-        words = []
+        summaries = []
         for k in channels:
             with np.errstate(invalid="ignore"):
                 mean, sd = float(np.nanmean(values[:, k])), float(np.nanstd(values[:, k]))
             name = INPUT_NAMES[k].removeprefix("target_")
-            words.append(f"{name} {mean:.2f} ± {sd:.2f}" if group == "eye" else f"{name} {mean:.1%}")
-        findings.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(words)))
+            summaries.append(f"{name} {mean:.2f} ± {sd:.2f}" if group == "eye" else f"{name} {mean:.1%}")
+        findings.append(information("input-mean" if group == "eye" else "input-on", group, ", ".join(summaries)))
     return findings

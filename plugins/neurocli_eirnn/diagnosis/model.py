@@ -1,6 +1,6 @@
 """The diagnosis of a trained model: how far it is from what can be reached, whether it collapsed, what it depends on.
 
-What is asked of the model before training is part of the diagnosis of the data, beside which this one is shown.
+Checks of the model before training are part of the diagnosis of the data, beside which this one is shown.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
     Its network has `weights` [post, pre], `sign` and `alpha` of its units, `unit_of_neuron`, `states(inputs)` [trial, time, unit]
     and rates [trial, time, neuron] as its output, of other `weights` where they are given.
     """
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SessionData)
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SessionData)
     was_training = network.training
     network.eval()
     try:
-        model = rates_of(network, data.inputs[data.kept])
-        every = np.full((len(data.rates), *model.shape[1:]), np.nan, np.float32)
-        every[data.kept] = model
+        model = rates_of(network, dataset.inputs[dataset.used])
+        every = np.full((len(dataset.rates), *model.shape[1:]), np.nan, np.float32)
+        every[dataset.used] = model
         return [
-            unit_finding(network, data.session.neuron_type, SUBJECT),
-            *weight_findings(network, SUBJECT, rollout(network, data.inputs[data.kept][:_HELD])),
-            *_scores(trained, data, every),
-            *_collapse(network, data, every),
-            _rate_ratios(data, every),
-            *input_findings(network, data, np.flatnonzero(data.kept)[:_TRIALS], SUBJECT),
-            *_gradients(trained, data),
+            unit_finding(network, dataset.session.neuron_type, SUBJECT),
+            *weight_findings(network, SUBJECT, rollout(network, dataset.inputs[dataset.used][:_HELD])),
+            *_scores(trained, dataset, every),
+            *_collapse(network, dataset, every),
+            _rate_ratios(dataset, every),
+            *input_findings(network, dataset, np.flatnonzero(dataset.used)[:_TRIALS], SUBJECT),
+            *_gradients(trained, dataset),
             *_history(trained.history),
-            _dead(network, data),
-            _ablations(trained, data, every),
-            _single_trials(data, every),
+            _dead(network, dataset),
+            _ablations(trained, dataset, every),
+            _single_trials(dataset, every),
         ]
     finally:
         network.train(was_training)
@@ -76,33 +76,33 @@ def trained_findings(trained: TrainedModel) -> list[Finding]:
 # -- against what can be reached ----------------------------------------------------------------------------------------
 
 
-def _as_prediction(data: SessionData, target: Target, rates: NDArray[Any]) -> Any:
+def _as_prediction(dataset: SessionData, target: Target, rates: NDArray[Any]) -> Any:
     """The rates [trial, time, neuron] of the target's trials as a prediction."""
-    return targets.from_whole_trials(target, {group: rates[data.row[group]] for group in target.groups})
+    return targets.from_whole_trials(target, {group: rates[dataset.row[group]] for group in target.groups})
 
 
-def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+def _scores(trained: TrainedModel, dataset: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """r on the test trials over its ceiling (of simulated sessions: what the true rates reach), and less what the average of the other trials reaches on the same split."""
-    target = targets.targets(data, trained.config, "test")[0]
+    target = targets.targets(dataset, trained.config, "test")[0]
     findings = []
-    limit = ceiling(data)
-    prediction = _as_prediction(data, target, rates)
+    limit = ceiling(dataset)
+    prediction = _as_prediction(dataset, target, rates)
     for smoothing_ms in (0.0, SMOOTHING_MS):
-        metric = PsthCorrelation(smoothing_ms, data.bin_ms)
+        metric = PsthCorrelation(smoothing_ms, dataset.bin_ms)
         subject = f"test, {metric.unit}"
         r = score(target, prediction, metric)
         best = (
             score(target, _known(limit, target), metric)
             if isinstance(limit, Predictor)
-            else bound(data, target, ALL, metric.sd_bins)
+            else bound(dataset, target, ALL, metric.sd_bins)
         )
-        worse, against = _against_average(data, target, prediction, metric)
+        worse, against = _against_average(dataset, target, prediction, metric)
         if best:
-            advice = f"r is {r:.3f}, {best:.3f} could be reached: " + (
+            advice = f"r is {r:.3f}, and {best:.3f} could be reached: " + (
                 "train longer, add hidden units, or look at the FAILs above"
                 if worse
-                else "no average or fit of the training trials is shown to be nearer; what is left may be changes from "
-                "trial to trial that no model of the task can know"
+                else "but the mean of the training trials is no better on these trials; the rest may be variation from trial to "
+                "trial that the task does not determine"
             )
             share = r / best
             findings.append(
@@ -117,28 +117,28 @@ def _scores(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> li
                 )
             )
         findings += against
-    if data.split.train:
-        findings.append(_gap(data, target, rates))
+    if dataset.split.train:
+        findings.append(_gap(dataset, target, rates))
     return findings
 
 
 def _against_average(
-    data: SessionData, target: Target, prediction: Prediction, metric: PsthCorrelation
+    dataset: SessionData, target: Target, prediction: Prediction, metric: PsthCorrelation
 ) -> tuple[bool, list[Finding]]:
     """(whether the mean of the training trials predicts the test trials better than the model, the finding that says so).
 
     Better is what an interval without zero says; without training trials there is nothing to say, and a model is to be bettered.
     """
-    if not data.split.train:
+    if not dataset.split.train:
         return True, []
-    average = train_psth(data)(target)
-    model, other = (
-        np.stack([metric.statistics(target.values[g], one.values[g]) for g in target.groups])
-        for one in (prediction, average)
+    average = train_psth(dataset)(target)
+    model_statistics, average_statistics = (
+        np.stack([metric.statistics(target.values[g], scored.values[g]) for g in target.groups])
+        for scored in (prediction, average)
     )
-    difference = paired(metric, model, other)
-    said = verdict(difference, metric.higher)
-    worse = said == "worse" and difference.value < BELOW_ORACLE
+    difference = paired(metric, model_statistics, average_statistics)
+    outcome = verdict(difference, metric.higher)
+    worse = outcome == "worse" and difference.value < BELOW_ORACLE
     advice = (
         f"the mean of the training trials alone predicts these trials better (by {-difference.high:.3f} to {-difference.low:.3f}):"
         " train longer, or add hidden units"
@@ -154,15 +154,15 @@ def _known(limit: Predictor, target: Target) -> Prediction:
     return prediction
 
 
-def _gap(data: SessionData, target: Target, rates: NDArray[Any]) -> Finding:
+def _gap(dataset: SessionData, target: Target, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on training trials less that on test trials, each from as many trials: a mean of more is less noisy."""
-    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
-    train = data.rows(data.split.train)
+    metric = PsthCorrelation(SMOOTHING_MS, dataset.bin_ms)
+    train = dataset.rows(dataset.split.train)
     random = np.random.default_rng(0)
     draws = [random.choice(train, min(len(target.groups), len(train)), replace=False) for _ in range(_DRAWS)]
-    seen = float(np.mean([_r(data.rates[rows], rates[rows], metric) for rows in draws]))
-    tested = score(target, _as_prediction(data, target, rates), metric)
-    advice = f"r is {seen:.3f} on as many training trials, {tested:.3f} on test trials: more weight decay, fewer units or epochs"
+    seen = float(np.mean([_r(dataset.rates[rows], rates[rows], metric) for rows in draws]))
+    tested = score(target, _as_prediction(dataset, target, rates), metric)
+    advice = f"r is {seen:.3f} on as many training trials and {tested:.3f} on test trials: use more weight decay, or fewer units or epochs"
     return judged("train-test-gap", f"r, {metric.unit}", seen - tested, warn=LARGEST_GAP, advice=advice)
 
 
@@ -175,12 +175,12 @@ def _r(observed: NDArray[Any], model: NDArray[Any], metric: PsthCorrelation) -> 
 
 
 @torch.no_grad()
-def _collapse(network: Any, data: SessionData, rates: NDArray[Any]) -> list[Finding]:
+def _collapse(network: Any, dataset: SessionData, rates: NDArray[Any]) -> list[Finding]:
     """A model whose units all do the same, or hardly anything."""
-    observed = data.rates[data.kept]
-    masked = np.where(np.isfinite(observed), rates[data.kept], np.nan)
-    inputs = torch.from_numpy(data.inputs[data.kept])
-    total = torch.stack([functional.softplus(network.states(part)).sum(0) for part in inputs.split(_TRIALS)]).sum(0)
+    observed = dataset.rates[dataset.used]
+    masked = np.where(np.isfinite(observed), rates[dataset.used], np.nan)
+    inputs = torch.from_numpy(dataset.inputs[dataset.used])
+    total = torch.stack([functional.softplus(network.states(chunk)).sum(0) for chunk in inputs.split(_TRIALS)]).sum(0)
     units = total.double().numpy() / len(inputs)
     course = units - units.mean(0)
     power = np.linalg.svd(course, compute_uv=False) ** 2
@@ -191,49 +191,49 @@ def _collapse(network: Any, data: SessionData, rates: NDArray[Any]) -> list[Find
         judged(
             "psth-sd-ratio",
             SUBJECT,
-            sd_ratio(masked, observed, data.bin_ms),
+            sd_ratio(masked, observed, dataset.bin_ms),
             fail=COLLAPSED_SD,
             low=True,
-            advice="the averages hardly move: raise the weight of the sd or correlation terms, or train longer",
+            advice="the model's PSTHs hardly vary over time: raise the weight of the loss terms sd or correlation, or train longer",
         ),
         judged(
             "pc1-share",
             "units",
             float(power[0] / power.sum()) if power.sum() > 0 else 1.0,
             fail=COLLAPSED_PC1,
-            advice="the network has one dimension: other seeds, a smaller learning rate, or condition and event terms",
+            advice="the activity has one dimension: try another seed, a smaller learning rate, or more weight on the loss terms condition and event",
         ),
         judged(
             "unit-correlation",
             "units",
             alike,
             fail=COLLAPSED_CORRELATION,
-            advice="all units have the same time course: other seeds, or larger input weights",
+            advice="all units have the same time course: try another seed, or larger input weights",
         ),
     ]
 
 
-def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
+def _rate_ratios(dataset: SessionData, rates: NDArray[Any]) -> Finding:
     """Neurons whose mean rate over the trials used is off; silent ones left out."""
-    observed = data.rates[data.kept]
-    heard = ~silent_neurons(observed)
-    ratio = mean_rates(np.where(np.isfinite(observed), rates[data.kept], np.nan)) / np.maximum(
+    observed = dataset.rates[dataset.used]
+    active = ~silent_neurons(observed)
+    ratio = mean_rates(np.where(np.isfinite(observed), rates[dataset.used], np.nan)) / np.maximum(
         mean_rates(observed), 1e-9
     )
     low, high = RATE_RATIO
-    off = np.flatnonzero(heard & ~((ratio >= low) & (ratio <= high)))
-    share = len(off) / max(int(heard.sum()), 1)
+    off = np.flatnonzero(active & ~((ratio >= low) & (ratio <= high)))
+    share = len(off) / max(int(active.sum()), 1)
     off = off[np.argsort(-np.abs(np.log(np.maximum(ratio[off], 1e-9))), kind="stable")]
-    words = listed(
-        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
-        f"{len(off)} of {int(heard.sum())} ({share:.0%}), {NEURON}",
+    outliers = listed(
+        (f"{dataset.session.neuron_ids[k]}: {ratio[k]:.2f}" for k in off),
+        f"{len(off)} of {int(active.sum())} ({share:.0%}), {NEURON}",
     )
     return Finding.graded(
         "neuron-rates",
         SUBJECT,
-        words or f"{ratio[heard].min():.2f} to {ratio[heard].max():.2f}",
+        outliers or f"{ratio[active].min():.2f} to {ratio[active].max():.2f}",
         f"≤ {NEURONS_OFF:.0%} outside {low:g} to {high:g}",
-        "a gain per neuron, more weight of the rate term, or more epochs",
+        "use a gain for each neuron (eirnn-v2), more weight on the loss term rate, or more epochs",
         warn=share > NEURONS_OFF,
     )
 
@@ -241,11 +241,11 @@ def _rate_ratios(data: SessionData, rates: NDArray[Any]) -> Finding:
 # -- training -----------------------------------------------------------------------------------------------------------
 
 
-def _gradients(trained: TrainedModel, data: SessionData) -> list[Finding]:
-    rows = data.rows(data.split.train)[:_BATCH]
+def _gradients(trained: TrainedModel, dataset: SessionData) -> list[Finding]:
+    rows = dataset.rows(dataset.split.train)[:_BATCH]
     if not isinstance(trained.network, EirnnNetwork) or len(rows) < 2:
         return []
-    return [flow_finding(trained.network, data.batch(rows), trained.config, SUBJECT)]
+    return [flow_finding(trained.network, dataset.batch(rows), trained.config, SUBJECT)]
 
 
 def _history(history: list[dict[str, float]]) -> list[Finding]:
@@ -254,25 +254,25 @@ def _history(history: list[dict[str, float]]) -> list[Finding]:
         return []
     best = int(np.argmin(losses))
     last = best == len(losses) - 1
-    advice = "the validation loss was lowest at the very end: more epochs may be better still (train.epochs)"
+    advice = "the validation loss was lowest in the last epoch: more epochs (train.epochs) may lower it further"
     value = f"epoch {best + 1} of {len(losses)}"
     return [Finding.graded("best-epoch", "training", value, "not the last", advice, warn=last)]
 
 
 @torch.no_grad()
-def _dead(network: Any, data: SessionData) -> Finding:
+def _dead(network: Any, dataset: SessionData) -> Finding:
     """Units whose softplus never leaves zero, whatever the trial."""
-    inputs = torch.from_numpy(data.inputs[data.kept])
-    peak = torch.stack([functional.softplus(network.states(part)).amax((0, 1)) for part in inputs.split(_TRIALS)]).amax(
-        0
-    )
+    inputs = torch.from_numpy(dataset.inputs[dataset.used])
+    peak = torch.stack(
+        [functional.softplus(network.states(chunk)).amax((0, 1)) for chunk in inputs.split(_TRIALS)]
+    ).amax(0)
     dead = np.flatnonzero(~(peak.numpy() > _DEAD))
     return Finding.graded(
         "dead-units",
         "units",
         listed(map(str, dead), f"{len(dead)} of {len(peak)}, unit") or f"none of {len(peak)}",
         "none",
-        "these units take no part: fewer hidden units, or a smaller learning rate",
+        "these units never become active: use fewer hidden units, or a smaller learning rate",
         warn=len(dead),
     )
 
@@ -280,30 +280,30 @@ def _dead(network: Any, data: SessionData) -> Finding:
 # -- what it depends on -------------------------------------------------------------------------------------------------
 
 
-def _ablations(trained: TrainedModel, data: SessionData, rates: NDArray[Any]) -> Finding:
+def _ablations(trained: TrainedModel, dataset: SessionData, rates: NDArray[Any]) -> Finding:
     """r (50 ms) on the test trials without inputs, and without recurrence."""
-    target = targets.targets(data, trained.config, "test")[0]
-    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
-    rows = data.rows(target.groups)
+    target = targets.targets(dataset, trained.config, "test")[0]
+    metric = PsthCorrelation(SMOOTHING_MS, dataset.bin_ms)
+    rows = dataset.rows(target.groups)
 
     def r(prediction: NDArray[Any]) -> float:
         every = np.array(rates)
         every[rows] = prediction
-        return score(target, _as_prediction(data, target, every), metric)
+        return score(target, _as_prediction(dataset, target, every), metric)
 
-    inputs, network = data.inputs[rows], cast(Any, trained.network)
+    inputs, network = dataset.inputs[rows], cast(Any, trained.network)
     silent = rates_of(network, np.zeros_like(inputs))
     cut = rates_of(network, inputs, torch.zeros_like(network.weights))
-    value = f"{r(rates[rows]):.3f}, zero input {r(silent):.3f}, W = 0 {r(cut):.3f}"
+    value = f"{r(rates[rows]):.3f}, without inputs {r(silent):.3f}, without recurrent weights {r(cut):.3f}"
     return information("ablation", f"test r, {metric.unit}", value)
 
 
-def _single_trials(data: SessionData, rates: NDArray[Any]) -> Finding:
+def _single_trials(dataset: SessionData, rates: NDArray[Any]) -> Finding:
     """Spread of single bins: a rate has none of the spikes' own, so the model's is that of Poisson counts of its rates."""
-    observed = data.rates[data.kept]
+    observed = dataset.rates[dataset.used]
     valid = np.isfinite(observed)
-    model = np.where(valid, rates[data.kept], np.nan).astype(np.float64)
-    expected = np.sqrt(np.nanvar(model, axis=(0, 1)) + np.nanmean(model, axis=(0, 1)) * 1000 / data.bin_ms).mean()
+    model = np.where(valid, rates[dataset.used], np.nan).astype(np.float64)
+    expected = np.sqrt(np.nanvar(model, axis=(0, 1)) + np.nanmean(model, axis=(0, 1)) * 1000 / dataset.bin_ms).mean()
     data_sd = np.nanstd(observed.astype(np.float64), axis=(0, 1)).mean()
-    value = f"data {data_sd:.1f}, Poisson of the model {expected:.1f} sp/s"
+    value = f"data {data_sd:.1f}, Poisson spikes of the model's rates {expected:.1f} sp/s"
     return information("single-trial-sd", "mean of neurons", value)

@@ -54,13 +54,13 @@ def mean_rates(rates: NDArray[np.floating]) -> NDArray[np.float64]:
 def _finite(session: Session) -> Finding:
     """Padding is what lies before the first and after the last bin of a trial with data; NaN between them is a hole."""
     valid = np.isfinite(session.rates)
-    there: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
-    after_first = np.maximum.accumulate(there, axis=1)
-    before_last = np.maximum.accumulate(there[:, ::-1], axis=1)[:, ::-1]
+    in_trial: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
+    after_first = np.maximum.accumulate(in_trial, axis=1)
+    before_last = np.maximum.accumulate(in_trial[:, ::-1], axis=1)[:, ::-1]
     # An infinite rate is no padding wherever it is.
     holes = (after_first & before_last & ~valid.all(axis=2)) | np.isinf(session.rates).any(axis=2)
-    padding = float((~there).mean())
-    value = f"padding only: {padding:.1%} of bins" if padding else "all finite"
+    padding = float((~in_trial).mean())
+    value = f"finite but for padding, {padding:.1%} of bins" if padding else "all finite"
     if holes.any():
         trial, bin_ = (int(k) for k in np.argwhere(holes)[0])
         value = f"{int(holes.sum())} bins in {int(holes.any(axis=1).sum())} trials, first in trial {trial}, bin {bin_}"
@@ -68,7 +68,7 @@ def _finite(session: Session) -> Finding:
         "finite-rates",
         "rates",
         value,
-        "finite in trials",
+        "finite within trials",
         "export these trials again, or leave them out",
         fail=holes.any(),  # bins beyond a trial's end take part in nothing
     )
@@ -81,7 +81,7 @@ def _negative(session: Session) -> Finding:
         "rates",
         f"{negative} values" if negative else "",
         verdict=FAIL,
-        advice="a firing rate cannot be negative: these are z-scores or differences, export rates in sp/s",
+        advice="a firing rate cannot be negative: these may be z-scores or differences; export rates in sp/s",
     )
 
 
@@ -92,9 +92,9 @@ def _multiples(session: Session) -> Finding:
     return unless_none(
         "rates-are-counts",
         "rates",
-        f"{odd.mean():.1%} of values are no multiples" if odd.any() else "",
+        f"{odd.mean():.1%} of values are not multiples" if odd.any() else "",
         threshold=f"multiples of {step:g} sp/s",
-        advice="rates were smoothed or scaled: the Poisson likelihood and the ceiling assume counts per bin",
+        advice="rates were smoothed or scaled, but the Poisson likelihood and the ceiling need spike counts per bin: export them",
         clean="all",
     )
 
@@ -103,11 +103,11 @@ def _rates(session: Session) -> Finding:
     rates, silent = mean_rates(session.rates), silent_neurons(session.rates)
     low = np.flatnonzero((rates < LOWEST_RATE) & ~silent)
     names = session.neuron_ids
-    words = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
+    low_rates = [f"{names[k]}: 0" for k in np.flatnonzero(silent)] + [f"{names[k]}: {rates[k]:.2f}" for k in low]
     return Finding.graded(
         "neuron-rate",
         "neurons",
-        listed(words, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
+        listed(low_rates, NEURON) or f"{rates.min():.3g} to {rates.max():.3g} sp/s",
         f"≥ {LOWEST_RATE:g} sp/s",
         "leave these neurons out: there is nothing to fit",
         warn=len(low),
@@ -115,21 +115,21 @@ def _rates(session: Session) -> Finding:
     )
 
 
-def reliability_finding(session: Session, rates: NDArray[np.floating], which: str) -> Finding:
+def reliability_finding(session: Session, rates: NDArray[np.floating], subject: str) -> Finding:
     """Neurons whose PSTHs (50 ms) from two halves of the trials do not resemble each other; silent ones left out.
 
     rates: [trial, time, neuron] of the session's neurons.
     """
-    found = psth.reliability(rates, SMOOTHING_MS / session.bin_ms)
-    low = np.flatnonzero((found < LOWEST_RELIABILITY) & ~silent_neurons(rates))
-    low = low[np.argsort(found[low], kind="stable")]
+    correlations = psth.reliability(rates, SMOOTHING_MS / session.bin_ms)
+    low = np.flatnonzero((correlations < LOWEST_RELIABILITY) & ~silent_neurons(rates))
+    low = low[np.argsort(correlations[low], kind="stable")]
     return unless_none(
         "psth-reliability",
-        which,
-        listed((f"{session.neuron_ids[k]}: {found[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
-        threshold=f"r ≥ {LOWEST_RELIABILITY:g} between halves",
-        advice="no model can predict their averages: judge scores without them",
-        clean=f"lowest {np.min(found):.2f}, median {np.median(found):.2f}",
+        subject,
+        listed((f"{session.neuron_ids[k]}: {correlations[k]:.2f}" for k in low), f"no PSTH signal in {NEURON}"),
+        threshold=f"correlation of halves ≥ {LOWEST_RELIABILITY:g}",
+        advice="no model can predict the PSTHs of these neurons: judge scores without them",
+        clean=f"lowest {np.min(correlations):.2f}, median {np.median(correlations):.2f}",
     )
 
 
@@ -143,22 +143,20 @@ def _clip(session: Session, clipped_at: float | None) -> Finding:
     high = np.flatnonzero(lost > CLIP_WARN)
     high = high[np.argsort(-lost[high], kind="stable")]
     if clipped_at is None:
-        threshold = f"≤ {CLIP_WARN:.0%} of spikes"
         advice = (
-            f"you need do nothing: this model clips no rates. Never clip them: at percentile {percentile:g} these spikes"
-            " would be lost"
+            f"nothing to do: this model does not clip rates. Clipping them at percentile {percentile:g}, as published, would lose"
+            " these spikes"
         )
     else:
-        threshold = f"≤ {CLIP_WARN:.0%} of spikes"
-        advice = "this model's loss clips them: loss.clip_percentile unset keeps the bursts"
+        advice = "this model's loss clips rates and loses these spikes: set loss.clip_percentile=none to keep bursts"
     return unless_none(
         "clip-loss",
         "neurons",
-        listed((f"{session.neuron_ids[k]}: {lost[k]:.1%}" for k in high), f"at {limit:g} sp/s, {NEURON}"),
+        listed((f"{session.neuron_ids[k]}: {lost[k]:.1%}" for k in high), f"above {limit:g} sp/s, {NEURON}"),
         verdict=FAIL if clipped_at is not None and lost.max() > CLIP_FAIL else WARN,
-        threshold=threshold,
+        threshold=f"≤ {CLIP_WARN:.0%} of spikes lost",
         advice=advice,
-        clean=f"at most {lost.max():.1%} at {limit:g} sp/s",
+        clean=f"at most {lost.max():.1%} above {limit:g} sp/s",
     )
 
 
@@ -181,22 +179,22 @@ def _isolated(session: Session) -> Finding:
         "isolated-bins",
         "neurons",
         listed((f"{session.neuron_ids[k]}: {per_neuron[k]} bins" for k in order if per_neuron[k]), NEURON),
-        advice="too many spikes in a single bin: artefacts, or bursts shorter than a bin",
+        advice="more spikes in one bin than a Poisson process would give: look for artefacts, or for bursts shorter than a bin",
     )
 
 
 def _drift(session: Session) -> Finding:
     """Mean rates of the quarters of the session; a ratio counts where it is beyond the noise between trials."""
-    check, threshold = "rate-drift", f"≤ {LARGEST_DRIFT:g}x between quarters"
-    parts = min(_PARTS, session.trials // _FEWEST_PER_PART)
-    if parts < 2:
-        return Finding(check, "neurons", PASS, f"{session.trials} trials are too few to say", threshold)
+    check, threshold = "rate-drift", f"≤ {LARGEST_DRIFT:g}x between quarters of the session"
+    num_quarters = min(_PARTS, session.trials // _FEWEST_PER_PART)
+    if num_quarters < 2:
+        return Finding(check, "neurons", PASS, f"{session.trials} trials are too few to compare quarters", threshold)
     valid = np.isfinite(session.rates)
     per_trial = np.where(valid, session.rates, 0.0).sum(1, dtype=np.float64) / np.maximum(valid.sum(1), 1)
-    quarters = np.array_split(per_trial, parts)
-    means = np.stack([part.mean(axis=0) for part in quarters])
-    within = np.sum([((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in quarters], axis=0)
-    error = np.sqrt(within / (session.trials - parts) * 2 / min(len(part) for part in quarters))
+    quarters = np.array_split(per_trial, num_quarters)
+    means = np.stack([quarter.mean(axis=0) for quarter in quarters])
+    within = np.sum([((quarter - quarter.mean(axis=0)) ** 2).sum(axis=0) for quarter in quarters], axis=0)
+    error = np.sqrt(within / (session.trials - num_quarters) * 2 / min(len(quarter) for quarter in quarters))
     high, low = means.max(axis=0), means.min(axis=0)
     ratio = np.where(low > 0, high / np.where(low > 0, low, 1), np.where(high > 0, np.inf, 1.0))
     drifts = np.flatnonzero((ratio > LARGEST_DRIFT) & (high - low > _STANDARD_ERRORS * error))
@@ -206,8 +204,8 @@ def _drift(session: Session) -> Finding:
         "neurons",
         listed((f"{session.neuron_ids[k]}: {ratio[k]:.1f}x" for k in drifts), NEURON),
         threshold=threshold,
-        advice="drifting or lost for a time: leave them out, or part of the session",
-        clean=f"at most {np.where(high - low > _STANDARD_ERRORS * error, ratio, 1.0).max():.2f}x beyond noise",
+        advice="these neurons drift, or were lost for a time: leave them out, or leave out part of the session",
+        clean=f"at most {np.where(high - low > _STANDARD_ERRORS * error, ratio, 1.0).max():.2f}x, changes within noise left out",
     )
 
 
@@ -227,9 +225,9 @@ def _types(session: Session, config: EirnnConfig) -> Finding:
         f"{n_e} E and {n_i} I mixed" if interleaved else "",
         threshold="E before I",
         advice=(
-            "you need do nothing: this model maps neurons to units by type. Published, neuron k on unit k of [E, I] fits"
+            "nothing to do: this model places neurons on units by type. The published order, neuron k on unit k, would place"
             if by_type
-            else "map neurons by type (model.map_by_type=true, or eirnn-v2): this model's neuron k on unit k of [E, I] fits"
+            else "place neurons by type (model.map_by_type=true, or eirnn-v2): this model's order, neuron k on unit k, places"
         )
         + f" {misplaced} of {n_i} interneurons on excitatory units",
         clean=f"{n_e} E, then {n_i} I",

@@ -41,7 +41,7 @@ def rollout(network: Any, inputs: NDArray[np.float32]) -> Rollout:
     alpha = np.broadcast_to(network.alpha.detach().cpu().numpy().astype(np.float64), (len(weights),))
     step = np.diag(1 - alpha) + alpha[:, None] * weights * slope[None, :]
     radius = float(np.abs(np.linalg.eigvals(step)).max()) if np.isfinite(step).all() else float("nan")
-    peaks = [float(part.abs().max()) if part.numel() else 0.0 for part in (within, after)]
+    peaks = [float(trajectory.abs().max()) if trajectory.numel() else 0.0 for trajectory in (within, after)]
     return Rollout(radius, *peaks)
 
 
@@ -50,8 +50,8 @@ def rollout_finding(rolled: Rollout, subject: str) -> Finding:
     return Finding.graded(
         "rollouts",
         subject,
-        f"|x| {rolled.peak:.3g}, inputs held {rolled.held:.3g}; one step, leak and slope: radius {rolled.step:.2f}",
-        f"held ≤ {LARGEST_GROWTH:g}x",
-        "activity runs away where a trial lasts longer: more weight decay, or fewer epochs",
+        f"largest |state| {rolled.peak:.3g}, {rolled.held:.3g} with inputs held; spectral radius of one step {rolled.step:.2f}",
+        f"≤ {LARGEST_GROWTH:g}x with inputs held",
+        "activity runs away where a trial lasts longer: use more weight decay, or fewer epochs",
         fail=not rolled.bounded,
     )

@@ -28,21 +28,21 @@ LOWEST_SD_RATIO = 0.2
 LARGEST_SHARE, SMALLEST_SHARE, LOWEST_COSINE, LARGEST_REGULARISER = 0.9, 0.01, -0.3, 0.1
 
 
-def untrained_findings(data: SessionData, config: EirnnConfig) -> list[Finding]:
-    """A model built with a fixed seed, asked about the training trials; the caller's random numbers stay as they were."""
+def untrained_findings(dataset: SessionData, config: EirnnConfig) -> list[Finding]:
+    """A model built with a fixed seed, run on the training trials; the caller's random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        network = build(config, data.spec)
+        network = build(config, dataset.spec)
         network.eval()
         if network.compiled is None:  # a few passes are not worth the seconds that compiling the recurrence takes
             network.compiled = False
-        rows = data.rows(data.split.train)
+        rows = dataset.rows(dataset.split.train)
         return [
-            *rate_findings(network, data, rows[:_TRIALS]),
-            *input_findings(network, data, rows[:_TRIALS], SUBJECT),
-            unit_finding(network, data.session.neuron_type, SUBJECT),
+            *rate_findings(network, dataset, rows[:_TRIALS]),
+            *input_findings(network, dataset, rows[:_TRIALS], SUBJECT),
+            unit_finding(network, dataset.session.neuron_type, SUBJECT),
             *weight_findings(network, SUBJECT),
-            *gradient_findings(network, loss_of(network, data.batch(rows[:_BATCH]), config).terms),
+            *gradient_findings(network, loss_of(network, dataset.batch(rows[:_BATCH]), config).terms),
         ]
 
 
@@ -51,38 +51,38 @@ def rates_of(
     network: torch.nn.Module, inputs: NDArray[np.float32], weights: torch.Tensor | None = None
 ) -> NDArray[np.float32]:
     """Rates [trial, time, neuron] in sp/s for inputs [trial, time, input]; `weights` [post, pre] in place of the learned ones."""
-    return np.concatenate([network(part, weights).numpy() for part in torch.from_numpy(inputs).split(_TRIALS)])
+    return np.concatenate([network(chunk, weights).numpy() for chunk in torch.from_numpy(inputs).split(_TRIALS)])
 
 
-def rate_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
+def rate_findings(network: torch.nn.Module, dataset: SessionData, rows: NDArray[np.int64]) -> list[Finding]:
     """Per neuron: the model's mean rate over the data's, and its PSTH's spread over that of the data's signal."""
-    observed = data.rates[rows]
-    model = np.where(np.isfinite(observed), rates_of(network, data.inputs[rows]), np.nan)
-    heard = ~silent_neurons(observed)
+    observed = dataset.rates[rows]
+    model = np.where(np.isfinite(observed), rates_of(network, dataset.inputs[rows]), np.nan)
+    active = ~silent_neurons(observed)
     rate = mean_rates(observed)
-    ratio = np.where(heard, mean_rates(model) / np.where(heard, rate, 1.0), 1.0)
+    ratio = np.where(active, mean_rates(model) / np.where(active, rate, 1.0), 1.0)
     far = np.flatnonzero(~((ratio >= 0.5) & (ratio <= 2)))
     lost = ~((ratio >= 0.1) & (ratio <= 10))
-    words = listed(
-        (f"{data.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
+    outliers = listed(
+        (f"{dataset.session.neuron_ids[k]}: {ratio[k]:.2g}" for k in far), f"{len(far)} of {len(ratio)}, {NEURON}"
     )
     return [
         Finding.graded(
             "rate-ratio",
             SUBJECT,
-            words if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
+            outliers if len(far) else f"{ratio.min():.2f} to {ratio.max():.2f}",
             "0.5 to 2",
-            "training must first find these rates: start at the data's, with a gain per neuron",
+            "training must first learn these rates: start from the data's rates, with a gain for each neuron (eirnn-v2)",
             warn=len(far),
             fail=lost.any(),
         ),
         judged(
             "psth-sd-ratio",
             SUBJECT,
-            sd_ratio(model, observed, data.bin_ms),
+            sd_ratio(model, observed, dataset.bin_ms),
             warn=LOWEST_SD_RATIO,
             low=True,
-            advice="inputs move the averages too little at the start: larger input weights (model.input_scale)",
+            advice="inputs modulate the PSTHs too little at the start: use larger input weights (model.input_scale)",
         ),
     ]
 
@@ -98,9 +98,11 @@ def sd_ratio(model: NDArray[np.floating], observed: NDArray[np.floating], bin_ms
     return float(spread[true > 0].sum() / true[true > 0].sum()) if (true > 0).any() else 1.0
 
 
-def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np.int64], subject: str) -> list[Finding]:
+def input_findings(
+    network: torch.nn.Module, dataset: SessionData, rows: NDArray[np.int64], subject: str
+) -> list[Finding]:
     """What the task inputs change, and whether ten times the inputs are survived."""
-    inputs = data.inputs[rows]
+    inputs = dataset.inputs[rows]
     actual, silence = rates_of(network, inputs), rates_of(network, np.zeros_like(inputs[:1]))
     with np.errstate(invalid="ignore", over="ignore"):
         tenfold = rates_of(network, 10 * inputs)
@@ -116,7 +118,7 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
             warn=LEAST_MODULATION,
             fail=NO_MODULATION,
             low=True,
-            advice="rates hardly depend on the task: larger input weights, or look for constant channels",
+            advice="rates hardly depend on the task: use larger input weights, or look for constant channels",
         ),
         Finding.graded(
             "tenfold-input",
@@ -129,7 +131,7 @@ def input_findings(network: torch.nn.Module, data: SessionData, rows: NDArray[np
         information(
             "mean-rate",
             subject,
-            f"{actual.mean():.3g}, zero input {silence.mean():.3g}, 10x {np.nan_to_num(tenfold).mean():.3g} sp/s",
+            f"{actual.mean():.3g} sp/s, without inputs {silence.mean():.3g}, with ten times the inputs {np.nan_to_num(tenfold).mean():.3g}",
         ),
     ]
 
@@ -143,7 +145,9 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
     norms = {name: float(g.norm()) for name, g in gradients.items()}
     broken = [name for name, norm in norms.items() if not np.isfinite(norm)]
     if broken:
-        advice = "these terms cannot be trained on: look for NaN in the data, or for a division by zero in the loss"
+        advice = (
+            "these loss terms cannot be trained on: look for NaN in the data, or for a division by zero in the loss"
+        )
         return [Finding("gradient-share", SUBJECT, FAIL, f"NaN in {', '.join(broken)}", "finite", advice)]
     weighted = {name: norm for name, norm in norms.items() if norm > 0}
     regular = REGULARISERS & set(weighted)
@@ -159,7 +163,7 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
             SUBJECT,
             ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
             f"{SMALLEST_SHARE:.0%} to {LARGEST_SHARE:.0%} each",
-            f"one term drowns the others, or does nothing: change the weight of {', '.join(odd)}",
+            f"one loss term dominates, or contributes nothing: change the weight of {', '.join(odd)}",
             warn=odd,
         )
     ]
@@ -168,14 +172,14 @@ def gradient_findings(network: torch.nn.Module, terms: Mapping[str, torch.Tensor
     }
     if pairs:
         (a, b), cosine = min(pairs.items(), key=lambda item: item[1])
-        advice = f"{a} and {b} pull against each other: lower the weight of one"
+        advice = f"the loss terms {a} and {b} pull in opposite directions: lower the weight of one"
         opposed = cosine < LOWEST_COSINE
         value = f"lowest {cosine:.2f} ({a}, {b})"
         threshold = f"≥ {LOWEST_COSINE:g}"
         findings.append(Finding.graded("gradient-cosine", SUBJECT, value, threshold, advice, warn=opposed))
     if regular:
         ratio = sum(weighted[name] for name in regular) / total
-        advice = "the regulariser, not the data, decides the weights: lower it"
+        advice = "the regulariser determines the weights more than the data do: lower its weight (loss.weights)"
         findings.append(judged("regulariser-over-data", SUBJECT, ratio, warn=LARGEST_REGULARISER, advice=advice))
     return findings
 
@@ -185,7 +189,7 @@ def _gradient(term: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:
     parameters = [p for p in network.parameters() if p.requires_grad]
     if not term.requires_grad:
         return torch.zeros(sum(p.numel() for p in parameters))
-    found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
     return torch.cat(
-        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, found, strict=True)]
+        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, gradients, strict=True)]
     )

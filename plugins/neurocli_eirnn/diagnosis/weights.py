@@ -27,31 +27,34 @@ def weight_findings(network: Any, subject: str, rolled: Rollout | None = None) -
     if rolled is not None:
         findings.append(rollout_finding(rolled, subject))
     findings.append(_balance(weights, sign, subject))
-    ranges = [f"{name} {part.min():.3g} to {part.max():.3g}" for name, part in _parts(network, weights, sign, alpha)]
+    ranges = [
+        f"{name} {values.min():.3g} to {values.max():.3g}"
+        for name, values in _weight_groups(network, weights, sign, alpha)
+    ]
     return [*findings, information("weight-ranges", subject, ", ".join(ranges))]
 
 
-def _parts(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
+def _weight_groups(network: Any, weights: Any, sign: Any, alpha: Any) -> list[tuple[str, Any]]:
     others = ~np.eye(len(weights), dtype=bool)
-    parts = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
-    parts.append(("alpha", alpha))
-    own = getattr(network, "input_weights", None)
-    if own is not None:
-        parts.append(("input", own.detach().cpu().numpy()))
-    return [(name, part) for name, part in parts if part.size]
+    groups = [(name, (weights + 0.0)[others & side[None, :]]) for name, side in (("E", sign > 0), ("I", sign < 0))]
+    groups.append(("alpha", alpha))
+    input_weights = getattr(network, "input_weights", None)
+    if input_weights is not None:
+        groups.append(("input", input_weights.detach().cpu().numpy()))
+    return [(name, values) for name, values in groups if values.size]
 
 
 def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
     """No unit has outputs of both signs or drives itself, and 0 < alpha < 1: exactly, not nearly."""
     wrong_sign = int((weights * sign[None, :] < 0).sum())
-    own = int((np.diag(weights) != 0).sum())
+    self_connections = int((np.diag(weights) != 0).sum())
     outside = int((~((alpha > 0) & (alpha < 1))).sum())
     broken = [
-        f"{n} {what}"
-        for n, what in (
+        f"{n} {fault}"
+        for n, fault in (
             (wrong_sign, "weights of the wrong sign"),
-            (own, "self-connections"),
-            (outside, "alpha outside"),
+            (self_connections, "self-connections"),
+            (outside, "alpha outside 0 to 1"),
         )
         if n
     ]
@@ -59,8 +62,8 @@ def _constraints(weights: Any, sign: Any, alpha: Any, subject: str) -> Finding:
         "dale",
         subject,
         ", ".join(broken) or "holds exactly",
-        "signs, zero diagonal, 0 < alpha < 1",
-        "this is no network under Dale's law: its types mean nothing",
+        "signs by type, no self-connections, 0 < alpha < 1",
+        "this network does not obey Dale's law: results about its types do not hold",
         fail=broken,
     )
 
@@ -76,9 +79,9 @@ def _radius(weights: Any, subject: str, rolled: Rollout | None) -> Finding:
         return Finding("spectral-radius", subject, PASS, radius, threshold)
     verdict = FAIL if not radius <= RADIUS_FAIL else WARN
     advice = (
-        "recurrence may run away: more weight decay, or start lower (model.spectral_radius)"
+        "recurrent activity may run away: use more weight decay, or a lower model.spectral_radius at the start"
         if high
-        else "recurrence hardly matters: its weights are too small"
+        else "recurrent weights are too small to matter: raise model.spectral_radius, or train longer"
     )
     return Finding("spectral-radius", subject, verdict, radius, threshold, advice)
 
@@ -95,7 +98,7 @@ def _balance(weights: Any, sign: Any, subject: str) -> Finding:
         subject,
         ratio,
         f"{1 / LARGEST_IMBALANCE:g} to {LARGEST_IMBALANCE:g}",
-        "excitation and inhibition of the units differ by more than twice: scale inhibition",
+        "excitation and inhibition differ by more than a factor of two: rescale the inhibitory weights",
         warn=not balanced,
     )
 
@@ -105,12 +108,12 @@ def unit_finding(network: Any, neuron_type: Any, subject: str) -> Finding:
     sign = network.sign.detach().cpu().numpy()[network.unit_of_neuron.detach().cpu().numpy()]
     excitatory = np.asarray(neuron_type) == EXCITATORY
     i_on_e, e_on_i = int((~excitatory & (sign > 0)).sum()), int((excitatory & (sign < 0)).sum())
-    wrong = [f"{n} {what}" for n, what in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
+    wrong = [f"{n} {mismatch}" for n, mismatch in ((i_on_e, "I on an E unit"), (e_on_i, "E on an I unit")) if n]
     return Finding.graded(
         "unit-map",
         subject,
-        ", ".join(wrong) or "every neuron on a unit of its type",
-        "own type",
-        "nothing said about types holds: put neurons on units by type (eirnn-v2, or model.map_by_type=true)",
+        ", ".join(wrong) or "every neuron on a unit of its own type",
+        "units of their own type",
+        "results about types do not hold: place neurons on units by type (eirnn-v2, or model.map_by_type=true)",
         fail=wrong,
     )

@@ -23,7 +23,7 @@ TRUE_RATES = "true rates"
 
 @dataclass(frozen=True)
 class Compared:
-    """Data, model and train PSTH on the targets of one target.
+    """Data, model and train PSTH on one target.
 
     data, model: [trial, time, neuron] in sp/s; *_psth: [time, neuron] under 50 ms; se: the standard error of data_psth; all
     others [neuron]. `ceiling` is what `ceiling_name` says: r of the true rates of simulated sessions, else the noise ceiling,
@@ -73,14 +73,14 @@ class Compared:
         return ratio(self.model_sd, np.where(self.has_signal, self.signal_sd, 0.0))
 
 
-def compared(data: SessionData, target: Target, prediction: Prediction) -> Compared:
+def compared(dataset: SessionData, target: Target, prediction: Prediction) -> Compared:
     """Everything that the exhibits say about one target."""
     targets, model = stacked(target, prediction)
-    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
-    every = aligned_rates(data, target.name, used_rows(data))
-    train = train_psth(data)(target) if data.split.train else None
-    sd_data, sd_model = SdRatio(SMOOTHING_MS, data.bin_ms).of_neurons(_sums(metric, target, prediction))
-    limit, limit_name = _ceiling(data, target, metric)
+    metric = PsthCorrelation(SMOOTHING_MS, dataset.bin_ms)
+    every = aligned_rates(dataset, target.name, used_rows(dataset))
+    train = train_psth(dataset)(target) if dataset.split.train else None
+    sd_data, sd_model = SdRatio(SMOOTHING_MS, dataset.bin_ms).of_neurons(_sums(metric, target, prediction))
+    limit, limit_name = _ceiling(dataset, target, metric)
     return Compared(
         data=targets,
         model=model,
@@ -88,7 +88,7 @@ def compared(data: SessionData, target: Target, prediction: Prediction) -> Compa
         model_psth=psth.smoothed_mean(model, metric.sd_bins),
         train_psth=None if train is None else np.asarray(train.values[target.groups[0]], np.float64),
         se=psth.standard_error(targets, metric.sd_bins),
-        r_raw=_r(PsthCorrelation(0.0, data.bin_ms), target, prediction),
+        r_raw=_r(PsthCorrelation(0.0, dataset.bin_ms), target, prediction),
         r=_r(metric, target, prediction),
         r_train=np.full(targets.shape[2], np.nan) if train is None else _r(metric, target, train),
         ceiling=limit,
@@ -112,11 +112,11 @@ def _r(metric: PsthCorrelation, target: Target, prediction: Prediction) -> Array
     return metric.of_neurons(_sums(metric, target, prediction))
 
 
-def _ceiling(data: SessionData, target: Target, metric: PsthCorrelation) -> tuple[Array, str]:
+def _ceiling(dataset: SessionData, target: Target, metric: PsthCorrelation) -> tuple[Array, str]:
     """([neuron] what could be reached, what it is called)."""
-    limit = ceiling(data)
+    limit = ceiling(dataset)
     prediction = limit.predict(target) if isinstance(limit, Predictor) else None
     if prediction is not None:
         return _r(metric, target, prediction), TRUE_RATES
-    found = of_channels(data, target, ALL, metric.sd_bins)
-    return np.full(data.session.neurons, np.nan) if found is None else found.value, NOISE_CEILING
+    expectation = of_channels(dataset, target, ALL, metric.sd_bins)
+    return np.full(dataset.session.neurons, np.nan) if expectation is None else expectation.value, NOISE_CEILING

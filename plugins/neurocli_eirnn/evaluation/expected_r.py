@@ -53,29 +53,29 @@ def expected_r(rates: Array, test: NDArray[np.bool_], sd_bins: float, seed: int 
     rng = np.random.default_rng(seed)
     members = np.stack([np.isin(np.arange(n), rng.choice(n, chosen, replace=False)) for _ in range(SETS)])
     sets = _sums(filled, valid, members)
-    each, wrong = _powers(*sets, noise, smoother)
-    observed = each.mean(0)
+    variances, noise_parts = _powers(*sets, noise, smoother)
+    observed = variances.mean(0)
     # Whatever the noise is like, it cannot be more than trials differ by.
-    of_means = np.minimum(wrong.mean(0), _between(filled, valid, sets[1], smoother) * chosen / n)
+    of_means = np.minimum(noise_parts.mean(0), _between(filled, valid, sets[1], smoother) * chosen / n)
     total, count = _sums(filled, valid, test[None])
     spread = _Spread.of(count[0], *_sums(filled, valid, np.ones((1, n), bool)), noise, smoother)
-    here = _powers(total, count, noise, smoother)[0][0]
-    heard = here > _TINY
-    value = np.where(heard, spread.expected(observed, of_means), np.nan)
+    tested_variance = _powers(total, count, noise, smoother)[0][0]
+    active = tested_variance > _TINY
+    value = np.where(active, spread.expected(observed, of_means), np.nan)
     slope, variance = spread.moves(observed, of_means)
     # Which trials a set happens to hold moves all neurons together; noise moves each one alone.
-    together = ((each - observed) * slope)[:, heard].mean(1).var() if heard.any() else 0.0
-    error = np.sqrt(together + variance[heard].sum() / max(heard.sum(), 1) ** 2)
+    together = ((variances - observed) * slope)[:, active].mean(1).var() if active.any() else 0.0
+    error = np.sqrt(together + variance[active].sum() / max(active.sum(), 1) ** 2)
     alone = _powers(total - filled[test], count - valid[test], noise, smoother)[0]
-    return ExpectedR(value, np.clip(value + _pattern(alone * slope, heard, float(error)), -1, 1))
+    return ExpectedR(value, np.clip(value + _pattern(alone * slope, active, float(error)), -1, 1))
 
 
-def _pattern(moved: NDArray[np.float64], heard: NDArray[np.bool_], error: float) -> NDArray[np.float64]:
+def _pattern(moved: NDArray[np.float64], active: NDArray[np.bool_], error: float) -> NDArray[np.float64]:
     """[trial, neuron] changes by leaving trials out, scaled so that the jackknife of their mean over neurons finds `error`."""
     n = len(moved)
     moved = moved - moved.mean(0)
-    found = np.sqrt((n - 1) / n * (moved[:, heard].mean(1) ** 2).sum()) if heard.any() else 0.0
-    return moved * (error / found if found > 0 else 0.0)
+    jackknife_error = np.sqrt((n - 1) / n * (moved[:, active].mean(1) ** 2).sum()) if active.any() else 0.0
+    return moved * (error / jackknife_error if jackknife_error > 0 else 0.0)
 
 
 def _between(
@@ -90,8 +90,8 @@ def _between(
     form = np.mean([_quadratic(count, smoother) / _outer(count) for count in counts], axis=0)
     mean = filled.sum(0) / np.maximum(valid.sum(0), 1)[:, None]
     apart = np.where(valid[..., None], filled - mean, 0.0)
-    each = np.einsum("ntk,ntk->nk", apart, form @ apart) * n / max(n - 1, 1)
-    return each.sum(0) + _SURE * each.std(0) * np.sqrt(n)
+    per_trial = np.einsum("ntk,ntk->nk", apart, form @ apart) * n / max(n - 1, 1)
+    return per_trial.sum(0) + _SURE * per_trial.std(0) * np.sqrt(n)
 
 
 def _outer(count: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,12 +129,12 @@ def _powers(
 class _Spread:
     """Second moments of the variances of means, per neuron: what the expectation of a root of a ratio needs.
 
-    signal: variance of V(D) through the product of signal and noise, of the test trials; own: through the noise alone;
+    signal: variance of V(D) through the product of signal and noise, of the test trials; noise_alone: through the noise alone;
     every: the variance of V(D), of a mean of all trials.
     """
 
     signal: NDArray[np.float64]
-    own: NDArray[np.float64]
+    noise_alone: NDArray[np.float64]
     every: NDArray[np.float64]
 
     @classmethod
@@ -150,43 +150,43 @@ class _Spread:
         number = count[0]
         mean = total[0] / np.maximum(number, 1)[:, None]
         of_all = np.where(number[:, None] > 0, noise / np.maximum(number, 1)[:, None], 0.0)
-        parts = []
-        for some in (tested, number):
-            form = _quadratic(some, smoother)
-            of_mean = np.where(some[:, None] > 0, noise / np.maximum(some, 1)[:, None], 0.0)
-            own = 2 * np.einsum("tk,ts,sk->k", of_mean, form**2, of_mean, optimize=True)
+        moments = []
+        for trials in (tested, number):
+            form = _quadratic(trials, smoother)
+            of_mean = np.where(trials[:, None] > 0, noise / np.maximum(trials, 1)[:, None], 0.0)
+            noise_alone = 2 * np.einsum("tk,ts,sk->k", of_mean, form**2, of_mean, optimize=True)
             # The mean of all trials stands for the signal; what its own noise adds is taken off.
             added = np.einsum("tk,ts,sk->k", of_mean, form**2, of_all, optimize=True)
             signal = np.maximum((of_mean * (form @ mean) ** 2).sum(0) - added, 0.0)
-            parts.append((signal, own))
-        (signal, own), (signal_all, own_all) = parts
-        return cls(signal, own, 4 * signal_all + own_all)
+            moments.append((signal, noise_alone))
+        (signal, noise_alone), (signal_all, noise_alone_all) = moments
+        return cls(signal, noise_alone, 4 * signal_all + noise_alone_all)
 
     def expected(self, observed: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """[neuron] expected r, of the variance of means and of the noise in it, to second order."""
-        safe, share, at = self._parts(observed, noise)
+        safe, share, at = self._signal_share(observed, noise)
         # The root of what is left above zero would be too large on average where there is no signal: from about
         # an error downwards the root goes on as its tangent.
         root = np.where(share > at, np.sqrt(np.maximum(share, 0.0)), (at + share) / (2 * np.sqrt(at)))
         # r = (V(P) + c) / sqrt(V(P) V(D)), with c the product of signal and noise, which is in V(D) twice.
         of_signal = np.maximum(share, _LEAST_SHARE) * safe
-        second = -self.signal / (of_signal * safe) + 0.375 * (4 * self.signal + self.own) / safe**2
-        found = root * (1 + np.where(share > _LEAST_SHARE, second, 0.0))
-        return np.where(observed > _TINY, np.clip(found, -1, 1), 0.0)
+        second = -self.signal / (of_signal * safe) + 0.375 * (4 * self.signal + self.noise_alone) / safe**2
+        expectation = root * (1 + np.where(share > _LEAST_SHARE, second, 0.0))
+        return np.where(observed > _TINY, np.clip(expectation, -1, 1), 0.0)
 
     def moves(
         self, observed: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """([neuron] change of expected r with V(D), [neuron] variance by noise of what is reached less what is expected)."""
-        safe, share, at = self._parts(observed, noise)
+        safe, share, at = self._signal_share(observed, noise)
         r = np.sqrt(np.maximum(share, at))
         slope = np.where(observed > _TINY, noise / safe**2 / (2 * r), 0.0)
-        # The product of signal and noise has the noise's degrees of freedom: own = 2 noise^2 / their number.
-        product = r**2 * safe * self.own / (2 * np.maximum(noise, _TINY))
-        reached = (r / (2 * safe)) ** 2 * self.own + ((noise / safe) / (safe * r)) ** 2 * product
+        # The product of signal and noise has the noise's degrees of freedom: noise_alone = 2 noise^2 / their number.
+        product = r**2 * safe * self.noise_alone / (2 * np.maximum(noise, _TINY))
+        reached = (r / (2 * safe)) ** 2 * self.noise_alone + ((noise / safe) / (safe * r)) ** 2 * product
         return slope, np.where(observed > _TINY, reached + slope**2 * self.every, 0.0)
 
-    def _parts(
+    def _signal_share(
         self, observed: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """(V(D), the share of it that is signal, the share below which its root is continued), each [neuron]."""

@@ -52,22 +52,22 @@ class MeanOfGrus(nn.Module):
         return torch.stack([network(inputs) for network in self.networks]).mean(0)
 
 
-def fit_gru(data: SessionData, hidden: int, epochs: int, networks: int) -> dict[str, NDArray[Any]]:
+def fit_gru(dataset: SessionData, hidden: int, epochs: int, networks: int) -> dict[str, NDArray[Any]]:
     """Weights of all networks after `epochs`, or the most steps. Nothing is stopped early, so that they take the validation trials too."""
 
     def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
-        return torch.stack(list(loss_terms(network(batch["inputs"]), batch, V2Loss(), data.bin_ms).values())).sum()
+        return torch.stack(list(loss_terms(network(batch["inputs"]), batch, V2Loss(), dataset.bin_ms).values())).sum()
 
-    rows = data.fitted_rows()
+    rows = dataset.fitted_rows()
     per_epoch = -(-len(rows) // BATCH)
 
     def batches(seed: int, epoch: int) -> Iterator[Batch]:
         shuffled = np.random.default_rng([seed, epoch]).permutation(rows)
-        return map(data.batch, np.array_split(shuffled, per_epoch))
+        return map(dataset.batch, np.array_split(shuffled, per_epoch))
 
     fitted = [
         fit_network(
-            lambda: GruRates(data.spec, hidden),
+            lambda: GruRates(dataset.spec, hidden),
             loss,
             partial(batches, seed),
             steps=min(epochs * per_epoch, MOST_STEPS),
@@ -81,9 +81,9 @@ def fit_gru(data: SessionData, hidden: int, epochs: int, networks: int) -> dict[
 
 
 def gru_rates(
-    data: SessionData, hidden: int, networks: int, values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]
+    dataset: SessionData, hidden: int, networks: int, values: dict[str, NDArray[Any]], inputs: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Rates [trial, time, neuron] in sp/s of what `fit_gru` gave."""
-    network = from_arrays(lambda: MeanOfGrus(GruRates(data.spec, hidden) for _ in range(networks)), values)
+    network = from_arrays(lambda: MeanOfGrus(GruRates(dataset.spec, hidden) for _ in range(networks)), values)
     with torch.no_grad():
-        return np.concatenate([network(part).numpy() for part in torch.from_numpy(inputs).split(256)])
+        return np.concatenate([network(chunk).numpy() for chunk in torch.from_numpy(inputs).split(256)])

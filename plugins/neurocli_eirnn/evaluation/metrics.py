@@ -48,7 +48,7 @@ class PsthCorrelation(_Psth):
 
     def __init__(self, sd_ms: float, bin_ms: float) -> None:
         super().__init__(sd_ms, bin_ms)
-        self.unit = f"{sd_ms:g} ms" if sd_ms else "raw"
+        self.unit = f"{sd_ms:g} ms" if sd_ms else "unsmoothed"
         self.sd_ms = sd_ms
 
     def of_neurons(self, statistics: Sums) -> Sums:
@@ -107,13 +107,13 @@ class SdRatio(_Psth):
     def of_neurons(self, statistics: Sums) -> tuple[Sums, Sums]:
         """(data's, model's) standard deviation over time [..., neuron]."""
         count, *means = self.psths(statistics)
-        parts = (centred(values, count, axis=-1) for values in means)
-        data, model = (np.sqrt((share * a * a).sum(-1)) for a, share in parts)
+        centred_means = (centred(values, count, axis=-1) for values in means)
+        data, model = (np.sqrt((share * a * a).sum(-1)) for a, share in centred_means)
         return data, model
 
 
 def _ratio(statistics: Sums) -> Sums:
-    _, data, model = (part.sum(-1) for part in np.split(statistics, 3, axis=-1))
+    _, data, model = (statistic.sum(-1) for statistic in np.split(statistics, 3, axis=-1))
     return ratio(model, data)
 
 

@@ -53,16 +53,16 @@ def stacked(target: Target, prediction: Prediction) -> tuple[Array, Array]:
 
 
 @torch.no_grad()
-def model_rates(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> Array:
+def model_rates(network: nn.Module, dataset: SessionData, rows: NDArray[np.int64]) -> Array:
     """The model's rates [trial, time, neuron] in sp/s on trials `rows`, NaN where the data are."""
-    parts = [network(part).cpu().numpy() for part in model_inputs(network, data, rows).split(256)]
-    return within(data, rows, np.concatenate(parts))
+    chunks = [network(chunk).cpu().numpy() for chunk in model_inputs(network, dataset, rows).split(256)]
+    return within(dataset, rows, np.concatenate(chunks))
 
 
-def model_inputs(network: nn.Module, data: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
+def model_inputs(network: nn.Module, dataset: SessionData, rows: NDArray[np.int64]) -> torch.Tensor:
     """Inputs [trial, time, input] where the module is."""
     device = device_of(network)
-    return torch.from_numpy(data.inputs[rows]).to(device)
+    return torch.from_numpy(dataset.inputs[rows]).to(device)
 
 
 def fitted_numbers(network: nn.Module) -> int:
@@ -72,18 +72,18 @@ def fitted_numbers(network: nn.Module) -> int:
     return trained + sum(b.numel() for name, b in network.named_buffers() if name in before)
 
 
-def within(data: SessionData, rows: NDArray[np.int64], rates: NDArray[Any]) -> Array:
+def within(dataset: SessionData, rows: NDArray[np.int64], rates: NDArray[Any]) -> Array:
     """Rates [trial, time, neuron] of trials `rows` with NaN where the data have it."""
-    return np.where(np.isfinite(data.rates[rows]), rates, np.nan).astype(np.float64)
+    return np.where(np.isfinite(dataset.rates[rows]), rates, np.nan).astype(np.float64)
 
 
-def test_rows(data: SessionData) -> NDArray[np.int64]:
-    return data.rows(list(data.split.test))
+def test_rows(dataset: SessionData) -> NDArray[np.int64]:
+    return dataset.rows(list(dataset.split.test))
 
 
-def used_rows(data: SessionData) -> NDArray[np.int64]:
+def used_rows(dataset: SessionData) -> NDArray[np.int64]:
     """Rows of all trials that are used: trained on, choosing the epoch, or scored."""
-    return np.where(data.kept)[0]
+    return np.where(dataset.used)[0]
 
 
 def letters(neuron_type: NDArray[np.int64]) -> list[str]:
@@ -111,10 +111,10 @@ def ratio(top: Any, bottom: Any) -> Array:
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
 
 
-def pearson(one: Any, other: Any) -> float:
+def pearson(first: Any, second: Any) -> float:
     """Correlation over the places where both are known; NaN where one does not vary or fewer than three are."""
-    one, other = np.asarray(one, np.float64).ravel(), np.asarray(other, np.float64).ravel()
-    known = np.isfinite(one) & np.isfinite(other)
-    if known.sum() < 3 or one[known].std() < 1e-12 or other[known].std() < 1e-12:
+    first, second = np.asarray(first, np.float64).ravel(), np.asarray(second, np.float64).ravel()
+    known = np.isfinite(first) & np.isfinite(second)
+    if known.sum() < 3 or first[known].std() < 1e-12 or second[known].std() < 1e-12:
         return float("nan")
-    return float(np.corrcoef(one[known], other[known])[0, 1])
+    return float(np.corrcoef(first[known], second[known])[0, 1])

@@ -21,9 +21,9 @@ def fano(counts: Array) -> Array:
     """[neuron] variance over trials by mean of counts [trial, bin, neuron], both summed over bins."""
     valid = np.isfinite(counts)
     n = valid.sum(0)
-    there = np.where(valid, counts, 0.0)
-    average = there.sum(0) / np.maximum(n, 1)
-    variance = np.where(valid, (there - average) ** 2, 0.0).sum(0) / np.maximum(n - 1, 1)
+    filled = np.where(valid, counts, 0.0)
+    average = filled.sum(0) / np.maximum(n, 1)
+    variance = np.where(valid, (filled - average) ** 2, 0.0).sum(0) / np.maximum(n - 1, 1)
     return ratio(np.where(n > 1, variance, 0.0).sum(0), np.where(n > 1, average, 0.0).sum(0))
 
 
@@ -47,36 +47,37 @@ def in_windows(counts: Array, bins: int) -> Array:
     return counts[:, : whole * bins].reshape(n, whole, bins, neurons).sum(2)
 
 
-def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Path) -> Exhibit:
+def residual_exhibit(dataset: SessionData, rates: Array, model: Array, figures: Path) -> Exhibit:
     """Dispersion of the test trials' counts, by neuron type and by the width of the counting window.
 
     rates, model: [trial, time, neuron] in sp/s, aligned at fixation.
     """
-    per_count = data.bin_ms / 1000
+    per_count = dataset.bin_ms / 1000
     counts, expected = rates * per_count, model * per_count
-    types = data.session.neuron_type
+    types = dataset.session.neuron_type
     members = {**{name: types == kind for name, kind in TYPES.items()}, "all": np.ones(len(types), bool)}
     rows: list[list[Any]] = []
     curves: dict[str, list[list[float]]] = {name: [] for name in members}
-    for bins in _window_bins(data, counts):
-        some, wanted = in_windows(counts, bins), in_windows(expected, bins)
-        about_mean = fano(some)
-        about_model, sd = dispersion(some, wanted)
+    for bins in _window_bins(dataset, counts):
+        window_counts, window_expected = in_windows(counts, bins), in_windows(expected, bins)
+        about_mean = fano(window_counts)
+        about_model, sd = dispersion(window_counts, window_expected)
         for name, chosen in members.items():
             known = chosen & np.isfinite(about_model)
             half = _Z * float(np.sqrt((sd[known] ** 2).sum())) / max(int(known.sum()), 1)
             values = [mean(about_mean[chosen]), mean(about_model[chosen]), 1 - half, 1 + half]
-            rows.append([name, bins * data.bin_ms, *(finite_or_none(v) for v in values)])
-            curves[name].append([bins * data.bin_ms, *values])
+            rows.append([name, bins * dataset.bin_ms, *(finite_or_none(v) for v in values)])
+            curves[name].append([bins * dataset.bin_ms, *values])
     path = figures / "residuals.png"
     about_mean = fano(counts)
     about_model, sd = dispersion(counts, expected)
-    _draw(data, about_model, sd, counts, expected, curves, path)
-    columns = ["type", "window [ms]", "Fano factor", "residual variance / Poisson", "Poisson low", "Poisson high"]
+    _draw(dataset, about_model, sd, counts, expected, curves, path)
+    columns = ["type", "window (ms)", "Fano factor", "residual variance / Poisson", "Poisson low", "Poisson high"]
     note = (
-        "Fano factor: variance over trials by mean of counts; residual: squared distance to the model's own prediction for the "
-        "trial. A Poisson process with the model's rates gives 1, in 95 % of cases between low and high; what exceeds it is a "
-        "wrong rate, or variation from trial to trial that no model without it can follow"
+        "Fano factor: variance of spike counts over trials, divided by their mean. Residual variance: mean squared difference "
+        "between count and model's prediction for the trial, divided by the mean that is expected of a Poisson process with the "
+        "model's rates, so that such a process gives 1, in 95 % of cases between low and high. Higher values come from wrong rates, "
+        "or from variation between trials that the model does not predict"
     )
     above = int((about_model > 1 + _Z * sd).sum())
     claims: dict[str, Any] = {
@@ -85,17 +86,19 @@ def residual_exhibit(data: SessionData, rates: Array, model: Array, figures: Pat
         "neurons_above_poisson": above,
         "neurons": int(np.isfinite(about_model).sum()),
     }
-    return Exhibit("residuals", "Counts against a Poisson process", Table(columns, rows, note), path, claims)
+    return Exhibit(
+        "residuals", "Spike counts compared with a Poisson process", Table(columns, rows, note), path, claims
+    )
 
 
-def _window_bins(data: SessionData, counts: Array) -> list[int]:
+def _window_bins(dataset: SessionData, counts: Array) -> list[int]:
     """Widths in bins, each once, that fit into a trial."""
-    widths = dict.fromkeys(max(1, round(ms / data.bin_ms)) for ms in _WINDOWS_MS)
+    widths = dict.fromkeys(max(1, round(ms / dataset.bin_ms)) for ms in _WINDOWS_MS)
     return [bins for bins in widths if bins <= counts.shape[1] // 2]
 
 
 def _draw(
-    data: SessionData,
+    dataset: SessionData,
     about_model: Array,
     sd: Array,
     counts: Array,
@@ -103,8 +106,8 @@ def _draw(
     curves: dict[str, list[list[float]]],
     path: Path,
 ) -> None:
-    kinds = np.array(letters(data.session.neuron_type))
-    rate = np.nanmean(counts, axis=(0, 1)) / (data.bin_ms / 1000)
+    kinds = np.array(letters(dataset.session.neuron_type))
+    rate = np.nanmean(counts, axis=(0, 1)) / (dataset.bin_ms / 1000)
     with saved_figure(path, ncols=3, width=10.5, height=3.3) as (_, axes):
         by_rate = np.argsort(rate)
         axes[0].fill_between(
@@ -118,8 +121,8 @@ def _draw(
         axes[0].axhline(1, color="0.5", lw=0.8)
         for name, colour in COLOURS.items():
             axes[0].plot(rate[kinds == name], about_model[kinds == name], "o", ms=4, color=colour, label=name)
-        axes[0].set(xlabel="rate [sp/s]", ylabel="residual variance / Poisson")
-        axes[0].set_title(f"each neuron, counts in {data.bin_ms:g} ms", fontsize=9)
+        axes[0].set(xlabel="rate (sp/s)", ylabel="residual variance / Poisson")
+        axes[0].set_title(f"each neuron, counts in {dataset.bin_ms:g} ms", fontsize=9)
         _by_prediction(axes[1], counts, expected)
         for name, colour in COLOURS.items():
             curve = np.array(curves[name])
@@ -128,10 +131,10 @@ def _draw(
             axes[2].fill_between(curve[:, 0], curve[:, 3], curve[:, 4], color=colour, alpha=0.15, lw=0)
         axes[2].axhline(1, color="0.5", lw=0.8)
         ticks = np.array(curves["all"])[:, 0]
-        axes[2].set(xscale="log", xlabel="counting window [ms]", ylabel="variance / mean")
+        axes[2].set(xscale="log", xlabel="counting window (ms)", ylabel="variance / mean")
         axes[2].set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes[2].minorticks_off()
-        axes[2].set_title("by window; bands: Poisson, 95 %", fontsize=9)
+        axes[2].set_title("by counting window; bands: Poisson, 95 %", fontsize=9)
         for axis in axes:
             axis.legend(fontsize=7)
             axis.tick_params(labelsize=8)
@@ -144,14 +147,14 @@ def _by_prediction(axis: Any, counts: Array, expected: Array) -> None:
     edges = np.unique(np.quantile(m, np.linspace(0, 1, 25)))
     place = np.clip(np.searchsorted(edges, m, side="right") - 1, 0, max(len(edges) - 2, 0))
     n = np.bincount(place)
-    kept = n > 20
-    at: NDArray[Any] = (np.bincount(place, m) / np.maximum(n, 1))[kept]
-    observed = (np.bincount(place, c) / np.maximum(n, 1))[kept]
-    spread = (np.bincount(place, (c - m) ** 2) / np.maximum(n, 1))[kept]
-    top = max([*at, *spread, *observed, 1e-6]) * 1.1
-    low = min([*at[at > 0], top / 2]) * 0.8
+    enough = n > 20
+    predicted: NDArray[Any] = (np.bincount(place, m) / np.maximum(n, 1))[enough]
+    observed = (np.bincount(place, c) / np.maximum(n, 1))[enough]
+    spread = (np.bincount(place, (c - m) ** 2) / np.maximum(n, 1))[enough]
+    top = max([*predicted, *spread, *observed, 1e-6]) * 1.1
+    low = min([*predicted[predicted > 0], top / 2]) * 0.8
     axis.plot([low, top], [low, top], color="0.5", lw=0.8, label="Poisson")
-    axis.plot(at, spread, "o", ms=4, color="k", label="residual variance")
-    axis.plot(at, observed, "x", ms=5, color="tab:green", label="mean count")
-    axis.set(xscale="log", yscale="log", xlabel="predicted count per bin", ylabel="observed per bin")
-    axis.set_title("all neurons, bins with like predictions", fontsize=9)
+    axis.plot(predicted, spread, "o", ms=4, color="k", label="residual variance")
+    axis.plot(predicted, observed, "x", ms=5, color="tab:green", label="mean count")
+    axis.set(xscale="log", yscale="log", xlabel="predicted count per bin", ylabel="observed")
+    axis.set_title("all neurons, bins of similar prediction", fontsize=9)

@@ -18,26 +18,26 @@ FIXATION = "fixation-aligned"
 BY_LOCATION = "mean of locations"
 
 
-def targets(data: SessionData, config: EirnnConfig, part: str) -> list[Target]:
+def targets(dataset: SessionData, config: EirnnConfig, part: str) -> list[Target]:
     """The whole trial first, with its conditions; then windows around target, go and reward."""
-    groups = list(data.split.groups(part))
-    bins = data.session.bins
+    groups = list(dataset.split.groups(part))
+    bins = dataset.session.bins
     whole = {group: np.arange(bins) for group in groups}
-    targets = {group: data.rates[data.row[group]] for group in groups}
-    subsets, averages = _subsets(data, groups)
-    found = [Target(FIXATION, 0, None, "sp/s", targets, whole, subsets, averages=averages)]
-    before, after = data.window_bins
+    rates = {group: dataset.rates[dataset.row[group]] for group in groups}
+    subsets, averages = _subsets(dataset, groups)
+    scored = [Target(FIXATION, 0, None, "sp/s", rates, whole, subsets, averages=averages)]
+    before, after = dataset.window_bins
     for number, event in enumerate(EVENTS):
-        onset = data.event_bins[:, number]
-        there = [group for group in groups if onset[data.row[group]] >= 0]
-        if len(there) < 2:
+        onset = dataset.event_bins[:, number]
+        with_event = [group for group in groups if onset[dataset.row[group]] >= 0]
+        if len(with_event) < 2:
             continue
-        rows = data.rows(there)
+        rows = dataset.rows(with_event)
         window = np.arange(-before, after + 1)
-        origins = {g: window + onset[data.row[g]] for g in there}
-        aligned = dict(zip(there, aligned_at(data.rates[rows], onset[rows], window), strict=True))
-        found.append(Target(f"{event}-aligned", 0, None, "sp/s", aligned, origins))
-    return found
+        origins = {g: window + onset[dataset.row[g]] for g in with_event}
+        aligned = dict(zip(with_event, aligned_at(dataset.rates[rows], onset[rows], window), strict=True))
+        scored.append(Target(f"{event}-aligned", 0, None, "sp/s", aligned, origins))
+    return scored
 
 
 def from_whole_trials(target: Target, rates: dict[str, NDArray[Any]]) -> Prediction:
@@ -50,10 +50,10 @@ def from_whole_trials(target: Target, rates: dict[str, NDArray[Any]]) -> Predict
 
 
 def _subsets(
-    data: SessionData, groups: list[str]
+    dataset: SessionData, groups: list[str]
 ) -> tuple[dict[str, dict[str, NDArray[np.bool_]]], dict[str, tuple[str, ...]]]:
-    types = data.session.neuron_type
-    rows = data.rows(groups)
+    types = dataset.session.neuron_type
+    rows = dataset.rows(groups)
     subsets: dict[str, dict[str, NDArray[np.bool_]]] = {
         "E": dict.fromkeys(groups, (types == EXCITATORY)[None, :]),
         "I": dict.fromkeys(groups, (types == INHIBITORY)[None, :]),
@@ -61,11 +61,11 @@ def _subsets(
     averages: dict[str, tuple[str, ...]] = {}
     by_label = {"location": range(1, LOCATIONS + 1), "reward": (0, 1), "salience": (0, 1, 2)}
     for label, values in by_label.items():
-        if label not in data.session.labels:
+        if label not in dataset.session.labels:
             continue
         names = []
         for value in values:
-            member = data.label(label)[rows] == value
+            member = dataset.label(label)[rows] == value
             if member.sum() < 2:
                 continue
             names.append(f"{label} {value}")

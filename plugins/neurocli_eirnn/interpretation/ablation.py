@@ -63,20 +63,20 @@ def cut_weights(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
 @torch.no_grad()
 def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, Array]]:
     """(kind, what is off, rates [trial, time, neuron] in sp/s on trials `rows`), the whole model first."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
     network: Any = trained.network
-    inputs = model_inputs(network, data, rows)
+    inputs = model_inputs(network, dataset, rows)
     linear = getattr(network, "linear_path", False)
 
-    def with_weights(some: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        rates = network.readout(network.states(some, weights=weights))
-        return network.with_linear(rates, some) if linear else rates
+    def with_weights(chunk: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        rates = network.readout(network.states(chunk, weights=weights))
+        return network.with_linear(rates, chunk) if linear else rates
 
     def run(inputs: torch.Tensor, weights: torch.Tensor | None = None) -> Array:
-        each = [network(some) if weights is None else with_weights(some, weights) for some in inputs.split(256)]
-        rates = torch.cat(each).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
-        return within(data, rows, rates.cpu().numpy())
+        chunks = [network(chunk) if weights is None else with_weights(chunk, weights) for chunk in inputs.split(256)]
+        rates = torch.cat(chunks).nan_to_num(RUNAWAY_HZ, RUNAWAY_HZ).clamp_max(RUNAWAY_HZ)
+        return within(dataset, rows, rates.cpu().numpy())
 
     yield "", "nothing", run(inputs)
     if takes_weights(network):
@@ -89,13 +89,13 @@ def ablated_rates(trained: TrainedModel, rows: NDArray[np.int64]) -> Iterator[tu
             ("linear path (network alone)", network.network_rates),
             ("network (linear path alone)", network.linear_rates),
         ):
-            alone = torch.cat([rates_of(some) for some in inputs.split(256)])
-            yield LINEAR, name, within(data, rows, alone.cpu().numpy())
+            alone = torch.cat([rates_of(chunk) for chunk in inputs.split(256)])
+            yield LINEAR, name, within(dataset, rows, alone.cpu().numpy())
     for name, channels in INPUT_GROUPS.items():
-        at = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
-        if at and bool(inputs[..., at].any()):
+        indices = [n for n, name in enumerate((*INPUT_NAMES, CUE_NAME)[: inputs.shape[-1]]) if name in channels]
+        if indices and bool(inputs[..., indices].any()):
             silenced = inputs.clone()
-            silenced[..., at] = 0
+            silenced[..., indices] = 0
             yield INPUTS, f"{name} input", run(silenced)
     yield INPUTS, "all inputs", run(torch.zeros_like(inputs))
 
@@ -113,11 +113,11 @@ def _plain_scan(network: Any) -> Iterator[None]:
 
 def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """r under 50 ms on the test trials without each part, and the interval of the change over trials."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
-    rows_tested = test_rows(data)
-    target = data.rates[rows_tested].astype(np.float64)
-    metric = PsthCorrelation(SMOOTHING_MS, data.bin_ms)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
+    rows_tested = test_rows(dataset)
+    target = dataset.rates[rows_tested].astype(np.float64)
+    metric = PsthCorrelation(SMOOTHING_MS, dataset.bin_ms)
     rows: list[list[Any]] = []
     bars: list[tuple[str, str, float, float, float]] = []
     runaways: list[str] = []
@@ -142,17 +142,17 @@ def ablation_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     path = figures / "ablation.png"
     _draw(bars, r, runaways, path)
     note = (
-        f"{len(rows_tested)} test trials; intervals: 95 % over trials, the same ones with and without the part. The rest "
-        "is not fitted again: a part that is cut also moves the others from their working point, so a loss says that the network "
-        f"as it is leans on the part, not that no network could do without it; {RUNS_AWAY}: rates reach the bound of "
-        f"{RUNAWAY_HZ:g} sp/s at which they are cut off, so that r and its change say nothing but that"
+        f"{len(rows_tested)} test trials; 95 % intervals of the change over the same trials with and without the part. The other "
+        "parts are not fitted again and leave their operating point, so that a lower r shows that this network uses the part, "
+        f"and not that no network could do without it. {RUNS_AWAY}: some rate reaches the limit of {RUNAWAY_HZ:,.0f} sp/s, and then r "
+        "and its change mean nothing"
     )
     if not takes_weights(trained.network):
-        note += "; this model cannot be run with other recurrent weights, so that only its inputs are switched off"
+        note += ". This model cannot be run with other recurrent weights, so that only inputs are switched off"
     claims: dict[str, Any] = {"r_50ms": r, "runs_away": runaways}
     claims |= {f"change_without_{name}": finite_or_none(change) for _, name, change, _, _ in bars}
-    columns = ["switched off", "r 50 ms", "change", "low", "high", "rate ratio"]
-    return Exhibit("ablation", "What each part is worth", Table(columns, rows, note), path, claims)
+    columns = ["switched off", "r (50 ms)", "change", "low", "high", "rate ratio"]
+    return Exhibit("ablation", "Ablation: r without each part of the model", Table(columns, rows, note), path, claims)
 
 
 def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, runaways: list[str], path: Path) -> None:
@@ -179,5 +179,5 @@ def _draw(bars: list[tuple[str, str, float, float, float]], r: float | None, run
         )
         axis.set_yticks(range(len(bars)), [bar[1] for bar in bars], fontsize=8)
         axis.invert_yaxis()
-        axis.set(xlabel=f"change of r (50 ms) on the test trials, from {r or 0:.2f}")
-        axis.set_title("switched off, without fitting again; lines: 95 % over trials", fontsize=9)
+        axis.set(xlabel=f"change of r (50 ms) on the test trials; whole model: {r or 0:.2f}")
+        axis.set_title("part that is switched off; lines: 95 % intervals over trials", fontsize=9)

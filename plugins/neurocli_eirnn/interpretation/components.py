@@ -20,23 +20,23 @@ _FEWEST = 4
 _SOFT = 5.0  # sp/s: neurons of small range are not blown up to the size of the others
 
 
-def by_location(data: SessionData, rates: Array, rows: NDArray[np.int64]) -> tuple[Array, list[int], list[str]]:
+def by_location(dataset: SessionData, rates: Array, rows: NDArray[np.int64]) -> tuple[Array, list[int], list[str]]:
     """(PSTHs [event, location, window, neuron] of rates [trial, time, neuron], the locations, the events).
 
     Bins that no trial reaches take the last known value; locations with fewer than four trials are left out, and events that
     some location never has.
     """
-    sd_bins = SMOOTHING_MS / data.bin_ms
-    window = np.arange(-data.window_bins[0], data.window_bins[1] + 1)
-    places = [p for p in range(1, LOCATIONS + 1) if (data.location[rows] == p).sum() >= _FEWEST]
+    sd_bins = SMOOTHING_MS / dataset.bin_ms
+    window = np.arange(-dataset.window_bins[0], dataset.window_bins[1] + 1)
+    places = [p for p in range(1, LOCATIONS + 1) if (dataset.location[rows] == p).sum() >= _FEWEST]
     responses, events = [], []
     for number_, event in enumerate(EVENTS):
-        onset = data.event_bins[rows, number_]
-        members = [(data.location[rows] == place) & (onset >= 0) for place in places]
+        onset = dataset.event_bins[rows, number_]
+        members = [(dataset.location[rows] == place) & (onset >= 0) for place in places]
         if not members or not all(m.any() for m in members):
             continue
-        each = [psth.smoothed_mean(psth.aligned(rates[m], onset[m], window), sd_bins) for m in members]
-        responses.append([psth.filled_forward(of, np.isfinite(of), axis=0) for of in each])
+        by_place = [psth.smoothed_mean(psth.aligned(rates[m], onset[m], window), sd_bins) for m in members]
+        responses.append([psth.filled_forward(response, np.isfinite(response), axis=0) for response in by_place])
         events.append(str(event))
     return np.asarray(responses, np.float64), places, events
 
@@ -59,19 +59,19 @@ def captured(values: Array, axes: Array) -> float:
 
 def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Trajectories of data and model along the data's components, and the overlap of their subspaces."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
-    rows = used_rows(data)
-    did = data.rates[rows].astype(np.float64)
-    said = model_rates(trained.network, data, rows)
-    of_data, places, events = by_location(data, did, rows)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
+    rows = used_rows(dataset)
+    observed = dataset.rates[rows].astype(np.float64)
+    predicted = model_rates(trained.network, dataset, rows)
+    of_data, places, events = by_location(dataset, observed, rows)
     title = "Principal components"
     if not events or len(places) < 2:
         return Exhibit("components", f"{title}: not possible, fewer than two target locations have {_FEWEST} trials")
-    of_model = by_location(data, said, rows)[0]
+    of_model = by_location(dataset, predicted, rows)[0]
     scale = np.ptp(of_data.reshape(-1, of_data.shape[-1]), axis=0) + _SOFT
     flat_data, flat_model = ((v / scale).reshape(-1, v.shape[-1]) for v in (of_data, of_model))
-    k = min(DIMENSIONS, data.session.neurons - 1)
+    k = min(DIMENSIONS, dataset.session.neurons - 1)
     (axes, share), (model_axes, model_share) = components(flat_data), components(flat_model)
     rng = np.random.default_rng(trained.seed)
     shape = flat_data.shape[1], k
@@ -82,7 +82,9 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     shares = {
         "model's variance on the data's components": held,
         "data's variance on the model's components": captured(flat_data, model_axes[:, :k]),
-        "data's variance on components of its other half of trials": _between_halves(data, did, rows, scale, k, rng),
+        "data's variance on the components of another half of its trials": _between_halves(
+            dataset, observed, rows, scale, k, rng
+        ),
     }
     table_rows = [[name, finite_or_none(value), None] for name, value in shares.items()]
     for name, band in (("neurons exchanged", by_neurons), ("random axes", by_axes)):
@@ -99,27 +101,27 @@ def component_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     path = figures / "components.png"
     mean_data = flat_data.mean(0)
     paths = [((v / scale) - mean_data) @ axes[:, :2] for v in (of_data, of_model)]
-    _draw(data, paths, places, events, share, model_share, path)
+    _draw(dataset, paths, places, events, share, model_share, path)
     note = (
-        f"{k} components of PSTHs by location around {', '.join(events)}, 50 ms, each neuron over its range + {_SOFT:g} sp/s; all "
-        f"{len(rows)} trials that are used; 1: no other {k} axes hold more. The halves say how well the data know their own "
-        "components: noise is in them, and in the first two rows on the data's side"
+        f"PSTHs by target location around {', '.join(events)}, smoothed by 50 ms, of {len(rows)} trials; each neuron's is divided by "
+        f"its range + {_SOFT:g} sp/s. Share held: variance along the {k} axes, divided by the most that any {k} axes could hold. "
+        "Noise in the data lowers the first two rows; the third, from two halves of the trials, shows by how much it may do so"
     )
     table = Table(["", "share held", "97.5 % of chance"], table_rows, note)
     return Exhibit("components", title, table, path, claims)
 
 
 def _between_halves(
-    data: SessionData, rates: Array, rows: NDArray[np.int64], scale: Array, k: int, rng: np.random.Generator
+    dataset: SessionData, rates: Array, rows: NDArray[np.int64], scale: Array, k: int, rng: np.random.Generator
 ) -> float:
     """How much of one half's variance the components of the other hold; mean over random halves."""
     held = []
     for _ in range(10):
         order = rng.permutation(len(rows))
         halves = [np.sort(order[: len(rows) // 2]), np.sort(order[len(rows) // 2 :])]
-        each = [by_location(data, rates[half], rows[half]) for half in halves]
-        if each[0][1:] == each[1][1:] and each[0][2]:
-            first, second = ((v[0] / scale).reshape(-1, len(scale)) for v in each)
+        responses = [by_location(dataset, rates[half], rows[half]) for half in halves]
+        if responses[0][1:] == responses[1][1:] and responses[0][2]:
+            first, second = ((v[0] / scale).reshape(-1, len(scale)) for v in responses)
             held.append(captured(second, components(first)[0][:, :k]))
     return mean(held)
 
@@ -135,7 +137,7 @@ def _limits(trajectories: list[Array]) -> list[tuple[float, float]]:
 
 
 def _draw(
-    data: SessionData,
+    dataset: SessionData,
     paths: list[Array],
     places: list[int],
     events: list[str],
@@ -144,7 +146,7 @@ def _draw(
     path: Path,
 ) -> None:
     """Data above, model below, in the data's first two components: one column per event, and the spectra."""
-    before = data.window_bins[0]
+    before = dataset.window_bins[0]
     # Each event has its own scale, the same for data and model: after reward trajectories are far smaller than after go.
     limits = [_limits([trajectories[n] for trajectories in paths]) for n in range(len(events))]
     columns = len(events) + 1
@@ -164,16 +166,21 @@ def _draw(
                 if row:
                     axis.set_xlabel(f"PC 1 of the data ({share[0] * 100:.0f} %)", fontsize=8)
             axes[row][0].set_ylabel(f"PC 2 of the data ({share[1] * 100:.0f} %)", fontsize=8)
-        shown = min(10, len(share))
-        numbers = np.arange(1, shown + 1)
+        num_shown = min(10, len(share))
+        numbers = np.arange(1, num_shown + 1)
         for values, style, label in ((share, "o-", "data"), (model_share, "s--", "model")):
             axes[0][-1].plot(
-                numbers, np.cumsum(values)[:shown], style, ms=4, color="k" if label == "data" else "0.5", label=label
+                numbers,
+                np.cumsum(values)[:num_shown],
+                style,
+                ms=4,
+                color="k" if label == "data" else "0.5",
+                label=label,
             )
         axes[0][-1].set(ylim=(0, 1.03))
-        axes[0][-1].set_xlabel("components", fontsize=8)
-        axes[0][-1].set_ylabel("share of variance, summed", fontsize=8)
-        axes[0][-1].set_title("each in its own components", fontsize=9)
+        axes[0][-1].set_xlabel("number of components", fontsize=8)
+        axes[0][-1].set_ylabel("cumulative share of variance", fontsize=8)
+        axes[0][-1].set_title("data and model, each in its own components", fontsize=9)
         axes[0][-1].tick_params(labelsize=8)
         axes[0][-1].legend(fontsize=8)
         axes[1][-1].set_axis_off()
@@ -187,8 +194,8 @@ def _draw(
         axes[1][-1].text(
             0.02,
             0.25,
-            f"dot: the event; arrow: the end,\n{data.window_bins[1] * data.bin_ms:g} ms after it\n"
-            f"(start: {before * data.bin_ms:g} ms before);\neach event on its own scale",
+            f"dot: the event; arrow: the end,\n{dataset.window_bins[1] * dataset.bin_ms:g} ms after it\n"
+            f"(start: {before * dataset.bin_ms:g} ms before);\neach event on its own scale",
             fontsize=8,
             transform=axes[1][-1].transAxes,
         )

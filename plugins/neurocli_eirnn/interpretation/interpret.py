@@ -31,15 +31,15 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
 
 
 def _against_truth(trained: TrainedModel, figures: Path) -> list[Exhibit]:
-    data = trained.dataset
-    assert isinstance(data, SessionData)
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
     exhibits = []
-    if data.session.true_rates is not None:
+    if dataset.session.true_rates is not None:
         exhibits.append(rate_recovery(trained, figures))
-    if all(name in data.session.truth for name in TEACHER):
+    if all(name in dataset.session.truth for name in TEACHER):
         exhibits += [type_recovery(trained), weight_recovery(trained, untrained_networks(trained), figures)]
     if not exhibits:
-        title = "Recovery of rates, types and weights: not possible, what made these data is unknown"
+        title = "Recovery of rates, types and weights: not possible, since the true ones of these data are unknown"
         exhibits.append(Exhibit("recovery", title))
     return exhibits
 

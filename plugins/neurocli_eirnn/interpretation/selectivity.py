@@ -53,19 +53,19 @@ class Factor:
     ways: NDArray[np.bool_]
 
 
-def factors(data: SessionData, rows: NDArray[np.int64]) -> list[Factor]:
+def factors(dataset: SessionData, rows: NDArray[np.int64]) -> list[Factor]:
     """Location (each one against the others), reward and salience (high against low), where there are trials enough."""
     parted = []
-    places = data.location[rows]
+    places = dataset.location[rows]
     known = rows[places > 0]
-    ways = [data.location[known] == place for place in range(1, LOCATIONS + 1)]
+    ways = [dataset.location[known] == place for place in range(1, LOCATIONS + 1)]
     parted.append(Factor("location", known, np.array([w for w in ways if _enough(w)], bool).reshape(-1, len(known))))
     for name, high, low in (("reward", 1, 0), ("salience", 1, 2)):
-        if name in data.session.labels:
-            label = data.label(name)
-            some = rows[np.isin(label[rows], (high, low))]
-            way = label[some] == high
-            parted.append(Factor(name, some, way[None] if _enough(way) else np.zeros((0, len(some)), bool)))
+        if name in dataset.session.labels:
+            label = dataset.label(name)
+            labelled = rows[np.isin(label[rows], (high, low))]
+            way = label[labelled] == high
+            parted.append(Factor(name, labelled, way[None] if _enough(way) else np.zeros((0, len(labelled)), bool)))
     return [factor for factor in parted if len(factor.ways)]
 
 
@@ -73,18 +73,18 @@ def _enough(way: NDArray[np.bool_]) -> bool:
     return min(int(way.sum()), int((~way).sum())) >= _FEWEST
 
 
-def window_rates(data: SessionData, rates: Array, rows: NDArray[np.int64], event: str) -> Array:
+def window_rates(dataset: SessionData, rates: Array, rows: NDArray[np.int64], event: str) -> Array:
     """[trial, neuron] mean rate in the event's window of rates [trial, time, neuron] of trials `rows`; NaN where cut off."""
-    onset = data.event_bins[rows, EVENT_NAMES.index(event)]
-    bins = onset[:, None] + _window(data, event)
+    onset = dataset.event_bins[rows, EVENT_NAMES.index(event)]
+    bins = onset[:, None] + _window(dataset, event)
     inside = (bins >= 0) & (bins < rates.shape[1]) & (onset[:, None] >= 0)
     chosen = rates[np.arange(len(rows))[:, None], np.clip(bins, 0, rates.shape[1] - 1)]
     return np.where(inside.all(1)[:, None], chosen.mean(1), np.nan)
 
 
-def _window(data: SessionData, event: str) -> NDArray[np.int64]:
+def _window(dataset: SessionData, event: str) -> NDArray[np.int64]:
     """Bins of the event's window, from the event's own; at least one."""
-    low, high = (round(ms / data.bin_ms) for ms in WINDOWS_MS[event])
+    low, high = (round(ms / dataset.bin_ms) for ms in WINDOWS_MS[event])
     return np.arange(low, max(high, low + 1))
 
 
@@ -115,50 +115,50 @@ class Selectivity:
 
 
 def measure(
-    data: SessionData, rates: Array, rows: NDArray[np.int64], factor: Factor, event: str, seed: int
+    dataset: SessionData, rates: Array, rows: NDArray[np.int64], factor: Factor, event: str, seed: int
 ) -> Selectivity | None:
     """Selectivity of data and model; `rates` [trial, time, neuron] are the model's on trials `rows`. None for too few trials."""
     place = {int(row): number for number, row in enumerate(rows)}
     at = np.array([place[int(row)] for row in factor.rows], np.int64)
-    did = window_rates(data, data.rates[factor.rows].astype(np.float64), factor.rows, event)
-    said = window_rates(data, rates[at], factor.rows, event)
-    there = np.isfinite(did).all(1)
-    ways = factor.ways[:, there]
+    observed = window_rates(dataset, dataset.rates[factor.rows].astype(np.float64), factor.rows, event)
+    predicted = window_rates(dataset, rates[at], factor.rows, event)
+    complete = np.isfinite(observed).all(1)
+    ways = factor.ways[:, complete]
     if not len(ways) or not all(_enough(way) for way in ways):
         return None
-    did, said = did[there], said[there]
+    observed, predicted = observed[complete], predicted[complete]
     rng = np.random.default_rng(seed)
-    expected = np.maximum(said, 0) * len(_window(data, event)) * data.bin_ms / 1000
+    expected = np.maximum(predicted, 0) * len(_window(dataset, event)) * dataset.bin_ms / 1000
     drawn = [_from_ranks(rankdata(rng.poisson(expected), axis=0), ways) for _ in range(DRAWS)]
-    ranks = rankdata(did, axis=0)
-    own = _from_ranks(ranks, ways)
+    ranks = rankdata(observed, axis=0)
+    selectivities = _from_ranks(ranks, ways)
     chance = np.stack([_from_ranks(ranks, ways[:, rng.permutation(ways.shape[1])]) for _ in range(PERMUTATIONS)])
     largest = np.abs(chance).max(1)  # over ways: a neuron may choose its best, and so may chance
-    p = (1 + (largest >= np.abs(own).max(0)).sum(0)) / (1 + PERMUTATIONS)
-    noise_free = _from_ranks(rankdata(said.astype(np.float32), axis=0).astype(np.float64), ways)
-    return Selectivity(own, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(there.sum()))
+    p = (1 + (largest >= np.abs(selectivities).max(0)).sum(0)) / (1 + PERMUTATIONS)
+    noise_free = _from_ranks(rankdata(predicted.astype(np.float32), axis=0).astype(np.float64), ways)
+    return Selectivity(selectivities, np.mean(drawn, axis=0), noise_free, chance, p < _ALPHA, int(complete.sum()))
 
 
 def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
     """Per factor and window: how selective data and model are, how alike, and what chance gives."""
-    data = trained.dataset
-    assert isinstance(data, SessionData)
-    used = used_rows(data)
-    rates = model_rates(trained.network, data, used)
-    tested = np.isin(used, data.rows(list(data.split.test)))
+    dataset = trained.dataset
+    assert isinstance(dataset, SessionData)
+    used = used_rows(dataset)
+    rates = model_rates(trained.network, dataset, used)
+    tested = np.isin(used, dataset.rows(list(dataset.split.test)))
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    shown: dict[tuple[str, str], Selectivity] = {}
-    heldout = {f.name: f for f in factors(data, used[tested])}
-    for factor in factors(data, used):
+    measured: dict[tuple[str, str], Selectivity] = {}
+    heldout = {f.name: f for f in factors(dataset, used[tested])}
+    for factor in factors(dataset, used):
         for event in EVENT_NAMES:
-            chosen = measure(data, rates, used, factor, event, trained.seed)
+            chosen = measure(dataset, rates, used, factor, event, trained.seed)
             if chosen is None:
                 continue
-            shown[factor.name, event] = chosen
+            measured[factor.name, event] = chosen
             again = None
             if factor.name in heldout:
-                again = measure(data, rates, used, heldout[factor.name], event, trained.seed)
+                again = measure(dataset, rates, used, heldout[factor.name], event, trained.seed)
             values = [
                 mean(np.abs(chosen.data).max(0)),
                 mean(np.abs(chosen.chance).max(1)),
@@ -172,49 +172,54 @@ def selectivity_exhibit(trained: TrainedModel, figures: Path) -> Exhibit:
             rows.append([factor.name, event, chosen.trials, significant, *map(finite_or_none, values)])
             claims[f"r_{factor.name}_{event}"] = finite_or_none(chosen.r)
             claims[f"significant_{factor.name}_{event}"] = significant
-    path = figures / "selectivity.png" if shown else None
+    path = figures / "selectivity.png" if measured else None
     if path is not None:
-        _draw(data, shown, path)
+        _draw(dataset, measured, path)
     columns = [
         "factor",
         "after",
         "trials",
-        f"selective, of {data.session.neurons}",
+        f"selective, of {dataset.session.neurons}",
         "|data|",
         "|permuted|",
         "|model|",
         "|model, no noise|",
-        "r model, data",
+        "correlation, data and model",
         "chance low",
         "chance high",
-        "r, test trials",
+        "correlation, test trials",
     ]
-    windows = ", ".join(f"{event} {low:g} to {high:g} ms" for event, (low, high) in WINDOWS_MS.items())
-    told = (
+    windows = ", ".join(f"{low:g} to {high:g} ms after {event}" for event, (low, high) in WINDOWS_MS.items())
+    reward_note = (
         "an input of the model from target onset on (data.reward_cue)"
-        if data.reward_cue
-        else "no input of the model: it can tell it from the timing and the eye alone"
+        if dataset.reward_cue
+        else "no input of the model, which can tell it only by timing and eye position"
     )
     note = (
-        f"2 (AUC - 0.5) of single-trial rates after {windows}; location: each against the others, the strongest counts; |·|: mean "
-        "over neurons; model: counts drawn from its rates, since rates without noise separate trials that differ by a hair; "
-        f"selective: p < {_ALPHA:g} by {PERMUTATIONS} permutations; chance: r with permuted labels, 95 %. The value of the reward is {told}"
+        f"selectivity 2 (AUC - 0.5) of single-trial rates, {windows}. Location: each against the others, of which the most selective "
+        "one counts. |·|: mean size over neurons; permuted: data with permuted labels; model: spike counts drawn from its rates; no "
+        "noise: the rates themselves, which separate trials however little they differ. Selective: neurons of p < "
+        f"{_ALPHA:g}, {PERMUTATIONS} permutations. Correlation: of the selectivities of data and model; chance: 95 % with permuted "
+        f"labels. The value of the reward is {reward_note}"
     )
     if not rows:
-        note = f"fewer than {_FEWEST} trials per value of every factor: nothing can be said"
-    return Exhibit("selectivity", "What neurons tell apart", Table(columns, rows, note), path, claims)
+        note = f"every factor has fewer than {_FEWEST} trials of one of its values, too few to measure selectivity"
+    return Exhibit("selectivity", "Selectivity of data and model", Table(columns, rows, note), path, claims)
 
 
-def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Path) -> None:
-    names, events = list(dict.fromkeys(k[0] for k in shown)), [e for e in EVENT_NAMES if any(k[1] == e for k in shown)]
-    kinds = np.array(letters(data.session.neuron_type))
+def _draw(dataset: SessionData, measures: dict[tuple[str, str], Selectivity], path: Path) -> None:
+    names, events = (
+        list(dict.fromkeys(k[0] for k in measures)),
+        [e for e in EVENT_NAMES if any(k[1] == e for k in measures)],
+    )
+    kinds = np.array(letters(dataset.session.neuron_type))
     with saved_figure(
         path, nrows=len(names), ncols=len(events), width=max(2.7 * len(events), 5), height=2.6 * len(names) + 0.5
     ) as (figure, axes):
         grid = np.asarray(axes, object).reshape(len(names), len(events))
         for axis in grid.ravel():
             axis.set_visible(False)
-        for (name, event), measured in shown.items():
+        for (name, event), measured in measures.items():
             axis = grid[names.index(name)][events.index(event)]
             axis.set_visible(True)
             limit = max(0.3, float(max(np.abs(measured.data).max(), np.abs(measured.model).max()))) * 1.08
@@ -222,13 +227,18 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Pa
             axis.axvspan(-edge, edge, color="0.92", lw=0, zorder=0)
             axis.plot([-limit, limit], [-limit, limit], color="0.6", lw=0.8)
             for kind, colour in COLOURS.items():
-                of = kinds == kind
+                members = kinds == kind
                 axis.plot(
-                    measured.data[:, of].ravel(), measured.model[:, of].ravel(), "o", ms=3, color=colour, label=kind
+                    measured.data[:, members].ravel(),
+                    measured.model[:, members].ravel(),
+                    "o",
+                    ms=3,
+                    color=colour,
+                    label=kind,
                 )
             r = f"{measured.r:.2f}" if np.isfinite(measured.r) else "unknown"
             axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-            axis.set_title(f"{name}, after {event}: r {r}", fontsize=9)
+            axis.set_title(f"{name}, after {event}: correlation {r}", fontsize=9)
             axis.tick_params(labelsize=8)
         for axis in grid[-1]:
             axis.set_xlabel("data", fontsize=9)
@@ -237,6 +247,6 @@ def _draw(data: SessionData, shown: dict[tuple[str, str], Selectivity], path: Pa
         first = next(axis for axis in grid.ravel() if axis.get_visible())
         first.legend(*first.get_legend_handles_labels(), loc="upper left", fontsize=7)
         figure.suptitle(
-            "selectivity 2 (AUC - 0.5) of each neuron, for location of each neuron and location; grey: 95 % by chance",
+            "selectivity 2 (AUC - 0.5), a point for each neuron (for location, neuron and location); grey: 95 % by chance",
             fontsize=9,
         )

@@ -39,18 +39,18 @@ def feature_array(inputs: NDArray[np.float32], bin_ms: float) -> NDArray[np.floa
 
 def weighted(inputs: torch.Tensor, coefficients: torch.Tensor, bin_ms: float) -> torch.Tensor:
     """`features(inputs) @ coefficients` [trial, time, neuron], without the functions in memory."""
-    found: torch.Tensor | float = 0.0
+    total: torch.Tensor | float = 0.0
     at = 0
     for course, by in _blocks(inputs, bin_ms):
         size = by.shape[2] * course.shape[2]
         block = coefficients[at : at + size].unflatten(0, (by.shape[2], course.shape[2]))
         at += size
         if by.shape[1] == 1:  # what a function holds for stays the same through the trial
-            found = found + course @ torch.einsum("nc,ckm->nkm", by[:, 0], block)
+            total = total + course @ torch.einsum("nc,ckm->nkm", by[:, 0], block)
         else:
-            found = found + torch.einsum("ntc,tcm->ntm", by, torch.einsum("tk,ckm->tcm", course[0], block))
-    assert isinstance(found, torch.Tensor)
-    return found
+            total = total + torch.einsum("ntc,tcm->ntm", by, torch.einsum("tk,ckm->tcm", course[0], block))
+    assert isinstance(total, torch.Tensor)
+    return total
 
 
 def count(num_inputs: int) -> int:
@@ -65,26 +65,26 @@ def _blocks(inputs: torch.Tensor, bin_ms: float) -> Iterator[tuple[torch.Tensor,
     kernels = torch.from_numpy(raised_cosines(steps, bin_ms)).to(inputs)
     place = inputs[..., LOCATIONS]
     cue = inputs[..., CUE:].sign()
-    one = torch.ones(trials, 1).to(inputs)
-    shown = {
+    ones = torch.ones(trials, 1).to(inputs)
+    signals = {
         "fixation": (inputs[..., FIXATION], []),
         "target": (place.amax(-1), [place, inputs[..., FEATURES], cue]),
         "go": (inputs[..., GO], [place, cue]),
         "reward": (inputs[..., REWARD], [place, cue]),
     }
     row = torch.arange(trials, device=inputs.device)
-    for signal, products in shown.values():
+    for signal, products in signals.values():
         on = signal > 0.5
         happens, onset = on.any(1), on.int().argmax(1)
         since = torch.arange(steps, device=inputs.device) - onset[:, None]
         course = kernels[since.clamp_min(0)] * ((since >= 0) & happens[:, None])[..., None]
-        by = torch.cat([one, *(PRODUCT_SIZE * product[row, onset] for product in products)], 1)
+        by = torch.cat([ones, *(PRODUCT_SIZE * product[row, onset] for product in products)], 1)
         yield course, by[:, None]
     times = torch.from_numpy(bumps(steps)).to(inputs)
-    yield times[None], torch.cat([one[:, None].expand(-1, steps, -1), PRODUCT_SIZE * place, PRODUCT_SIZE * cue], 2)
+    yield times[None], torch.cat([ones[:, None].expand(-1, steps, -1), PRODUCT_SIZE * place, PRODUCT_SIZE * cue], 2)
     eye = inputs[..., EYE]
-    here = torch.arange(steps, device=inputs.device)
-    before = torch.cat([eye[:, (here - lag).clamp_min(0)] for lag in range(EYE_LAGS)], 2)
+    bins = torch.arange(steps, device=inputs.device)
+    before = torch.cat([eye[:, (bins - lag).clamp_min(0)] for lag in range(EYE_LAGS)], 2)
     yield torch.ones(1, steps, 1).to(inputs), before
 
 
@@ -95,9 +95,9 @@ def raised_cosines(steps: int, bin_ms: float) -> NDArray[np.float64]:
     place = np.log(np.arange(max(steps, bins)) * bin_ms + KERNEL_OFFSET_MS)
     centres = np.linspace(place[0], place[bins - 1], KERNELS)
     phase = (place[:, None] - centres) / (centres[1] - centres[0]) * np.pi / 2
-    found = (np.cos(np.clip(phase, -np.pi, np.pi)) + 1) / 2
-    found[bins:] = 0
-    return found[:steps]
+    cosines = (np.cos(np.clip(phase, -np.pi, np.pi)) + 1) / 2
+    cosines[bins:] = 0
+    return cosines[:steps]
 
 
 def bumps(steps: int) -> NDArray[np.float64]:

@@ -102,13 +102,13 @@ def neuron_term(
     """The PSTH loss of all trials, or its mean over conditions with at least three trials."""
     if loss.conditions != "none":
         cell = conditions(batch, merged=loss.conditions == "published")
-        each = [
+        by_condition = [
             psth_loss(rates[cell == c], target[cell == c], mask[cell == c], loss, bin_ms, progress)
             for c in cell.unique().tolist()
             if int((cell == c).sum()) >= FEWEST
         ]
-        if each:
-            return torch.stack(each).mean()
+        if by_condition:
+            return torch.stack(by_condition).mean()
     return psth_loss(rates, target, mask, loss, bin_ms, progress)
 
 
@@ -175,8 +175,8 @@ def euclidean_distances(model: torch.Tensor, data: torch.Tensor) -> torch.Tensor
 def poisson_distances(model: torch.Tensor, data: torch.Tensor) -> torch.Tensor:
     """[trial, trial] Poisson divergence d log(d / m) - d + m of trajectories [trial, time] in sp/s, mean over time."""
     m, d = model.clamp_min(_TINY), data.clamp_min(_TINY)
-    own = (d * torch.log(d + _TINY) - d).mean(1)
-    return own + m.mean(1, keepdim=True) - torch.log(m + _TINY) @ d.t() / m.shape[1]
+    data_term = (d * torch.log(d + _TINY) - d).mean(1)
+    return data_term + m.mean(1, keepdim=True) - torch.log(m + _TINY) @ d.t() / m.shape[1]
 
 
 def sinkhorn(distances: torch.Tensor, temperature: float, steps: int) -> torch.Tensor:
@@ -222,7 +222,7 @@ def _normalised(
     before = {"trial": trial} if loss.normalise == "all" else {}
     after = {"eye": loss.eye} if loss.normalise == "all" else {"eye": loss.eye, "trial": trial}
     divided = {"all": tuple(_SLOT), "losses": ("neuron", "trial"), "none": ()}[loss.normalise]
-    found = {}
+    scaled = {}
     for name, term in terms.items():
         term = before.get(name, 1.0) * term
         if name in divided:
@@ -230,5 +230,5 @@ def _normalised(
             if network.training:
                 mean.mul_(_DECAY).add_((1 - _DECAY) * term.detach())
             term = term / (mean.clone() + _TINY)
-        found[name] = after.get(name, 1.0) * term
-    return found
+        scaled[name] = after.get(name, 1.0) * term
+    return scaled

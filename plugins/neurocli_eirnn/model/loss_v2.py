@@ -47,14 +47,14 @@ def poisson(rates: torch.Tensor, batch: Batch, bin_ms: float) -> torch.Tensor:
     return ((expected - count * torch.log(expected + 1e-6)) * valid).sum() / valid.sum().clamp_min(1)
 
 
-def correlation(one: torch.Tensor, other: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+def correlation(first: torch.Tensor, second: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Pearson correlation over time [neuron] of [time, neuron], over valid bins."""
-    a, b = (_centred(x, valid) for x in (one, other))
+    a, b = (_centred(x, valid) for x in (first, second))
     return (a * b).sum(0) / ((a * a).sum(0) * (b * b).sum(0) + 1e-6).sqrt()
 
 
 def _by_location(rates: torch.Tensor, batch: Batch, smooth: torch.Tensor) -> list[torch.Tensor]:
-    found = []
+    correlations = []
     for place in range(LOCATIONS):
         member = batch["location"] == place + 1
         known = batch["condition_psth_valid"][place]
@@ -62,27 +62,27 @@ def _by_location(rates: torch.Tensor, batch: Batch, smooth: torch.Tensor) -> lis
             continue
         valid = batch["valid"][member]
         mean = smooth @ _mean(rates[member], valid)
-        found.append(correlation(mean, batch["condition_psth"][place], known * (valid.sum(0) > 0)))
-    return found
+        correlations.append(correlation(mean, batch["condition_psth"][place], known * (valid.sum(0) > 0)))
+    return correlations
 
 
 def _by_event(rates: torch.Tensor, batch: Batch, smooth_bins: float) -> list[torch.Tensor]:
     window, steps = batch["event_window"], rates.shape[1]
-    found = []
+    correlations = []
     for number, target in enumerate(batch["event_psth"]):
         onset = batch["event_bins"][:, number]
-        there = onset >= 0
+        with_event = onset >= 0
         known = batch["event_psth_valid"][number]
-        if int(there.sum()) < 2 or not bool(known.any()):
+        if int(with_event.sum()) < 2 or not bool(known.any()):
             continue
-        bins = onset[there, None] + window
+        bins = onset[with_event, None] + window
         trial = torch.arange(len(bins), device=rates.device)[:, None]
         at = trial, bins.clamp(0, steps - 1)
-        valid = batch["valid"][there][at] * ((bins >= 0) & (bins < steps))[..., None]
-        chosen = rates[there][at]
+        valid = batch["valid"][with_event][at] * ((bins >= 0) & (bins < steps))[..., None]
+        chosen = rates[with_event][at]
         mean = _smoother(chosen, smooth_bins) @ _mean(chosen, valid)
-        found.append(correlation(mean, target, known * (valid.sum(0) > 0)))
-    return found
+        correlations.append(correlation(mean, target, known * (valid.sum(0) > 0)))
+    return correlations
 
 
 def _mean(rates: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:

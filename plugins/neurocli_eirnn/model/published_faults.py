@@ -10,11 +10,11 @@ from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY
 from neurocli_eirnn.model.v1 import population, unit_map
 
 
-def published_faults(data: SessionData, config: V1Config) -> list[str]:
+def published_faults(dataset: SessionData, config: V1Config) -> list[str]:
     """The faults of the published recipe that are in force, a line each, with what they do to these data."""
     model, loss = config.model, config.loss
-    types, bin_ms = data.session.neuron_type, data.bin_ms
-    found = []
+    types, bin_ms = dataset.session.neuron_type, dataset.bin_ms
+    faults = []
     n_e, _ = population(
         int((types == EXCITATORY).sum()), int((types == INHIBITORY).sum()), model.ratio, model.target_total
     )
@@ -25,30 +25,34 @@ def published_faults(data: SessionData, config: V1Config) -> list[str]:
     )
     if wrong_i or wrong_e:
         also = f" and {wrong_e} excitatory neurons on inhibitory ones" if wrong_e else ""
-        found.append(
+        faults.append(
             f"as published, {wrong_i} of {int((types == INHIBITORY).sum())} interneurons sit on excitatory units{also}:"
-            " nothing said about types holds (model.map_by_type puts them right)"
+            " results about types do not hold (model.map_by_type=true places them by type)"
         )
     if loss.mask == "published":
-        rows = data.fitted_rows() if data.split.train else np.where(data.kept)[0]
-        bins, known = data.duration_bins[rows], np.isfinite(data.rates[rows]).any(2)
+        rows = dataset.fitted_rows() if dataset.split.train else np.where(dataset.used)[0]
+        bins, known = dataset.duration_bins[rows], np.isfinite(dataset.rates[rows]).any(2)
         share = float((np.arange(known.shape[1]) < bins[:, None])[known].mean())
-        found.append(f"as published, durations are counted from the wrong bin: {share:.0%} of the bins enter the loss")
+        faults.append(f"as published, durations are counted from the wrong bin: {share:.0%} of the bins enter the loss")
     if loss.smoothing == "published" and max(loss.neuron_smoothing_ms, loss.trial_smoothing_ms) < 2 * bin_ms:
-        found.append(f"as published, the loss smooths over less than two bins of {bin_ms:g} ms: nothing is smoothed")
-    if loss.clip_percentile is not None and data.clip is not None:
-        rates = data.rates[data.fitted_rows()] if data.split.train else data.rates[data.kept]
-        lost = np.nansum(np.maximum(rates - data.clip, 0), axis=(0, 1)) / np.maximum(np.nansum(rates, axis=(0, 1)), 1)
-        found.append(
-            f"as published, rates are clipped at {data.clip:g} sp/s in the loss: it removes up to {lost.max():.0%} of a neuron's spikes"
+        faults.append(f"as published, the loss smooths over less than two bins of {bin_ms:g} ms: nothing is smoothed")
+    if loss.clip_percentile is not None and dataset.clip is not None:
+        rates = dataset.rates[dataset.fitted_rows()] if dataset.split.train else dataset.rates[dataset.used]
+        lost = np.nansum(np.maximum(rates - dataset.clip, 0), axis=(0, 1)) / np.maximum(
+            np.nansum(rates, axis=(0, 1)), 1
+        )
+        faults.append(
+            f"as published, rates are clipped at {dataset.clip:g} sp/s in the loss: it removes up to {lost.max():.0%} of a neuron's spikes"
         )
     if loss.normalise == "all":
-        found.append("as published, every loss term is divided by its own running mean: weights of terms cancel")
+        faults.append(
+            "as published, every loss term is divided by its own running mean, so that the weights of the terms cancel"
+        )
     if model.noise and model.noise_at_evaluation:
-        found.append("as published, the states' noise stays on at evaluation")
+        faults.append("as published, the noise on the states stays on during evaluation")
     if model.output_lag:
-        found.append("as published, rates lag the state by one bin")
-    found.append(
-        "published scores chose their epoch on the scored trials: here it is chosen on training trials held back"
+        faults.append("as published, rates lag the state by one bin")
+    faults.append(
+        "the published scores are of epochs chosen on the test trials; here the epoch is chosen on training trials that are held back"
     )
-    return found
+    return faults

@@ -70,7 +70,7 @@ class _CompiledScan(torch.autograd.Function):
         _, backward = scan_kernel.kernels()
         drive = torch.empty_like(states)
         d_alpha, d_start = torch.zeros_like(alpha), torch.zeros_like(start)
-        given = gradient.transpose(0, 1), states, slopes, start, weights, alpha
-        backward(*(t.detach().contiguous().numpy() for t in given), drive.numpy(), d_alpha.numpy(), d_start.numpy())
+        arguments = gradient.transpose(0, 1), states, slopes, start, weights, alpha
+        backward(*(t.detach().contiguous().numpy() for t in arguments), drive.numpy(), d_alpha.numpy(), d_start.numpy())
         d_weights = drive.view(-1, units).t() @ rates.view(-1, units)
         return drive.transpose(0, 1), d_weights, d_alpha, d_start

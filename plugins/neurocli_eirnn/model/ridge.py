@@ -19,16 +19,16 @@ _BLOCK = 64
 _TINY = 1e-9
 
 
-def fit_ridge(features: Callable[[NDArray[np.float32]], NDArray[np.float32]], data: SessionData) -> dict[str, Array]:
+def fit_ridge(features: Callable[[NDArray[np.float32]], NDArray[np.float32]], dataset: SessionData) -> dict[str, Array]:
     """Coefficients [function, neuron], intercept [neuron] in sp/s and `_penalty`, of the functions that `features` makes of inputs
     [trial, time, input].
 
     Trials that choose a model's epoch are fitted on too: the penalty is chosen by cross-validation over trials, one for all neurons,
     each neuron's error in units of its variance.
     """
-    rows = data.fitted_rows()
+    rows = dataset.fitted_rows()
     folds = np.array_split(np.random.default_rng(0).permutation(rows), min(FOLDS, len(rows)))
-    sums = [_sums(features, data, fold) for fold in folds]
+    sums = [_sums(features, dataset, fold) for fold in folds]
     total = reduce(add, sums)
     scale = np.maximum(total.yy - total.y**2 / total.rows, _TINY)
     error = np.zeros(len(PENALTIES))
@@ -57,14 +57,14 @@ def ridge_rates(
 
 
 def _sums(
-    features: Callable[[NDArray[np.float32]], NDArray[np.float32]], data: SessionData, rows: NDArray[np.int64]
+    features: Callable[[NDArray[np.float32]], NDArray[np.float32]], dataset: SessionData, rows: NDArray[np.int64]
 ) -> NormalEquations:
     """Over the valid bins of trials."""
     sums = None
     for k in range(0, len(rows), _BLOCK):
         block = rows[k : k + _BLOCK]
-        valid = np.isfinite(data.rates[block]).all(axis=2)
-        x, y = features(data.inputs[block])[valid], data.rates[block][valid]
+        valid = np.isfinite(dataset.rates[block]).all(axis=2)
+        x, y = features(dataset.inputs[block])[valid], dataset.rates[block][valid]
         sums = sums or NormalEquations(x.shape[1] + 1, y.shape[1], intercept=False)
         # Sums of some thousand products of numbers near one: single precision keeps more digits than any penalty.
         sums.add(np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1), y)

@@ -61,9 +61,9 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
                 rate = rates[t, low:high]
                 activate(x, rate.reshape(size), slopes[t, low:high].reshape(size), power, mantissa)
                 np.dot(rate, weights_t, total)
-                here, out = drive[t, low:high].reshape(size), states[t, low:high].reshape(size)
+                drive_now, out = drive[t, low:high].reshape(size), states[t, low:high].reshape(size)
                 for k in range(size):
-                    x[k] += leak[k] * (recurrent[k] + here[k] - x[k])
+                    x[k] += leak[k] * (recurrent[k] + drive_now[k] - x[k])
                     out[k] = x[k]
 
     @numba.njit(fastmath=True, error_model="numpy")
@@ -91,12 +91,12 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
                 leak[k], first[k] = alpha[k % units], start[k % units]
             for back in range(steps):
                 t = steps - 1 - back
-                here, given = gradient[t, low:high].reshape(size), d_drive[t, low:high]
-                out = given.reshape(size)
+                gradient_now, drive_gradient = gradient[t, low:high].reshape(size), d_drive[t, low:high]
+                out = drive_gradient.reshape(size)
                 for k in range(size):
-                    g[k] += here[k]
+                    g[k] += gradient_now[k]
                     out[k] = leak[k] * g[k]
-                np.dot(given, weights, total)
+                np.dot(drive_gradient, weights, total)
                 now, slope = states[t, low:high].reshape(size), slopes[t, low:high].reshape(size)
                 before = states[t - 1, low:high].reshape(size) if t > 0 else first
                 for k in range(size):

@@ -102,7 +102,7 @@ class Embedding(nn.Module):
             return torch.cat((inputs, *late), -1)
         if self.kind == "groups":
             return functional.relu(
-                torch.cat([part(inputs[..., list(g)]) for part, g in zip(self.parts, self.groups, strict=True)], -1)
+                torch.cat([layer(inputs[..., list(g)]) for layer, g in zip(self.parts, self.groups, strict=True)], -1)
             )
         if self.kind == "random":
             return functional.relu(inputs @ self.projection)
@@ -274,9 +274,9 @@ def distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     keys, index = torch.unique(rows.double() @ factors, return_inverse=True)
     if 2 * len(keys) > len(rows):
         return rows, None
-    found = rows.new_empty((len(keys), rows.shape[1]))
-    found[index] = rows
-    return (found, index) if torch.equal(found[index], rows) else (rows, None)
+    different = rows.new_empty((len(keys), rows.shape[1]))
+    different[index] = rows
+    return (different, index) if torch.equal(different[index], rows) else (rows, None)
 
 
 def build_v1(config: V1Config, spec: dict[str, Any]) -> PublishedEiRnn:

@@ -14,15 +14,24 @@ class ScSessionConfig(SimulatorConfig):
     Times in ms, rates in sp/s. Recorded neurons are units of the teacher; hidden units are the rest of it.
     """
 
-    seed: int = Field(0, ge=0, description="seed of conditions, event times, gains, eye and spikes of the trials")
-    network_seed: int = Field(1, ge=0, description="seed of the teacher: weights, tuning, rates, order of the neurons")
+    seed: int = Field(
+        0, ge=0, description="seed of the trials: conditions, event times, gains, eye movements and spikes"
+    )
+    network_seed: int = Field(
+        1, ge=0, description="seed of the teacher network: weights, tuning, rates and order of the neurons"
+    )
     num_excitatory: int = Field(22, ge=1, description="recorded excitatory neurons")
     num_inhibitory: int = Field(8, ge=1, description="recorded inhibitory neurons")
-    hidden_excitatory: int = Field(42, ge=0, description="further excitatory units of the teacher")
-    hidden_inhibitory: int = Field(8, ge=0, description="further inhibitory units of the teacher")
-    gain_sd: float = Field(0.2, ge=0, le=2, description="sd of the logarithm of a trial's gain on all rates")
-    rate_scale: float = Field(1.0, gt=0, le=10, description="factor on all rates")
-    bin_ms: float = Field(BIN_MS, ge=5, le=50, description="bin width; fixation onset falls on the edge of a bin")
+    hidden_excitatory: int = Field(42, ge=0, description="excitatory units of the teacher that are not recorded")
+    hidden_inhibitory: int = Field(8, ge=0, description="inhibitory units of the teacher that are not recorded")
+    gain_sd: float = Field(
+        0.2,
+        ge=0,
+        le=2,
+        description="standard deviation of the log of a trial's gain, a factor on all rates of the trial",
+    )
+    rate_scale: float = Field(1.0, gt=0, le=10, description="factor on all rates of all trials")
+    bin_ms: float = Field(BIN_MS, ge=5, le=50, description="bin width; must divide the 200 ms before fixation onset")
 
     @model_validator(mode="after")
     def _hangs_together(self) -> ScSessionConfig:

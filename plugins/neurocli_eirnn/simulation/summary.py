@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.diagnosis.words import counted
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
 from neurocli_eirnn.data import psth
@@ -43,10 +44,19 @@ def summarise(session: Session, figures: Path | None) -> list[Exhibit]:
                 finite_or_none(tuning[members].mean(), 3),
             ]
         )
-    columns = ["type", "neurons", "rate_hz", "lowest_hz", "highest_hz", "psth_range_hz", "location_range_hz"]
+    columns = [
+        "type",
+        "neurons",
+        "mean rate (sp/s)",
+        "lowest rate (sp/s)",
+        "highest rate (sp/s)",
+        "PSTH range (sp/s)",
+        "location range (sp/s)",
+    ]
     note = (
-        f"{session.trials} trial{'' if session.trials == 1 else 's'} of {np.nanmean(session.duration_ms):.0f} ms on average; PSTH range: highest less lowest bin "
-        "of the mean over trials; location range: how far the locations' means part after target or go"
+        f"{counted(session.trials, 'trial')} of {np.nanmean(session.duration_ms):.0f} ms on average from fixation to reward. "
+        "PSTH range: highest minus lowest bin of a neuron's mean over trials; location range: largest difference between a "
+        "neuron's means of two target locations, around target or go; both averaged over neurons"
     )
     claims = {"trials": session.trials, "rate_hz": rows[-1][2], "psth_range_hz": rows[-1][5]}
     figure = None
@@ -65,13 +75,13 @@ def aligned(session: Session, rates: NDArray[np.float32], event: Event) -> tuple
 
 def _location_range(session: Session) -> Array:
     """[neuron] in sp/s: largest difference between the mean rates of two locations, in any aligned bin; NaN for one."""
-    if sum(of.any() for of in _locations(session)) < 2:
+    if sum(trials.any() for trials in _locations(session)) < 2:
         return np.full(session.neurons, np.nan)
     rates = session.rates if session.true_rates is None else session.true_rates
     ranges = np.zeros(session.neurons)
     for event in _ALIGNED:
-        _, found = aligned(session, rates, event)
-        by_location = np.stack([_mean(found[of], 0) for of in _locations(session)])
+        _, windows = aligned(session, rates, event)
+        by_location = np.stack([_mean(windows[trials], 0) for trials in _locations(session)])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # bins that no trial reaches
             parted = np.nanmax(by_location, axis=0) - np.nanmin(by_location, axis=0)
@@ -81,33 +91,33 @@ def _location_range(session: Session) -> Array:
 
 def _draw(session: Session, means: Array, tuning: Array, path: Path) -> None:
     """PSTHs of a few neurons by location (points; true rates as lines), the trials' mean as an image, and all rates."""
-    shown = _telling(session, tuning)
+    neurons = _neurons_to_show(session, tuning)
     with saved_figure(path, nrows=3, ncols=_SHOWN, width=11.0, height=8.5) as (figure, axes):
         for row, event in enumerate(_ALIGNED):
-            times, found = aligned(session, session.rates, event)
+            times, windows = aligned(session, session.rates, event)
             true = None if session.true_rates is None else aligned(session, session.true_rates, event)[1]
-            for axis, neuron in zip(axes[row], shown, strict=False):
+            for axis, neuron in zip(axes[row], neurons, strict=False):
                 for location, (trials, colour) in enumerate(
                     zip(_locations(session), LOCATION_COLOURS, strict=True), start=1
                 ):
-                    axis.plot(times, _mean(found[trials, :, neuron], 0), ".", ms=3, color=colour)
+                    axis.plot(times, _mean(windows[trials, :, neuron], 0), ".", ms=3, color=colour)
                     if true is not None:
                         axis.plot(
                             times, _mean(true[trials, :, neuron], 0), "-", lw=1.2, color=colour, label=f"{location}"
                         )
                 axis.axvline(0, color="0.6", lw=0.8)
                 letter = "E" if session.neuron_type[neuron] == EXCITATORY else "I"
-                axis.set(xlabel=f"ms from {event}", title=f"neuron {session.neuron_ids[neuron]} ({letter})")
-            axes[row][0].set_ylabel("sp/s")
-        axes[0][0].legend(title="location", fontsize=7, title_fontsize=7)
+                axis.set(xlabel=f"time from {event} (ms)", title=f"neuron {session.neuron_ids[neuron]} ({letter})")
+            axes[row][0].set_ylabel("rate (sp/s)")
+        axes[0][0].legend(title="target location", fontsize=7, title_fontsize=7)
         figure.get_layout_engine().set(w_pad=0.1)  # between a colour bar's label and the next panel's
         trial, average, histogram = axes[2]
         _image(figure, trial, session, session.rates[0] * session.bin_ms * 1e-3, "first trial", "spikes per bin")
-        _image(figure, average, session, _mean(session.rates, 0), "mean of trials", "sp/s")
+        _image(figure, average, session, _mean(session.rates, 0), "mean over trials", "rate (sp/s)")
         edges = np.histogram_bin_edges(means, bins=15)
         for name, kind in TYPES.items():
             histogram.hist(means[session.neuron_type == kind], bins=edges, alpha=0.7, color=COLOURS[name], label=name)
-        histogram.set(xlabel="mean rate, sp/s", ylabel="neurons")
+        histogram.set(xlabel="mean rate (sp/s)", ylabel="neurons")
         histogram.legend()
 
 
@@ -118,12 +128,12 @@ def _image(figure: Any, axis: Any, session: Session, values: Array, title: str, 
     extent = (session.time_ms[0] - half, session.time_ms[-1] + half, session.neurons - 0.5, -0.5)
     picture = axis.imshow(values.T[order], aspect="auto", extent=extent, cmap="viridis", interpolation="nearest")
     axis.axhline(float((session.neuron_type == EXCITATORY).sum()) - 0.5, color="w", lw=0.8)
-    axis.set(xlabel="ms from fixation", ylabel="neuron, E above I")
+    axis.set(xlabel="time from fixation (ms)", ylabel="neuron, E above I")
     axis.set_title(title, fontsize=9)
     figure.colorbar(picture, ax=axis, label=unit)
 
 
-def _telling(session: Session, tuning: Array) -> list[int]:
+def _neurons_to_show(session: Session, tuning: Array) -> list[int]:
     """The neurons to show: the E and the I neuron that tell locations apart most, and one in the middle."""
     order = np.argsort(-tuning, kind="stable")
     best = [next((int(n) for n in order if session.neuron_type[n] == kind), int(order[0])) for kind in TYPES.values()]
@@ -138,6 +148,6 @@ def _locations(session: Session) -> list[NDArray[np.bool_]]:
 
 def _mean(values: Array, axes: int | tuple[int, ...]) -> Array:
     """Mean over axes without NaN; NaN where there is nothing."""
-    there = np.isfinite(values)
-    total, count = np.where(there, values, 0).sum(axis=axes, dtype=np.float64), there.sum(axis=axes)
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0).sum(axis=axes, dtype=np.float64), known.sum(axis=axes)
     return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)

@@ -122,7 +122,7 @@ def _teacher(seed: int, types: tuple[int, int, int, int], bin_ms: float, rate_sc
     )
     recorded = random.permutation(recorded)
     preferred = random.permutation(np.arange(units) % 4)
-    raw = Teacher(
+    unscaled = Teacher(
         weights=_recurrent_weights(random, unit_type, preferred),
         input_weights=_input_weights(random, unit_type, preferred),
         bias=random.normal(-0.6, 0.4, units),
@@ -132,11 +132,11 @@ def _teacher(seed: int, types: tuple[int, int, int, int], bin_ms: float, rate_sc
         gain=np.ones(len(recorded)),
         baseline=np.zeros(len(recorded)),
     )
-    wanted = _RATE_MEDIAN * np.exp(_RATE_SPREAD * random.standard_normal(len(recorded)))
-    wanted = np.clip(wanted, *_RATE_RANGE) * rate_scale
-    baseline = wanted * random.uniform(0.0, 0.25, len(recorded))
-    gain = (wanted - baseline) / _mean_activity(raw, bin_ms)
-    return Teacher(**{**vars(raw), "gain": gain, "baseline": baseline})
+    mean_rates = _RATE_MEDIAN * np.exp(_RATE_SPREAD * random.standard_normal(len(recorded)))
+    mean_rates = np.clip(mean_rates, *_RATE_RANGE) * rate_scale
+    baseline = mean_rates * random.uniform(0.0, 0.25, len(recorded))
+    gain = (mean_rates - baseline) / _mean_activity(unscaled, bin_ms)
+    return Teacher(**{**vars(unscaled), "gain": gain, "baseline": baseline})
 
 
 def _recurrent_weights(
@@ -167,7 +167,7 @@ def _input_weights(random: np.random.Generator, unit_type: NDArray[np.int64], pr
     kind = random.choice(len(_CLASSES), units, p=shares / shares.sum())
     strength = strengths[kind] * np.exp(0.3 * random.standard_normal((units, len(_COMPONENTS))))
     strength += 0.1 * random.standard_normal(strength.shape)
-    by_distance = np.array([_TUNING[int(one)] for one in unit_type])
+    by_distance = np.array([_TUNING[int(unit_kind)] for unit_kind in unit_type])
     distance = (np.arange(4) - preferred[:, None]) % 4
     tuning = np.take_along_axis(by_distance, distance, axis=1)
     weights = np.zeros((units, _CHANNELS))

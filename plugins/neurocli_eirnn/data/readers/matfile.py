@@ -156,13 +156,13 @@ class _Fields:
     def _array(self, field: str, axes: tuple[Any, ...]) -> NDArray[np.float32]:
         """A field as float32 with these axes. Raises DataError before reading where its shape is another."""
         self._require(field)
-        wanted, shape = self.sizes.of(axes), self._shape(field)
-        if shape != (wanted[::-1] if self.reversed else wanted):
+        expected, shape = self.sizes.of(axes), self._shape(field)
+        if shape != (expected[::-1] if self.reversed else expected):
             declared = ", ".join(f"{name} = {getattr(self.sizes, axis)}" for axis, name in SIZES.items())
-            raise self._error(field, f"the shape is {_times(shape)}, not {_times(wanted)} as {declared} say")
+            raise self._error(field, f"the shape is {_times(shape)}, not {_times(expected)} as {declared} say")
         values = self.variables.numbers(field)
         values = values.T if self.reversed else values
-        values = values.reshape(wanted)  # MATLAB drops trailing axes of length 1
+        values = values.reshape(expected)  # MATLAB drops trailing axes of length 1
         with np.errstate(over="ignore"):  # an overflow is inf, which diagnosis finds
             return values.astype(np.float32)
 
@@ -171,9 +171,9 @@ class _Fields:
         fields = [("firing_rates", _RATES), ("input_target_loc", _TARGET), ("input_fixation_on", _SIGNAL)]
         for field, axes in fields:
             self._require(field)
-            wanted, shape = self.sizes.of(axes), self._shape(field)
-            if wanted != wanted[::-1] and shape in (wanted, wanted[::-1]):
-                return shape == wanted[::-1]
+            expected, shape = self.sizes.of(axes), self._shape(field)
+            if expected != expected[::-1] and shape in (expected, expected[::-1]):
+                return shape == expected[::-1]
         return False
 
     def _shape(self, field: str) -> tuple[int, ...]:
@@ -182,13 +182,13 @@ class _Fields:
         full = 2 if field.startswith("input_") and field != "input_target_loc" else 3
         return shape + (1,) * (full - len(shape)) if self.sizes.trials == 1 else shape
 
-    def _whole(self, field: str, length: int, low: int, high: int, what: str) -> NDArray[np.int64]:
+    def _whole(self, field: str, length: int, low: int, high: int, item: str) -> NDArray[np.int64]:
         """A required field of whole numbers from `low` to `high`, one per trial or neuron."""
         values = self._vector(field, length)
         wrong = ~((values >= low) & (values <= high) & (values == np.rint(values)))
         if wrong.any():
             first = int(np.argmax(wrong))
-            message = f"{what} {first} (counted from 0) has the value {values[first]:g}, not a whole number from {low} to {high}"
+            message = f"{item} {first} (counted from 0) has the value {values[first]:g}, not a whole number from {low} to {high}"
             raise self._error(field, message, hint="correct the export; an optional field may be left out")
         return values.astype(np.int64)
 

@@ -96,11 +96,11 @@ class _Table:
     def need(self, names: tuple[str, ...]) -> list[Any]:
         values = self.column(names)
         if values is None:
-            there = ", ".join(self._table.colnames)
+            columns = ", ".join(self._table.colnames)
             raise DataError(
                 f"the required column {' or '.join(names)} is missing",
                 where=self.where,
-                hint=f"the columns are: {there}",
+                hint=f"the columns are: {columns}",
             )
         return values
 
@@ -135,27 +135,27 @@ def _session(name: str, path: Path, units: _Table, trials: _Table) -> Session:
     assert types is not None
     if units.name_of(("spike_times",)) is None:
         raise DataError("the required column spike_times is missing", where=units.where)
-    known = _trials(trials)
-    bins = int(known.valid_bins.max())
+    usable = _trials(trials)
+    bins = int(usable.valid_bins.max())
     time_ms = bin_centres(bins)
     areas = units.column(("brain_area", "location"))
-    missing = [f"input_{name}" for name in EYE] + [f"trial_{name}" for name in _LABELS if name not in known.labels]
+    missing = [f"input_{name}" for name in EYE] + [f"trial_{name}" for name in _LABELS if name not in usable.labels]
     if areas is None:
         missing.append("brain_area")
-    if known.left_out:
-        missing.append(f"fixation or reward time of {known.left_out} trials, left out")
+    if usable.left_out:
+        missing.append(f"fixation or reward time of {usable.left_out} trials, left out")
     return Session(
         name=name,
-        rates=_rates(units, known, bins),
-        inputs=np.array([task_inputs(time_ms, BIN_MS, trial) for trial in known.events], np.float32).reshape(
+        rates=_rates(units, usable, bins),
+        inputs=np.array([task_inputs(time_ms, BIN_MS, trial) for trial in usable.events], np.float32).reshape(
             -1, bins, len(INPUT_NAMES)
         ),
         neuron_type=types,
         neuron_ids=units.ids(),
         time_ms=time_ms,
         bin_ms=BIN_MS,
-        duration_ms=np.array([trial.reward_ms for trial in known.events]),
-        labels=known.labels,
+        duration_ms=np.array([trial.reward_ms for trial in usable.events]),
+        labels=usable.labels,
         brain_area=[] if areas is None else [str(area) for area in areas],
         missing=tuple(missing),
         source=str(path),
@@ -193,8 +193,8 @@ def _trials(table: _Table) -> _Trials:
         )
         for row in np.flatnonzero(usable)
     ]
-    kept = {name: values[usable] for name, values in labels.items()}
-    return _Trials(seconds["fixation"][usable], events, kept, int((~usable).sum()))
+    usable_labels = {name: values[usable] for name, values in labels.items()}
+    return _Trials(seconds["fixation"][usable], events, usable_labels, int((~usable).sum()))
 
 
 def _rates(units: _Table, trials: _Trials, bins: int) -> NDArray[np.float32]:
@@ -214,7 +214,7 @@ def _coded(
     values = table.column(columns) if optional else table.need(columns)
     if values is None:
         return None
-    found = []
+    coded = []
     for row, value in enumerate(values):
         key = value.strip().lower() if isinstance(value, str) else value
         if isinstance(key, str) and key.isdecimal():
@@ -225,8 +225,8 @@ def _coded(
                 where=f"{table.where}/{table.name_of(columns)}, row {row}",
                 hint="known are: " + ", ".join(str(code) for code in codes if code != ""),
             )
-        found.append(codes[key])
-    return np.array(found, np.int64)
+        coded.append(codes[key])
+    return np.array(coded, np.int64)
 
 
 def _plain(value: Any) -> Any:

@@ -33,13 +33,13 @@ def write_mat(session: Session, path: Path) -> Path:
         for name, value in _fields(session).items():
             if isinstance(value, str):
                 codes = np.frombuffer(value.encode("utf-16-le"), "<u2").reshape(-1, 1)
-                data = file.create_dataset(name, data=codes)
-                data.attrs["MATLAB_class"], data.attrs["MATLAB_int_decode"] = np.bytes_("char"), np.int32(2)
+                variable = file.create_dataset(name, data=codes)
+                variable.attrs["MATLAB_class"], variable.attrs["MATLAB_int_decode"] = np.bytes_("char"), np.int32(2)
                 continue
             # MATLAB reads the chunks in order; gzip at its own level keeps the file of the size it would write.
             packing = {"compression": "gzip", "compression_opts": 3} if value.size >= _COMPRESSED_FROM else {}
-            data = file.create_dataset(name, data=np.ascontiguousarray(value.T), **packing)
-            data.attrs["MATLAB_class"] = np.bytes_("double")
+            variable = file.create_dataset(name, data=np.ascontiguousarray(value.T), **packing)
+            variable.attrs["MATLAB_class"] = np.bytes_("double")
     content = bytearray(memory.getvalue())
     content[: len(_user_block())] = _user_block()
     return _put(path, bytes(content))
@@ -73,8 +73,8 @@ def _fields(session: Session) -> dict[str, NDArray[np.float64] | str]:
         "input_target_loc": session.inputs[:, :, LOCATIONS].transpose(2, 1, 0),
     }
     for channel, name in enumerate(INPUT_NAMES):
-        there = name not in EYE or f"input_{name}" not in session.missing
-        if there and not LOCATIONS.start <= channel < LOCATIONS.stop:
+        present = name not in EYE or f"input_{name}" not in session.missing
+        if present and not LOCATIONS.start <= channel < LOCATIONS.stop:
             fields[f"input_{name}"] = session.inputs[:, :, channel].T
     if np.isfinite(session.duration_ms).any():
         fields["trial_duration_ms"] = session.duration_ms[:, None]

@@ -15,16 +15,16 @@ SEEDS = [0, 1, 2]
 REAL_DATA = True
 SESSION = "rnn_export_Newton_08_13_2025_SC.mat"
 COLUMNS: list[scores.Column] = [
-    ("r", "raw", "", scores.ALL),
+    ("r", "unsmoothed", "", scores.ALL),
     ("r", "50 ms", "", scores.ALL),
     ("r", "100 ms", "", scores.ALL),
     ("r", "50 ms", "", "mean of locations"),
 ]
-HEADINGS = ["r, raw", "r, 50 ms", "r, 100 ms", "r, 50 ms, by location"]
+HEADINGS = ["r, unsmoothed", "r, 50 ms", "r, 100 ms", "r, 50 ms, by location"]
 SIZES = [100, 300, 800]
 DEVELOPED, CONFIRMED, LAWLESS = 21, [201, 202], [11]
 """Seeds of simulated sessions, network and trials: for the three sizes, kept for confirmation, and to bypass Dale's law on."""
-MODEL, WHOLE = "model", "r fixation-aligned"
+MODEL, WHOLE = "model", "correlation, fixation-aligned"
 NETWORK, PARTS = "network alone", ["linear path alone", "network alone"]
 """Rows of what the model's rates are the mean of."""
 
@@ -93,13 +93,13 @@ def show(kept: dict[str, Any]) -> dict[str, str]:
 
 
 def _verdict(runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
-    """What may be said of the model: against the baseline of the highest raw r, and where any baseline is above it."""
+    """What may be said of the model: against the baseline of the highest unsmoothed r, and where any baseline is above it."""
     model = next(row for row in rows if row["kind"] == "model")
     others = [row for row in rows if row["kind"] == "baseline"]
     best = max(others, key=lambda row: row["values"][0][0])["name"]
     verdicts = {d["verdict"] for one in runs for d in one["differences"] if d["baseline"] == best}
     verdict = verdicts.pop() if len(verdicts) == 1 else None
-    trials = f"raw r, {runs[0]['trials']} trials of one session, {_seeds(runs)}"
+    trials = f"unsmoothed r, {runs[0]['trials']} trials of one session, {_seeds(runs)}"
     said = [scores.against(model["name"], best, verdict, trials)]
     above = [
         f"{row['name']} ({' and '.join(h.removeprefix('r, ') for h, a, b in zip(HEADINGS, row['values'], model['values'], strict=True) if a[0] > b[0])})"
@@ -122,7 +122,7 @@ def _seeds(runs: list[Any]) -> str:
 
 
 def _differences(runs: list[dict[str, Any]]) -> str:
-    """The model against every baseline, raw r: mean over seeds, the widest interval."""
+    """The model against every baseline, unsmoothed r: mean over seeds, the widest interval."""
     lines = []
     for k, first in enumerate(runs[0]["differences"]):
         each = [one["differences"][k] for one in runs]
@@ -131,7 +131,7 @@ def _differences(runs: list[dict[str, Any]]) -> str:
         lines.append(f"{first['baseline']} {fmean(d['value'] for d in each):+.3f}{interval}")
     return (
         f"{runs[0]['trials']} test trials of one session; {_seeds(runs)}, 95 % intervals "
-        f"over trials. The model minus each baseline, raw r: {'; '.join(lines)}. Averages per location and condition know a trial's "
+        f"over trials. The model minus each baseline, unsmoothed r: {'; '.join(lines)}. Averages per location and condition know a trial's "
         "location from its first bin on; the other rows only from when the target is on."
     )
 
@@ -140,9 +140,9 @@ def _differences(runs: list[dict[str, Any]]) -> str:
 
 
 def _columns(exhibit: dict[str, Any]) -> dict[str, tuple[float, float, Any, Any]]:
-    """Row → (r of whole trials, mean r around events, CPU-s, parameters) of an exhibit of true rates."""
+    """Row → (correlation of whole trials, mean correlation around events, CPU-s, parameters) of an exhibit of true rates."""
     columns = exhibit["table"]["columns"]
-    around = [k for k, name in enumerate(columns) if name.startswith("r ") and name != WHOLE]
+    around = [k for k, name in enumerate(columns) if name.startswith("correlation, ") and name != WHOLE]
     return {
         row[0]: (row[columns.index(WHOLE)], fmean(row[k] for k in around), *row[-2:])
         for row in exhibit["table"]["rows"]
@@ -164,7 +164,7 @@ def _recovered(exhibits: list[dict[str, Any]], names: list[str], about: str) -> 
             "",
             *lines,
             "",
-            f"r with the true rates over conditions and time on held-out trials, {about}, one network each (seed 0), baselines in their quick form; "
+            f"Correlation with the true rates over conditions and time on held-out trials, {about}, one network each (seed 0), baselines in their quick form; "
             "CPU-s and parameters in the last column's session.",
         ]
     )
@@ -204,7 +204,7 @@ def _dale(pairs: list[list[dict[str, Any]]]) -> str:
     sessions = "one session" if len(LAWLESS) == 1 else f"each of {len(LAWLESS)} sessions"
     return "\n".join(
         [
-            f"Without Dale's law the network's own r with the true rates changes by {found[0]} in whole trials and by {found[1]} around events, on {sessions}, one network each: differences of about .01 are within what seeds differ by.",
+            f"Without Dale's law the correlation of the network's own rates with the true rates changes by {found[0]} in whole trials and by {found[1]} around events, on {sessions}, one network each: differences of about .01 are as large as those between seeds.",
             "",
             *lines,
         ]

@@ -68,8 +68,8 @@ def test_the_simulated_session_has_only_warnings_that_are_true(simulated):
     assert {f.check for f in findings if f.verdict == FAIL} == set()
     assert {f.check for f in findings if f.verdict == WARN} == {"clip-loss", "types-interleaved"}
     advice = {f.check: f.advice for f in findings}
-    assert advice["types-interleaved"].startswith("you need do nothing: this model maps neurons to units by type")
-    assert advice["clip-loss"].startswith("you need do nothing") and "Never clip" in advice["clip-loss"]
+    assert advice["types-interleaved"].startswith("nothing to do: this model places neurons on units by type")
+    assert advice["clip-loss"].startswith("nothing to do: this model does not clip rates")
     some = simulated.subset(simulated.groups[:60])
     published = {f.check: f for f in data_findings(some, V1Config())}["types-interleaved"]
     assert published.verdict == WARN and "model.map_by_type=true" in published.advice

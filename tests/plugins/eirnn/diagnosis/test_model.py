@@ -122,20 +122,20 @@ def test_figures_against_plain_numpy(trained, data):
         np.mean([weighted_r(a, b, trials[there]) for a, b in zip(observed[there].T, other[there].T, strict=True)])
         for other in (model, true)
     )
-    assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / ceiling, abs=1e-3)
+    assert found["r-over-ceiling", "test, unsmoothed"].value == pytest.approx(r / ceiling, abs=1e-3)
     unknown = copy.copy(data)
     unknown.session = dataclasses.replace(data.session, true_rates=None)
     found = named(dataclasses.replace(trained, dataset=unknown))
     noise_ceiling = bound(unknown, targets(unknown, trained.config, "test")[0], "all", 0.0)
     assert noise_ceiling is not None
-    assert found["r-over-ceiling", "test, raw"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
+    assert found["r-over-ceiling", "test, unsmoothed"].value == pytest.approx(r / noise_ceiling, abs=1e-3)
 
     expected = np.where(np.isfinite(data.rates), rates, np.nan)
     spread = np.sqrt(np.nanvar(expected, axis=(0, 1)) + np.nanmean(expected, axis=(0, 1)) * 40).mean()
     value = found["single-trial-sd", "mean of neurons"].value
     assert (
         value
-        == f"data {np.nanstd(data.rates.astype(np.float64), axis=(0, 1)).mean():.1f}, Poisson of the model {spread:.1f} sp/s"
+        == f"data {np.nanstd(data.rates.astype(np.float64), axis=(0, 1)).mean():.1f}, Poisson spikes of the model's rates {spread:.1f} sp/s"
     )
 
 
@@ -203,7 +203,7 @@ def averages(data) -> np.ndarray:
 
 def test_the_average_of_the_training_trials_is_the_oracle(data, averages):
     found = fixed(data, averages)
-    for subject in ("test, raw", "test, 50 ms"):
+    for subject in ("test, unsmoothed", "test, 50 ms"):
         assert found["r-minus-oracle", subject].value == pytest.approx(0, abs=1e-6)
         assert found["r-over-ceiling", subject].verdict == PASS
     assert found["neuron-rates", "model"].verdict == PASS
@@ -224,8 +224,8 @@ def test_a_collapsed_model_fails(data, averages):
 
 def test_a_model_that_goes_the_other_way_fails(data, averages):
     found = fixed(data, 2 * averages.max(axis=0) - averages)
-    assert found["r-over-ceiling", "test, raw"].verdict == FAIL
-    assert found["r-minus-oracle", "test, raw"].verdict == WARN
+    assert found["r-over-ceiling", "test, unsmoothed"].verdict == FAIL
+    assert found["r-minus-oracle", "test, unsmoothed"].verdict == WARN
     assert found["neuron-rates", "model"].verdict == WARN
 
 
@@ -234,7 +234,10 @@ def test_each_violation_of_the_constraints_is_counted(data, averages):
     wrong = sound.weights.clone()
     wrong[0, 1], wrong[2, 2] = -2 * wrong[0, 1], 0.1 * sound.sign[2]
     found = fixed(data, averages, weights=wrong, alpha=torch.tensor([1.0, *[0.5] * 8]))["dale", "model"]
-    assert (found.verdict, found.value) == (FAIL, "1 weights of the wrong sign, 1 self-connections, 1 alpha outside")
+    assert (found.verdict, found.value) == (
+        FAIL,
+        "1 weights of the wrong sign, 1 self-connections, 1 alpha outside 0 to 1",
+    )
 
 
 @pytest.mark.parametrize(("radius", "verdict"), [(0.4, WARN), (1.0, PASS), (1.5, WARN), (2.5, FAIL)])
@@ -264,7 +267,7 @@ def test_an_average_is_called_better_only_where_the_interval_says_so(data, avera
     rng = np.random.default_rng(0)
     for spread in (2.0, 60.0):
         rates = averages + spread * rng.normal(size=averages.shape)
-        found = fixed(data, rates)["r-minus-oracle", "test, raw"]
+        found = fixed(data, rates)["r-minus-oracle", "test, unsmoothed"]
         target = targets(data, configured(V2Config), "test")[0]
         metric = PsthCorrelation(0.0, data.bin_ms)
         pair = [

@@ -161,11 +161,11 @@ def test_clip(file, by_name):
     lost = np.maximum(file.rates - limit, 0).sum(axis=(0, 1)) / file.rates.sum(axis=(0, 1))
     worst = [k for k in np.argsort(-lost) if lost[k] > 0.01]
     words = first_eight([f"{file.id[k]}: {lost[k]:.1%}" for k in worst])
-    assert by_name["clip-loss", "neurons"].value == f"at {limit:g} sp/s, neuron id {words}"
+    assert by_name["clip-loss", "neurons"].value == f"above {limit:g} sp/s, neuron id {words}"
     assert worst[:2] == [13, 11]
     assert lost[13] == pytest.approx(0.28, abs=0.005)
     assert lost[11] == pytest.approx(0.10, abs=0.005)
-    assert "this model clips no rates" in by_name["clip-loss", "neurons"].advice
+    assert "this model does not clip rates" in by_name["clip-loss", "neurons"].advice
 
 
 def test_types_and_conditions(file, by_name):
@@ -181,7 +181,7 @@ def test_types_and_conditions(file, by_name):
             for c in (0, 1, 2)
         ]
         value = by_name["trials-per-condition", f"{which} trials"].value
-        assert value == f"24 conditions, {min(counts)} to {max(counts)} trials"
+        assert value == f"24 conditions of {min(counts)} to {max(counts)} trials"
 
 
 def test_isolated_bins(file, by_name):
@@ -252,7 +252,7 @@ def test_reliability(file, by_name):
 
 def test_ceilings_lie_above_the_averages_of_training_trials(by_name):
     """Whole trials and windows around events; the figures themselves are recomputed elsewhere."""
-    for name in ("raw", "50 ms", "events, 50 ms"):
+    for name in ("unsmoothed", "50 ms", "events, 50 ms"):
         finding = by_name["noise-ceiling", f"ordered trials: {name}"]
         ceiling, average, _ = numbers(finding.value.replace("50 ms", ""))
         assert 0.3 < average < ceiling < 0.9

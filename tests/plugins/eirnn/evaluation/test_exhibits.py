@@ -68,15 +68,15 @@ def test_one_quantity_has_one_value_on_a_page(trained, predictions, shown, tmp_p
         if row["type"] != "all":
             continue
         for column, name, unit in (
-            ("r raw", "eirnn-v2", "raw"),
-            ("r 50 ms", "eirnn-v2", "50 ms"),
-            ("train PSTH's r", "train PSTH", "50 ms"),
-            ("true rates' r", "true rates", "50 ms"),
+            ("r (unsmoothed)", "eirnn-v2", "unsmoothed"),
+            ("r (50 ms)", "eirnn-v2", "50 ms"),
+            ("r of train PSTH", "train PSTH", "50 ms"),
+            ("r of true rates", "true rates", "50 ms"),
         ):
             assert row[column] == pytest.approx(board[row["alignment"], name, unit], abs=1e-9), (column, row)
     whole = next(row for row in shown["per-type"].table.rows if row[0] == "all")
     columns = shown["per-type"].table.columns
-    assert whole[columns.index("train PSTH's r")] == pytest.approx(board[FIXATION, "train PSTH", "50 ms"], abs=1e-9)
+    assert whole[columns.index("r of train PSTH")] == pytest.approx(board[FIXATION, "train PSTH", "50 ms"], abs=1e-9)
 
 
 def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
@@ -106,7 +106,7 @@ def test_the_noise_ceiling_has_one_value_on_a_page(make_trained, tmp_path):
 
 def test_neurons_are_listed_best_first(trained, shown):
     table = shown["per-neuron"].table
-    r = [row[table.columns.index("r 50 ms")] for row in table.rows]
+    r = [row[table.columns.index("r (50 ms)")] for row in table.rows]
     assert r == sorted(r, reverse=True)
     kinds = dict(zip(trained.dataset.session.neuron_ids, trained.dataset.session.neuron_type, strict=True))
     assert all(("E" if kinds[row[0]] == 1 else "I") == row[1] for row in table.rows)
@@ -176,4 +176,4 @@ def test_new_data_without_training_trials(tmp_path, make_trained):
     )
     predictions = {q.name: family.predict(trained, q) for q in targets(trained.dataset, trained.config, "test")}
     table = evaluation_exhibits(trained, predictions, tmp_path)[0].table
-    assert all(row[table.columns.index("train PSTH's r")] is None for row in table.rows)
+    assert all(row[table.columns.index("r of train PSTH")] is None for row in table.rows)

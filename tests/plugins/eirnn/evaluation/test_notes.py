@@ -21,7 +21,7 @@ FIRST = "trials: {}, {} of 670 used (206 have their events in order)"
             "all",
             670,
             [
-                "of the trials used, 288 are BROKEN (their inputs say something that did not happen), 176 more have target and"
+                "of the trials used, 288 are BROKEN (their inputs show events that did not happen), 176 more have target and"
                 " go placed at the reward"
             ],
         ),

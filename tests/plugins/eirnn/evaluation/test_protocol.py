@@ -53,9 +53,9 @@ def test_development_never_touches_the_trials_kept_for_confirmation(session, see
     _, _, data = adapted(session, split_seed=seed)
     used = [*data.split.train, *data.split.validation, *data.split.test]
     assert all(number % 4 != 3 for number in numbers(used))
-    assert sorted(np.flatnonzero(data.kept)) == sorted(numbers(used))
+    assert sorted(np.flatnonzero(data.used)) == sorted(numbers(used))
     assert data.held_back.sum() == TRIALS // 4
-    ceiling_rows = data.session.rates[data.kept]
+    ceiling_rows = data.session.rates[data.used]
     assert len(ceiling_rows) == len(used)
 
 
@@ -103,7 +103,7 @@ def test_published_and_simulated_sessions_are_not_cut(session):
     _, _, data = adapted(session, "eirnn-v1")
     assert len(data.split.train) + len(data.split.validation) + len(data.split.test) == TRIALS
     _, _, known = adapted(small_session(0))
-    assert known.kept.all() and not known.held_back.any()
+    assert known.used.all() and not known.held_back.any()
 
 
 def test_notes_say_what_was_kept(session):

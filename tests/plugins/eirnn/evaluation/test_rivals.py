@@ -31,7 +31,7 @@ RIVALS = [
     "ridge, lagged inputs",
     "ridge, event and time",
     "GRU",
-    "GRU and ridge, mean",
+    "mean of GRU and ridge",
 ]
 
 

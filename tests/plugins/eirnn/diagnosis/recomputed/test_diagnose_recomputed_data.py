@@ -61,8 +61,8 @@ def test_durations(newton, said):
     total = len(newton.duration)
     found = said["trial-duration", "trials"]
     assert found["value"] == (
-        f"{short + long} of {total} trials ({100 * (short + long) / total:.1f}%): {short} shorter than 200 ms, {long} beyond the"
-        f" axis ({end:g} ms)"
+        f"{short + long} of {total} trials ({100 * (short + long) / total:.1f}%): {short} shorter than 200 ms, {long} longer than"
+        f" the time axis, which ends at {end:g} ms"
     )
     assert found["verdict"] == share_verdict(short + long, total)
     assert newton.duration[newton.duration < 200].max() < 20  # none of them is a short trial: all are about 10 ms
@@ -116,7 +116,7 @@ def test_trials_per_condition(which, newton, said):
         location, reward, salience = (int(newton.label[name][row]) for name in ("location", "reward", "salience"))
         table[location - 1, reward, salience] += 1
     found = said["trials-per-condition", f"{which} trials"]
-    assert found["value"] == f"{table.size} conditions, {table.min()} to {table.max()} trials"
+    assert found["value"] == f"{table.size} conditions of {table.min()} to {table.max()} trials"
     assert found["verdict"] == ("WARN" if table.min() < 5 else "PASS")
     if table.min() < 5:
         assert found["advice"].startswith(f"{(table < 5).sum()} conditions")
@@ -138,7 +138,7 @@ def test_inputs_are_finite_and_one_hot_and_as_labelled(newton, said):
             assert len(on) <= 1
             contradictions += bool(on) and on[0] != label
     assert contradictions == 0
-    assert said["one-hot", "inputs"]["value"] == "at most one on"
+    assert said["one-hot", "inputs"]["value"] == "at most one channel on"
     assert said["label-vs-input", "inputs"]["value"] == "equal"
 
 
@@ -200,7 +200,7 @@ def test_the_spikes_that_a_clip_removes(newton, said):
     share = removed / newton.counts.sum(axis=(0, 1))
     order = sorted(np.flatnonzero(share > 0.01), key=lambda k: -share[k])
     assert said["clip-loss", "neurons"]["value"] == (
-        f"at {limit * 40:g} sp/s, " + newton.named(order, lambda k: f"{100 * share[k]:.1f}%")
+        f"above {limit * 40:g} sp/s, " + newton.named(order, lambda k: f"{100 * share[k]:.1f}%")
     )
 
 

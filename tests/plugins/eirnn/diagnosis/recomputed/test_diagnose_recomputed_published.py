@@ -80,7 +80,7 @@ def test_rates(network, newton, rows, published):
     silence = network.rates(np.zeros((1, *newton.inputs.shape[1:])))
     tenfold = network.rates(10 * newton.inputs[rows])
     assert published["mean-rate", SUBJECT]["value"] == (
-        f"{model.mean():.3g}, zero input {silence.mean():.3g}, 10x {tenfold.mean():.3g} sp/s"
+        f"{model.mean():.3g} sp/s, without inputs {silence.mean():.3g}, with ten times the inputs {tenfold.mean():.3g}"
     )
     assert published["tenfold-input", SUBJECT]["value"] == f"at most {tenfold.max():.4g} sp/s"
     change = np.mean([abs(model[..., k] - silence[..., k]).mean() / model[..., k].mean() for k in range(14)])

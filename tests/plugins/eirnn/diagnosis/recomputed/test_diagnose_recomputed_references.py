@@ -112,11 +112,11 @@ def check(finding, *expected):
     assert references == pytest.approx(list(expected), abs=0.00051)
     if abs(ceiling - 0.3) > 1e-3 and min(abs(ceiling + 0.02 - r) for r in references) > 1e-3:
         assert finding["verdict"] == ("PASS" if ceiling >= 0.3 and ceiling + 0.02 > max(references) else "WARN")
-    assert finding["threshold"] == "≥ 0.3, above references"
+    assert finding["threshold"] == "≥ 0.3, above the baselines"
 
 
 @pytest.mark.parametrize("which", ["all", "ordered"])
-@pytest.mark.parametrize(("name", "sd_bins"), [("raw", 0.0), ("50 ms", 2.0)])
+@pytest.mark.parametrize(("name", "sd_bins"), [("unsmoothed", 0.0), ("50 ms", 2.0)])
 def test_whole_trials(which, name, sd_bins, whole, by_ridge, said):
     train, held, test = whole.split(which, development=True)
     fitted = np.concatenate([train, held])

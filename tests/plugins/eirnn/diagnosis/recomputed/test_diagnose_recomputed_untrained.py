@@ -119,7 +119,7 @@ def test_rates_for_actual_zero_and_tenfold_input(network, newton, rows, model, s
         silence = network.rates(np.zeros((1, *newton.given.shape[1:]))).numpy()
         tenfold = network.rates(10 * newton.given[rows]).numpy()
     assert said["mean-rate", SUBJECT]["value"] == (
-        f"{model.mean():.3g}, zero input {silence.mean():.3g}, 10x {tenfold.mean():.3g} sp/s"
+        f"{model.mean():.3g} sp/s, without inputs {silence.mean():.3g}, with ten times the inputs {tenfold.mean():.3g}"
     )
     found = said["tenfold-input", SUBJECT]
     assert found["value"] == f"at most {tenfold.max():.4g} sp/s"
@@ -191,7 +191,7 @@ def test_weights(network, newton, said):
 def test_units(network, newton, said):
     assert len(set(network.unit)) == 14
     assert [unit < network.excitatory for unit in network.unit] == [kind == 1 for kind in newton.types]
-    assert said["unit-map", SUBJECT]["value"] == "every neuron on a unit of its type"
+    assert said["unit-map", SUBJECT]["value"] == "every neuron on a unit of its own type"
 
 
 # -- gradients ----------------------------------------------------------------------------------------------------------
