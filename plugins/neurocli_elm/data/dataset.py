@@ -109,11 +109,16 @@ class SimulationData(Dataset):
             return
         places = self._validation_places()
         for first in range(0, len(places), VALIDATION_BATCH):
-            some = places[first : first + VALIDATION_BATCH]
-            numbers = sorted({n for n, _ in some})
-            here = [(numbers.index(n), start) for n, start in some]
+            batch_places = places[first : first + VALIDATION_BATCH]
+            numbers = sorted({n for n, _ in batch_places})
+            places_in_batch = [(numbers.index(n), start) for n, start in batch_places]
             yield as_batch(
-                cut([self.load(groups[n]) for n in numbers], here, self.options.window, labels=self.options.event)
+                cut(
+                    [self.load(groups[n]) for n in numbers],
+                    places_in_batch,
+                    self.options.window,
+                    labels=self.options.event,
+                )
             )
 
     def _validation_places(self) -> list[tuple[int, int]]:

@@ -45,9 +45,9 @@ class ShdData(Dataset):
         self.about, self.binned = _load(recordings, list(wanted or recordings.groups), options.bin_ms)
         self.split = split or split_utterances(self.about, options)
         self.number = {group: n for n, group in enumerate(self.about)}
-        self.label = np.array([one.label for one in self.about.values()], np.int64)
-        self.parts = 2 if self.adding else 1
-        self.num_steps = self.parts * num_bins(options.bin_ms)
+        self.label = np.array([utterance.label for utterance in self.about.values()], np.int64)
+        self.utterances_per_sample = 2 if self.adding else 1
+        self.num_steps = self.utterances_per_sample * num_bins(options.bin_ms)
         self.num_classes = SUMS if self.adding else CLASSES
         self.spec = {
             "kind": "shd",
@@ -59,7 +59,7 @@ class ShdData(Dataset):
 
     @property
     def speakers_known(self) -> bool:
-        return all(one.speaker is not None for one in self.about.values())
+        return all(utterance.speaker is not None for utterance in self.about.values())
 
     def group_name(self) -> str:
         """What scores are resampled over."""
@@ -90,13 +90,13 @@ class ShdData(Dataset):
     def entries(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """(sample, step, unit, count) of the spike counts of samples that are not 0."""
         offset = num_bins(self.options.bin_ms)
-        parts = []
+        columns = []
         for sample, row in enumerate(rows):
             for half, utterance in enumerate(row):
                 place, count = self.binned.of(utterance)
                 step, unit = np.divmod(place.astype(np.int64), UNITS)
-                parts.append((np.full(len(place), sample), step + half * offset, unit, count.astype(np.int64)))
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+                columns.append((np.full(len(place), sample), step + half * offset, unit, count.astype(np.int64)))
+        return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
 
     def batch(self, rows: NDArray[np.int64], masked: float = 0.0, rng: np.random.Generator | None = None) -> Batch:
         """label [sample]; sample, step, channel, sign [entry], where sign is the count; num_steps.
@@ -106,8 +106,8 @@ class ShdData(Dataset):
         sample, step, unit, count = self.entries(rows)
         if masked:
             assert rng is not None
-            kept = rng.random(len(sample)) >= masked
-            sample, step, unit, count = sample[kept], step[kept], unit[kept], count[kept]
+            unmasked = rng.random(len(sample)) >= masked
+            sample, step, unit, count = sample[unmasked], step[unmasked], unit[unmasked], count[unmasked]
         arrays = {"sample": sample, "step": step, "channel": unit, "sign": count.astype(np.float32)}
         arrays |= {"label": self.classes(rows), "num_steps": np.array(self.num_steps)}
         return {name: torch.from_numpy(values) for name, values in arrays.items()}
@@ -141,13 +141,13 @@ class ShdData(Dataset):
 
     def scored_rows(self, part: str) -> dict[str, NDArray[np.int64]]:
         """Group → the samples [sample, utterance] that it is scored on; pairs are of utterances of one group."""
-        found = {}
+        rows_by_group = {}
         groups = scored_groups(self.split.groups(part), self.about, pairs=self.adding)
         for place, (name, members) in enumerate(groups.items()):
             numbers = np.array([self.number[group] for group in members], np.int64)
             rng = np.random.default_rng([PAIR_SEED, place])
-            found[name] = rng.choice(numbers, (len(numbers), 2)) if self.adding else numbers[:, None]
-        return found
+            rows_by_group[name] = rng.choice(numbers, (len(numbers), 2)) if self.adding else numbers[:, None]
+        return rows_by_group
 
     # -- training ------------------------------------------------------------------------------------------------
 

@@ -145,8 +145,8 @@ def _cut(
             out[sample, : len(piece)] = piece
     columns = [np.concatenate(column) for column in zip(*events, strict=True)] if events else [np.zeros(0)] * 4
     kinds = (np.int64, np.int64, np.float32, np.int64)
-    step, channel, sign, of = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
-    return Windows(step, channel, sign, of, num_steps, channels, spike, soma_mv)
+    step, channel, sign, event_sample = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
+    return Windows(step, channel, sign, event_sample, num_steps, channels, spike, soma_mv)
 
 
 def whole(recording: Recording, labels: str) -> Windows:
@@ -209,18 +209,18 @@ def draw(
     """The batches of an epoch. `load` gives a simulation by its number; each is kept for as long as its pool is drawn from."""
     room = (sampling.pool or len(lengths)) + sampling.batch
     first: Recording | None = None
-    kept: dict[int, _Prepared] = {}
+    prepared: dict[int, _Prepared] = {}
     for places in sampling.places(lengths, seed=seed, epoch=epoch):
         for n in dict.fromkeys(n for n, _ in places):
-            if n not in kept:
+            if n not in prepared:
                 recording = load(n)
                 first = first or recording
-                kept[n] = _Prepared.of(recording, _channels([first, recording]), labels)
-            kept[n] = kept.pop(n)  # the one used last stands last
-        while len(kept) > room:
-            del kept[next(iter(kept))]
+                prepared[n] = _Prepared.of(recording, _channels([first, recording]), labels)
+            prepared[n] = prepared.pop(n)  # the one used last stands last
+        while len(prepared) > room:
+            del prepared[next(iter(prepared))]
         assert first is not None
-        yield _cut(kept, places, sampling.window, _channels([first]))
+        yield _cut(prepared, places, sampling.window, _channels([first]))
 
 
 def check_length(length: int, needed: int, *, where: str) -> None:

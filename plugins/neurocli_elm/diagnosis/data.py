@@ -37,11 +37,11 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
     if not summary_set.sound:
         return [readable]
     try:
-        data, trouble = SimulationData(recordings, config), None
+        dataset, trouble = SimulationData(recordings, config), None
     except DataError as error:
-        data, trouble = None, error
-    part_of = {} if data is None else part_of_group(data)
-    found = [
+        dataset, trouble = None, error
+    part_of = {} if dataset is None else part_of_group(dataset)
+    findings = [
         readable,
         *file_findings(summary_set.by_file(), config),
         *_spikes(summary_set.sound),
@@ -52,18 +52,18 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
             part_of,
             counted(len(summary_set.sound), "simulation"),
         ),
-        *usable_findings(data, trouble, config),
+        *usable_findings(dataset, trouble, config),
     ]
-    if data is not None and data.split.train:
+    if dataset is not None and dataset.split.train:
         from neurocli_elm.diagnosis.model import untrained_findings
 
         try:
-            neuron = untrained(config, data.spec, config.train.seed)
-            assert isinstance(neuron, ElmNeuron)
-            found += untrained_findings(neuron, data, config)
+            network = untrained(config, dataset.spec, config.train.seed)
+            assert isinstance(network, ElmNeuron)
+            findings += untrained_findings(network, dataset, config)
         except DataError as error:  # labels that the files do not have
-            found.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
-    return found
+            findings.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
+    return findings
 
 
 def _inputs_of(summary_set: SummarySet) -> str:

@@ -22,17 +22,17 @@ _FLAT_MV = 1.0
 
 def file_findings(files: Mapping[str, list[Summary]], config: ElmConfig) -> list[Finding]:
     """Checks of each file; those behind the first twenty go together, unless one stands out."""
-    found, others = [], []
+    findings, others = [], []
     for number, (file, summaries) in enumerate(files.items()):
         lines = _of_file(file, summaries, config)
         if number < MOST_FILES:
-            found += lines
+            findings += lines
         else:
-            found += [line for line in lines if line.verdict != PASS][:MOST_FILES]
+            findings += [line for line in lines if line.verdict != PASS][:MOST_FILES]
             others += summaries
     if others:
-        found += _of_file(f"{len(files) - MOST_FILES} other files", others, config)
-    return found
+        findings += _of_file(f"{len(files) - MOST_FILES} other files", others, config)
+    return findings
 
 
 def _of_file(file: str, summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
@@ -71,9 +71,9 @@ def _input(file: str, summaries: Sequence[Summary]) -> Finding:
 def _output(file: str, summaries: Sequence[Summary]) -> Finding:
     spikes = [a.output for a in summaries]
     seconds = max(sum(a.seconds for a in summaries), 1e-9)
-    each = span(min(spikes), max(spikes))
+    spikes_range = span(min(spikes), max(spikes))
     return information(
-        "output-rate", file, f"{sum(spikes) / seconds:.2f} Hz, {sum(spikes)} spikes, {each} in a simulation"
+        "output-rate", file, f"{sum(spikes) / seconds:.2f} Hz, {sum(spikes)} spikes, {spikes_range} in a simulation"
     )
 
 
@@ -116,7 +116,7 @@ def _moved(file: str, summaries: Sequence[Summary], config: ElmConfig) -> Findin
         return Finding("moved-labels", file, PASS, value, threshold)
     known = [moved for moved in rounded if moved.moved is not None]
     coarse = sum(moved.coarse for moved in rounded)
-    at_stake, moved = sum(one.labels for one in known), sum(one.moved or 0 for one in known)
+    at_stake, moved = sum(record.labels for record in known), sum(record.moved or 0 for record in known)
     text = f"{coarse} of {labels} times in steps of 1 ms or more"
     if at_stake:
         text = f"{moved} of {at_stake} moved; {text}"

@@ -54,8 +54,8 @@ def input_gradients(network: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
     x = torch.from_numpy(windows.dense()).to(device).requires_grad_()
     with torch.enable_grad():
         last = network(x)[:, -1]
-        found = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
-    return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in found]
+        gradients = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
+    return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in gradients]
 
 
 def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:

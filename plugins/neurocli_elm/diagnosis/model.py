@@ -25,36 +25,36 @@ _AT_BOUND = 1e-3
 """Relative distance to a bound within which a timescale is stuck there."""
 
 
-def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: ElmConfig) -> list[Finding]:
+def untrained_findings(network: ElmNeuron, dataset: SimulationData, config: ElmConfig) -> list[Finding]:
     """Checks of a neuron as training would begin with it."""
-    return neuron_findings(neuron, data, config, "train", "untrained")
+    return neuron_findings(network, dataset, config, "train", "untrained")
 
 
 def trained_findings(trained: TrainedModel) -> list[Finding]:
     """Checks of a trained neuron, and of the split that it was trained with."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
-    part_of = part_of_group(data)
-    _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")
-    part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
+    part_of = part_of_group(dataset)
+    _, overlap = copy_findings(copies(dataset.recordings, list(part_of)), part_of, "simulations")
+    part = next(part for part in ("test", "validation", "train") if dataset.split.groups(part))
     return [
         overlap,
-        positives_finding(data, trained.config),
-        *neuron_findings(network, data, trained.config, part, "trained"),
+        positives_finding(dataset, trained.config),
+        *neuron_findings(network, dataset, trained.config, part, "trained"),
     ]
 
 
 def neuron_findings(
-    network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str
+    network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str
 ) -> list[Finding]:
     """Checks of a neuron, asked with windows of the simulations of `part`."""
-    windows = some_windows(data, part)
+    windows = some_windows(dataset, part)
     return [
         *timescale_findings(network, config.data.window, subject),
         *synapse_findings(network, subject),
         saturation_finding(network, windows, subject),
         *lag_findings(network, windows, subject),
-        *_learning(network, data, config, "train" if data.split.train else "", subject),
+        *_learning(network, dataset, config, "train" if dataset.split.train else "", subject),
     ]
 
 
@@ -132,12 +132,12 @@ def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
     ]
 
 
-def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
+def _learning(network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []
     device = device_of(network)
-    batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
+    batch = next(iter(dataset.batches(part, seed=config.train.seed, epoch=0)))
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     check = GradientCheck()
     with torch.enable_grad():

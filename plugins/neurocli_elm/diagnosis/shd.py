@@ -37,7 +37,7 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         spikes += len(seconds)
         late += int((seconds >= DURATION_S).sum())
         of_unit += np.bincount(recording.events["spike_unit"], minlength=UNITS)
-    found = [
+    findings = [
         Finding.graded(
             "readable",
             f"{len(recordings)} utterances",
@@ -48,9 +48,9 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         )
     ]
     if not about:
-        return found
-    missing = [str(k) for k in range(CLASSES) if k not in {one.label for one in about.values()}]
-    found += [
+        return findings
+    missing = [str(k) for k in range(CLASSES) if k not in {utterance.label for utterance in about.values()}]
+    findings += [
         unless_none(
             "empty", "utterances", _some(empty), verdict=WARN, advice="no spike tells what was said: leave them out"
         ),
@@ -77,27 +77,29 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         ),
     ]
     if wrong:
-        return found
+        return findings
     try:
-        data = ShdData(recordings, config)
+        dataset = ShdData(recordings, config)
     except DataError as error:
-        return [*found, Finding("usable", "data", FAIL, error.message, "can be split", error.hint or "")]
-    sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
-    text = f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on ({data.split.protocol})"
-    return [*found, Finding("usable", "data", PASS, text, "can be split"), speaker_finding(data)]
+        return [*findings, Finding("usable", "data", FAIL, error.message, "can be split", error.hint or "")]
+    sizes = [len(dataset.split.groups(part)) for part in ("train", "validation", "test")]
+    text = (
+        f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on ({dataset.split.protocol})"
+    )
+    return [*findings, Finding("usable", "data", PASS, text, "can be split"), speaker_finding(dataset)]
 
 
-def speaker_finding(data: ShdData) -> Finding:
+def speaker_finding(dataset: ShdData) -> Finding:
     """Speakers that the test shares with the training: a score over them says less about new ones."""
-    if not data.speakers_known:
+    if not dataset.speakers_known:
         return Finding("shared-speakers", "split", WARN, "unknown", "0", "the files do not say who speaks")
     heard, tested = (
-        {data.about[group].speaker for part in parts for group in data.split.groups(part)}
-        for parts in (("train", "validation"), ("test",))
+        {dataset.about[group].speaker for part in part_names for group in dataset.split.groups(part)}
+        for part_names in (("train", "validation"), ("test",))
     )
     shared = len(heard & tested)
     advice = "scores of heard and of new speakers stand apart in the evaluation"
-    if data.split.protocol != PUBLISHED and shared:
+    if dataset.split.protocol != PUBLISHED and shared:
         advice = "the same voices are trained and tested on: split by speaker"
     return Finding.graded(
         "shared-speakers", "split", f"{shared} of {len(tested)} test speakers", "0", advice, warn=shared

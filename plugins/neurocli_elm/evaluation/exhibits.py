@@ -29,30 +29,33 @@ _MODEL = "#009E73"
 
 def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
     """The table of both protocols, and traces of one simulation."""
-    data = trained.dataset
-    assert isinstance(data, SimulationData)
+    dataset = trained.dataset
+    assert isinstance(dataset, SimulationData)
     prediction = next(iter(predictions.values()))
-    found = [_traces(data, prediction, figures / "traces.png")]
+    exhibits = [_traces(dataset, prediction, figures / "traces.png")]
     if trained.config.evaluate.published:
-        found.insert(0, published(trained))
-    return found
+        exhibits.insert(0, published(trained))
+    return exhibits
 
 
 def published(trained: TrainedModel) -> Exhibit:
     """The published evaluation of the model, and the same predictions without realignment on the test files."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
     files: dict[str, list[str]] = {}
-    for group in data.split.test:
-        files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
+    for group in dataset.split.test:
+        files.setdefault(str(dataset.load(group).labels.get("file", "simulated")), []).append(group)
     try:
-        each = [
+        file_predictions = [
             protocol.predictions(
-                [data.load(g) for g in groups], partial(predict_windows, network), labels=data.options.event
+                [dataset.load(g) for g in groups], partial(predict_windows, network), labels=dataset.options.event
             )
             for groups in files.values()
         ]
-        scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
+        scored = {
+            "published": protocol.published_scores(file_predictions),
+            "without realignment": protocol.plain_scores(file_predictions),
+        }
     except DataError as error:
         table = Table(["protocol", "why not"], [["published", error.message]])
         return Exhibit("published-protocol", "The published protocol", table, None, {})
@@ -92,13 +95,13 @@ def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
     return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
 
 
-def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
+def _traces(dataset: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
-    spikes = {g: len(data.load(g).events[data.options.event]) for g in prediction.values}
+    spikes = {g: len(dataset.load(g).events[dataset.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
-    recording, first = data.load(group), data.options.burn_in_ms
+    recording, first = dataset.load(group), dataset.options.burn_in_ms
     soma_mv, probability = (prediction.values[group][:, channel] for channel in TargetChannel)
-    events = recording.events[data.options.event]
+    events = recording.events[dataset.options.event]
     time, cell_mv = np.arange(first, recording.steps), soma_target_mv(recording)[first:]
     begin = _busiest(events, first, recording.steps)
     shown = (time >= begin) & (time < begin + SHOWN_MS)
@@ -114,7 +117,7 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     with saved_figure(path, nrows=3, width=8.0, height=6.4) as (_, (raster, soma, spike)):
         seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
         step, channel = inputs.step[seen], inputs.channel[seen]
-        exciting = data.exciting[channel]
+        exciting = dataset.exciting[channel]
         for chosen, colour, label in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
             raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
         raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))

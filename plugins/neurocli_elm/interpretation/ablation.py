@@ -51,13 +51,13 @@ _RMSE = OfChannel(RMSE("mV"), TargetChannel.SOMA)
 _AUC = OfChannel(SpikeAUC(), TargetChannel.SPIKE)
 
 
-def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
+def tested(network: ElmNeuron, dataset: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
     branch, targets = [], []
-    for recording in data.some(part, MOST_SIMULATIONS):
-        branch.append(branch_traces(network, whole(recording, data.options.event).input_events()))
-        targets.append(observed(recording, data.options.event)[data.options.burn_in_ms :].astype(np.float64))
-    return Tested(branch, targets, data.options.burn_in_ms)
+    for recording in dataset.some(part, MOST_SIMULATIONS):
+        branch.append(branch_traces(network, whole(recording, dataset.options.event).input_events()))
+        targets.append(observed(recording, dataset.options.event)[dataset.options.burn_in_ms :].astype(np.float64))
+    return Tested(branch, targets, dataset.options.burn_in_ms)
 
 
 @torch.no_grad()
@@ -66,9 +66,9 @@ def score(network: ElmNeuron, on: Tested) -> Score:
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
         spike, soma = in_units(network.output_of(branch)[on.first :, 0].cpu().double())
-        guess = in_channels(spike.numpy(), soma.numpy())
-        rmse.append(_RMSE.statistics(target, guess))
-        auc.append(_AUC.statistics(target, guess))
+        prediction = in_channels(spike.numpy(), soma.numpy())
+        rmse.append(_RMSE.statistics(target, prediction))
+        auc.append(_AUC.statistics(target, prediction))
     return Score(np.stack(rmse), np.stack(auc))
 
 
@@ -115,33 +115,33 @@ def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def ablation_exhibit(
-    network: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+    network: ElmNeuron, untrained: ElmNeuron, dataset: SimulationData, part: str, figures: Path
 ) -> Exhibit:
     """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
-    on, on_blank = tested(network, data, part), tested(untrained, data, part)
+    on, on_blank = tested(network, dataset, part), tested(untrained, dataset, part)
     tau = network.tau_m.detach().cpu().double().numpy()
     whole, blank = score(network, on), score(untrained, on_blank)
-    held, held_blank = mean_memory(network, on), mean_memory(untrained, on_blank)
+    means, blank_means = mean_memory(network, on), mean_memory(untrained, on_blank)
     rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 8, *_values(blank)]]
     bars = []
     for name, units in parts_of(tau):
-        zero, kept = score(without(network, units), on), score(without(network, units, held), on)
-        other = score(without(untrained, units, held_blank), on_blank)
-        change = paired(_RMSE, zero.rmse, whole.rmse)
-        still = paired(_RMSE, kept.rmse, whole.rmse)
-        row: list[Any] = [name, *_values(zero), *map(finite_or_none, (change.value, change.low, change.high))]
-        row += map(finite_or_none, (still.value, still.low, still.high))
-        row += [_auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
+        at_zero, at_mean = score(without(network, units), on), score(without(network, units, means), on)
+        other = score(without(untrained, units, blank_means), on_blank)
+        change = paired(_RMSE, at_zero.rmse, whole.rmse)
+        change_at_mean = paired(_RMSE, at_mean.rmse, whole.rmse)
+        row: list[Any] = [name, *_values(at_zero), *map(finite_or_none, (change.value, change.low, change.high))]
+        row += map(finite_or_none, (change_at_mean.value, change_at_mean.low, change_at_mean.high))
+        row += [_auc_change(at_zero, whole), _auc_change(at_mean, whole), *_values(other)]
         rows.append(row)
-        bars.append((name, change, still, row[9], row[10], _values(other)[0] - _values(blank)[0]))
+        bars.append((name, change, change_at_mean, row[9], row[10], _values(other)[0] - _values(blank)[0]))
     path = figures / "ablation.png"
     _draw(bars, path)
     single = [bar for bar in bars if bar[0].startswith("unit")]
     bands = [bar for bar in bars if not bar[0].startswith(("unit", "all"))]
     claims: dict[str, Any] = {"rmse_mv": _values(whole)[0], "auc": _values(whole)[1]}
-    for name, some in (("unit", single), ("band", bands)):
-        if some:
-            worst = max(some, key=lambda bar: bar[2].value)
+    for name, bars_of_kind in (("unit", single), ("band", bands)):
+        if bars_of_kind:
+            worst = max(bars_of_kind, key=lambda bar: bar[2].value)
             claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": finite_or_none(worst[2].value)}
     claims |= {"untrained_rmse_mv": _values(blank)[0], "untrained_auc": _values(blank)[1]}
     note = (
@@ -165,11 +165,11 @@ def _auc_change(without: Score, whole: Score) -> float | None:
 def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
     with saved_figure(path, ncols=2, width=10.5, height=0.24 * len(bars) + 1.2) as (_, (rmse, auc)):
         places = np.arange(len(bars))
-        for place, (_, change, still, auc_zero, auc_mean, blank) in zip(places, bars, strict=True):
+        for place, (_, change, change_at_mean, auc_zero, auc_mean, blank) in zip(places, bars, strict=True):
             first = place == 0
             rmse.barh(place - 0.2, change.value, 0.38, color=MODEL, label="at zero" if first else None)
-            rmse.barh(place + 0.2, still.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
-            for rise, at in ((change, place - 0.2), (still, place + 0.2)):
+            rmse.barh(place + 0.2, change_at_mean.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
+            for rise, at in ((change, place - 0.2), (change_at_mean, place + 0.2)):
                 if np.isfinite(rise.low):
                     rmse.plot([rise.low, rise.high], [at] * 2, color="#E69F00", lw=1.2)
             rmse.plot(

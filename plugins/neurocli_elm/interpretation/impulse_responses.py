@@ -50,19 +50,21 @@ class Kernels:
         return self.unit * self.mean_weight(exciting) * (1 if exciting else -1)
 
 
-def kernels_of(network: ElmNeuron, data: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
+def kernels_of(network: ElmNeuron, dataset: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
     """Gradients at the end of `count` windows of the simulations of a part."""
-    windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
+    windows = some_windows(
+        dataset, part, count, min(LENGTH_MS, min(dataset.lengths[g] for g in dataset.split.groups(part)))
+    )
     branch = branch_traces(network, windows.input_events())
     unit = SOMA_SCALE_MV * branch_gradients(network, branch, Output.SOMA).mean(1).flip(0)
-    return Kernels(network.branch_weights().detach().cpu().double().numpy(), unit.cpu().double().numpy(), data.sign)
+    return Kernels(network.branch_weights().detach().cpu().double().numpy(), unit.cpu().double().numpy(), dataset.sign)
 
 
 def kernel_exhibit(
-    trained: Kernels, untrained: Kernels, network: ElmNeuron, data: SimulationData, figures: Path
+    trained: Kernels, untrained: Kernels, network: ElmNeuron, dataset: SimulationData, figures: Path
 ) -> Exhibit:
     """Weights and responses branch by branch, the untrained neuron's beside."""
-    distance = distance_of(data)
+    distance = distance_of(dataset)
     rows = [_row(trained, untrained, network, branch, distance) for branch in range(trained.weights.shape[1])]
     path = figures / "kernels.png"
     _draw(trained, untrained, distance, path)
@@ -93,8 +95,8 @@ def kernel_exhibit(
 
 
 def _row(trained: Kernels, untrained: Kernels, network: ElmNeuron, branch: int, distance: Array | None) -> list[Any]:
-    of = network.options.num_synapse_per_branch
-    living = int((network.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
+    per_branch = network.options.num_synapse_per_branch
+    living = int((network.synapse_weights.detach()[branch * per_branch : (branch + 1) * per_branch] > 0).sum())
     row: list[Any] = [branch, living]
     row += [finite_or_none(trained.mean_weight(exciting)[branch]) for exciting in (True, False)]
     for exciting in (True, False):

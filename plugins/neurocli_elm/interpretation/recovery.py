@@ -38,22 +38,22 @@ _TRIMMED = 0.25
 """Share of the moments with the largest effect of an input, and of those with the smallest, that its mean leaves out."""
 
 
-def truths_of(data: SimulationData) -> dict[str, Array]:
+def truths_of(dataset: SimulationData) -> dict[str, Array]:
     """What is known of each input, by name: its distance; of our simulator's cell, its conductance and what it does to the soma."""
     truths: dict[str, Array] = {}
-    parameters = parameters_of(data.recordings)
-    weight = data.recordings.truth.get("input_weight_ns")
-    if parameters is not None and 2 * parameters.segments == data.channels:
-        truths[EFFECT] = known_effects(data, parameters).values["_effect"]
-    if weight is not None and len(weight) == data.channels:
+    parameters = parameters_of(dataset.recordings)
+    weight = dataset.recordings.truth.get("input_weight_ns")
+    if parameters is not None and 2 * parameters.segments == dataset.channels:
+        truths[EFFECT] = known_effects(dataset, parameters).values["_effect"]
+    if weight is not None and len(weight) == dataset.channels:
         truths[WEIGHT] = np.asarray(weight, np.float64)
-    distance = distance_of(data)
+    distance = distance_of(dataset)
     if distance is not None:
         truths[DISTANCE] = distance
     return truths
 
 
-def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
+def known_effects(dataset: SimulationData, parameters: DendriteConfig) -> Fitted:
     """_effect [input] mV ms of one event, had by perturbing the simulator, positive where the input does as its kind should.
 
     A trimmed mean: for each input over the middle half of the moments, by size. Depends on the cell and the drive alone; kept for
@@ -62,15 +62,15 @@ def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
     from scipy.stats import trim_mean
 
     def fit() -> dict[str, Array]:
-        effects = event_effects(parameters) * data.sign
+        effects = event_effects(parameters) * dataset.sign
         # An event that moves an output spike changes the voltage a hundred times more than others do: few moments would decide.
         return {"_effect": trim_mean(effects, _TRIMMED, axis=0)}
 
-    return Fitted(EFFECT_NAME, data, parameters.model_dump(mode="json"), fit)
+    return Fitted(EFFECT_NAME, dataset, parameters.model_dump(mode="json"), fit)
 
 
 def recovery_exhibit(
-    data: SimulationData,
+    dataset: SimulationData,
     scores: Mapping[str, Array],
     nulls: Mapping[str, Array],
     figures: Path,
@@ -82,10 +82,10 @@ def recovery_exhibit(
     Scores are positive where an input does what its kind should: excitatory ones raise, inhibitory ones lower. `rivals`: what
     needs no neuron, with what it took to fit; distance along the tree stands beside in any case. cost: of the model.
     """
-    truths = truths_of(data)
+    truths = truths_of(dataset)
     if not truths:
         return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
-    inputs = dict(zip(KINDS, (data.exciting, ~data.exciting), strict=True))
+    inputs = dict(zip(KINDS, (dataset.exciting, ~dataset.exciting), strict=True))
     distance = truths.get(DISTANCE)
     others = dict(rivals or {})
     if distance is not None:
@@ -98,21 +98,27 @@ def recovery_exhibit(
     ):
         if score == RIVAL and truth == DISTANCE:
             continue
-        own = spearman_estimate(values[chosen], known[chosen])
+        estimate = spearman_estimate(values[chosen], known[chosen])
         key = f"{score}, {kind}, {truth}"
-        claims[key] = finite_or_none(own.value)
-        given = None
+        claims[key] = finite_or_none(estimate.value)
+        given_distance = None
         if distance is not None and score != RIVAL and truth != DISTANCE:
-            given = finite_or_none(partial_spearman(values[chosen], known[chosen], distance[chosen]))
-            claims[f"{key}, given distance"] = given
+            given_distance = finite_or_none(partial_spearman(values[chosen], known[chosen], distance[chosen]))
+            claims[f"{key}, given distance"] = given_distance
         chance: list[float | None] = [None] * 4
         if score in nulls:
             # Near the soma an input does more: with distance a good neuron's correlation is low.
-            band = NullBand.of(own.value, _random_r(nulls[score], known, chosen), higher=truth != DISTANCE)
+            band = NullBand.of(estimate.value, _random_r(nulls[score], known, chosen), higher=truth != DISTANCE)
             chance = [finite_or_none(value) for value in (band.mean, band.low, band.high, band.p)]
             claims |= {f"{key}, random weights": chance[0], f"{key}, p": chance[3]}
-        row: list[Any] = [score, kind, truth, *map(finite_or_none, own), known_pairs(values[chosen], known[chosen])]
-        rows.append([*row, given, *chance, took.cpu_s if took else None, took.parameters if took else None])
+        row: list[Any] = [
+            score,
+            kind,
+            truth,
+            *map(finite_or_none, estimate),
+            known_pairs(values[chosen], known[chosen]),
+        ]
+        rows.append([*row, given_distance, *chance, took.cpu_s if took else None, took.parameters if took else None])
     count = len(next(iter(nulls.values()))) if nulls else 0
     note = (
         "Spearman's rank correlation over inputs, 95 % interval as if inputs were independent. A neuron that has found the dendrite "
@@ -139,7 +145,7 @@ def recovery_exhibit(
             claims[f"best rival, {kind}"] = best
             note += f". {kind} inputs, model less {best}: {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}], resampling inputs"
     path = figures / "dendrite.png"
-    _draw(scores, nulls, truths, data.exciting, path)
+    _draw(scores, nulls, truths, dataset.exciting, path)
     columns = ["score", "inputs", "known", "r", "low", "high", "n", "r given distance"]
     columns += ["random r", "its low", "its high", "p", "CPU-s", "parameters"]
     return Exhibit("dendrite", "Against the dendrite", Table(columns, rows, note), path, claims)

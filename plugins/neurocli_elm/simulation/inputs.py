@@ -68,15 +68,15 @@ def _common(
     excitatory = random.uniform(0, 2, count)
     inhibitory = np.maximum(excitatory + random.uniform(*DIFFERENCE, count), 0)
     first = int(random.integers(interval_ms))
-    found = []
+    rates = []
     for level, mean_hz, mean in (
         (excitatory, config.excitatory_hz, 1.0),
         (inhibitory, config.inhibitory_hz, _MEAN_INHIBITION),
     ):
         held = np.repeat(level / mean, interval_ms)[first : first + steps]
         held = 1 + config.shared_variation * (held - 1)
-        found.append(mean_hz * gaussian_filter1d(held, smoothing_ms, mode="nearest"))
-    return found[0], found[1]
+        rates.append(mean_hz * gaussian_filter1d(held, smoothing_ms, mode="nearest"))
+    return rates[0], rates[1]
 
 
 def _mean_inhibition() -> float:

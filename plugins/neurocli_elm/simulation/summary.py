@@ -26,19 +26,19 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     """The exhibit `simulation`; its figure goes into `figures`."""
     if not recordings.groups:
         return []
-    rows, kept, most, liveliest = [], [], -1, recordings.groups[0]
+    rows, voltages, most, liveliest = [], [], -1, recordings.groups[0]
     settled = 0
     for group in recordings:
-        one = recordings[group]
-        rows.append(_numbers(one))
-        kept.append(_settled(one))
-        settled = one.steps - len(kept[-1])
+        recording = recordings[group]
+        rows.append(_numbers(recording))
+        voltages.append(_settled(recording))
+        settled = recording.steps - len(voltages[-1])
         if most < rows[-1][2] <= MOST_SPIKES:
             most, liveliest = int(rows[-1][2]), group
     values = np.array(rows)
     seconds = np.array([recordings[group].steps * 1e-3 for group in recordings])
     excluded = int((values[:, 2] > MOST_SPIKES).sum())
-    pooled = np.concatenate(kept)
+    pooled = np.concatenate(voltages)
     quantiles = np.quantile(pooled, [0.01, 0.5, 0.99])
     spikes = int(values[:, 2].sum())
     table: list[list[Any]] = [["all", *_rounded(values.mean(axis=0))]]
@@ -171,9 +171,9 @@ def _places(parent: NDArray[Any], kind: NDArray[Any]) -> NDArray[np.float64]:
 def _window(spikes: NDArray[np.float64], steps: int) -> int:
     """Start of the second with the most output spikes, after the cell has settled where there is time for that."""
     last = max(steps - _SHOWN_MS, 0)
-    candidates = [min(max(int(one) - 100, min(BURN_IN_MS, last)), last) for one in spikes] or [min(BURN_IN_MS, last)]
-    inside = [int(((spikes >= one) & (spikes < one + _SHOWN_MS)).sum()) for one in candidates]
-    return candidates[int(np.argmax(inside))]
+    starts = [min(max(int(time) - 100, min(BURN_IN_MS, last)), last) for time in spikes] or [min(BURN_IN_MS, last)]
+    inside = [int(((spikes >= start) & (spikes < start + _SHOWN_MS)).sum()) for start in starts]
+    return starts[int(np.argmax(inside))]
 
 
 def _rounded(values: Any) -> list[float]:

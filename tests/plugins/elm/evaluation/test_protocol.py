@@ -23,11 +23,11 @@ from neurocli_elm.evaluation import protocol
 from neurocli_elm.evaluation.protocol import (
     Predictions,
     joined,
-    kept,
     plain_scores,
     predictions,
     published_scores,
-    realigned,
+    rescaled,
+    scored_part,
     soma_scores,
     window_starts,
 )
@@ -93,7 +93,7 @@ def test_published_checkpoints_score_as_the_published_code_scores_them(num_memor
     assert honest.spikes == scores.spikes
     assert honest.soma.rmse_mv != pytest.approx(rmse, abs=1e-3)
     # Sums over simulations give the same scores.
-    of_all = kept(found)
+    of_all = scored_part(found)
     for metric, expected, tolerance in (
         (SpikeAUC(), scores.spikes.auc, 1e-4),
         (AveragePrecision(), scores.spikes.average_precision, 1e-3),
@@ -196,16 +196,16 @@ def test_every_step_is_predicted_from_its_own_window(steps, monkeypatch):
         np.testing.assert_allclose(found.target_mv[n], clipped, atol=1e-5)
 
 
-def test_each_file_is_realigned_by_itself():
+def test_each_file_is_rescaled_by_itself():
     one, other = made_up(3, seed=1), made_up(2, seed=2)
     other = replace(other, soma_mv=5 * other.soma_mv - 100)
-    for each in (realigned(one), realigned(other)):
+    for each in (rescaled(one), rescaled(other)):
         assert each.soma_mv.mean() == pytest.approx(each.target_mv.mean())
         assert each.soma_mv.std() == pytest.approx(each.target_mv.std())
     shifted = replace(one, soma_mv=3 * one.soma_mv + 7)
-    np.testing.assert_allclose(realigned(shifted).soma_mv, realigned(one).soma_mv)
+    np.testing.assert_allclose(rescaled(shifted).soma_mv, rescaled(one).soma_mv)
     published = published_scores([one, other])
-    by_hand = kept(joined([realigned(one), realigned(other)]))
+    by_hand = scored_part(joined([rescaled(one), rescaled(other)]))
     assert published.soma == soma_scores(by_hand.target_mv, by_hand.soma_mv)
     assert published.soma.rmse_mv != pytest.approx(published_scores([joined([one, other])]).soma.rmse_mv)
     constant = replace(one, soma_mv=np.full_like(one.soma_mv, 3.0))

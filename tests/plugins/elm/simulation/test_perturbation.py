@@ -28,9 +28,9 @@ def test_a_cell_that_is_stopped_copied_and_perturbed_is_the_simulator_to_the_las
     ms, channel = draw_events(config, running.cell.morphology, np.random.default_rng(3))
     before = ms < AT
     state = running.at_rest()
-    early = running.go_on(state, ms[before], channel[before], AT)
+    early = running.advance(state, ms[before], channel[before], AT)
     inputs = np.array([-1, 10, 64 + 30])
-    late = running.go_on(state.copies(3), ms[~before] - AT, channel[~before], LENGTH, inputs)
+    late = running.advance(state.copies(3), ms[~before] - AT, channel[~before], LENGTH, inputs)
     for copy, number in enumerate(inputs):
         at = np.searchsorted(ms, AT)
         more = (ms, channel) if number < 0 else (np.insert(ms, at, AT), np.insert(channel, at, number))
