@@ -28,18 +28,18 @@ from neurocli_elm.task import Task
 NEURONIO, SHD = NeuronioTask(), ShdTask()
 
 _HOW = {
-    NEURONIO.kind: "bring simulations of a cell, or leave --data out",
+    NEURONIO.kind: "name simulations of a cell with --data, or leave it out to simulate them",
     SHD.kind: "`neuro fetch-shd` downloads them; then name both files with --data FILE --data FILE",
 }
 _WHAT = {NEURONIO.kind: "simulations of a cell", SHD.kind: "the Spiking Heidelberg Digits"}
 
 
 def task_of_recordings(recordings: RecordingSet, wanted: str = "any") -> Task:
-    """By what the set says of itself. Raises DataError where the options were made for another kind of data."""
+    """The task of these recordings. Raises DataError where the options are for another kind of data."""
     task: Task = SHD if recordings.meta.get("kind") == SHD.kind else NEURONIO
     if wanted not in ("any", task.kind):
         raise DataError(
-            f"these options are for {_WHAT[wanted]}, and the data are {_WHAT[task.kind]}",
+            f"these options are for {_WHAT[wanted]}, but the data are {_WHAT[task.kind]}",
             where="data.kind",
             hint=_HOW[wanted],
         )
@@ -55,7 +55,7 @@ def task_of_batch(batch: Batch) -> Task:
 
 
 class _Elm(ModelFamily):
-    """An ELM neuron that answers input spikes: with a soma voltage and a spike probability, or with a spoken digit."""
+    """An ELM neuron that predicts from input spikes a soma voltage and output spikes, or a spoken digit."""
 
     Config = ElmConfig
     version: ClassVar[int]

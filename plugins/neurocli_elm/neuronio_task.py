@@ -35,7 +35,7 @@ class NeuronioTask(Task):
     def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None) -> SimulationData:
         dataset = SimulationData(recordings, config, split)
         if split is None:
-            references(dataset, config)  # what does not fit is said before a training, not after it
+            references(dataset, config)  # a checkpoint that does not fit is an error before training, not after it
         return dataset
 
     def loss(self, network: ElmNeuron, batch: Batch, config: ElmConfig) -> dict[str, torch.Tensor]:
@@ -70,7 +70,7 @@ class NeuronioTask(Task):
             known = value(target, metric, subset)
             return None if known is None else np.full(len(target.groups), known)
 
-        return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
+        return Bound("the cell itself", value, "a simulated cell responds to its input without noise", left_out)
 
     def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         from neurocli_elm.diagnosis.data import data_findings
@@ -96,10 +96,10 @@ class NeuronioTask(Task):
         every, scored = spike_counts(dataset, config)
         left_out = not dataset.split.train and len(dataset.split.test) >= baselines.FEWEST
         return [
-            f"{dataset.excitatory} excitatory and {dataset.channels - dataset.excitatory} inhibitory inputs; scores of spikes rest on "
+            f"{dataset.excitatory} excitatory and {dataset.channels - dataset.excitatory} inhibitory inputs; spike scores rest on "
             f"{scored} steps with an output spike in {counted(len(dataset.split.test), 'test simulation')} "
-            f"({every} output spikes with those of the first {config.data.burn_in_ms} ms)",
-            f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.burn_in_ms} ms not scored",
+            f"({every} output spikes, those of the burn-in included)",
+            f"soma voltage clipped at -55 mV; output spikes as {config.data.labels} (data.labels); burn-in of {config.data.burn_in_ms} ms not scored",
             *([baselines.LEFT_OUT] if left_out else []),
             *missing_references(config),
         ]

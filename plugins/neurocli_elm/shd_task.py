@@ -55,7 +55,7 @@ class ShdTask(Task):
         return baselines(dataset)
 
     def ceiling(self) -> NoCeiling:
-        return NoCeiling("nobody knows how well these spikes tell the digits apart")
+        return NoCeiling("it is not known how well the digits can be told apart from these spikes")
 
     def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         return utterance_findings(recordings, config)
@@ -77,11 +77,13 @@ class ShdTask(Task):
     def notes(self, dataset: Any, config: ElmConfig) -> Sequence[str]:
         sizes = [len(dataset.split.groups(part)) for part in ("train", "validation", "test")]
         notes = [
-            f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on, in bins of "
+            f"utterances: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test, in bins of "
             f"{config.data.bin_ms} ms; spikes after 1 s are left out, as published"
         ]
         if dataset.adding:
-            notes.append("pairs of digits are drawn at random with replacement; those tested on are of one speaker")
+            notes.append(
+                "pairs of digits are drawn at random with replacement; both digits of a test pair are of one speaker"
+            )
         if dataset.split.protocol == PUBLISHED:
             heard, tested = (
                 {dataset.about[group].speaker for group in dataset.split.groups(part)} for part in ("train", "test")
@@ -92,6 +94,6 @@ class ShdTask(Task):
             )
         if not dataset.speakers_known:
             notes.append(
-                "speakers are unknown: intervals take utterances as independent, and are too narrow if they are not"
+                "speakers are unknown: intervals treat utterances as independent, and are too narrow where they are not"
             )
         return notes

@@ -1,4 +1,4 @@
-"""A task: what one kind of data asks of a neuron. The family hands its methods on to the task of the data."""
+"""A task: dataset, loss, metrics and baselines of one kind of data. The family passes its calls on to the task of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataset adapter: spoken digits in time bins, one at a time, or two one after the other whose sum is asked for."""
+"""Dataset adapter: spoken digits in time bins, one at a time, or two, one after the other, whose sum is the target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAIR_SEED = 0
 class ShdData(Dataset):
     """Utterances of spoken digits.
 
-    A sample is a row of utterances: one, or with `data.adding` two that follow on each other. num_steps: of a sample;
+    A sample is a row of utterances: one, or with `data.adding` two, one after the other. num_steps: of a sample;
     num_classes: 20 digits, or 19 sums; label: int64 [utterance].
     """
 
@@ -70,7 +70,7 @@ class ShdData(Dataset):
         if self.speakers_known:
             count = len({self.about[group].speaker for group in self.split.test})
             return f"{count} speaker{'s' if count != 1 else ''} of one data set"
-        return "utterances of unknown speakers: nothing is said of other speakers"
+        return "utterances of unknown speakers: intervals do not speak for other speakers"
 
     def test_fingerprint(self) -> str:
         digest = hashlib.sha256(super().test_fingerprint().encode())
@@ -175,7 +175,9 @@ def about_of(recording: Recording, where: str) -> About:
     missing = [name for name in ("spike_s", "spike_unit") if name not in recording.events]
     if missing or not isinstance(label, int) or not 0 <= label < CLASSES:
         what = missing[0] if missing else f"label from 0 to {CLASSES - 1}"
-        raise DataError(f"the recording has no {what}: it is no spoken digit", where=where, hint="prepare it again")
+        raise DataError(
+            f"the recording has no {what}, so that it is not a spoken digit", where=where, hint="prepare it again"
+        )
     seconds, units = recording.events["spike_s"], recording.events["spike_unit"]
     sound = seconds.shape == units.shape and seconds.ndim == 1 and units.dtype.kind in "iu"
     if not sound or not ((seconds >= 0).all() and (units >= 0).all() and (units < UNITS).all()):

@@ -81,12 +81,12 @@ def spike_target(recording: Recording, event: str = "output_spikes") -> NDArray[
         raise DataError(
             f"the recording has no {event}",
             where=f"recording {recording.group}",
-            hint="labels are found again only where a file has the voltage at more than one sample per ms",
+            hint="output spikes can be redetected only where a file has the voltage at more than 1 sample per ms",
         )
     steps = recording.events[event]
     if steps.dtype.kind not in "iu" or (len(steps) and not (steps.min() >= 0 and steps.max() < recording.steps)):
         raise DataError(
-            f"{event} are not steps of a recording of {recording.steps}",
+            f"{event} has steps outside of the recording of {recording.steps} steps",
             where=f"recording {recording.group}",
             hint="prepare it again",
         )
@@ -229,7 +229,7 @@ def check_length(length: int, needed: int, *, where: str) -> None:
         raise DataError(
             f"the simulation lasts {length} ms, and {needed} ms are needed",
             where=where,
-            hint="simulate for longer, or lower the window or the start that is left out",
+            hint="simulate for longer, or lower data.window or data.burn_in_ms",
         )
 
 
@@ -238,7 +238,7 @@ def check_simulation(recording: Recording, where: str) -> None:
     missing = missing_in(recording)
     if missing:
         raise DataError(
-            f"the recording has no {missing}: it is no simulation of a cell with known input",
+            f"the recording has no {missing}, so that it is not a simulation of a cell with known input",
             where=where,
             hint="bring NeuronIO files, or simulate with `neuro simulate dendrite`",
         )

@@ -1,4 +1,4 @@
-"""What flows through a neuron: how often memory updates are saturated, and how far back gradients reach."""
+"""What flows through a neuron: how often memory updates saturate, and how far back gradients reach."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def saturation_finding(network: ElmNeuron, windows: Windows, subject: str) -> Fi
         share,
         warn=MOST_SATURATED,
         fail=ALL_SATURATED,
-        advice=f"share of updates beyond {SATURATED}, which learn no more: lower train.learning_rate",
+        advice=f"share of memory updates beyond {SATURATED}, where the gradient vanishes: lower train.learning_rate",
     )
 
 
@@ -69,7 +69,7 @@ def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:
     if not finite:
         advice = "gradients are not finite: lower train.learning_rate"
     else:
-        advice = "the output does not depend on input so long ago: longer timescales (model.memory_tau_max), or a shorter window"
+        advice = "the output does not depend on input that far back: raise model.memory_tau_max, or lower data.window"
     return Finding.graded(
         f"gradient-against-lag-{name}",
         subject,

@@ -1,4 +1,4 @@
-"""Whether simulations can be split, and whether what is tested can be scored."""
+"""Whether simulations can be split, and whether the test simulations can be scored."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ def part_of_group(dataset: SimulationData) -> dict[str, str]:
 
 
 def usable_findings(dataset: SimulationData | None, trouble: DataError | None, config: ElmConfig) -> list[Finding]:
-    """Whether a training takes the set as it is, and how many output spikes would be tested on."""
+    """Whether a training takes the recordings as they are, and how many output spikes the test has."""
     threshold = "can be split into training, validation and test"
     if dataset is None:
         assert trouble is not None
         return [Finding("usable", "data", FAIL, trouble.message, threshold, trouble.hint or "")]
     sizes = [len(dataset.split.groups(part)) for part in PARTS]
-    text = f"{sizes[0]} simulations to train on, {sizes[1]} to choose by, {sizes[2]} to test on"
+    text = f"simulations: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test"
     return [Finding("usable", "data", PASS, text, threshold), positives_finding(dataset, config)]
 
 
 def positives_finding(dataset: SimulationData, config: ElmConfig) -> Finding:
-    """How many steps with a spike the test simulations have: what AUC rests on, and what its interval needs."""
+    """How many steps with a spike the test simulations have, against the number that an interval of the AUC needs."""
     _, scored = spike_counts(dataset, config)
-    advice = "AUC is undefined: bring more simulations, or another data.split_seed"
+    advice = (
+        "no step with an output spike, so that the AUC is undefined: bring more simulations, or change data.split_seed"
+    )
     if scored:
-        advice = "AUC rests on few spikes, too few for an interval: bring more or longer simulations"
+        advice = "too few steps with an output spike for an interval of the AUC: bring more or longer simulations"
     needed = fewest_positives(len(dataset.split.test))
-    return judged("test-spikes", "test simulations", scored, warn=needed, fail=1, low=True, advice=advice)
+    return judged(
+        "test-spikes", "steps with an output spike, test", scored, warn=needed, fail=1, low=True, advice=advice
+    )
 
 
 def spike_counts(dataset: SimulationData, config: ElmConfig) -> tuple[int, int]:

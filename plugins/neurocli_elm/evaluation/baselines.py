@@ -1,7 +1,7 @@
-"""What a neuron model is held against: a constant, linear filters of the input, and the networks of `rivals`.
+"""The baselines of a neuron model: a constant, linear filters of the input, and the networks of `rivals`.
 
 All are fitted on the training simulations, on the same steps as the model, once for all runs on the same data. Where there are none (weights
-trained elsewhere), the constant and the filters answer for a test simulation as fitted on the others.
+trained elsewhere), the constant and the filters predict each test simulation from a fit on the others.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ BRANCHES = 32
 MOST_SIMULATIONS = 256
 """Simulations that the constant and the filters are fitted on; of more, evenly chosen ones."""
 
-LEFT_OUT = "no training simulations: linear filters are fitted on the scored ones, each answered by a fit on the others"
+LEFT_OUT = "no training simulations: the linear baselines predict each test simulation from a fit on the other ones"
 FEWEST, EACH, FOLDS = 3, 10, 5
 """Without training simulations: the fewest test simulations that baselines are fitted on, up to how many each one is left out by
 itself, and into how many parts more of them go."""
 RATE = 1e-3
-"""Output spikes per ms to which answers of different fits are moved."""
+"""Output spikes per ms to which the predictions of different fits are moved."""
 
 Values = Mapping[str, NDArray[Any]]
 
@@ -57,7 +57,7 @@ def baselines(dataset: SimulationData, config: ElmConfig, version: int) -> list[
     event, first = config.data.event, config.data.burn_in_ms
     every, by_branch = (groups_of(dataset.excitatory, dataset.channels, groups) for groups in (1, BRANCHES))
     kinds = "ridge and logistic regression on leaky sums of all excitatory and all inhibitory input"
-    sums = f"the same on the sums of {len(set(by_branch.tolist())) // 2} groups of neighbouring inputs"
+    sums = f"the same regressions on leaky sums of {len(set(by_branch.tolist())) // 2} groups of neighbouring inputs"
     fitted = [
         _constant(event, first),
         _filter("linear filter", kinds, every, TAUS_MS, event, first),
@@ -79,7 +79,7 @@ def _constant(event: str, first: int) -> _Baseline:
         return np.full(recording.steps, float(values["rate"])), np.full(recording.steps, float(values["soma"]))
 
     settings = {"labels": event, "first": first}
-    return _Baseline("spike rate, mean voltage", "what simulations have on average", settings, fit, predict)
+    return _Baseline("spike rate, mean voltage", "means of the training simulations", settings, fit, predict)
 
 
 def _filter(
@@ -111,11 +111,11 @@ def _on_training(dataset: SimulationData, baseline: _Baseline) -> Predictor:
 
 
 def _left_out(dataset: SimulationData, baseline: _Baseline) -> Predictor:
-    """Answers for each test simulation as fitted on the other ones; many of them are left out several at a time.
+    """Predicts each test simulation from a fit on the others; many simulations are left out several at a time.
 
     A fold that is left out for its many spikes leaves a low rate behind, and would be ranked below the others for that alone:
     every fold's logits are moved to one rate, which a ROC curve of one fit does not depend on. That rate is a constant: the
-    rate of all simulations would know the one that is answered for.
+    rate of all simulations would know the one that is predicted.
     """
     groups = list(dataset.split.test)
     count = len(groups) if len(groups) <= EACH else FOLDS
@@ -138,8 +138,8 @@ def _left_out(dataset: SimulationData, baseline: _Baseline) -> Predictor:
     def predict(target: Target) -> Prediction:
         return as_prediction(target, {group: predict_for(group) for group in target.groups})
 
-    turns = "each in turn" if count == len(groups) else f"one in {FOLDS} at a time"
-    note = f"{baseline.note}; fitted on the test simulations, leaving out {turns}, all at one spike rate"
+    turns = "one at a time" if count == len(groups) else f"one in {FOLDS} at a time"
+    note = f"{baseline.note}; fitted on the other test simulations, leaving out {turns}; spike rates of the fits are equalised"
     return Predictor(baseline.name, "baseline", predict, note)
 
 

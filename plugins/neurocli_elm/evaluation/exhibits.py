@@ -1,4 +1,4 @@
-"""What an evaluation shows beyond the scoreboard: the published protocol beside ours, and what the answers look like."""
+"""What an evaluation shows beyond the scoreboard: the published protocol, and the predictions of one simulation."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _MODEL = "#009E73"
 
 
 def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-    """The table of both protocols, and traces of one simulation."""
+    """The table of both protocols, and the voltages of one simulation."""
     dataset = trained.dataset
     assert isinstance(dataset, SimulationData)
     prediction = next(iter(predictions.values()))
-    exhibits = [_traces(dataset, prediction, figures / "traces.png")]
+    exhibits = [_voltages(dataset, prediction, figures / "voltages.png")]
     if trained.config.evaluate.published:
         exhibits.insert(0, published(trained))
     return exhibits
 
 
 def published(trained: TrainedModel) -> Exhibit:
-    """The published evaluation of the model, and the same predictions without realignment on the test files."""
+    """The published evaluation of the model, and the same predictions without rescaling to the test files."""
     dataset, network = trained.dataset, trained.network
     assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
     files: dict[str, list[str]] = {}
@@ -54,22 +54,23 @@ def published(trained: TrainedModel) -> Exhibit:
         ]
         scored = {
             "published": protocol.published_scores(file_predictions),
-            "without realignment": protocol.plain_scores(file_predictions),
+            "without rescaling": protocol.plain_scores(file_predictions),
         }
     except DataError as error:
-        table = Table(["protocol", "why not"], [["published", error.message]])
+        table = Table(["protocol", "reason"], [["published", error.message]])
         return Exhibit("published-protocol", "The published protocol", table, None, {})
     rows = [[name, *_row(scores)] for name, scores in scored.items()]
     first = scored["published"]
     reason = first.spikes.undefined
     note = (
-        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than {MOST_SPIKES} "
-        f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
-        "and the standard deviation of its own targets, which no user of a model could do. TP@: true positives at that rate of "
-        "false ones; AUC@: their mean below it" + (f". {reason}" if reason else "")
+        f"windows of 500 ms, each starting from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than {MOST_SPIKES} "
+        f"output spikes; {first.spikes.positives} steps with an output spike. Published: the soma predictions of each file are rescaled to "
+        "the mean and standard deviation of its own targets, which no user of a model could do. TP@N: true positive rate at a "
+        "false positive rate of N; pAUC@N: its mean over false positive rates below N"
+        + (f". {reason}" if reason else "")
     )
     columns = ["protocol", "AUC", "AP", *(f"TP@{rate:g}" for rate in FALSE_POSITIVES)]
-    columns += [*(f"AUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE mV", "MAE mV", "EV %"]
+    columns += [*(f"pAUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE (mV)", "MAE (mV)", "EV (%)"]
     claims: dict[str, Any] = {
         f"{name.split()[0]}_{key}": value
         for name, scores in scored.items()
@@ -95,7 +96,7 @@ def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
     return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
 
 
-def _traces(dataset: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
+def _voltages(dataset: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
     spikes = {g: len(dataset.load(g).events[dataset.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
@@ -136,8 +137,8 @@ def _traces(dataset: SimulationData, prediction: Prediction, path: Path) -> Exhi
     error = soma_mv - cell_mv
     row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
     table = Table(
-        ["simulation", "output spikes", "RMSE mV"],
+        ["simulation", "output spikes", "RMSE (mV)"],
         [row],
-        "figure: the 2 s with the most output spikes; voltage clipped at -55 mV",
+        "the test simulation with the median number of output spikes; its figure shows the 2 s with most of them, the voltage clipped at -55 mV",
     )
-    return Exhibit("traces", "One simulation, cell and model", table, path, {})
+    return Exhibit("voltages", "Voltage and spike probability of one simulation", table, path, {})

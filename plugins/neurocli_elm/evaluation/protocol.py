@@ -1,7 +1,7 @@
-"""The published evaluation of NeuronIO, and the same predictions without its realignment.
+"""The published evaluation of NeuronIO, and the same predictions without its rescaling.
 
 Windows of 500 ms begin every 350 ms, each from a state of zero; the first is kept whole, of the others the first 150 ms are
-dropped, the last is padded with silence. Published scores then move the soma predictions of each file to the mean and the
+dropped, the last is padded with silence. Published scores then rescale the soma predictions of each file to the mean and the
 standard deviation of its targets, leave out simulations with more than 24 output spikes and the first 500 ms.
 (Beniaguev, Segev & London 2021; Spieler et al. 2023.)
 """
@@ -90,7 +90,7 @@ def predictions(
             raise DataError(
                 f"simulations last {steps} and {recording.steps} ms",
                 where=f"recording {recording.group}",
-                hint="evaluate those of each length on their own",
+                hint="evaluate each length on its own",
             )
     shape = (len(recordings), steps)
     groups = tuple(recording.group for recording in recordings)
@@ -111,9 +111,9 @@ def predictions(
 
 
 def rescaled(predicted: Predictions) -> Predictions:
-    """Soma predictions moved to the mean and the standard deviation of their targets, over all simulations and steps.
+    """Soma predictions rescaled to the mean and the standard deviation of their targets, over all simulations and steps.
 
-    It takes from the test data what a model cannot know; published figures are like that. A constant becomes the mean.
+    It uses statistics of the test targets, which a model cannot know; published scores are made so. A constant becomes the mean.
     """
     soma, target = predicted.soma_mv, predicted.target_mv
     sd = soma.std()
@@ -135,14 +135,14 @@ def joined(several: Sequence[Predictions]) -> Predictions:
         raise DataError(
             f"the files' simulations last {' and '.join(map(str, lengths))} steps",
             where="evaluation",
-            hint="evaluate those of each length on their own",
+            hint="evaluate each length on its own",
         )
     arrays = (np.concatenate(kind) for kind in zip(*(file.arrays for file in several), strict=True))
     return Predictions(tuple(group for file in several for group in file.groups), *arrays)
 
 
 def published_scores(files: Sequence[Predictions]) -> Scores:
-    """Scores as published: each file realigned by itself, then all of them together."""
+    """Scores as published: each file rescaled by itself, then all of them together."""
     return plain_scores([rescaled(file) for file in files])
 
 
@@ -155,7 +155,7 @@ def plain_scores(files: Sequence[Predictions]) -> Scores:
             f"nothing is left to score: {len(everything.groups)} simulations of {everything.spike.shape[1]} ms, "
             f"{len(scored.groups)} with at most {MOST_SPIKES} output spikes, without the first {BURN_IN_MS} ms",
             where="evaluation",
-            hint="bring longer simulations, or such with fewer output spikes",
+            hint="bring longer simulations, or simulations with fewer output spikes",
         )
     return Scores(
         spike_scores(scored.spike, scored.probability),

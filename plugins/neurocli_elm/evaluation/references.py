@@ -1,4 +1,4 @@
-"""What neurons predict of simulations: the one that is scored, and checkpoints that stand beside it."""
+"""Predictions of ELM neurons: of the model that is scored, and of checkpoints beside it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from neurocli_elm.model.neuron import ElmNeuron
 def predict(network: ElmNeuron, dataset: SimulationData, target: Target) -> Prediction:
     """Spike probabilities and soma voltages of whole simulations, each from a state of zero.
 
-    Raises DataError where the neuron is one for other inputs.
+    Raises DataError where the network has another number of inputs.
     """
     if network.options.num_input != dataset.channels:
         raise DataError(
-            f"another size: the neuron is for {network.options.num_input} inputs, and the data have {dataset.channels}",
+            f"the model is for {network.options.num_input} inputs, but the data have {dataset.channels}",
             where=dataset.recordings.where(target.groups[0]),
-            hint="give data of the cell that it was trained for",
+            hint="use data of the cell that it was trained on",
         )
     predictions = {}
     for group in target.groups:
@@ -51,7 +51,7 @@ def references(dataset: SimulationData, config: ElmConfig) -> list[Predictor]:
 
 def missing_references(config: ElmConfig) -> list[str]:
     """A line for each checkpoint that is not there any more: a run can be scored without them."""
-    return [f"{path} is not there: left out" for path in config.evaluate.checkpoints if not path.exists()]
+    return [f"checkpoint {path} not found: left out" for path in config.evaluate.checkpoints if not path.exists()]
 
 
 def _reference(dataset: SimulationData, path: Path) -> Predictor:

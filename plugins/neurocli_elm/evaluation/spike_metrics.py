@@ -65,7 +65,7 @@ class _OfSpikes(Metric):
         for what, counts in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
             count = int(counts.sum())
             if count < needed:
-                return f"{count} steps {what} an output spike, and an interval over {len(groups)} simulations needs {needed}"
+                return f"only {count} steps {what} an output spike: an interval over {len(groups)} simulations needs {needed}"
         return None
 
     @abstractmethod

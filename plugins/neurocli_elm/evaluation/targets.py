@@ -31,7 +31,7 @@ CHANNELS = ("soma, mV above -67.7", "spike")
 
 
 def targets(dataset: SimulationData, config: ElmConfig, part: str) -> list[Target]:
-    """One target: both targets at every step but the first `data.burn_in_ms`."""
+    """One target: soma voltage and output spike at every step after the burn-in."""
     first = config.data.burn_in_ms
     targets, origins = {}, {}
     for group in dataset.split.groups(part):

@@ -1,4 +1,4 @@
-"""What a neuron loses without a memory unit, or without all of a band of timescales."""
+"""Errors of a network without a memory unit, or without all units of a band of timescales."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BANDS_MS = (0, 3, 10, 30, 100, 300, 1000, float("inf"))
 
 @dataclass(frozen=True)
 class Tested:
-    """Simulations with which a neuron is tested: branch traces [time, 1, branch], targets [time, 2], first step scored."""
+    """Simulations on which a network is tested: branch traces [time, 1, branch], targets [time, 2], first step scored."""
 
     branch: list[torch.Tensor]
     targets: list[Array]
@@ -74,7 +74,7 @@ def score(network: ElmNeuron, on: Tested) -> Score:
 
 @torch.no_grad()
 def without(network: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | None = None) -> ElmNeuron:
-    """The neuron with memory units that nobody reads: at zero, or at their mean `held` [memory]."""
+    """The network with memory units silenced: at zero, or at their mean `held` [memory]."""
     cut_off = copy.deepcopy(network)
     first, branches = cut_off.mlp.linears[0], network.options.branches
     columns = torch.as_tensor(units, device=first.weight.device)
@@ -117,7 +117,7 @@ def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
 def ablation_exhibit(
     network: ElmNeuron, untrained: ElmNeuron, dataset: SimulationData, part: str, figures: Path
 ) -> Exhibit:
-    """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
+    """Rise of the soma's RMSE and change of the AUC without each part, beside the untrained network."""
     on, on_blank = tested(network, dataset, part), tested(untrained, dataset, part)
     tau = network.tau_m.detach().cpu().double().numpy()
     whole, blank = score(network, on), score(untrained, on_blank)
@@ -145,13 +145,14 @@ def ablation_exhibit(
             claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": finite_or_none(worst[2].value)}
     claims |= {"untrained_rmse_mv": _values(blank)[0], "untrained_auc": _values(blank)[1]}
     note = (
-        f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units' memory is 0 for all that reads it, which also "
-        "moves what reads it from its working point; at the mean: it stays at its mean, so that only what it tells is lost, also for the untrained neuron. Intervals: "
-        "95 % over simulations, the same ones with and without; none for fewer than three"
+        f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units are set to 0, which also shifts the mean input "
+        "of the perceptron and the readout. At mean: the units are held at their mean, so that only their variation is lost. Untrained: the network "
+        "before training, its units held at their mean. Rise: increase of the RMSE, with its 95 % interval over simulations (low, high); none for fewer than three"
     )
-    columns = ["without", "RMSE mV", "AUC", "rise mV", "low", "high", "rise at mean", "its low", "its high"]
-    columns += ["AUC change", "AUC at mean", "untrained RMSE", "untrained AUC"]
-    return Exhibit("ablation", "What each memory unit is worth", Table(columns, rows, note), path, claims)
+    columns = ["silenced", "RMSE at zero (mV)", "AUC at zero", "rise at zero (mV)", "low", "high"]
+    columns += ["rise at mean (mV)", "its low", "its high"]
+    columns += ["AUC change at zero", "AUC change at mean", "untrained RMSE (mV)", "untrained AUC"]
+    return Exhibit("ablation", "Error without each memory unit", Table(columns, rows, note), path, claims)
 
 
 def _values(score: Score) -> tuple[float, float | None]:

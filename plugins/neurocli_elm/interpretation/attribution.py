@@ -1,7 +1,7 @@
-"""What a spike is put down to: integrated gradients from silence to the input before it, event by event.
+"""Attribution of an output spike to its input: integrated gradients from silence to the input before it, event by event.
 
 The attributions of all events of a window add up to the spike's logit less that in silence (Sundararajan et al. 2017). The
-same at steps without a spike tells what a spike has that other moments lack.
+same at steps without a spike shows what is particular to the input before a spike.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def attribution_exhibit(
     untrained: tuple[Attribution, Attribution],
     figures: Path,
 ) -> Exhibit:
-    """By kind, time and place of the input, at (spikes, other moments): what the neuron makes of it, and the untrained one."""
+    """By type, lag and distance of the input, at (spikes, other steps), of the trained and of the untrained network."""
     (spikes, others), blank = trained, untrained[0]
     four = (*trained, *untrained)
     rows: list[list[Any]] = []
@@ -148,14 +148,23 @@ def attribution_exhibit(
         "untrained_inhibitory_excess": float((blank.by_lag - untrained[1].by_lag)[1].sum()),
     }
     note = (
-        f"parts of the spike's logit: {spikes.places} spikes of the cell (mean logit {spikes.logit:.2f}), {others.places} other steps "
-        f"({others.logit:.2f}), silence {spikes.silent:.2f}. Excess: what input before a spike adds more than before other steps. "
-        f"Integrated gradients miss {spikes.gap:.1%} of the difference"
+        "contributions of the input to the logit of a spike, by integrated gradients from silence, summed over the inputs of a type in "
+        f"a range of lags or of distances from the soma. Mean logit: {spikes.logit:.2f} at {spikes.places} output spikes of the cell, {others.logit:.2f} at "
+        f"{others.places} other steps, {spikes.silent:.2f} in silence. Excess: at spikes minus at other steps. The contributions at spikes add up to "
+        f"the difference from silence but for {spikes.gap:.1%}"
     )
     path = figures / "attribution.png"
     _draw(dataset, four, distance, edges, path)
-    columns = ["input", "when or where", "at spikes", "elsewhere", "excess", "untrained, at spikes", "untrained excess"]
-    return Exhibit("attribution", "What a spike is put down to", Table(columns, rows, note), path, claims)
+    columns = [
+        "input",
+        "lag or distance",
+        "at spikes",
+        "at other steps",
+        "excess",
+        "untrained, at spikes",
+        "untrained excess",
+    ]
+    return Exhibit("attribution", "Attribution of output spikes to the input", Table(columns, rows, note), path, claims)
 
 
 def _row(values: list[float]) -> list[float]:
@@ -186,7 +195,9 @@ def _draw(
     with saved_figure(path, ncols=3, width=13.5, height=4.0) as (_, (by_lag, excess, where)):
         for kind, colour, name in kinds:
             by_lag.plot(lags, spikes.by_lag[kind, :SHOWN_MS], color=colour, lw=1.8, label=name)
-            by_lag.plot(lags, others.by_lag[kind, :SHOWN_MS], color=colour, lw=1.0, ls=":", label=f"{name}, elsewhere")
+            by_lag.plot(
+                lags, others.by_lag[kind, :SHOWN_MS], color=colour, lw=1.0, ls=":", label=f"{name}, at other steps"
+            )
             by_lag.plot(lags, blank.by_lag[kind, :SHOWN_MS], color=UNTRAINED, lw=1.0, ls=("--", "-.")[kind])
             difference = (spikes.by_lag - others.by_lag)[kind, :SHOWN_MS]
             excess.plot(lags, np.cumsum(difference), color=colour, lw=1.8, label=name)
@@ -194,11 +205,11 @@ def _draw(
             excess.plot(lags, np.cumsum(difference), color=UNTRAINED, lw=1.0, ls=("--", "-.")[kind])
         for axis in (by_lag, excess):
             axis.plot([], [], color=UNTRAINED, ls="--", label="untrained")
-        by_lag.set(xlabel="ms from the spike", ylabel="part of the logit per ms", title="before a spike")
+        by_lag.set(xlabel="time from the spike (ms)", ylabel="contribution to the logit (1/ms)", title="before a spike")
         excess.set(
-            xlabel="ms from the spike",
-            ylabel="part of the logit, summed backwards",
-            title="more than elsewhere",
+            xlabel="time from the spike (ms)",
+            ylabel="contribution to the logit, cumulative",
+            title="excess over other steps",
         )
         if distance is not None and edges is not None:
             rows = _places_of(dataset, distance, edges)
@@ -217,14 +228,12 @@ def _draw(
                     at, values, "s", color=UNTRAINED, mec="k", mew=0.4, ms=4, label=None if kind else "untrained"
                 )
             where.set_xticks(range(len(labels)), labels, rotation=30, fontsize=8)
-            where.set(
-                xlabel="distance from soma (um)", ylabel="part of the logit", title="more than elsewhere, by place"
-            )
+            where.set(xlabel="distance from soma (µm)", ylabel="contribution to the logit", title="excess, by distance")
         else:
             for _, colour, name in kinds:
                 chosen = dataset.exciting == (name == "excitatory")
                 where.plot(spikes.per_event[chosen], ".", color=colour, ms=4, label=name)
-            where.set(xlabel="segment", ylabel="part of the logit per event", title="by input")
+            where.set(xlabel="segment", ylabel="contribution to the logit per event", title="by input")
         for axis in (by_lag, excess, where):
             axis.axhline(0, color="0.7", lw=0.8, zorder=0)
             axis.legend(fontsize=8)

@@ -1,4 +1,4 @@
-"""What a trained neuron has learned, the untrained one beside it; for simulated cells held against the known dendrite."""
+"""What a trained network has learned, beside the untrained one; for simulated cells compared with the known dendrite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
 
 
 def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
-    """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
+    """All exhibits, on test simulations; those that need output spikes or known truth say so where there is none."""
     dataset, network = trained.dataset, trained.network
     assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
     device = device_of(network)
@@ -48,7 +48,10 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
         exhibits.append(attribution_exhibit(dataset, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
     else:
         exhibits.append(
-            Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
+            Exhibit(
+                "attribution",
+                f"Attribution of output spikes to the input: not possible, the {part} simulations have no output spike",
+            )
         )
     nulls = random_scores(network, dataset, part, spikes)
     cost = Cost(trained.cpu_s, sum(p.numel() for p in network.parameters() if p.requires_grad))
@@ -60,17 +63,17 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
 
 
 def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
-    """What each input does, positive where it does as its kind should."""
+    """The effect of each input in the model, positive where excitatory inputs raise and inhibitory ones lower the voltage."""
     response = kernels.of_input.sum(0) * kernels.sign
     unknown = np.full(len(response), np.nan)
     return {RESPONSE: response, SPIKES: unknown if spikes is None else spikes.per_event * kernels.sign}
 
 
 def random_scores(network: ElmNeuron, dataset: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
-    """The same of neurons with random weights of the trained scale, [neuron, input]; from fewer windows, spikes and points.
+    """The same of networks with permuted weights, [network, input]; from fewer windows, spikes and points.
 
-    Half of them answer upside down, which says nothing of how they rank their inputs: each is turned so that inputs do, on
-    average, what their kind should.
+    Half of them respond with the opposite sign, which says nothing of how they rank their inputs: each is given the sign with
+    which excitatory inputs raise and inhibitory ones lower the voltage on average.
     """
     few_spikes = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
     dealt_scores = []

@@ -1,4 +1,4 @@
-"""Which memory timescales a neuron uses: how much each unit moves the outputs."""
+"""Which memory timescales a network uses: how much each unit moves the outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def moves(network: ElmNeuron, dataset: SimulationData, part: str) -> Array:
 def spectrum_exhibit(
     trained: ElmNeuron, untrained: ElmNeuron, dataset: SimulationData, part: str, figures: Path
 ) -> Exhibit:
-    """Each unit's timescale and what it moves, the untrained neuron's beside."""
+    """Timescale and contribution of each unit, beside those of the untrained network."""
     tau, tau_before = (m.tau_m.detach().cpu().double().numpy() for m in (trained, untrained))
     sd, sd_untrained = moves(trained, dataset, part), moves(untrained, dataset, part)
     shares = sd / np.maximum(sd.sum(1, keepdims=True), 1e-12)
@@ -46,18 +46,26 @@ def spectrum_exhibit(
     rows: list[list[Any]] = [
         [int(j), *map(float, (tau[j], tau_before[j], *sd[:, j], *shares[:, j], *sd_untrained[:, j]))] for j in order
     ]
-    columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]
-    columns += ["untrained spike", "untrained soma"]
+    columns = [
+        "memory unit",
+        "tau (ms)",
+        "untrained tau (ms)",
+        "spike (logit)",
+        "soma (mV)",
+        "share of spike",
+        "share of soma",
+    ]
+    columns += ["untrained spike (logit)", "untrained soma (mV)"]
     claims: dict[str, Any] = {"learned": trained.options.learn_memory_tau}
     for name, unit_sd, unit_sd_untrained in zip(OUTPUT_NAMES, sd, sd_untrained, strict=True):
         claims[f"{name}_timescale_ms"] = _mean_tau(tau, unit_sd)
         claims[f"{name}_timescale_ms_untrained"] = _mean_tau(tau_before, unit_sd_untrained)
         claims[f"{name}_units_for_90_percent"] = _units_for(unit_sd, 0.9)
     note = (
-        "logit and mV: sd of what a unit adds to each output. Mean timescale, geometric and weighted by that: spike "
+        "spike (logit) and soma (mV): standard deviation of the contribution of a unit to each output. Geometric mean of the timescales, weighted by it: spike "
         f"{claims['spike_timescale_ms']:.3g} ms, soma {claims['soma_timescale_ms']:.3g} ms (untrained "
-        f"{claims['spike_timescale_ms_untrained']:.3g} and {claims['soma_timescale_ms_untrained']:.3g} ms). Units may cancel one another: what is lost "
-        "without one stands under ablation"
+        f"{claims['spike_timescale_ms_untrained']:.3g} and {claims['soma_timescale_ms_untrained']:.3g} ms). Contributions of units may "
+        "cancel one another: the exhibit ablation shows the error without each of them"
     )
     path = figures / "timescales.png"
     with saved_figure(path, ncols=2, width=10.0, height=3.6) as (_, axes):
@@ -65,8 +73,8 @@ def spectrum_exhibit(
             axis.vlines(tau, 0, unit_sd, color=MODEL, lw=2)
             axis.plot(tau, unit_sd, "o", color=MODEL, ms=5, label="model")
             axis.plot(tau_before, unit_sd_untrained, "s", color=UNTRAINED, ms=4, label="untrained")
-            part_in = f"sd of its part in the {OUTPUT_NAMES[output]} ({_UNIT[output]})"
-            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=part_in)
+            contribution = f"sd of its contribution to the {OUTPUT_NAMES[output]} ({_UNIT[output]})"
+            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=contribution)
             axis.set_ylim(bottom=0)
             axis.legend(fontsize=8)
     return Exhibit("timescales", "Memory timescales in use", Table(columns, rows, note), path, claims)

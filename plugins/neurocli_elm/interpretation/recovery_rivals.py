@@ -1,4 +1,4 @@
-"""What else could rank the inputs of a cell by what they do to its soma: a ridge regression per synapse, and averages at its events.
+"""Rivals that rank the inputs of a cell by their effect on its soma: a ridge regression per synapse, and event-triggered means.
 
 Both are fitted on the training simulations alone, and give mV ms for one event of each input.
 """
@@ -26,7 +26,7 @@ TRACES_MS = (3.0, 20.0)
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """Per step, of traces with an sd of one."""
 AVERAGED_MS = 10
-"""How long after an event the voltage is averaged, and before it, which is taken off; with longer ones common rates come in."""
+"""How long after an event the voltage is averaged, and before it, which is subtracted; longer means pick up the shared rates."""
 MOST_SIMULATIONS = 256
 
 
@@ -34,7 +34,7 @@ RIDGE, AVERAGE = "ridge per synapse", "event-triggered mean voltage"
 
 
 def recovery_rivals(dataset: SimulationData) -> dict[str, tuple[Array, Cost | None]]:
-    """What each input does by these two, positive where it does as its kind should, and what that took; none without training data."""
+    """Effect of each input by both, positive where excitatory inputs raise and inhibitory ones lower the voltage, and its cost; none without training data."""
     if not dataset.split.train:
         return {}
     ridge, average = ridge_per_synapse(dataset), event_triggered_mean(dataset)
@@ -69,7 +69,7 @@ def _traces(recording: Recording, channels: int) -> Array:
 
 
 def _ridge(dataset: SimulationData) -> dict[str, Any]:
-    """With the penalty of the least error on validation simulations (without any: on those that it was fitted on)."""
+    """With the penalty of the least error on validation simulations (without any: on the training simulations)."""
     train = _simulations(dataset, "train")
     fitted_on = _sums(train, dataset.channels, dataset.options.burn_in_ms)
     tested_on = _sums(_simulations(dataset, "validation") or train, dataset.channels, dataset.options.burn_in_ms)

@@ -2,7 +2,7 @@
 
 Loaded weights-only, so that nothing in the file can run; the sizes that it declares are checked before anything is read.
 What the tensors tell is taken from them, and a JSON that says something else is an error. What they cannot tell, and no JSON
-does, is asked for: with another activation or gain the same weights answer wrongly, and nothing would show it.
+does, must be given: with another activation or gain the same weights predict wrongly, and nothing would show it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def read_checkpoint(
     version_found = _version(state, path)
     if version is not None and version != version_found:
         raise DataError(
-            f"the checkpoint is of version {version_found}, and version {version} was asked for",
+            f"the checkpoint is of version {version_found}, not of version {version}",
             where=str(path),
             hint=f"use the model elm-v{version_found}",
         )
@@ -83,7 +83,7 @@ def read_checkpoint(
         wanted = given.get(name) or sizes[name]
         if wanted != sizes[name]:
             raise DataError(
-                f"another size: {name} is {sizes[name]} in the checkpoint, and {wanted} was asked for or is in {CONFIG_NAME}",
+                f"sizes differ: {name} is {sizes[name]} in the checkpoint, but {wanted} in the options or in {CONFIG_NAME}",
                 where=str(path),
                 hint=f"leave {name} to the checkpoint, or put its own {CONFIG_NAME} beside it",
             )
@@ -94,12 +94,12 @@ def read_checkpoint(
     try:
         options = ElmOptions(**{**told, **given, **sizes, "version": version_found})
     except (ConfigError, TypeError) as error:
-        raise DataError(f"the options cannot be: {error}", where=str(beside), hint=_HINT) from None
+        raise DataError(f"the options are not valid: {error}", where=str(beside), hint=_HINT) from None
     if num_input not in (None, options.num_input):
         raise DataError(
-            f"another size: the checkpoint is for {options.num_input} inputs, and the data have {num_input}",
+            f"the checkpoint is for {options.num_input} inputs, but the data have {num_input}",
             where=str(path),
-            hint="give data of the cell that it was trained for",
+            hint="use data of the cell that it was trained on",
         )
     _check_channels(state, options, path)
     return Checkpoint(path, check_agreement(state, options, given, path), state)
@@ -111,9 +111,9 @@ def _ask_for(names: list[str], path: Path) -> None:
         return
     example = json.dumps({name: UNTOLD[name] for name in names})
     raise DataError(
-        f"the weights do not tell {', '.join(names)}, and the same weights answer differently with another value",
+        f"{', '.join(names)} cannot be inferred from the weights, whose predictions depend on them",
         where=str(path),
-        hint=f"put the checkpoint's {CONFIG_NAME} beside it, or one that says what you know, such as {example}",
+        hint=f"put the checkpoint's {CONFIG_NAME} beside it, or write what you know into one, such as {example}",
     )
 
 

@@ -126,7 +126,7 @@ def _shown(values: torch.Tensor) -> str:
 
 def _differs(tensor: str, by_options: str, by_tensor: str, path: Path) -> DataError:
     return DataError(
-        f"options and weights differ: by the options {by_options}, and by {tensor} {by_tensor}",
+        f"options and weights differ: in the options {by_options}, but in {tensor} {by_tensor}",
         where=f"{path}:{tensor}",
         hint=_BESIDE,
     )

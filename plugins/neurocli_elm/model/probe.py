@@ -1,4 +1,4 @@
-"""How a neuron is asked about itself: windows, branch traces, gradients through these.
+"""What interpretation and diagnosis need of a network: windows, branch traces, gradients through these.
 
 Up to the branch traces a neuron is linear in its input. So what is said of them holds, through the weights of the synapses
 and the decay of the traces, for every single input event.

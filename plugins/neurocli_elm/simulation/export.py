@@ -29,7 +29,7 @@ def write_files(recordings: RecordingSet, folder: Path) -> list[Path]:
     config = parameters_of(recordings)
     if config is None:
         raise DataError(
-            "only simulations of the simulator dendrite can be written as NeuronIO files",
+            "only recordings of the simulator dendrite can be written as NeuronIO files",
             where=", ".join(recordings.sources) or "data",
             hint="other recordings lack the voltages at high resolution that these files hold",
         )
@@ -116,7 +116,7 @@ def _params(
 
 
 def _ranges(config: DendriteConfig, truth: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Bounds of the common rates of a tree, in events per 100 ms; volleys come on top."""
+    """Bounds of the common rates of a tree, in events per 100 ms; bursts come on top."""
     ranges: dict[str, Any] = {}
     for name, members in (("bas", truth["is_basal"]), ("apic", ~truth["is_basal"])):
         mean = config.excitatory_hz * int(members.sum()) * 0.1

@@ -2,7 +2,7 @@
 
 As in the published simulations, basal and apical dendrites have rates of their own, drawn anew in every interval (of 25 to 450
 ms, one length for a simulation): that of excitation evenly between 0 and twice its mean, that of inhibition around it. Single inputs
-differ by a factor, and now and then one branch gets a volley, which is what the nonlinearity of a dendrite answers to.
+differ by a factor, and now and then one branch gets a burst, to which the nonlinearity of a dendrite responds.
 """
 
 from __future__ import annotations

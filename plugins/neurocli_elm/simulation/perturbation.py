@@ -1,8 +1,8 @@
-"""What one event of an input does to the soma of the simulated cell: the running simulator, with the event and without.
+"""Effect of one input event on the soma of the simulated cell: the running simulator with and without the event.
 
-The cell is run on input drawn as for any simulation. At some moments it is copied once for each input; one copy goes on as it is, every other
-one gets one event more. All get the same input afterwards (common random numbers), so that the difference of their somatic voltages is
-what that event did, in that state, spikes, saturation and NMDA's block included.
+The cell is run on input drawn as for any simulation. At some moments it is copied once for each input; one copy runs on unchanged, every other
+one gets one additional event. All get the same input afterwards (common random numbers), so that the difference of their somatic voltages is
+the effect of that event in that state, spikes, saturation and NMDA's block included.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class RunningCell:
 
 
 def event_effects(config: DendriteConfig, simulations: int | None = None, moments: int | None = None) -> Array:
-    """[moment, input] mV ms by which one event changes the somatic voltage (clipped at -55 mV, as models are asked for it)."""
+    """[moment, input] mV ms by which one event changes the somatic voltage (clipped at -55 mV, as the target of models is)."""
     from neurocli_elm.simulation.inputs import draw_events
 
     running, moments = RunningCell(config), moments or MOMENTS

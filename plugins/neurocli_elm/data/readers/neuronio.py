@@ -56,7 +56,7 @@ def read_file(path: Path) -> list[Recording]:
         raise DataError("the file holds no simulation", where=str(path), hint=REMAKE)
     if cell.simulations not in (None, len(simulations)):
         raise DataError(
-            f"the file holds {len(simulations)} simulations, and its Params say {cell.simulations}",
+            f"the file holds {len(simulations)} simulations, but {cell.simulations} according to its Params",
             where=f"{path}:Params/numSimulations",
             hint="copy the file again, or correct the number",
         )
@@ -67,7 +67,7 @@ def read_file(path: Path) -> list[Recording]:
         if recording.steps != expected:
             against = "simulation 0" if recordings else "Params/totalSimDurationInSec"
             raise DataError(
-                f"simulation {number} lasts {recording.steps} ms, and {expected} ms by {against}",
+                f"simulation {number} lasts {recording.steps} ms, but {expected} ms according to {against}",
                 where=f"{path}, simulation {number}",
                 hint="simulations of one file have one length: keep those of each length in a file of their own",
             )
@@ -85,7 +85,7 @@ def group_name(path: Path, simulation: int) -> str:
 
 def _cell(content: Any, path: Path) -> Cell:
     if not isinstance(content, dict):
-        raise DataError("the pickle holds something else than Params and Results", where=str(path), hint=REMAKE)
+        raise DataError("the pickle does not hold Params and Results", where=str(path), hint=REMAKE)
     params, where = _entry(content, "Params", dict, str(path)), f"{path}:Params"
     kinds = _entry(params, "allSegmentsType", list, where)
     if not 1 <= len(kinds) <= 100_000:
@@ -107,7 +107,7 @@ class _Simulation:
     def __init__(self, content: Any, number: int, segments: int, path: Path) -> None:
         self.where = f"{path}, simulation {number}"
         if not isinstance(content, dict):
-            raise self._error("", "a simulation is no dict of results")
+            raise self._error("", "the simulation is not a dict of results")
         self.content, self.number, self.segments, self.path = content, number, segments, path
 
     def recording(self) -> Recording:
@@ -170,7 +170,7 @@ class _Simulation:
 
     def _steps(self, times: Any, steps: int, place: str) -> NDArray[np.int64]:
         if not isinstance(times, list | Array):
-            raise self._error(place, "the spike times are no list")
+            raise self._error(place, "the spike times are not a list")
         values = _row(times, self.where)
         if values is None:
             raise self._error(place, "a spike time is not a number")
@@ -185,13 +185,13 @@ class _Simulation:
             return
         times = self._array("recordingTimeLowRes").astype(np.float64)
         if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all():
-            raise self._error("recordingTimeLowRes", f"the times are not {steps} in steps of {DT_MS:g} ms")
+            raise self._error("recordingTimeLowRes", f"the times are not {steps} samples in steps of {DT_MS:g} ms")
 
     def _array(self, name: str, *, may_be_empty: bool = False) -> NDArray[Any]:
         """Numbers [n] of an entry, at least two unless none are allowed."""
         values = _row(self._entry(name, Array | list), self.where)
         if values is None or (len(values) < 2 and not may_be_empty):
-            raise self._error(name, "these are no row of numbers" if values is None else f"{len(values)} samples")
+            raise self._error(name, "not a list of numbers" if values is None else f"{len(values)} samples")
         return values
 
     def _entry(self, name: str, kind: Any) -> Any:
@@ -208,7 +208,7 @@ def _entry(holder: dict[Any, Any], name: str, kind: Any, where: str) -> Any:
     if name not in holder:
         raise DataError(f"the key {name} is missing", where=where, hint=REMAKE)
     if not isinstance(holder[name], kind):
-        raise DataError(f"{name} is of another kind than expected", where=f"{where}, {name}", hint=REMAKE)
+        raise DataError(f"{name} has an unexpected type", where=f"{where}, {name}", hint=REMAKE)
     return holder[name]
 
 

@@ -60,7 +60,7 @@ def _check_alike(cells: dict[Path, Cell]) -> None:
             raise DataError(
                 f"the files are of different cells: {first.segments} and {cell.segments} segments",
                 where=f"{first_path}, {path}",
-                hint="a model has inputs of one cell: name files of one",
+                hint="a model is of one cell: name files of one with --data",
             )
 
 
@@ -75,7 +75,7 @@ def _simulation(path: Path, number: int) -> Recording:
 
 
 def _simulations(path: Path) -> list[Recording]:
-    """All simulations of a file, kept until another file is asked for: they are asked for file by file."""
+    """All simulations of a file, kept until another file is asked for: recordings are loaded file by file."""
     try:
         about = path.stat()
     except OSError:

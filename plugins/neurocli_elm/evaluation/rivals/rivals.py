@@ -113,10 +113,10 @@ def _predictor(rival: Rival, dataset: SimulationData, config: ElmConfig, paramet
         return as_prediction(target, {group: _whole(network, dataset, group) for group in target.groups})
 
     full = round(FULL * total_steps(dataset, config.train))
-    form = "" if steps == full else f", {full:,} in its full form (--set evaluate.rivals=full)"
+    form = "" if steps == full else f", {full:,} in the full form (--set evaluate.rivals=full)"
     note = (
-        f"a weight for each input, {2 * groups} sums with a trace of 5 ms, {units} units: as many parameters as the neuron; {steps:,} steps "
-        f"on windows drawn as its own{form}"
+        f"one weight per input, {2 * groups} leaky sums (5 ms), {units} units: as many parameters as the model; {steps:,} steps "
+        f"on windows drawn like the model's{form}"
     )
     return Predictor(rival.name, "baseline", predict, note, lambda: fitted.cost)
 

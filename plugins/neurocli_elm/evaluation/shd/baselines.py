@@ -1,4 +1,4 @@
-"""What a model of spoken digits is held against: the most frequent class, and logistic regressions on spike counts."""
+"""The baselines of spoken digits: the most frequent class, and logistic regressions on spike counts."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def baselines(dataset: ShdData) -> list[Predictor]:
         (
             "spikes of each unit",
             lambda samples: counts(dataset, samples, 1, UNITS),
-            f"counts of {UNITS} units, without time",
+            f"spike counts of {UNITS} units over the whole sample",
         ),
         (
             "spikes in time and unit",
             lambda samples: counts(dataset, samples, TIME_BINS, UNIT_GROUPS),
-            f"counts in {TIME_BINS} bins of time by {UNIT_GROUPS} groups of units",
+            f"spike counts in {TIME_BINS} time bins and {UNIT_GROUPS} groups of units",
         ),
     ):
         prediction = _logistic(features, rows, classes, dataset.num_classes)

@@ -1,4 +1,4 @@
-"""What an evaluation and an interpretation of spoken digits show: which are confused, and when a digit is known."""
+"""Exhibits of spoken digits: which are confused, and accuracy against the time at which the output is read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def class_names(dataset: ShdData) -> list[str]:
 
 
 def confusion(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> Exhibit:
-    """Share of the samples of each class that are taken for each class."""
+    """Share of the samples of each class that are predicted as each class."""
     dataset = trained.dataset
     assert isinstance(dataset, ShdData)
     rows, prediction = dataset.scored_rows("test"), next(iter(predictions.values()))
@@ -40,7 +40,7 @@ def confusion(trained: TrainedModel, predictions: dict[str, Prediction], figures
     path = figures / "confusion.png"
     with saved_figure(path, width=6.0, height=5.0) as (figure, axes):
         image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues")
-        axes.set(xlabel="said", ylabel="spoken", xticks=range(n), yticks=range(n))
+        axes.set(xlabel="predicted", ylabel="spoken", xticks=range(n), yticks=range(n))
         axes.set_xticklabels(names, rotation=90, fontsize=7)
         axes.set_yticklabels(names, fontsize=7)
         figure.colorbar(image, label="share of the samples")
@@ -51,8 +51,8 @@ def confusion(trained: TrainedModel, predictions: dict[str, Prediction], figures
         lines.append(
             [names[k], int(total[k]), float(share[k, k]), names[worst] if off[k, worst] else "–", int(off[k, worst])]
         )
-    columns = ["class", "samples", "right", "most often taken for", "times"]
-    return Exhibit("confusion", "Which classes are confused", Table(columns, lines), path, {})
+    columns = ["class", "samples", "accuracy", "most often confused with", "confused samples"]
+    return Exhibit("confusion", "Confused classes", Table(columns, lines), path, {})
 
 
 def evidence(trained: TrainedModel, figures: Path) -> Exhibit:
@@ -76,14 +76,16 @@ def evidence(trained: TrainedModel, figures: Path) -> Exhibit:
         axes.plot(time_ms, right[0], color="#d35400", label="trained")
         axes.plot(time_ms, right[1], color="0.6", label="untrained")
         axes.axhline(1 / dataset.num_classes, color="0.3", lw=0.8, ls=":", label="chance")
-        axes.set(xlabel="time read (ms)", ylabel="accuracy", ylim=(0, 1))
+        axes.set(xlabel="time of reading (ms)", ylabel="accuracy", ylim=(0, 1))
         axes.legend(fontsize=8)
     last = float(right[0][-1])
     half = float(time_ms[np.argmax(right[0] >= last / 2)])
     shown = np.unique(np.linspace(0, len(time_ms) - 1, 10).astype(int))
     lines = [[float(time_ms[k]), float(right[0][k]), float(right[1][k])] for k in shown]
-    note = f"{len(rows)} {part} samples; the model was trained on the last step alone"
-    table = Table(["read at ms", "trained", "untrained"], lines, note)
+    note = (
+        f"accuracy when the output is read at this time; {len(rows)} {part} samples; training used the last step alone"
+    )
+    table = Table(["read at (ms)", "trained", "untrained"], lines, note)
     claims = {"accuracy_at_end": last, "half_of_it_at_ms": half, "untrained_at_end": float(right[1][-1])}
     what = "the sum" if dataset.adding else "a digit"
-    return Exhibit("evidence", f"When {what} is known", table, path, claims)
+    return Exhibit("evidence", f"When {what} is recognised", table, path, claims)

@@ -1,4 +1,4 @@
-"""Asking a neuron for the class of samples: probabilities at the last step, or at every step."""
+"""Predicted class probabilities of samples, at the last step or at every step."""
 
 from __future__ import annotations
 

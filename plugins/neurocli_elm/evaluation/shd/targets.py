@@ -1,4 +1,4 @@
-"""What is scored: which digit, or which sum, a model says at the end of a sample."""
+"""What is scored: which digit, or which sum, a model predicts at the end of a sample."""
 
 from __future__ import annotations
 

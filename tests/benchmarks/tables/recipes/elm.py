@@ -114,8 +114,8 @@ def _listed(names: list[str]) -> str:
 
 def _recovered(table: dict[str, Any]) -> str:
     """The rows of an exhibit that are held against the effect on the soma."""
-    known = table["columns"].index("known")
-    rows = [row for row in table["rows"] if row[known] == EFFECT]
+    truth = table["columns"].index("truth")
+    rows = [row for row in table["rows"] if row[truth] == EFFECT]
     return scores.exhibit_markdown({**table, "rows": rows}, RECOVERED)
 
 
