@@ -86,7 +86,7 @@ def spike_target(recording: Recording, event: str = "output_spikes") -> NDArray[
     steps = recording.events[event]
     if steps.dtype.kind not in "iu" or (len(steps) and not (steps.min() >= 0 and steps.max() < recording.steps)):
         raise DataError(
-            f"{event} has steps outside of the recording of {recording.steps} steps",
+            f"{event} must be whole steps from 0 to {recording.steps - 1}",
             where=f"recording {recording.group}",
             hint="prepare it again",
         )
