@@ -48,10 +48,10 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         table.append([group, *_rounded(row)])
         table[-1][3] = int(row[2])
     note = (
-        f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second. {excluded} simulations have more than "
-        f"{MOST_SPIKES} output spikes: the published evaluation excludes them. Input rates are means over inputs; in the row all, "
-        f"output spikes are a total and the other columns means. Soma voltage from {settled} ms on, clipped at {SOMA_CLIP_MV:g} mV: "
-        f"median {quantiles[1]:.1f} mV, 1 % of it below {quantiles[0]:.1f} mV and 1 % above {quantiles[2]:.1f} mV"
+        f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second. With more than {MOST_SPIKES} output spikes, and "
+        f"so excluded by the published evaluation: {excluded}. Input rates are means over inputs. Row all: total of the output spikes, "
+        f"means of the other columns. Soma voltage from {settled} ms on, clipped at {SOMA_CLIP_MV:g} mV: median {quantiles[1]:.1f} mV, "
+        f"1 % below {quantiles[0]:.1f} mV, 1 % above {quantiles[2]:.1f} mV"
     )
     claims = {
         "simulations": len(rows),
