@@ -148,7 +148,7 @@ def attribution_exhibit(
         "untrained_inhibitory_excess": float((blank.by_lag - untrained[1].by_lag)[1].sum()),
     }
     note = (
-        "contributions of the input to the logit of a spike, by integrated gradients from silence, summed over the inputs of a type in "
+        "contributions of the input to the logit of a spike, by integrated gradients from silence (no input), summed over the inputs of a type in "
         f"a range of lags or of distances from the soma. Mean logit: {spikes.logit:.2f} at {spikes.places} output spikes of the cell, {others.logit:.2f} at "
         f"{others.places} other steps, {spikes.silent:.2f} in silence. Excess: at spikes minus at other steps. The contributions at spikes add up to "
         f"the difference from silence but for {spikes.gap:.1%}"

@@ -121,7 +121,7 @@ def recovery_exhibit(
         rows.append([*row, given_distance, *chance, took.cpu_s if took else None, took.parameters if took else None])
     count = len(next(iter(nulls.values()))) if nulls else 0
     note = (
-        "r: Spearman's rank correlation over inputs between a score and what is known of them; 95 % interval (low, high) as if inputs were "
+        "r: Spearman's rank correlation, over inputs, of what they are ranked by with what is known of them (truth); 95 % interval (low, high) as if inputs were "
         "independent. A model that has recovered the dendrite ranks its inputs as the cell does: positively with effect and conductance, "
         f"negatively with distance. Random: mean r and central 95 % of {count} networks with the trained weights permuted, those of synapses "
         "among inputs of their type; p: one-sided, from these networks. Given distance: partial rank correlation, given the distance along the dendrite"
@@ -132,7 +132,7 @@ def recovery_exhibit(
             claims[f"response over true effect, {kind}"] = ratio
         note += (
             f". {EFFECT.capitalize()}: area (mV ms) between the soma voltages of the simulated cell with and without one additional event, mean over "
-            f"the middle half of the moments at which it was added; the median response of the model is {claims['response over true effect, excitatory']:.2f} of it for excitatory and "
+            f"the middle half of the moments at which it was added; the median response of the model is {claims['response over true effect, excitatory']:.2f} times the median effect for excitatory and "
             f"{claims['response over true effect, inhibitory']:.2f} for inhibitory inputs"
         )
         for kind, chosen in inputs.items():
@@ -146,7 +146,7 @@ def recovery_exhibit(
             note += f". {kind.capitalize()} inputs, r of the model minus that of {best}: {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}], 95 % by resampling inputs"
     path = figures / "dendrite.png"
     _draw(scores, nulls, truths, dataset.exciting, path)
-    columns = ["score", "inputs", "truth", "r", "low", "high", "n", "r given distance"]
+    columns = ["ranked by", "inputs", "truth", "r", "low", "high", "n", "r given distance"]
     columns += ["random r", "its low", "its high", "p", "CPU-s", "parameters"]
     return Exhibit("dendrite", "Recovery of the dendrite", Table(columns, rows, note), path, claims)
 
