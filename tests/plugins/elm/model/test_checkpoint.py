@@ -87,7 +87,7 @@ def test_without_a_json_the_tensors_tell_what_they_can_and_the_rest_is_asked_for
     assert read_checkpoint(path).options == expected
     (tmp_path / CONFIG_NAME).write_text(json.dumps({"lambda_value": 5.0, "delta_t": 1.0}))
     with pytest.raises(
-        DataError, match="mlp_activation.*cannot be inferred"
+        DataError, match=r"mlp_activation.*cannot be inferred"
     ):  # this is no record of the published code
         read_checkpoint(path)
 
