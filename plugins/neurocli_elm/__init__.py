@@ -11,7 +11,7 @@ def neurocli_register_models() -> list[ModelCard]:
         ModelCard(
             name="elm-v1",
             family="elm",
-            summary="The published ELM neuron: a trace per synapse, slow memory units, a multi-layer perceptron between them",
+            summary="The published ELM neuron: leaky traces of each synapse, slow memory units, a multi-layer perceptron between them",
             implementation="neurocli_elm.family:ElmV1",
             simulator="dendrite",
             source=_SOURCE,
@@ -19,7 +19,7 @@ def neurocli_register_models() -> list[ModelCard]:
         ModelCard(
             name="elm-v2",
             family="elm",
-            summary="Branch ELM: a trace per branch of the dendrite",
+            summary="Branch ELM: the ELM neuron with leaky traces of each dendritic branch",
             implementation="neurocli_elm.family:ElmV2",
             simulator="dendrite",
             source=_SOURCE,
@@ -32,7 +32,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
     return [
         SimulatorCard(
             name="dendrite",
-            summary="A cell like a layer-5 pyramidal one: dendrites with NMDA synapses, an active soma; one run is one simulation",
+            summary="A cell like a layer-5 pyramidal one, with NMDA synapses and an active soma; one run is one simulation",
             implementation="neurocli_elm.simulation.simulator:DendriteSimulator",
             source="after Beniaguev, Segev & London (2021), Neuron 109:2727",
             runs=80,
@@ -51,7 +51,7 @@ def neurocli_register_readers() -> list[ReaderCard]:
         ),
         ReaderCard(
             name="shd",
-            summary="Spiking Heidelberg Digits: spikes of a cochlea for spoken digits, shd_*.h5 or .h5.gz",
+            summary="Spiking Heidelberg Digits: spoken digits as spikes of a model cochlea, shd_*.h5 or .h5.gz",
             implementation="neurocli_elm.data.readers.shd:ShdReader",
             suffixes=(".h5", ".h5.gz"),
         ),

@@ -28,26 +28,26 @@ from neurocli_elm.task import Task
 NEURONIO, SHD = NeuronioTask(), ShdTask()
 
 _HOW = {
-    NEURONIO.kind: "bring simulations of a cell, or leave --data out",
+    NEURONIO.kind: "name simulations of a cell with --data, or leave it out to simulate them",
     SHD.kind: "`neuro fetch-shd` downloads them; then name both files with --data FILE --data FILE",
 }
 _WHAT = {NEURONIO.kind: "simulations of a cell", SHD.kind: "the Spiking Heidelberg Digits"}
 
 
 def task_of_recordings(recordings: RecordingSet, wanted: str = "any") -> Task:
-    """By what the set says of itself. Raises DataError where the options were made for another kind of data."""
+    """The task of these recordings. Raises DataError where the options are for another kind of data."""
     task: Task = SHD if recordings.meta.get("kind") == SHD.kind else NEURONIO
     if wanted not in ("any", task.kind):
         raise DataError(
-            f"these options are for {_WHAT[wanted]}, and the data are {_WHAT[task.kind]}",
+            f"these options are for {_WHAT[wanted]}, but the data are {_WHAT[task.kind]}",
             where="data.kind",
             hint=_HOW[wanted],
         )
     return task
 
 
-def task_of_data(data: Any) -> Task:
-    return SHD if isinstance(data, ShdData) else NEURONIO
+def task_of_dataset(dataset: Any) -> Task:
+    return SHD if isinstance(dataset, ShdData) else NEURONIO
 
 
 def task_of_batch(batch: Batch) -> Task:
@@ -55,7 +55,7 @@ def task_of_batch(batch: Batch) -> Task:
 
 
 class _Elm(ModelFamily):
-    """An ELM neuron that answers input spikes: with a soma voltage and a spike probability, or with a spoken digit."""
+    """An ELM neuron that predicts from input spikes a soma voltage and output spikes, or a spoken digit."""
 
     Config = ElmConfig
     version: ClassVar[int]
@@ -89,34 +89,34 @@ class _Elm(ModelFamily):
         return task_of_batch(batch).validation(network, batch)
 
     def targets(self, data: Any, config: ElmConfig, part: str = "test") -> list[Target]:
-        return task_of_data(data).targets(data, config, part)
+        return task_of_dataset(data).targets(data, config, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        return task_of_data(trained.dataset).predict(trained, target)
+        return task_of_dataset(trained.dataset).predict(trained, target)
 
     def metrics(self, data: Any, config: ElmConfig) -> list[Metric]:
-        return task_of_data(data).metrics()
+        return task_of_dataset(data).metrics()
 
     def baselines(self, data: Any, config: ElmConfig) -> list[Predictor]:
-        return task_of_data(data).baselines(data, config, self.version)
+        return task_of_dataset(data).baselines(data, config, self.version)
 
     def ceiling(self, data: Any, config: ElmConfig) -> Predictor | Bound | NoCeiling:
-        return task_of_data(data).ceiling()
+        return task_of_dataset(data).ceiling()
 
     def diagnose_data(self, recordings: RecordingSet, config: ElmConfig) -> list[Finding]:
         return task_of_recordings(recordings, config.data.kind).diagnose_data(recordings, config, self.untrained)
 
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
-        return task_of_data(trained.dataset).diagnose_model(trained)
+        return task_of_dataset(trained.dataset).diagnose_model(trained)
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        return task_of_data(trained.dataset).evaluate_more(trained, predictions, figures)
+        return task_of_dataset(trained.dataset).evaluate_more(trained, predictions, figures)
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
-        return task_of_data(trained.dataset).interpret(trained, figures)
+        return task_of_dataset(trained.dataset).interpret(trained, figures)
 
     def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
-        return task_of_data(data).notes(data, config)
+        return task_of_dataset(data).notes(data, config)
 
     def example(self, seed: int) -> RecordingSet:
         from neurocli_elm.simulation.example import small_cells

@@ -33,10 +33,10 @@ class NeuronioTask(Task):
     kind = "neuronio"
 
     def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None) -> SimulationData:
-        data = SimulationData(recordings, config, split)
+        dataset = SimulationData(recordings, config, split)
         if split is None:
-            references(data, config)  # what does not fit is said before a training, not after it
-        return data
+            references(dataset, config)  # a checkpoint that does not fit is an error before training, not after it
+        return dataset
 
     def loss(self, network: ElmNeuron, batch: Batch, config: ElmConfig) -> dict[str, torch.Tensor]:
         return loss_terms(network, batch, config.loss)
@@ -44,19 +44,19 @@ class NeuronioTask(Task):
     def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
         return validation(network, batch)
 
-    def targets(self, data: Any, config: ElmConfig, part: str) -> list[Target]:
-        return targets.targets(data, config, part)
+    def targets(self, dataset: Any, config: ElmConfig, part: str) -> list[Target]:
+        return targets.targets(dataset, config, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        data, network = trained.dataset, trained.network
-        assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
-        return predict(network, data, target)
+        dataset, network = trained.dataset, trained.network
+        assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
+        return predict(network, dataset, target)
 
     def metrics(self) -> list[Metric]:
         return targets.metrics()
 
-    def baselines(self, data: Any, config: ElmConfig, version: int) -> list[Predictor]:
-        return [*baselines.baselines(data, config, version), *references(data, config)]
+    def baselines(self, dataset: Any, config: ElmConfig, version: int) -> list[Predictor]:
+        return [*baselines.baselines(dataset, config, version), *references(dataset, config)]
 
     def ceiling(self) -> Bound:
         def value(target: Target, metric: Metric, subset: str) -> float | None:
@@ -70,7 +70,7 @@ class NeuronioTask(Task):
             known = value(target, metric, subset)
             return None if known is None else np.full(len(target.groups), known)
 
-        return Bound("the cell itself", value, "a simulated cell answers its input without noise", left_out)
+        return Bound("the cell itself", value, "a simulated cell responds to its input without noise", left_out)
 
     def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         from neurocli_elm.diagnosis.data import data_findings
@@ -92,14 +92,14 @@ class NeuronioTask(Task):
 
         return interpretation_exhibits(trained, figures)
 
-    def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
-        every, scored = spike_counts(data, config)
-        left_out = not data.split.train and len(data.split.test) >= baselines.FEWEST
+    def notes(self, dataset: Any, config: ElmConfig) -> Sequence[str]:
+        every, scored = spike_counts(dataset, config)
+        left_out = not dataset.split.train and len(dataset.split.test) >= baselines.FEWEST
         return [
-            f"{data.excitatory} excitatory and {data.channels - data.excitatory} inhibitory inputs; scores of spikes rest on "
-            f"{scored} steps with an output spike in {counted(len(data.split.test), 'test simulation')} "
-            f"({every} output spikes with those of the first {config.data.burn_in_ms} ms)",
-            f"soma voltage clipped at -55 mV, spikes {config.data.labels}, first {config.data.burn_in_ms} ms not scored",
+            f"{dataset.excitatory} excitatory and {dataset.channels - dataset.excitatory} inhibitory inputs; spike scores rest on "
+            f"{scored} steps with an output spike in {counted(len(dataset.split.test), 'test simulation')} "
+            f"({every} output spikes, those of the burn-in included)",
+            f"soma voltage clipped at -55 mV; output spikes as {config.data.labels} (data.labels); burn-in of {config.data.burn_in_ms} ms not scored",
             *([baselines.LEFT_OUT] if left_out else []),
             *missing_references(config),
         ]

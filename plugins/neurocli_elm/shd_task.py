@@ -40,22 +40,22 @@ class ShdTask(Task):
     def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
         return class_loss(network, batch)
 
-    def targets(self, data: Any, config: ElmConfig, part: str) -> list[Target]:
-        return shd_scores.targets(data, part)
+    def targets(self, dataset: Any, config: ElmConfig, part: str) -> list[Target]:
+        return shd_scores.targets(dataset, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        data, network = trained.dataset, trained.network
-        assert isinstance(data, ShdData) and isinstance(network, ElmNeuron)
-        return shd_scores.from_rows(data, target, lambda rows: probabilities(network, data, rows))
+        dataset, network = trained.dataset, trained.network
+        assert isinstance(dataset, ShdData) and isinstance(network, ElmNeuron)
+        return shd_scores.from_rows(dataset, target, lambda rows: probabilities(network, dataset, rows))
 
     def metrics(self) -> list[Metric]:
         return [shd_scores.Accuracy(), shd_scores.LogLoss()]
 
-    def baselines(self, data: Any, config: ElmConfig, version: int) -> list[Predictor]:
-        return baselines(data)
+    def baselines(self, dataset: Any, config: ElmConfig, version: int) -> list[Predictor]:
+        return baselines(dataset)
 
     def ceiling(self) -> NoCeiling:
-        return NoCeiling("nobody knows how well these spikes tell the digits apart")
+        return NoCeiling("it is not known how well the digits can be told apart from these spikes")
 
     def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
         return utterance_findings(recordings, config)
@@ -63,9 +63,9 @@ class ShdTask(Task):
     def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
         from neurocli_elm.diagnosis.model import synapse_findings, timescale_findings
 
-        data, network = trained.dataset, trained.network
-        assert isinstance(data, ShdData) and isinstance(network, ElmNeuron)
-        duration_ms = int(data.num_steps * data.spec["delta_t"])
+        dataset, network = trained.dataset, trained.network
+        assert isinstance(dataset, ShdData) and isinstance(network, ElmNeuron)
+        duration_ms = int(dataset.num_steps * dataset.spec["delta_t"])
         return [*timescale_findings(network, duration_ms, "trained"), *synapse_findings(network, "trained")]
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
@@ -74,24 +74,26 @@ class ShdTask(Task):
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return [evidence(trained, figures)]
 
-    def notes(self, data: Any, config: ElmConfig) -> Sequence[str]:
-        sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
+    def notes(self, dataset: Any, config: ElmConfig) -> Sequence[str]:
+        sizes = [len(dataset.split.groups(part)) for part in ("train", "validation", "test")]
         notes = [
-            f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on, in bins of "
+            f"utterances: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test, in bins of "
             f"{config.data.bin_ms} ms; spikes after 1 s are left out, as published"
         ]
-        if data.adding:
-            notes.append("pairs of digits are drawn at random with replacement; those tested on are of one speaker")
-        if data.split.protocol == PUBLISHED:
+        if dataset.adding:
+            notes.append(
+                "pairs of digits are drawn at random with replacement; both digits of a test pair are of one speaker"
+            )
+        if dataset.split.protocol == PUBLISHED:
             heard, tested = (
-                {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "test")
+                {dataset.about[group].speaker for group in dataset.split.groups(part)} for part in ("train", "test")
             )
             notes.append(
                 "the published split is by file: training and validation have the same speakers"
-                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
+                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if dataset.speakers_known else "")
             )
-        if not data.speakers_known:
+        if not dataset.speakers_known:
             notes.append(
-                "speakers are unknown: intervals take utterances as independent, and are too narrow if they are not"
+                "speakers are unknown: intervals treat utterances as independent, and are too narrow where they are not"
             )
         return notes

@@ -44,7 +44,7 @@ class SimulationData(Dataset):
             raise DataError(
                 f"simulations of different cells: {cell.count} inputs in {first}, {cells[other].count} in {other}",
                 where=recordings.where(other),
-                hint="a model has the inputs of one cell",
+                hint="a model is of one cell: name simulations of one with --data",
             )
         self._one_length([*self.split.train, *self.split.validation])
         self._one_length(self.split.test)
@@ -59,7 +59,7 @@ class SimulationData(Dataset):
         self.predictions: dict[Any, Any] = {}
 
     def _one_length(self, groups: Sequence[str]) -> None:
-        """Raise DataError where simulations that are taken together are of different lengths: scores would be too."""
+        """Raise DataError where simulations that are used together differ in length."""
         for group in groups[1:]:
             if self.lengths[group] != self.lengths[groups[0]]:
                 raise DataError(
@@ -70,7 +70,7 @@ class SimulationData(Dataset):
                 )
 
     def some(self, part: str, most: int) -> list[Recording]:
-        """The simulations of a part, at most so many of them."""
+        """The simulations of a part, at most `most` of them, evenly chosen."""
         return [self.load(group) for group in evenly(self.split.groups(part), most)]
 
     def group_name(self) -> str:
@@ -78,7 +78,7 @@ class SimulationData(Dataset):
 
     def scope(self) -> str:
         """What intervals over simulations speak for."""
-        return "simulations of one cell: nothing is said of other cells"
+        return "simulations of one cell: intervals do not speak for other cells"
 
     def steps(self, part: str) -> int:
         groups = self.split.groups(part)
@@ -109,11 +109,16 @@ class SimulationData(Dataset):
             return
         places = self._validation_places()
         for first in range(0, len(places), VALIDATION_BATCH):
-            some = places[first : first + VALIDATION_BATCH]
-            numbers = sorted({n for n, _ in some})
-            here = [(numbers.index(n), start) for n, start in some]
+            batch_places = places[first : first + VALIDATION_BATCH]
+            numbers = sorted({n for n, _ in batch_places})
+            places_in_batch = [(numbers.index(n), start) for n, start in batch_places]
             yield as_batch(
-                cut([self.load(groups[n]) for n in numbers], here, self.options.window, labels=self.options.event)
+                cut(
+                    [self.load(groups[n]) for n in numbers],
+                    places_in_batch,
+                    self.options.window,
+                    labels=self.options.event,
+                )
             )
 
     def _validation_places(self) -> list[tuple[int, int]]:
@@ -135,4 +140,6 @@ def _check(recording: Recording, where: str) -> None:
     """Raises DataError where a recording is no simulation of a cell with input spikes."""
     check_simulation(recording, where)
     if not np.isfinite(recording.signal).all():
-        raise DataError("the soma voltage is not a number everywhere", where=where, hint="repair it, or leave it out")
+        raise DataError(
+            "the soma voltage has values that are not numbers", where=where, hint="repair it, or leave it out"
+        )

@@ -133,8 +133,8 @@ class _Lines:
         self.done += size
         if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            of = f" of {self.total / 2**20:.0f}" if self.total else ""
-            _say(f"downloading {self.name}: {self.done / 2**20:.0f}{of} MiB")
+            total = f" of {self.total / 2**20:.0f}" if self.total else ""
+            _say(f"downloading {self.name}: {self.done / 2**20:.0f}{total} MiB")
 
     def reset(self) -> None:
         self.done = 0

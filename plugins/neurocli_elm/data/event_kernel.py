@@ -17,27 +17,27 @@ def find_kernel(bits: Any, values: Any, channels: int, row: Any, channel: Any, v
 
     bits, values: the array, flat, as int32 and as float32: whole blocks of zeros are told by their bits, in vector code.
     """
-    size, room, found = len(bits), len(row), 0
+    size, room, count = len(bits), len(row), 0
     r, start_of_row = 0, 0
     for low in range(0, size, _LANES):
-        high, some = low + _LANES, np.int32(0)
+        high, bits_of_block = low + _LANES, np.int32(0)
         if high <= size:
             for lane in range(_LANES):  # a fixed length, so that it becomes vector code
-                some |= bits[low + lane]
-            if some & _NOT_SIGN == 0:  # minus zero is zero too
+                bits_of_block |= bits[low + lane]
+            if bits_of_block & _NOT_SIGN == 0:  # minus zero is zero too
                 continue
         else:
             high = size
-        if found + _LANES > room:
+        if count + _LANES > room:
             return -1
         for i in range(low, high):
             if values[i] != 0:
                 while i >= start_of_row + channels:
                     r, start_of_row = r + 1, start_of_row + channels
-                row[found], channel[found] = r, i - start_of_row
-                value[found] = values[i]
-                found += 1
-    return found
+                row[count], channel[count] = r, i - start_of_row
+                value[count] = values[i]
+                count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -59,6 +59,6 @@ def filter_kernel(x: Any, k: Any, start: Any, reverse: bool, out: Any) -> None:
 def send_kernel(row: Any, channel: Any, value: Any, matrix: Any, out: Any) -> None:
     """out [row, column] += value times the matrix row of its channel, event by event."""
     for n in range(len(row)):
-        here, there, times = out[row[n]], matrix[channel[n]], value[n]
+        out_row, weights, times = out[row[n]], matrix[channel[n]], value[n]
         for j in range(matrix.shape[1]):
-            here[j] += times * there[j]
+            out_row[j] += times * weights[j]

@@ -104,8 +104,8 @@ Input = InputEvents | DenseInput
 
 def _find(rows: torch.Tensor, compiled: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
     """Row, channel and value of each non-zero entry, row by row; None where there are many."""
-    some = rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
-    if rows.numel() == 0 or int(torch.count_nonzero(some)) > DENSE_ABOVE * some.numel():
+    sampled = rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
+    if rows.numel() == 0 or int(torch.count_nonzero(sampled)) > DENSE_ABOVE * sampled.numel():
         return None
     if not compiled:
         place = _places(rows.reshape(-1))
@@ -115,8 +115,8 @@ def _find(rows: torch.Tensor, compiled: bool) -> tuple[torch.Tensor, torch.Tenso
     flat = rows.numpy().reshape(-1)
     room = int(2 * DENSE_ABOVE * flat.size) + 64
     row, channel, value = torch.empty(room, dtype=torch.int64), torch.empty(room, dtype=torch.int64), torch.empty(room)
-    found = find_kernel(flat.view("int32"), flat, rows.shape[1], row.numpy(), channel.numpy(), value.numpy())
-    return None if found < 0 else (row[:found], channel[:found], value[:found])
+    count = find_kernel(flat.view("int32"), flat, rows.shape[1], row.numpy(), channel.numpy(), value.numpy())
+    return None if count < 0 else (row[:count], channel[:count], value[:count])
 
 
 def _places(flat: torch.Tensor) -> torch.Tensor:

@@ -39,8 +39,8 @@ class Binned:
 
     def of(self, utterance: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
         """(place, count) of one utterance."""
-        here = slice(self.first[utterance], self.first[utterance + 1])
-        return self.place[here], self.count[here]
+        entries = slice(self.first[utterance], self.first[utterance + 1])
+        return self.place[entries], self.count[entries]
 
 
 def binned(

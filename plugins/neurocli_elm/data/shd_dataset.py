@@ -1,4 +1,4 @@
-"""Dataset adapter: spoken digits in time bins, one at a time, or two one after the other whose sum is asked for."""
+"""Dataset adapter: spoken digits in time bins, one at a time, or two, one after the other, whose sum is the target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAIR_SEED = 0
 class ShdData(Dataset):
     """Utterances of spoken digits.
 
-    A sample is a row of utterances: one, or with `data.adding` two that follow on each other. num_steps: of a sample;
+    A sample is a row of utterances: one, or with `data.adding` two, one after the other. num_steps: of a sample;
     num_classes: 20 digits, or 19 sums; label: int64 [utterance].
     """
 
@@ -45,9 +45,9 @@ class ShdData(Dataset):
         self.about, self.binned = _load(recordings, list(wanted or recordings.groups), options.bin_ms)
         self.split = split or split_utterances(self.about, options)
         self.number = {group: n for n, group in enumerate(self.about)}
-        self.label = np.array([one.label for one in self.about.values()], np.int64)
-        self.parts = 2 if self.adding else 1
-        self.num_steps = self.parts * num_bins(options.bin_ms)
+        self.label = np.array([utterance.label for utterance in self.about.values()], np.int64)
+        self.utterances_per_sample = 2 if self.adding else 1
+        self.num_steps = self.utterances_per_sample * num_bins(options.bin_ms)
         self.num_classes = SUMS if self.adding else CLASSES
         self.spec = {
             "kind": "shd",
@@ -59,7 +59,7 @@ class ShdData(Dataset):
 
     @property
     def speakers_known(self) -> bool:
-        return all(one.speaker is not None for one in self.about.values())
+        return all(utterance.speaker is not None for utterance in self.about.values())
 
     def group_name(self) -> str:
         """What scores are resampled over."""
@@ -70,7 +70,7 @@ class ShdData(Dataset):
         if self.speakers_known:
             count = len({self.about[group].speaker for group in self.split.test})
             return f"{count} speaker{'s' if count != 1 else ''} of one data set"
-        return "utterances of unknown speakers: nothing is said of other speakers"
+        return "utterances of unknown speakers: intervals do not speak for other speakers"
 
     def test_fingerprint(self) -> str:
         digest = hashlib.sha256(super().test_fingerprint().encode())
@@ -90,13 +90,13 @@ class ShdData(Dataset):
     def entries(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """(sample, step, unit, count) of the spike counts of samples that are not 0."""
         offset = num_bins(self.options.bin_ms)
-        parts = []
+        columns = []
         for sample, row in enumerate(rows):
             for half, utterance in enumerate(row):
                 place, count = self.binned.of(utterance)
                 step, unit = np.divmod(place.astype(np.int64), UNITS)
-                parts.append((np.full(len(place), sample), step + half * offset, unit, count.astype(np.int64)))
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+                columns.append((np.full(len(place), sample), step + half * offset, unit, count.astype(np.int64)))
+        return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
 
     def batch(self, rows: NDArray[np.int64], masked: float = 0.0, rng: np.random.Generator | None = None) -> Batch:
         """label [sample]; sample, step, channel, sign [entry], where sign is the count; num_steps.
@@ -106,8 +106,8 @@ class ShdData(Dataset):
         sample, step, unit, count = self.entries(rows)
         if masked:
             assert rng is not None
-            kept = rng.random(len(sample)) >= masked
-            sample, step, unit, count = sample[kept], step[kept], unit[kept], count[kept]
+            unmasked = rng.random(len(sample)) >= masked
+            sample, step, unit, count = sample[unmasked], step[unmasked], unit[unmasked], count[unmasked]
         arrays = {"sample": sample, "step": step, "channel": unit, "sign": count.astype(np.float32)}
         arrays |= {"label": self.classes(rows), "num_steps": np.array(self.num_steps)}
         return {name: torch.from_numpy(values) for name, values in arrays.items()}
@@ -141,13 +141,13 @@ class ShdData(Dataset):
 
     def scored_rows(self, part: str) -> dict[str, NDArray[np.int64]]:
         """Group → the samples [sample, utterance] that it is scored on; pairs are of utterances of one group."""
-        found = {}
+        rows_by_group = {}
         groups = scored_groups(self.split.groups(part), self.about, pairs=self.adding)
         for place, (name, members) in enumerate(groups.items()):
             numbers = np.array([self.number[group] for group in members], np.int64)
             rng = np.random.default_rng([PAIR_SEED, place])
-            found[name] = rng.choice(numbers, (len(numbers), 2)) if self.adding else numbers[:, None]
-        return found
+            rows_by_group[name] = rng.choice(numbers, (len(numbers), 2)) if self.adding else numbers[:, None]
+        return rows_by_group
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,9 @@ def about_of(recording: Recording, where: str) -> About:
     missing = [name for name in ("spike_s", "spike_unit") if name not in recording.events]
     if missing or not isinstance(label, int) or not 0 <= label < CLASSES:
         what = missing[0] if missing else f"label from 0 to {CLASSES - 1}"
-        raise DataError(f"the recording has no {what}: it is no spoken digit", where=where, hint="prepare it again")
+        raise DataError(
+            f"the recording has no {what}, so that it is not a spoken digit", where=where, hint="prepare it again"
+        )
     seconds, units = recording.events["spike_s"], recording.events["spike_unit"]
     sound = seconds.shape == units.shape and seconds.ndim == 1 and units.dtype.kind in "iu"
     if not sound or not ((seconds >= 0).all() and (units >= 0).all() and (units < UNITS).all()):

@@ -39,12 +39,12 @@ def split_utterances(about: Mapping[str, About], options: Any) -> Split:
     tested = tuple(group for group in groups if is_test_file(about[group].file))
     if tested and len(tested) < len(groups):
         return _published(groups, tested, options)
-    speakers = sorted({one.speaker for one in about.values() if one.speaker is not None})
-    known = all(one.speaker is not None for one in about.values())
+    speakers = sorted({utterance.speaker for utterance in about.values() if utterance.speaker is not None})
+    known = all(utterance.speaker is not None for utterance in about.values())
     if known and len(speakers) >= FEWEST_TEST_SPEAKERS:
         return _by_speaker(about, [str(s) for s in speakers], options)
-    found = split_by_options(groups, options)
-    return Split(found.train, found.validation, found.test, protocol="by utterance")
+    split = split_by_options(groups, options)
+    return Split(split.train, split.validation, split.test, protocol="by utterance")
 
 
 def _published(groups: Sequence[str], tested: tuple[str, ...], options: Any) -> Split:
@@ -52,20 +52,23 @@ def _published(groups: Sequence[str], tested: tuple[str, ...], options: Any) -> 
     rest = [group for group in groups if group not in set(tested)]
     if len(rest) < 2:
         raise DataError("one training utterance", where="split", hint="name the published training file with --data")
-    held = np.random.default_rng(options.split_seed).binomial(1, options.validation, len(rest)).astype(bool)
-    if held.all() or not held.any():
-        held[:] = np.arange(len(rest)) == 0
-    train, validation = (tuple(g for g, h in zip(rest, held, strict=True) if h == wanted) for wanted in (False, True))
+    is_validation = np.random.default_rng(options.split_seed).binomial(1, options.validation, len(rest)).astype(bool)
+    if is_validation.all() or not is_validation.any():
+        is_validation[:] = np.arange(len(rest)) == 0
+    train, validation = (
+        tuple(g for g, is_held in zip(rest, is_validation, strict=True) if is_held == wanted)
+        for wanted in (False, True)
+    )
     return Split(train, validation, tested, protocol=PUBLISHED)
 
 
 def _by_speaker(about: Mapping[str, About], speakers: Sequence[str], options: Any) -> Split:
     roomy = len(speakers) >= 2 * FEWEST_TEST_SPEAKERS
     test = max(options.test, FEWEST_TEST_SPEAKERS / len(speakers)) if roomy else options.test
-    found = split_by_group(list(speakers), validation=options.validation, test=test, seed=options.split_seed)
+    split = split_by_group(list(speakers), validation=options.validation, test=test, seed=options.split_seed)
     train, validation, tested = (
-        tuple(group for group, one in about.items() if str(one.speaker) in chosen)
-        for chosen in (set(found.train), set(found.validation), set(found.test))
+        tuple(group for group, utterance in about.items() if str(utterance.speaker) in chosen)
+        for chosen in (set(split.train), set(split.validation), set(split.test))
     )
     return Split(train, validation, tested, protocol="by speaker")
 
@@ -76,10 +79,10 @@ def scored_groups(groups: Sequence[str], about: Mapping[str, About], *, pairs: b
     Many utterances go into bundles of neighbours: an interval over these is the same, and takes a fraction of the work.
     """
     if groups and all(about[group].speaker is not None for group in groups):
-        found: dict[str, list[str]] = {}
+        by_speaker: dict[str, list[str]] = {}
         for group in sorted(groups, key=lambda g: about[g].speaker or 0):
-            found.setdefault(f"speaker {about[group].speaker}", []).append(group)
-        return found
+            by_speaker.setdefault(f"speaker {about[group].speaker}", []).append(group)
+        return by_speaker
     size = max(-(-len(groups) // MOST_BUNDLES), BUNDLE_OF_PAIRS if pairs else 1)
     if size == 1:
         return {group: [group] for group in groups}

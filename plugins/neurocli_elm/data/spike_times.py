@@ -1,7 +1,7 @@
-"""Output spikes: the step of each label, and how far the published float16 times have moved it.
+"""Output spikes: the step of each label, and how far float16 has moved the published times.
 
 float16 keeps 11 bits: times are multiples of 1 ms from 1,024 ms on, of 2 ms from 2,048 and of 4 ms from 4,096. Where a file has
-the voltage at 8 samples per ms, the spikes are found again in it.
+the voltage at 8 samples per ms, the spikes are redetected in it.
 """
 
 from __future__ import annotations

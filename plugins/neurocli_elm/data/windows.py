@@ -81,12 +81,12 @@ def spike_target(recording: Recording, event: str = "output_spikes") -> NDArray[
         raise DataError(
             f"the recording has no {event}",
             where=f"recording {recording.group}",
-            hint="labels are found again only where a file has the voltage at more than one sample per ms",
+            hint="output spikes can be redetected only where a file has the voltage at more than 1 sample per ms",
         )
     steps = recording.events[event]
     if steps.dtype.kind not in "iu" or (len(steps) and not (steps.min() >= 0 and steps.max() < recording.steps)):
         raise DataError(
-            f"{event} are not steps of a recording of {recording.steps}",
+            f"{event} must be whole steps from 0 to {recording.steps - 1}",
             where=f"recording {recording.group}",
             hint="prepare it again",
         )
@@ -145,8 +145,8 @@ def _cut(
             out[sample, : len(piece)] = piece
     columns = [np.concatenate(column) for column in zip(*events, strict=True)] if events else [np.zeros(0)] * 4
     kinds = (np.int64, np.int64, np.float32, np.int64)
-    step, channel, sign, of = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
-    return Windows(step, channel, sign, of, num_steps, channels, spike, soma_mv)
+    step, channel, sign, event_sample = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
+    return Windows(step, channel, sign, event_sample, num_steps, channels, spike, soma_mv)
 
 
 def whole(recording: Recording, labels: str) -> Windows:
@@ -209,18 +209,18 @@ def draw(
     """The batches of an epoch. `load` gives a simulation by its number; each is kept for as long as its pool is drawn from."""
     room = (sampling.pool or len(lengths)) + sampling.batch
     first: Recording | None = None
-    kept: dict[int, _Prepared] = {}
+    prepared: dict[int, _Prepared] = {}
     for places in sampling.places(lengths, seed=seed, epoch=epoch):
         for n in dict.fromkeys(n for n, _ in places):
-            if n not in kept:
+            if n not in prepared:
                 recording = load(n)
                 first = first or recording
-                kept[n] = _Prepared.of(recording, _channels([first, recording]), labels)
-            kept[n] = kept.pop(n)  # the one used last stands last
-        while len(kept) > room:
-            del kept[next(iter(kept))]
+                prepared[n] = _Prepared.of(recording, _channels([first, recording]), labels)
+            prepared[n] = prepared.pop(n)  # the one used last stands last
+        while len(prepared) > room:
+            del prepared[next(iter(prepared))]
         assert first is not None
-        yield _cut(kept, places, sampling.window, _channels([first]))
+        yield _cut(prepared, places, sampling.window, _channels([first]))
 
 
 def check_length(length: int, needed: int, *, where: str) -> None:
@@ -229,7 +229,7 @@ def check_length(length: int, needed: int, *, where: str) -> None:
         raise DataError(
             f"the simulation lasts {length} ms, and {needed} ms are needed",
             where=where,
-            hint="simulate for longer, or lower the window or the start that is left out",
+            hint="simulate for longer, or lower data.window or data.burn_in_ms",
         )
 
 
@@ -238,7 +238,7 @@ def check_simulation(recording: Recording, where: str) -> None:
     missing = missing_in(recording)
     if missing:
         raise DataError(
-            f"the recording has no {missing}: it is no simulation of a cell with known input",
+            f"the recording has no {missing}, so that it is not a simulation of a cell with known input",
             where=where,
             hint="bring NeuronIO files, or simulate with `neuro simulate dendrite`",
         )

@@ -1,1 +1,1 @@
-"""What is wrong with data or a trained model, one file a subject."""
+"""What is wrong with the data or with a trained model, one file per subject."""

@@ -1,4 +1,4 @@
-"""The diagnosis of simulations: file by file what goes in and comes out, what the labels have lost, what a split would leak."""
+"""The diagnosis of simulations: input and output of each file, precision of the labels, leaks of a split."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
         counted(len(summary_set.summaries), "simulation"),
         listed(f"{summary.group}: {summary.fault}" for summary in wrong) or _inputs_of(summary_set),
         "input spikes, output spikes, soma voltage",
-        "these are no simulations of a cell with known input: leave them out, or prepare them again",
+        "not simulations of a cell with known input spikes: leave them out, or prepare them again",
         fail=wrong,
     )
     if not summary_set.sound:
         return [readable]
     try:
-        data, trouble = SimulationData(recordings, config), None
+        dataset, trouble = SimulationData(recordings, config), None
     except DataError as error:
-        data, trouble = None, error
-    part_of = {} if data is None else part_of_group(data)
-    found = [
+        dataset, trouble = None, error
+    part_of = {} if dataset is None else part_of_group(dataset)
+    findings = [
         readable,
         *file_findings(summary_set.by_file(), config),
         *_spikes(summary_set.sound),
@@ -52,18 +52,18 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
             part_of,
             counted(len(summary_set.sound), "simulation"),
         ),
-        *usable_findings(data, trouble, config),
+        *usable_findings(dataset, trouble, config),
     ]
-    if data is not None and data.split.train:
+    if dataset is not None and dataset.split.train:
         from neurocli_elm.diagnosis.model import untrained_findings
 
         try:
-            neuron = untrained(config, data.spec, config.train.seed)
-            assert isinstance(neuron, ElmNeuron)
-            found += untrained_findings(neuron, data, config)
+            network = untrained(config, dataset.spec, config.train.seed)
+            assert isinstance(network, ElmNeuron)
+            findings += untrained_findings(network, dataset, config)
         except DataError as error:  # labels that the files do not have
-            found.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
-    return found
+            findings.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
+    return findings
 
 
 def _inputs_of(summary_set: SummarySet) -> str:
@@ -84,7 +84,7 @@ def _spikes(summaries: Sequence[Summary]) -> list[Finding]:
             total,
             fail=1,
             low=True,
-            advice="AUC is undefined without an output spike: bring simulations in which the cell fires",
+            advice="the AUC is undefined without an output spike: bring simulations in which the cell fires",
         ),
         Finding(
             "without-output-spikes",
@@ -98,7 +98,7 @@ def _spikes(summaries: Sequence[Summary]) -> list[Finding]:
             subject,
             f"{len(many)} of {len(summaries)}: {listed(many)}" if many else "",
             verdict=WARN,
-            advice=f"more than {MOST_SPIKES} output spikes: the published evaluation leaves these out, ours does not",
+            advice=f"more than {MOST_SPIKES} output spikes: the published protocol excludes these simulations, the scoreboard does not",
         ),
     ]
 
@@ -117,22 +117,23 @@ def _alike(summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
             counted(len(summaries), "simulation"),
             ", ".join(f"{sum(a.steps == n for a in summaries)} of {n:,} ms" for n in lengths[:6]),
             "one length",
-            "the published evaluation takes one length: train and evaluate those of each length on their own",
+            "simulations of different lengths cannot be evaluated together: train and evaluate each length on its own",
             fail=mixed,
         ),
         unless_none(
             "shorter-than-window",
-            f"{config.data.burn_in_ms} + {config.data.window} ms",
+            f"burn-in of {config.data.burn_in_ms} ms + window of {config.data.window} ms",
             listed(short),
             verdict=FAIL,
-            advice="too short for a window: simulate for longer, or lower data.window or data.burn_in_ms",
+            advice="too short for burn-in and window: simulate for longer, or lower data.window or data.burn_in_ms",
         ),
         unless_none(
             "step",
             "voltage and events",
             listed(odd),
             verdict=FAIL,
-            advice="the model goes in steps of 1 ms: bring voltages at 1 sample per ms",
+            threshold="1 ms",
+            advice="the model has steps of 1 ms: bring voltages at 1 sample per ms",
             clean="1 ms",
         ),
         unless_none(
@@ -140,14 +141,15 @@ def _alike(summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
             "inputs",
             listed(f"{e} + {i}" for e, i in cells) if len(cells) > 1 else "",
             verdict=FAIL,
-            advice="excitatory + inhibitory inputs differ: a model has the inputs of one cell",
+            threshold="one cell",
+            advice="numbers of excitatory + inhibitory inputs differ, and a model is of one cell: use the simulations of one",
             clean="one cell",
         ),
     ]
 
 
 def _silent_inputs(summary_set: SummarySet) -> Finding:
-    """Inputs without an event in any simulation: what they do cannot be learned."""
+    """Inputs without an event in any simulation: their effect cannot be learned."""
     first = summary_set.sound[0]
     silent = np.flatnonzero(summary_set.events[: first.inputs] == 0)
     exciting = int((silent < first.num_excitatory).sum())
@@ -157,5 +159,5 @@ def _silent_inputs(summary_set: SummarySet) -> Finding:
         f"{first.inputs} inputs",
         f"{text} ({listed(map(str, silent))})" if len(silent) else "",
         verdict=WARN,
-        advice="no simulation tells what these inputs do: their weights stay where they began",
+        advice="these inputs never fire, so that their weights keep their initial values",
     )

@@ -1,4 +1,4 @@
-"""What flows through a neuron: how often memory updates are saturated, and how far back gradients reach."""
+"""What flows through a neuron: how often memory updates saturate, and how far back gradients reach."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def saturation_finding(network: ElmNeuron, windows: Windows, subject: str) -> Fi
         share,
         warn=MOST_SATURATED,
         fail=ALL_SATURATED,
-        advice=f"share of updates beyond {SATURATED}, which learn no more: lower train.learning_rate",
+        advice=f"share of memory updates beyond {SATURATED}, where the gradient vanishes: lower train.learning_rate",
     )
 
 
@@ -54,8 +54,8 @@ def input_gradients(network: ElmNeuron, windows: Windows) -> list[torch.Tensor]:
     x = torch.from_numpy(windows.dense()).to(device).requires_grad_()
     with torch.enable_grad():
         last = network(x)[:, -1]
-        found = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
-    return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in found]
+        gradients = [torch.autograd.grad(last[:, o].sum(), x, retain_graph=True)[0] for o in range(last.shape[1])]
+    return [gradient.norm(dim=2).mean(0).flip(0).cpu().double() for gradient in gradients]
 
 
 def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:
@@ -69,7 +69,7 @@ def _lag_finding(name: str, curve: torch.Tensor, subject: str) -> Finding:
     if not finite:
         advice = "gradients are not finite: lower train.learning_rate"
     else:
-        advice = "the output does not depend on input so long ago: longer timescales (model.memory_tau_max), or a shorter window"
+        advice = "the output does not depend on input that far back: raise model.memory_tau_max, or lower data.window"
     return Finding.graded(
         f"gradient-against-lag-{name}",
         subject,

@@ -1,4 +1,4 @@
-"""The diagnosis of a neuron, untrained or trained: timescales, dead synapses and branches, saturation, gradients, loss terms."""
+"""The diagnosis of an ELM neuron, untrained or trained: timescales, dead synapses and branches, saturation, gradients, loss terms."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ _AT_BOUND = 1e-3
 """Relative distance to a bound within which a timescale is stuck there."""
 
 
-def untrained_findings(neuron: ElmNeuron, data: SimulationData, config: ElmConfig) -> list[Finding]:
-    """Checks of a neuron as training would begin with it."""
-    return neuron_findings(neuron, data, config, "train", "untrained")
+def untrained_findings(network: ElmNeuron, dataset: SimulationData, config: ElmConfig) -> list[Finding]:
+    """Checks of the network before training."""
+    return neuron_findings(network, dataset, config, "train", "untrained")
 
 
 def trained_findings(trained: TrainedModel) -> list[Finding]:
-    """Checks of a trained neuron, and of the split that it was trained with."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
-    part_of = part_of_group(data)
-    _, overlap = copy_findings(copies(data.recordings, list(part_of)), part_of, "simulations")
-    part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
+    """Checks of a trained network, and of the split that it was trained with."""
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
+    part_of = part_of_group(dataset)
+    _, overlap = copy_findings(copies(dataset.recordings, list(part_of)), part_of, "simulations")
+    part = next(part for part in ("test", "validation", "train") if dataset.split.groups(part))
     return [
         overlap,
-        positives_finding(data, trained.config),
-        *neuron_findings(network, data, trained.config, part, "trained"),
+        positives_finding(dataset, trained.config),
+        *neuron_findings(network, dataset, trained.config, part, "trained"),
     ]
 
 
 def neuron_findings(
-    network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str
+    network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str
 ) -> list[Finding]:
-    """Checks of a neuron, asked with windows of the simulations of `part`."""
-    windows = some_windows(data, part)
+    """Checks of a network on windows of the simulations of `part`."""
+    windows = some_windows(dataset, part)
     return [
         *timescale_findings(network, config.data.window, subject),
         *synapse_findings(network, subject),
         saturation_finding(network, windows, subject),
         *lag_findings(network, windows, subject),
-        *_learning(network, data, config, "train" if data.split.train else "", subject),
+        *_learning(network, dataset, config, "train" if dataset.split.train else "", subject),
     ]
 
 
 def timescale_findings(network: ElmNeuron, window: int, subject: str) -> list[Finding]:
-    """How memory covers its range, what is stuck at a bound, and what a window is too short for."""
+    """How the timescales cover their range, which are stuck at a bound, and which a window is too short for."""
     options = network.options
     tau = network.tau_m.detach().cpu().double().sort().values
     low, high = options.memory_tau_min, options.tau_max
@@ -70,29 +70,29 @@ def timescale_findings(network: ElmNeuron, window: int, subject: str) -> list[Fi
     at_low, at_high = int((tau <= low * (1 + _AT_BOUND)).sum()), int((tau >= high * (1 - _AT_BOUND)).sum())
     stuck = max(at_low - 1, 0) + max(at_high - 1, 0)
     kind = "learned" if learned else "fixed"
-    value = f"{len(tau)} {kind}: {quarters} ms (ends and quartiles) of {low:g} to {high:g} ms"
+    value = f"{len(tau)} {kind}: {quarters} ms (minimum, quartiles, maximum), allowed {low:g} to {high:g} ms"
     return [
         information("timescales", subject, value),
         Finding.graded(
             "timescales-at-bounds",
             subject,
             f"{at_low} at {low:g} ms, {at_high} at {high:g} ms",
-            "≤ 1 at each",
-            f"{kind} timescales are stuck: widen model.memory_tau_min or model.memory_tau_max",
+            "≤ 1 at each bound",
+            f"{kind} timescales are stuck at a bound: lower model.memory_tau_min or raise model.memory_tau_max",
             warn=stuck,
         ),
         judged(
             "longest-timescale",
-            subject,
+            f"{subject}, ms",
             float(tau[-1]),
             warn=window,
-            advice="ms: memory that outlasts a training window (data.window) cannot be learned from it",
+            advice="a timescale beyond the training window (data.window) cannot be learned: lower model.memory_tau_max",
         ),
     ]
 
 
 def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
-    """Synapses whose weight has fallen to zero, branches without a living one, and inputs that nobody listens to."""
+    """Synapses whose weight has fallen to zero, branches without a living one, and inputs without a living one."""
     options = network.options
     living = (network.synapse_weights.detach() > 0).cpu()
     mask = network.valid_indices_mask.detach().bool().cpu()
@@ -101,19 +101,24 @@ def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
     reaches = network.mlp.linears[0].weight.detach()[:, : options.branches].abs().sum(0).cpu() > 0
     branches = living.view(options.branches, -1).any(1) & reaches
     lost = torch.nonzero(~branches)[:, 0].tolist()
-    heard = torch.zeros(options.num_input, dtype=torch.bool)
-    heard[network.synapse_channels.cpu()[living]] = True
-    deaf = torch.nonzero(~heard)[:, 0].tolist()
+    connected = torch.zeros(options.num_input, dtype=torch.bool)
+    connected[network.synapse_channels.cpu()[living]] = True
+    unconnected = torch.nonzero(~connected)[:, 0].tolist()
     share = judged(
         "dead-synapses",
         subject,
         dead,
         warn=MOST_DEAD,
-        advice="share of synapses whose weight is not above 0, which get no gradient any more: lower train.learning_rate",
+        advice="share of synapses with a weight of 0, which get no gradient any more: lower train.learning_rate",
     )
     if not bool(living.any()):
         share = Finding(
-            "dead-synapses", subject, FAIL, dead, f"≤ {MOST_DEAD:g}", "no input reaches the neuron: train again"
+            "dead-synapses",
+            subject,
+            FAIL,
+            dead,
+            f"≤ {MOST_DEAD:g}",
+            "every synapse has a weight of 0: train again with a lower train.learning_rate",
         )
     return [
         share,
@@ -122,22 +127,23 @@ def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
             subject,
             f"{len(lost)} of {options.branches}: {listed(map(str, lost))}" if lost else "",
             verdict=WARN if bool(branches.any()) else FAIL,
-            advice="no living synapse, or nothing that reads it: fewer branches (model.num_branch), or train again",
+            advice="branches without effect, as all their weights are 0: lower model.num_branch, or train again",
         ),
         information(
             "inputs-without-synapse",
             subject,
-            f"{len(deaf)} of {options.num_input}" + (f": {listed(map(str, deaf))}" if deaf else ""),
+            f"{len(unconnected)} of {options.num_input}"
+            + (f": {listed(map(str, unconnected))}" if unconnected else ""),
         ),
     ]
 
 
-def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
+def _learning(network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []
     device = device_of(network)
-    batch = next(iter(data.batches(part, seed=config.train.seed, epoch=0)))
+    batch = next(iter(dataset.batches(part, seed=config.train.seed, epoch=0)))
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     check = GradientCheck()
     with torch.enable_grad():
@@ -149,7 +155,7 @@ def _learning(network: ElmNeuron, data: SimulationData, config: ElmConfig, part:
     shares = {name: value / whole if whole else float("nan") for name, value in values.items()}
     largest = max(shares, key=lambda name: shares[name])
     finite = all(value == value and abs(value) < float("inf") for value in (*values.values(), whole))
-    advice = f"the loss is nearly all {largest}: the other target is hardly learned; change loss.spike or loss.soma"
+    advice = f"{largest} makes up nearly all of the loss, and the other term is hardly learned: change loss.spike or loss.soma"
     uneven = not finite or shares[largest] > LARGEST_SHARE
     return [
         Finding.graded(

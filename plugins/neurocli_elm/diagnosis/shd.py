@@ -1,11 +1,11 @@
-"""The diagnosis of spoken digits: classes, speakers, spikes that no bin takes, silent units, and whether a split can be made."""
+"""The diagnosis of spoken digits: classes, speakers, late spikes, silent units, and whether a split can be made."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
-from neurocli.diagnosis.words import unless_none
+from neurocli.diagnosis.words import listed, unless_none
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_elm.config import ElmConfig
@@ -37,72 +37,75 @@ def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Find
         spikes += len(seconds)
         late += int((seconds >= DURATION_S).sum())
         of_unit += np.bincount(recording.events["spike_unit"], minlength=UNITS)
-    found = [
+    findings = [
         Finding.graded(
             "readable",
             f"{len(recordings)} utterances",
-            _some(wrong) or f"{spikes / max(len(about), 1):,.0f} spikes in each",
-            "times, units and label",
-            "leave these out, or bring the files again",
+            listed(wrong) or f"{spikes / max(len(about), 1):,.0f} spikes in each on average",
+            "spike times, units and label",
+            "leave these utterances out, or download the files again",
             fail=wrong,
         )
     ]
     if not about:
-        return found
-    missing = [str(k) for k in range(CLASSES) if k not in {one.label for one in about.values()}]
-    found += [
+        return findings
+    missing = [str(k) for k in range(CLASSES) if k not in {utterance.label for utterance in about.values()}]
+    findings += [
         unless_none(
-            "empty", "utterances", _some(empty), verdict=WARN, advice="no spike tells what was said: leave them out"
+            "empty", "utterances", listed(empty), verdict=WARN, advice="utterances without a spike: leave them out"
         ),
         unless_none(
             "missing-classes",
             f"{CLASSES} digits",
-            _some(missing),
+            listed(missing),
             verdict=WARN,
-            advice="a model cannot learn what it is never shown",
+            advice="classes without an utterance cannot be learned: bring the whole files",
         ),
         judged(
             "late-spikes",
             "spikes",
             late / max(spikes, 1),
             warn=MOST_LATE,
-            advice="share of the spikes after 1 s, which the published bins leave out",
+            advice="share of spikes after 1 s, which the published bins leave out",
         ),
         judged(
             "silent-units",
             f"{UNITS} units",
             float((of_unit == 0).mean()),
             warn=MOST_SILENT,
-            advice="share of the units without a spike: what they say cannot be learned",
+            advice="share of units without a spike, whose weights cannot be learned",
         ),
     ]
     if wrong:
-        return found
+        return findings
     try:
-        data = ShdData(recordings, config)
+        dataset = ShdData(recordings, config)
     except DataError as error:
-        return [*found, Finding("usable", "data", FAIL, error.message, "can be split", error.hint or "")]
-    sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
-    text = f"{sizes[0]} utterances to train on, {sizes[1]} to choose by, {sizes[2]} to test on ({data.split.protocol})"
-    return [*found, Finding("usable", "data", PASS, text, "can be split"), speaker_finding(data)]
+        return [*findings, Finding("usable", "data", FAIL, error.message, "can be split", error.hint or "")]
+    sizes = [len(dataset.split.groups(part)) for part in ("train", "validation", "test")]
+    text = f"utterances: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test ({dataset.split.protocol})"
+    return [*findings, Finding("usable", "data", PASS, text, "can be split"), speaker_finding(dataset)]
 
 
-def speaker_finding(data: ShdData) -> Finding:
-    """Speakers that the test shares with the training: a score over them says less about new ones."""
-    if not data.speakers_known:
-        return Finding("shared-speakers", "split", WARN, "unknown", "0", "the files do not say who speaks")
+def speaker_finding(dataset: ShdData) -> Finding:
+    """Speakers that are in test and training: scores over them say less about new speakers."""
+    if not dataset.speakers_known:
+        return Finding(
+            "shared-speakers",
+            "split",
+            WARN,
+            "unknown",
+            "0",
+            "the files do not name the speakers, so that intervals over speakers cannot be made",
+        )
     heard, tested = (
-        {data.about[group].speaker for part in parts for group in data.split.groups(part)}
-        for parts in (("train", "validation"), ("test",))
+        {dataset.about[group].speaker for part in part_names for group in dataset.split.groups(part)}
+        for part_names in (("train", "validation"), ("test",))
     )
     shared = len(heard & tested)
-    advice = "scores of heard and of new speakers stand apart in the evaluation"
-    if data.split.protocol != PUBLISHED and shared:
-        advice = "the same voices are trained and tested on: split by speaker"
+    advice = "the evaluation scores speakers of the training and new speakers separately: judge by the new ones"
+    if dataset.split.protocol != PUBLISHED and shared:
+        advice = "the same speakers are in training and test: split by speaker"
     return Finding.graded(
         "shared-speakers", "split", f"{shared} of {len(tested)} test speakers", "0", advice, warn=shared
     )
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

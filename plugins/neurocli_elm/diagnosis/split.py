@@ -1,4 +1,4 @@
-"""Whether simulations can be split, and whether what is tested can be scored."""
+"""Whether simulations can be split, and whether the test simulations can be scored."""
 
 from __future__ import annotations
 
@@ -12,34 +12,40 @@ from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.evaluation.spike_metrics import fewest_positives
 
 
-def part_of_group(data: SimulationData) -> dict[str, str]:
+def part_of_group(dataset: SimulationData) -> dict[str, str]:
     """Simulation → the part of the split that it is in."""
-    return {group: part for part in PARTS for group in data.split.groups(part)}
+    return {group: part for part in PARTS for group in dataset.split.groups(part)}
 
 
-def usable_findings(data: SimulationData | None, trouble: DataError | None, config: ElmConfig) -> list[Finding]:
-    """Whether a training takes the set as it is, and how many output spikes would be tested on."""
+def usable_findings(dataset: SimulationData | None, trouble: DataError | None, config: ElmConfig) -> list[Finding]:
+    """Whether a training takes the recordings as they are, and how many output spikes the test has."""
     threshold = "can be split into training, validation and test"
-    if data is None:
+    if dataset is None:
         assert trouble is not None
         return [Finding("usable", "data", FAIL, trouble.message, threshold, trouble.hint or "")]
-    sizes = [len(data.split.groups(part)) for part in PARTS]
-    text = f"{sizes[0]} simulations to train on, {sizes[1]} to choose by, {sizes[2]} to test on"
-    return [Finding("usable", "data", PASS, text, threshold), positives_finding(data, config)]
+    sizes = [len(dataset.split.groups(part)) for part in PARTS]
+    text = f"simulations: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test"
+    return [Finding("usable", "data", PASS, text, threshold), positives_finding(dataset, config)]
 
 
-def positives_finding(data: SimulationData, config: ElmConfig) -> Finding:
-    """How many steps with a spike the test simulations have: what AUC rests on, and what its interval needs."""
-    _, scored = spike_counts(data, config)
-    advice = "AUC is undefined: bring more simulations, or another data.split_seed"
+def positives_finding(dataset: SimulationData, config: ElmConfig) -> Finding:
+    """How many steps with a spike the test simulations have, against the number that an interval of the AUC needs."""
+    _, scored = spike_counts(dataset, config)
+    advice = (
+        "no step with an output spike, so that the AUC is undefined: bring more simulations, or change data.split_seed"
+    )
     if scored:
-        advice = "AUC rests on few spikes, too few for an interval: bring more or longer simulations"
-    needed = fewest_positives(len(data.split.test))
-    return judged("test-spikes", "test simulations", scored, warn=needed, fail=1, low=True, advice=advice)
+        advice = "too few steps with an output spike for an interval of the AUC: bring more or longer simulations"
+    needed = fewest_positives(len(dataset.split.test))
+    return judged(
+        "test-spikes", "steps with an output spike, test", scored, warn=needed, fail=1, low=True, advice=advice
+    )
 
 
-def spike_counts(data: SimulationData, config: ElmConfig) -> tuple[int, int]:
+def spike_counts(dataset: SimulationData, config: ElmConfig) -> tuple[int, int]:
     """Output spikes of the test simulations: how many there are, and at how many of the scored steps."""
-    events = [np.asarray(data.load(group).events.get(data.options.event, ()), np.int64) for group in data.split.test]
+    events = [
+        np.asarray(dataset.load(group).events.get(dataset.options.event, ()), np.int64) for group in dataset.split.test
+    ]
     first = config.data.burn_in_ms
     return sum(len(steps) for steps in events), sum(len(np.unique(steps[steps >= first])) for steps in events)

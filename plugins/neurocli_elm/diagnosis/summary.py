@@ -57,10 +57,10 @@ class SummarySet:
 
     def by_file(self) -> dict[str, list[Summary]]:
         """The sound ones, file by file."""
-        found: dict[str, list[Summary]] = {}
+        files: dict[str, list[Summary]] = {}
         for summary in self.sound:
-            found.setdefault(summary.file, []).append(summary)
-        return found
+            files.setdefault(summary.file, []).append(summary)
+        return files
 
 
 def summarised(recordings: RecordingSet, groups: Sequence[str] | None = None) -> SummarySet:

@@ -1,1 +1,1 @@
-"""What is scored, by what, and what it is held against."""
+"""Targets, metrics, baselines, the ceiling and exhibits."""

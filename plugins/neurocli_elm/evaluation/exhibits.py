@@ -1,4 +1,4 @@
-"""What an evaluation shows beyond the scoreboard: the published protocol beside ours, and what the answers look like."""
+"""What an evaluation shows beyond the scoreboard: the published protocol, and the predictions of one simulation."""
 
 from __future__ import annotations
 
@@ -28,45 +28,49 @@ _MODEL = "#009E73"
 
 
 def evaluation_exhibits(trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-    """The table of both protocols, and traces of one simulation."""
-    data = trained.dataset
-    assert isinstance(data, SimulationData)
+    """The table of both protocols, and the voltages of one simulation."""
+    dataset = trained.dataset
+    assert isinstance(dataset, SimulationData)
     prediction = next(iter(predictions.values()))
-    found = [_traces(data, prediction, figures / "traces.png")]
+    exhibits = [_voltages(dataset, prediction, figures / "voltages.png")]
     if trained.config.evaluate.published:
-        found.insert(0, published(trained))
-    return found
+        exhibits.insert(0, published(trained))
+    return exhibits
 
 
 def published(trained: TrainedModel) -> Exhibit:
-    """The published evaluation of the model, and the same predictions without realignment on the test files."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
+    """The published evaluation of the model, and the same predictions without rescaling to the test files."""
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
     files: dict[str, list[str]] = {}
-    for group in data.split.test:
-        files.setdefault(str(data.load(group).labels.get("file", "simulated")), []).append(group)
+    for group in dataset.split.test:
+        files.setdefault(str(dataset.load(group).labels.get("file", "simulated")), []).append(group)
     try:
-        each = [
+        file_predictions = [
             protocol.predictions(
-                [data.load(g) for g in groups], partial(predict_windows, network), labels=data.options.event
+                [dataset.load(g) for g in groups], partial(predict_windows, network), labels=dataset.options.event
             )
             for groups in files.values()
         ]
-        scored = {"published": protocol.published_scores(each), "without realignment": protocol.plain_scores(each)}
+        scored = {
+            "published": protocol.published_scores(file_predictions),
+            "without rescaling": protocol.plain_scores(file_predictions),
+        }
     except DataError as error:
-        table = Table(["protocol", "why not"], [["published", error.message]])
+        table = Table(["protocol", "reason"], [["published", error.message]])
         return Exhibit("published-protocol", "The published protocol", table, None, {})
     rows = [[name, *_row(scores)] for name, scores in scored.items()]
     first = scored["published"]
     reason = first.spikes.undefined
     note = (
-        f"windows of 500 ms, each from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than {MOST_SPIKES} "
-        f"output spikes; {first.spikes.positives} steps with a spike. Published: each file's soma predictions are moved to the mean "
-        "and the standard deviation of its own targets, which no user of a model could do. TP@: true positives at that rate of "
-        "false ones; AUC@: their mean below it" + (f". {reason}" if reason else "")
+        f"windows of 500 ms, each starting from a state of zero; {first.simulations} simulation{'s' if first.simulations != 1 else ''}, {first.excluded} left out for more than {MOST_SPIKES} "
+        f"output spikes; {first.spikes.positives} steps with an output spike. Published: the soma predictions of each file are rescaled to "
+        "the mean and standard deviation of its own targets, which no user of a model could do. TP@N: true positive rate at a "
+        "false positive rate of N; pAUC@N: its mean over false positive rates below N"
+        + (f". {reason}" if reason else "")
     )
     columns = ["protocol", "AUC", "AP", *(f"TP@{rate:g}" for rate in FALSE_POSITIVES)]
-    columns += [*(f"AUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE mV", "MAE mV", "EV %"]
+    columns += [*(f"pAUC@{rate:g}" for rate in FALSE_POSITIVES), "RMSE (mV)", "MAE (mV)", "EV (%)"]
     claims: dict[str, Any] = {
         f"{name.split()[0]}_{key}": value
         for name, scores in scored.items()
@@ -92,13 +96,13 @@ def _busiest(events: NDArray[Any], first: int, steps: int) -> int:
     return max(starts, key=lambda start: int(((events >= start) & (events < start + SHOWN_MS)).sum()))
 
 
-def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
+def _voltages(dataset: SimulationData, prediction: Prediction, path: Path) -> Exhibit:
     """Input raster, voltage and spike probability of the test simulation whose number of output spikes is the median."""
-    spikes = {g: len(data.load(g).events[data.options.event]) for g in prediction.values}
+    spikes = {g: len(dataset.load(g).events[dataset.options.event]) for g in prediction.values}
     group = sorted(spikes, key=lambda g: spikes[g])[len(spikes) // 2]
-    recording, first = data.load(group), data.options.burn_in_ms
+    recording, first = dataset.load(group), dataset.options.burn_in_ms
     soma_mv, probability = (prediction.values[group][:, channel] for channel in TargetChannel)
-    events = recording.events[data.options.event]
+    events = recording.events[dataset.options.event]
     time, cell_mv = np.arange(first, recording.steps), soma_target_mv(recording)[first:]
     begin = _busiest(events, first, recording.steps)
     shown = (time >= begin) & (time < begin + SHOWN_MS)
@@ -114,7 +118,7 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     with saved_figure(path, nrows=3, width=8.0, height=6.4) as (_, (raster, soma, spike)):
         seen = (inputs.step >= begin) & (inputs.step < begin + SHOWN_MS)
         step, channel = inputs.step[seen], inputs.channel[seen]
-        exciting = data.exciting[channel]
+        exciting = dataset.exciting[channel]
         for chosen, colour, label in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
             raster.plot(step[chosen], channel[chosen], ".", ms=1.0, color=colour, label=label)
         raster.set(ylabel="input", xlim=(begin, begin + SHOWN_MS))
@@ -133,8 +137,8 @@ def _traces(data: SimulationData, prediction: Prediction, path: Path) -> Exhibit
     error = soma_mv - cell_mv
     row = [group, int(spikes[group]), float(np.sqrt(np.mean(error**2)))]
     table = Table(
-        ["simulation", "output spikes", "RMSE mV"],
+        ["simulation", "output spikes", "RMSE (mV)"],
         [row],
-        "figure: the 2 s with the most output spikes; voltage clipped at -55 mV",
+        "the test simulation with the median number of output spikes; its figure shows the 2 s with most of them, the voltage clipped at -55 mV",
     )
-    return Exhibit("traces", "One simulation, cell and model", table, path, {})
+    return Exhibit("voltages", "Voltage and spike probability of one simulation", table, path, {})

@@ -122,14 +122,14 @@ class LinearFilter:
         self.sd = np.sqrt(np.maximum(squares / n - self.mean**2, 1e-12))
         sums = NormalEquations(size, 1, intercept=False)  # about the level, of features with a mean of zero
         rng, share = np.random.default_rng(_SEED), min(1.0, rows / n)
-        kept: list[tuple[Array, NDArray[np.bool_], Array]] = []
+        samples: list[tuple[Array, NDArray[np.bool_], Array]] = []
         for recording in train:
             x = self._scaled(recording)[first:]
             sums.add(x, (soma_target_mv(recording)[first:] - level)[:, None])
             spike = spike_target(recording, event)[first:] > 0
             chosen = spike | (rng.random(len(spike)) < share)
-            kept.append((x[chosen], spike[chosen], np.where(spike[chosen], 1.0, 1 / share)))
-        sampled, spikes, weight = (np.concatenate(column) for column in _columns(kept))
+            samples.append((x[chosen], spike[chosen], np.where(spike[chosen], 1.0, 1 / share)))
+        sampled, spikes, weight = (np.concatenate(column) for column in _columns(samples))
         return _Gathered(sums, level, sampled, spikes.astype(bool), weight)
 
     def _ridge(self, gathered: _Gathered, alpha: float) -> None:
@@ -150,12 +150,12 @@ class LinearFilter:
             self.spike_intercept = float(np.log(max(rate, TINY) / max(1 - rate, TINY)))
 
     def _scaled(self, recording: Recording) -> Array:
-        found: Array = (self.features(recording) - self.mean) / self.sd
-        return found
+        scaled: Array = (self.features(recording) - self.mean) / self.sd
+        return scaled
 
     def _spike(self, x: Array) -> Array:
-        found: Array = 1 / (1 + np.exp(-(x @ self.spike_coefficients + self.spike_intercept)))
-        return found
+        probability: Array = 1 / (1 + np.exp(-(x @ self.spike_coefficients + self.spike_intercept)))
+        return probability
 
 
 def summed(recording: Recording, group_of: NDArray[np.int64]) -> Array:

@@ -1,7 +1,7 @@
-"""The published evaluation of NeuronIO, and the same predictions without its realignment.
+"""The published evaluation of NeuronIO, and the same predictions without its rescaling.
 
 Windows of 500 ms begin every 350 ms, each from a state of zero; the first is kept whole, of the others the first 150 ms are
-dropped, the last is padded with silence. Published scores then move the soma predictions of each file to the mean and the
+dropped, the last is padded with silence. Published scores then rescale the soma predictions of each file to the mean and the
 standard deviation of its targets, leave out simulations with more than 24 output spikes and the first 500 ms.
 (Beniaguev, Segev & London 2021; Spieler et al. 2023.)
 """
@@ -90,13 +90,13 @@ def predictions(
             raise DataError(
                 f"simulations last {steps} and {recording.steps} ms",
                 where=f"recording {recording.group}",
-                hint="evaluate those of each length on their own",
+                hint="evaluate each length on its own",
             )
     shape = (len(recordings), steps)
     groups = tuple(recording.group for recording in recordings)
     predicted = Predictions(groups, np.zeros(shape, bool), *(np.zeros(shape, np.float64) for _ in range(3)))
     starts = window_starts(steps, window, burn_in)
-    for part in _parts(recordings):
+    for part in _slices_at_once(recordings):
         places = [(n, start) for n in range(part.stop - part.start) for start in starts]
         windows = cut(recordings[part], places, window, labels=labels)
         probability, soma_mv = predict(windows)
@@ -105,23 +105,23 @@ def predictions(
             of_starts = piece.reshape(-1, len(starts), window)
             for k, start in enumerate(starts):
                 first = 0 if k == 0 else burn_in
-                kept = of_starts[:, k, first : steps - start]
-                whole[part, start + first : start + first + kept.shape[1]] = kept
+                covered = of_starts[:, k, first : steps - start]
+                whole[part, start + first : start + first + covered.shape[1]] = covered
     return predicted
 
 
-def realigned(predicted: Predictions) -> Predictions:
-    """Soma predictions moved to the mean and the standard deviation of their targets, over all simulations and steps.
+def rescaled(predicted: Predictions) -> Predictions:
+    """Soma predictions rescaled to the mean and the standard deviation of their targets, over all simulations and steps.
 
-    It takes from the test data what a model cannot know; published figures are like that. A constant becomes the mean.
+    It uses statistics of the test targets, which a model cannot know; published scores are made so. A constant becomes the mean.
     """
     soma, target = predicted.soma_mv, predicted.target_mv
-    spread = soma.std()
-    z = (soma - soma.mean()) / spread if spread > 0 else np.zeros_like(soma)
+    sd = soma.std()
+    z = (soma - soma.mean()) / sd if sd > 0 else np.zeros_like(soma)
     return replace(predicted, soma_mv=z * target.std() + target.mean())
 
 
-def kept(predicted: Predictions, *, most_spikes: int = MOST_SPIKES, burn_in_ms: int = BURN_IN_MS) -> Predictions:
+def scored_part(predicted: Predictions, *, most_spikes: int = MOST_SPIKES, burn_in_ms: int = BURN_IN_MS) -> Predictions:
     """What is scored: simulations with at most `most_spikes` output spikes, without the first `burn_in_ms` steps."""
     few = predicted.spike.sum(axis=1) <= most_spikes
     groups = tuple(group for group, keep in zip(predicted.groups, few, strict=True) if keep)
@@ -135,27 +135,27 @@ def joined(several: Sequence[Predictions]) -> Predictions:
         raise DataError(
             f"the files' simulations last {' and '.join(map(str, lengths))} steps",
             where="evaluation",
-            hint="evaluate those of each length on their own",
+            hint="evaluate each length on its own",
         )
     arrays = (np.concatenate(kind) for kind in zip(*(file.arrays for file in several), strict=True))
     return Predictions(tuple(group for file in several for group in file.groups), *arrays)
 
 
 def published_scores(files: Sequence[Predictions]) -> Scores:
-    """Scores as published: each file realigned by itself, then all of them together."""
-    return plain_scores([realigned(file) for file in files])
+    """Scores as published: each file rescaled by itself, then all of them together."""
+    return plain_scores([rescaled(file) for file in files])
 
 
 def plain_scores(files: Sequence[Predictions]) -> Scores:
     """Scores of the predictions as they are, on the same simulations and steps. Raises DataError where none is left."""
     everything = joined(files)
-    scored = kept(everything)
+    scored = scored_part(everything)
     if scored.spike.size == 0:
         raise DataError(
             f"nothing is left to score: {len(everything.groups)} simulations of {everything.spike.shape[1]} ms, "
             f"{len(scored.groups)} with at most {MOST_SPIKES} output spikes, without the first {BURN_IN_MS} ms",
             where="evaluation",
-            hint="bring longer simulations, or such with fewer output spikes",
+            hint="bring longer simulations, or simulations with fewer output spikes",
         )
     return Scores(
         spike_scores(scored.spike, scored.probability),
@@ -176,13 +176,13 @@ def soma_scores(target_mv: NDArray[Any], soma_mv: NDArray[Any]) -> SomaScores:
     )
 
 
-def _parts(recordings: Sequence[Recording]) -> list[slice]:
+def _slices_at_once(recordings: Sequence[Recording]) -> list[slice]:
     """Simulations that are predicted together."""
-    parts, first, events = [], 0, 0
+    slices, first, events = [], 0, 0
     for n, recording in enumerate(recordings):
         size = 0 if recording.spikes is None else len(recording.spikes.step)
         if n > first and events + size > EVENTS_AT_ONCE:
-            parts.append(slice(first, n))
+            slices.append(slice(first, n))
             first, events = n, 0
         events += size
-    return [*parts, slice(first, len(recordings))]
+    return [*slices, slice(first, len(recordings))]

@@ -1,4 +1,4 @@
-"""What neurons predict of simulations: the one that is scored, and checkpoints that stand beside it."""
+"""Predictions of ELM neurons: of the model that is scored, and of checkpoints beside it."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from neurocli_elm.model.checkpoint import read_checkpoint
 from neurocli_elm.model.neuron import ElmNeuron
 
 
-def predict(neuron: ElmNeuron, data: SimulationData, target: Target) -> Prediction:
+def predict(network: ElmNeuron, dataset: SimulationData, target: Target) -> Prediction:
     """Spike probabilities and soma voltages of whole simulations, each from a state of zero.
 
-    Raises DataError where the neuron is one for other inputs.
+    Raises DataError where the network has another number of inputs.
     """
-    if neuron.options.num_input != data.channels:
+    if network.options.num_input != dataset.channels:
         raise DataError(
-            f"another size: the neuron is for {neuron.options.num_input} inputs, and the data have {data.channels}",
-            where=data.recordings.where(target.groups[0]),
-            hint="give data of the cell that it was trained for",
+            f"the model is for {network.options.num_input} inputs, but the data have {dataset.channels}",
+            where=dataset.recordings.where(target.groups[0]),
+            hint="use data of the cell that it was trained on",
         )
     predictions = {}
     for group in target.groups:
-        spike, soma = predict_windows(neuron, whole(data.load(group), data.options.event))
+        spike, soma = predict_windows(network, whole(dataset.load(group), dataset.options.event))
         predictions[group] = spike[0], soma[0]
     return as_prediction(target, predictions)
 
 
 @torch.no_grad()
-def predict_windows(neuron: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def predict_windows(network: ElmNeuron, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma voltage in mV above -67.7), each [sample, step], from a state of zero."""
-    spike, soma = neuron.neuronio_output(windows.input_events().to(device_of(neuron)))
+    spike, soma = network.neuronio_output(windows.input_events().to(device_of(network)))
     return spike.cpu().double().numpy(), soma.cpu().double().numpy()
 
 
-def references(data: SimulationData, config: ElmConfig) -> list[Predictor]:
+def references(dataset: SimulationData, config: ElmConfig) -> list[Predictor]:
     """The checkpoints of `evaluate.checkpoints`. Raises DataError for one that is damaged or for another cell."""
-    return [_reference(data, path) for path in config.evaluate.checkpoints if path.exists()]
+    return [_reference(dataset, path) for path in config.evaluate.checkpoints if path.exists()]
 
 
 def missing_references(config: ElmConfig) -> list[str]:
     """A line for each checkpoint that is not there any more: a run can be scored without them."""
-    return [f"{path} is not there: left out" for path in config.evaluate.checkpoints if not path.exists()]
+    return [f"checkpoint {path} not found: left out" for path in config.evaluate.checkpoints if not path.exists()]
 
 
-def _reference(data: SimulationData, path: Path) -> Predictor:
-    neuron = read_checkpoint(path, num_input=data.channels).neuron()
+def _reference(dataset: SimulationData, path: Path) -> Predictor:
+    network = read_checkpoint(path, num_input=dataset.channels).neuron()
     name = path.parent.name or path.stem
-    return Predictor(name, "control", lambda target: predict(neuron, data, target), f"weights of {path}")
+    return Predictor(name, "control", lambda target: predict(network, dataset, target), f"weights of {path}")

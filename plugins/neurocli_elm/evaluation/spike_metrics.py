@@ -62,10 +62,10 @@ class _OfSpikes(Metric):
 
     def fewest(self, groups: Array) -> str | None:
         needed = fewest_positives(len(groups))
-        for what, some in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
-            found = int(some.sum())
-            if found < needed:
-                return f"{found} steps {what} an output spike, and an interval over {len(groups)} simulations needs {needed}"
+        for what, counts in (("with", groups[..., :BINS]), ("without", groups[..., BINS:])):
+            count = int(counts.sum())
+            if count < needed:
+                return f"only {count} steps {what} an output spike: an interval over {len(groups)} simulations needs {needed}"
         return None
 
     @abstractmethod
@@ -92,9 +92,9 @@ class AveragePrecision(_OfSpikes):
     link = "logit"
 
     def _value(self, spikes: Array, others: Array) -> Array:
-        found, total = np.cumsum(spikes, -1), spikes.sum(-1)
-        all_found = found + np.cumsum(others, -1)
-        precision = np.where(all_found > 0, found / np.maximum(all_found, 1), 0)
+        hits, total = np.cumsum(spikes, -1), spikes.sum(-1)
+        called = hits + np.cumsum(others, -1)
+        precision = np.where(called > 0, hits / np.maximum(called, 1), 0)
         return np.where(total > 0, (spikes * precision).sum(-1) / total, np.nan)
 
 

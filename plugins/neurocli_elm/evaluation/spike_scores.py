@@ -34,22 +34,22 @@ def spike_scores(spike: NDArray[Any], probability: NDArray[Any]) -> SpikeScores:
     """Scores over all steps of arrays of one shape."""
     from sklearn.metrics import auc, average_precision_score, roc_curve
 
-    truth, guess = np.asarray(spike, bool).ravel(), np.asarray(probability, np.float64).ravel()
+    truth, prediction = np.asarray(spike, bool).ravel(), np.asarray(probability, np.float64).ravel()
     positives = int(truth.sum())
     reason = undefined_because(positives, truth.size - positives)
-    if reason is None and not np.isfinite(guess).all():
+    if reason is None and not np.isfinite(prediction).all():
         reason = "a predicted spike probability is not a number"
     if reason is not None:
         return SpikeScores(positives, truth.size, undefined=reason)
     # Points on straight lines are left out, as published: the rate nearest to the wanted one depends on it.
-    false, true, _ = roc_curve(truth, guess)
+    false, true, _ = roc_curve(truth, prediction)
     grid = np.linspace(0, 1, _GRID)
     on_grid = np.interp(grid, false, true)
     at, below = {}, {}
     for rate in FALSE_POSITIVES:
         at[rate] = float(true[max(1, int(np.argmin(np.abs(false - rate))))])
         below[rate] = float(on_grid[: max(1, int(np.argmin(np.abs(grid - rate))))].mean())
-    precision = float(average_precision_score(truth, guess))
+    precision = float(average_precision_score(truth, prediction))
     return SpikeScores(positives, truth.size, float(auc(false, true)), precision, at, below)
 
 

@@ -30,12 +30,12 @@ class TargetChannel(IntEnum):
 CHANNELS = ("soma, mV above -67.7", "spike")
 
 
-def targets(data: SimulationData, config: ElmConfig, part: str) -> list[Target]:
-    """One target: both targets at every step but the first `data.burn_in_ms`."""
+def targets(dataset: SimulationData, config: ElmConfig, part: str) -> list[Target]:
+    """One target: soma voltage and output spike at every step after the burn-in."""
     first = config.data.burn_in_ms
     targets, origins = {}, {}
-    for group in data.split.groups(part):
-        recording = data.load(group)
+    for group in dataset.split.groups(part):
+        recording = dataset.load(group)
         targets[group] = observed(recording, config.data.event)[first:]
         origins[group] = np.arange(first, recording.steps)
     return [Target("soma and spikes", 0, None, "mV", targets, origins, channels=CHANNELS)]

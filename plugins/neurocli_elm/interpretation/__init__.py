@@ -1,1 +1,1 @@
-"""What a trained model has learned, held against what is known."""
+"""What a trained model has learned, compared with what is known."""

@@ -1,4 +1,4 @@
-"""What a neuron loses without a memory unit, or without all of a band of timescales."""
+"""Errors of a network without a memory unit, or without all units of a band of timescales."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BANDS_MS = (0, 3, 10, 30, 100, 300, 1000, float("inf"))
 
 @dataclass(frozen=True)
 class Tested:
-    """Simulations with which a neuron is tested: branch traces [time, 1, branch], targets [time, 2], first step scored."""
+    """Simulations on which a network is tested: branch traces [time, 1, branch], targets [time, 2], first step scored."""
 
     branch: list[torch.Tensor]
     targets: list[Array]
@@ -51,13 +51,13 @@ _RMSE = OfChannel(RMSE("mV"), TargetChannel.SOMA)
 _AUC = OfChannel(SpikeAUC(), TargetChannel.SPIKE)
 
 
-def tested(network: ElmNeuron, data: SimulationData, part: str) -> Tested:
+def tested(network: ElmNeuron, dataset: SimulationData, part: str) -> Tested:
     """At most 16 simulations of a part, evenly chosen."""
     branch, targets = [], []
-    for recording in data.some(part, MOST_SIMULATIONS):
-        branch.append(branch_traces(network, whole(recording, data.options.event).input_events()))
-        targets.append(observed(recording, data.options.event)[data.options.burn_in_ms :].astype(np.float64))
-    return Tested(branch, targets, data.options.burn_in_ms)
+    for recording in dataset.some(part, MOST_SIMULATIONS):
+        branch.append(branch_traces(network, whole(recording, dataset.options.event).input_events()))
+        targets.append(observed(recording, dataset.options.event)[dataset.options.burn_in_ms :].astype(np.float64))
+    return Tested(branch, targets, dataset.options.burn_in_ms)
 
 
 @torch.no_grad()
@@ -66,15 +66,15 @@ def score(network: ElmNeuron, on: Tested) -> Score:
     rmse, auc = [], []
     for branch, target in zip(on.branch, on.targets, strict=True):
         spike, soma = in_units(network.output_of(branch)[on.first :, 0].cpu().double())
-        guess = in_channels(spike.numpy(), soma.numpy())
-        rmse.append(_RMSE.statistics(target, guess))
-        auc.append(_AUC.statistics(target, guess))
+        prediction = in_channels(spike.numpy(), soma.numpy())
+        rmse.append(_RMSE.statistics(target, prediction))
+        auc.append(_AUC.statistics(target, prediction))
     return Score(np.stack(rmse), np.stack(auc))
 
 
 @torch.no_grad()
 def without(network: ElmNeuron, units: NDArray[np.int64], held: torch.Tensor | None = None) -> ElmNeuron:
-    """The neuron with memory units that nobody reads: at zero, or at their mean `held` [memory]."""
+    """The network with memory units silenced: at zero, or at their mean `held` [memory]."""
     cut_off = copy.deepcopy(network)
     first, branches = cut_off.mlp.linears[0], network.options.branches
     columns = torch.as_tensor(units, device=first.weight.device)
@@ -115,43 +115,44 @@ def parts_of(tau: Array) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def ablation_exhibit(
-    network: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+    network: ElmNeuron, untrained: ElmNeuron, dataset: SimulationData, part: str, figures: Path
 ) -> Exhibit:
-    """Rise of the soma's RMSE and fall of AUC without each part, the untrained neuron's beside."""
-    on, on_blank = tested(network, data, part), tested(untrained, data, part)
+    """Rise of the soma's RMSE and change of the AUC without each part, beside the untrained network."""
+    on, on_blank = tested(network, dataset, part), tested(untrained, dataset, part)
     tau = network.tau_m.detach().cpu().double().numpy()
     whole, blank = score(network, on), score(untrained, on_blank)
-    held, held_blank = mean_memory(network, on), mean_memory(untrained, on_blank)
+    means, blank_means = mean_memory(network, on), mean_memory(untrained, on_blank)
     rows: list[list[Any]] = [["nothing", *_values(whole), *[None] * 8, *_values(blank)]]
     bars = []
     for name, units in parts_of(tau):
-        zero, kept = score(without(network, units), on), score(without(network, units, held), on)
-        other = score(without(untrained, units, held_blank), on_blank)
-        change = paired(_RMSE, zero.rmse, whole.rmse)
-        still = paired(_RMSE, kept.rmse, whole.rmse)
-        row: list[Any] = [name, *_values(zero), *map(finite_or_none, (change.value, change.low, change.high))]
-        row += map(finite_or_none, (still.value, still.low, still.high))
-        row += [_auc_change(zero, whole), _auc_change(kept, whole), *_values(other)]
+        at_zero, at_mean = score(without(network, units), on), score(without(network, units, means), on)
+        other = score(without(untrained, units, blank_means), on_blank)
+        change = paired(_RMSE, at_zero.rmse, whole.rmse)
+        change_at_mean = paired(_RMSE, at_mean.rmse, whole.rmse)
+        row: list[Any] = [name, *_values(at_zero), *map(finite_or_none, (change.value, change.low, change.high))]
+        row += map(finite_or_none, (change_at_mean.value, change_at_mean.low, change_at_mean.high))
+        row += [_auc_change(at_zero, whole), _auc_change(at_mean, whole), *_values(other)]
         rows.append(row)
-        bars.append((name, change, still, row[9], row[10], _values(other)[0] - _values(blank)[0]))
+        bars.append((name, change, change_at_mean, row[9], row[10], _values(other)[0] - _values(blank)[0]))
     path = figures / "ablation.png"
     _draw(bars, path)
     single = [bar for bar in bars if bar[0].startswith("unit")]
     bands = [bar for bar in bars if not bar[0].startswith(("unit", "all"))]
     claims: dict[str, Any] = {"rmse_mv": _values(whole)[0], "auc": _values(whole)[1]}
-    for name, some in (("unit", single), ("band", bands)):
-        if some:
-            worst = max(some, key=lambda bar: bar[2].value)
+    for name, bars_of_kind in (("unit", single), ("band", bands)):
+        if bars_of_kind:
+            worst = max(bars_of_kind, key=lambda bar: bar[2].value)
             claims |= {f"most_needed_{name}": worst[0], f"rise_without_it_{name}_mv": finite_or_none(worst[2].value)}
     claims |= {"untrained_rmse_mv": _values(blank)[0], "untrained_auc": _values(blank)[1]}
     note = (
-        f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units' memory is 0 for all that reads it, which also "
-        "moves what reads it from its working point; at the mean: it stays at its mean, so that only what it tells is lost, also for the untrained neuron. Intervals: "
-        "95 % over simulations, the same ones with and without; none for fewer than three"
+        f"{len(on.targets)} {part} simulations; nothing is fitted again. At zero: the units are set to 0, which also shifts the mean input "
+        "of the perceptron and the readout. At mean: the units are held at their mean, so that only their variation is lost. Untrained: the network "
+        "before training, its units held at their mean. Rise: increase of the RMSE, with its 95 % interval over simulations (low, high); none for fewer than three"
     )
-    columns = ["without", "RMSE mV", "AUC", "rise mV", "low", "high", "rise at mean", "its low", "its high"]
-    columns += ["AUC change", "AUC at mean", "untrained RMSE", "untrained AUC"]
-    return Exhibit("ablation", "What each memory unit is worth", Table(columns, rows, note), path, claims)
+    columns = ["silenced", "RMSE at zero (mV)", "AUC at zero", "rise at zero (mV)", "low", "high"]
+    columns += ["rise at mean (mV)", "its low", "its high"]
+    columns += ["AUC change at zero", "AUC change at mean", "untrained RMSE (mV)", "untrained AUC"]
+    return Exhibit("ablation", "Error without each memory unit", Table(columns, rows, note), path, claims)
 
 
 def _values(score: Score) -> tuple[float, float | None]:
@@ -165,11 +166,11 @@ def _auc_change(without: Score, whole: Score) -> float | None:
 def _draw(bars: list[tuple[Any, ...]], path: Path) -> None:
     with saved_figure(path, ncols=2, width=10.5, height=0.24 * len(bars) + 1.2) as (_, (rmse, auc)):
         places = np.arange(len(bars))
-        for place, (_, change, still, auc_zero, auc_mean, blank) in zip(places, bars, strict=True):
+        for place, (_, change, change_at_mean, auc_zero, auc_mean, blank) in zip(places, bars, strict=True):
             first = place == 0
             rmse.barh(place - 0.2, change.value, 0.38, color=MODEL, label="at zero" if first else None)
-            rmse.barh(place + 0.2, still.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
-            for rise, at in ((change, place - 0.2), (still, place + 0.2)):
+            rmse.barh(place + 0.2, change_at_mean.value, 0.38, color="#CC79A7", label="at its mean" if first else None)
+            for rise, at in ((change, place - 0.2), (change_at_mean, place + 0.2)):
                 if np.isfinite(rise.low):
                     rmse.plot([rise.low, rise.high], [at] * 2, color="#E69F00", lw=1.2)
             rmse.plot(

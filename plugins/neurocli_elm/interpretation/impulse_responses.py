@@ -1,4 +1,4 @@
-"""What one input does to the soma: weights and impulse responses of the branches of an ELM neuron."""
+"""Response of the soma to one input event: weights and impulse responses of the branches of an ELM neuron."""
 
 from __future__ import annotations
 
@@ -50,19 +50,21 @@ class Kernels:
         return self.unit * self.mean_weight(exciting) * (1 if exciting else -1)
 
 
-def kernels_of(network: ElmNeuron, data: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
+def kernels_of(network: ElmNeuron, dataset: SimulationData, part: str, count: int = WINDOWS) -> Kernels:
     """Gradients at the end of `count` windows of the simulations of a part."""
-    windows = some_windows(data, part, count, min(LENGTH_MS, min(data.lengths[g] for g in data.split.groups(part))))
+    windows = some_windows(
+        dataset, part, count, min(LENGTH_MS, min(dataset.lengths[g] for g in dataset.split.groups(part)))
+    )
     branch = branch_traces(network, windows.input_events())
     unit = SOMA_SCALE_MV * branch_gradients(network, branch, Output.SOMA).mean(1).flip(0)
-    return Kernels(network.branch_weights().detach().cpu().double().numpy(), unit.cpu().double().numpy(), data.sign)
+    return Kernels(network.branch_weights().detach().cpu().double().numpy(), unit.cpu().double().numpy(), dataset.sign)
 
 
 def kernel_exhibit(
-    trained: Kernels, untrained: Kernels, network: ElmNeuron, data: SimulationData, figures: Path
+    trained: Kernels, untrained: Kernels, network: ElmNeuron, dataset: SimulationData, figures: Path
 ) -> Exhibit:
-    """Weights and responses branch by branch, the untrained neuron's beside."""
-    distance = distance_of(data)
+    """Weights and responses branch by branch, beside those of the untrained network."""
+    distance = distance_of(dataset)
     rows = [_row(trained, untrained, network, branch, distance) for branch in range(trained.weights.shape[1])]
     path = figures / "kernels.png"
     _draw(trained, untrained, distance, path)
@@ -79,22 +81,22 @@ def kernel_exhibit(
         "living_branches": int((trained.weights > 0).any(0).sum()),
     }
     note = (
-        f"mean response of the soma's voltage to one event more, over {WINDOWS} windows of real input; E and I: an average living "
-        f"synapse of the branch. An excitatory event raises and an inhibitory one lowers the voltage, by area, for {claims['inputs_of_right_sign']:.0%} of the "
-        f"inputs ({claims['inputs_of_right_sign_untrained']:.0%} untrained)"
+        f"mean response of the predicted soma voltage to one additional event, over {WINDOWS} windows of the recorded input; E and I: an event at "
+        "an average living excitatory or inhibitory synapse of the branch. The area of the response has the right sign (excitatory inputs raise, inhibitory ones lower the "
+        f"voltage) for {claims['inputs_of_right_sign']:.0%} of the inputs ({claims['inputs_of_right_sign_untrained']:.0%} before training)"
     )
     columns = ["branch", "living synapses", "weight E", "weight I"]
-    columns += ["E peak mV", "at ms", "I peak mV", "I at ms", "untrained E mV"]
+    columns += ["E peak (mV)", "E peak at (ms)", "I peak (mV)", "I peak at (ms)", "untrained E peak (mV)"]
     if distance is not None:
-        columns.append("distance µm")
+        columns.append("distance (µm)")
     return Exhibit(
-        "kernels", "What one input of each branch does to the soma", Table(columns, rows, note), path, claims
+        "kernels", "Response of the soma to one event at each branch", Table(columns, rows, note), path, claims
     )
 
 
 def _row(trained: Kernels, untrained: Kernels, network: ElmNeuron, branch: int, distance: Array | None) -> list[Any]:
-    of = network.options.num_synapse_per_branch
-    living = int((network.synapse_weights.detach()[branch * of : (branch + 1) * of] > 0).sum())
+    per_branch = network.options.num_synapse_per_branch
+    living = int((network.synapse_weights.detach()[branch * per_branch : (branch + 1) * per_branch] > 0).sum())
     row: list[Any] = [branch, living]
     row += [finite_or_none(trained.mean_weight(exciting)[branch]) for exciting in (True, False)]
     for exciting in (True, False):
@@ -136,7 +138,9 @@ def _draw(trained: Kernels, untrained: Kernels, distance: Array | None, path: Pa
             blank = _over_branches(untrained.of_branch(exciting)[:shown])
             axis.plot(lags, blank, color=UNTRAINED, lw=2, ls="--", label="mean, untrained")
             axis.axhline(0, color="0.7", lw=0.8, zorder=0)
-            axis.set(xlabel="ms after the event", ylabel="soma (mV)", title=f"one {name} event, branch by branch")
+            axis.set(
+                xlabel="time after the event (ms)", ylabel="soma (mV)", title=f"one {name} event, branch by branch"
+            )
             axis.legend(fontsize=8)
         what = "mean distance from soma (µm)" if distance is not None else "mean input number"
         if distance is None:

@@ -1,4 +1,4 @@
-"""What a trained neuron has learned, the untrained one beside it; for simulated cells held against the known dendrite."""
+"""What a trained network has learned, beside the untrained one; for simulated cells compared with the known dendrite."""
 
 from __future__ import annotations
 
@@ -28,56 +28,59 @@ NULL_WINDOWS, NULL_SPIKES, NULL_POINTS = 8, 8, 4
 
 
 def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibit]:
-    """All exhibits, on test simulations; what needs output spikes or known truth says so where there is none."""
-    data, network = trained.dataset, trained.network
-    assert isinstance(data, SimulationData) and isinstance(network, ElmNeuron)
+    """All exhibits, on test simulations; those that need output spikes or known truth say so where there is none."""
+    dataset, network = trained.dataset, trained.network
+    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
     device = device_of(network)
     blank = trained.untrained().to(device)
     assert isinstance(blank, ElmNeuron)
-    part = next(part for part in ("test", "validation", "train") if data.split.groups(part))
-    kernels = kernels_of(network, data, part), kernels_of(blank, data, part)
+    part = next(part for part in ("test", "validation", "train") if dataset.split.groups(part))
+    kernels = kernels_of(network, dataset, part), kernels_of(blank, dataset, part)
     exhibits = [
-        kernel_exhibit(*kernels, network, data, figures),
-        spectrum_exhibit(network, blank, data, part, figures),
+        kernel_exhibit(*kernels, network, dataset, figures),
+        spectrum_exhibit(network, blank, dataset, part, figures),
     ]
-    spikes, others = spike_places(data, part)
+    spikes, others = spike_places(dataset, part)
     at_spikes = None
     if spikes and others:
-        at_spikes, before = (attribution_of(m, data, spikes) for m in (network, blank))
-        elsewhere = [attribution_of(m, data, others) for m in (network, blank)]
-        exhibits.append(attribution_exhibit(data, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
+        at_spikes, before = (attribution_of(m, dataset, spikes) for m in (network, blank))
+        elsewhere = [attribution_of(m, dataset, others) for m in (network, blank)]
+        exhibits.append(attribution_exhibit(dataset, (at_spikes, elsewhere[0]), (before, elsewhere[1]), figures))
     else:
         exhibits.append(
-            Exhibit("attribution", f"What a spike is put down to: the {part} simulations have no output spike")
+            Exhibit(
+                "attribution",
+                f"Attribution of output spikes to the input: not possible, the {part} simulations have no output spike",
+            )
         )
-    nulls = random_scores(network, data, part, spikes)
+    nulls = random_scores(network, dataset, part, spikes)
     cost = Cost(trained.cpu_s, sum(p.numel() for p in network.parameters() if p.requires_grad))
     exhibits.append(
-        recovery_exhibit(data, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(data), cost)
+        recovery_exhibit(dataset, scores_of(kernels[0], at_spikes), nulls, figures, recovery_rivals(dataset), cost)
     )
-    exhibits.append(ablation_exhibit(network, blank, data, part, figures))
+    exhibits.append(ablation_exhibit(network, blank, dataset, part, figures))
     return exhibits
 
 
 def scores_of(kernels: Kernels, spikes: Attribution | None) -> dict[str, Array]:
-    """What each input does, positive where it does as its kind should."""
+    """The effect of each input in the model, positive where excitatory inputs raise and inhibitory ones lower the voltage."""
     response = kernels.of_input.sum(0) * kernels.sign
     unknown = np.full(len(response), np.nan)
     return {RESPONSE: response, SPIKES: unknown if spikes is None else spikes.per_event * kernels.sign}
 
 
-def random_scores(network: ElmNeuron, data: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
-    """The same of neurons with random weights of the trained scale, [neuron, input]; from fewer windows, spikes and points.
+def random_scores(network: ElmNeuron, dataset: SimulationData, part: str, spikes: list[Place]) -> dict[str, Array]:
+    """The same of networks with permuted weights, [network, input]; from fewer windows, spikes and points.
 
-    Half of them answer upside down, which says nothing of how they rank their inputs: each is turned so that inputs do, on
-    average, what their kind should.
+    Half of them respond with the opposite sign, which says nothing of how they rank their inputs: each is given the sign with
+    which excitatory inputs raise and inhibitory ones lower the voltage on average.
     """
-    some = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
+    few_spikes = spikes[:: max(1, len(spikes) // NULL_SPIKES)][:NULL_SPIKES]
     dealt_scores = []
     for seed in range(CHEAP_NULLS):
-        dealt = random_neuron(network, data.exciting, seed)
-        kernels = kernels_of(dealt, data, part, NULL_WINDOWS)
-        scores = scores_of(kernels, attribution_of(dealt, data, some, NULL_POINTS) if some else None)
+        dealt = random_neuron(network, dataset.exciting, seed)
+        kernels = kernels_of(dealt, dataset, part, NULL_WINDOWS)
+        scores = scores_of(kernels, attribution_of(dealt, dataset, few_spikes, NULL_POINTS) if few_spikes else None)
         dealt_scores.append({name: values * (-1.0 if _mean(values) < 0 else 1.0) for name, values in scores.items()})
     return {name: np.stack([scores[name] for scores in dealt_scores]) for name in (RESPONSE, SPIKES)}
 

@@ -1,4 +1,4 @@
-"""Which memory timescales a neuron uses: how much each unit moves the outputs."""
+"""Which memory timescales a network uses: how much each unit moves the outputs."""
 
 from __future__ import annotations
 
@@ -25,48 +25,56 @@ _SCALE = {Output.SPIKE: 1.0, Output.SOMA: SOMA_SCALE_MV}
 
 
 @torch.no_grad()
-def moves(network: ElmNeuron, data: SimulationData, part: str) -> Array:
+def moves(network: ElmNeuron, dataset: SimulationData, part: str) -> Array:
     """[output, unit] sd of what a memory unit adds to the spike's logit, and to the soma's voltage in mV."""
-    windows = some_windows(data, part, 16)
+    windows = some_windows(dataset, part, 16)
     device = device_of(network)
     memory = network.forward_states(windows.input_events().to(device)).memory
-    kept = memory[:, min(WINDOW_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
+    settled = memory[:, min(WINDOW_BURN_IN_MS, memory.shape[1] // 2) :].flatten(0, 1).cpu().double()
     weight = network.w_y.weight.detach().cpu().double() * torch.tensor([[_SCALE[output]] for output in Output])
-    return np.asarray((weight.abs() * kept.std(0)).numpy())
+    return np.asarray((weight.abs() * settled.std(0)).numpy())
 
 
 def spectrum_exhibit(
-    trained: ElmNeuron, untrained: ElmNeuron, data: SimulationData, part: str, figures: Path
+    trained: ElmNeuron, untrained: ElmNeuron, dataset: SimulationData, part: str, figures: Path
 ) -> Exhibit:
-    """Each unit's timescale and what it moves, the untrained neuron's beside."""
+    """Timescale and contribution of each unit, beside those of the untrained network."""
     tau, tau_before = (m.tau_m.detach().cpu().double().numpy() for m in (trained, untrained))
-    here, before = moves(trained, data, part), moves(untrained, data, part)
-    shares = here / np.maximum(here.sum(1, keepdims=True), 1e-12)
+    sd, sd_untrained = moves(trained, dataset, part), moves(untrained, dataset, part)
+    shares = sd / np.maximum(sd.sum(1, keepdims=True), 1e-12)
     order = np.argsort(tau, kind="stable")
     rows: list[list[Any]] = [
-        [int(j), *map(float, (tau[j], tau_before[j], *here[:, j], *shares[:, j], *before[:, j]))] for j in order
+        [int(j), *map(float, (tau[j], tau_before[j], *sd[:, j], *shares[:, j], *sd_untrained[:, j]))] for j in order
     ]
-    columns = ["unit", "tau ms", "tau untrained", "spike logit", "soma mV", "share spike", "share soma"]
-    columns += ["untrained spike", "untrained soma"]
+    columns = [
+        "memory unit",
+        "tau (ms)",
+        "untrained tau (ms)",
+        "spike (logit)",
+        "soma (mV)",
+        "share of spike",
+        "share of soma",
+    ]
+    columns += ["untrained spike (logit)", "untrained soma (mV)"]
     claims: dict[str, Any] = {"learned": trained.options.learn_memory_tau}
-    for name, own, blank in zip(OUTPUT_NAMES, here, before, strict=True):
-        claims[f"{name}_timescale_ms"] = _mean_tau(tau, own)
-        claims[f"{name}_timescale_ms_untrained"] = _mean_tau(tau_before, blank)
-        claims[f"{name}_units_for_90_percent"] = _units_for(own, 0.9)
+    for name, unit_sd, unit_sd_untrained in zip(OUTPUT_NAMES, sd, sd_untrained, strict=True):
+        claims[f"{name}_timescale_ms"] = _mean_tau(tau, unit_sd)
+        claims[f"{name}_timescale_ms_untrained"] = _mean_tau(tau_before, unit_sd_untrained)
+        claims[f"{name}_units_for_90_percent"] = _units_for(unit_sd, 0.9)
     note = (
-        "logit and mV: sd of what a unit adds to each output. Mean timescale, geometric and weighted by that: spike "
+        "spike (logit) and soma (mV): standard deviation of the contribution of a unit to each output. Geometric mean of the timescales, weighted by it: spike "
         f"{claims['spike_timescale_ms']:.3g} ms, soma {claims['soma_timescale_ms']:.3g} ms (untrained "
-        f"{claims['spike_timescale_ms_untrained']:.3g} and {claims['soma_timescale_ms_untrained']:.3g} ms). Units may cancel one another: what is lost "
-        "without one stands under ablation"
+        f"{claims['spike_timescale_ms_untrained']:.3g} and {claims['soma_timescale_ms_untrained']:.3g} ms). Contributions of units may "
+        "cancel one another: the exhibit ablation shows the error without each of them"
     )
     path = figures / "timescales.png"
     with saved_figure(path, ncols=2, width=10.0, height=3.6) as (_, axes):
-        for axis, output, own, blank in zip(axes, Output, here, before, strict=True):
-            axis.vlines(tau, 0, own, color=MODEL, lw=2)
-            axis.plot(tau, own, "o", color=MODEL, ms=5, label="model")
-            axis.plot(tau_before, blank, "s", color=UNTRAINED, ms=4, label="untrained")
-            part_in = f"sd of its part in the {OUTPUT_NAMES[output]} ({_UNIT[output]})"
-            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=part_in)
+        for axis, output, unit_sd, unit_sd_untrained in zip(axes, Output, sd, sd_untrained, strict=True):
+            axis.vlines(tau, 0, unit_sd, color=MODEL, lw=2)
+            axis.plot(tau, unit_sd, "o", color=MODEL, ms=5, label="model")
+            axis.plot(tau_before, unit_sd_untrained, "s", color=UNTRAINED, ms=4, label="untrained")
+            contribution = f"sd of its contribution to the {OUTPUT_NAMES[output]} ({_UNIT[output]})"
+            axis.set(xscale="log", xlabel="timescale of the unit (ms)", ylabel=contribution)
             axis.set_ylim(bottom=0)
             axis.legend(fontsize=8)
     return Exhibit("timescales", "Memory timescales in use", Table(columns, rows, note), path, claims)

@@ -1,4 +1,4 @@
-"""What a trained neuron is held against, beside the untrained one: neurons with random weights of the trained scale."""
+"""The null of recovery, beside the untrained network: networks with the trained weights permuted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from neurocli_elm.model.neuron import ElmNeuron
 
 @torch.no_grad()
 def random_neuron(network: ElmNeuron, exciting: NDArray[np.bool_], seed: int) -> ElmNeuron:
-    """A neuron whose weights are those of `network`, dealt out anew: what routing, number and scale of the weights give by themselves.
+    """A network whose weights are those of `network`, permuted: what routing, number and scale of the weights give by themselves.
 
-    Weights of synapses stay among the valid synapses of inputs of their kind; those of a layer stay in it. Timescales are kept.
+    Weights of synapses are permuted among the valid synapses of inputs of their type, those of a layer within it. Timescales are kept.
     exciting: [input] whether it excites.
     """
     generator = torch.Generator().manual_seed(seed)

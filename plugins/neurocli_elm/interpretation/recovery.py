@@ -1,4 +1,4 @@
-"""Whether a neuron has found the dendrite: what each input does in the model against where it is, and what it does in the cell."""
+"""Recovery of the dendrite: the effect of each input in the model against its distance from the soma and its effect in the cell."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ _TRIMMED = 0.25
 """Share of the moments with the largest effect of an input, and of those with the smallest, that its mean leaves out."""
 
 
-def truths_of(data: SimulationData) -> dict[str, Array]:
-    """What is known of each input, by name: its distance; of our simulator's cell, its conductance and what it does to the soma."""
+def truths_of(dataset: SimulationData) -> dict[str, Array]:
+    """What is known of each input, by name: its distance; of a cell of `dendrite` also its conductance and its effect on the soma."""
     truths: dict[str, Array] = {}
-    parameters = parameters_of(data.recordings)
-    weight = data.recordings.truth.get("input_weight_ns")
-    if parameters is not None and 2 * parameters.segments == data.channels:
-        truths[EFFECT] = known_effects(data, parameters).values["_effect"]
-    if weight is not None and len(weight) == data.channels:
+    parameters = parameters_of(dataset.recordings)
+    weight = dataset.recordings.truth.get("input_weight_ns")
+    if parameters is not None and 2 * parameters.segments == dataset.channels:
+        truths[EFFECT] = known_effects(dataset, parameters).values["_effect"]
+    if weight is not None and len(weight) == dataset.channels:
         truths[WEIGHT] = np.asarray(weight, np.float64)
-    distance = distance_of(data)
+    distance = distance_of(dataset)
     if distance is not None:
         truths[DISTANCE] = distance
     return truths
 
 
-def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
-    """_effect [input] mV ms of one event, had by perturbing the simulator, positive where the input does as its kind should.
+def known_effects(dataset: SimulationData, parameters: DendriteConfig) -> Fitted:
+    """_effect [input] of one event in mV ms, measured by perturbing the simulator, positive where the effect has the sign of its type.
 
     A trimmed mean: for each input over the middle half of the moments, by size. Depends on the cell and the drive alone; kept for
     other runs.
@@ -62,30 +62,30 @@ def known_effects(data: SimulationData, parameters: DendriteConfig) -> Fitted:
     from scipy.stats import trim_mean
 
     def fit() -> dict[str, Array]:
-        effects = event_effects(parameters) * data.sign
+        effects = event_effects(parameters) * dataset.sign
         # An event that moves an output spike changes the voltage a hundred times more than others do: few moments would decide.
         return {"_effect": trim_mean(effects, _TRIMMED, axis=0)}
 
-    return Fitted(EFFECT_NAME, data, parameters.model_dump(mode="json"), fit)
+    return Fitted(EFFECT_NAME, dataset, parameters.model_dump(mode="json"), fit)
 
 
 def recovery_exhibit(
-    data: SimulationData,
+    dataset: SimulationData,
     scores: Mapping[str, Array],
     nulls: Mapping[str, Array],
     figures: Path,
     rivals: Mapping[str, tuple[Array, Cost | None]] | None = None,
     cost: Cost | None = None,
 ) -> Exhibit:
-    """Rank correlations of each score [input] with what is known, beside those of neurons with random weights [neuron, input].
+    """Rank correlations of each score [input] with what is known, beside those of networks with permuted weights [network, input].
 
-    Scores are positive where an input does what its kind should: excitatory ones raise, inhibitory ones lower. `rivals`: what
-    needs no neuron, with what it took to fit; distance along the tree stands beside in any case. cost: of the model.
+    Scores are positive where excitatory inputs raise and inhibitory ones lower the voltage. `rivals`: scores that need no model
+    of the cell, with the cost of their fit; distance along the dendrite is always among them. cost: of the model.
     """
-    truths = truths_of(data)
+    truths = truths_of(dataset)
     if not truths:
-        return Exhibit("dendrite", "Against the dendrite: not possible, where the inputs are is unknown")
-    inputs = dict(zip(KINDS, (data.exciting, ~data.exciting), strict=True))
+        return Exhibit("dendrite", "Recovery of the dendrite: not possible, the positions of the inputs are unknown")
+    inputs = dict(zip(KINDS, (dataset.exciting, ~dataset.exciting), strict=True))
     distance = truths.get(DISTANCE)
     others = dict(rivals or {})
     if distance is not None:
@@ -98,35 +98,41 @@ def recovery_exhibit(
     ):
         if score == RIVAL and truth == DISTANCE:
             continue
-        own = spearman_estimate(values[chosen], known[chosen])
+        estimate = spearman_estimate(values[chosen], known[chosen])
         key = f"{score}, {kind}, {truth}"
-        claims[key] = finite_or_none(own.value)
-        given = None
+        claims[key] = finite_or_none(estimate.value)
+        given_distance = None
         if distance is not None and score != RIVAL and truth != DISTANCE:
-            given = finite_or_none(partial_spearman(values[chosen], known[chosen], distance[chosen]))
-            claims[f"{key}, given distance"] = given
+            given_distance = finite_or_none(partial_spearman(values[chosen], known[chosen], distance[chosen]))
+            claims[f"{key}, given distance"] = given_distance
         chance: list[float | None] = [None] * 4
         if score in nulls:
-            # Near the soma an input does more: with distance a good neuron's correlation is low.
-            band = NullBand.of(own.value, _random_r(nulls[score], known, chosen), higher=truth != DISTANCE)
+            # Inputs near the soma have larger effects: with distance, the correlation of a good model is negative.
+            band = NullBand.of(estimate.value, _random_r(nulls[score], known, chosen), higher=truth != DISTANCE)
             chance = [finite_or_none(value) for value in (band.mean, band.low, band.high, band.p)]
             claims |= {f"{key}, random weights": chance[0], f"{key}, p": chance[3]}
-        row: list[Any] = [score, kind, truth, *map(finite_or_none, own), known_pairs(values[chosen], known[chosen])]
-        rows.append([*row, given, *chance, took.cpu_s if took else None, took.parameters if took else None])
+        row: list[Any] = [
+            score,
+            kind,
+            truth,
+            *map(finite_or_none, estimate),
+            known_pairs(values[chosen], known[chosen]),
+        ]
+        rows.append([*row, given_distance, *chance, took.cpu_s if took else None, took.parameters if took else None])
     count = len(next(iter(nulls.values()))) if nulls else 0
     note = (
-        "Spearman's rank correlation over inputs, 95 % interval as if inputs were independent. A neuron that has found the dendrite "
-        f"ranks its inputs as the cell does: by conductance and, the other way round, by distance. Random: mean and 95 % of {count} "
-        "neurons with the same weights dealt out anew, those of synapses among inputs of their kind; p: how many of them are as "
-        "good. Given distance: what is left of the correlation once distance along the tree is taken out of both sides"
+        "r: Spearman's rank correlation, over inputs, of what they are ranked by with what is known of them (truth); 95 % interval (low, high) as if inputs were "
+        "independent. A model that has recovered the dendrite ranks its inputs as the cell does: positively with effect and conductance, "
+        f"negatively with distance. Random: mean r and central 95 % of {count} networks with the trained weights permuted, those of synapses "
+        "among inputs of their type; p: one-sided, from these networks. Given distance: partial rank correlation, given the distance along the dendrite"
     )
     if EFFECT in truths:
         for kind, chosen in inputs.items():
             ratio = float(np.median(scores[RESPONSE][chosen]) / np.median(truths[EFFECT][chosen]))
             claims[f"response over true effect, {kind}"] = ratio
         note += (
-            f". {EFFECT}: area in mV ms of what one event changes at the soma of the simulated cell, the running simulator with the event less "
-            f"the same without it, mean over the middle half of the moments; the model's median is {claims['response over true effect, excitatory']:.2f} of it for excitatory and "
+            f". {EFFECT.capitalize()}: area (mV ms) between the soma voltages of the simulated cell with and without one additional event, mean over "
+            f"the middle half of the moments at which it was added; the median response of the model is {claims['response over true effect, excitatory']:.2f} times the median effect for excitatory and "
             f"{claims['response over true effect, inhibitory']:.2f} for inhibitory inputs"
         )
         for kind, chosen in inputs.items():
@@ -137,16 +143,16 @@ def recovery_exhibit(
             for name, value in zip(("", " low", " high"), lead, strict=True):
                 claims[f"{RESPONSE} less best rival, {kind}{name}"] = finite_or_none(value)
             claims[f"best rival, {kind}"] = best
-            note += f". {kind} inputs, model less {best}: {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}], resampling inputs"
+            note += f". {kind.capitalize()} inputs, r of the model minus that of {best}: {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}], 95 % by resampling inputs"
     path = figures / "dendrite.png"
-    _draw(scores, nulls, truths, data.exciting, path)
-    columns = ["score", "inputs", "known", "r", "low", "high", "n", "r given distance"]
+    _draw(scores, nulls, truths, dataset.exciting, path)
+    columns = ["ranked by", "inputs", "truth", "r", "low", "high", "n", "r given distance"]
     columns += ["random r", "its low", "its high", "p", "CPU-s", "parameters"]
-    return Exhibit("dendrite", "Against the dendrite", Table(columns, rows, note), path, claims)
+    return Exhibit("dendrite", "Recovery of the dendrite", Table(columns, rows, note), path, claims)
 
 
 def _random_r(nulls: Array, known: Array, chosen: NDArray[np.bool_]) -> Array:
-    """[neuron] rank correlation over the chosen inputs of what neurons with random weights say [neuron, input]."""
+    """[network] rank correlation over the chosen inputs of the scores of networks with permuted weights [network, input]."""
     return np.array([spearman(null[chosen], known[chosen]) for null in nulls])
 
 
@@ -161,14 +167,17 @@ def _draw(
     known = truths[truth]
     names = {EFFECT: "cell: area of the soma's response", DISTANCE: DISTANCE, WEIGHT: WEIGHT}
     units = {EFFECT: "mV ms", DISTANCE: "µm", WEIGHT: "nS"}
-    labels = {RESPONSE: "model: area of the soma's response (mV ms)", SPIKES: "model: part of the logit per event"}
+    labels = {
+        RESPONSE: "model: area of the soma's response (mV ms)",
+        SPIKES: "model: contribution to the logit per event",
+    }
     with saved_figure(path, ncols=2, width=10.5, height=4.2) as (_, axes):
         for axis, score in zip(axes, (RESPONSE, SPIKES), strict=True):
             for chosen, colour, name in ((exciting, EXCITATORY, "excitatory"), (~exciting, INHIBITORY, "inhibitory")):
                 r = spearman_estimate(scores[score][chosen], known[chosen])
                 random = ""
                 if score in nulls:
-                    random = f", random weights {np.mean(_random_r(nulls[score], known, chosen)):.2f}"
+                    random = f", permuted weights {np.mean(_random_r(nulls[score], known, chosen)):.2f}"
                 label = f"{name}: r {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]{random}"
                 axis.plot(known[chosen], scores[score][chosen], "o", color=colour, ms=3.5, alpha=0.7, label=label)
             if score == RESPONSE and truth == EFFECT:

@@ -126,17 +126,17 @@ class _Constants(NamedTuple):
     last: tuple[torch.Tensor, torch.Tensor]
 
     @classmethod
-    def of(cls, neuron: ElmParameters) -> _Constants:
-        kind, k_trace = neuron.trace_decay()
-        k, gain = neuron.memory_decay()
-        *hidden, last = ((layer.weight.t(), layer.bias) for layer in neuron.mlp.linears)
+    def of(cls, network: ElmParameters) -> _Constants:
+        kind, k_trace = network.trace_decay()
+        k, gain = network.memory_decay()
+        *hidden, last = ((layer.weight.t(), layer.bias) for layer in network.mlp.linears)
         scaled = TANH_SLOPE * last[0], TANH_SLOPE * last[1]
         return cls(
-            *(kind, k_trace, neuron.synapse_channels, neuron.synapse_weights, k, TANH_HEIGHT * gain), hidden, scaled
+            *(kind, k_trace, network.synapse_channels, network.synapse_weights, k, TANH_HEIGHT * gain), hidden, scaled
         )
 
 
-class _Kept:
+class _ConstantsCache:
     """Constants of a cell, and all that tells whether they still hold: its modules and tensors, and where and how old these are."""
 
     def __init__(self, cell: ELMCell) -> None:
@@ -166,19 +166,19 @@ class ELMCell(ElmParameters):
     when one of them has changed: a step then takes a third of the time. Raises ValueError for a shape that does not fit.
     """
 
-    _kept: _Kept | None = None
+    _cache: _ConstantsCache | None = None
 
     @classmethod
-    def of(cls, neuron: ElmParameters) -> ELMCell:
+    def of(cls, network: ElmParameters) -> ELMCell:
         """A cell that shares the parameters of a neuron."""
         with torch.random.fork_rng(devices=[]):
-            cell = cls(neuron.options)
-        name = neuron.options.trace_name
-        cell._proto_w_s, cell._proto_tau_m = neuron._proto_w_s, neuron._proto_tau_m
-        cell.register_parameter(name, getattr(neuron, name))
-        cell.mlp, cell.w_y = neuron.mlp, neuron.w_y
-        cell.input_to_synapse_indices = neuron.input_to_synapse_indices
-        cell.valid_indices_mask = neuron.valid_indices_mask
+            cell = cls(network.options)
+        name = network.options.trace_name
+        cell._proto_w_s, cell._proto_tau_m = network._proto_w_s, network._proto_tau_m
+        cell.register_parameter(name, getattr(network, name))
+        cell.mlp, cell.w_y = network.mlp, network.w_y
+        cell.input_to_synapse_indices = network.input_to_synapse_indices
+        cell.valid_indices_mask = network.valid_indices_mask
         return cell
 
     @property
@@ -210,13 +210,13 @@ class ELMCell(ElmParameters):
             branch = trace.view(shape).sum(2)
         else:
             branch = trace = torch.addcmul(current.view(shape).sum(2), k_trace, trace)
-        kept = k * memory
-        z = torch.cat((branch, kept), 1)
+        decayed = k * memory
+        z = torch.cat((branch, decayed), 1)
         activation = torch.relu if options.mlp_activation == "relu" else functional.silu
         for weight, bias in hidden:
             z = activation(torch.addmm(bias, z, weight))
         update = torch.tanh(torch.addmm(last[1], z, last[0]))
-        return ElmState(torch.addcmul(kept, gain, update), trace)
+        return ElmState(torch.addcmul(decayed, gain, update), trace)
 
     def readout(self, memory: torch.Tensor) -> torch.Tensor:
         """Prediction [..., output] of memory [..., memory]."""
@@ -226,6 +226,6 @@ class ELMCell(ElmParameters):
         """Part of the graph where gradients are asked for; else those of the step before, if no tensor has changed since."""
         if torch.is_grad_enabled():
             return _Constants.of(self)
-        if self._kept is None or self._kept.is_stale():
-            self._kept = _Kept(self)
-        return self._kept.constants
+        if self._cache is None or self._cache.is_stale():
+            self._cache = _ConstantsCache(self)
+        return self._cache.constants

@@ -2,7 +2,7 @@
 
 Loaded weights-only, so that nothing in the file can run; the sizes that it declares are checked before anything is read.
 What the tensors tell is taken from them, and a JSON that says something else is an error. What they cannot tell, and no JSON
-does, is asked for: with another activation or gain the same weights answer wrongly, and nothing would show it.
+does, must be given: with another activation or gain the same weights predict wrongly, and nothing would show it.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Checkpoint:
     def neuron(self, *, compiled: bool | None = None) -> ElmNeuron:
         """The neuron with these weights, in eval mode."""
         with torch.random.fork_rng(devices=[]):
-            neuron = ElmNeuron(self.options, compiled=compiled)
-        neuron.load_state_dict(self.state)
-        return neuron.eval()
+            network = ElmNeuron(self.options, compiled=compiled)
+        network.load_state_dict(self.state)
+        return network.eval()
 
 
 def read_checkpoint(
@@ -69,21 +69,21 @@ def read_checkpoint(
     tensors, that is no checkpoint, that would execute code, that its JSON does not fit, or of which too little is known.
     """
     state = read_state(path)
-    found = _version(state, path)
-    if version is not None and version != found:
+    version_found = _version(state, path)
+    if version is not None and version != version_found:
         raise DataError(
-            f"the checkpoint is of version {found}, and version {version} was asked for",
+            f"the checkpoint is of version {version_found}, not of version {version}",
             where=str(path),
-            hint=f"use the model elm-v{found}",
+            hint=f"use the model elm-v{version_found}",
         )
-    sizes = _Tensors(state, found, path).sizes()
+    sizes = _Tensors(state, version_found, path).sizes()
     beside = path.parent / CONFIG_NAME
     given = {**_read_config(beside), **(overrides or {})}
     for name in _SIZES:
         wanted = given.get(name) or sizes[name]
         if wanted != sizes[name]:
             raise DataError(
-                f"another size: {name} is {sizes[name]} in the checkpoint, and {wanted} was asked for or is in {CONFIG_NAME}",
+                f"sizes differ: {name} is {sizes[name]} in the checkpoint, but {wanted} in the options or in {CONFIG_NAME}",
                 where=str(path),
                 hint=f"leave {name} to the checkpoint, or put its own {CONFIG_NAME} beside it",
             )
@@ -92,14 +92,14 @@ def read_checkpoint(
     if not record:
         _ask_for([name for name in UNTOLD if name not in given], path)
     try:
-        options = ElmOptions(**{**told, **given, **sizes, "version": found})
+        options = ElmOptions(**{**told, **given, **sizes, "version": version_found})
     except (ConfigError, TypeError) as error:
-        raise DataError(f"the options cannot be: {error}", where=str(beside), hint=_HINT) from None
+        raise DataError(f"the options are not valid: {error}", where=str(beside), hint=_HINT) from None
     if num_input not in (None, options.num_input):
         raise DataError(
-            f"another size: the checkpoint is for {options.num_input} inputs, and the data have {num_input}",
+            f"the checkpoint is for {options.num_input} inputs, but the data have {num_input}",
             where=str(path),
-            hint="give data of the cell that it was trained for",
+            hint="use data of the cell that it was trained on",
         )
     _check_channels(state, options, path)
     return Checkpoint(path, check_agreement(state, options, given, path), state)
@@ -111,9 +111,9 @@ def _ask_for(names: list[str], path: Path) -> None:
         return
     example = json.dumps({name: UNTOLD[name] for name in names})
     raise DataError(
-        f"the weights do not tell {', '.join(names)}, and the same weights answer differently with another value",
+        f"{', '.join(names)} cannot be inferred from the weights, whose predictions depend on them",
         where=str(path),
-        hint=f"put the checkpoint's {CONFIG_NAME} beside it, or one that says what you know, such as {example}",
+        hint=f"put the checkpoint's {CONFIG_NAME} beside it, or write what you know into one, such as {example}",
     )
 
 
@@ -123,11 +123,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the loader reports damage in a dozen types
-        asked = re.search(r"\bGLOBAL (\S+)", str(error))
-        if asked is None:
+        global_name = re.search(r"\bGLOBAL (\S+)", str(error))
+        if global_name is None:
             raise DataError("the file is damaged: its tensors cannot be read", where=str(path), hint=_HINT) from None
         raise DataError(
-            f"the file holds more than tensors: it asks for {asked[1]}, which could run code, so it was not loaded",
+            f"the file holds more than tensors: it asks for {global_name[1]}, which could run code, so it was not loaded",
             where=str(path),
             hint=_HINT,
         ) from None
@@ -165,15 +165,15 @@ def _check_archive(path: Path) -> None:
 
 def _version(state: dict[str, torch.Tensor], path: Path) -> int:
     names = {"tau_s": 1, "tau_b": 2}
-    found = [version for name, version in names.items() if name in state]
-    if len(found) != 1:
+    versions = [version for name, version in names.items() if name in state]
+    if len(versions) != 1:
         raise DataError(
             "tensors are missing: tau_s of version 1 or tau_b of version 2, and the file has "
-            + ("both" if found else f"neither among {', '.join(sorted(state)[:6]) or 'its 0 tensors'}"),
+            + ("both" if versions else f"neither among {', '.join(sorted(state)[:6]) or 'its 0 tensors'}"),
             where=str(path),
             hint=_HINT,
         )
-    return found[0]
+    return versions[0]
 
 
 class _Tensors:
@@ -187,14 +187,18 @@ class _Tensors:
         state = self.state
         layers = max(2, sum(name.startswith("mlp.network.") and name.endswith(".weight") for name in state))
         trace = "tau_b" if self.version == 2 else "tau_s"
-        own = ["_proto_w_s", trace, "_proto_tau_m", "input_to_synapse_indices", "valid_indices_mask"]
+        vectors = ["_proto_w_s", trace, "_proto_tau_m", "input_to_synapse_indices", "valid_indices_mask"]
         weights = [f"mlp.network.{2 * layer}" for layer in range(layers)] + ["w_y"]
-        wanted = {**dict.fromkeys(own, 1), **{f"{n}.weight": 2 for n in weights}, **{f"{n}.bias": 1 for n in weights}}
+        wanted = {
+            **dict.fromkeys(vectors, 1),
+            **{f"{n}.weight": 2 for n in weights},
+            **{f"{n}.bias": 1 for n in weights},
+        }
         missing, extra = [n for n in wanted if n not in state], [n for n in state if n not in wanted]
         if missing or extra:
-            parts = [f"tensors are missing: {', '.join(missing)}"] if missing else []
-            parts += [f"tensors of another model are there: {', '.join(extra)}"] if extra else []
-            raise self._error("; ".join(parts))
+            faults = [f"tensors are missing: {', '.join(missing)}"] if missing else []
+            faults += [f"tensors of another model are there: {', '.join(extra)}"] if extra else []
+            raise self._error("; ".join(faults))
         for name, axes in wanted.items():
             if state[name].dim() != axes or state[name].layout != torch.strided:
                 raise self._error(f"{name} has the shape {list(state[name].shape)}, not one of {axes} axes")
@@ -258,14 +262,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     known = {name: str(field.annotation) for name, field in ElmOptions.model_fields.items() if name != "compiled"}
     options = {}
     for name, value in content.items():
-        own = _RENAMED.get(name, name)
-        if own == "input_to_synapse_routing":
+        option = _RENAMED.get(name, name)
+        if option == "input_to_synapse_routing":
             value = _ROUTINGS.get(value, value) if value is None or isinstance(value, str) else value
-        if own not in known:
+        if option not in known:
             raise DataError(f"the option {name} is not one of an ELM neuron", where=f"{path}:{name}", hint=_HINT)
-        if not _fits(value, known[own]):
+        if not _fits(value, known[option]):
             raise DataError(f"{name} is {value!r}", where=f"{path}:{name}", hint="restore the file, or take it away")
-        options[own] = value
+        options[option] = value
     return options
 
 

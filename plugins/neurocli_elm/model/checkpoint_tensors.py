@@ -27,7 +27,7 @@ def told_by_tensors(
     state: State, sizes: Mapping[str, int], given: Mapping[str, Any], num_input: int | None, path: Path
 ) -> dict[str, Any]:
     """Routing, number of inputs and bounds of the memory timescales. Raises DataError where nobody tells them."""
-    found = _routing(state, sizes, given.get("num_input", num_input), path)
+    told = _routing(state, sizes, given.get("num_input", num_input), path)
     if "memory_tau_max" not in given:
         bounds = None if given.get("learn_memory_tau") else frozen_bounds(state["_proto_tau_m"])
         if bounds is None:
@@ -36,8 +36,8 @@ def told_by_tensors(
                 where=str(path),
                 hint=_BESIDE,
             )
-        found["memory_tau_min"], found["memory_tau_max"] = bounds
-    return found
+        told["memory_tau_min"], told["memory_tau_max"] = bounds
+    return told
 
 
 def _routing(state: State, sizes: Mapping[str, int], num_input: int | None, path: Path) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def _routing(state: State, sizes: Mapping[str, int], num_input: int | None, path
         highest = int(indices.max()) + 1
         # With an odd number the last one is never read. A channel beyond the synapses cannot be.
         for inputs in (highest, highest + 1) if 0 < highest <= len(indices) else ():
-            made = neuronio_routing(inputs, sizes["num_branch"], sizes["num_synapse_per_branch"])
-            if torch.equal(made.indices, indices) and num_input in (None, inputs):
+            expected = neuronio_routing(inputs, sizes["num_branch"], sizes["num_synapse_per_branch"])
+            if torch.equal(expected.indices, indices) and num_input in (None, inputs):
                 return {"input_to_synapse_routing": "neuronio", "num_input": inputs}
     if num_input is None:
         raise DataError(
@@ -66,12 +66,12 @@ def frozen_bounds(proto: torch.Tensor) -> tuple[float, float] | None:
 
 def is_frozen(proto: torch.Tensor, low_ms: float, high_ms: float) -> bool:
     """Whether the parameters are those that memory within these bounds starts with."""
-    made = initial_proto_tau(low_ms, high_ms, len(proto))
+    initial = initial_proto_tau(low_ms, high_ms, len(proto))
     # The published code has infinities at the ends.
-    here = proto.nan_to_num(posinf=float(made.max()), neginf=float(made.min()))
-    found, wanted = (bounded_tau(p, low_ms, high_ms) for p in (here, made))
-    same_tau = bool(((found - wanted).abs() <= _SAME_TAU * wanted).all())
-    return same_tau and bool(((here - made).abs() <= _SAME_PROTO).all())
+    finite = proto.nan_to_num(posinf=float(initial.max()), neginf=float(initial.min()))
+    tau, initial_tau = (bounded_tau(p, low_ms, high_ms) for p in (finite, initial))
+    same_tau = bool(((tau - initial_tau).abs() <= _SAME_TAU * initial_tau).all())
+    return same_tau and bool(((finite - initial).abs() <= _SAME_PROTO).all())
 
 
 def check_agreement(state: State, options: ElmOptions, given: Mapping[str, Any], path: Path) -> ElmOptions:
@@ -80,21 +80,24 @@ def check_agreement(state: State, options: ElmOptions, given: Mapping[str, Any],
     Raises DataError that names both where an option says something else than the tensors: they were made with another one.
     """
     if not options.learn_memory_tau and not is_frozen(state["_proto_tau_m"], options.memory_tau_min, options.tau_max):
-        asked = f"{options.memory_tau_min:g} to {options.memory_tau_max:g} ms"
-        here = frozen_bounds(state["_proto_tau_m"])
-        of = "those of no published model" if here is None else f"those of {here[0]:g} to {here[1]:g} ms"
+        by_options = f"{options.memory_tau_min:g} to {options.memory_tau_max:g} ms"
+        bounds = frozen_bounds(state["_proto_tau_m"])
+        by_tensor = "those of no published model" if bounds is None else f"those of {bounds[0]:g} to {bounds[1]:g} ms"
         raise _differs(
-            "_proto_tau_m", f"memory_tau_min and memory_tau_max are {asked}", f"its timescales are {of}", path
+            "_proto_tau_m",
+            f"memory_tau_min and memory_tau_max are {by_options}",
+            f"its timescales are {by_tensor}",
+            path,
         )
     if not options.learn_w_s and not bool((state["_proto_w_s"] - options.w_s_value).abs().le(1e-6).all()):
         low, high = (float(end) for end in state["_proto_w_s"].aminmax())
-        asked = f"w_s_value is {options.w_s_value:g} and learn_w_s false"
-        raise _differs("_proto_w_s", asked, f"its weights go from {low:.4g} to {high:.4g}", path)
+        by_options = f"w_s_value is {options.w_s_value:g} and learn_w_s false"
+        raise _differs("_proto_w_s", by_options, f"its weights go from {low:.4g} to {high:.4g}", path)
     _check_routing(state, options, path)
     tau = state[options.trace_name]
     if "tau_value" in given and not bool((tau - torch.tensor(options.tau_value)).abs().le(1e-5 * tau.abs()).all()):
-        asked = f"{options.trace_name}_value is {_shown(torch.tensor(options.tau_value))} ms"
-        raise _differs(options.trace_name, asked, f"it has {_shown(tau)} ms", path)
+        by_options = f"{options.trace_name}_value is {_shown(torch.tensor(options.tau_value))} ms"
+        raise _differs(options.trace_name, by_options, f"it has {_shown(tau)} ms", path)
     exact = [float(str(np.float32(value))) for value in tau.tolist()]  # 5.3, not 5.300000190734863
     value = exact[0] if len(set(exact)) == 1 else tuple(exact)
     return ElmOptions(**{**dict(options), "tau_value": value})
@@ -103,13 +106,17 @@ def check_agreement(state: State, options: ElmOptions, given: Mapping[str, Any],
 def _check_routing(state: State, options: ElmOptions, path: Path) -> None:
     indices, valid = state["input_to_synapse_indices"], state["valid_indices_mask"]
     if options.input_to_synapse_routing == "neuronio":
-        made = neuronio_routing(options.num_input, options.branches, options.num_synapse_per_branch)
-        if not (torch.equal(made.indices, indices) and valid.dtype == torch.bool and torch.equal(made.valid, valid)):
-            asked = f"the routing is neuronio, of {options.num_input} inputs"
-            raise _differs("input_to_synapse_indices", asked, "its synapses read other channels than that gives", path)
+        expected = neuronio_routing(options.num_input, options.branches, options.num_synapse_per_branch)
+        if not (
+            torch.equal(expected.indices, indices) and valid.dtype == torch.bool and torch.equal(expected.valid, valid)
+        ):
+            by_options = f"the routing is neuronio, of {options.num_input} inputs"
+            raise _differs(
+                "input_to_synapse_indices", by_options, "its synapses read other channels than that gives", path
+            )
     elif len(valid) and not bool((valid == 1).all()):
-        asked = f"the routing is {options.input_to_synapse_routing}"
-        raise _differs("valid_indices_mask", asked, f"it leaves {int((valid == 0).sum())} synapses out", path)
+        by_options = f"the routing is {options.input_to_synapse_routing}"
+        raise _differs("valid_indices_mask", by_options, f"it leaves {int((valid == 0).sum())} synapses out", path)
 
 
 def _shown(values: torch.Tensor) -> str:
@@ -117,9 +124,9 @@ def _shown(values: torch.Tensor) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-def _differs(tensor: str, asked: str, found: str, path: Path) -> DataError:
+def _differs(tensor: str, by_options: str, by_tensor: str, path: Path) -> DataError:
     return DataError(
-        f"options and weights differ: by the options {asked}, and by {tensor} {found}",
+        f"options and weights differ: in the options {by_options}, but in {tensor} {by_tensor}",
         where=f"{path}:{tensor}",
         hint=_BESIDE,
     )

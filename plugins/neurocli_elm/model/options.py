@@ -59,9 +59,9 @@ class ElmOptions(NeuronConfig):
         return self
 
     def _check_tau(self) -> None:
-        wanted, each = (self.branches, "branches") if self.version == 2 else (self.synapses, "synapses")
-        if isinstance(self.tau_value, tuple) and len(self.tau_value) != wanted:
-            raise _wrong("tau_value", f"has {len(self.tau_value)} values for {wanted} {each}")
+        count, kind = (self.branches, "branches") if self.version == 2 else (self.synapses, "synapses")
+        if isinstance(self.tau_value, tuple) and len(self.tau_value) != count:
+            raise _wrong("tau_value", f"has {len(self.tau_value)} values for {count} {kind}")
 
     def _check_synapses(self) -> None:
         if self.input_to_synapse_routing == "none" and self.synapses != self.num_input:

@@ -1,4 +1,4 @@
-"""The two outputs of a neuron that is fitted to a cell, and of the networks that it is held against."""
+"""The two outputs of a model of a cell, and of the networks that it is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a neuron is asked about itself: windows, branch traces, gradients through these.
+"""What interpretation and diagnosis need of a network: windows, branch traces, gradients through these.
 
 Up to the branch traces a neuron is linear in its input. So what is said of them holds, through the weights of the synapses
 and the decay of the traces, for every single input event.
@@ -25,34 +25,34 @@ Place = tuple[str, int]
 """(simulation, step)."""
 
 
-def some_windows(data: SimulationData, part: str, count: int = WINDOWS, length: int | None = None) -> Windows:
+def some_windows(dataset: SimulationData, part: str, count: int = WINDOWS, length: int | None = None) -> Windows:
     """Windows evenly spread over the simulations of a part, and over their scored steps."""
-    groups = list(data.split.groups(part))
-    length = length or data.options.window
+    groups = list(dataset.split.groups(part))
+    length = length or dataset.options.window
     picked = [groups[n] for n in np.linspace(0, len(groups) - 1, count).round().astype(int)]
     numbers = list(dict.fromkeys(picked))
-    recordings = [data.load(group) for group in numbers]
+    recordings = [dataset.load(group) for group in numbers]
     places = []
     for k, group in enumerate(picked):
         n = numbers.index(group)
         last = max(recordings[n].steps - length, 0)
-        first = min(data.options.burn_in_ms, last)
+        first = min(dataset.options.burn_in_ms, last)
         places.append((n, first + round((last - first) * (k + 0.5) / count)))
-    return cut(recordings, places, length, labels=data.options.event)
+    return cut(recordings, places, length, labels=dataset.options.event)
 
 
-def events_before(data: SimulationData, places: Sequence[Place], length: int) -> InputEvents:
+def events_before(dataset: SimulationData, places: Sequence[Place], length: int) -> InputEvents:
     """The input of the `length` steps that end with each place; silence before a simulation begins."""
     columns = []
     for sample, (group, step) in enumerate(places):
-        spikes = data.load(group).spikes
+        spikes = dataset.load(group).spikes
         assert spikes is not None
         start = step - length + 1
         inside = (spikes.step >= start) & (spikes.step <= step)
         channel = spikes.channel[inside]
-        columns.append((spikes.step[inside] - start, channel, data.sign[channel], np.full(len(channel), sample)))
-    at, which, signs, of = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
-    return InputEvents(at.long(), which.long(), signs.float(), of, length, len(places))
+        columns.append((spikes.step[inside] - start, channel, dataset.sign[channel], np.full(len(channel), sample)))
+    at, which, signs, event_sample = (torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True))
+    return InputEvents(at.long(), which.long(), signs.float(), event_sample, length, len(places))
 
 
 @torch.no_grad()
@@ -82,8 +82,8 @@ def branch_gradients(network: ElmNeuron, branch: torch.Tensor, output: Output, p
 
 def event_attribution(events: InputEvents, gradients: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """[event] weight and sign of each event, times the gradient [time, sample, branch] where it enters."""
-    found = []
+    chunks = []
     for part in torch.arange(len(events.sign)).split(100_000):
         at = gradients[events.step[part], events.sample[part]]
-        found.append((at * weights[events.channel[part]]).sum(1) * events.sign[part].to(at.dtype))
-    return torch.cat(found) if found else gradients.new_zeros(0)
+        chunks.append((at * weights[events.channel[part]]).sum(1) * events.sign[part].to(at.dtype))
+    return torch.cat(chunks) if chunks else gradients.new_zeros(0)

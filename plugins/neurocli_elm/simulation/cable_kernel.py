@@ -105,15 +105,15 @@ def integrate(
     v: Any,
     steps_per_ms: int,
     nexus: int,
-    soma_trace: Any,
-    nexus_trace: Any,
-    segments_trace: Any,
+    soma_mv: Any,
+    nexus_mv: Any,
+    segments_mv: Any,
 ) -> None:
-    """Fill the traces; v [node] is the start and becomes the end.
+    """Fill the recorded voltages; v [node] is the voltage at the start and becomes that at the end.
 
     weights: [3, segment], AMPA, NMDA (scaled) and GABA; constants: leak reversal, GABA's reversal, Mg, its slope, tau of
     AMPA, of NMDA's rise, of NMDA, of GABA, shift of the channels, slow potassium's tau; injected: pA [node]; events: times in ms
-    (ascending) and inputs, excitatory ones first; soma_trace, nexus_trace: [step]; segments_trace: [ms, segment], or of
+    (ascending) and inputs, excitatory ones first; soma_mv, nexus_mv: [step]; segments_mv: [ms, segment], or of
     length 0.
     """
     e_leak, e_gaba, magnesium, slope = constants[0], constants[1], constants[2] / MAGNESIUM_MM, constants[3]
@@ -128,12 +128,12 @@ def integrate(
     diagonal, right = np.empty(nodes), np.empty(nodes)
     m, h, n, p = gates_at_rest(v[0], constants[8])
     event = 0
-    for step in range(len(soma_trace)):
-        soma_trace[step], nexus_trace[step] = v[0], v[nexus]
+    for step in range(len(soma_mv)):
+        soma_mv[step], nexus_mv[step] = v[0], v[nexus]
         starts_ms = step % steps_per_ms == 0
-        if starts_ms and len(segments_trace) > 0:
+        if starts_ms and len(segments_mv) > 0:
             for s in range(segments):
-                segments_trace[step // steps_per_ms, s] = v[synapse_node[s]]
+                segments_mv[step // steps_per_ms, s] = v[synapse_node[s]]
         for i in range(nodes):
             diagonal[i] = fixed[i]
             right[i] = still[i] + capacitance[i] / dt * v[i]

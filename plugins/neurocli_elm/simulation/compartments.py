@@ -134,5 +134,5 @@ def _half_segment_ns(config: DendriteConfig, morphology: Morphology) -> NDArray[
     return conductance
 
 
-def _in_series(one: float, other: float) -> float:
-    return one * other / (one + other)
+def _in_series(first: float, second: float) -> float:
+    return first * second / (first + second)

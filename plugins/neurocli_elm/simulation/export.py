@@ -29,7 +29,7 @@ def write_files(recordings: RecordingSet, folder: Path) -> list[Path]:
     config = parameters_of(recordings)
     if config is None:
         raise DataError(
-            "only simulations of the simulator dendrite can be written as NeuronIO files",
+            "only recordings of the simulator dendrite can be written as NeuronIO files",
             where=", ".join(recordings.sources) or "data",
             hint="other recordings lack the voltages at high resolution that these files hold",
         )
@@ -39,7 +39,7 @@ def write_files(recordings: RecordingSet, folder: Path) -> list[Path]:
         random_seed = config.seed * _SEED_STRIDE + int(members[0].labels["simulation"])
         content = {
             "Params": _params(config, recordings.truth, members, random_seed),
-            "Results": {SIMULATIONS: [_simulation(one, config) for one in members]},
+            "Results": {SIMULATIONS: [_simulation(member, config) for member in members]},
         }
         spikes = content["Params"]["totalNumOutputSpikes"]
         path = folder / (
@@ -58,7 +58,7 @@ def _simulation(recording: Recording, config: DendriteConfig) -> dict[str, Any]:
     """One simulation; low resolution is 1 per ms, high resolution every step of integration."""
     soma, nexus = recording.truth["soma_high_res_mv"], recording.truth["nexus_high_res_mv"]
     every = config.steps_per_ms
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "recordingTimeHighRes": (np.arange(len(soma)) / every).astype(np.float32),
         "somaVoltageHighRes": soma.astype(np.float16),
         "nexusVoltageHighRes": nexus.astype(np.float16),
@@ -70,8 +70,8 @@ def _simulation(recording: Recording, config: DendriteConfig) -> dict[str, Any]:
         "outputSpikeTimes": recording.events["output_spike_ms"].astype(np.float16),
     }
     if "dendritic_mv" in recording.truth:
-        found["dendriticVoltagesLowRes"] = recording.truth["dendritic_mv"].T.astype(np.float16)
-    return found
+        content["dendriticVoltagesLowRes"] = recording.truth["dendritic_mv"].T.astype(np.float16)
+    return content
 
 
 def _by_segment(recording: Recording, first: int, segments: int) -> dict[Any, list[Any]]:
@@ -80,17 +80,17 @@ def _by_segment(recording: Recording, first: int, segments: int) -> dict[Any, li
     order = np.argsort(recording.spikes.channel, kind="stable")
     channel, step = recording.spikes.channel[order], recording.spikes.step[order].astype(np.int64)
     bounds = np.searchsorted(channel, first + np.arange(segments + 1))
-    parts = zip(np.arange(segments), bounds[:-1], bounds[1:], strict=True)
-    return {segment: list(step[start:stop]) for segment, start, stop in parts if stop > start}
+    spans = zip(np.arange(segments), bounds[:-1], bounds[1:], strict=True)
+    return {segment: list(step[start:stop]) for segment, start, stop in spans if stop > start}
 
 
 def _params(
     config: DendriteConfig, truth: Mapping[str, NDArray[Any]], members: Sequence[Recording], random_seed: int
 ) -> dict[str, Any]:
     seconds = config.duration_ms / 1000
-    times = [one.events["output_spike_ms"] for one in members]
-    counts = [len(one) for one in times]
-    intervals = [float(gap) for one in times for gap in np.diff(one)]
+    spike_times = [recording.events["output_spike_ms"] for recording in members]
+    counts = [len(times) for times in spike_times]
+    intervals = [float(gap) for times in spike_times for gap in np.diff(times)]
     total_s = seconds * len(members)
     return {
         "randomSeed": random_seed,
@@ -116,13 +116,13 @@ def _params(
 
 
 def _ranges(config: DendriteConfig, truth: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Bounds of the common rates of a tree, in events per 100 ms; volleys come on top."""
-    found: dict[str, Any] = {}
+    """Bounds of the common rates of a tree, in events per 100 ms; bursts come on top."""
+    ranges: dict[str, Any] = {}
     for name, members in (("bas", truth["is_basal"]), ("apic", ~truth["is_basal"])):
         mean = config.excitatory_hz * int(members.sum()) * 0.1
-        found[f"num_{name}_ex_spikes_per_100ms_range"] = [0, round(2 * mean)]
-        found[f"num_{name}_ex_inh_spike_diff_per_100ms_range"] = [round(bound * mean) for bound in DIFFERENCE]
-    return found
+        ranges[f"num_{name}_ex_spikes_per_100ms_range"] = [0, round(2 * mean)]
+        ranges[f"num_{name}_ex_inh_spike_diff_per_100ms_range"] = [round(bound * mean) for bound in DIFFERENCE]
+    return ranges
 
 
 def _tree(truth: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 As in the published simulations, basal and apical dendrites have rates of their own, drawn anew in every interval (of 25 to 450
 ms, one length for a simulation): that of excitation evenly between 0 and twice its mean, that of inhibition around it. Single inputs
-differ by a factor, and now and then one branch gets a volley, which is what the nonlinearity of a dendrite answers to.
+differ by a factor, and now and then one branch gets a burst, to which the nonlinearity of a dendrite responds.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ def _common(
     excitatory = random.uniform(0, 2, count)
     inhibitory = np.maximum(excitatory + random.uniform(*DIFFERENCE, count), 0)
     first = int(random.integers(interval_ms))
-    found = []
+    rates = []
     for level, mean_hz, mean in (
         (excitatory, config.excitatory_hz, 1.0),
         (inhibitory, config.inhibitory_hz, _MEAN_INHIBITION),
     ):
         held = np.repeat(level / mean, interval_ms)[first : first + steps]
         held = 1 + config.shared_variation * (held - 1)
-        found.append(mean_hz * gaussian_filter1d(held, smoothing_ms, mode="nearest"))
-    return found[0], found[1]
+        rates.append(mean_hz * gaussian_filter1d(held, smoothing_ms, mode="nearest"))
+    return rates[0], rates[1]
 
 
 def _mean_inhibition() -> float:

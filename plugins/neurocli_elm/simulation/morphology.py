@@ -105,8 +105,8 @@ def pyramidal_cell(segments: int, seed: int) -> Morphology:
         counts[np.argmax(lengths / counts)] += 1
     return Morphology.of(
         [
-            Branch(one.parent, one.kind, one.length_um, one.diameter_um, int(count))
-            for one, count in zip(branches, counts, strict=True)
+            Branch(branch.parent, branch.kind, branch.length_um, branch.diameter_um, int(count))
+            for branch, count in zip(branches, counts, strict=True)
         ]
     )
 
@@ -141,15 +141,17 @@ def _branches(random: np.random.Generator) -> list[Branch]:
 
 def _trunk(branches: Sequence[Branch]) -> list[int]:
     """From the soma along the thickest apical branch at each fork, as long as it is alone in being thickest."""
-    found: list[int] = []
+    trunk: list[int] = []
     parent = -1
     while True:
-        children = [number for number, one in enumerate(branches) if one.kind == APICAL and one.parent == parent]
+        children = [
+            number for number, branch in enumerate(branches) if branch.kind == APICAL and branch.parent == parent
+        ]
         if not children:
-            return found
+            return trunk
         thickest = max(branches[number].diameter_um for number in children)
         chosen = [number for number in children if branches[number].diameter_um == thickest]
         if len(chosen) > 1:
-            return found
+            return trunk
         parent = chosen[0]
-        found.append(parent)
+        trunk.append(parent)

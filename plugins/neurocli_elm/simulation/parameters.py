@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 from neurocli.simulation.made import made_with
 
 PUBLISHED_SEGMENTS = 639
-"""Segments of the published cell: with fewer of them, a synapse stands for as many more, see `synapses_per_input`."""
+"""Segments of the published cell: with fewer, one synapse stands for several, see `synapses_per_input`."""
 MOST_STEPS = 60_000
 """Longest simulation in ms: the rates of 1,278 inputs take 5 kB for each."""
 
@@ -28,56 +28,92 @@ class DendriteConfig(SimulatorConfig):
     All simulations are of one cell; they differ in their input. Times in ms, voltages in mV, conductances in nS.
     """
 
-    seed: int = Field(0, ge=0, description="seed of the input; simulation k has its own stream of it")
-    cell_seed: int = Field(1, ge=0, description="seed of the lengths of branches and of the weights of synapses")
+    seed: int = Field(0, ge=0, description="seed of the input; each simulation has a random stream of its own")
+    cell_seed: int = Field(1, ge=0, description="seed of the cell: lengths of its branches, weights of its synapses")
     engine: Literal["numba", "brian2"] = Field(
         "numba",
-        description="compiled loop, or the same equations in Brian2's C++ standalone mode (some 20 s to compile)",
+        description="numba: compiled loop; brian2: the same equations in Brian2's C++ standalone mode (about 20 s to compile)",
     )
-    duration_ms: int = Field(6000, ge=10, le=MOST_STEPS, description="length of a simulation")
-    steps_per_ms: int = Field(8, ge=4, le=200, description="integration steps in a millisecond")
-    record_dendrites: bool = Field(False, description="keep the voltage of every segment, too")
+    duration_ms: int = Field(6000, ge=10, le=MOST_STEPS, description="length of a simulation (ms)")
+    steps_per_ms: int = Field(8, ge=4, le=200, description="integration steps per ms")
+    record_dendrites: bool = Field(False, description="also store the voltage of every segment")
 
     segments: int = Field(
-        128, ge=BRANCHES, le=PUBLISHED_SEGMENTS, description="dendritic compartments; each has two inputs"
+        128,
+        ge=BRANCHES,
+        le=PUBLISHED_SEGMENTS,
+        description="dendritic compartments, each with one excitatory and one inhibitory input",
     )
-    axial_ohm_cm: float = Field(100.0, gt=0, le=1e4, description="resistance inside the dendrite")
-    soma_uf_per_cm2: float = Field(1.0, gt=0, le=100, description="capacitance of the membrane of the soma")
-    dendrite_uf_per_cm2: float = Field(2.0, gt=0, le=100, description="the same of the dendrite, with its spines")
-    leak_ms_per_cm2: float = Field(0.1, gt=0, le=100, description="conductance of the membrane at rest, mS/cm2")
-    rest_mv: float = Field(-77.0, ge=-120, le=-40, description="reversal potential of the leak")
+    axial_ohm_cm: float = Field(100.0, gt=0, le=1e4, description="axial resistivity (ohm cm)")
+    soma_uf_per_cm2: float = Field(1.0, gt=0, le=100, description="membrane capacitance of the soma (µF/cm²)")
+    dendrite_uf_per_cm2: float = Field(
+        2.0, gt=0, le=100, description="membrane capacitance of the dendrite, spines included (µF/cm²)"
+    )
+    leak_ms_per_cm2: float = Field(0.1, gt=0, le=100, description="leak conductance (mS/cm²)")
+    rest_mv: float = Field(-77.0, ge=-120, le=-40, description="reversal potential of the leak (mV)")
 
-    sodium_ms_per_cm2: float = Field(300.0, ge=0, le=1e4, description="at the soma, which stands for the axon as well")
-    potassium_ms_per_cm2: float = Field(60.0, ge=0, le=1e4, description="at the soma, too")
-    slow_potassium_ms_per_cm2: float = Field(20.0, ge=0, le=1e3, description="opened by spikes, which it keeps apart")
-    slow_potassium_tau_ms: float = Field(200.0, gt=0, le=1e4, description="its longest time constant")
+    sodium_ms_per_cm2: float = Field(
+        300.0, ge=0, le=1e4, description="sodium conductance of the soma, which stands for the axon as well (mS/cm²)"
+    )
+    potassium_ms_per_cm2: float = Field(60.0, ge=0, le=1e4, description="potassium conductance of the soma (mS/cm²)")
+    slow_potassium_ms_per_cm2: float = Field(
+        20.0,
+        ge=0,
+        le=1e3,
+        description="slow potassium conductance of the soma: opens during a spike, delays the next (mS/cm²)",
+    )
+    slow_potassium_tau_ms: float = Field(
+        200.0, gt=0, le=1e4, description="longest time constant of the slow potassium channel (ms)"
+    )
     spike_shift_mv: float = Field(
-        -63.0, ge=-80, le=-30, description="where sodium and potassium channels open; higher is later"
+        -63.0,
+        ge=-80,
+        le=-30,
+        description="voltage shift of the sodium and potassium gates; higher raises the spike threshold (mV)",
     )
 
-    ampa_ns: float = Field(0.3, ge=0, le=100, description="peak of one excitatory synapse of the published cell")
-    nmda_ns: float = Field(0.35, ge=0, le=100, description="the same, without magnesium")
-    gaba_ns: float = Field(2.5, ge=0, le=100, description="peak of one inhibitory synapse of the published cell")
-    weight_spread: float = Field(0.3, ge=0, le=2, description="sd of the logarithm of the synapses' weights")
-    ampa_tau_ms: float = Field(1.7, gt=0, le=1e3, description="decay of AMPA")
-    nmda_rise_ms: float = Field(2.0, gt=0, le=1e3, description="rise of NMDA")
-    nmda_tau_ms: float = Field(43.0, gt=0, le=1e3, description="decay of NMDA")
-    gaba_tau_ms: float = Field(5.0, gt=0, le=1e3, description="decay of GABA")
-    gaba_reversal_mv: float = Field(-75.0, ge=-120, le=0, description="reversal potential of inhibition")
-    magnesium_mm: float = Field(1.0, ge=0, le=100, description="0 takes the voltage dependence of NMDA away")
-    magnesium_slope: float = Field(0.062, ge=0, le=1, description="of the block, per mV")
+    ampa_ns: float = Field(
+        0.3, ge=0, le=100, description="peak AMPA conductance of one synapse of the published cell (nS)"
+    )
+    nmda_ns: float = Field(
+        0.35, ge=0, le=100, description="peak NMDA conductance of one synapse, without magnesium (nS)"
+    )
+    gaba_ns: float = Field(
+        2.5, ge=0, le=100, description="peak GABA conductance of one synapse of the published cell (nS)"
+    )
+    weight_spread: float = Field(
+        0.3, ge=0, le=2, description="standard deviation of the logarithm of the synaptic weights"
+    )
+    ampa_tau_ms: float = Field(1.7, gt=0, le=1e3, description="decay time of AMPA (ms)")
+    nmda_rise_ms: float = Field(2.0, gt=0, le=1e3, description="rise time of NMDA (ms)")
+    nmda_tau_ms: float = Field(43.0, gt=0, le=1e3, description="decay time of NMDA (ms)")
+    gaba_tau_ms: float = Field(5.0, gt=0, le=1e3, description="decay time of GABA (ms)")
+    gaba_reversal_mv: float = Field(-75.0, ge=-120, le=0, description="reversal potential of GABA (mV)")
+    magnesium_mm: float = Field(
+        1.0, ge=0, le=100, description="magnesium concentration (mM); with 0, NMDA does not depend on voltage"
+    )
+    magnesium_slope: float = Field(0.062, ge=0, le=1, description="voltage dependence of the magnesium block (1/mV)")
 
-    excitatory_hz: float = Field(11.0, ge=0, le=200, description="mean rate of an excitatory input but for volleys")
-    inhibitory_hz: float = Field(9.8, ge=0, le=200, description="mean rate of an inhibitory input")
+    excitatory_hz: float = Field(
+        11.0, ge=0, le=200, description="mean rate of an excitatory input outside of bursts (Hz)"
+    )
+    inhibitory_hz: float = Field(9.8, ge=0, le=200, description="mean rate of an inhibitory input (Hz)")
     shared_variation: float = Field(
-        1.0, ge=0, le=1, description="how far the common rates of a tree vary: 0 not, 1 as published"
+        1.0,
+        ge=0,
+        le=1,
+        description="variation of the rate that all inputs of a dendrite (basal, apical) share: 0 none, 1 as published",
     )
     input_variation: float = Field(
-        0.5, ge=0, le=1, description="how far the rates of single inputs differ in a simulation"
+        0.5, ge=0, le=1, description="largest deviation of a single input's mean rate, as a share of it"
     )
-    bursts_hz: float = Field(20.0, ge=0, le=100, description="how often some branch gets a volley of excitatory input")
-    burst_ms: float = Field(30.0, ge=1, le=1000, description="how long a volley lasts")
-    burst_factor: float = Field(10.0, ge=1, le=100, description="rate of the branch in a volley / mean rate without")
+    bursts_hz: float = Field(
+        20.0, ge=0, le=100, description="rate of bursts, each of excitatory input to one branch drawn at random (Hz)"
+    )
+    burst_ms: float = Field(30.0, ge=1, le=1000, description="mean length of a burst (ms)")
+    burst_factor: float = Field(
+        10.0, ge=1, le=100, description="excitatory rate of the branch during a burst over excitatory_hz"
+    )
 
     @model_validator(mode="after")
     def _hangs_together(self) -> DendriteConfig:
@@ -98,5 +134,5 @@ class DendriteConfig(SimulatorConfig):
 
 
 def parameters_of(recordings: RecordingSet) -> DendriteConfig | None:
-    """What our simulator made these recordings with; None where somebody else made them. Raises DataError."""
+    """The parameters of these recordings; None where they are not of this simulator. Raises DataError."""
     return made_with(recordings, "dendrite", DendriteConfig)

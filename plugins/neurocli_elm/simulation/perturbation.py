@@ -1,8 +1,8 @@
-"""What one event of an input does to the soma of the simulated cell: the running simulator, with the event and without.
+"""Effect of one input event on the soma of the simulated cell: the running simulator with and without the event.
 
-The cell is run on input drawn as for any simulation. At some moments it is copied once for each input; one copy goes on as it is, every other
-one gets one event more. All get the same input afterwards (common random numbers), so that the difference of their somatic voltages is
-what that event did, in that state, spikes, saturation and NMDA's block included.
+The cell is run on input drawn as for any simulation. At some moments it is copied once for each input; one copy runs on unchanged, every other
+one gets one additional event. All get the same input afterwards (common random numbers), so that the difference of their somatic voltages is
+the effect of that event in that state, spikes, saturation and NMDA's block included.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class State:
 
 
 class RunningCell:
-    """The simulator of `engine_numba`, to be stopped, copied and carried on."""
+    """The simulator of `engine_numba`, which can be stopped, copied and resumed."""
 
     def __init__(self, config: DendriteConfig) -> None:
         self.config = config
@@ -61,7 +61,7 @@ class RunningCell:
         gates = np.array(gates_at_rest(v[0, 0], self.config.spike_shift_mv))[:, None]
         return State(v, np.zeros((4, len(self.cell.circuit.synapse_node), 1)), gates)
 
-    def go_on(
+    def advance(
         self,
         state: State,
         event_ms: NDArray[np.integer[Any]],
@@ -69,7 +69,7 @@ class RunningCell:
         duration_ms: int,
         own_event: NDArray[np.integer[Any]] | None = None,
     ) -> Array:
-        """Carry `state` on for so long; somatic voltage in mV [ms, copy], at the start of each ms.
+        """Advance `state` by `duration_ms`; somatic voltage in mV [ms, copy], at the start of each ms.
 
         Events in ms from now; own_event: [copy] an input with one event more in the first ms, -1 for none.
         """
@@ -89,25 +89,25 @@ class RunningCell:
 
 
 def event_effects(config: DendriteConfig, simulations: int | None = None, moments: int | None = None) -> Array:
-    """[moment, input] mV ms by which one event changes the somatic voltage (clipped at -55 mV, as models are asked for it)."""
+    """[moment, input] mV ms by which one event changes the somatic voltage (clipped at -55 mV, as the target of models is)."""
     from neurocli_elm.simulation.inputs import draw_events
 
     running, moments = RunningCell(config), moments or MOMENTS
     duration_ms = SETTLING_MS + (moments - 1) * APART_MS + LENGTH_MS
-    own = config.model_copy(update={"duration_ms": duration_ms})
-    found = []
+    input_config = config.model_copy(update={"duration_ms": duration_ms})
+    effects = []
     for number in range(simulations or SIMULATIONS):
         random = np.random.default_rng(seed_of(config.seed, _STREAM + number))
-        event_ms, event_input = draw_events(own, running.cell.morphology, random)
+        event_ms, event_input = draw_events(input_config, running.cell.morphology, random)
         state, now = running.at_rest(), 0
         for moment in range(moments):
             at = SETTLING_MS + moment * APART_MS
             before = (event_ms >= now) & (event_ms < at)
-            running.go_on(state, event_ms[before] - now, event_input[before], at - now)
+            running.advance(state, event_ms[before] - now, event_input[before], at - now)
             now = at
             after = (event_ms >= now) & (event_ms < now + LENGTH_MS)
-            found.append(_effects(running, state, event_ms[after] - now, event_input[after]))
-    return np.array(found)
+            effects.append(_effects(running, state, event_ms[after] - now, event_input[after]))
+    return np.array(effects)
 
 
 def _effects(
@@ -115,11 +115,11 @@ def _effects(
 ) -> Array:
     """[input] area of the difference that an event makes in this state."""
     inputs = np.arange(2 * len(running.cell.circuit.synapse_node))
-    found = np.empty(len(inputs))
+    effects = np.empty(len(inputs))
     for first in range(0, len(inputs), _COPIES - 1):
-        some = inputs[first : first + _COPIES - 1]
-        own_event = np.concatenate([[-1], some])
-        soma = running.go_on(state.copies(len(own_event)), event_ms, event_input, LENGTH_MS, own_event)
+        perturbed = inputs[first : first + _COPIES - 1]
+        own_event = np.concatenate([[-1], perturbed])
+        soma = running.advance(state.copies(len(own_event)), event_ms, event_input, LENGTH_MS, own_event)
         clipped = np.minimum(soma, SOMA_CLIP_MV)
-        found[some] = (clipped[:, 1:] - clipped[:, :1]).sum(0)
-    return found
+        effects[perturbed] = (clipped[:, 1:] - clipped[:, :1]).sum(0)
+    return effects

@@ -23,7 +23,7 @@ class DendriteSimulator(Simulator):
     """Simulations that share one cell and differ in their input, laid out as NeuronIO's files are read."""
 
     Config = DendriteConfig
-    Formats = {"p": "NeuronIO's pickles (protocol 2) with the published keys, eight simulations in a file"}
+    Formats = {"p": "NeuronIO files (pickles of protocol 2 with the published keys), eight simulations in a file"}
 
     def prepare(self, config: DendriteConfig, work: Path, say: Callable[[str], None]) -> None:
         """Compile once. Raises EngineUnavailable where Brian2's program cannot be compiled."""
@@ -75,7 +75,7 @@ def simulate_cell(config: DendriteConfig, index: int, work: Path | None = None) 
     else:
         voltages = engine_numba.simulate(config, cell, step, channel)
     output = redetected_ms(voltages.soma, config.duration_ms)
-    assert output is not None  # the trace is whole and sampled evenly
+    assert output is not None  # the voltage is complete and sampled evenly
     labels = label_steps(output)
     truth = {
         "soma_high_res_mv": voltages.soma.astype(np.float16),

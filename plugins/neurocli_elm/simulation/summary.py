@@ -19,26 +19,26 @@ from neurocli_elm.data.windows import BURN_IN_MS, MOST_SPIKES, SOMA_CLIP_MV
 from neurocli_elm.simulation.morphology import APICAL, BASAL, SOMA_DIAMETER_UM
 
 _SHOWN_MS = 1000
-_COLUMNS = ("excitatory Hz", "inhibitory Hz", "spikes", "soma mean mV", "soma sd mV")
+_COLUMNS = ("excitatory (Hz)", "inhibitory (Hz)", "output spikes", "soma mean (mV)", "soma sd (mV)")
 
 
 def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     """The exhibit `simulation`; its figure goes into `figures`."""
     if not recordings.groups:
         return []
-    rows, kept, most, liveliest = [], [], -1, recordings.groups[0]
+    rows, voltages, most, liveliest = [], [], -1, recordings.groups[0]
     settled = 0
     for group in recordings:
-        one = recordings[group]
-        rows.append(_numbers(one))
-        kept.append(_settled(one))
-        settled = one.steps - len(kept[-1])
+        recording = recordings[group]
+        rows.append(_numbers(recording))
+        voltages.append(_settled(recording))
+        settled = recording.steps - len(voltages[-1])
         if most < rows[-1][2] <= MOST_SPIKES:
             most, liveliest = int(rows[-1][2]), group
     values = np.array(rows)
     seconds = np.array([recordings[group].steps * 1e-3 for group in recordings])
     excluded = int((values[:, 2] > MOST_SPIKES).sum())
-    pooled = np.concatenate(kept)
+    pooled = np.concatenate(voltages)
     quantiles = np.quantile(pooled, [0.01, 0.5, 0.99])
     spikes = int(values[:, 2].sum())
     table: list[list[Any]] = [["all", *_rounded(values.mean(axis=0))]]
@@ -48,9 +48,10 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         table.append([group, *_rounded(row)])
         table[-1][3] = int(row[2])
     note = (
-        f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second; {excluded} with more than {MOST_SPIKES} "
-        f"spikes, which the published evaluation leaves out; voltages from {settled} ms on, cut at {SOMA_CLIP_MV:g} mV: "
-        f"1 % below {quantiles[0]:.1f}, median {quantiles[1]:.1f}, 1 % above {quantiles[2]:.1f} mV"
+        f"{len(rows)} simulations, {spikes / seconds.sum():.2f} output spikes per second. With more than {MOST_SPIKES} output spikes, and "
+        f"so excluded by the published evaluation: {excluded}. Input rates are means over inputs. Row all: total of the output spikes, "
+        f"means of the other columns. Soma voltage from {settled} ms on, clipped at {SOMA_CLIP_MV:g} mV: median {quantiles[1]:.1f} mV, "
+        f"1 % below {quantiles[0]:.1f} mV, 1 % above {quantiles[2]:.1f} mV"
     )
     claims = {
         "simulations": len(rows),
@@ -86,7 +87,7 @@ def _numbers(recording: Recording) -> list[float]:
 
 
 def _settled(recording: Recording) -> NDArray[np.float64]:
-    """The soma's voltage, cut, without the start; all of it where it is too short for that."""
+    """The soma's voltage, clipped, without the burn-in; all of it where it is too short for that."""
     start = BURN_IN_MS if recording.steps >= 2 * BURN_IN_MS else 0
     return np.minimum(recording.signal[start:, 0].astype(np.float64), SOMA_CLIP_MV)
 
@@ -96,18 +97,20 @@ def _draw(recording: Recording, pooled: NDArray[np.float64], truth: Mapping[str,
     spikes = recording.events["output_spike_ms"]
     start = _window(spikes, recording.steps)
     end = min(start + _SHOWN_MS, recording.steps)
-    with saved_figure(path, nrows=2, ncols=2, width=13.0, height=8.5) as (_, ((raster, tree), (trace, histogram))):
+    with saved_figure(path, nrows=2, ncols=2, width=13.0, height=8.5) as (_, ((raster, tree), (voltage, histogram))):
         _draw_raster(raster, recording, start, end)
         time = np.arange(start, end)
-        trace.plot(time, recording.signal[start:end, 0], lw=0.9, color="0.25")
+        voltage.plot(time, recording.signal[start:end, 0], lw=0.9, color="0.25")
         seen = spikes[(spikes >= start) & (spikes < end)]
-        trace.plot(seen, np.full(len(seen), 42.0), "v", ms=5, color="#d68910", label="output spike")
-        trace.axhline(SOMA_CLIP_MV, color="0.6", ls="--", lw=0.8, label="where targets are cut")
-        trace.legend(loc="upper right", fontsize=8)
-        trace.set(xlim=(start, end), ylim=(-82, 50), xlabel="ms", ylabel="mV", title="Soma")
-        # What is cut would stand there as one high bar.
+        voltage.plot(seen, np.full(len(seen), 42.0), "v", ms=5, color="#d68910", label="output spike")
+        voltage.axhline(SOMA_CLIP_MV, color="0.6", ls="--", lw=0.8, label="targets are clipped here")
+        voltage.legend(loc="upper right", fontsize=8)
+        voltage.set(xlim=(start, end), ylim=(-82, 50), xlabel="time (ms)", ylabel="voltage (mV)", title="Soma")
+        # Clipped voltages would stand there as one high bar.
         histogram.hist(pooled[pooled < SOMA_CLIP_MV], bins=60, density=True, color="0.55")
-        histogram.set(xlabel="mV", ylabel="per mV", title=f"Soma below {SOMA_CLIP_MV:g} mV, all simulations")
+        histogram.set(
+            xlabel="voltage (mV)", ylabel="density (1/mV)", title=f"Soma below {SOMA_CLIP_MV:g} mV, all simulations"
+        )
         _draw_tree(tree, truth)
 
 
@@ -124,7 +127,11 @@ def _draw_raster(axis: Any, recording: Recording, start: int, end: int) -> None:
         axis.plot(time[chosen], channel[chosen], ".", ms=size, color=colour, label=name)
     axis.legend(loc="upper right", fontsize=8, markerscale=4, framealpha=0.95)
     axis.set(
-        xlim=(start, end), ylim=(-1, inputs.count), xlabel="ms", ylabel="input", title=f"Input of {recording.group}"
+        xlim=(start, end),
+        ylim=(-1, inputs.count),
+        xlabel="time (ms)",
+        ylabel="input",
+        title=f"Input of {recording.group}",
     )
 
 
@@ -149,7 +156,7 @@ def _draw_tree(axis: Any, truth: Mapping[str, NDArray[Any]]) -> None:
     axis.figure.colorbar(dots, ax=axis, label="distance from soma (µm)")
     axis.plot(place[0], 0, "o", ms=SOMA_DIAMETER_UM / 2, color=INHIBITORY, zorder=3)
     axis.set_xticks([])
-    axis.set(ylabel="um from soma; basal below, apical above", title="Segments; area: excitatory weight")
+    axis.set(ylabel="distance from soma (µm); basal below, apical above", title="Segments; area: excitatory weight")
 
 
 def _places(parent: NDArray[Any], kind: NDArray[Any]) -> NDArray[np.float64]:
@@ -171,9 +178,9 @@ def _places(parent: NDArray[Any], kind: NDArray[Any]) -> NDArray[np.float64]:
 def _window(spikes: NDArray[np.float64], steps: int) -> int:
     """Start of the second with the most output spikes, after the cell has settled where there is time for that."""
     last = max(steps - _SHOWN_MS, 0)
-    candidates = [min(max(int(one) - 100, min(BURN_IN_MS, last)), last) for one in spikes] or [min(BURN_IN_MS, last)]
-    inside = [int(((spikes >= one) & (spikes < one + _SHOWN_MS)).sum()) for one in candidates]
-    return candidates[int(np.argmax(inside))]
+    starts = [min(max(int(time) - 100, min(BURN_IN_MS, last)), last) for time in spikes] or [min(BURN_IN_MS, last)]
+    inside = [int(((spikes >= start) & (spikes < start + _SHOWN_MS)).sum()) for start in starts]
+    return starts[int(np.argmax(inside))]
 
 
 def _rounded(values: Any) -> list[float]:

@@ -89,7 +89,7 @@ class Python2Pickler:
         else:
             raise TypeError(type(value))
 
-    def many(self, items: list[Any], empty: bytes, one: bytes, several: bytes, width: int) -> None:
+    def many(self, items: list[Any], empty: bytes, single: bytes, several: bytes, width: int) -> None:
         self.write(empty)
         self.put()
         for start in range(0, len(items), 1000 * width):
@@ -97,7 +97,7 @@ class Python2Pickler:
             self.write(b"(" if len(batch) > width else b"")
             for item in batch:
                 self.save(item)
-            self.write(several if len(batch) > width else one)
+            self.write(several if len(batch) > width else single)
 
     def array(self, value: np.ndarray) -> None:
         self.once("reconstruct", b"cnumpy.core.multiarray\n_reconstruct\n")

@@ -18,16 +18,16 @@ def utterance(rng: np.random.Generator, label: int, speaker: int, spikes: int = 
     """A digit that its units tell, by speakers of their own rate: two thirds of the spikes lie in a band of 35 units."""
     spikes += 5 * speaker
     times = np.sort(rng.uniform(0, 1.1, spikes))
-    own = rng.random(spikes) < 2 / 3
-    units = np.where(own, label * 35 + rng.integers(0, 35, spikes), rng.integers(0, 700, spikes))
+    voiced = rng.random(spikes) < 2 / 3
+    units = np.where(voiced, label * 35 + rng.integers(0, 35, spikes), rng.integers(0, 700, spikes))
     return times, units, label, speaker
 
 
 def utterances(seed: int, each: int, speakers: list[int]) -> list[Utterance]:
     """`each` times every digit, speakers in turn."""
     rng = np.random.default_rng(seed)
-    found = [utterance(rng, label, speakers[k % len(speakers)]) for k in range(each) for label in range(20)]
-    return [found[k] for k in rng.permutation(len(found))]
+    spoken = [utterance(rng, label, speakers[k % len(speakers)]) for k in range(each) for label in range(20)]
+    return [spoken[k] for k in rng.permutation(len(spoken))]
 
 
 def write(path: Path, given: list[Utterance], *, speakers: bool = True, **changes: Any) -> Path:
@@ -38,12 +38,12 @@ def write(path: Path, given: list[Utterance], *, speakers: bool = True, **change
             if name in changes and changes[name] is None:
                 continue
             data = file.create_dataset(f"spikes/{name}", (n,), dtype=h5py.vlen_dtype(stored))
-            values = changes.get(name, [one[place] for one in given])
+            values = changes.get(name, [utterance[place] for utterance in given])
             for k, value in enumerate(values):
                 data[k] = np.asarray(value).astype(stored)
-        file["labels"] = changes.get("labels", np.array([one[2] for one in given], np.uint16))
+        file["labels"] = changes.get("labels", np.array([utterance[2] for utterance in given], np.uint16))
         if speakers:
-            file["extra/speaker"] = changes.get("speaker", np.array([one[3] for one in given], np.uint16))
+            file["extra/speaker"] = changes.get("speaker", np.array([utterance[3] for utterance in given], np.uint16))
             file["extra/keys"] = np.array([b"zero", b"one"])
     return path
 

@@ -56,22 +56,22 @@ def read_file(path: Path) -> list[Recording]:
         raise DataError("the file holds no simulation", where=str(path), hint=REMAKE)
     if cell.simulations not in (None, len(simulations)):
         raise DataError(
-            f"the file holds {len(simulations)} simulations, and its Params say {cell.simulations}",
+            f"the file holds {len(simulations)} simulations, but {cell.simulations} according to its Params",
             where=f"{path}:Params/numSimulations",
             hint="copy the file again, or correct the number",
         )
     recordings: list[Recording] = []
     for number, simulation in enumerate(simulations):
-        one = _Simulation(simulation, number, cell.segments, path).recording()
-        expected = recordings[0].steps if recordings else cell.steps or one.steps
-        if one.steps != expected:
+        recording = _Simulation(simulation, number, cell.segments, path).recording()
+        expected = recordings[0].steps if recordings else cell.steps or recording.steps
+        if recording.steps != expected:
             against = "simulation 0" if recordings else "Params/totalSimDurationInSec"
             raise DataError(
-                f"simulation {number} lasts {one.steps} ms, and {expected} ms by {against}",
+                f"simulation {number} lasts {recording.steps} ms, but {expected} ms according to {against}",
                 where=f"{path}, simulation {number}",
                 hint="simulations of one file have one length: keep those of each length in a file of their own",
             )
-        recordings.append(one)
+        recordings.append(recording)
         simulations[number] = None  # its spike times are not needed any more
     return recordings
 
@@ -85,16 +85,16 @@ def group_name(path: Path, simulation: int) -> str:
 
 def _cell(content: Any, path: Path) -> Cell:
     if not isinstance(content, dict):
-        raise DataError("the pickle holds something else than Params and Results", where=str(path), hint=REMAKE)
+        raise DataError("the pickle does not hold Params and Results", where=str(path), hint=REMAKE)
     params, where = _entry(content, "Params", dict, str(path)), f"{path}:Params"
     kinds = _entry(params, "allSegmentsType", list, where)
     if not 1 <= len(kinds) <= 100_000:
         raise DataError(f"a cell of {len(kinds)} segments", where=f"{where}/allSegmentsType", hint=REMAKE)
     truth: dict[str, NDArray[Any]] = {"is_basal": np.array([kind == BASAL for kind in kinds], bool)}
     distance = params.get("allSegments_DistFromSoma")
-    found = _row(distance, where) if isinstance(distance, list | Array) else None
-    if found is not None and found.shape == (len(kinds),) and np.isfinite(found).all():
-        truth["distance_um"] = found.astype(np.float64)
+    distance_um = _row(distance, where) if isinstance(distance, list | Array) else None
+    if distance_um is not None and distance_um.shape == (len(kinds),) and np.isfinite(distance_um).all():
+        truth["distance_um"] = distance_um.astype(np.float64)
     count, seconds = params.get("numSimulations"), params.get("totalSimDurationInSec")
     steps = round(seconds * 1000 / DT_MS) if isinstance(seconds, int | float) and 0 < seconds < 1e6 else None
     most = path.stat().st_size // _SMALLEST
@@ -107,7 +107,7 @@ class _Simulation:
     def __init__(self, content: Any, number: int, segments: int, path: Path) -> None:
         self.where = f"{path}, simulation {number}"
         if not isinstance(content, dict):
-            raise self._error("", "a simulation is no dict of results")
+            raise self._error("", "the simulation is not a dict of results")
         self.content, self.number, self.segments, self.path = content, number, segments, path
 
     def recording(self) -> Recording:
@@ -124,10 +124,10 @@ class _Simulation:
             raise self._error("outputSpikeTimes", f"an output spike at {output[np.argmax(wrong)]:g} ms of {steps}")
         events: dict[str, NDArray[Any]] = {"output_spike_ms": output, "output_spikes": labels}
         if "somaVoltageHighRes" in self.content:
-            found = redetected_ms(self._array("somaVoltageHighRes"), steps)
-            if found is not None:
-                events["output_spike_redetected_ms"] = found
-                events["output_spikes_redetected"] = np.minimum(label_steps(found), steps - 1)
+            redetected = redetected_ms(self._array("somaVoltageHighRes"), steps)
+            if redetected is not None:
+                events["output_spike_redetected_ms"] = redetected
+                events["output_spikes_redetected"] = np.minimum(label_steps(redetected), steps - 1)
         return Recording(
             group=group_name(self.path, self.number),
             signal=soma.astype(np.float32)[:, None],
@@ -156,25 +156,28 @@ class _Simulation:
                     raise self._error(f"{name}[{str(segment)[:20]}]", message)
             times = _together(trains.values(), steps)
             if times is None:  # something is wrong, or unusual: one by one
-                each = [self._steps(train, steps, f"{name}[{segment}]") for segment, train in trains.items()]
-                times, counts = np.concatenate([np.zeros(0, np.int64), *each]), [len(one) for one in each]
+                train_steps = [self._steps(train, steps, f"{name}[{segment}]") for segment, train in trains.items()]
+                times, counts = (
+                    np.concatenate([np.zeros(0, np.int64), *train_steps]),
+                    [len(steps_of_train) for steps_of_train in train_steps],
+                )
             else:
                 counts = [len(train) for train in trains.values()]
             keys.append(times * channels + np.repeat(np.array([*trains], np.int64) + first, counts))
-        found = np.sort(np.concatenate(keys))
-        step, channel = np.divmod(found[np.diff(found, prepend=-1) > 0], channels)
+        event_keys = np.sort(np.concatenate(keys))
+        step, channel = np.divmod(event_keys[np.diff(event_keys, prepend=-1) > 0], channels)
         return Spikes(step.astype(np.int32), channel.astype(np.int32), dt_ms=DT_MS)
 
     def _steps(self, times: Any, steps: int, place: str) -> NDArray[np.int64]:
         if not isinstance(times, list | Array):
-            raise self._error(place, "the spike times are no list")
-        found = _row(times, self.where)
-        if found is None:
+            raise self._error(place, "the spike times are not a list")
+        values = _row(times, self.where)
+        if values is None:
             raise self._error(place, "a spike time is not a number")
-        wrong = ~((found >= 0) & (found < steps)) | (found != np.floor(found))
+        wrong = ~((values >= 0) & (values < steps)) | (values != np.floor(values))
         if wrong.any():
-            raise self._error(place, f"a spike at {found[np.argmax(wrong)]:g} ms is not at 0, 1, ... or {steps - 1}")
-        return found.astype(np.int64)
+            raise self._error(place, f"a spike at {values[np.argmax(wrong)]:g} ms is not at 0, 1, ... or {steps - 1}")
+        return values.astype(np.int64)
 
     def _check_step(self, steps: int) -> None:
         """Raise DataError where the times that go with the voltage do not go in steps of 1 ms."""
@@ -182,14 +185,14 @@ class _Simulation:
             return
         times = self._array("recordingTimeLowRes").astype(np.float64)
         if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all():
-            raise self._error("recordingTimeLowRes", f"the times are not {steps} in steps of {DT_MS:g} ms")
+            raise self._error("recordingTimeLowRes", f"the times are not {steps} samples in steps of {DT_MS:g} ms")
 
     def _array(self, name: str, *, may_be_empty: bool = False) -> NDArray[Any]:
         """Numbers [n] of an entry, at least two unless none are allowed."""
-        found = _row(self._entry(name, Array | list), self.where)
-        if found is None or (len(found) < 2 and not may_be_empty):
-            raise self._error(name, "these are no row of numbers" if found is None else f"{len(found)} samples")
-        return found
+        values = _row(self._entry(name, Array | list), self.where)
+        if values is None or (len(values) < 2 and not may_be_empty):
+            raise self._error(name, "not a list of numbers" if values is None else f"{len(values)} samples")
+        return values
 
     def _entry(self, name: str, kind: Any) -> Any:
         return _entry(self.content, name, kind, self.where)
@@ -205,7 +208,7 @@ def _entry(holder: dict[Any, Any], name: str, kind: Any, where: str) -> Any:
     if name not in holder:
         raise DataError(f"the key {name} is missing", where=where, hint=REMAKE)
     if not isinstance(holder[name], kind):
-        raise DataError(f"{name} is of another kind than expected", where=f"{where}, {name}", hint=REMAKE)
+        raise DataError(f"{name} has an unexpected type", where=f"{where}, {name}", hint=REMAKE)
     return holder[name]
 
 
@@ -226,10 +229,10 @@ def _numbers(values: list[Any]) -> NDArray[Any] | None:
     if not {*map(type, values)} <= {int, float}:
         return None
     try:
-        found = np.asarray(values)
+        array = np.asarray(values)
     except OverflowError:
         return None
-    return found if found.dtype.kind in "if" else None  # a whole number of more than 64 bits is an object
+    return array if array.dtype.kind in "if" else None  # a whole number of more than 64 bits is an object
 
 
 def _row(stored: list[Any] | Array, where: str) -> NDArray[Any] | None:
@@ -237,7 +240,7 @@ def _row(stored: list[Any] | Array, where: str) -> NDArray[Any] | None:
     if isinstance(stored, list):
         return _numbers(stored)
     try:
-        found = stored.read()
+        array = stored.read()
     except ValueError as error:
         raise DataError(f"an array is damaged: {str(error)[:80]}", where=where, hint=REMAKE) from None
-    return found if found.ndim == 1 and found.dtype.kind in "iuf" else None
+    return array if array.ndim == 1 and array.dtype.kind in "iuf" else None

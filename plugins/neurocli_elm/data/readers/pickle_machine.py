@@ -97,9 +97,9 @@ class Machine:
         if stop < 0:
             self.at = self.end
             raise IndexError
-        found = self.content[self.at : stop]
+        text = self.content[self.at : stop]
         self.at = stop + 1
-        return found
+        return text
 
     # -- texts and bytes -----------------------------------------------------------------------------------------
 

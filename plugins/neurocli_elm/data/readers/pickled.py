@@ -130,13 +130,13 @@ def build(what: Any, arguments: Any) -> Any:
     if name == "dtype" and 1 <= count <= 3 and isinstance(arguments[0], str):
         return Dtype(arguments[0])
     if name == "scalar" and count == 2:
-        one = Array()
-        one.set((), arguments[0], False, arguments[1])
-        return one.read().item()
+        array = Array()
+        array.set((), arguments[0], False, arguments[1])
+        return array.read().item()
     if name == "frombuffer" and count == 4:
-        one = Array()
-        one.set(arguments[2], arguments[1], arguments[3] == "F", arguments[0])
-        return one
+        array = Array()
+        array.set(arguments[2], arguments[1], arguments[3] == "F", arguments[0])
+        return array
     if name == "encode" and count == 2 and arguments[1] in ("latin1", "latin-1"):
         return _encoded(arguments[0])
     if name in ("bytes", "bytearray") and count <= 2:

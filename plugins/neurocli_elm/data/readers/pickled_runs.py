@@ -72,8 +72,8 @@ class Runs:
         kind = self._recall(dtype)
         if self._recall(scalar) != Global("scalar") or not isinstance(kind, Dtype) or kind.numpy != np.dtype("<i8"):
             return None
-        kept, length = _PUTS[put]
-        head, end = re.escape(scalar + dtype), kept + rb"\x86" + kept + rb"R" + kept
+        put_pattern, length = _PUTS[put]
+        head, end = re.escape(scalar + dtype), put_pattern + rb"\x86" + put_pattern + rb"R" + put_pattern
         if encode is None or latin is None:
             run = re.compile(rb"(?:%b[UC]\x08.{8}%b)++" % (head, end), re.DOTALL)
             offset = len(scalar + dtype) + 2
@@ -81,31 +81,31 @@ class Runs:
         if self._recall(encode) != Global("encode") or self._recall(latin) not in ("latin1", "latin-1"):
             return None
         head += re.escape(encode)
-        end = kept + re.escape(latin) + rb"\x86" + kept + rb"R" + end
+        end = put_pattern + re.escape(latin) + rb"\x86" + put_pattern + rb"R" + end
         run = re.compile(rb"(?:%b%b%b)++" % (head, _TEXT, end), re.DOTALL)
-        one = re.compile(head + _CHARACTERS + end, re.DOTALL)
-        return _Form(run, one, 0, 0, 5 if put == b"\x94" else 0)
+        item = re.compile(head + _CHARACTERS + end, re.DOTALL)
+        return _Form(run, item, 0, 0, 5 if put == b"\x94" else 0)
 
 
 @dataclass(frozen=True)
 class _Form:
     """How the numbers of a run are written.
 
-    run: as many as there are; one: the characters of each where they are kept as texts, else their eight bytes are
+    run: as many as there are; item: the characters of each where they are kept as texts, else their eight bytes are
     at `offset` in items of `length` bytes; memoized: how many values each makes protocol 4 remember.
     """
 
     run: re.Pattern[bytes]
-    one: re.Pattern[bytes] | None
+    item: re.Pattern[bytes] | None
     offset: int
     length: int
     memoized: int
 
     def numbers(self, run: bytes) -> NDArray[np.int64]:
-        if self.one is None:
+        if self.item is None:
             items = np.frombuffer(run, np.uint8).reshape(-1, self.length)
             return np.ascontiguousarray(items[:, self.offset : self.offset + 8]).view("<i8").ravel()
-        characters = b"".join(self.one.findall(run))
+        characters = b"".join(self.item.findall(run))
         return np.frombuffer(characters.decode("utf-8").encode("latin-1"), "<i8")
 
 

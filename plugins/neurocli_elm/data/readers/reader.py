@@ -60,12 +60,12 @@ def _check_alike(cells: dict[Path, Cell]) -> None:
             raise DataError(
                 f"the files are of different cells: {first.segments} and {cell.segments} segments",
                 where=f"{first_path}, {path}",
-                hint="a model has inputs of one cell: name files of one",
+                hint="a model is of one cell: name files of one with --data",
             )
 
 
-def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+def _equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def _simulation(path: Path, number: int) -> Recording:
@@ -75,17 +75,17 @@ def _simulation(path: Path, number: int) -> Recording:
 
 
 def _simulations(path: Path) -> list[Recording]:
-    """All simulations of a file, kept until another file is asked for: they are asked for file by file."""
+    """All simulations of a file, kept until another file is asked for: recordings are loaded file by file."""
     try:
         about = path.stat()
     except OSError:
         return read_file(path)  # says what is wrong
     key = (path, about.st_mtime_ns, about.st_size)
-    found = _KEPT.get(key)
-    if found is None:
+    recordings = _KEPT.get(key)
+    if recordings is None:
         _KEPT.clear()  # before the next one is read: never two in memory
-        found = _KEPT[key] = read_file(path)
-    return found
+        recordings = _KEPT[key] = read_file(path)
+    return recordings
 
 
 _KEPT: dict[tuple[Path, int, int], list[Recording]] = {}

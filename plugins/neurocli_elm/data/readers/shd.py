@@ -98,8 +98,8 @@ def _header(file: Path, path: Path) -> _Header:
             speakers = read_array(opened["extra"], "speaker", ndim=1, kinds="iu").astype(np.int64)
             lengths["/extra/speaker"] = len(speakers)
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise DataError(f"lists of different lengths: {found}", where=str(path), hint=REMAKE)
+        sizes = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise DataError(f"lists of different lengths: {sizes}", where=str(path), hint=REMAKE)
     wrong = np.flatnonzero((labels < 0) | (labels >= CLASSES))
     if len(wrong):
         raise DataError(
@@ -112,16 +112,16 @@ def _header(file: Path, path: Path) -> _Header:
 
 def _ragged(spikes: h5py.Group, name: str, kinds: str, what: str) -> h5py.Dataset:
     """A dataset [utterance] of lists of numbers of a kind. Raises DataError for anything else."""
-    data = child(spikes, name, h5py.Dataset)
-    base = h5py.check_vlen_dtype(data.dtype)
-    inside = not (data.is_virtual or data.external)
-    if not inside or data.ndim != 1 or not isinstance(base, np.dtype) or base.kind not in kinds:
+    entry = child(spikes, name, h5py.Dataset)
+    base = h5py.check_vlen_dtype(entry.dtype)
+    inside = not (entry.is_virtual or entry.external)
+    if not inside or entry.ndim != 1 or not isinstance(base, np.dtype) or base.kind not in kinds:
         raise DataError(
             f"the entry is not a list of {what} numbers for each utterance, kept in this file",
-            where=f"{spikes.file.filename}:{data.name}",
+            where=f"{spikes.file.filename}:{entry.name}",
             hint=_NO_SHD,
         )
-    return data
+    return entry
 
 
 def _utterance(file: Path, path: Path, group: str, number: int, header: _Header) -> Recording:
@@ -172,15 +172,15 @@ def _block(file: Path, block: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Times and units of a block of utterances, kept until another is asked for: they are asked for in order."""
     about = file.stat() if file.is_file() else None
     key = (file, about.st_mtime_ns, about.st_size, block) if about else None
-    found = _KEPT.get(key)
-    if found is None:
+    arrays = _KEPT.get(key)
+    if arrays is None:
         _KEPT.clear()
         with open_hdf5(file) as opened:
-            here = slice(block * _BLOCK, (block + 1) * _BLOCK)
+            rows = slice(block * _BLOCK, (block + 1) * _BLOCK)
             spikes = child(opened, "spikes", h5py.Group)
-            found = spikes["times"][here], spikes["units"][here]
-        _KEPT[key] = found
-    return found
+            arrays = spikes["times"][rows], spikes["units"][rows]
+        _KEPT[key] = arrays
+    return arrays
 
 
 _KEPT: dict[Any, tuple[NDArray[Any], NDArray[Any]]] = {}

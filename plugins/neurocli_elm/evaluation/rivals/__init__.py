@@ -1,1 +1,1 @@
-"""Networks of the neuron's own size that stand beside it."""
+"""The rivals: networks with as many parameters as the model."""

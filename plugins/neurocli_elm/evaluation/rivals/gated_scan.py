@@ -47,12 +47,12 @@ class _Traces(torch.autograd.Function):
 
 class _Lstm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        own = given.detach().clone(memory_format=torch.contiguous_format)
-        steps, samples, wide = own.shape
-        gates = own.new_empty(steps, 4, samples, wide // 4)
-        cell, squashed, hidden = (own.new_empty(steps, samples, wide // 4) for _ in range(3))
-        _GATED.lstm_forward(*map(_numpy, (own, weight, gates, cell, squashed, hidden)))
+    def forward(ctx: Any, input_part: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        buffer = input_part.detach().clone(memory_format=torch.contiguous_format)
+        steps, samples, wide = buffer.shape
+        gates = buffer.new_empty(steps, 4, samples, wide // 4)
+        cell, squashed, hidden = (buffer.new_empty(steps, samples, wide // 4) for _ in range(3))
+        _GATED.lstm_forward(*map(_numpy, (buffer, weight, gates, cell, squashed, hidden)))
         ctx.save_for_backward(weight, gates, cell, squashed, hidden)
         return hidden
 
@@ -61,18 +61,18 @@ class _Lstm(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weight, gates, cell, squashed, hidden = ctx.saved_tensors
         d_given = gradient.new_empty(*hidden.shape[:2], weight.shape[1])
-        own = gradient.clone(memory_format=torch.contiguous_format)
-        _GATED.lstm_backward(*map(_numpy, (own, weight.t(), gates, cell, squashed, d_given)))
+        d_hidden = gradient.clone(memory_format=torch.contiguous_format)
+        _GATED.lstm_backward(*map(_numpy, (d_hidden, weight.t(), gates, cell, squashed, d_given)))
         return d_given, _product(hidden[:-1], d_given[1:])
 
 
 class _Gru(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        steps, samples, wide = given.shape
-        gates = given.new_empty(steps, 4, samples, wide // 3)
-        hidden = given.new_empty(steps, samples, wide // 3)
-        _GATED.gru_forward(*map(_numpy, (given, weight, bias, gates, hidden)))
+    def forward(ctx: Any, input_part: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        steps, samples, wide = input_part.shape
+        gates = input_part.new_empty(steps, 4, samples, wide // 3)
+        hidden = input_part.new_empty(steps, samples, wide // 3)
+        _GATED.gru_forward(*map(_numpy, (input_part, weight, bias, gates, hidden)))
         ctx.save_for_backward(weight, gates, hidden)
         return hidden
 
@@ -81,8 +81,8 @@ class _Gru(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weight, gates, hidden = ctx.saved_tensors
         d_given, d_past = (gradient.new_empty(*hidden.shape[:2], weight.shape[1]) for _ in range(2))
-        own = gradient.clone(memory_format=torch.contiguous_format)
-        _GATED.gru_backward(*map(_numpy, (own, weight.t(), gates, hidden, d_given, d_past)))
+        d_hidden = gradient.clone(memory_format=torch.contiguous_format)
+        _GATED.gru_backward(*map(_numpy, (d_hidden, weight.t(), gates, hidden, d_given, d_past)))
         return d_given, _product(hidden[:-1], d_past[1:]), d_past.sum((0, 1))
 
 
@@ -102,11 +102,11 @@ class _Blocks(torch.autograd.Function):
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weights, active = ctx.saved_tensors
-        own = gradient.clone(memory_format=torch.contiguous_format)
+        d_x = gradient.clone(memory_format=torch.contiguous_format)
         d_weights, d_biases = torch.zeros_like(weights), weights.new_zeros(weights.shape[0], weights.shape[2])
-        given = (_numpy(own), _numpy(weights.transpose(2, 3)), ctx.shifts, _numpy(active))
-        _DILATED.blocks_backward(*given, _numpy(d_weights), _numpy(d_biases))
-        return own, d_weights, d_biases, None
+        arrays = (_numpy(d_x), _numpy(weights.transpose(2, 3)), ctx.shifts, _numpy(active))
+        _DILATED.blocks_backward(*arrays, _numpy(d_weights), _numpy(d_biases))
+        return d_x, d_weights, d_biases, None
 
 
 class _Loss(torch.autograd.Function):
@@ -115,8 +115,8 @@ class _Loss(torch.autograd.Function):
         ctx: Any, y: torch.Tensor, spike: torch.Tensor, soma: torch.Tensor, of_spike: float, of_soma: float
     ) -> torch.Tensor:
         ctx.gradient = torch.empty_like(y, memory_format=torch.contiguous_format)
-        given = (_numpy(t) for t in (y, spike, soma))
-        loss = _TRACES.loss_kernel(*given, np.float32(of_spike), np.float32(of_soma), ctx.gradient.numpy())
+        arrays = (_numpy(t) for t in (y, spike, soma))
+        loss = _TRACES.loss_kernel(*arrays, np.float32(of_spike), np.float32(of_soma), ctx.gradient.numpy())
         return y.new_tensor(loss)
 
     @staticmethod
@@ -135,20 +135,20 @@ def weighted_traces(weight: torch.Tensor, batch: Batch, group: NDArray[np.int64]
 
     group: [channel] which sum it belongs to; keep: what is left of a sum after a step.
     """
-    found: torch.Tensor = _Traces.apply(weight, batch, group, keep)
-    return found
+    traces: torch.Tensor = _Traces.apply(weight, batch, group, keep)
+    return traces
 
 
-def lstm(given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Hidden states [time, sample, unit]; given: [time, sample, 4 units] the input's part of input, forget, output gate and candidate."""
-    found: torch.Tensor = _Lstm.apply(given, weight)
-    return found
+def lstm(input_part: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Hidden states [time, sample, unit]; input_part: [time, sample, 4 units], what the input adds to input, forget, output gate and candidate."""
+    hidden: torch.Tensor = _Lstm.apply(input_part, weight)
+    return hidden
 
 
-def gru(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Hidden states [time, sample, unit]; given: [time, sample, 3 units] the input's part of reset, update and candidate, as torch's GRU."""
-    found: torch.Tensor = _Gru.apply(given, weight, bias)
-    return found
+def gru(input_part: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Hidden states [time, sample, unit]; input_part: [time, sample, 3 units], what the input adds to reset, update and candidate, as torch's GRU."""
+    hidden: torch.Tensor = _Gru.apply(input_part, weight, bias)
+    return hidden
 
 
 def dilated_blocks(
@@ -159,13 +159,13 @@ def dilated_blocks(
     Rows are times and, within each, samples: a dilation of one time is a shift of as many rows as there are samples. weights
     [block, tap, out, in], tap 0 the present; biases [block, out]; shifts [block].
     """
-    found: torch.Tensor = _Blocks.apply(x, weights, biases, shifts)
-    return found
+    out: torch.Tensor = _Blocks.apply(x, weights, biases, shifts)
+    return out
 
 
 def window_loss(y: torch.Tensor, batch: Batch, loss: LossConfig) -> torch.Tensor:
     """The neuron's loss of outputs [time, sample, 2] (logit of a spike, voltage), as one number."""
     first = loss.first(len(y))
     targets = (batch[name][:, first:] for name in ("spike", "soma"))
-    found: torch.Tensor = _Loss.apply(y[first:], *targets, loss.spike, loss.soma)
-    return found
+    value: torch.Tensor = _Loss.apply(y[first:], *targets, loss.spike, loss.soma)
+    return value

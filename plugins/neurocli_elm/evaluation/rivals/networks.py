@@ -33,8 +33,8 @@ TOLERANCE = 0.02
 def groups_of(excitatory: int, channels: int, groups: int) -> NDArray[np.int64]:
     """[channel] which sum an input belongs to: at most `groups` of neighbours among excitatory ones, then among inhibitory ones."""
     inhibitory = channels - excitatory
-    parts = [np.arange(n) * min(groups, n) // max(n, 1) for n in (excitatory, inhibitory)]
-    return np.concatenate([parts[0], parts[1] + min(groups, excitatory)]).astype(np.int64)
+    groups_of_kind = [np.arange(n) * min(groups, n) // max(n, 1) for n in (excitatory, inhibitory)]
+    return np.concatenate([groups_of_kind[0], groups_of_kind[1] + min(groups, excitatory)]).astype(np.int64)
 
 
 class PerInput(nn.Module):

@@ -48,32 +48,36 @@ RIVALS = (
 )
 
 
-def rivals(data: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
+def rivals(dataset: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
     """As `evaluate.rivals` asks for; none without training simulations."""
-    if config.evaluate.rivals == "none" or not data.split.train:
+    if config.evaluate.rivals == "none" or not dataset.split.train:
         return []
-    wanted, steps = neuron_parameters(data, config, version), steps_of(data, config)
-    return [_predictor(rival, data, config, wanted, steps) for rival in RIVALS]
+    parameters, steps = neuron_parameters(dataset, config, version), steps_of(dataset, config)
+    return [_predictor(rival, dataset, config, parameters, steps) for rival in RIVALS]
 
 
-def neuron_parameters(data: SimulationData, config: ElmConfig, version: int) -> int:
+def neuron_parameters(dataset: SimulationData, config: ElmConfig, version: int) -> int:
     """How many numbers the neuron of these options has to learn."""
     with torch.random.fork_rng(devices=[]):
-        return count(build_neuron(config, data.spec, version))
+        return count(build_neuron(config, dataset.spec, version))
 
 
-def steps_of(data: SimulationData, config: ElmConfig) -> int:
+def steps_of(dataset: SimulationData, config: ElmConfig) -> int:
     """Optimiser steps of a rival in the form that is asked for."""
-    own = total_steps(data, config.train)
-    return round(FULL * own) if config.evaluate.rivals == "full" else min(round(QUICK * own), QUICK_STEPS)
+    neuron_steps = total_steps(dataset, config.train)
+    return (
+        round(FULL * neuron_steps)
+        if config.evaluate.rivals == "full"
+        else min(round(QUICK * neuron_steps), QUICK_STEPS)
+    )
 
 
-def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters: int, steps: int) -> Predictor:
-    groups, units = of_size(rival.layout, data.excitatory, data.channels, parameters, rival.sums_per_unit)
-    sampling = replace(data.sampling, batch=BATCH)
+def _predictor(rival: Rival, dataset: SimulationData, config: ElmConfig, parameters: int, steps: int) -> Predictor:
+    groups, units = of_size(rival.layout, dataset.excitatory, dataset.channels, parameters, rival.sums_per_unit)
+    sampling = replace(dataset.sampling, batch=BATCH)
 
     def build() -> PerInput:
-        return rival.layout(data.excitatory, data.channels, groups, units)
+        return rival.layout(dataset.excitatory, dataset.channels, groups, units)
 
     loss = config.loss.model_copy(update={"burn_in": 0})  # a GRU does better with the whole window
 
@@ -81,7 +85,7 @@ def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters
         network = fit_network(
             build,
             lambda network, batch: window_loss(network(batch), batch, loss),
-            lambda epoch: windows_of(data, sampling, epoch),
+            lambda epoch: windows_of(dataset, sampling, epoch),
             steps=steps,
             learning_rate=rival.learning_rate,
             seed=SEED,
@@ -98,40 +102,40 @@ def _predictor(rival: Rival, data: SimulationData, config: ElmConfig, parameters
         "rate": rival.learning_rate,
         "decay": rival.decay,
         "sampling": asdict(sampling),
-        "labels": data.options.event,
+        "labels": dataset.options.event,
         "loss": loss.model_dump(),
         "seed": SEED,
     }
-    fitted = Fitted(rival.name, data, settings, fit)
+    fitted = Fitted(rival.name, dataset, settings, fit)
 
     def predict(target: Target) -> Prediction:
         network = from_arrays(build, fitted.values)
-        return as_prediction(target, {group: _whole(network, data, group) for group in target.groups})
+        return as_prediction(target, {group: _whole(network, dataset, group) for group in target.groups})
 
-    full = round(FULL * total_steps(data, config.train))
-    form = "" if steps == full else f", {full:,} in its full form (--set evaluate.rivals=full)"
+    full = round(FULL * total_steps(dataset, config.train))
+    form = "" if steps == full else f", {full:,} in the full form (--set evaluate.rivals=full)"
     note = (
-        f"a weight for each input, {2 * groups} sums with a trace of 5 ms, {units} units: as many parameters as the neuron; {steps:,} steps "
-        f"on windows drawn as its own{form}"
+        f"one weight per input, {2 * groups} leaky sums (5 ms), {units} units: as many parameters as the model; {steps:,} steps "
+        f"on windows drawn like the model's{form}"
     )
     return Predictor(rival.name, "baseline", predict, note, lambda: fitted.cost)
 
 
-def windows_of(data: SimulationData, sampling: Sampling, epoch: int) -> Iterator[Batch]:
+def windows_of(dataset: SimulationData, sampling: Sampling, epoch: int) -> Iterator[Batch]:
     """Batches of an epoch of the training simulations."""
-    groups = list(data.split.train)
-    lengths = [data.lengths[group] for group in groups]
+    groups = list(dataset.split.train)
+    lengths = [dataset.lengths[group] for group in groups]
     for windows in draw(
-        lambda n: data.load(groups[n]), lengths, sampling, seed=SEED, epoch=epoch, labels=data.options.event
+        lambda n: dataset.load(groups[n]), lengths, sampling, seed=SEED, epoch=epoch, labels=dataset.options.event
     ):
         yield as_batch(windows)
 
 
 @torch.no_grad()
 def _whole(
-    network: torch.nn.Module, data: SimulationData, group: str
+    network: torch.nn.Module, dataset: SimulationData, group: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(spike probability, soma in mV above -67.7) [time] of a whole simulation, from a state of zero."""
-    batch = as_batch(whole(data.load(group), data.options.event))
+    batch = as_batch(whole(dataset.load(group), dataset.options.event))
     spike, soma = in_units(network(batch)[:, 0].double())
     return spike.numpy(), soma.numpy()

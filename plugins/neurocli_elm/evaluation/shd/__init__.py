@@ -1,1 +1,1 @@
-"""What is scored of spoken digits."""
+"""The evaluation of spoken digits."""

@@ -1,4 +1,4 @@
-"""What a model of spoken digits is held against: the most frequent class, and logistic regressions on spike counts."""
+"""The baselines of spoken digits: the most frequent class, and logistic regressions on spike counts."""
 
 from __future__ import annotations
 
@@ -29,50 +29,56 @@ _CHUNK = 256
 SEED = 0
 
 
-def baselines(data: ShdData) -> list[Predictor]:
+def baselines(dataset: ShdData) -> list[Predictor]:
     """Fitted on the training utterances; none without them."""
-    if not data.split.train:
+    if not dataset.split.train:
         return []
-    rows = _training_rows(data)
-    classes = data.classes(rows)
-    frequencies = np.bincount(classes, minlength=data.num_classes) / len(classes)
-    found = [_predictor(data, "most frequent class", lambda some: np.tile(frequencies, (len(some), 1)), "")]
+    rows = _training_rows(dataset)
+    classes = dataset.classes(rows)
+    frequencies = np.bincount(classes, minlength=dataset.num_classes) / len(classes)
+    predictors = [
+        _predictor(dataset, "most frequent class", lambda samples: np.tile(frequencies, (len(samples), 1)), "")
+    ]
     for name, features, note in (
-        ("spikes of each unit", lambda some: counts(data, some, 1, UNITS), f"counts of {UNITS} units, without time"),
+        (
+            "spikes of each unit",
+            lambda samples: counts(dataset, samples, 1, UNITS),
+            f"spike counts of {UNITS} units over the whole sample",
+        ),
         (
             "spikes in time and unit",
-            lambda some: counts(data, some, TIME_BINS, UNIT_GROUPS),
-            f"counts in {TIME_BINS} bins of time by {UNIT_GROUPS} groups of units",
+            lambda samples: counts(dataset, samples, TIME_BINS, UNIT_GROUPS),
+            f"spike counts in {TIME_BINS} time bins and {UNIT_GROUPS} groups of units",
         ),
     ):
-        prediction = _logistic(features, rows, classes, data.num_classes)
-        found.append(_predictor(data, name, prediction, f"logistic regression on {note}"))
-    return found
+        prediction = _logistic(features, rows, classes, dataset.num_classes)
+        predictors.append(_predictor(dataset, name, prediction, f"logistic regression on {note}"))
+    return predictors
 
 
-def _predictor(data: ShdData, name: str, of_rows: Callable[[NDArray[np.int64]], Array], note: str) -> Predictor:
-    return Predictor(name, "baseline", lambda target: from_rows(data, target, of_rows), note)
+def _predictor(dataset: ShdData, name: str, of_rows: Callable[[NDArray[np.int64]], Array], note: str) -> Predictor:
+    return Predictor(name, "baseline", lambda target: from_rows(dataset, target, of_rows), note)
 
 
-def _training_rows(data: ShdData) -> NDArray[np.int64]:
-    numbers, rng = data.utterances("train"), np.random.default_rng(SEED)
-    if data.adding:
+def _training_rows(dataset: ShdData) -> NDArray[np.int64]:
+    numbers, rng = dataset.utterances("train"), np.random.default_rng(SEED)
+    if dataset.adding:
         return rng.choice(numbers, (MOST_SAMPLES, 2))
     return rng.permutation(numbers)[:MOST_SAMPLES, None]
 
 
-def counts(data: ShdData, rows: NDArray[np.int64], time_bins: int, unit_groups: int) -> Array:
+def counts(dataset: ShdData, rows: NDArray[np.int64], time_bins: int, unit_groups: int) -> Array:
     """[sample, feature] spikes in each bin of time of each utterance, by groups of neighbouring units."""
-    bins, size = num_bins(data.options.bin_ms), data.parts * time_bins * unit_groups
-    found = np.zeros((len(rows), size))
+    bins, size = num_bins(dataset.options.bin_ms), dataset.utterances_per_sample * time_bins * unit_groups
+    features = np.zeros((len(rows), size))
     for first in range(0, len(rows), _CHUNK):
-        some = rows[first : first + _CHUNK]
-        sample, step, unit, count = data.entries(some)
+        chunk = rows[first : first + _CHUNK]
+        sample, step, unit, count = dataset.entries(chunk)
         half, within = np.divmod(step, bins)
         time = half * time_bins + within * time_bins // bins
-        place = (sample * data.parts * time_bins + time) * unit_groups + unit * unit_groups // UNITS
-        found[first : first + _CHUNK] = np.bincount(place, count, len(some) * size).reshape(len(some), size)
-    return found
+        place = (sample * dataset.utterances_per_sample * time_bins + time) * unit_groups + unit * unit_groups // UNITS
+        features[first : first + _CHUNK] = np.bincount(place, count, len(chunk) * size).reshape(len(chunk), size)
+    return features
 
 
 def _logistic(features: Features, rows: NDArray[np.int64], classes: NDArray[np.int64], num_classes: int) -> Any:
@@ -85,12 +91,12 @@ def _logistic(features: Features, rows: NDArray[np.int64], classes: NDArray[np.i
 
     if len(present) < 2:
         only = np.eye(num_classes)[present[0]]
-        return lambda some: np.tile(only, (len(some), 1))
+        return lambda samples: np.tile(only, (len(samples), 1))
     fitted = LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS, tol=1e-3).fit((x - mean) / sd, classes)
 
-    def predict(some: NDArray[np.int64]) -> Array:
-        found = np.zeros((len(some), num_classes))
-        found[:, fitted.classes_] = fitted.predict_proba((np.sqrt(features(some)) - mean) / sd)
-        return found
+    def predict(samples: NDArray[np.int64]) -> Array:
+        class_probabilities = np.zeros((len(samples), num_classes))
+        class_probabilities[:, fitted.classes_] = fitted.predict_proba((np.sqrt(features(samples)) - mean) / sd)
+        return class_probabilities
 
     return predict

@@ -1,4 +1,4 @@
-"""Asking a neuron for the class of samples: probabilities at the last step, or at every step."""
+"""Predicted class probabilities of samples, at the last step or at every step."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def class_loss(network: ElmNeuron, batch: Batch) -> torch.Tensor:
 
 
 @torch.no_grad()
-def probabilities(network: ElmNeuron, data: ShdData, rows: NDArray[np.int64], *, every: int = 0) -> NDArray[np.float64]:
+def probabilities(
+    network: ElmNeuron, dataset: ShdData, rows: NDArray[np.int64], *, every: int = 0
+) -> NDArray[np.float64]:
     """[sample, class] at the last step; with `every`, [sample, moment, class] at each so manieth step."""
     device = device_of(network)
-    found = []
+    chunks = []
     for first in range(0, len(rows), _CHUNK):
-        batch = data.batch(rows[first : first + _CHUNK])
+        batch = dataset.batch(rows[first : first + _CHUNK])
         y = network.forward_events(events_of(batch).to(device)).cpu().double()
         y = y[:, every - 1 :: every] if every else y[:, -1]
-        found.append(torch.softmax(y, -1).numpy())
-    return np.concatenate(found)
+        chunks.append(torch.softmax(y, -1).numpy())
+    return np.concatenate(chunks)

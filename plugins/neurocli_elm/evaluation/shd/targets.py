@@ -1,4 +1,4 @@
-"""What is scored: which digit, or which sum, a model says at the end of a sample."""
+"""What is scored: which digit, or which sum, a model predicts at the end of a sample."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ LEAST_PROBABILITY = 1e-12
 HEARD, NEW = "speakers of the training", "new speakers"
 
 
-def targets(data: ShdData, part: str) -> list[Target]:
+def targets(dataset: ShdData, part: str) -> list[Target]:
     """One target: the class of each sample, one-hot [sample, class], group by group; all of an utterance's first second is seen."""
-    rows = data.scored_rows(part)
-    targets = {group: np.eye(data.num_classes)[data.classes(some)] for group, some in rows.items()}
-    origins = {group: np.full(len(some), SHOWN_MS - 1) for group, some in rows.items()}
-    name = "sum of two digits" if data.adding else "spoken digit"
-    return [Target(name, 0, None, "", targets, origins, subsets=_by_speaker(data, targets))]
+    rows = dataset.scored_rows(part)
+    targets = {group: np.eye(dataset.num_classes)[dataset.classes(samples)] for group, samples in rows.items()}
+    origins = {group: np.full(len(samples), SHOWN_MS - 1) for group, samples in rows.items()}
+    name = "sum of two digits" if dataset.adding else "spoken digit"
+    return [Target(name, 0, None, "", targets, origins, subsets=_by_speaker(dataset, targets))]
 
 
-def _by_speaker(data: ShdData, targets: dict[str, Array]) -> dict[str, dict[str, NDArray[np.bool_]]]:
+def _by_speaker(dataset: ShdData, targets: dict[str, Array]) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Speakers that the training has heard, and others; nothing where all are of one kind."""
-    if not data.speakers_known or not data.split.train:
+    if not dataset.speakers_known or not dataset.split.train:
         return {}
-    heard = {f"speaker {data.about[group].speaker}" for group in data.split.train}
+    heard = {f"speaker {dataset.about[group].speaker}" for group in dataset.split.train}
     if len(heard & set(targets)) in (0, len(targets)):
         return {}
     return {
-        name: {group: np.full((len(target), 1), (group in heard) == wanted) for group, target in targets.items()}
-        for name, wanted in ((HEARD, True), (NEW, False))
+        name: {group: np.full((len(target), 1), (group in heard) == is_heard) for group, target in targets.items()}
+        for name, is_heard in ((HEARD, True), (NEW, False))
     }
 
 
-def from_rows(data: ShdData, target: Target, of_rows: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
+def from_rows(dataset: ShdData, target: Target, of_rows: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Prediction:
     """The prediction of what gives probabilities [sample, class] for samples [sample, utterance]."""
-    rows = next(rows for rows in map(data.scored_rows, reversed(PARTS)) if _asks_for(data, target, rows))
+    rows = next(rows for rows in map(dataset.scored_rows, reversed(PARTS)) if _asks_for(dataset, target, rows))
     return Prediction({group: of_rows(rows[group]) for group in target.groups})
 
 
-def _asks_for(data: ShdData, target: Target, rows: dict[str, NDArray[np.int64]]) -> bool:
+def _asks_for(dataset: ShdData, target: Target, rows: dict[str, NDArray[np.int64]]) -> bool:
     """Whether a target is about these samples: parts may share speakers."""
     return rows.keys() == target.values.keys() and all(
-        np.array_equal(data.classes(rows[group]), observed.argmax(1)) for group, observed in target.values.items()
+        np.array_equal(dataset.classes(rows[group]), observed.argmax(1)) for group, observed in target.values.items()
     )
 
 
@@ -63,10 +63,10 @@ class _OfClasses(OfSums):
 
     def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
         """[1, 2]."""
-        given = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
+        values = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
         if mask is not None:
-            given = given[np.broadcast_to(mask, target.shape)[:, 0]]
-        return np.array([[len(given), given.sum()]], np.float64)
+            values = values[np.broadcast_to(mask, target.shape)[:, 0]]
+        return np.array([[len(values), values.sum()]], np.float64)
 
     def of_sums(self, sums: Sums) -> Sums:
         n, total = sums

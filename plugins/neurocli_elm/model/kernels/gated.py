@@ -157,8 +157,8 @@ def gru_forward(given: Any, weight: Any, bias: Any, gates: Any, hidden: Any) -> 
     steps, samples, wide = given.shape
     units = wide // 3
     size = samples * units
-    past, own = np.empty((samples, wide), np.float32), np.empty((3, samples, units), np.float32)
-    given_reset_update, given_new = own[:2].reshape(2 * size), own[2].reshape(size)
+    past, input_parts = np.empty((samples, wide), np.float32), np.empty((3, samples, units), np.float32)
+    given_reset_update, given_new = input_parts[:2].reshape(2 * size), input_parts[2].reshape(size)
     for t in range(steps):
         for b in range(samples):
             row = past[b]
@@ -166,7 +166,7 @@ def gru_forward(given: Any, weight: Any, bias: Any, gates: Any, hidden: Any) -> 
                 row[j] = bias[j]
         if t > 0:
             _add_products(hidden[t - 1], weight, past)
-        _deal(given[t], own)
+        _deal(given[t], input_parts)
         here = gates[t]
         _deal(past[:, : 2 * units], here[:2])
         _deal(past[:, 2 * units :], here[3:])

@@ -87,10 +87,10 @@ def forward_kernel(
     """
     steps, samples, units = base.shape
     layers, size = 1 + len(w_inner), memory.shape[2]
-    kept = hidden.shape[0] == steps
+    keep_all = hidden.shape[0] == steps
     bits, e = np.empty(max(units, size), np.int32), np.empty(max(units, size), np.float32)
     for t in range(steps):
-        at = t if kept else 0
+        at = t if keep_all else 0
         before = start if t == 0 else memory[t - 1]
         for layer in range(layers):
             here = hidden[at, layer]

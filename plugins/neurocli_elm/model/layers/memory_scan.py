@@ -48,7 +48,7 @@ def memory_scan(
     inner: the hidden layers after the first; k, gain: [memory]; start: [sample, memory], zero by default.
     compiled: None takes the compiled loop where it can run and is the faster one.
     """
-    given: list[Any] = [
+    arguments: list[Any] = [
         base,
         k,
         gain,
@@ -58,13 +58,13 @@ def memory_scan(
         last.bias,
         *(part for layer in inner for part in layer),
     ]
-    use = can_compile(compiled, *(t for t in given if t is not None))
+    use = can_compile(compiled, *(t for t in arguments if t is not None))
     if compiled is None and memory_weight.numel() > LARGEST_COMPILED:
         use = False
     silu = activation == "silu"
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given):
-        return _Scan.apply(silu, use, *given)
-    scaled, scale = _scaled(*given)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arguments):
+        return _Scan.apply(silu, use, *arguments)
+    scaled, scale = _scaled(*arguments)
     return _forward(silu, use, False, *scaled).memory * scale
 
 
@@ -80,7 +80,7 @@ def _scaled(
     return [t.contiguous() for t in (base, k, n_start, *weights)], scale
 
 
-class _Kept(NamedTuple):
+class _Records(NamedTuple):
     """What the backward pass needs: hidden, slopes [time, layer, sample, unit]; updates, memory [time, sample, memory]."""
 
     hidden: torch.Tensor
@@ -91,31 +91,31 @@ class _Kept(NamedTuple):
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, silu: bool, compiled: bool, *given: Any) -> torch.Tensor:
-        (base, k, start, *weights), scale = _scaled(*given)
-        kept = _forward(silu, compiled, True, base, k, start, *weights)
+    def forward(ctx: Any, silu: bool, compiled: bool, *arguments: Any) -> torch.Tensor:
+        (base, k, start, *weights), scale = _scaled(*arguments)
+        records = _forward(silu, compiled, True, base, k, start, *weights)
         ctx.silu, ctx.compiled = silu, compiled
-        ctx.save_for_backward(*kept, given[2], given[4], scale, k, start, *weights)
-        return kept.memory * scale
+        ctx.save_for_backward(*records, arguments[2], arguments[4], scale, k, start, *weights)
+        return records.memory * scale
 
     @staticmethod
     @first_only
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        kept = _Kept(*ctx.saved_tensors[:4])
+        records = _Records(*ctx.saved_tensors[:4])
         gain, memory_weight, scale, k, start, *weights = ctx.saved_tensors[4:]
         run = _backward_compiled if ctx.compiled else _backward_torch
         # All with respect to n = m / scale.
-        d_hidden, d_updates, d_memory, d_start = run(ctx.silu, kept, gradient * scale, k, *weights)
+        d_hidden, d_updates, d_memory, d_start = run(ctx.silu, records, gradient * scale, k, *weights)
 
-        before = torch.cat((start[None], kept.memory[:-1]))
+        before = torch.cat((start[None], records.memory[:-1]))
         d_base = d_hidden[:, 0].contiguous()
         d_weights = [
             _product(d_base, before) * (k * scale),
-            _product(d_updates, kept.hidden[:, -1]) * TANH_SLOPE,
+            _product(d_updates, records.hidden[:, -1]) * TANH_SLOPE,
             d_updates.sum((0, 1)) * TANH_SLOPE,
         ]
-        for layer in range(1, kept.hidden.shape[1]):
-            d_weights += [_product(d_hidden[:, layer], kept.hidden[:, layer - 1]), d_hidden[:, layer].sum((0, 1))]
+        for layer in range(1, records.hidden.shape[1]):
+            d_weights += [_product(d_hidden[:, layer], records.hidden[:, layer - 1]), d_hidden[:, layer].sum((0, 1))]
         d_k = d_gain = None
         if ctx.needs_input_grad[
             3
@@ -123,7 +123,7 @@ class _Scan(torch.autograd.Function):
             left = d_memory + d_base @ (memory_weight * scale)
             d_k = (left * before).sum((0, 1))
         if ctx.needs_input_grad[4]:
-            d_gain = (d_memory * kept.updates).sum((0, 1)) / gain
+            d_gain = (d_memory * records.updates).sum((0, 1)) / gain
         return None, None, d_base, d_k, d_gain, d_start / scale if ctx.needs_input_grad[5] else None, *d_weights
 
 
@@ -134,31 +134,31 @@ def _product(gradients: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
 
 def _forward(
     silu: bool, compiled: bool, keep: bool, base: torch.Tensor, k: torch.Tensor, start: torch.Tensor, *w: torch.Tensor
-) -> _Kept:
+) -> _Records:
     """Runs the recurrence; without `keep` the compiled loop has scratch of one step in place of all but the memory."""
     steps, samples, units = base.shape
     layers, rows = 1 + (len(w) - 3) // 2, steps if keep or not compiled else 1
     hidden = base.new_empty(rows, layers, samples, units)
     slopes = torch.empty_like(hidden) if silu else base.new_empty(rows, layers, samples, 0)
-    kept = _Kept(hidden, slopes, base.new_empty(rows, samples, len(k)), base.new_empty(steps, samples, len(k)))
-    (_forward_compiled if compiled else _forward_torch)(silu, kept, base, k, start, *w)
-    return kept
+    records = _Records(hidden, slopes, base.new_empty(rows, samples, len(k)), base.new_empty(steps, samples, len(k)))
+    (_forward_compiled if compiled else _forward_torch)(silu, records, base, k, start, *w)
+    return records
 
 
 def _forward_torch(
-    silu: bool, kept: _Kept, base: torch.Tensor, k: torch.Tensor, start: torch.Tensor, *w: torch.Tensor
+    silu: bool, records: _Records, base: torch.Tensor, k: torch.Tensor, start: torch.Tensor, *w: torch.Tensor
 ) -> None:
     w_memory, w_out, b_out, *inner = w
     # For silu the slopes' place holds what goes into the activation until the loop is done.
-    before = kept.slopes if silu else kept.hidden
+    before = records.slopes if silu else records.hidden
     before[:, 0] = base  # all biases in place at once: a product that adds to what is there is the cheapest
     for layer, bias in enumerate(inner[1::2]):
         before[:, 1 + layer] = bias
-    kept.updates.copy_(b_out.expand_as(kept.updates))
-    inputs, hidden = _views(before), _views(kept.hidden)
+    records.updates.copy_(b_out.expand_as(records.updates))
+    inputs, hidden = _views(before), _views(records.hidden)
     weights = list(zip([w_memory, *inner[::2]], inputs, hidden, strict=True))
     n = start
-    for t, (z, out) in enumerate(zip(kept.updates.unbind(0), kept.memory.unbind(0), strict=True)):
+    for t, (z, out) in enumerate(zip(records.updates.unbind(0), records.memory.unbind(0), strict=True)):
         below = n
         for weight, into, outof in weights:
             a = into[t].addmm_(below, weight)
@@ -167,26 +167,26 @@ def _forward_torch(
         n = torch.addcmul(z, k, n, out=out)
     if silu:
         s = torch.sigmoid(before)
-        kept.slopes.copy_(s * (1 + before * (1 - s)))
+        records.slopes.copy_(s * (1 + before * (1 - s)))
 
 
-def _views(kept: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+def _views(records: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
     """For each layer of [time, layer, sample, unit], a view of each step, made in one call."""
-    return [kept[:, layer].unbind(0) for layer in range(kept.shape[1])]
+    return [records[:, layer].unbind(0) for layer in range(records.shape[1])]
 
 
 def _backward_torch(
-    silu: bool, kept: _Kept, gradient: torch.Tensor, k: torch.Tensor, *w: torch.Tensor
+    silu: bool, records: _Records, gradient: torch.Tensor, k: torch.Tensor, *w: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     w_memory, w_out, _, *inner = _transposed(w)
-    steps, layers = len(gradient), kept.hidden.shape[1]
-    slopes = kept.slopes if silu else (kept.hidden > 0).to(gradient.dtype)
-    flat = (1 - kept.updates.square()).unbind(0)
-    d_hidden, d_updates = torch.empty_like(kept.hidden), torch.empty_like(kept.updates)
+    steps, layers = len(gradient), records.hidden.shape[1]
+    slopes = records.slopes if silu else (records.hidden > 0).to(gradient.dtype)
+    flat = (1 - records.updates.square()).unbind(0)
+    d_hidden, d_updates = torch.empty_like(records.hidden), torch.empty_like(records.updates)
     d_memory, d_start = torch.empty_like(gradient), torch.empty_like(gradient[0])
     d_memory[-1] = gradient[-1]
     by_layer, slope = _views(d_hidden), _views(slopes)
-    d_z, d_m, given = d_updates.unbind(0), d_memory.unbind(0), gradient.unbind(0)
+    d_z, d_m, gradients = d_updates.unbind(0), d_memory.unbind(0), gradient.unbind(0)
     for t in range(steps - 1, -1, -1):
         g = d_m[t]
         above = torch.mul(g, flat[t], out=d_z[t])
@@ -197,7 +197,7 @@ def _backward_torch(
             if layer:
                 weight = inner[2 * layer - 2]
         if t:
-            torch.addcmul(given[t - 1], k, g, out=d_m[t - 1]).addmm_(above, w_memory)
+            torch.addcmul(gradients[t - 1], k, g, out=d_m[t - 1]).addmm_(above, w_memory)
         else:
             torch.addmm(k * g, above, w_memory, out=d_start)
     return d_hidden, d_updates, d_memory, d_start
@@ -219,7 +219,7 @@ def _stacked(inner: Sequence[torch.Tensor], units: int) -> tuple[torch.Tensor, t
 
 
 def _forward_compiled(
-    silu: bool, kept: _Kept, base: torch.Tensor, k: torch.Tensor, start: torch.Tensor, *w: torch.Tensor
+    silu: bool, records: _Records, base: torch.Tensor, k: torch.Tensor, start: torch.Tensor, *w: torch.Tensor
 ) -> None:
     from neurocli_elm.model.kernels.memory import forward_kernel
 
@@ -228,28 +228,28 @@ def _forward_compiled(
     kernel(
         *_arrays(base, w_memory, *_stacked(inner, base.shape[2]), w_out, b_out, k, start),
         silu,
-        *(t.numpy() for t in kept),
+        *(t.numpy() for t in records),
     )
 
 
 def _backward_compiled(
-    silu: bool, kept: _Kept, gradient: torch.Tensor, k: torch.Tensor, *w: torch.Tensor
+    silu: bool, records: _Records, gradient: torch.Tensor, k: torch.Tensor, *w: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     from neurocli_elm.model.kernels.memory import backward_kernel
 
     w_memory, w_out, _, *inner = _transposed(w)
-    w_inner, _ = _stacked(inner, kept.hidden.shape[3])
+    w_inner, _ = _stacked(inner, records.hidden.shape[3])
     kernel: Any = backward_kernel
-    made = (
-        torch.empty_like(kept.hidden),
-        torch.empty_like(kept.updates),
+    gradients = (
+        torch.empty_like(records.hidden),
+        torch.empty_like(records.updates),
         torch.empty_like(gradient),
         torch.empty_like(gradient[0]),
     )
     kernel(
         *_arrays(gradient, w_memory, w_inner, w_out, k),
         silu,
-        *_arrays(kept.hidden, kept.slopes, kept.updates),
-        *(t.numpy() for t in made),
+        *_arrays(records.hidden, records.slopes, records.updates),
+        *(t.numpy() for t in gradients),
     )
-    return made
+    return gradients

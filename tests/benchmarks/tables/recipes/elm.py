@@ -18,7 +18,7 @@ REAL_DATA = False
 COLUMNS: list[scores.Column] = [("RMSE", "mV", "", scores.ALL), ("AUC", "", "", scores.ALL)]
 NETWORKS = ("LSTM per input", "GRU per input", "causal TCN")
 MODEL, EFFECT = "elm-v2", "effect on the soma"
-RECOVERED = ["score", "inputs", "r", "low", "high", "r given distance", "random r", "p", "CPU-s", "parameters"]
+RECOVERED = ["ranked by", "inputs", "r", "low", "high", "r given distance", "random r", "p", "CPU-s", "parameters"]
 RESPONSE = "soma response"
 RANKERS = (RESPONSE, "ridge per synapse", "event-triggered mean voltage", "nearness to the soma alone")
 KINDS = ("excitatory", "inhibitory")
@@ -114,8 +114,8 @@ def _listed(names: list[str]) -> str:
 
 def _recovered(table: dict[str, Any]) -> str:
     """The rows of an exhibit that are held against the effect on the soma."""
-    known = table["columns"].index("known")
-    rows = [row for row in table["rows"] if row[known] == EFFECT]
+    truth = table["columns"].index("truth")
+    rows = [row for row in table["rows"] if row[truth] == EFFECT]
     return scores.exhibit_markdown({**table, "rows": rows}, RECOVERED)
 
 

@@ -31,20 +31,20 @@ def simulation(seed: int, steps: int = STEPS, *, high: bool = True) -> dict[str,
     times = np.sort(rng.choice(np.arange(10, 8 * steps - 10, 40), 5, replace=False)) / 8
     fine = -70 + rng.normal(size=8 * steps)
     fine[(times * 8).astype(int)] = 20.0
-    found = {
+    actual = {
         "recordingTimeLowRes": np.arange(steps, dtype=np.float32),
         "somaVoltageLowRes": fine[::8].astype(np.float16),
         "nexusVoltageLowRes": fine[::8].astype(np.float16),
         "outputSpikeTimes": times.astype(np.float16),
     }
     for name in ("exInputSpikeTimes", "inhInputSpikeTimes"):
-        found[name] = {
+        actual[name] = {
             np.int64(k): [np.int64(t) for t in np.sort(rng.choice(steps, 20, replace=False))]
             for k in rng.permutation(SEGMENTS)[:-1]
         }
     if high:
-        found["somaVoltageHighRes"] = fine.astype(np.float16)
-    return found
+        actual["somaVoltageHighRes"] = fine.astype(np.float16)
+    return actual
 
 
 def content(count: int = 3, **kwargs: Any) -> dict[str, Any]:
@@ -67,13 +67,13 @@ def write(tmp_path: Path, value: Any, name: str = "sim__x__randomSeed_7.p", prot
 def test_simulations_become_recordings(tmp_path):
     stored = content()
     recordings = read_file(write(tmp_path, stored))
-    assert [one.group for one in recordings] == ["seed7-0", "seed7-1", "seed7-2"]
-    for number, one in enumerate(recordings):
+    assert [recording.group for recording in recordings] == ["seed7-0", "seed7-1", "seed7-2"]
+    for number, recording in enumerate(recordings):
         given = stored["Results"]["listOfSingleSimulationDicts"][number]
-        assert one.signal.dtype == np.float32 and one.signal.shape == (STEPS, 1)
-        np.testing.assert_array_equal(one.signal[:, 0], given["somaVoltageLowRes"].astype(np.float32))
-        assert (one.unit, one.dt_ms, one.channels) == ("mV", 1.0, ["soma"])
-        assert one.labels == {
+        assert recording.signal.dtype == np.float32 and recording.signal.shape == (STEPS, 1)
+        np.testing.assert_array_equal(recording.signal[:, 0], given["somaVoltageLowRes"].astype(np.float32))
+        assert (recording.unit, recording.dt_ms, recording.channels) == ("mV", 1.0, ["soma"])
+        assert recording.labels == {
             "num_inputs": 2 * SEGMENTS,
             "num_excitatory": SEGMENTS,
             "file": "sim__x__randomSeed_7.p",
@@ -85,51 +85,54 @@ def test_simulations_become_recordings(tmp_path):
                 for t in times:
                     dense[first + segment, t] = True
         mine = np.zeros_like(dense)
-        mine[one.spikes.channel, one.spikes.step] = True
+        mine[recording.spikes.channel, recording.spikes.step] = True
         np.testing.assert_array_equal(mine, dense)
-        assert len(one.spikes.step) == dense.sum() and (np.diff(one.spikes.step) >= 0).all()
-        assert one.spikes.step.dtype == one.spikes.channel.dtype == np.int32
-        np.testing.assert_array_equal(one.events["output_spike_ms"], given["outputSpikeTimes"].astype(float))
-        assert one.events["output_spikes"].tolist() == [int(float(t) - 0.5) for t in given["outputSpikeTimes"]]
-        assert one.events["output_spikes_redetected"].dtype == np.int32
+        assert len(recording.spikes.step) == dense.sum() and (np.diff(recording.spikes.step) >= 0).all()
+        assert recording.spikes.step.dtype == recording.spikes.channel.dtype == np.int32
+        np.testing.assert_array_equal(recording.events["output_spike_ms"], given["outputSpikeTimes"].astype(float))
+        assert recording.events["output_spikes"].tolist() == [int(float(t) - 0.5) for t in given["outputSpikeTimes"]]
+        assert recording.events["output_spikes_redetected"].dtype == np.int32
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_every_protocol_gives_the_same(protocol, tmp_path):
-    one, other = (
+    first, second = (
         read_file(write(tmp_path, content(), protocol=p, name=f"sim__{p}_randomSeed_1.p")) for p in (2, protocol)
     )
-    for a, b in zip(one, other, strict=True):
+    for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.spikes.step, b.spikes.step)
         np.testing.assert_array_equal(a.signal, b.signal)
 
 
 def test_a_synapse_named_twice_in_a_step_has_one_event(tmp_path):
     stored = content(1)
-    one = stored["Results"]["listOfSingleSimulationDicts"][0]
-    one["exInputSpikeTimes"], one["inhInputSpikeTimes"] = {np.int64(3): [np.int64(5), np.int64(5), np.int64(2)]}, {}
+    simulation = stored["Results"]["listOfSingleSimulationDicts"][0]
+    simulation["exInputSpikeTimes"], simulation["inhInputSpikeTimes"] = (
+        {np.int64(3): [np.int64(5), np.int64(5), np.int64(2)]},
+        {},
+    )
     spikes = read_file(write(tmp_path, stored))[0].spikes
     assert spikes.step.tolist() == [2, 5] and spikes.channel.tolist() == [3, 3]
 
 
 def test_plain_lists_arrays_and_silence_are_accepted(tmp_path):
     stored = content(1)
-    one = stored["Results"]["listOfSingleSimulationDicts"][0]
-    one["exInputSpikeTimes"] = {0: [1, 2], 1: np.array([3, 4]), 2: [5.0], 3: [], 4: np.zeros(0)}
-    one["inhInputSpikeTimes"], one["outputSpikeTimes"] = {}, []
-    found = read_file(write(tmp_path, stored))[0]
-    assert found.spikes.step.tolist() == [1, 2, 3, 4, 5] and found.spikes.channel.tolist() == [0, 0, 1, 1, 2]
-    assert found.events["output_spikes"].shape == (0,)
+    simulation = stored["Results"]["listOfSingleSimulationDicts"][0]
+    simulation["exInputSpikeTimes"] = {0: [1, 2], 1: np.array([3, 4]), 2: [5.0], 3: [], 4: np.zeros(0)}
+    simulation["inhInputSpikeTimes"], simulation["outputSpikeTimes"] = {}, []
+    actual = read_file(write(tmp_path, stored))[0]
+    assert actual.spikes.step.tolist() == [1, 2, 3, 4, 5] and actual.spikes.channel.tolist() == [0, 0, 1, 1, 2]
+    assert actual.events["output_spikes"].shape == (0,)
 
 
 def broken() -> dict[str, tuple[Any, str]]:
     """What is changed in simulation 1, and what the error says."""
 
     def entry(name: str, value: Any) -> Any:
-        return lambda one: one.__setitem__(name, value)
+        return lambda simulation: simulation.__setitem__(name, value)
 
     def train(value: Any, segment: Any = 2) -> Any:
-        return lambda one: one["inhInputSpikeTimes"].__setitem__(segment, value)
+        return lambda simulation: simulation["inhInputSpikeTimes"].__setitem__(segment, value)
 
     bad_voltage = np.full(STEPS, -70, np.float16)
     bad_voltage[17] = np.nan
@@ -137,28 +140,28 @@ def broken() -> dict[str, tuple[Any, str]]:
     for _ in range(60):
         walk = [walk, walk]
     return {
-        "no voltage": (lambda one: one.pop("somaVoltageLowRes"), "somaVoltageLowRes is missing"),
-        "no excitation": (lambda one: one.pop("exInputSpikeTimes"), "exInputSpikeTimes is missing"),
-        "no inhibition": (lambda one: one.pop("inhInputSpikeTimes"), "inhInputSpikeTimes is missing"),
-        "no output": (lambda one: one.pop("outputSpikeTimes"), "outputSpikeTimes is missing"),
+        "no voltage": (lambda simulation: simulation.pop("somaVoltageLowRes"), "somaVoltageLowRes is missing"),
+        "no excitation": (lambda simulation: simulation.pop("exInputSpikeTimes"), "exInputSpikeTimes is missing"),
+        "no inhibition": (lambda simulation: simulation.pop("inhInputSpikeTimes"), "inhInputSpikeTimes is missing"),
+        "no output": (lambda simulation: simulation.pop("outputSpikeTimes"), "outputSpikeTimes is missing"),
         "voltage is not a number": (entry("somaVoltageLowRes", bad_voltage), "voltage at 17 ms is not a number"),
-        "voltage of two axes": (entry("somaVoltageLowRes", np.zeros((STEPS, 2))), "no row of numbers"),
-        "voltage of texts": (entry("somaVoltageLowRes", np.array(["a"] * STEPS)), "no row of numbers"),
-        "voltage is a text": (entry("somaVoltageLowRes", "-70"), "another kind"),
+        "voltage of two axes": (entry("somaVoltageLowRes", np.zeros((STEPS, 2))), "not a list of numbers"),
+        "voltage of texts": (entry("somaVoltageLowRes", np.array(["a"] * STEPS)), "not a list of numbers"),
+        "voltage is a text": (entry("somaVoltageLowRes", "-70"), "unexpected type"),
         "one sample": (entry("somaVoltageLowRes", np.zeros(1)), "1 samples"),
         "shorter": (
-            lambda one: one.update(
+            lambda simulation: simulation.update(
                 somaVoltageLowRes=np.zeros(800),
                 recordingTimeLowRes=np.arange(800.0),
                 exInputSpikeTimes={},
                 inhInputSpikeTimes={},
                 outputSpikeTimes=[],
             ),
-            "lasts 800 ms, and 900 ms by simulation 0",
+            "lasts 800 ms, but 900 ms according to simulation 0",
         ),
         "another step": (entry("recordingTimeLowRes", np.arange(STEPS) / 2), "steps of 1 ms"),
-        "trains are a list": (entry("exInputSpikeTimes", [1, 2]), "another kind"),
-        "train is a number": (train(5), "no list"),
+        "trains are a list": (entry("exInputSpikeTimes", [1, 2]), "unexpected type"),
+        "train is a number": (train(5), "not a list"),
         "negative time": (train([3, -1]), "-1 ms"),
         "time behind the end": (train([np.int64(STEPS)]), f"{STEPS} ms"),
         "time between steps": (train([1.5]), "1.5 ms"),
@@ -193,9 +196,12 @@ def test_what_is_wrong_is_named_with_its_simulation(name, tmp_path):
         (lambda v: v["Params"].pop("allSegmentsType"), "allSegmentsType is missing"),
         (lambda v: v["Results"].pop("listOfSingleSimulationDicts"), "listOfSingleSimulationDicts is missing"),
         (lambda v: v["Results"].update(listOfSingleSimulationDicts=[]), "no simulation"),
-        (lambda v: v["Results"].update(listOfSingleSimulationDicts=[1, 2, 3]), "no dict"),
-        (lambda v: v["Results"]["listOfSingleSimulationDicts"].pop(), "holds 2 simulations, and its Params say 3"),
-        (lambda v: v["Params"].update(totalSimDurationInSec=6), "lasts 900 ms, and 6000 ms by Params"),
+        (lambda v: v["Results"].update(listOfSingleSimulationDicts=[1, 2, 3]), "not a dict"),
+        (
+            lambda v: v["Results"]["listOfSingleSimulationDicts"].pop(),
+            "holds 2 simulations, but 3 according to its Params",
+        ),
+        (lambda v: v["Params"].update(totalSimDurationInSec=6), "lasts 900 ms, but 6000 ms according to Params"),
         (lambda v: v["Params"].update(allSegmentsType=[]), "0 segments"),
     ],
 )
@@ -233,53 +239,53 @@ def test_files_are_read_when_they_are_asked_for(tmp_path, monkeypatch):
     card = ReaderCard(
         name="neuronio", summary="", implementation="neurocli_elm.data.readers.reader:NeuronIoReader", suffixes=(".p",)
     )
-    found = open_paths([tmp_path], [(card, NeuronIoReader())])
-    assert seen == [] and len(found) == 6 and found.sources == [str(path) for path in paths]
-    assert found.meta == {"kind": "neuronio"}
-    assert found.truth["is_basal"].tolist() == [True, True] + [False] * (SEGMENTS - 2)
-    assert found.truth["distance_um"].tolist() == list(range(SEGMENTS))
-    for group in found:
-        assert found[group].group == group
+    actual = open_paths([tmp_path], [(card, NeuronIoReader())])
+    assert seen == [] and len(actual) == 6 and actual.sources == [str(path) for path in paths]
+    assert actual.meta == {"kind": "neuronio"}
+    assert actual.truth["is_basal"].tolist() == [True, True] + [False] * (SEGMENTS - 2)
+    assert actual.truth["distance_um"].tolist() == list(range(SEGMENTS))
+    for group in actual:
+        assert actual[group].group == group
     assert seen == [path.name for path in paths]
-    one = found["seed0-0"]
-    one.group = "renamed"
-    assert found["seed0-0"].group == "seed0-0"
+    recording = actual["seed0-0"]
+    recording.group = "renamed"
+    assert actual["seed0-0"].group == "seed0-0"
 
 
 def test_a_file_that_changes_is_read_again(tmp_path):
     path = write(tmp_path, content(1))
-    found = NeuronIoReader().read([path])
-    before = found["seed7-0"].signal
+    actual = NeuronIoReader().read([path])
+    before = actual["seed7-0"].signal
     changed = content(1)
     changed["Results"]["listOfSingleSimulationDicts"][0] = simulation(99)
     write(tmp_path, changed)
     os.utime(path, ns=(1, 1))
-    assert not np.array_equal(found["seed7-0"].signal, before)
+    assert not np.array_equal(actual["seed7-0"].signal, before)
     path.unlink()
     with pytest.raises(DataError, match="does not exist"):
-        found["seed7-0"]
+        actual["seed7-0"]
 
 
 def test_names_that_clash_and_cells_that_differ(tmp_path):
-    one = write(tmp_path, content(1))
+    path = write(tmp_path, content(1))
     (tmp_path / "b").mkdir()
     with pytest.raises(DataError, match="two files hold a simulation seed7-0"):
-        NeuronIoReader().read([one, write(tmp_path / "b", content(1))])
+        NeuronIoReader().read([path, write(tmp_path / "b", content(1))])
     other = content(1)
     other["Params"]["allSegmentsType"].append("apical")
     with pytest.raises(DataError, match="different cells: 6 and 7"):
-        NeuronIoReader().read([one, write(tmp_path, other, "other.p")])
+        NeuronIoReader().read([path, write(tmp_path, other, "other.p")])
     assert group_name(Path("my file?.p"), 3) == "my_file_-3"
 
 
 def test_saving_and_reading_again_gives_the_same(tmp_path):
     path = write(tmp_path, content())
-    found = NeuronIoReader().read([path])
-    found.save(tmp_path / "prepared.h5")
+    actual = NeuronIoReader().read([path])
+    actual.save(tmp_path / "prepared.h5")
     again = RecordingSet.open(tmp_path / "prepared.h5")
-    assert again.groups == found.groups and again.meta == found.meta
-    for group in found:
-        a, b = found[group], again[group]
+    assert again.groups == actual.groups and again.meta == actual.meta
+    for group in actual:
+        a, b = actual[group], again[group]
         np.testing.assert_allclose(a.signal, b.signal, atol=5.1e-4)
         np.testing.assert_array_equal(a.spikes.step, b.spikes.step)
         np.testing.assert_array_equal(a.spikes.channel, b.spikes.channel)
@@ -303,34 +309,34 @@ def test_spikes_are_found_again_in_the_fine_voltage():
 
 def test_moved_labels_are_counted(tmp_path):
     stored = content(1, steps=5000)
-    found = read_file(write(tmp_path, stored))[0]
-    true = found.events["output_spike_redetected_ms"]
+    actual = read_file(write(tmp_path, stored))[0]
+    true = actual.events["output_spike_redetected_ms"]
     stored_ms = true.astype(np.float16).astype(float)
-    np.testing.assert_array_equal(found.events["output_spike_ms"], stored_ms)
-    moved = moved_labels(found)
+    np.testing.assert_array_equal(actual.events["output_spike_ms"], stored_ms)
+    moved = moved_labels(actual)
     assert moved.labels == 5 and moved.moved == int((np.abs(stored_ms - true) >= 0.5).sum())
     assert moved.coarse == int((true.astype(np.float16) >= 1024).sum())
-    del found.events["output_spike_redetected_ms"]
-    assert moved_labels(found).moved is None
+    del actual.events["output_spike_redetected_ms"]
+    assert moved_labels(actual).moved is None
 
 
 @real
 def test_real_files_take_less_than_a_megabyte_for_each_simulation():
     paths = sorted(REAL.glob("*.p"))
-    found = NeuronIoReader().read(paths)
-    assert len(found) == 8
+    actual = NeuronIoReader().read(paths)
+    assert len(actual) == 8
     labels, moved = 0, 0
-    for group in found:
-        one = found[group]
-        arrays = [one.signal, one.spikes.step, one.spikes.channel, *one.events.values()]
+    for group in actual:
+        file = actual[group]
+        arrays = [file.signal, file.spikes.step, file.spikes.channel, *file.events.values()]
         assert sum(array.nbytes for array in arrays) < 1e6
-        assert one.steps == 6000 and one.labels["num_inputs"] == 1278
-        assert 75_000 < len(one.spikes.step) < 90_000
-        assert len(one.events["output_spikes"]) == len(one.events["output_spikes_redetected"])
+        assert file.steps == 6000 and file.labels["num_inputs"] == 1278
+        assert 75_000 < len(file.spikes.step) < 90_000
+        assert len(file.events["output_spikes"]) == len(file.events["output_spikes_redetected"])
         # The file's times are those of the voltage, in float16.
-        times = one.events["output_spike_redetected_ms"].astype(np.float16)
-        np.testing.assert_array_equal(times.astype(float), one.events["output_spike_ms"])
-        counted = moved_labels(one)
+        times = file.events["output_spike_redetected_ms"].astype(np.float16)
+        np.testing.assert_array_equal(times.astype(float), file.events["output_spike_ms"])
+        counted = moved_labels(file)
         labels, moved = labels + counted.labels, moved + (counted.moved or 0)
     assert (labels, moved) == (38, 14)
 
@@ -348,7 +354,7 @@ def test_real_files_equal_an_independent_reading():
 
 @real
 def test_reading_takes_a_fraction_of_what_unpickling_takes():
-    path = min(REAL.glob("*.p"), key=lambda one: one.stat().st_size)
+    path = min(REAL.glob("*.p"), key=lambda file: file.stat().st_size)
     peaks = []
     for read in (read_file, lambda path: pickle.loads(path.read_bytes(), encoding="latin1")):
         tracemalloc.start()

@@ -39,10 +39,10 @@ def read(folder: Path, *names: str) -> RecordingSet:
 
 
 def config(**options: Any) -> ElmConfig:
-    found = ElmConfig()
+    elm_config = ElmConfig()
     for name, value in options.items():
-        setattr(found.train if name == "batch_size" else found.data, name, value)
-    return found
+        setattr(elm_config.train if name == "batch_size" else elm_config.data, name, value)
+    return elm_config
 
 
 def plain_counts(times: np.ndarray, units: np.ndarray, bin_ms: int) -> np.ndarray:
@@ -60,18 +60,18 @@ def published_batches(labels, batch_size, seed, epochs):
     rng, index = np.random.default_rng(seed), np.arange(labels)
     for _ in range(epochs):
         rng.shuffle(index)
-        found = [index[batch_size * n : batch_size * (n + 1)].copy() for n in range(labels // batch_size)]
-    return found
+        actual = [index[batch_size * n : batch_size * (n + 1)].copy() for n in range(labels // batch_size)]
+    return actual
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (0, 1), (3, 4)])
 def test_utterances_come_in_the_published_order(folder, seed, epoch):
     data = ShdData(read(folder, "shd_train", "shd_test"), config(masked=0.0, batch_size=9))
     numbers = data.utterances("train")
-    wanted = published_batches(len(numbers), 9, seed, epoch + 1)
-    found = [rows[:, 0] for rows, _ in data.rows("train", seed=seed, epoch=epoch)]
-    assert len(found) == len(wanted) == data.steps("train")
-    for mine, theirs in zip(found, wanted, strict=True):
+    expected = published_batches(len(numbers), 9, seed, epoch + 1)
+    actual = [rows[:, 0] for rows, _ in data.rows("train", seed=seed, epoch=epoch)]
+    assert len(actual) == len(expected) == data.steps("train")
+    for mine, theirs in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(mine, numbers[theirs])
 
 
@@ -123,10 +123,10 @@ def test_bins_are_the_published_ones(bin_ms):
     times = np.concatenate([rng.uniform(0, 1.3, 300), on_edge]).astype(np.float16)
     units = rng.integers(0, 8, len(times)).astype(np.int32)  # few: several spikes in a bin
     place, count = binned(times.astype(np.float32), units, bin_ms)
-    found = np.zeros((num_bins(bin_ms), 700))
-    found[place // 700, place % 700] = count
-    np.testing.assert_array_equal(found, plain_counts(times, units, bin_ms))
-    assert found.max() > 1
+    actual = np.zeros((num_bins(bin_ms), 700))
+    actual[place // 700, place % 700] = count
+    np.testing.assert_array_equal(actual, plain_counts(times, units, bin_ms))
+    assert actual.max() > 1
 
 
 def test_the_precision_of_stored_times_decides_the_bin():
@@ -213,10 +213,12 @@ def test_batches_depend_on_seed_and_epoch_alone(folder):
 
 def test_half_of_the_input_is_left_out_in_training_alone_and_nothing_makes_up_for_it(folder):
     masked, whole = (ShdData(read(folder, "shd_train"), config(masked=m, batch_size=64)) for m in (0.5, 0.0))
-    one, other = (dense(next(iter(data.batches("train", seed=0, epoch=0)))) for data in (masked, whole))
-    kept = one[other > 0]
-    assert abs((kept > 0).mean() - 0.5) < 0.03 and set(np.unique(kept / other[other > 0])) == {0.0, 1.0}
-    assert (one[other == 0] == 0).all()
+    counts, unmasked_counts = (dense(next(iter(data.batches("train", seed=0, epoch=0)))) for data in (masked, whole))
+    unmasked = counts[unmasked_counts > 0]
+    assert abs((unmasked > 0).mean() - 0.5) < 0.03 and set(
+        np.unique(unmasked / unmasked_counts[unmasked_counts > 0])
+    ) == {0.0, 1.0}
+    assert (counts[unmasked_counts == 0] == 0).all()
     for a, b in zip(
         masked.batches("validation", seed=0, epoch=0), whole.batches("validation", seed=5, epoch=9), strict=True
     ):
@@ -246,10 +248,10 @@ def test_pairs_follow_on_each_other_and_their_digits_add_up(folder):
 
 def test_pairs_that_are_scored_are_of_one_speaker_and_always_the_same(folder):
     recordings = read(folder, "shd_train", "shd_test")
-    one, other = (ShdData(recordings, config(adding=True, batch_size=b)).scored_rows("test") for b in (5, 8))
+    first, second = (ShdData(recordings, config(adding=True, batch_size=b)).scored_rows("test") for b in (5, 8))
     data = ShdData(recordings, config(adding=True))
     names = list(data.about)
-    assert list(one) == ["speaker 0", "speaker 1", "speaker 10", "speaker 11"]
-    for group, rows in one.items():
-        np.testing.assert_array_equal(rows, other[group])
+    assert list(first) == ["speaker 0", "speaker 1", "speaker 10", "speaker 11"]
+    for group, rows in first.items():
+        np.testing.assert_array_equal(rows, second[group])
         assert {f"speaker {data.about[names[n]].speaker}" for n in rows.ravel()} == {group}

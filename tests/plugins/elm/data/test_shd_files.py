@@ -40,10 +40,10 @@ def cache(tmp_path, monkeypatch) -> Path:
 def test_what_is_written_is_read_to_the_bit(tmp_path):
     given = files.utterances(0, 7, [3, 5])  # 140: more than are read at a time
     path = files.write(tmp_path / "shd_train.h5", given)
-    found = open_recordings([path])
-    assert found.meta == {"kind": "shd"} and len(found) == 140
+    actual = open_recordings([path])
+    assert actual.meta == {"kind": "shd"} and len(actual) == 140
     for number in (0, 1, 127, 128, 139, 4):
-        recording = found[f"shd_train-{number:05d}"]
+        recording = actual[f"shd_train-{number:05d}"]
         times, units, label, speaker = given[number]
         np.testing.assert_array_equal(recording.events["spike_s"], times.astype(np.float16).astype(np.float32))
         np.testing.assert_array_equal(recording.events["spike_unit"], units)
@@ -54,43 +54,43 @@ def test_what_is_written_is_read_to_the_bit(tmp_path):
 
 
 def test_utterances_of_one_digit_are_not_taken_for_copies(tmp_path):
-    found = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 5, [0]))])
-    assert len({found[group].fingerprint() for group in found}) == 100
+    actual = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 5, [0]))])
+    assert len({actual[group].fingerprint() for group in actual}) == 100
 
 
 def test_without_speakers_nothing_is_made_up(tmp_path):
-    found = open_recordings([files.write(tmp_path / "a.h5", files.utterances(0, 1, [3]), speakers=False)])
-    assert "speaker" not in found["a-00000"].labels
+    actual = open_recordings([files.write(tmp_path / "a.h5", files.utterances(0, 1, [3]), speakers=False)])
+    assert "speaker" not in actual["a-00000"].labels
 
 
 def test_both_forms_of_a_file_hold_the_same_and_the_packed_one_is_unpacked_once(tmp_path, cache):
     plain = files.write(tmp_path / "shd_test.h5", files.utterances(0, 1, [0]))
     packed = files.packed(plain)
-    one, other = (ShdReader().read([path]) for path in (plain, packed))
-    assert one.groups == other.groups
-    assert [one[g].fingerprint() for g in one] == [other[g].fingerprint() for g in other]
-    assert other["shd_test-00003"].labels["file"] == "shd_test.h5.gz"
-    kept = unpacked(packed)
-    changed = kept.stat().st_mtime_ns
-    assert kept.is_relative_to(cache) and unpacked(packed).stat().st_mtime_ns == changed
+    first, second = (ShdReader().read([path]) for path in (plain, packed))
+    assert first.groups == second.groups
+    assert [first[g].fingerprint() for g in first] == [second[g].fingerprint() for g in second]
+    assert second["shd_test-00003"].labels["file"] == "shd_test.h5.gz"
+    cached = unpacked(packed)
+    changed = cached.stat().st_mtime_ns
+    assert cached.is_relative_to(cache) and unpacked(packed).stat().st_mtime_ns == changed
 
 
 def test_our_own_format_keeps_everything(tmp_path):
-    found = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0, 1]))])
-    found.save(tmp_path / "ours.h5")
+    actual = open_recordings([files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0, 1]))])
+    actual.save(tmp_path / "ours.h5")
     again = RecordingSet.open(tmp_path / "ours.h5")
-    for group in found:
-        assert again[group].labels == found[group].labels
-        assert again[group].fingerprint() == found[group].fingerprint()
-        for name, values in found[group].events.items():
+    for group in actual:
+        assert again[group].labels == actual[group].labels
+        assert again[group].fingerprint() == actual[group].fingerprint()
+        for name, values in actual[group].events.items():
             np.testing.assert_array_equal(again[group].events[name], values)
             assert again[group].events[name].dtype == values.dtype
 
 
 def _changed(place: int, number: int, value: object) -> list:
-    given = [list(one) for one in files.utterances(0, 1, [0])]
+    given = [list(column) for column in files.utterances(0, 1, [0])]
     given[number][place] = value
-    return [one[place] for one in given]
+    return [column[place] for column in given]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def _changed(place: int, number: int, value: object) -> list:
 def test_a_fault_is_named_with_its_place(tmp_path, changes, said, where):
     path = files.write(tmp_path / "shd_train.h5", files.utterances(0, 1, [0]), **changes)
     with pytest.raises(DataError) as caught:
-        found = open_recordings([path])
-        for group in found:
-            found[group]
+        actual = open_recordings([path])
+        for group in actual:
+            actual[group]
     assert said in caught.value.message and where in caught.value.where and "shd_train.h5" in caught.value.where
 
 
@@ -205,11 +205,11 @@ def served(tmp_path) -> Iterator[tuple[str, Path]]:
 def test_files_are_fetched_checked_and_readable(served, tmp_path, capsys):
     address, folder = served
     assert set(published_sums(address)) == set(FILES)
-    found = fetch(tmp_path / "here", address)
-    assert [path.read_bytes() for path in found] == [(folder / name).read_bytes() for name in FILES]
+    actual = fetch(tmp_path / "here", address)
+    assert [path.read_bytes() for path in actual] == [(folder / name).read_bytes() for name in FILES]
     assert capsys.readouterr().err.count("md5 as published") == 2
-    assert len(open_recordings(found)) == 40
-    before = [path.stat().st_mtime_ns for path in found]
+    assert len(open_recordings(actual)) == 40
+    before = [path.stat().st_mtime_ns for path in actual]
     assert [path.stat().st_mtime_ns for path in fetch(tmp_path / "here", address)] == before
 
 
@@ -256,5 +256,5 @@ def test_fetched_files_need_no_naming_and_missing_ones_are_asked_for(served, tmp
     assert run(["fetch-shd", "--address", address]) == 0
     assert "--preset shd\n" in capsys.readouterr().err
     assert run(["diagnose", "elm", "--preset", "shd", "--json"]) in (0, 4)
-    found = capsys.readouterr()
-    assert "shd_train.h5.gz" in found.err and json.loads(found.out)["data"]["findings"]
+    actual = capsys.readouterr()
+    assert "shd_train.h5.gz" in actual.err and json.loads(actual.out)["data"]["findings"]

@@ -42,9 +42,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Stored):
         return value.read()
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(plain(one) for one in value)
+        return type(value)(plain(item) for item in value)
     return value
 
 
@@ -110,12 +110,12 @@ def test_every_protocol_is_read_as_python_reads_it(protocol, tmp_path):
 
 
 def test_python_2_is_read_as_python_reads_it(tmp_path):
-    values = {name: one for name, one in everything().items() if name not in ("none", "bytes", "tuples", "shared")}
+    values = {name: value for name, value in everything().items() if name not in ("none", "bytes", "tuples", "shared")}
     values["text"] = ["", "a", "é"]
     values["nested"] = {"a": {"b": [{"c": []}]}}
     values["whole"] = [0, 255, 256, -1, 2**31 - 1]
-    values["arrays"] = [np.ascontiguousarray(one) for one in values["arrays"] if one.ndim in (1, 2)]
-    values["arrays"] = [one for one in values["arrays"] if one.dtype.kind in "biuf"]
+    values["arrays"] = [np.ascontiguousarray(value) for value in values["arrays"] if value.ndim in (1, 2)]
+    values["arrays"] = [value for value in values["arrays"] if value.dtype.kind in "biuf"]
     buffer = io.BytesIO()
     _python2.Python2Pickler(buffer).dump(values)
     expected = pickle.loads(buffer.getvalue(), encoding="latin1")
@@ -143,9 +143,9 @@ def test_bytes_as_keys_become_texts(tmp_path):
 
 def test_long_arrays_stay_in_the_file(tmp_path):
     array = np.arange(LONG)
-    found = loaded(pickle.dumps(array, 2), tmp_path)
-    assert isinstance(found.stored, Stored)
-    np.testing.assert_array_equal(found.read(), array)
+    actual = loaded(pickle.dumps(array, 2), tmp_path)
+    assert isinstance(actual.stored, Stored)
+    np.testing.assert_array_equal(actual.read(), array)
 
 
 class Calls:
@@ -307,8 +307,8 @@ def test_bombs_of_references_stay_small(tmp_path):
     """Lists that hold the one before twice: 2^60 elements for whoever walks them. And depth beyond any stack."""
     bomb = b"]q\x000" + b"".join(b"](h%ch%ceq%c0" % (n, n, n + 1) for n in range(60)) + b"h%c." % 60
     began = time.process_time()
-    found = loaded(bomb, tmp_path)
-    assert found[0] is found[1] and time.process_time() - began < 1
+    actual = loaded(bomb, tmp_path)
+    assert actual[0] is actual[1] and time.process_time() - began < 1
     deep = loaded(b"]" + b"\x85" * 300_000 + b".", tmp_path)
     assert len(deep) == 1
     with pytest.raises(DataError):

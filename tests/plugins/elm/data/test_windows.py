@@ -44,39 +44,39 @@ def dense_input(recording: Recording) -> np.ndarray:
 def test_windows_hold_what_a_plain_loop_cuts_out():
     recordings = [simulation(0), simulation(1, 1500)]
     places = [(0, 0), (1, 500), (0, 700), (1, 1000), (0, 3)]
-    found = cut(recordings, places, 500)
-    assert (found.num_samples, found.num_steps, found.num_channels) == (5, 500, INPUTS)
-    assert found.dense().dtype == found.spike.dtype == found.soma.dtype == np.float32
+    actual = cut(recordings, places, 500)
+    assert (actual.num_samples, actual.num_steps, actual.num_channels) == (5, 500, INPUTS)
+    assert actual.dense().dtype == actual.spike.dtype == actual.soma.dtype == np.float32
     for sample, (n, start) in enumerate(places):
-        one = recordings[n]
-        np.testing.assert_array_equal(found.dense()[sample], dense_input(one)[start : start + 500])
-        spikes = np.isin(np.arange(start, start + 500), one.events["output_spikes"])
-        np.testing.assert_array_equal(found.spike[sample], spikes)
-        soma = (np.minimum(one.signal[start : start + 500, 0].astype(float), -55.0) + 67.7) / 10
-        np.testing.assert_allclose(found.soma[sample], soma, atol=1e-6)
+        recording = recordings[n]
+        np.testing.assert_array_equal(actual.dense()[sample], dense_input(recording)[start : start + 500])
+        spikes = np.isin(np.arange(start, start + 500), recording.events["output_spikes"])
+        np.testing.assert_array_equal(actual.spike[sample], spikes)
+        soma = (np.minimum(recording.signal[start : start + 500, 0].astype(float), -55.0) + 67.7) / 10
+        np.testing.assert_allclose(actual.soma[sample], soma, atol=1e-6)
 
 
 def test_events_in_any_order_count_once():
-    one = simulation(0)
-    assert one.spikes is not None
-    order = np.random.default_rng(0).permutation(np.tile(np.arange(len(one.spikes.step)), 2))
-    other = simulation(0, spikes=Spikes(one.spikes.step[order], one.spikes.channel[order], 1.0))
-    a, b = (cut([each], [(0, 100), (0, 600)], 500) for each in (one, other))
+    recording = simulation(0)
+    assert recording.spikes is not None
+    order = np.random.default_rng(0).permutation(np.tile(np.arange(len(recording.spikes.step)), 2))
+    reordered = simulation(0, spikes=Spikes(recording.spikes.step[order], recording.spikes.channel[order], 1.0))
+    a, b = (cut([simulated], [(0, 100), (0, 600)], 500) for simulated in (recording, reordered))
     for name in ("step", "channel", "sign", "sample"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
 def test_what_lies_behind_the_end_is_silent():
-    one = simulation(0)
-    found = cut([one], [(0, 1000)], 500)
-    np.testing.assert_array_equal(found.dense()[0, :200], dense_input(one)[1000:])
-    assert not found.dense()[0, 200:].any() and not found.spike[0, 200:].any() and not found.soma[0, 200:].any()
+    recording = simulation(0)
+    actual = cut([recording], [(0, 1000)], 500)
+    np.testing.assert_array_equal(actual.dense()[0, :200], dense_input(recording)[1000:])
+    assert not actual.dense()[0, 200:].any() and not actual.spike[0, 200:].any() and not actual.soma[0, 200:].any()
 
 
 def test_the_neuron_takes_the_events():
-    found = cut([simulation(0), simulation(1)], [(0, 10), (1, 600)], 300)
-    events = found.input_events()
-    np.testing.assert_array_equal(events.dense(INPUTS).numpy().swapaxes(0, 1), found.dense())
+    actual = cut([simulation(0), simulation(1)], [(0, 10), (1, 600)], 300)
+    events = actual.input_events()
+    np.testing.assert_array_equal(events.dense(INPUTS).numpy().swapaxes(0, 1), actual.dense())
 
 
 def test_an_epoch_draws_every_simulation_equally_often_and_never_the_start():
@@ -124,12 +124,12 @@ def test_a_pool_keeps_few_simulations_in_memory():
 
 
 def test_targets_are_those_of_the_labels_asked_for():
-    one = simulation(0)
-    one.events["output_spikes_redetected"] = np.array([5, 7], np.int32)
-    assert np.flatnonzero(spike_target(one, "output_spikes_redetected")).tolist() == [5, 7]
-    assert cut([one], [(0, 0)], 500, labels="output_spikes_redetected").spike.sum() == 2
-    one.signal[:3, 0] = [-80, -55, 30]
-    np.testing.assert_allclose(soma_target_mv(one)[:3], [-12.3, 12.7, 12.7], atol=1e-5)
+    recording = simulation(0)
+    recording.events["output_spikes_redetected"] = np.array([5, 7], np.int32)
+    assert np.flatnonzero(spike_target(recording, "output_spikes_redetected")).tolist() == [5, 7]
+    assert cut([recording], [(0, 0)], 500, labels="output_spikes_redetected").spike.sum() == 2
+    recording.signal[:3, 0] = [-80, -55, 30]
+    np.testing.assert_allclose(soma_target_mv(recording)[:3], [-12.3, 12.7, 12.7], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_targets_are_those_of_the_labels_asked_for():
         ({"spikes": None}, "no input spikes"),
         ({"labels": {"num_inputs": 10}}, "num_excitatory"),
         ({"events": {}}, "no output_spikes"),
-        ({"events": {"output_spikes": np.array([1200])}}, "not steps"),
-        ({"events": {"output_spikes": np.array([0.5])}}, "not steps"),
+        ({"events": {"output_spikes": np.array([1200])}}, "whole steps from 0 to"),
+        ({"events": {"output_spikes": np.array([0.5])}}, "whole steps from 0 to"),
         ({"labels": {"num_inputs": 5, "num_excitatory": 3}}, "channel 9 of 5"),
         ({"labels": {"num_inputs": 12, "num_excitatory": 3}}, "10 and 12 inputs"),
     ],

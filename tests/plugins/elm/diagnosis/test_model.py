@@ -160,7 +160,7 @@ def test_loss_terms_and_gradients(cells):
     assert every["loss-terms"].verdict == every["gradients"].verdict == "PASS"
     trained.config.loss.soma = 1e-4
     finding = found(trained)["loss-terms"]
-    assert finding.verdict == "WARN" and "nearly all spike" in finding.advice
+    assert finding.verdict == "WARN" and "spike makes up nearly all" in finding.advice
     trained.config.loss.soma = 0.5
     with torch.no_grad():
         neuron(trained).w_y.weight[:] = float("nan")
@@ -177,6 +177,6 @@ def test_the_split_of_the_run_is_what_is_checked(cells):
     copy = dataclasses.replace(first, group="copy")
     trained = trained_on(RecordingSet.of([*(twice[g] for g in twice), copy]))
     split = trained.dataset.split
-    parts = {g: part for part in ("train", "validation", "test") for g in split.groups(part)}
+    part_of = {g: part for part in ("train", "validation", "test") for g in split.groups(part)}
     verdict = found(trained)["split-overlap"].verdict
-    assert verdict == ("FAIL" if parts["copy"] != parts[first.group] else "PASS")
+    assert verdict == ("FAIL" if part_of["copy"] != part_of[first.group] else "PASS")

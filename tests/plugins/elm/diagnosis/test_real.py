@@ -39,8 +39,8 @@ def test_published_files(recordings):
     def of(check, file):
         return next(f for (name, subject), f in by.items() if name == check and subject.endswith(file))
 
-    assert of("output-rate", large).value == "0.81 Hz, 34 spikes, 0 to 19 in a simulation"
-    assert of("output-rate", small).value == "0.67 Hz, 4 spikes, 4 in a simulation"
+    assert of("output-rate", large).value == "0.81 Hz, 34 output spikes, 0 to 19 in a simulation"
+    assert of("output-rate", small).value == "0.67 Hz, 4 output spikes, 4 in a simulation"
     assert of("moved-labels", large).value.startswith("11 of 34 moved")
     assert of("moved-labels", small).value.startswith("3 of 4 moved")
     assert "density 1.10%" in of("input-rate", large).value
@@ -48,10 +48,10 @@ def test_published_files(recordings):
 
 
 def test_published_neuron(folder, recordings):
-    found = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
-    config = config_of(found.options)
+    actual = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
+    config = config_of(actual.options)
     data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
-    every = {f.check: f for f in trained_findings(TrainedModel(found.neuron(), config, data, 0, []))}
+    every = {f.check: f for f in trained_findings(TrainedModel(actual.neuron(), config, data, 0, []))}
     assert every["timescales"].value.startswith("15 fixed: 1, ")
     assert every["dead-branches"].value == "none"
     assert 0.0 < every["dead-synapses"].value < 0.3

@@ -23,14 +23,14 @@ EXPERIMENTS, OTHERS, SHIFT = 1000, 300, 0.3
 
 def statistics(spikes, height, random):
     """[simulation, 1, k] of simulations whose logits differ in level and in the height of their spikes."""
-    found = np.zeros((len(spikes), 1, 2 * BINS))
+    actual = np.zeros((len(spikes), 1, 2 * BINS))
     for group, count in enumerate(spikes):
         level, above = random.normal(0, SHIFT), height + random.normal(0, SHIFT)
         logit = np.concatenate([random.normal(level + above, 1, count), random.normal(level, 1, OTHERS)]) - 5
         bins = _bin(1 / (1 + np.exp(-logit)))
-        found[group, 0, :BINS] = np.bincount(bins[:count], minlength=BINS)
-        found[group, 0, BINS:] = np.bincount(bins[count:], minlength=BINS)
-    return found
+        actual[group, 0, :BINS] = np.bincount(bins[:count], minlength=BINS)
+        actual[group, 0, BINS:] = np.bincount(bins[count:], minlength=BINS)
+    return actual
 
 
 def coverage(auc, groups, positives, random, metric=None):

@@ -47,11 +47,11 @@ def asked(cells) -> Callable[..., tuple[Any, Any, Any, Target]]:
 def value(family: Any, data: Any, config: Any, target: Target, predictor: Predictor) -> dict[str, float]:
     prediction = predictor.predict(target)
     assert prediction is not None
-    found = {}
+    scores = {}
     for metric in family.metrics(data, config):
-        each = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
-        found[metric.name] = float(metric.value(np.stack(each).sum(0)))
-    return found
+        statistics = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
+        scores[metric.name] = float(metric.value(np.stack(statistics).sum(0)))
+    return scores
 
 
 def test_a_model_answers_every_step_that_is_asked(asked):
@@ -74,12 +74,12 @@ def test_a_model_answers_every_step_that_is_asked(asked):
 
 def test_filters_are_better_than_a_constant(asked):
     family, config, data, target = asked(4, 2)
-    found = {p.name: value(family, data, config, target, p) for p in family.baselines(data, config)}
-    assert list(found) == NAMES
-    constant = found[NAMES[0]]
+    scores = {p.name: value(family, data, config, target, p) for p in family.baselines(data, config)}
+    assert list(scores) == NAMES
+    constant = scores[NAMES[0]]
     assert constant["AUC"] == 0.5 and abs(constant["EV"]) < 1e-6
     for name in NAMES[1:]:
-        assert found[name]["RMSE"] < 0.92 * constant["RMSE"] and found[name]["AUC"] > 0.7
+        assert scores[name]["RMSE"] < 0.92 * constant["RMSE"] and scores[name]["AUC"] > 0.7
 
 
 def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simulations(cells):
@@ -90,20 +90,20 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
     chosen, _ = linear._chosen(train, "output_spikes", 500)
     predict = linear.fit(train, "output_spikes", 500)
 
-    def scaled(some: list[Recording], like: list[Recording]) -> np.ndarray:
+    def scaled(recordings: list[Recording], like: list[Recording]) -> np.ndarray:
         every = np.concatenate([linear.features(r)[500:] for r in like])
-        return (np.concatenate([linear.features(r)[500:] for r in some]) - every.mean(0)) / every.std(0)
+        return (np.concatenate([linear.features(r)[500:] for r in recordings]) - every.mean(0)) / every.std(0)
 
-    def soma(some: list[Recording]) -> np.ndarray:
-        return np.concatenate([soma_target_mv(r)[500:] for r in some]).astype(float)
+    def soma(recordings: list[Recording]) -> np.ndarray:
+        return np.concatenate([soma_target_mv(r)[500:] for r in recordings]).astype(float)
 
     errors = []
     for alpha in ALPHAS:
         error = 0.0
         for fold in range(3):
-            out, kept = train[fold::3], [r for n, r in enumerate(train) if n % 3 != fold]
-            ridge = Ridge(alpha * 1500 * len(kept)).fit(scaled(kept, kept), soma(kept))
-            error += float(((ridge.predict(scaled(out, kept)) - soma(out)) ** 2).sum())
+            out, others = train[fold::3], [r for n, r in enumerate(train) if n % 3 != fold]
+            ridge = Ridge(alpha * 1500 * len(others)).fit(scaled(others, others), soma(others))
+            error += float(((ridge.predict(scaled(out, others)) - soma(out)) ** 2).sum())
         errors.append(error)
     assert chosen == ALPHAS[int(np.argmin(errors))]
     ridge = Ridge(chosen * 6000).fit(scaled(train, train), soma(train))
@@ -120,23 +120,23 @@ def test_the_filter_is_scikit_learns_ridge_with_a_penalty_chosen_on_other_simula
 def test_without_training_simulations_each_is_answered_by_a_fit_on_the_others(asked, cells):
     family, config, data, target = asked(0, 6)
     config.evaluate.rivals = "quick"
-    found = family.baselines(data, config)
-    assert [p.name for p in found] == NAMES  # no rivals
-    assert all(p.kind == "baseline" and "leaving out each in turn" in p.note for p in found)
+    predictors = family.baselines(data, config)
+    assert [p.name for p in predictors] == NAMES  # no rivals
+    assert all(p.kind == "baseline" and "leaving out one at a time" in p.note for p in predictors)
     names = cells.groups
-    prediction = {p.name: p.predict(target) for p in found}
-    assert value(family, data, config, target, found[0])["AUC"] == 0.5
+    prediction = {p.name: p.predict(target) for p in predictors}
+    assert value(family, data, config, target, predictors[0])["AUC"] == 0.5
     left_out = names[2]
     others = Split(tuple(g for g in names if g != left_out), (), (left_out,), "given")
     alone = family.adapt(cells, config, others)
     config.evaluate.rivals = "none"
     for predictor in family.baselines(alone, config):
         asked_alone = family.targets(alone, config)[0]
-        own = predictor.predict(asked_alone).values[left_out]
-        here = prediction[predictor.name].values[left_out]
-        np.testing.assert_allclose(here[:, TargetChannel.SOMA], own[:, TargetChannel.SOMA], rtol=1e-9)
+        expected = predictor.predict(asked_alone).values[left_out]
+        actual = prediction[predictor.name].values[left_out]
+        np.testing.assert_allclose(actual[:, TargetChannel.SOMA], expected[:, TargetChannel.SOMA], rtol=1e-9)
         # The odds of a spike are those of the fit, times one number for the simulation.
-        odds = [p[:, TargetChannel.SPIKE] / (1 - p[:, TargetChannel.SPIKE]) for p in (here, own)]
+        odds = [p[:, TargetChannel.SPIKE] / (1 - p[:, TargetChannel.SPIKE]) for p in (actual, expected)]
         ratio = odds[0] / odds[1]
         assert np.ptp(ratio) < 1e-6 * ratio.mean()
 
@@ -151,8 +151,8 @@ def test_few_or_many_simulations_without_training_ones(asked, monkeypatch):
     original = baselines._constant
 
     def counted(*given):
-        kept = original(*given)
-        return dataclasses.replace(kept, fit=lambda train: fits.append(len(train)) or kept.fit(train))
+        baseline = original(*given)
+        return dataclasses.replace(baseline, fit=lambda train: fits.append(len(train)) or baseline.fit(train))
 
     monkeypatch.setattr(baselines, "_constant", counted)
     constant = family.baselines(data, config)[0]

@@ -52,9 +52,9 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     small_cells(1, duration_ms=1200).save(tmp_path / "other" / "cells.h5")
     pairs = [(first, "cells.h5"), (second, "cells.h5"), (first, "other/cells.h5"), (first, "cells.h5")]
-    found = [evaluated(file, tmp_path / data, tmp_path / "runs") for file, data in pairs]
-    names = [one["name"] for one in found]
+    evaluations = [evaluated(file, tmp_path / data, tmp_path / "runs") for file, data in pairs]
+    names = [evaluation["name"] for evaluation in evaluations]
     assert len(set(names)) == 3 and names[0] == names[3]  # the same files are the same evaluation
-    for one in found:
-        kept = json.loads((tmp_path / "runs" / "imported" / one["name"] / "evaluation.json").read_text())
-        assert kept["scores"] == one["scores"]
+    for evaluation in evaluations:
+        stored = json.loads((tmp_path / "runs" / "imported" / evaluation["name"] / "evaluation.json").read_text())
+        assert stored["scores"] == evaluation["scores"]

@@ -23,22 +23,24 @@ def cells():
 def changed_after(cells, group, step):
     """The set with a recording of which everything after a step is another: denser input, other voltages and output spikes."""
     random = np.random.default_rng(1)
-    one = cells[group]
-    keep = one.spikes.step <= step
+    recording = cells[group]
+    keep = recording.spikes.step <= step
     count = 40 * (STEPS - step)
-    later = np.sort(random.integers(step + 1, STEPS, count)).astype(one.spikes.step.dtype)
-    channels = random.integers(0, one.labels["num_inputs"], count).astype(one.spikes.channel.dtype)
+    later = np.sort(random.integers(step + 1, STEPS, count)).astype(recording.spikes.step.dtype)
+    channels = random.integers(0, recording.labels["num_inputs"], count).astype(recording.spikes.channel.dtype)
     spikes = dataclasses.replace(
-        one.spikes,
-        step=np.concatenate([one.spikes.step[keep], later]),
-        channel=np.concatenate([one.spikes.channel[keep], channels]),
+        recording.spikes,
+        step=np.concatenate([recording.spikes.step[keep], later]),
+        channel=np.concatenate([recording.spikes.channel[keep], channels]),
     )
-    signal = one.signal.copy()
+    signal = recording.signal.copy()
     signal[step + 1 :] = -40 + 10 * random.random((STEPS - step - 1, 1))
-    events = dict(one.events)
-    own = events["output_spikes"]
-    events["output_spikes"] = np.concatenate([own[own <= step], np.arange(step + 1, STEPS, 3, dtype=own.dtype)])
-    other = dataclasses.replace(one, signal=signal, spikes=spikes, events=events)
+    events = dict(recording.events)
+    output_steps = events["output_spikes"]
+    events["output_spikes"] = np.concatenate(
+        [output_steps[output_steps <= step], np.arange(step + 1, STEPS, 3, dtype=output_steps.dtype)]
+    )
+    other = dataclasses.replace(recording, signal=signal, spikes=spikes, events=events)
     return RecordingSet.of(
         [other if g == group else cells[g] for g in cells.groups], meta=cells.meta, truth=cells.truth
     )
@@ -53,10 +55,10 @@ def predictions(cells, version, compiled, train, references):
     data = family.adapt(cells, config, Split(tuple(names[:train]), (), tuple(names[train:]), "given"))
     target = family.targets(data, config)[0]
     trained = TrainedModel(family.untrained(config, data.spec, 0), config, data, 0, [])
-    found = {"model": family.predict(trained, target)}
+    by_name = {"model": family.predict(trained, target)}
     if references:
-        found |= {p.name: p.predict(target) for p in family.baselines(data, config)}
-    return target, found
+        by_name |= {p.name: p.predict(target) for p in family.baselines(data, config)}
+    return target, by_name
 
 
 CASES = [
@@ -72,14 +74,14 @@ CASES = [
 def test_answers_keep_their_bits_whatever_comes_later(cells, version, compiled, train, references):
     group = cells.groups[-1]
     changed = changed_after(cells, group, CUT)
-    both = (predictions(some, version, compiled, train, references) for some in (cells, changed))
+    both = (predictions(recordings, version, compiled, train, references) for recordings in (cells, changed))
     (target, before), (_, after) = both
     origins = target.origins[group]
     assert origins[0] == 100 and origins[-1] == STEPS - 1, "steps of the recording as it was given"
     seen = origins <= CUT
     assert len(before) == (1 if not references else 7 if train else 4)
     for name, prediction in before.items():
-        one, other = prediction.values[group], after[name].values[group]
-        np.testing.assert_array_equal(one[seen], other[seen], err_msg=name)
+        unchanged, later = prediction.values[group], after[name].values[group]
+        np.testing.assert_array_equal(unchanged[seen], later[seen], err_msg=name)
         if name != "spike rate, mean voltage":
-            assert not np.array_equal(one[~seen], other[~seen]), f"{name} does not listen to its input"
+            assert not np.array_equal(unchanged[~seen], later[~seen]), f"{name} does not listen to its input"

@@ -23,11 +23,11 @@ from neurocli_elm.evaluation import protocol
 from neurocli_elm.evaluation.protocol import (
     Predictions,
     joined,
-    kept,
     plain_scores,
     predictions,
     published_scores,
-    realigned,
+    rescaled,
+    scored_part,
     soma_scores,
     window_starts,
 )
@@ -82,18 +82,18 @@ def step_by_step(num_memory: int) -> Callable[[Windows], tuple[Any, Any]]:
 )
 def test_published_checkpoints_score_as_the_published_code_scores_them(num_memory, name, auc, rmse, explained):
     recordings = read_file(REAL / name)
-    found = predictions(recordings, step_by_step(num_memory))
-    scores = published_scores([found])
+    actual = predictions(recordings, step_by_step(num_memory))
+    scores = published_scores([actual])
     assert scores.spikes.auc == pytest.approx(auc, abs=1e-4)
     assert scores.soma.rmse_mv == pytest.approx(rmse, abs=1e-3)
     assert scores.soma.explained_percent == pytest.approx(explained, abs=0.1)
     assert (scores.simulations, scores.excluded) == (len(recordings), 0)
     assert scores.spikes.positives == {SEVEN: 28, ONE: 4}[name]
-    honest = plain_scores([found])
+    honest = plain_scores([actual])
     assert honest.spikes == scores.spikes
     assert honest.soma.rmse_mv != pytest.approx(rmse, abs=1e-3)
     # Sums over simulations give the same scores.
-    of_all = kept(found)
+    of_all = scored_part(actual)
     for metric, expected, tolerance in (
         (SpikeAUC(), scores.spikes.auc, 1e-4),
         (AveragePrecision(), scores.spikes.average_precision, 1e-3),
@@ -124,18 +124,18 @@ def test_the_neuron_of_the_family_gives_the_same_answers():
         return output.spike_probability.numpy(), output.soma_mv.numpy()
 
     recordings = read_file(REAL / ONE)
-    one, other = predictions(recordings, predict), predictions(recordings, step_by_step(15))
-    np.testing.assert_allclose(one.soma_mv, other.soma_mv, atol=1e-4)
-    np.testing.assert_allclose(one.probability, other.probability, atol=1e-5)
-    assert published_scores([one]).spikes.auc == pytest.approx(0.99582, abs=1e-4)
+    first, second = predictions(recordings, predict), predictions(recordings, step_by_step(15))
+    np.testing.assert_allclose(first.soma_mv, second.soma_mv, atol=1e-4)
+    np.testing.assert_allclose(first.probability, second.probability, atol=1e-5)
+    assert published_scores([first]).spikes.auc == pytest.approx(0.99582, abs=1e-4)
 
 
 def simulations(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) -> list[Recording]:
     rng = np.random.default_rng(seed)
-    found = []
+    actual = []
     for n in range(count):
         step = np.sort(rng.integers(0, steps, 200)).astype(np.int32)
-        found.append(
+        actual.append(
             Recording(
                 group=f"s{n}",
                 signal=rng.normal(-62, 4, (steps, 1)).astype(np.float32),
@@ -146,7 +146,7 @@ def simulations(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6
                 labels={"num_inputs": 4, "num_excitatory": 2},
             )
         )
-    return found
+    return actual
 
 
 def made_up(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) -> Predictions:
@@ -157,8 +157,8 @@ def made_up(count: int, steps: int = 1300, *, seed: int = 0, spikes: int = 6) ->
         row[rng.choice(steps, spikes, replace=False)] = True
     target = rng.normal(4, 3, spike.shape)
     probability = 1 / (1 + np.exp(-(rng.normal(-6, 1.5, spike.shape) + 3 * spike)))
-    guess = 0.8 * target + rng.normal(0.5, 1, spike.shape)
-    return Predictions(tuple(f"s{n}" for n in range(count)), spike, probability, target, guess)
+    predicted_probability = 0.8 * target + rng.normal(0.5, 1, spike.shape)
+    return Predictions(tuple(f"s{n}" for n in range(count)), spike, probability, target, predicted_probability)
 
 
 @pytest.mark.parametrize(("steps", "number"), [(500, 1), (501, 2), (850, 2), (851, 3), (1300, 4), (6000, 17)])
@@ -181,34 +181,34 @@ def test_every_step_is_predicted_from_its_own_window(steps, monkeypatch):
         state = np.cumsum(windows.dense() @ np.array([1, 10, 100, 1000]), axis=1)
         return state, -state
 
-    found = predictions(recordings, predict)
-    for n, one in enumerate(recordings):
-        assert one.spikes is not None
+    predicted = predictions(recordings, predict)
+    for n, recording in enumerate(recordings):
+        assert recording.spikes is not None
         once = np.zeros(steps)
-        for step, channel in {*zip(one.spikes.step.tolist(), one.spikes.channel.tolist(), strict=True)}:
+        for step, channel in {*zip(recording.spikes.step.tolist(), recording.spikes.channel.tolist(), strict=True)}:
             once[step] += [1, 10, -100, -1000][channel]
         for t in range(steps):
             window = 0 if t < 500 else (t - 150) // 350
-            assert found.probability[n, t] == pytest.approx(once[350 * window : t + 1].sum())
-        np.testing.assert_array_equal(found.soma_mv[n], -found.probability[n])
-        np.testing.assert_array_equal(np.flatnonzero(found.spike[n]), np.sort(one.events["output_spikes"]))
-        clipped = np.minimum(one.signal[:, 0].astype(float), -55) + 67.7
-        np.testing.assert_allclose(found.target_mv[n], clipped, atol=1e-5)
+            assert predicted.probability[n, t] == pytest.approx(once[350 * window : t + 1].sum())
+        np.testing.assert_array_equal(predicted.soma_mv[n], -predicted.probability[n])
+        np.testing.assert_array_equal(np.flatnonzero(predicted.spike[n]), np.sort(recording.events["output_spikes"]))
+        clipped = np.minimum(recording.signal[:, 0].astype(float), -55) + 67.7
+        np.testing.assert_allclose(predicted.target_mv[n], clipped, atol=1e-5)
 
 
-def test_each_file_is_realigned_by_itself():
-    one, other = made_up(3, seed=1), made_up(2, seed=2)
-    other = replace(other, soma_mv=5 * other.soma_mv - 100)
-    for each in (realigned(one), realigned(other)):
-        assert each.soma_mv.mean() == pytest.approx(each.target_mv.mean())
-        assert each.soma_mv.std() == pytest.approx(each.target_mv.std())
-    shifted = replace(one, soma_mv=3 * one.soma_mv + 7)
-    np.testing.assert_allclose(realigned(shifted).soma_mv, realigned(one).soma_mv)
-    published = published_scores([one, other])
-    by_hand = kept(joined([realigned(one), realigned(other)]))
+def test_each_file_is_rescaled_by_itself():
+    first, second = made_up(3, seed=1), made_up(2, seed=2)
+    second = replace(second, soma_mv=5 * second.soma_mv - 100)
+    for file in (rescaled(first), rescaled(second)):
+        assert file.soma_mv.mean() == pytest.approx(file.target_mv.mean())
+        assert file.soma_mv.std() == pytest.approx(file.target_mv.std())
+    shifted = replace(first, soma_mv=3 * first.soma_mv + 7)
+    np.testing.assert_allclose(rescaled(shifted).soma_mv, rescaled(first).soma_mv)
+    published = published_scores([first, second])
+    by_hand = scored_part(joined([rescaled(first), rescaled(second)]))
     assert published.soma == soma_scores(by_hand.target_mv, by_hand.soma_mv)
-    assert published.soma.rmse_mv != pytest.approx(published_scores([joined([one, other])]).soma.rmse_mv)
-    constant = replace(one, soma_mv=np.full_like(one.soma_mv, 3.0))
+    assert published.soma.rmse_mv != pytest.approx(published_scores([joined([first, second])]).soma.rmse_mv)
+    constant = replace(first, soma_mv=np.full_like(first.soma_mv, 3.0))
     assert published_scores([constant]).soma.explained_percent == pytest.approx(0, abs=0.5)
 
 
@@ -225,29 +225,29 @@ def test_simulations_with_many_spikes_are_left_out_whatever_their_start_holds():
 
 
 def test_scores_are_those_of_scikit_learn():
-    one = made_up(4, 6000, spikes=20)
-    found = spike_scores(one.spike, one.probability)
-    truth, guess = one.spike.ravel(), one.probability.ravel()
-    assert found.auc == pytest.approx(sklearn.metrics.roc_auc_score(truth, guess), abs=1e-12)
-    assert found.average_precision == pytest.approx(sklearn.metrics.average_precision_score(truth, guess))
-    false, true, _ = sklearn.metrics.roc_curve(truth, guess)
-    for rate, value in found.true_positives.items():
+    predicted = made_up(4, 6000, spikes=20)
+    scores = spike_scores(predicted.spike, predicted.probability)
+    truth, probability = predicted.spike.ravel(), predicted.probability.ravel()
+    assert scores.auc == pytest.approx(sklearn.metrics.roc_auc_score(truth, probability), abs=1e-12)
+    assert scores.average_precision == pytest.approx(sklearn.metrics.average_precision_score(truth, probability))
+    false, true, _ = sklearn.metrics.roc_curve(truth, probability)
+    for rate, value in scores.true_positives.items():
         assert value == true[np.argmin(np.abs(false - rate))]
         below = np.interp(np.arange(0, rate, 1 / 19_999), false, true).mean()
-        assert found.partial_auc[rate] == pytest.approx(below, abs=5e-3)
-    soma = soma_scores(one.target_mv, one.soma_mv)
-    flat = one.target_mv.ravel(), one.soma_mv.ravel()
+        assert scores.partial_auc[rate] == pytest.approx(below, abs=5e-3)
+    soma = soma_scores(predicted.target_mv, predicted.soma_mv)
+    flat = predicted.target_mv.ravel(), predicted.soma_mv.ravel()
     assert soma.rmse_mv == pytest.approx(sklearn.metrics.root_mean_squared_error(*flat))
     assert soma.mae_mv == pytest.approx(sklearn.metrics.mean_absolute_error(*flat))
     assert soma.explained_percent == pytest.approx(100 * sklearn.metrics.explained_variance_score(*flat))
 
 
 def test_what_is_undefined_is_said():
-    one = made_up(2, spikes=0)
-    found = plain_scores([one])
-    assert found.spikes.auc is None and found.spikes.average_precision is None and not found.spikes.true_positives
-    assert "no step has an output spike" in (found.spikes.undefined or "") and found.spikes.positives == 0
-    assert np.isfinite(found.soma.rmse_mv)
+    predicted = made_up(2, spikes=0)
+    scores = plain_scores([predicted])
+    assert scores.spikes.auc is None and scores.spikes.average_precision is None and not scores.spikes.true_positives
+    assert "no step has an output spike" in (scores.spikes.undefined or "") and scores.spikes.positives == 0
+    assert np.isfinite(scores.soma.rmse_mv)
     everywhere = spike_scores(np.ones(5), np.linspace(0, 1, 5))
     assert everywhere.auc is None and "every step" in (everywhere.undefined or "")
     broken = spike_scores(np.array([0, 1]), np.array([np.nan, 1]))
@@ -273,28 +273,28 @@ def test_what_cannot_be_evaluated_is_named():
 METRICS = [SpikeAUC(), AveragePrecision(), TruePositives(0.0025), TruePositives(0.01)]
 
 
-def sums(metric: Any, one: Predictions) -> np.ndarray:
+def sums(metric: Any, predicted: Predictions) -> np.ndarray:
     """[simulation, channel, k]"""
-    pairs = (one.target_mv, one.soma_mv) if metric.unit else (one.spike, one.probability)
+    pairs = (predicted.target_mv, predicted.soma_mv) if metric.unit else (predicted.spike, predicted.probability)
     return np.array([metric.statistics(y[:, None], p[:, None]) for y, p in zip(*pairs, strict=True)])
 
 
 def test_sums_over_simulations_give_the_scores_of_all_steps():
-    one = made_up(6, 6000, spikes=15)
-    truth, guess = one.spike.ravel(), one.probability.ravel()
-    false, true, _ = sklearn.metrics.roc_curve(truth, guess, drop_intermediate=False)
+    predicted = made_up(6, 6000, spikes=15)
+    truth, probability = predicted.spike.ravel(), predicted.probability.ravel()
+    false, true, _ = sklearn.metrics.roc_curve(truth, probability, drop_intermediate=False)
     expected = [
-        sklearn.metrics.roc_auc_score(truth, guess),
-        sklearn.metrics.average_precision_score(truth, guess),
+        sklearn.metrics.roc_auc_score(truth, probability),
+        sklearn.metrics.average_precision_score(truth, probability),
         np.interp(0.0025, false, true),
         np.interp(0.01, false, true),
     ]
     for metric, value, tolerance in zip(METRICS, expected, (1e-4, 2e-3, 0.012, 0.012), strict=True):
-        assert float(metric.value(sums(metric, one).sum(0))) == pytest.approx(value, abs=tolerance)
-    explained = float(ExplainedVariance().value(sums(ExplainedVariance(), one).sum(0)))
-    assert explained == pytest.approx(soma_scores(one.target_mv, one.soma_mv).explained_percent)
+        assert float(metric.value(sums(metric, predicted).sum(0))) == pytest.approx(value, abs=tolerance)
+    explained = float(ExplainedVariance().value(sums(ExplainedVariance(), predicted).sum(0)))
+    assert explained == pytest.approx(soma_scores(predicted.target_mv, predicted.soma_mv).explained_percent)
     for metric in (*METRICS, ExplainedVariance(), RMSE("mV")):
-        statistics = sums(metric, one)
+        statistics = sums(metric, predicted)
         low, high = interval(metric, statistics)
         assert low <= float(metric.value(statistics.sum(0))) <= high and low < high
 
@@ -308,8 +308,8 @@ def test_a_perfect_and_a_blind_probability():
     spike = np.zeros((1, 1000), bool)
     spike[0, ::100] = True
     for probability, auc in ((spike * 1.0, 1.0), (np.full(spike.shape, 0.01), 0.5), (1.0 - spike, 0.0)):
-        one = replace(made_up(1, 1000), spike=spike, probability=probability)
-        assert float(SpikeAUC().value(sums(SpikeAUC(), one).sum(0))) == pytest.approx(auc)
+        predicted = replace(made_up(1, 1000), spike=spike, probability=probability)
+        assert float(SpikeAUC().value(sums(SpikeAUC(), predicted).sum(0))) == pytest.approx(auc)
         assert spike_scores(spike, probability).auc == pytest.approx(auc)
     blind = replace(made_up(1, 1000), spike=spike, probability=np.full(spike.shape, 0.01))
     assert float(TruePositives(0.01).value(sums(TruePositives(0.01), blind).sum(0))) == pytest.approx(0.01)
@@ -322,6 +322,6 @@ def test_probabilities_far_from_a_half_keep_their_order(middle, spread):
     spike = random.random((1, 4000)) < 0.02
     logit = random.normal(middle, spread, spike.shape) + 1.2 * spread * spike
     probability = 1 / (1 + np.exp(-logit))
-    one = replace(made_up(1, 4000), spike=spike, probability=probability)
-    found = float(SpikeAUC().value(sums(SpikeAUC(), one).sum(0)))
-    assert found == pytest.approx(sklearn.metrics.roc_auc_score(spike[0], probability[0]), abs=1e-3)
+    predicted = replace(made_up(1, 4000), spike=spike, probability=probability)
+    actual = float(SpikeAUC().value(sums(SpikeAUC(), predicted).sum(0)))
+    assert actual == pytest.approx(sklearn.metrics.roc_auc_score(spike[0], probability[0]), abs=1e-3)

@@ -50,15 +50,15 @@ def test_a_checkpoint_answers_as_its_neuron_does(cells, tmp_path):
     [reference] = [p for p in family.baselines(data, config) if p.kind == "control"]
     assert reference.name == "elsewhere"
     expected = family.predict(TrainedModel(neuron, config, data, 0, []), target)
-    found = reference.predict(target)
+    actual = reference.predict(target)
     for group in target.groups:
-        np.testing.assert_allclose(found.values[group], expected.values[group], atol=1e-6)
+        np.testing.assert_allclose(actual.values[group], expected.values[group], atol=1e-6)
 
 
 def test_one_that_is_gone_is_said_and_left_out(cells, tmp_path):
     family, config, data, _ = asked(cells, tmp_path / "gone.pt")
     assert {p.kind for p in family.baselines(data, config)} == {"baseline"}
-    assert any("gone.pt is not there" in line for line in family.notes(data, config))
+    assert any("gone.pt not found" in line for line in family.notes(data, config))
 
 
 def test_one_of_another_cell_is_refused(cells, tmp_path):
@@ -71,7 +71,7 @@ def test_one_of_another_cell_is_refused(cells, tmp_path):
 def test_a_neuron_for_other_inputs_is_not_scored(cells, tmp_path):
     family, config, data, target = asked(cells)
     neuron, _ = saved(tmp_path / "other", config, 300)
-    with pytest.raises(DataError, match="for 300 inputs, and the data have 128"):
+    with pytest.raises(DataError, match="for 300 inputs, but the data have 128"):
         family.predict(TrainedModel(neuron, config, data, 0, []), target)
 
 

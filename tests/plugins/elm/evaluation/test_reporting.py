@@ -60,8 +60,8 @@ def test_the_published_table_shows_every_score_of_its_protocol(cells):
     exhibit = published(trained)
     columns = exhibit.table.columns
     for rate in ("0.0025", "0.01"):
-        assert f"AUC@{rate}" in columns and f"TP@{rate}" in columns
-        value = exhibit.table.rows[0][columns.index(f"AUC@{rate}")]
+        assert f"pAUC@{rate}" in columns and f"TP@{rate}" in columns
+        value = exhibit.table.rows[0][columns.index(f"pAUC@{rate}")]
         assert value == exhibit.claims[f"published_auc_at_{rate}"] and 0 <= value <= 1
         # A mean below a rate is at most the true positive rate there.
         assert value <= exhibit.table.rows[0][columns.index(f"TP@{rate}")] + 1e-9
@@ -70,7 +70,7 @@ def test_the_published_table_shows_every_score_of_its_protocol(cells):
 
 def test_what_intervals_speak_for_is_said(cells):
     _, _, data = asked(cells, 2, 4)
-    assert data.scope() == "simulations of one cell: nothing is said of other cells"
+    assert data.scope() == "simulations of one cell: intervals do not speak for other cells"
 
 
 def test_a_condition_is_what_passes_whatever_the_verdict():
@@ -78,8 +78,8 @@ def test_a_condition_is_what_passes_whatever_the_verdict():
     from neurocli_elm.diagnosis.summary import Summary
 
     def of(**changes):
-        kept = {"inputs": 4, "num_excitatory": 2, "excitatory": 5, "inhibitory": 5, "soma": (-80.0, -70.0, 10.0)}
-        return [Summary("one", "file", 100, 1.0, **{**kept, **changes})]
+        values = {"inputs": 4, "num_excitatory": 2, "excitatory": 5, "inhibitory": 5, "soma": (-80.0, -70.0, 10.0)}
+        return [Summary("one", "file", 100, 1.0, **{**values, **changes})]
 
     soma = [_soma("file", of(soma=ends)) for ends in ((-80.0, -70.0, 10.0), (-70.2, -70.1, -70.0), (-900.0, 0.0, 9.0))]
     given = [_input("file", of(**counts)) for counts in ({}, {"excitatory": 0, "inhibitory": 0})]
@@ -95,9 +95,9 @@ def test_dead_synapses_are_held_to_one_condition(cells):
 
     _, config, data = asked(cells, 2, 4)
     network = registry().family("elm-v2").untrained(config, data.spec, 0)
-    found = [synapse_findings(network, "x")[0]]
+    actual = [synapse_findings(network, "x")[0]]
     with torch.no_grad():
         network._proto_w_s.fill_(-1)
-    found.append(synapse_findings(network, "x")[0])
-    assert [f.verdict for f in found] == ["PASS", "FAIL"] and found[0].threshold == found[1].threshold
-    assert found[1].advice
+    actual.append(synapse_findings(network, "x")[0])
+    assert [f.verdict for f in actual] == ["PASS", "FAIL"] and actual[0].threshold == actual[1].threshold
+    assert actual[1].advice

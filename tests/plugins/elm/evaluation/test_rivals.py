@@ -25,12 +25,12 @@ T, B, U = 40, 3, 6
 
 def gradients(function, reference, given, target):
     """Largest differences of values and of gradients of two functions of the same tensors."""
-    found = []
-    for one in (function, reference):
+    results = []
+    for run in (function, reference):
         leaves = [t.clone().requires_grad_() for t in given]
-        value = one(*leaves)
-        found.append([value, *torch.autograd.grad((value * target).sum(), leaves)])
-    return [float((a - b).detach().abs().max()) for a, b in zip(*found, strict=True)]
+        value = run(*leaves)
+        results.append([value, *torch.autograd.grad((value * target).sum(), leaves)])
+    return [float((a - b).detach().abs().max()) for a, b in zip(*results, strict=True)]
 
 
 def test_the_lstm_is_torchs():
@@ -119,10 +119,10 @@ def test_traces_are_leaky_sums_of_weighted_events():
             rows.append(0.8 * rows[-1] + into[t])
         return torch.stack(rows)
 
-    found = gradients(
+    actual = gradients(
         lambda weight: weighted_traces(weight, batch, group, 0.8), theirs, [torch.rand(10)], torch.randn(T, B, 4)
     )
-    assert max(found) < 1e-4
+    assert max(actual) < 1e-4
 
 
 @pytest.mark.parametrize("burn_in", [0, 7])
@@ -154,9 +154,9 @@ def test_what_comes_later_changes_nothing(layout):
     network, batch = layout(6, 10, 3, 5), batch_of(300, 10)
     early = batch["step"] < 25
     cut = {name: values[early] if len(values) == 300 else values for name, values in batch.items()}
-    one, other = network(batch), network(cut)
-    assert torch.equal(one[:25], other[:25])
-    assert not torch.equal(one[25:], other[25:])
+    first, second = network(batch), network(cut)
+    assert torch.equal(first[:25], second[:25])
+    assert not torch.equal(first[25:], second[25:])
 
 
 @pytest.mark.parametrize("layout", [PerInputLstm, PerInputGru, PerInputTcn])
@@ -188,11 +188,11 @@ def rmse(target, prediction):
 def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked):
     family, config, data, target = asked
     config.evaluate.rivals = "full"
-    found = {p.name: p for p in family.baselines(data, config)}
-    constant = rmse(target, found["spike rate, mean voltage"].predict(target))
+    actual = {p.name: p for p in family.baselines(data, config)}
+    constant = rmse(target, actual["spike rate, mean voltage"].predict(target))
     state = torch.random.get_rng_state()
     for rival in RIVALS:
-        predictor = found[rival.name]
+        predictor = actual[rival.name]
         assert predictor.cost() is None
         assert rmse(target, predictor.predict(target)) < 0.9 * constant
         cost = predictor.cost()
@@ -211,9 +211,9 @@ def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, mon
     config.train.seed, config.train.learning_rate = 5, 1e-4
     again = [p.predict(target) for p in rivals(data, config, 2)]
     assert len(fits) == 3, "another run on the same data"
-    for one, other in zip(first, again, strict=True):
+    for one, second in zip(first, again, strict=True):
         for group in target.groups:
-            np.testing.assert_array_equal(one.values[group], other.values[group])
+            np.testing.assert_array_equal(one.values[group], second.values[group])
     config.train.max_steps = 6
     rivals(data, config, 2)[0].predict(target)
     assert len(fits) == 4, "another number of steps"
@@ -227,7 +227,7 @@ def test_the_default_has_every_network_and_they_can_be_left_out(asked):
         return [p for p in family.baselines(data, config) if p.name in {r.name for r in RIVALS}]
 
     assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 6
-    assert all("6 steps" in p.note and "8 in its full form" in p.note for p in found())
+    assert all("6 steps" in p.note and "8 in the full form" in p.note for p in found())
     config.evaluate.rivals = "full"
     assert [p.name for p in found()] == [r.name for r in RIVALS] and steps_of(data, config) == 8
     assert all("8 steps" in p.note and "full form" not in p.note for p in found())
@@ -259,8 +259,8 @@ def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_
         config.evaluate.rivals = form
         for predictor in rivals(data, config, 2):
             prediction = predictor.predict(target)
-            each = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
-            low, _ = mean_interval(np.array(each))
+            squares = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
+            low, _ = mean_interval(np.array(squares))
             spikes, odds = (
                 np.concatenate([v[g][:, 1] for g in target.groups]) for v in (target.values, prediction.values)
             )

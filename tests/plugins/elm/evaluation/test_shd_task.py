@@ -79,17 +79,17 @@ def trained(digits) -> tuple[Any, TrainedModel]:
 
 def test_digits_that_their_units_tell_are_learned(trained):
     family, model = trained
-    found = evaluate(family, model, say=lambda text: None)
-    scores = {(s.name, s.metric, s.subset): s for s in found.scores}
+    actual = evaluate(family, model, say=lambda text: None)
+    scores = {(s.name, s.metric, s.subset): s for s in actual.scores}
     best = scores["elm-v2", "accuracy", "all"]
     assert best.value > 0.9 and best.low > 0.85 and best.n_groups == 5
     assert scores["most frequent class", "accuracy", "all"].value < 0.1
     for name in ("spikes of each unit", "spikes in time and unit"):
         assert scores[name, "accuracy", "all"].value > 0.9 and scores[name, "log loss", "all"].value < 0.5
     assert {scores["elm-v2", "accuracy", subset].value > 0.8 for subset in (HEARD, NEW)} == {True}
-    assert found.skill["value"] is None and "nobody knows" in found.ceiling_reason
-    assert any("3 of 5 test speakers" in note for note in found.notes)
-    json.dumps(found.as_dict(), allow_nan=False, default=str)
+    assert actual.skill["value"] is None and "not known" in actual.ceiling_reason
+    assert any("3 of 5 test speakers" in note for note in actual.notes)
+    json.dumps(actual.as_dict(), allow_nan=False, default=str)
 
 
 def test_scores_are_those_of_scikit_learn(trained):
@@ -97,13 +97,13 @@ def test_scores_are_those_of_scikit_learn(trained):
     target = family.targets(model.dataset, model.config)[0]
     prediction = family.predict(model, target)
     truth = np.concatenate([target.values[g].argmax(1) for g in target.groups])
-    said = np.concatenate([prediction.values[g] for g in target.groups])
+    predicted = np.concatenate([prediction.values[g] for g in target.groups])
     for metric, want in (
-        (Accuracy(), accuracy_score(truth, said.argmax(1))),
-        (LogLoss(), log_loss(truth, said, labels=range(20))),
+        (Accuracy(), accuracy_score(truth, predicted.argmax(1))),
+        (LogLoss(), log_loss(truth, predicted, labels=range(20))),
     ):
-        each = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
-        assert float(metric.value(np.stack(each).sum(0))) == pytest.approx(want, rel=1e-9)
+        statistics = [metric.statistics(target.values[g], prediction.values[g]) for g in target.groups]
+        assert float(metric.value(np.stack(statistics).sum(0))) == pytest.approx(want, rel=1e-9)
 
 
 def test_the_answer_is_read_at_the_last_step_of_the_unmasked_input(trained):
@@ -128,17 +128,17 @@ def test_the_loss_is_the_cross_entropy_of_the_last_step(trained):
     batch = next(iter(model.dataset.batches("validation", seed=0, epoch=0)))
     with torch.no_grad():
         y = model.network.forward_events(events_of(batch))[:, -1].double()
-        found = float(family.validation_loss(model.network, batch, model.config))
+        actual = float(family.validation_loss(model.network, batch, model.config))
     want = -torch.log_softmax(y, -1)[torch.arange(len(y)), batch["label"]].mean()
-    assert found == pytest.approx(float(want), rel=1e-5)
+    assert actual == pytest.approx(float(want), rel=1e-5)
 
 
 def test_counts_of_the_baselines_are_those_of_the_spikes(trained):
     _, model = trained
     data = model.dataset
     rows = data.utterances("test")[:3, None]
-    found = counts(data, rows, 10, 35)
-    for row, number in zip(found, rows[:, 0], strict=True):
+    actual = counts(data, rows, 10, 35)
+    for row, number in zip(actual, rows[:, 0], strict=True):
         recording = data.recordings[list(data.about)[number]]
         want = np.zeros((10, 35))
         for time, unit in zip(recording.events["spike_s"], recording.events["spike_unit"], strict=True):
@@ -163,22 +163,22 @@ def test_exhibits_hold_what_the_model_says(trained, tmp_path):
 
 def test_the_diagnosis_counts_what_is_wrong(trained, tmp_path):
     family, model = trained
-    found = {f.check: f for f in family.diagnose_data(model.dataset.recordings, model.config)}
-    assert found["readable"].verdict == found["missing-classes"].verdict == found["usable"].verdict == "PASS"
-    assert found["shared-speakers"].verdict == "WARN" and found["shared-speakers"].value == "3 of 5 test speakers"
+    findings = {f.check: f for f in family.diagnose_data(model.dataset.recordings, model.config)}
+    assert findings["readable"].verdict == findings["missing-classes"].verdict == findings["usable"].verdict == "PASS"
+    assert findings["shared-speakers"].verdict == "WARN" and findings["shared-speakers"].value == "3 of 5 test speakers"
     spikes = [recording.events["spike_s"] for recording in model.dataset.recordings.values()]
     late = np.concatenate(spikes) >= 1
-    assert found["late-spikes"].value == pytest.approx(late.mean())
+    assert findings["late-spikes"].value == pytest.approx(late.mean())
     assert {f.check for f in family.diagnose_model(model)} >= {"timescales", "dead-synapses"}
-    odd = [one for one in files.utterances(0, 3, [0, 1, 2]) if one[2] not in (3, 4)]
+    odd = [utterance for utterance in files.utterances(0, 3, [0, 1, 2]) if utterance[2] not in (3, 4)]
     odd[2] = ([], [], 0, 0)
     recordings = ShdReader().read([files.write(tmp_path / "shd_train.h5", odd)])
-    found = {f.check: f for f in family.diagnose_data(recordings, model.config)}
-    assert found["missing-classes"].value == "3, 4" and found["empty"].value == "shd_train-00002"
+    findings = {f.check: f for f in family.diagnose_data(recordings, model.config)}
+    assert findings["missing-classes"].value == "3, 4" and findings["empty"].value == "shd_train-00002"
     broken = [*odd[:5], ([0.5], [800], 1, 0)]
     recordings = ShdReader().read([files.write(tmp_path / "shd_more.h5", broken)])
-    found = {f.check: f for f in family.diagnose_data(recordings, model.config)}
-    assert found["readable"].verdict == "FAIL" and "shd_more-00005" in found["readable"].value
+    findings = {f.check: f for f in family.diagnose_data(recordings, model.config)}
+    assert findings["readable"].verdict == "FAIL" and "shd_more-00005" in findings["readable"].value
 
 
 def test_the_published_recipe(digits):

@@ -54,8 +54,8 @@ def test_random_weights_are_the_trained_ones_dealt_out_within_their_kind(cells, 
     dealt = random_neuron(network, data.exciting, 3)
     valid, exciting = network.valid_indices_mask, network.synapse_channels < data.excitatory
     for kind in (exciting & valid, ~exciting & valid):
-        one, other = network._proto_w_s[kind], dealt._proto_w_s[kind]
-        assert not torch.equal(one, other) and torch.equal(one.sort().values, other.sort().values)
+        first, second = network._proto_w_s[kind], dealt._proto_w_s[kind]
+        assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
     assert torch.equal(network._proto_w_s[~valid], dealt._proto_w_s[~valid])
     for mine, theirs in zip((*network.mlp.linears, network.w_y), (*dealt.mlp.linears, dealt.w_y), strict=True):
         assert not torch.equal(mine.weight, theirs.weight)
@@ -74,11 +74,11 @@ def test_random_weights_score_high_where_routing_alone_tells_and_low_where_it_do
     """Inputs with more synapses do more, whatever the weights: in such a world a good rank says nothing of learning."""
     network, data = neuron_of(cells)
     nulls = random_scores(network, data, "test", [])
-    own = scores_of(kernels_of(network, data, "test", 8), None)
+    scores = scores_of(kernels_of(network, data, "test", 8), None)
     synapses = np.bincount(network.synapse_channels[network.valid_indices_mask].numpy(), minlength=data.channels)
     random = np.random.default_rng(0)
     truths = {WEIGHT: synapses + 0.1 * random.random(data.channels), EFFECT: random.random(data.channels)}
-    claims = claims_of(data, own, nulls, monkeypatch, tmp_path, **truths)
+    claims = claims_of(data, scores, nulls, monkeypatch, tmp_path, **truths)
     for kind in KINDS:
         key = f"{RESPONSE}, {kind}"
         assert claims[f"{key}, {WEIGHT}, random weights"] > 0.12
@@ -142,12 +142,12 @@ def taught(cells, steps=500):
 @pytest.mark.slow
 def test_distance_is_found_in_a_cell_that_has_one_and_not_in_a_point(monkeypatch, tmp_path):
     monkeypatch.setattr(interpret, "CHEAP_NULLS", 19)
-    found = {}
+    exhibit = {}
     for name, options in (("tree", {}), ("point", POINT)):
         trained = taught(simulated(**options))
         network, data = trained.network, trained.dataset
-        own, nulls = scores_of(kernels_of(network, data, "test"), None), random_scores(network, data, "test", [])
-        found[name] = recovery_exhibit(data, own, nulls, tmp_path).claims
+        scores, nulls = scores_of(kernels_of(network, data, "test"), None), random_scores(network, data, "test", [])
+        exhibit[name] = recovery_exhibit(data, scores, nulls, tmp_path).claims
     key = f"{RESPONSE}, excitatory, {DISTANCE}"
-    assert found["tree"][key] < -0.5 and found["tree"][f"{key}, p"] == 0.05
-    assert found["point"][key] > -0.35
+    assert exhibit["tree"][key] < -0.5 and exhibit["tree"][f"{key}, p"] == 0.05
+    assert exhibit["point"][key] > -0.35

@@ -87,8 +87,8 @@ def test_outputs_of_branch_traces_are_those_of_the_neuron(cells, version, activa
     events = some_windows(data, "test", 3, 120).input_events()
     with torch.no_grad():
         expected = network.forward_events(events)
-        found = network.output_of(branch_traces(network, events)).transpose(0, 1)
-    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+        actual = network.output_of(branch_traces(network, events)).transpose(0, 1)
+    torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-4)
     x = events.dense(data.channels)
     sent = (x @ network.branch_weights())[0]
     torch.testing.assert_close(branch_traces(network, events)[0], sent, atol=1e-5, rtol=1e-4)
@@ -115,9 +115,9 @@ def test_gradients_of_events_are_those_of_dense_input(cells, version):
     for output in (0, 1):
         (expected,) = torch.autograd.grad(network(x)[:, -1, output].sum(), x)
         gradients = branch_gradients(network, branch_traces(network, events), output)
-        found = event_attribution(events, gradients, network.branch_weights())
+        actual = event_attribution(events, gradients, network.branch_weights())
         want = (expected * x)[events.sample, events.step, events.channel]
-        torch.testing.assert_close(found, want.detach(), atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(actual, want.detach(), atol=1e-5, rtol=1e-3)
 
 
 def test_integrated_gradients_add_up(cells, monkeypatch):
@@ -126,18 +126,18 @@ def test_integrated_gradients_add_up(cells, monkeypatch):
     for places in (spikes[:4], others[:4]):
         rough = attribution_of(network, data, places)
         monkeypatch.setattr(attribution, "POINTS", 512)
-        found = attribution_of(network, data, places)
+        actual = attribution_of(network, data, places)
         monkeypatch.undo()
-        difference = found.logit - found.silent
-        assert abs(found.by_lag.sum() - difference) < 0.02
+        difference = actual.logit - actual.silent
+        assert abs(actual.by_lag.sum() - difference) < 0.02
         assert abs(rough.by_lag.sum() - difference) < 0.3
-        assert found.gap == pytest.approx(abs(found.by_lag.sum() - difference) / abs(difference))
-        assert found.by_lag.sum() == pytest.approx(found.by_input.sum(), rel=1e-4)
+        assert actual.gap == pytest.approx(abs(actual.by_lag.sum() - difference) / abs(difference))
+        assert actual.by_lag.sum() == pytest.approx(actual.by_input.sum(), rel=1e-4)
         events = events_before(data, places, 500)
-        assert found.events.sum() == pytest.approx(len(events.sign) / len(places))
+        assert actual.events.sum() == pytest.approx(len(events.sign) / len(places))
         with torch.no_grad():
             logits = network.forward_events(events)[:, -1, 0]
-        assert found.logit == pytest.approx(float(logits.mean()), abs=1e-4)
+        assert actual.logit == pytest.approx(float(logits.mean()), abs=1e-4)
 
 
 def test_places_of_spikes_and_of_none(cells):
@@ -193,8 +193,8 @@ def test_a_neuron_without_units_is_one_whose_units_are_set_in_every_step(cells, 
         for t in range(60):
             state = cell(x[:, t], state._replace(memory=fixed(state.memory)))
             expected.append(network.w_y(fixed(state.memory)))
-        found = cut_off(x)
-    torch.testing.assert_close(found, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)
+        actual = cut_off(x)
+    torch.testing.assert_close(actual, torch.stack(expected, 1), atol=2e-5, rtol=1e-4)
     states = [network.forward_states(_whole(data, group)).memory[0, 500:].mean(0) for group in data.split.test]
     torch.testing.assert_close(mean, torch.stack(states).mean(0).detach(), atol=1e-5, rtol=1e-4)
 
@@ -205,8 +205,8 @@ def _whole(data: SimulationData, group: str) -> InputEvents:
 
 def test_ablation_scores_are_rmse_and_auc(cells):
     network, data = parts(trained_on(cells, split=Split((), (), tuple(cells.groups), "given")))
-    found = score(network, ablation.tested(network, data, "test"))
-    errors, truth, guess = [], [], []
+    actual = score(network, ablation.tested(network, data, "test"))
+    errors, truth, prediction = [], [], []
     for group in data.split.test:
         with torch.no_grad():
             spike, soma = network.neuronio_output(_whole(data, group))
@@ -214,12 +214,12 @@ def test_ablation_scores_are_rmse_and_auc(cells):
         target = np.minimum(recording.signal[500:, 0], -55) + 67.7
         errors.append(soma[0, 500:].numpy() - target)
         truth.append(np.isin(np.arange(500, 2500), recording.events["output_spikes"]))
-        guess.append(spike[0, 500:].numpy())
-    assert float(ablation._RMSE.value(found.rmse.sum(0))) == pytest.approx(
+        prediction.append(spike[0, 500:].numpy())
+    assert float(ablation._RMSE.value(actual.rmse.sum(0))) == pytest.approx(
         np.sqrt(np.mean(np.square(errors))), rel=1e-4
     )
-    auc = roc_auc_score(np.concatenate(truth), np.concatenate(guess))
-    assert float(ablation._AUC.value(found.auc.sum(0))) == pytest.approx(auc, abs=2e-3)
+    auc = roc_auc_score(np.concatenate(truth), np.concatenate(prediction))
+    assert float(ablation._AUC.value(actual.auc.sum(0))) == pytest.approx(auc, abs=2e-3)
 
 
 def test_bands_hold_every_unit_once():
@@ -237,9 +237,9 @@ def test_what_a_unit_moves_is_its_readout_times_its_spread(cells):
     with torch.no_grad():
         memory = network.forward_states(windows.input_events()).memory[:, 150:].flatten(0, 1).numpy()
         weight = network.w_y.weight.abs().numpy()
-    found = moves(network, data, "test")
-    np.testing.assert_allclose(found[0], weight[0] * memory.std(0, ddof=1), rtol=1e-3)
-    np.testing.assert_allclose(found[1], 10 * weight[1] * memory.std(0, ddof=1), rtol=1e-3)
+    actual = moves(network, data, "test")
+    np.testing.assert_allclose(actual[0], weight[0] * memory.std(0, ddof=1), rtol=1e-3)
+    np.testing.assert_allclose(actual[1], 10 * weight[1] * memory.std(0, ddof=1), rtol=1e-3)
 
 
 # ---- the dendrite
@@ -250,9 +250,9 @@ def test_a_neuron_that_has_found_the_dendrite_and_one_that_has_not(cells, tmp_pa
     _, data = parts(trained_on(cells))
     truths = truths_of(data)
     assert list(truths) == [EFFECT, WEIGHT, DISTANCE]
-    found = {RESPONSE: 2 * truths[EFFECT], SPIKES: -truths[DISTANCE]}
-    nulls = dict.fromkeys(found, np.random.default_rng(0).normal(size=(99, data.channels)))
-    claims = recovery_exhibit(data, found, nulls, tmp_path).claims
+    actual = {RESPONSE: 2 * truths[EFFECT], SPIKES: -truths[DISTANCE]}
+    nulls = dict.fromkeys(actual, np.random.default_rng(0).normal(size=(99, data.channels)))
+    claims = recovery_exhibit(data, actual, nulls, tmp_path).claims
     for kind in ("excitatory", "inhibitory"):
         assert claims[f"{RESPONSE}, {kind}, {EFFECT}"] == pytest.approx(1)
         assert claims[f"{SPIKES}, {kind}, {DISTANCE}"] == pytest.approx(-1)
@@ -287,9 +287,9 @@ def test_what_cannot_be_shown_is_said(cells, tmp_path, monkeypatch):
     monkeypatch.setattr(interpret, "CHEAP_NULLS", 4)
     silent = []
     for group in cells:
-        one = cells[group]
-        events = {name: values[:0] for name, values in one.events.items()}
-        silent.append(dataclasses.replace(one, events=events))
+        recording = cells[group]
+        events = {name: values[:0] for name, values in recording.events.items()}
+        silent.append(dataclasses.replace(recording, events=events))
     exhibits = {e.name: e for e in interpretation_exhibits(trained_on(RecordingSet.of(silent)), tmp_path)}
     assert "no output spike" in exhibits["attribution"].title and exhibits["attribution"].table is None
     assert "unknown" in exhibits["dendrite"].title
@@ -306,10 +306,10 @@ def test_a_published_neuron_has_found_the_dendrite(tmp_path):
 
     folder = Path(os.environ["NEUROCLI_REAL_DATA"]) / "elm"
     recordings = NeuronIoReader().read(sorted(folder.glob("*.p")))
-    found = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
-    config = config_of(found.options)
+    actual = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
+    config = config_of(actual.options)
     data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
-    trained = TrainedModel(found.neuron(), config, data, 0, [], None, registry().family("elm-v1"))
+    trained = TrainedModel(actual.neuron(), config, data, 0, [], None, registry().family("elm-v1"))
     exhibits = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
     claims = exhibits["dendrite"].claims
     assert claims[f"{RESPONSE}, excitatory, {DISTANCE}"] < -0.5

@@ -102,8 +102,8 @@ def test_a_gradient_reaches_the_state_that_a_piece_follows_on():
         state = cell(x[:, t], state)
         total = total + cell.readout(state.memory).square().sum()
     results.append(torch.autograd.grad(total, (memory, trace)))
-    for found in results[:2]:
-        for mine, theirs in zip(found, results[2], strict=True):
+    for actual in results[:2]:
+        for mine, theirs in zip(actual, results[2], strict=True):
             assert (mine - theirs).abs().max() <= 1e-5 * theirs.abs().max()
 
 

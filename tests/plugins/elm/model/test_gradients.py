@@ -73,13 +73,13 @@ def test_gradients_in_pieces_are_those_of_the_whole_sequence(version, kind, comp
     neuron = neuron_of(version, kind, compiled)
     x = spikes(160).requires_grad_()
     aim = torch.randn(3, 160, 2, generator=torch.Generator().manual_seed(6))
-    wanted = torch.autograd.grad((neuron(x) * aim).sum(), [x, *learned(neuron)])
+    expected = torch.autograd.grad((neuron(x) * aim).sum(), [x, *learned(neuron)])
     state, outputs = None, []
     for piece in x.split(pieces, 1):
         y, state = neuron.advance(piece, state)
         outputs.append(y)
-    found = torch.autograd.grad((torch.cat(outputs, 1) * aim).sum(), [x, *learned(neuron)])
-    for mine, whole in zip(found, wanted, strict=True):
+    actual = torch.autograd.grad((torch.cat(outputs, 1) * aim).sum(), [x, *learned(neuron)])
+    for mine, whole in zip(actual, expected, strict=True):
         assert (mine - whole).abs().max() <= 2e-6 * max(1.0, float(whole.abs().max()))
 
 
@@ -87,12 +87,12 @@ def test_gradients_in_pieces_are_those_of_the_whole_sequence(version, kind, comp
 @pytest.mark.parametrize(("version", "kind"), FIELDS)
 def test_events_in_pieces_give_the_same_gradients(version, kind, compiled):
     neuron, x = neuron_of(version, kind, compiled), spikes(120)
-    wanted = torch.autograd.grad(neuron.forward_events(events_of(x))[:, -1].square().sum(), learned(neuron))
+    expected = torch.autograd.grad(neuron.forward_events(events_of(x))[:, -1].square().sum(), learned(neuron))
     state = None
     for piece in x.split((50, 70), 1):
         y, state = neuron.advance(events_of(piece), state)
-    found = torch.autograd.grad(y[:, -1].square().sum(), learned(neuron))
-    for mine, whole in zip(found, wanted, strict=True):
+    actual = torch.autograd.grad(y[:, -1].square().sum(), learned(neuron))
+    for mine, whole in zip(actual, expected, strict=True):
         assert (mine - whole).abs().max() <= 2e-6 * max(1.0, float(whole.abs().max()))
 
 
@@ -122,9 +122,9 @@ def test_the_state_that_is_passed_on_carries_its_own_gradient(version, kind, com
         results.append(
             torch.autograd.grad(memory.square().sum() + (trace * aim).sum(), [*leaves, *learned(neuron)[:2]])
         )
-    for mine, wanted in zip(results[1], results[0], strict=True):
-        assert wanted.abs().max() > 0
-        assert (mine - wanted).abs().max() <= 2e-5 * max(1.0, float(wanted.abs().max()))
+    for mine, expected in zip(results[1], results[0], strict=True):
+        assert expected.abs().max() > 0
+        assert (mine - expected).abs().max() <= 2e-5 * max(1.0, float(expected.abs().max()))
 
 
 def test_traces_per_synapse_pass_gradcheck_with_their_last_values():
@@ -188,13 +188,13 @@ def test_what_is_not_a_number_reaches_no_earlier_step(version, kind, compiled, a
         broken = x.clone()
         broken[1, at, 2] = value
         with torch.no_grad():
-            whole, found = neuron(x), neuron(broken)
+            whole, actual = neuron(x), neuron(broken)
             records, spoilt = neuron.forward_states(x), neuron.forward_states(broken)
-        for one, other in ((whole, found), (records.branch, spoilt.branch), (records.memory, spoilt.memory)):
-            assert torch.equal(one[:, :at], other[:, :at]) and torch.equal(one[[0, 2]], other[[0, 2]])
+        for first, second in ((whole, actual), (records.branch, spoilt.branch), (records.memory, spoilt.memory)):
+            assert torch.equal(first[:, :at], second[:, :at]) and torch.equal(first[[0, 2]], second[[0, 2]])
         assert not spoilt.branch[1, at:].isfinite().all(-1).any()
         if value != value:
-            assert found[1, at:].isnan().all(), "what is not a number must stay visible"
+            assert actual[1, at:].isnan().all(), "what is not a number must stay visible"
 
 
 @pytest.mark.parametrize("compiled", COMPILED)
@@ -203,8 +203,8 @@ def test_gradients_that_are_no_numbers_reach_no_later_step(compiled):
     aim = torch.rand(150, 2, 3)
     (whole,) = torch.autograd.grad((leaky_filter(x, torch.tensor(0.9), compiled=compiled) * aim).sum(), x)
     aim[90, 0, 1] = float("nan")
-    (found,) = torch.autograd.grad((leaky_filter(x, torch.tensor(0.9), compiled=compiled) * aim).sum(), x)
-    assert torch.equal(found[91:], whole[91:]) and found[:91, 0, 1].isnan().all()
+    (actual,) = torch.autograd.grad((leaky_filter(x, torch.tensor(0.9), compiled=compiled) * aim).sum(), x)
+    assert torch.equal(actual[91:], whole[91:]) and actual[:91, 0, 1].isnan().all()
 
 
 # -- the same bits whatever comes later ------------------------------------------------------------------------------
@@ -218,8 +218,8 @@ def test_outputs_keep_their_bits_whatever_input_comes_later(version, kind, compi
     changed = x.clone()
     changed[:, 120:] = spikes(80, samples=2, share=share)
     with torch.no_grad():
-        one, other = (neuron.forward_events(events_of(given)) for given in (x, changed))
-    assert torch.equal(one[:, :120], other[:, :120])
+        first, second = (neuron.forward_events(events_of(given)) for given in (x, changed))
+    assert torch.equal(first[:, :120], second[:, :120])
 
 
 def test_events_in_any_order_give_the_same_projection():
@@ -227,7 +227,7 @@ def test_events_in_any_order_give_the_same_projection():
     events = events_of(x)
     order = torch.randperm(len(events.sign), generator=torch.Generator().manual_seed(2))
     mixed = InputEvents(*(t[order] for t in (events.step, events.channel, events.sign, events.sample)), 50, 3)
-    (one, other) = (given.project(matrix) for given in (events, mixed))
-    torch.testing.assert_close(one, other)
-    gradients = [torch.autograd.grad(y.square().sum(), matrix)[0] for y in (one, other)]
+    (first, second) = (given.project(matrix) for given in (events, mixed))
+    torch.testing.assert_close(first, second)
+    gradients = [torch.autograd.grad(y.square().sum(), matrix)[0] for y in (first, second)]
     torch.testing.assert_close(*gradients)

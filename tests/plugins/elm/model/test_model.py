@@ -74,8 +74,8 @@ def small_options(routing, version, mode, learned, activation, depth, hidden):
     by_branch = [2.0 + 1.7 * n for n in range(options.branches)]
     if version == 2:
         return options.model_copy(update={"tau_value": tuple(by_branch)})
-    each = options.num_synapse_per_branch
-    by_synapse = [t + (0.3 * j if mode == "synapse" else 0.0) for t in by_branch for j in range(each)]
+    per_branch = options.num_synapse_per_branch
+    by_synapse = [t + (0.3 * j if mode == "synapse" else 0.0) for t in by_branch for j in range(per_branch)]
     return options.model_copy(update={"tau_value": tuple(by_synapse)})
 
 
@@ -99,22 +99,22 @@ def test_outputs_and_gradients_are_those_of_the_plain_loop(routing, version, mod
     exact = {name: value.detach().double() for name, value in neuron.state_dict().items()}
     for name in learnt:
         exact[name].requires_grad_()
-    wanted = _plain.plain_tensor(options, exact, x)
-    assert wanted.abs().max() > 0.05
-    gradients = torch.autograd.grad((wanted * aim).sum(), [exact[name] for name in learnt])
+    expected = _plain.plain_tensor(options, exact, x)
+    assert expected.abs().max() > 0.05
+    gradients = torch.autograd.grad((expected * aim).sum(), [exact[name] for name in learnt])
     for compiled, sparse in FORMS:
         if compiled and not has_compiler():
             continue
         neuron.compiled = compiled
         neuron.zero_grad()
         y = neuron.forward_events(events_of(x)) if sparse else neuron(x)
-        assert y.dtype == torch.float32 and (y - wanted).abs().max() <= 1e-5, (compiled, sparse)
+        assert y.dtype == torch.float32 and (y - expected).abs().max() <= 1e-5, (compiled, sparse)
         (y * aim.float()).sum().backward()
         parameters = dict(neuron.named_parameters())
         for name, gradient in zip(learnt, gradients, strict=True):
-            found = parameters[name].grad
-            assert found is not None
-            assert (found - gradient).abs().max() <= 1e-5 * gradient.abs().max(), (name, compiled, sparse)
+            actual = parameters[name].grad
+            assert actual is not None
+            assert (actual - gradient).abs().max() <= 1e-5 * gradient.abs().max(), (name, compiled, sparse)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -136,8 +136,8 @@ def test_parameter_counts_are_the_published_ones(version):
 def test_memory_timescales_are_the_published_ones_to_the_printed_digits():
     neuron = ElmNeuron(ElmOptions(num_memory=15, **BRANCHED))
     printed = "1.0000 1.4303 2.0458 2.9262 4.1854 5.9865 8.5627 12.247 17.518 25.056 35.839 51.261 73.320 104.871 150.0"
-    for found, text in zip(neuron.tau_m.tolist(), printed.split(), strict=True):
-        assert abs(found - float(text)) <= 0.5001 * 10.0 ** -len(text.split(".")[1])
+    for actual, text in zip(neuron.tau_m.tolist(), printed.split(), strict=True):
+        assert abs(actual - float(text)) <= 0.5001 * 10.0 ** -len(text.split(".")[1])
     proto = neuron._proto_tau_m
     assert abs(float(proto[0]) + 18.86689) < 1e-5 and abs(float(proto[-1]) - 16.09430) < 1e-5
     assert ElmNeuron(ElmOptions(num_memory=1, **BRANCHED)).tau_m.tolist() == [pytest.approx(1.0, abs=1e-5)]
@@ -153,9 +153,9 @@ def test_state_has_the_published_names_order_and_types():
     def state(**options):
         return {n: (tuple(v.shape), v.dtype) for n, v in ElmNeuron(ElmOptions(**options)).state_dict().items()}
 
-    found = state(version=1, num_memory=15, **BRANCHED)
+    actual = state(version=1, num_memory=15, **BRANCHED)
     f = torch.float32
-    assert list(found.items()) == [
+    assert list(actual.items()) == [
         ("_proto_w_s", ((4500,), f)),
         ("tau_s", ((4500,), f)),
         ("_proto_tau_m", ((15,), f)),
@@ -262,8 +262,8 @@ def test_input_of_another_width_is_refused():
     with pytest.raises(ValueError, match="11"):
         neuron(torch.zeros(2, 5, 12))
     for wrong in ({"step": 5}, {"channel": 11}, {"sample": -1}):
-        one = {"step": 0, "channel": 0, "sample": 0, **wrong}
-        index = {name: torch.tensor([value]) for name, value in one.items()}
+        event = {"step": 0, "channel": 0, "sample": 0, **wrong}
+        index = {name: torch.tensor([value]) for name, value in event.items()}
         with pytest.raises(ValueError, match="must be from 0"):
             neuron.forward_events(InputEvents(sign=torch.ones(1), num_steps=5, num_samples=2, **index))
 

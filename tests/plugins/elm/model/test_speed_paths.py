@@ -39,12 +39,12 @@ def test_traces_and_their_gradients_are_those_of_a_loop(steps, per_channel, star
     k = torch.linspace(0.3, 0.99, 5, dtype=torch.float64) if per_channel else torch.tensor(0.82, dtype=torch.float64)
     start = randn(3, 5, seed=2) if started else torch.zeros(3, 5, dtype=torch.float64)
     exact = [x.clone().requires_grad_(), start.clone().requires_grad_()]
-    wanted = filter_loop(exact[0], k, exact[1])
-    gradients = torch.autograd.grad((wanted * aim).sum(), exact)
+    expected = filter_loop(exact[0], k, exact[1])
+    gradients = torch.autograd.grad((expected * aim).sum(), exact)
     mine = [x.float().requires_grad_(), start.float().requires_grad_()]
-    found = leaky_filter(mine[0], k.float(), mine[1] if started else None, compiled=compiled)
-    assert (found - wanted).abs().max() <= 1e-5
-    (found * aim.float()).sum().backward()
+    actual = leaky_filter(mine[0], k.float(), mine[1] if started else None, compiled=compiled)
+    assert (actual - expected).abs().max() <= 1e-5
+    (actual * aim.float()).sum().backward()
     for leaf, gradient in list(zip(mine, gradients, strict=True))[: 2 if started else 1]:
         assert (leaf.grad - gradient).abs().max() <= 1e-5 * gradient.abs().max()
 
@@ -108,9 +108,9 @@ def test_the_compiled_memory_is_that_of_double_precision_also_where_it_saturates
         )
         leaves = [base, weight, w2, b2, decay, gain, start, *inner]
         results.append((m.detach(), torch.autograd.grad((m * aim.to(dtype)).sum(), leaves) if grad else ()))
-    (wanted, gradients), (found, mine), (unkept, _) = results
-    assert (found - wanted).abs().max() <= 1e-5 * max(1, float(wanted.abs().max()))
-    assert torch.equal(found, unkept)
+    (expected, gradients), (actual, mine), (unkept, _) = results
+    assert (actual - expected).abs().max() <= 1e-5 * max(1, float(expected.abs().max()))
+    assert torch.equal(actual, unkept)
     for a, b in zip(mine, gradients, strict=True):
         assert (a - b).abs().max() <= 3e-5 * b.abs().max()
 
@@ -125,13 +125,13 @@ def test_input_is_projected_alike_dense_and_as_events(share, compiled):
     events = InputEvents(step, channel.int(), x[sample, step, channel], sample, 41, 3)
     matrix = randn(37, 11, seed=5, dtype=torch.float32).requires_grad_()
     aim = randn(41, 3, 11, seed=6, dtype=torch.float32)
-    wanted = x.transpose(0, 1) @ matrix
-    (gradient,) = torch.autograd.grad((wanted * aim).sum(), matrix)
+    expected = x.transpose(0, 1) @ matrix
+    (gradient,) = torch.autograd.grad((expected * aim).sum(), matrix)
     torch.testing.assert_close(events.dense(37), x.transpose(0, 1))
     for kind in (DenseInput(x), events):
-        found = kind.project(matrix, compiled=compiled)
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(torch.autograd.grad((found * aim).sum(), matrix)[0], gradient, rtol=1e-5, atol=1e-4)
+        actual = kind.project(matrix, compiled=compiled)
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.autograd.grad((actual * aim).sum(), matrix)[0], gradient, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.skipif(not has_compiler(), reason="numba is not there")
@@ -144,8 +144,8 @@ def test_events_are_found_in_sparse_input_and_dense_input_is_left():
         row, channel, value = events_module._find(x, compiled)
         assert (row.tolist(), channel.tolist(), value.tolist()) == ([3, 50, 99], [39, 0, 39], [1.0, 3.0, -2.0])
         assert events_module._find(torch.ones(100, 40), compiled) is None
-        found = events_module._find(uneven, compiled)
-        assert found is not None and len(found[0]) == 14 * 40
+        actual = events_module._find(uneven, compiled)
+        assert actual is not None and len(actual[0]) == 14 * 40
     odd = torch.zeros(11)
     odd[4], odd[5] = -0.0, 2.0
     assert events_module._places(odd).tolist() == [5] and events_module._places(odd[1:]).tolist() == [4]
@@ -164,7 +164,7 @@ def test_input_that_wants_a_gradient_gets_it():
     for tau in (5.0, tuple(float(t) for t in range(2, 14))):
         neuron = ElmNeuron(ElmOptions(num_input=12, num_output=1, version=1, num_memory=3, tau_value=tau))
         x = (torch.rand(2, 30, 12) < 0.1).float().requires_grad_()
-        (found,) = torch.autograd.grad(neuron(x).square().sum(), x)
+        (actual,) = torch.autograd.grad(neuron(x).square().sum(), x)
         exact, wide = ElmNeuron(neuron.options).double(), x.detach().double().requires_grad_()
         exact.load_state_dict(neuron.state_dict())
         cell, state, total = ELMCell.of(exact), None, 0.0
@@ -173,7 +173,7 @@ def test_input_that_wants_a_gradient_gets_it():
             total = total + cell.readout(state.memory).square().sum()
         (gradient,) = torch.autograd.grad(total, wide)
         assert gradient.abs().max() > 0
-        assert (found - gradient).abs().max() <= 1e-5 * gradient.abs().max()
+        assert (actual - gradient).abs().max() <= 1e-5 * gradient.abs().max()
 
 
 def test_compiled_loops_that_cannot_run_are_refused():

@@ -38,9 +38,9 @@ def simulator():
 def quick():
     """Simulations of the defaults, as they stand."""
     config = DendriteConfig()
-    made = [simulate_cell(config, index) for index in range(16)]
+    recordings = [simulate_cell(config, index) for index in range(16)]
     meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}
-    return RecordingSet.of(made, meta=meta, truth=truth_of(config))
+    return RecordingSet.of(recordings, meta=meta, truth=truth_of(config))
 
 
 # ---- the cable
@@ -53,9 +53,9 @@ def steady(config: DendriteConfig, morphology: Morphology, current_pa: float) ->
     injected = np.zeros(len(circuit.parent))
     injected[0] = current_pa
     weights = np.zeros((3, morphology.segments))
-    found = engine_numba.run(config, circuit, weights, NOTHING, NOTHING, injected_pa=injected)
-    assert found.soma[0] == config.rest_mv
-    return found.soma[-1] - config.rest_mv, found.segments[-1] - config.rest_mv
+    actual = engine_numba.run(config, circuit, weights, NOTHING, NOTHING, injected_pa=injected)
+    assert actual.soma[0] == config.rest_mv
+    return actual.soma[-1] - config.rest_mv, actual.segments[-1] - config.rest_mv
 
 
 def length_constant_um(config: DendriteConfig, diameter_um: float) -> float:
@@ -105,11 +105,11 @@ def test_a_tree_of_ralls_law_is_one_cylinder():
 def test_a_soma_alone_charges_with_its_time_constant():
     config = changed(PASSIVE, duration_ms=40, steps_per_ms=200)
     circuit = isopotential(config)
-    found = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([10.0])).soma
+    actual = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([10.0])).soma
     tau = config.soma_uf_per_cm2 / config.leak_ms_per_cm2
-    time = np.arange(len(found)) / 200
+    time = np.arange(len(actual)) / 200
     end = 10.0 / circuit.leak_ns[0]
-    assert np.allclose(found - config.rest_mv, end * (1 - np.exp(-time / tau)), atol=2e-3 * end)
+    assert np.allclose(actual - config.rest_mv, end * (1 - np.exp(-time / tau)), atol=2e-3 * end)
 
 
 # ---- synapses and spikes on one compartment, against scipy
@@ -117,14 +117,14 @@ def test_a_soma_alone_charges_with_its_time_constant():
 
 def isopotential(config: DendriteConfig) -> Circuit:
     """The soma alone, with a pair of synapses on it."""
-    one = circuit_of(config, Morphology.of([Branch(-1, BASAL, 10, 1)]))
+    circuit = circuit_of(config, Morphology.of([Branch(-1, BASAL, 10, 1)]))
     first = slice(0, 1)
     return dataclasses.replace(
-        one,
-        parent=one.parent[first],
-        axial_ns=one.axial_ns[first],
-        capacitance_pf=one.capacitance_pf[first],
-        leak_ns=one.leak_ns[first],
+        circuit,
+        parent=circuit.parent[first],
+        axial_ns=circuit.axial_ns[first],
+        capacitance_pf=circuit.capacitance_pf[first],
+        leak_ns=circuit.leak_ns[first],
         synapse_node=np.zeros(1, np.int64),
     )
 
@@ -136,7 +136,7 @@ def test_one_event_gives_the_potential_that_scipy_gives(which):
     peaks = {name: (2.0 if which in (name, "all") else 0.0) for name in ("ampa", "nmda", "gaba")}
     weights = np.array([[peaks["ampa"]], [peaks["nmda"]], [peaks["gaba"]]])
     event_ms, event_input = np.array([5, 20]), np.array([0, 1])
-    found = engine_numba.run(config, circuit, weights, event_ms, event_input).soma
+    actual = engine_numba.run(config, circuit, weights, event_ms, event_input).soma
     # What arrives in a millisecond acts from its first step on.
     start, late = 5 + 1 / 200, 20 + 1 / 200
     at_peak = math.log(43 / 2) * 2 * 43 / 41
@@ -151,15 +151,15 @@ def test_one_event_gives_the_potential_that_scipy_gives(which):
         current = circuit.leak_ns[0] * (-65 - v) - (ampa + nmda * block) * v + gaba * (-75.0 - v)
         return np.array([current / circuit.capacitance_pf[0]])
 
-    time = np.arange(len(found)) / 200
-    expected, y = np.empty(len(found)), np.array([-65.0])
+    time = np.arange(len(actual)) / 200
+    expected, y = np.empty(len(actual)), np.array([-65.0])
     for begin, end in ((0.0, start), (start, late), (late, time[-1] + 1e-9)):
         part = solve_ivp(slope, (begin, end), y, rtol=1e-9, atol=1e-9, dense_output=True)
         inside = (time >= begin) & (time <= end)
         expected[inside], y = part.sol(time[inside])[0], part.y[:, -1]
     size = np.abs(expected + 65).max()
     assert size > 0.3
-    assert np.abs(found - expected).max() < 0.01 * size
+    assert np.abs(actual - expected).max() < 0.01 * size
 
 
 @pytest.mark.parametrize("v", [-85.0, -70.0, -55.0, -41.0])
@@ -170,8 +170,8 @@ def test_magnesium_blocks_nmda_as_jahr_and_stevens_say(v):
         config = changed(PASSIVE, duration_ms=20, rest_mv=v, magnesium_mm=magnesium, gaba_reversal_mv=v)
         circuit = dataclasses.replace(isopotential(config), capacitance_pf=np.array([1e7]), leak_ns=np.zeros(1))
         weights = np.array([[0.0], [1.0], [0.0]])
-        found = engine_numba.run(config, circuit, weights, np.array([2]), np.array([0])).soma
-        rises.append(found[-1] - v)
+        actual = engine_numba.run(config, circuit, weights, np.array([2]), np.array([0])).soma
+        rises.append(actual[-1] - v)
     assert rises[2] > 0
     for rise, magnesium in zip(rises, (1.0, 2.0), strict=False):
         assert rise / rises[2] == pytest.approx(1 / (1 + magnesium / 3.57 * math.exp(-0.062 * v)), rel=1e-4)
@@ -203,11 +203,11 @@ def test_spikes_of_the_soma_alone_are_those_that_scipy_finds():
     start = [config.rest_mv, *(rise / (rise + fall) for rise, fall in rates(config.rest_mv))]
     time = np.arange(60 * 200) / 200
     expected = solve_ivp(slope, (0, 60), start, t_eval=time, rtol=1e-8, atol=1e-8, max_step=0.05).y[0]
-    found = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([400.0])).soma
-    theirs, ours = redetected_ms(expected, 60), redetected_ms(found, 60)
+    actual = engine_numba.run(config, circuit, np.zeros((3, 1)), NOTHING, NOTHING, injected_pa=np.array([400.0])).soma
+    theirs, ours = redetected_ms(expected, 60), redetected_ms(actual, 60)
     assert len(theirs) == len(ours) >= 2
     assert np.abs(theirs - ours).max() < 0.2
-    assert expected.max() > 10 and found.max() == pytest.approx(expected.max(), abs=1.0)
+    assert expected.max() > 10 and actual.max() == pytest.approx(expected.max(), abs=1.0)
 
 
 def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
@@ -225,8 +225,8 @@ def test_neighbouring_events_on_a_thin_branch_add_up_to_more_than_their_sum():
         cell = cell_of(config)
         tip = int(np.argmax(np.where(cell.morphology.kind == BASAL, cell.morphology.distance_um, 0)))
         when = 20 + 2 * np.arange(times)
-        found = engine_numba.simulate(config, cell, when, np.full(times, tip)).soma
-        return float((found - found[:100].mean()).max())
+        actual = engine_numba.simulate(config, cell, when, np.full(times, tip)).soma
+        return float((actual - actual[:100].mean()).max())
 
     assert predict(8, 1.0) > 1.4 * 8 * predict(1, 1.0)
     assert predict(8, 0.0) < 0.6 * 8 * predict(1, 0.0), "without the block, the driving force shrinks"

@@ -36,15 +36,15 @@ def files(cells, tmp_path_factory):
 
 def test_the_reader_gets_back_what_was_simulated(cells, files):
     assert len(files) == 2
-    found = [one for path in files for one in read_file(path)]
-    assert len(found) == len(cells)
+    from_files = [recording for path in files for recording in read_file(path)]
+    assert len(from_files) == len(cells)
     spikes = 0
-    for group, read in zip(cells, found, strict=True):
-        made = cells[group]
-        assert np.array_equal(read.spikes.step, made.spikes.step)
-        assert np.array_equal(read.spikes.channel, made.spikes.channel)
-        assert np.array_equal(read.signal, made.signal.astype(np.float16).astype(np.float32))
-        times = made.events["output_spike_ms"]
+    for group, read in zip(cells, from_files, strict=True):
+        simulated = cells[group]
+        assert np.array_equal(read.spikes.step, simulated.spikes.step)
+        assert np.array_equal(read.spikes.channel, simulated.spikes.channel)
+        assert np.array_equal(read.signal, simulated.signal.astype(np.float16).astype(np.float32))
+        times = simulated.events["output_spike_ms"]
         assert np.array_equal(read.events["output_spike_ms"], times.astype(np.float16).astype(np.float64))
         redetected = read.events["output_spike_redetected_ms"]
         assert len(redetected) == len(times) and np.abs(redetected - times).max(initial=0) <= 0.125
@@ -67,7 +67,7 @@ def test_names_say_what_is_inside_and_differ(cells, files):
 def test_types_are_the_published_ones(cells, files):
     content = pickle.loads(files[1].read_bytes())  # our own
     (simulation,) = content["Results"][SIMULATIONS]
-    made = cells[cells.groups[-1]]
+    simulated = cells[cells.groups[-1]]
     types = {name: (value.dtype, value.shape) for name, value in simulation.items() if isinstance(value, np.ndarray)}
     assert types == {
         "recordingTimeHighRes": (np.float32, (24_000,)),
@@ -76,14 +76,14 @@ def test_types_are_the_published_ones(cells, files):
         "recordingTimeLowRes": (np.float32, (3000,)),
         "somaVoltageLowRes": (np.float16, (3000,)),
         "nexusVoltageLowRes": (np.float16, (3000,)),
-        "outputSpikeTimes": (np.float16, (len(made.events["output_spike_ms"]),)),
+        "outputSpikeTimes": (np.float16, (len(simulated.events["output_spike_ms"]),)),
     }
     excitatory = simulation["exInputSpikeTimes"]
     assert all(type(key) is np.int64 and 0 <= key < 64 for key in excitatory)
     assert all(type(times) is list and all(type(time) is np.int64 for time in times) for times in excitatory.values())
-    assert sum(map(len, excitatory.values())) == (made.spikes.channel < 64).sum()
+    assert sum(map(len, excitatory.values())) == (simulated.spikes.channel < 64).sum()
     params = content["Params"]
-    assert params["totalNumOutputSpikes"] == len(made.events["output_spike_ms"])
+    assert params["totalNumOutputSpikes"] == len(simulated.events["output_spike_ms"])
     assert len(params["allSegmentsType"]) == 64 and set(params["allSectionsType"]) == {"basal", "apical"}
     first = np.flatnonzero(np.diff(params["allSegments_SectionInd"], prepend=-1))
     start = np.array(params["allSegments_DistFromSoma"])[first] - np.array(params["allSegmentsLength"])[first] / 2
@@ -132,6 +132,6 @@ def test_dendritic_voltages_go_along(tmp_path):
 
 def test_what_others_recorded_is_not_written(cells, tmp_path):
     other = RecordingSet.of([cells["run-0000"]], meta={"kind": "neuronio"})
-    with pytest.raises(DataError, match="only simulations of the simulator dendrite"):
+    with pytest.raises(DataError, match="only recordings of the simulator dendrite"):
         SIMULATOR.export(other, "p", tmp_path)
     assert not list(tmp_path.iterdir())

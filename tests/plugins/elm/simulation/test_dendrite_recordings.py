@@ -45,9 +45,9 @@ def simulator():
 def quick():
     """Simulations of the defaults, as they stand."""
     config = DendriteConfig()
-    made = [simulate_cell(config, index) for index in range(16)]
+    recordings = [simulate_cell(config, index) for index in range(16)]
     meta = {"simulator": "dendrite", "parameters": config.model_dump(mode="json")}
-    return RecordingSet.of(made, meta=meta, truth=truth_of(config))
+    return RecordingSet.of(recordings, meta=meta, truth=truth_of(config))
 
 
 # ---- the cable
@@ -58,10 +58,10 @@ def quick():
 def test_rates_are_as_asked_for_and_vary_together():
     config = DendriteConfig(duration_ms=40_000, bursts_hz=0)
     tree = cell_of(config).morphology
-    found = [rates_hz(config, tree, np.random.default_rng(seed)) for seed in range(4)]
-    mean = np.mean([rates[:, :128].mean() for rates in found]), np.mean([rates[:, 128:].mean() for rates in found])
+    actual = [rates_hz(config, tree, np.random.default_rng(seed)) for seed in range(4)]
+    mean = np.mean([rates[:, :128].mean() for rates in actual]), np.mean([rates[:, 128:].mean() for rates in actual])
     assert mean == pytest.approx((config.excitatory_hz, config.inhibitory_hz), rel=0.06)
-    rates = found[0]
+    rates = actual[0]
     basal, apical = np.flatnonzero(tree.kind == BASAL), np.flatnonzero(tree.kind == APICAL)
     assert np.corrcoef(rates[:, basal[0]], rates[:, basal[-1]])[0, 1] > 0.999
     assert abs(np.corrcoef(rates[:, basal[0]], rates[:, apical[0]])[0, 1]) < 0.2
@@ -69,7 +69,7 @@ def test_rates_are_as_asked_for_and_vary_together():
     assert np.allclose(rates_hz(flat, tree, np.random.default_rng(0))[:, :128], config.excitatory_hz)
 
 
-def test_volleys_meet_single_branches():
+def test_bursts_meet_single_branches():
     config = DendriteConfig(shared_variation=0, input_variation=0, duration_ms=20_000)
     tree = cell_of(config).morphology
     rates = rates_hz(config, tree, np.random.default_rng(3))[:, :128]
@@ -101,20 +101,26 @@ def test_events_are_drawn_with_their_rates_one_at_a_time():
 
 def test_a_recording_is_laid_out_as_agreed(quick):
     for index, group in enumerate(quick):
-        one = quick[group]
-        assert one.signal.shape == (6000, 1) and one.signal.dtype == np.float32 and one.unit == "mV"
-        assert one.channels == ["soma"] and one.dt_ms == 1.0 and one.spikes.dt_ms == 1.0
+        recording = quick[group]
+        assert recording.signal.shape == (6000, 1) and recording.signal.dtype == np.float32 and recording.unit == "mV"
+        assert recording.channels == ["soma"] and recording.dt_ms == 1.0 and recording.spikes.dt_ms == 1.0
         labels = {"num_inputs": 256, "num_excitatory": 128, "file": "dendrite", "simulation": index, "engine": "numba"}
-        assert one.labels == labels
-        times = one.events["output_spike_ms"]
-        assert times.dtype == np.float64 and one.events["output_spikes"].dtype == np.int32
-        assert one.events["output_spikes"].tolist() == [int(time - 0.5) for time in times]
-        high = one.truth["soma_high_res_mv"].astype(float)
-        assert np.abs(high[::8] - one.signal[:, 0]).max() <= 0.04
+        assert recording.labels == labels
+        times = recording.events["output_spike_ms"]
+        assert times.dtype == np.float64 and recording.events["output_spikes"].dtype == np.int32
+        assert recording.events["output_spikes"].tolist() == [int(time - 0.5) for time in times]
+        high = recording.truth["soma_high_res_mv"].astype(float)
+        assert np.abs(high[::8] - recording.signal[:, 0]).max() <= 0.04
         for time in times:  # where a spike is said to be, there is one
             at = round(time * 8)
             assert high[at] > -25 and high[at] >= high[max(at - 2, 0) : at + 3].max()
-        arrays = [one.signal, one.spikes.step, one.spikes.channel, *one.events.values(), *one.truth.values()]
+        arrays = [
+            recording.signal,
+            recording.spikes.step,
+            recording.spikes.channel,
+            *recording.events.values(),
+            *recording.truth.values(),
+        ]
         assert sum(array.nbytes for array in arrays) < 600_000
     truth = quick.truth
     assert truth["input_distance_um"].shape == truth["input_weight_ns"].shape == (256,)
@@ -140,12 +146,12 @@ def test_a_linear_filter_of_the_input_does_not_explain_the_soma(quick):
     """Ridge on leaky sums of excitation and inhibition explains much of held-out voltage, and leaves a good part of it."""
     inputs, targets = [], []
     for group in quick:
-        one = quick[group]
-        sums = np.zeros((one.steps, 2))
-        np.add.at(sums, (one.spikes.step, (one.spikes.channel >= 128).astype(int)), 1)
+        recording = quick[group]
+        sums = np.zeros((recording.steps, 2))
+        np.add.at(sums, (recording.spikes.step, (recording.spikes.channel >= 128).astype(int)), 1)
         leaks = [math.exp(-1 / tau) for tau in (1.5, 3, 6, 12, 25, 50, 100)]
         inputs.append(np.hstack([lfilter([1 - leak], [1, -leak], sums, axis=0) for leak in leaks])[500:])
-        targets.append(np.minimum(one.signal[500:, 0], -55.0))
+        targets.append(np.minimum(recording.signal[500:, 0], -55.0))
     x, y = np.concatenate(inputs[:11]), np.concatenate(targets[:11])
     middle, spread, mean = x.mean(axis=0), x.std(axis=0), y.mean()
     x = (x - middle) / spread
@@ -172,23 +178,23 @@ def test_one_and_two_workers_write_the_same_file(simulator, tmp_path):
         files.append(tmp_path / f"{workers}.h5")
         simulate(simulator, config, runs=3, out=files[-1], workers=workers)
     assert files[0].read_bytes() == files[1].read_bytes()
-    found, direct = RecordingSet.open(files[0]), simulate_cell(config, 2)
-    assert found["run-0002"].fingerprint() == direct.fingerprint()
-    assert np.array_equal(found["run-0002"].spikes.channel, direct.spikes.channel)
-    assert np.array_equal(found["run-0002"].truth["nexus_high_res_mv"], direct.truth["nexus_high_res_mv"])
-    assert found["run-0000"].fingerprint() != found["run-0001"].fingerprint()
+    actual, direct = RecordingSet.open(files[0]), simulate_cell(config, 2)
+    assert actual["run-0002"].fingerprint() == direct.fingerprint()
+    assert np.array_equal(actual["run-0002"].spikes.channel, direct.spikes.channel)
+    assert np.array_equal(actual["run-0002"].truth["nexus_high_res_mv"], direct.truth["nexus_high_res_mv"])
+    assert actual["run-0000"].fingerprint() != actual["run-0001"].fingerprint()
     other = simulate_cell(changed(config, seed=1), 2)
     assert other.fingerprint() != direct.fingerprint()
 
 
 def test_dendritic_voltages_are_kept_where_asked_for():
     config = DendriteConfig(duration_ms=300, segments=64, record_dendrites=True, sodium_ms_per_cm2=0)
-    one = simulate_cell(config, 0)
-    dendrites = one.truth["dendritic_mv"]
+    recording = simulate_cell(config, 0)
+    dendrites = recording.truth["dendritic_mv"]
     assert dendrites.shape == (300, 64)
     nexus = truth_of(config)["nexus"][0] - 1
-    assert np.array_equal(dendrites[:, nexus], one.truth["nexus_high_res_mv"][::8])
-    assert dendrites.max() > one.signal.max() + 10, "a branch reaches what its soma does not"
+    assert np.array_equal(dendrites[:, nexus], recording.truth["nexus_high_res_mv"][::8])
+    assert dendrites.max() > recording.signal.max() + 10, "a branch reaches what its soma does not"
 
 
 def test_brian2_finds_the_same_voltages(tmp_path):
@@ -206,13 +212,14 @@ def test_brian2_finds_the_same_voltages(tmp_path):
     assert np.abs(theirs.soma - ours.soma)[:first].max() < 1e-4  # near threshold, differences grow
     assert np.abs(theirs.segments - ours.segments)[: first // 8].max() < 1e-4
     assert np.abs(theirs.soma - ours.soma).max() < 0.5 and np.abs(theirs.nexus - ours.nexus).max() < 0.05
-    said: list[str] = []
+    messages: list[str] = []
     other_seed = changed(config, seed=5)
-    DendriteSimulator(CARD).prepare(other_seed, tmp_path, said.append)
-    assert said == [], "another seed needs no other program"
-    one = simulate_cell(other_seed, 0, tmp_path)
+    DendriteSimulator(CARD).prepare(other_seed, tmp_path, messages.append)
+    assert messages == [], "another seed needs no other program"
+    recording = simulate_cell(other_seed, 0, tmp_path)
     assert (
-        one.labels["engine"] == "brian2" and one.fingerprint() == simulate_cell(other_seed, 0, tmp_path).fingerprint()
+        recording.labels["engine"] == "brian2"
+        and recording.fingerprint() == simulate_cell(other_seed, 0, tmp_path).fingerprint()
     )
 
 
@@ -237,10 +244,10 @@ def test_the_summary_has_its_numbers_and_its_figure(simulator, tmp_path):
     assert exhibit.figure is not None and exhibit.figure.stat().st_size > 50_000
     rows = {row[0]: row[1:] for row in exhibit.table.rows}
     assert list(rows) == ["all", *cells.groups]
-    one = cells["run-0001"]
-    assert rows["run-0001"][0] == round((one.spikes.channel < 64).sum() / 64 / 1.2, 2)
-    assert rows["run-0001"][2] == len(one.events["output_spike_ms"])
-    clipped = np.minimum(one.signal[500:, 0].astype(float), -55)
+    recording = cells["run-0001"]
+    assert rows["run-0001"][0] == round((recording.spikes.channel < 64).sum() / 64 / 1.2, 2)
+    assert rows["run-0001"][2] == len(recording.events["output_spike_ms"])
+    clipped = np.minimum(recording.signal[500:, 0].astype(float), -55)
     assert rows["run-0001"][3:] == [round(clipped.mean(), 2), round(clipped.std(), 2)]
     assert exhibit.claims["output_spikes"] == sum(len(cells[group].events["output_spike_ms"]) for group in cells)
     assert simulator.summary(cells, None)[0].figure is None

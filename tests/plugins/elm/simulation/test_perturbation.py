@@ -28,9 +28,9 @@ def test_a_cell_that_is_stopped_copied_and_perturbed_is_the_simulator_to_the_las
     ms, channel = draw_events(config, running.cell.morphology, np.random.default_rng(3))
     before = ms < AT
     state = running.at_rest()
-    early = running.go_on(state, ms[before], channel[before], AT)
+    early = running.advance(state, ms[before], channel[before], AT)
     inputs = np.array([-1, 10, 64 + 30])
-    late = running.go_on(state.copies(3), ms[~before] - AT, channel[~before], LENGTH, inputs)
+    late = running.advance(state.copies(3), ms[~before] - AT, channel[~before], LENGTH, inputs)
     for copy, number in enumerate(inputs):
         at = np.searchsorted(ms, AT)
         more = (ms, channel) if number < 0 else (np.insert(ms, at, AT), np.insert(channel, at, number))
@@ -52,13 +52,13 @@ def test_effects_have_the_sign_of_their_kind_and_fall_with_distance():
 def test_without_background_the_effect_is_that_of_one_event_at_rest(monkeypatch):
     quiet = DendriteConfig(segments=54, excitatory_hz=0.0, inhibitory_hz=0.0, bursts_hz=0.0, gaba_reversal_mv=-70.0)
     monkeypatch.setattr(perturbation, "SETTLING_MS", 20)
-    found = event_effects(quiet, simulations=1, moments=1)[0]
-    own = quiet.model_copy(update={"duration_ms": 20 + perturbation.LENGTH_MS})
+    actual = event_effects(quiet, simulations=1, moments=1)[0]
+    short = quiet.model_copy(update={"duration_ms": 20 + perturbation.LENGTH_MS})
     cell, nothing = RunningCell(quiet).cell, np.zeros(0, np.int64)
-    rest = engine_numba.simulate(own, cell, nothing, nothing).soma
+    rest = engine_numba.simulate(short, cell, nothing, nothing).soma
     for number in (0, 40, 54 + 7):
-        one = engine_numba.simulate(own, cell, np.array([20]), np.array([number])).soma
-        assert found[number] == pytest.approx((one - rest)[:: own.steps_per_ms].sum(), rel=1e-9)
+        soma = engine_numba.simulate(short, cell, np.array([20]), np.array([number])).soma
+        assert actual[number] == pytest.approx((soma - rest)[:: short.steps_per_ms].sum(), rel=1e-9)
 
 
 # -- rivals ------------------------------------------------------------------------------------------------------------
@@ -97,9 +97,9 @@ def linear_world(tmp_path, monkeypatch):
 
 def test_rivals_find_what_inputs_do_in_a_linear_world(linear_world):
     data, effect = linear_world
-    found = recovery_rivals(data)
-    assert list(found) == [RIDGE, AVERAGE]
-    (ridge, cost), (average, _) = found.values()
+    actual = recovery_rivals(data)
+    assert list(actual) == [RIDGE, AVERAGE]
+    (ridge, cost), (average, _) = actual.values()
     np.testing.assert_allclose(ridge, np.abs(effect), rtol=0.25)
     assert cost.parameters == 2 * CHANNELS and cost.cpu_s >= 0
     for chosen in (slice(0, EXCITATORY), slice(EXCITATORY, None)):
@@ -113,5 +113,5 @@ def test_they_are_fitted_on_training_simulations_alone(linear_world):
     cells = RecordingSet.of([other if g == test.group else data.recordings[g] for g in data.recordings])
     config = registry().family("elm-v2").Config()
     again = recovery_rivals(SimulationData(cells, config, data.split))
-    for one, (values, _) in zip(recovery_rivals(data).values(), again.values(), strict=True):
-        np.testing.assert_array_equal(one[0], values)
+    for changed, (values, _) in zip(recovery_rivals(data).values(), again.values(), strict=True):
+        np.testing.assert_array_equal(changed[0], values)
