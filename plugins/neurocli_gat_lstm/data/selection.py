@@ -23,7 +23,7 @@ def is_control(recording: Recording) -> bool:
 
 def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, WormSeries], list[str]]:
     """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name."""
-    found: dict[str, WormSeries] = {}
+    worms: dict[str, WormSeries] = {}
     left_out: list[str] = []
     courses: list[Course] = []
     keys: dict[tuple[str, str], str] = {}
@@ -54,26 +54,26 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
                 hint="source and worm together must be unique: rename one",
             )
         keys[key] = group
-        found[group] = worm
-    kept, odd = _of_one_rate(found)
+        worms[group] = worm
+    same_rate, odd = _of_one_rate(worms)
     left_out += odd
-    if not kept:
+    if not same_rate:
         raise DataError(
             "no worm is left: " + ("; ".join(left_out) or f"none is of {', '.join(options.sources)}"),
             where=", ".join(recordings.sources) or "data",
             hint="data.sources, data.neurons and data.controls choose worms",
         )
-    return kept, left_out
+    return same_rate, left_out
 
 
 def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig) -> dict[str, WormSeries]:
     """The worms of `groups` as they are, whatever their rate or indicator; without identified neurons all are taken."""
-    found = {}
+    worms = {}
     for group in groups:
         recording = recordings[group]
         chosen = options if _identified(recording) else options.model_copy(update={"neurons": "all"})
-        found[group] = series_of(recording, chosen)
-    return found
+        worms[group] = series_of(recording, chosen)
+    return worms
 
 
 def controls_in(recordings: RecordingSet) -> dict[str, str]:
@@ -101,10 +101,10 @@ def _of_one_rate(worms: dict[str, WormSeries]) -> tuple[dict[str, WormSeries], l
     close = np.abs(np.log(steps[:, None] / steps[None, :])) < np.log1p(OTHER_RATE)
     centre = int(close.sum(axis=1).argmax())
     common = float(np.median(steps[close[centre]]))
-    kept = {g: w for (g, w), near in zip(worms.items(), close[centre], strict=True) if near}
+    same_rate = {g: w for (g, w), near in zip(worms.items(), close[centre], strict=True) if near}
     odd = [
-        f"{group}: {worm.dt_ms:.0f} ms a frame, the others {common:.0f} ms (train it apart, or set data.dt)"
+        f"{group}: {worm.dt_ms:.0f} ms per frame, the others {common:.0f} ms (train on it separately, or set data.dt)"
         for group, worm in worms.items()
-        if group not in kept
+        if group not in same_rate
     ]
-    return kept, odd
+    return same_rate, odd

@@ -50,7 +50,7 @@ class Summary:
     whole_z: float
     drift: float
     scored: int
-    skill: float
+    error_reduction: float
     goes_on: float
     fast: float
     straight: smoothness.Straight
@@ -123,7 +123,7 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
         whole_z=float(scores[varies].mean()) if varies.any() else 0.0,
         drift=_drift(every),
         scored=chosen.shape[1],
-        skill=smoothness.autoregressive_skill(chosen, segments) if chosen.size else float("nan"),
+        error_reduction=smoothness.autoregressive_reduction(chosen, segments) if chosen.size else float("nan"),
         goes_on=smoothness.persistence_of_changes(chosen, segments) if chosen.size else float("nan"),
         fast=smoothness.fast_power(chosen, segments) if chosen.size else float("nan"),
         straight=smoothness.straight_frames(every, segments) if every.size else smoothness.Straight(0.0, 0, 0, 0),
@@ -147,10 +147,10 @@ def z_scores(values: Array) -> tuple[Array, NDArray[np.bool_]]:
 def signal_of(recording: Recording) -> Array:
     """[time, neuron] with NaN wherever the recording has no number."""
     values = np.asarray(recording.signal, np.float64)
-    there = np.isfinite(values)
+    known = np.isfinite(values)
     if recording.mask is not None:
-        there = there & recording.mask
-    return np.where(there, values, np.nan)
+        known = known & recording.mask
+    return np.where(known, values, np.nan)
 
 
 def times_of(recording: Recording) -> tuple[Array, str]:
@@ -209,7 +209,9 @@ def _persistence(z: Array, segments: list[tuple[int, int]]) -> tuple[float, floa
     target = np.where(known, following, np.nan)
     error = np.nansum(np.square(target - now), axis=0)
     spread = np.nansum(np.square(target - np.nanmean(target, axis=0)), axis=0)
-    some = spread > 0
-    if not some.any():
+    varying = spread > 0
+    if not varying.any():
         return float("nan"), float("nan")
-    return float(1 - error[some].sum() / spread[some].sum()), float(np.median(1 - error[some] / spread[some]))
+    return float(1 - error[varying].sum() / spread[varying].sum()), float(
+        np.median(1 - error[varying] / spread[varying])
+    )
