@@ -18,8 +18,8 @@ from neurocli.runs.atomic import storage_errors
 from neurocli.runs.cache import cache_root
 from neurocli.runs.digest import file_digest
 from neurocli.simulation.executor import DaskExecutor, Executor, ProcessExecutor, Task
-from neurocli.simulation.parts import Parts
 from neurocli.simulation.plan import Plan
+from neurocli.simulation.shards import Shards
 from neurocli.simulation.simulator import Simulator
 
 Progress = Callable[[int, int, str], None]
@@ -62,9 +62,9 @@ def simulate(
         if out.exists() and not out.is_file():
             raise UsageError("this is a folder or a device, not a file", where=str(out), hint="choose another --out")
     old = None if overwrite else _existing(out, plan)
-    if old is not None and old[0].contains(plan) and not Parts(out).folder.exists():
+    if old is not None and old[0].contains(plan) and not Shards(out).folder.exists():
         return _nothing_to_do(out, plan, *old, say)  # without a lock: the folder may be read-only
-    with Parts.locked(out) as unfinished:
+    with Shards.locked(out) as unfinished:
         old = None if overwrite else _existing(out, plan)
         if old is not None and old[0].contains(plan):
             unfinished.clear(old[0])
@@ -116,7 +116,7 @@ def _make_shards(
     simulator: Simulator,
     config: Any,
     plan: Plan,
-    unfinished: Parts,
+    unfinished: Shards,
     executor: Executor,
     reused: set[int],
     progress: Progress,
@@ -224,6 +224,6 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def _not_shared(unfinished: Parts, name: str) -> NeuroError:
+def _not_shared(unfinished: Shards, name: str) -> NeuroError:
     hint = "workers must see the output folder under the same path"
     return NeuroError(f"a worker has written {name} where we cannot see it", where=str(unfinished.folder), hint=hint)

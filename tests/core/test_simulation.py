@@ -25,8 +25,8 @@ from neurocli.errors import (
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import default_set, simulate
 from neurocli.simulation.executor import DaskExecutor, ProcessExecutor
-from neurocli.simulation.parts import Parts
 from neurocli.simulation.plan import Plan
+from neurocli.simulation.shards import Shards
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # workers are given the same path
@@ -84,7 +84,7 @@ def read_until(process: subprocess.Popen, line: str) -> None:
 
 
 def journalled(out: Path) -> set[int]:
-    lines = (Parts(out).folder / "journal.jsonl").read_text().split("\n")[:-1]
+    lines = (Shards(out).folder / "journal.jsonl").read_text().split("\n")[:-1]
     return {json.loads(line)["index"] for line in lines}
 
 
@@ -125,9 +125,9 @@ def test_killed_and_carried_on(tmp_path: Path, log: Path, monkeypatch: pytest.Mo
     time.sleep(0.5)  # the workers notice
     kept, before = journalled(out), attempts(log)
     assert len(kept) >= 3 and not out.exists()
-    with (Parts(out).folder / "journal.jsonl").open("a") as journal:
+    with (Shards(out).folder / "journal.jsonl").open("a") as journal:
         journal.write('{"index": 6, "sha')  # what a kill in the middle of a write leaves
-    (Parts(out).folder / ".000006.h5.123.tmp").write_bytes(b"half")
+    (Shards(out).folder / ".000006.h5.123.tmp").write_bytes(b"half")
     (tmp_path / ".killed.h5.123.tmp").write_bytes(b"half")
     time.sleep(0.3)
     assert attempts(log) == before  # no orphan goes on
@@ -139,7 +139,7 @@ def test_killed_and_carried_on(tmp_path: Path, log: Path, monkeypatch: pytest.Mo
     assert sorted(again) == sorted(set(range(7)) - kept)
     make(tmp_path / "whole.h5", 7)
     assert out.read_bytes() == (tmp_path / "whole.h5").read_bytes()
-    assert not Parts(out).folder.exists() and not list(tmp_path.glob(".*"))
+    assert not Shards(out).folder.exists() and not list(tmp_path.glob(".*"))
 
 
 def test_interrupt_stops_at_once_and_keeps_what_is_done(
@@ -162,11 +162,11 @@ def test_damaged_shards_are_not_read(tmp_path: Path, log: Path, monkeypatch: pyt
     with pytest.raises(PartlyDone, match="1 of 4 runs failed: run-0003: this run diverged") as caught:
         make(out, 4)
     assert caught.value.exit_code == 5 and not out.exists()
-    shard = Parts(out).shard(1)
+    shard = Shards(out).shard(1)
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 255
     shard.write_bytes(data)
-    Parts(out).shard(2).write_bytes(Parts(out).shard(2).read_bytes()[:1000])
+    Shards(out).shard(2).write_bytes(Shards(out).shard(2).read_bytes()[:1000])
     monkeypatch.delenv("TOY_FAIL")
     said: list[str] = []
     make(out, 4, say=said.append)
@@ -221,7 +221,7 @@ def test_unfinished_work_of_a_larger_or_another_plan(
     assert any("2 more finished runs are kept" in text for text in said)
     make(out, 4)
     assert attempts(log) == [0, 0, 1, 2, 3]  # the larger plan's shards were not lost
-    assert not Parts(out).folder.exists()
+    assert not Shards(out).folder.exists()
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, log: Path) -> None:
@@ -265,9 +265,9 @@ def test_a_bug_in_a_simulator_names_the_run(tmp_path: Path, log: Path, monkeypat
 
 def test_one_process_at_a_time(tmp_path: Path, log: Path) -> None:
     out = tmp_path / "a.h5"
-    with Parts.locked(out), pytest.raises(UsageError, match="another process"):
+    with Shards.locked(out), pytest.raises(UsageError, match="another process"):
         make(out, 1)
-    assert not Parts(out).folder.exists()
+    assert not Shards(out).folder.exists()
 
 
 def test_full_disk(tmp_path: Path, log: Path) -> None:
@@ -277,7 +277,7 @@ def test_full_disk(tmp_path: Path, log: Path) -> None:
     process = start(tmp_path, out, 3, config={"steps": 20_000, "unit": "pA"}, limit=limit)
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 1 and "StorageError" in text and "free some space" in text, text
-    assert not out.exists() and not list(Parts(out).folder.glob("*.h5")) and not list(tmp_path.rglob("*.tmp"))
+    assert not out.exists() and not list(Shards(out).folder.glob("*.h5")) and not list(tmp_path.rglob("*.tmp"))
 
 
 def test_full_disk_while_joining(tmp_path: Path, log: Path) -> None:

@@ -10,7 +10,7 @@ from neurocli.simulation.simulator import SimulatorConfig
 
 if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
-from neurocli.simulation.made import made_with
+from neurocli.simulation.parameters_of import simulated_with
 
 
 class BrunelConfig(SimulatorConfig):
@@ -108,4 +108,4 @@ class BrunelConfig(SimulatorConfig):
 
 def parameters_of(recordings: RecordingSet) -> BrunelConfig | None:
     """What our simulator made these recordings with; None where somebody else made them. Raises DataError."""
-    return made_with(recordings, "brunel", BrunelConfig)
+    return simulated_with(recordings, "brunel", BrunelConfig)

@@ -10,7 +10,7 @@ from neurocli.simulation.simulator import SimulatorConfig
 
 if TYPE_CHECKING:
     from neurocli.recordings import RecordingSet
-from neurocli.simulation.made import made_with
+from neurocli.simulation.parameters_of import simulated_with
 
 PUBLISHED_SEGMENTS = 639
 """Segments of the published cell: with fewer, one synapse stands for several, see `synapses_per_input`."""
@@ -135,4 +135,4 @@ class DendriteConfig(SimulatorConfig):
 
 def parameters_of(recordings: RecordingSet) -> DendriteConfig | None:
     """The parameters of these recordings; None where they are not of this simulator. Raises DataError."""
-    return made_with(recordings, "dendrite", DendriteConfig)
+    return simulated_with(recordings, "dendrite", DendriteConfig)

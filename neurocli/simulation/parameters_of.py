@@ -1,4 +1,4 @@
-"""What a simulator made recordings with, as their file says."""
+"""The parameters that recordings were simulated with, as their file says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neurocli.recordings.recordingset import RecordingSet
 C = TypeVar("C", bound=BaseModel)
 
 
-def made_with(recordings: RecordingSet, simulator: str, kind: type[C]) -> C | None:
+def simulated_with(recordings: RecordingSet, simulator: str, kind: type[C]) -> C | None:
     """The parameters of `simulator` behind these recordings; None where somebody else made them. Raises DataError."""
     if recordings.meta.get("simulator") != simulator:
         return None

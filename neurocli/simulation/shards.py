@@ -26,7 +26,7 @@ _SHARD = re.compile(r"^(\d{6,})\.h5$")
 _LEFTOVER = re.compile(r"^\.(\d{6,}\.h5|plan\.json|journal\.jsonl)\.\d+\.tmp$")
 
 
-class Parts:
+class Shards:
     """The folder `<out>.parts`, held under a lock (see `locked`)."""
 
     def __init__(self, out: Path) -> None:
@@ -38,8 +38,8 @@ class Parts:
 
     @classmethod
     @contextlib.contextmanager
-    def locked(cls, out: Path) -> Iterator[Parts]:
-        """The parts of `out`, for one process at a time. Raises UsageError where another one has them."""
+    def locked(cls, out: Path) -> Iterator[Shards]:
+        """The shards of `out`, for one process at a time. Raises UsageError where another one has them."""
         folder = cls(out)
         lock = FileLock(folder._lock)
         with storage_errors(folder.folder):
