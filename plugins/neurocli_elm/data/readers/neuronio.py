@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.hdf5 import REMAKE
+from neurocli.recordings.pickles.unpickle import load, peek
+from neurocli.recordings.pickles.values import Array
 from neurocli.recordings.recording import Recording, Spikes
-from neurocli_elm.data.readers.pickled import Array
-from neurocli_elm.data.readers.unpickle import load, peek
 from neurocli_elm.data.spike_times import label_steps, redetected_ms
 
 SIMULATIONS = "listOfSingleSimulationDicts"

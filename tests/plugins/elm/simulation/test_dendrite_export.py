@@ -12,9 +12,9 @@ import pytest
 
 from neurocli.errors import DataError
 from neurocli.plugin.cards import SimulatorCard
+from neurocli.recordings.pickles.unpickle import load
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_elm.data.readers.neuronio import SIMULATIONS, read_cell, read_file
-from neurocli_elm.data.readers.unpickle import load
 from neurocli_elm.simulation.example import small_cells
 from neurocli_elm.simulation.export import SIMULATIONS_PER_FILE
 from neurocli_elm.simulation.simulator import DendriteSimulator

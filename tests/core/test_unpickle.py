@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_elm.data.readers.pickle_machine import LONG
-from neurocli_elm.data.readers.pickled import Array, Stored
-from neurocli_elm.data.readers.unpickle import load, peek
+from neurocli.recordings.pickles.machine import LONG
+from neurocli.recordings.pickles.unpickle import load, peek
+from neurocli.recordings.pickles.values import Array, Stored
 
-_spec = importlib.util.spec_from_file_location("python2", Path(__file__).parents[1].joinpath("python2.py"))
+_spec = importlib.util.spec_from_file_location("python2", Path(__file__).parents[1] / "plugins/elm/python2.py")
 assert _spec is not None and _spec.loader is not None
 _python2 = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_python2)

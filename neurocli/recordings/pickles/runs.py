@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli_elm.data.readers.pickled import Buffer, Dtype, Global
+from neurocli.recordings.pickles.values import Buffer, Dtype, Global
 
 _GET = rb"h.|j.{4}"
 _PUT = rb"q.|r.{4}|\x94|"
@@ -111,7 +111,8 @@ class _Form:
 
 def _as_list(numbers: NDArray[np.int64]) -> list[int]:
     if numbers.view(np.uint64).max() > 0xFFFF:
-        return numbers.tolist()
+        plain: list[int] = numbers.tolist()
+        return plain
     if not _SMALL:
         _SMALL.extend(range(0x10000))
     # The same few thousand times occur again and again: shared, they take a quarter of the memory.

@@ -10,8 +10,8 @@ from typing import Any
 
 from neurocli.errors import DataError
 from neurocli.recordings.hdf5 import REMAKE
-from neurocli_elm.data.readers.pickled import ALLOWED, Array, Buffer, Dtype, Global, Refused, Stored, build
-from neurocli_elm.data.readers.pickled_runs import Runs
+from neurocli.recordings.pickles.runs import Runs
+from neurocli.recordings.pickles.values import ALLOWED, Array, Buffer, Dtype, Global, Refused, Stored, build
 
 LONG = 1024
 """Texts and bytes from this length on are left in the file, as `Stored`."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from neurocli.recordings.hdf5 import check_file
-from neurocli_elm.data.readers.pickle_machine import Forgotten, Machine, Reached
-from neurocli_elm.data.readers.pickled import Buffer
+from neurocli.recordings.pickles.machine import Forgotten, Machine, Reached
+from neurocli.recordings.pickles.values import Buffer
 
 
 def load(path: Path) -> Any:
