@@ -11,7 +11,7 @@ def neurocli_register_models() -> list[ModelCard]:
         ModelCard(
             name="gat-lstm-v1",
             family="gat_lstm",
-            summary="The published plan: three graph-attention layers over the connectome, a two-layer LSTM, an MLP head",
+            summary="As published: three graph-attention layers over the connectome, a two-layer LSTM and an MLP",
             implementation="neurocli_gat_lstm.family:GatLstmV1",
             simulator="celegans",
             source=_SOURCE,
@@ -40,7 +40,7 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
     return [
         SimulatorCard(
             name="celegans",
-            summary="Worms of known truth: a graded-potential network on the connectome, calcium and noise; one run is one worm",
+            summary="Calcium of a graded-potential network on the C. elegans connectome, with known truth; one run is one worm",
             implementation="neurocli_gat_lstm.simulation.simulator:CelegansSimulator",
             source="Kunert, Shlizerman & Kutz (2014), Phys. Rev. E 89:052805; Kato et al. (2015), Cell 163:656",
             runs=20,

@@ -15,27 +15,28 @@ class DataConfig(SplitSection):
     sources: list[str] = Field([], description="laboratories whose worms are used; empty: all")
     dt: Literal["native"] | Annotated[float, Field(gt=0)] = Field(
         "native",
-        description="native, or a frame step in ms: each frame holds the sample before it (under `whole` it is interpolated, which"
-        " smooths, flatters and looks one sample ahead)",
+        description="native, or the length of a frame in ms: each frame holds the last sample before it (with normalisation=whole it is"
+        " interpolated, which smooths and looks one sample ahead)",
     )
     neurons: Literal["identified", "all"] = Field(
-        "identified", description="all: unidentified neurons too, as isolated nodes without an embedding of their own"
+        "identified", description="all: unidentified neurons too, as nodes without edges and without an embedding"
     )
     normalisation: Literal["causal", "start", "whole"] = Field(
         "causal",
-        description="units of each neuron and worm. causal: running mean and sd, over all frames up to now; start: those of the"
-        " burn-in; whole: those of the whole recording, as published, which leak: a forecast then knows the future's mean",
+        description="mean and sd by which each neuron is z-scored. causal: running, over all frames so far; start: of the burn-in; whole:"
+        " of the whole recording, as published, which is a leak, since a forecast then knows the mean of its future",
     )
     start_s: float = Field(
         120.0,
         gt=0,
-        description="burn-in: how much of a recording goes by before the first forecast, a quarter at most; what `start` takes",
+        description="burn-in in s: time before the first forecast, at most a quarter of a recording; normalisation=start uses it",
     )
     controls: Literal["leave-out", "use"] = Field(
-        "leave-out", description="worms without a calcium indicator (GFP): never trained on unless asked for"
+        "leave-out",
+        description="worms without a calcium indicator (GFP): leave-out: never trained on; use: treated like all others",
     )
     split: Literal["auto", "leave-one-out", "by-worm"] = Field(
-        "auto", description="auto: leave one worm out where there are fewer than ten, else by worm"
+        "auto", description="auto: leave-one-out with fewer than ten worms, otherwise by-worm"
     )
 
 
@@ -49,29 +50,31 @@ class GraphConfig(Section):
         "cook2019", description="cook2019, witvliet2021-7, witvliet2021-8, cect:READER, or an edge list (CSV, GraphML)"
     )
     synapses: Literal["both", "chemical", "gap"] = Field(
-        "both", description="which edges: gap junctions go both ways, chemical synapses one way"
+        "both", description="which connections are edges: gap junctions both ways, chemical synapses one way"
     )
     distance: bool = Field(False, description="distance between somata as a further feature of an edge")
-    graph_seed: int = Field(0, ge=0, description="of the shuffle")
+    graph_seed: int = Field(0, ge=0, description="random seed of the shuffle")
 
 
 class EvaluateConfig(EvaluateSection):
     """What is scored."""
 
-    horizons: list[Annotated[int, Field(ge=1)]] = Field([1, 5, 10, 25], min_length=1, description="steps ahead")
+    horizons: list[Annotated[int, Field(ge=1)]] = Field(
+        [1, 5, 10, 25], min_length=1, description="horizons of the forecasts, in frames"
+    )
     context: int = Field(50, ge=12, description="frames that every predictor sees before its first forecast")
-    stride: int = Field(5, ge=1, description="every so many frames a forecast starts")
+    stride: int = Field(5, ge=1, description="frames from one origin to the next")
     shuffles: int = Field(
-        99, ge=0, le=9999, description="shuffled connectomes that `--controls` holds the linear path against; 0: none"
+        99, ge=0, le=9999, description="number of shuffled connectomes in the wiring test of --controls; 0: no test"
     )
 
 
 class CorrectionConfig(GraphConfig):
-    """Of networks that correct a linear path."""
+    """Options of networks that correct a linear path."""
 
-    lags: int = Field(10, ge=2, description="own past of the linear path, in frames")
+    lags: int = Field(10, ge=2, description="frames of a neuron's own past in the linear path")
     heads: int = Field(2, ge=1, description="attention heads of each layer")
-    members: int = Field(1, ge=1, description="networks per fold whose forecasts are averaged")
+    members: int = Field(1, ge=1, description="networks per fold; their forecasts are averaged")
 
 
 class V2Model(CorrectionConfig):
@@ -79,30 +82,32 @@ class V2Model(CorrectionConfig):
 
     linear: Literal["edges", "own", "none"] = Field(
         "edges",
-        description="a ridge regression fitted on the training worms that the network corrects: along the graph's edges,"
-        " on a neuron's own past alone, or none (persistence)",
+        description="ridge regression, fitted on the training worms, that the network corrects: along the graph's edges, on a neuron's"
+        " own past alone, or none (persistence)",
     )
     hops: int = Field(
         2,
         ge=1,
-        description="how many edges the linear path follows within a frame: graded synapses pass a signal on in less than the"
-        " 0.3 s that a frame takes",
+        description="number of edges that the linear path follows within a frame: graded synapses pass a signal on in less than the"
+        " 0.3 s of a frame",
     )
-    embedding: int = Field(8, ge=0, description="numbers that are learned for every identified neuron")
-    attention: list[int] = Field([16], description="width of each graph-attention layer, heads together")
+    embedding: int = Field(8, ge=0, description="number of learned features of each identified neuron")
+    attention: list[int] = Field([16], description="width of each graph-attention layer, all heads together")
     hidden: int = Field(16, ge=1, description="units of the LSTM, shared by all neurons")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden values left out in training")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of units that are dropped out in training")
 
 
 class V2Loss(Section):
-    """Squared errors in units of what persistence gets wrong at the same horizon."""
+    """Squared errors, divided by those of persistence at the same horizon."""
 
     burn_in: int = Field(10, ge=0, description="first frames of a chunk that are not scored")
-    chunk: int = Field(60, ge=12, description="frames that the network sees before its rollout")
-    rollout: int = Field(25, ge=0, description="steps of the rollout; 0: one step only")
-    rollout_weight: float = Field(2.0, ge=0, description="of the rollout beside the one-step loss")
-    neuron_dropout: float = Field(0.1, ge=0, lt=1, description="share of the neurons that are hidden in a chunk")
-    name_dropout: float = Field(0.05, ge=0, lt=1, description="share of the neurons that lose their name in a chunk")
+    chunk: int = Field(60, ge=12, description="length of a training chunk before the rollout, in frames")
+    rollout: int = Field(25, ge=0, description="steps of the rollout in training; 0: forecasts one step ahead alone")
+    rollout_weight: float = Field(2.0, ge=0, description="weight of the rollout's loss relative to that one step ahead")
+    neuron_dropout: float = Field(0.1, ge=0, lt=1, description="share of neurons that are left out of a training chunk")
+    name_dropout: float = Field(
+        0.05, ge=0, lt=1, description="share of neurons that are treated as unidentified in a training chunk"
+    )
 
 
 class V2Config(FamilyConfig):

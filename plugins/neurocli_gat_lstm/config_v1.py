@@ -1,4 +1,4 @@
-"""The options of gat-lstm-v1: those of the published plan. Its widths are fixed, as published."""
+"""The options of gat-lstm-v1. Its widths are fixed, as published."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from neurocli_gat_lstm.config import DataConfig, EvaluateConfig, GraphConfig
 class V1Model(GraphConfig):
     """The graph; layers of 64, 128 and 256 with 4, 4 and 2 heads, an LSTM of 256 x 2."""
 
-    learned_skips: bool = Field(False, description="a learned linear map around each attention layer")
+    learned_skips: bool = Field(
+        False, description="add a learned linear map of its input to the output of each attention layer"
+    )
 
     # One network a fold, and no linear path that it corrects: no options, as they are for the other models.
     linear: ClassVar[Literal["none"]] = "none"
@@ -25,12 +27,12 @@ class V1Model(GraphConfig):
 class V1Loss(Section):
     """Mean squared error of the next frame, in z-scores."""
 
-    chunk: int = Field(50, ge=2, description="frames of a window, as published")
+    chunk: int = Field(50, ge=2, description="length of a training chunk in frames, 50 as published")
     scored: Literal["every", "last"] = Field(
         "every",
-        description="every: after each frame of a window, which costs as much as the last alone; last: as published",
+        description="every: forecasts from every frame of a chunk, at no extra cost; last: from the last frame alone, as published",
     )
-    burn_in: int = Field(10, ge=0, description="first frames of a window that are not scored, where every frame is")
+    burn_in: int = Field(10, ge=0, description="first frames of a chunk that are not scored (scored=every)")
     rollout: ClassVar[int] = 0
     neuron_dropout: ClassVar[float] = 0.0
     name_dropout: ClassVar[float] = 0.0

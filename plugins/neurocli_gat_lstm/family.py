@@ -74,7 +74,7 @@ class _GatLstm(ModelFamily):
     def metrics(self, data: Any, config: GatLstmConfig) -> list[Metric]:
         z = targets.Z
         return [
-            metrics.SkillOverPersistence(),
+            metrics.ErrorReduction(),
             R2("pooled"),
             metrics.NeuronMedianR2(),
             metrics.Correlation(),
@@ -86,12 +86,12 @@ class _GatLstm(ModelFamily):
         return baselines.baselines(data, config)
 
     def ceiling(self, data: Any, config: GatLstmConfig) -> Predictor | Bound | NoCeiling:
-        return NoCeiling("no worm is recorded twice under the same conditions: how much could be forecast is not known")
+        return NoCeiling("no worm was recorded twice under the same conditions, so that no ceiling can be estimated")
 
     def controls(self, config: GatLstmConfig) -> dict[str, dict[str, Any]]:
         """The same training on every other graph."""
         kinds = [kind for kind in KINDS if kind != config.model.graph]
-        return {f"{kind} graph": {"model.graph": kind} for kind in kinds}
+        return {f"{'no' if kind == 'none' else kind} graph": {"model.graph": kind} for kind in kinds}
 
     def control_exhibits(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         from neurocli_gat_lstm.evaluation.wiring_exhibit import wiring_exhibits
@@ -131,7 +131,7 @@ class _GatLstm(ModelFamily):
 
 
 class GatLstmV1(_GatLstm):
-    """The published plan with every edge where the connectome has it; see model_v1."""
+    """The published architecture, with its edges where the connectome has them; see model/v1."""
 
     Config = V1Config
 
@@ -144,7 +144,7 @@ class GatLstmV1(_GatLstm):
 
 
 class GatLstmV2(_GatLstm):
-    """Ours: graph attention and an LSTM correct a linear path along the same edges; see model_v2 and loss_v2."""
+    """Ours: graph attention and an LSTM correct a linear path along the same edges; see model/v2 and model/loss_v2."""
 
     Config = V2Config
 
@@ -164,7 +164,7 @@ class GatLstmV2(_GatLstm):
 
 
 class GatLstmDirect(_GatLstm):
-    """gat-lstm-v3: graph attention and an LSTM correct the linear path of every horizon at once; see model_v3 and history."""
+    """gat-lstm-v3: graph attention and an LSTM correct the linear path of every horizon at once; see model/v3 and data/history."""
 
     Config = V3Config
     dataset = DirectWormData

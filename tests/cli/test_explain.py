@@ -48,13 +48,13 @@ def test_what_is_scored_and_held_against_it_is_explained(name):
 def test_what_no_example_shows_is_explained():
     from neurocli_eirnn.evaluation.ceiling import NOISE_CEILING
     from neurocli_elm.evaluation.shd import targets
-    from neurocli_gat_lstm.evaluation.baselines import VAR_ON_GRAPH
+    from neurocli_gat_lstm.evaluation.baselines import ALONG_GRAPH
 
     digits = {part for metric in (targets.Accuracy(), targets.LogLoss()) for part in (metric.name, metric.unit)}
     baselines = {"most frequent class", "spikes of each unit", "spikes in time and unit"}
     assert _unexplained(digits | baselines | {targets.HEARD, targets.NEW}, "elm") == []
     assert _unexplained([NOISE_CEILING], "eirnn") == []
-    assert _unexplained([VAR_ON_GRAPH], "gat_lstm") == []
+    assert _unexplained([ALONG_GRAPH], "gat_lstm") == []
 
 
 @pytest.mark.parametrize("family", shipped().families)

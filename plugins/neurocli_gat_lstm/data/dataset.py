@@ -119,17 +119,17 @@ class WormData(Dataset):
         return [self.worms[group] for group in part]
 
     def folds_for(self, group: str) -> list[int]:
-        """The folds that may answer for a worm: those that have not seen it."""
+        """The folds whose networks forecast a worm: those that were not fitted on it."""
         fold = self.split.fold_of(group)
         return list(range(self.folds)) if fold is None else [fold]
 
     def forecasts_by(self, network: torch.nn.Module) -> dict[tuple[str, int], Forecasts]:
-        """What a module was asked already, by (worm, number of origins); empty again once its weights have changed."""
+        """Forecasts that a network has made, by (worm, number of origins); empty again once its weights have changed."""
         version = sum(parameter._version for parameter in network.parameters())
-        kept = self._forecasts_of.get(network)
-        if kept is None or kept[0] != version:
-            kept = self._forecasts_of[network] = (version, {})
-        return kept[1]
+        cached = self._forecasts_of.get(network)
+        if cached is None or cached[0] != version:
+            cached = self._forecasts_of[network] = (version, {})
+        return cached[1]
 
     def group_name(self) -> str:
         return "worm"
@@ -213,14 +213,14 @@ class WormData(Dataset):
         """The training worms of a fold in at most INNER_FOLDS parts, with the products of each."""
         worms = self.training_worms(fold)
         count = min(INNER_FOLDS, len(worms))
-        found = []
+        products = []
         for part in (worms[k::count] for k in range(count)):
             key = (name, *(worm.group for worm in part))
             if key not in self._products:
-                each = (Moments.of(worm, self.names, allowed, lags, self.horizons) for worm in part)
-                self._products[key] = reduce(add, each)
-            found.append(([worm.group for worm in part], self._products[key]))
-        return found
+                per_worm = (Moments.of(worm, self.names, allowed, lags, self.horizons) for worm in part)
+                self._products[key] = reduce(add, per_worm)
+            products.append(([worm.group for worm in part], self._products[key]))
+        return products
 
     def products_of_pairs(self, fold: int) -> list[Moments]:
         """Products of all pairs of neurons, with the linear path's own past, of the parts of a fold's training worms."""
@@ -232,7 +232,7 @@ class WormData(Dataset):
         if self.config.data.dt == "native":
             return samples
         frames = worm.origins(evaluate.context, max(evaluate.horizons), evaluate.stride)
-        assert np.array_equal(worm.sample[frames], samples), "a target that these options do not ask"
+        assert np.array_equal(worm.sample[frames], samples), "a target of other options"
         return frames
 
     # -- batches ------------------------------------------------------------------------------------------------------
@@ -331,19 +331,19 @@ class WormData(Dataset):
         frames = starts[:, None] + np.arange(self.span)
         last = starts + self.known_frames - 1
         ahead = [worm.ahead(last, step) for step in range(1, max(1, self.rollout_steps) + 1)]
-        following = worm.ahead(np.minimum(frames, worm.frames - 2), 1)  # that of the last frame is never asked for
-        found = {"next": following, "weight": worm.weight(frames), "ahead": np.stack(ahead, axis=1)}
-        return {name: torch.from_numpy(values.astype(np.float32)) for name, values in found.items()}
+        following = worm.ahead(np.minimum(frames, worm.frames - 2), 1)  # that of the last frame is not used
+        values_of = {"next": following, "weight": worm.weight(frames), "ahead": np.stack(ahead, axis=1)}
+        return {name: torch.from_numpy(values.astype(np.float32)) for name, values in values_of.items()}
 
     def linear_part(self, paths: Paths, worm: WormSeries, starts: NDArray[np.int64]) -> Batch:
         """own, level, change of the path of one frame, and what the others add to its rollout [chunk, step, neuron]."""
         steps = max(1, self.rollout_steps)
-        asked = [h for h in self.horizons if h <= steps]
-        added = beyond_rollout(paths, worm, starts + self.known_frames - 1, asked)
-        found = np.zeros((len(starts), steps, len(worm.names)), np.float32)
+        reached = [h for h in self.horizons if h <= steps]
+        added = beyond_rollout(paths, worm, starts + self.known_frames - 1, reached)
+        beyond = np.zeros((len(starts), steps, len(worm.names)), np.float32)
         for horizon, values in added.items():
-            found[:, horizon - 1] = values
-        return {**linear_tensors(paths[1], worm.names), "direct": torch.from_numpy(found)}
+            beyond[:, horizon - 1] = values
+        return {**linear_tensors(paths[1], worm.names), "direct": torch.from_numpy(beyond)}
 
     def nodes_of(self, worm: WormSeries) -> NDArray[np.int64]:
         """[neuron] index of each name, len(names) where it is unknown."""
@@ -361,8 +361,8 @@ class WormData(Dataset):
         if fold not in self._scales:
             changes = []
             for step in range(1, max(1, self.rollout_steps) + 1):
-                each = [worm.mean_change(worm.origins(1, step), step) for worm in self.training_worms(fold)]
-                changes.append(float(np.nanmean(each)))
+                per_worm = [worm.mean_change(worm.origins(1, step), step) for worm in self.training_worms(fold)]
+                changes.append(float(np.nanmean(per_worm)))
             self._scales[fold] = torch.tensor(changes, dtype=torch.float32).clamp_min(1e-6)
         return self._scales[fold]
 
@@ -371,15 +371,15 @@ class WormData(Dataset):
         evaluate = self.config.evaluate
         if self.lags >= evaluate.context:
             raise ConfigError(
-                f"{self.lags} frames of own past leave none of a context of {evaluate.context}",
+                f"a linear path of {self.lags} frames needs a longer context than {evaluate.context} frames",
                 where="model.lags",
                 hint="lower it, or raise evaluate.context",
             )
         ahead = evaluate.context + max(evaluate.horizons)
         for part, needed, before, what in (
-            ("train", self.span, 1, "a training chunk takes"),
-            ("validation", self.span, 1, "a validation chunk takes"),
-            ("test", ahead, evaluate.context, "context and the longest horizon take"),
+            ("train", self.span, 1, "a training chunk needs"),
+            ("validation", self.span, 1, "a validation chunk needs"),
+            ("test", ahead, evaluate.context, "the context with the longest horizon needs"),
         ):
             for group in self.split.groups(part):
                 worm = self.worms[group]
@@ -387,7 +387,7 @@ class WormData(Dataset):
                 longest = max(stop - max(start, worm.burn_in - before) for start, stop in worm.segments)
                 if longest < needed:
                     raise DataError(
-                        f"{longest} frames without a gap in time after the burn-in, and {what} {needed}",
+                        f"there are {longest} frames without a gap after the burn-in, and {what} {needed}",
                         where=self.recordings.where(group),
                         hint="leave this worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
                     )

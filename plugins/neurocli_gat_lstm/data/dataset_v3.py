@@ -30,7 +30,7 @@ class DirectWormData(WormData):
         needed = max(config.model.look_back) + 2
         if config.evaluate.context < needed:
             raise ConfigError(
-                f"changes since {max(config.model.look_back)} frames ago need a context of {needed} frames",
+                f"changes over {max(config.model.look_back)} frames need a context of {needed} frames",
                 where="model.look_back",
                 hint="shorten it, or raise evaluate.context",
             )
@@ -41,14 +41,14 @@ class DirectWormData(WormData):
         return tuple(self.config.model.look_back)
 
     @property
-    def warm_up(self) -> int:
+    def burn_in(self) -> int:
         """Frames before a forecast that the LSTM has seen: as many as a context holds, and no more than it was trained with."""
-        return min(self.config.loss.warm_up, self.config.evaluate.context - max(self.look_back) - 1)
+        return min(self.config.loss.burn_in, self.config.evaluate.context - max(self.look_back) - 1)
 
     @property
     def span(self) -> int:
         """Frames of a chunk with those before it that it looks back on, and the targets after it."""
-        return max(self.look_back) + self.warm_up + self.config.loss.chunk + max(self.horizons)
+        return max(self.look_back) + self.burn_in + self.config.loss.chunk + max(self.horizons)
 
     def steps(self, part: str) -> int:
         if part != "train":
@@ -74,16 +74,16 @@ class DirectWormData(WormData):
         assert paths is not None
         inputs, residual = self._seen(worm, paths)
         first = starts[:, None] + max(self.look_back)
-        frames = first + np.arange(self.warm_up + self.config.loss.chunk)
-        scored = frames[:, self.warm_up :]
-        there = np.stack([worm.known[scored + h] & worm.known[scored] for h in self.horizons], axis=-1)
+        frames = first + np.arange(self.burn_in + self.config.loss.chunk)
+        scored = frames[:, self.burn_in :]
+        known = np.stack([worm.known[scored + h] & worm.known[scored] for h in self.horizons], axis=-1)
         graph = self.graph_of(worm)
         return {
             "member": torch.tensor(member),
             "inputs": torch.from_numpy(inputs[frames]),
             "residual": torch.from_numpy(residual[scored]),
             "weight": torch.from_numpy(worm.weight(scored).astype(np.float32)),
-            "known": torch.from_numpy(there),
+            "known": torch.from_numpy(known),
             "edge_index": graph.edge_index,
             "edge_attr": graph.edge_attr,
         }

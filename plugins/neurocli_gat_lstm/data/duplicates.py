@@ -40,14 +40,14 @@ class Copy:
 def copies(recordings: RecordingSet, summaries: Sequence[Summary]) -> list[Copy]:
     """Every recording that is an earlier one again. Coarse pictures are compared first, traces only where these agree."""
     first: list[Summary] = []
-    found = []
+    duplicates = []
     for summary in summaries:
         copy = copy_of(recordings, summary, first)
         if copy is None:
             first.append(summary)
         else:
-            found.append(copy)
-    return found
+            duplicates.append(copy)
+    return duplicates
 
 
 def copy_of(recordings: RecordingSet, summary: Summary, others: Sequence[Summary]) -> Copy | None:
@@ -60,17 +60,17 @@ def copy_of(recordings: RecordingSet, summary: Summary, others: Sequence[Summary
     return None
 
 
-def _similar(one: Summary, other: Summary) -> bool:
+def _similar(summary: Summary, other: Summary) -> bool:
     """As long, and most neurons of the smaller one have a neuron of the same slow course in the other."""
-    if abs(np.log(one.duration_s / other.duration_s)) > _LENGTH or not one.coarse.size or not other.coarse.size:
+    if abs(np.log(summary.duration_s / other.duration_s)) > _LENGTH or not summary.coarse.size or not other.coarse.size:
         return False
-    match = _best_matches(one.coarse.astype(np.float64), other.coarse.astype(np.float64))
+    match = _best_matches(summary.coarse.astype(np.float64), other.coarse.astype(np.float64))
     return bool((match > _COARSE).mean() > _MATCHED)
 
 
-def _correlation(recordings: RecordingSet, one: str, other: str) -> float:
+def _correlation(recordings: RecordingSet, first: str, second: str) -> float:
     """Median correlation of each neuron of the smaller recording with the most similar one of the other."""
-    (a, time_a), (b, time_b) = (_traces(recordings, group) for group in (one, other))
+    (a, time_a), (b, time_b) = (_traces(recordings, group) for group in (first, second))
     if len(a) != len(b):
         step = max(float(np.median(np.diff(time_a))), float(np.median(np.diff(time_b))))
         grid = np.arange(0.0, min(time_a[-1] - time_a[0], time_b[-1] - time_b[0]), step)
@@ -99,8 +99,8 @@ def _best_matches(a: Array, b: Array) -> Array:
     correlation = a.T @ b / len(a)
     best = correlation.argmax(axis=1)
     taken = np.zeros(b.shape[1], bool)
-    found = np.full(len(best), -1.0)
+    highest = np.full(len(best), -1.0)
     for k in np.argsort(-correlation[np.arange(len(best)), best], kind="stable"):
         if not taken[best[k]]:
-            taken[best[k]], found[k] = True, correlation[k, best[k]]
-    return found
+            taken[best[k]], highest[k] = True, correlation[k, best[k]]
+    return highest

@@ -47,36 +47,36 @@ def resampled(frames: Frames, time_s: NDArray[np.float64], step_s: float, *, int
     Each holds the last sample at or before its time; `interpolated`: a line to the sample after it, which a forecaster
     would have to know beforehand.
     """
-    parts, masks, samples, segments, first = [], [], [], [], 0
+    signals, masks, samples, segments, first = [], [], [], [], 0
     for start, stop in frames.segments:
         grid = np.arange(time_s[start], time_s[stop - 1], step_s)
         if not len(grid):
             continue
-        at, there = time_s[start:stop], frames.known[start:stop]
+        at, known = time_s[start:stop], frames.known[start:stop]
         before = np.clip(np.searchsorted(at, grid + _SAME * step_s, side="right") - 1, 0, stop - start - 1)
         if interpolated:
-            parts.append(_lines(grid, at, frames.signal[start:stop], there))
+            signals.append(_lines(grid, at, frames.signal[start:stop], known))
             after = np.where(at[before] == grid, before, np.minimum(before + 1, stop - start - 1))
-            masks.append(there[before] & there[after])
+            masks.append(known[before] & known[after])
         else:
-            parts.append(frames.signal[start:stop][before])
-            masks.append(there[before])
+            signals.append(frames.signal[start:stop][before])
+            masks.append(known[before])
         samples.append(frames.sample[start + before])
         segments.append((first, first + len(grid)))
         first += len(grid)
-    if not parts:
+    if not signals:
         raise DataError(
             f"a step of {step_s * 1e3:g} ms is longer than the recording", where="data.dt", hint="use native"
         )
-    return Frames(np.concatenate(parts), np.concatenate(masks), np.concatenate(samples), tuple(segments))
+    return Frames(np.concatenate(signals), np.concatenate(masks), np.concatenate(samples), tuple(segments))
 
 
 def _lines(
-    grid: NDArray[np.float64], at: NDArray[np.float64], signal: NDArray[np.float64], there: NDArray[np.bool_]
+    grid: NDArray[np.float64], at: NDArray[np.float64], signal: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Linear interpolation between the samples that are known."""
     columns = [
-        np.interp(grid, at[there[:, k]], signal[there[:, k], k]) if there[:, k].any() else 0.0 * grid
+        np.interp(grid, at[known[:, k]], signal[known[:, k], k]) if known[:, k].any() else 0.0 * grid
         for k in range(signal.shape[1])
     ]
     return np.stack(columns, axis=1)

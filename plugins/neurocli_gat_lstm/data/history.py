@@ -14,8 +14,8 @@ from neurocli_gat_lstm.data.series import WormSeries
 def forecast_changes(paths: Mapping[int, LinearPath], worm: WormSeries, horizons: Sequence[int]) -> NDArray[np.float64]:
     """[time, neuron, horizon] the change that the linear path of each horizon forecasts after every frame."""
     frames = np.arange(worm.frames)
-    found = direct({h: paths[h].among(worm.names) for h in horizons}, worm.z, frames, horizons)
-    return np.stack([found[h] - worm.z for h in horizons], axis=-1)
+    forecasts = direct({h: paths[h].among(worm.names) for h in horizons}, worm.z, frames, horizons)
+    return np.stack([forecasts[h] - worm.z for h in horizons], axis=-1)
 
 
 def inputs_of(

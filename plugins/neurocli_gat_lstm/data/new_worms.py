@@ -1,4 +1,4 @@
-"""Worms that a trained run is asked about: none that it has seen in another file, and no control in the mean of others."""
+"""Worms on which a trained run is evaluated: none that it was trained on in another file, and no control among others."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -
     controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
     left_out: list[str] = []
     doubts: list[str] = []
-    kept: list[str] = []
+    usable_groups: list[str] = []
     for group in split.test:
         summary = summary_of(recordings[group], options)
         copy = copy_of(recordings, summary, known)
         if copy is not None:
             left_out.append(f"{group}: the same worm as {copy.of}, which the run was trained on")
             continue
-        kept.append(group)
+        usable_groups.append(group)
         if summary.forgets and group not in controls:
             doubts.append(
-                f"{group}: half of its signal is forgotten as fast as smoothed noise forgets: GFP, or no calcium?"
+                f"{group}: its autocorrelation falls as fast as that of smoothed noise; perhaps it has no calcium indicator"
             )
-    if not kept:
+    if not usable_groups:
         raise LeakError(
             "the run was trained on every one of these worms: " + "; ".join(left_out),
             where=split.test[0],
             hint="evaluate the run without --data: each worm is then scored by networks that have not seen it",
         )
-    others = [group for group in kept if group not in controls]
-    if others and len(others) < len(kept):
-        left_out += [f"{group}: {controls[group]}; ask about it alone" for group in kept if group in controls]
-        kept = others
-    return dataclasses.replace(split, test=tuple(kept)), left_out, doubts
+    others = [group for group in usable_groups if group not in controls]
+    if others and len(others) < len(usable_groups):
+        left_out += [f"{group}: {controls[group]}; evaluate it alone" for group in usable_groups if group in controls]
+        usable_groups = others
+    return dataclasses.replace(split, test=tuple(usable_groups)), left_out, doubts

@@ -31,10 +31,10 @@ def running(signal: Array, known: Flags) -> tuple[Array, Array]:
 
 def of_frames(signal: Array, known: Flags, frames: int) -> tuple[Array, Array]:
     """(mean, sd) [neuron] over the known samples of the first `frames` frames."""
-    used, there = signal[:frames], known[:frames]
-    count = np.maximum(there.sum(axis=0), 1)
-    mean = np.where(there, used, 0.0).sum(axis=0) / count
-    sd = np.sqrt(np.where(there, np.square(np.where(there, used, mean) - mean), 0.0).sum(axis=0) / count)
+    used, valid = signal[:frames], known[:frames]
+    count = np.maximum(valid.sum(axis=0), 1)
+    mean = np.where(valid, used, 0.0).sum(axis=0) / count
+    sd = np.sqrt(np.where(valid, np.square(np.where(valid, used, mean) - mean), 0.0).sum(axis=0) / count)
     return mean, _varying(mean, sd)
 
 

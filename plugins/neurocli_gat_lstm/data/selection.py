@@ -22,7 +22,7 @@ def is_control(recording: Recording) -> bool:
 
 def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, WormSeries], list[str]]:
     """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name."""
-    found: dict[str, WormSeries] = {}
+    worms: dict[str, WormSeries] = {}
     left_out: list[str] = []
     keys: dict[tuple[str, str], str] = {}
     controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
@@ -38,7 +38,7 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
             left_out.append(f"{group}: no neuron is identified")
             continue
         worm = series_of(recording, options)
-        twin = next((other for other in found.values() if _same(other, worm)), None)
+        twin = next((other for other in worms.values() if _same(other, worm)), None)
         if twin is not None:
             left_out.append(f"{group}: the same worm as {twin.group}")
             continue
@@ -50,43 +50,43 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
                 hint="source and worm together must be unique: rename one",
             )
         keys[key] = group
-        found[group] = worm
-    kept, odd = _of_one_rate(found)
+        worms[group] = worm
+    same_rate, odd = _of_one_rate(worms)
     left_out += odd
-    if not kept:
+    if not same_rate:
         raise DataError(
             "no worm is left: " + ("; ".join(left_out) or f"none is of {', '.join(options.sources)}"),
             where=", ".join(recordings.sources) or "data",
             hint="data.sources, data.neurons and data.controls choose worms",
         )
-    return kept, left_out
+    return same_rate, left_out
 
 
 def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig) -> dict[str, WormSeries]:
     """The worms of `groups` as they are, whatever their rate or indicator; without identified neurons all are taken."""
-    found = {}
+    worms = {}
     for group in groups:
         recording = recordings[group]
         chosen = options if _identified(recording) else options.model_copy(update={"neurons": "all"})
-        found[group] = series_of(recording, chosen)
-    return found
+        worms[group] = series_of(recording, chosen)
+    return worms
 
 
 def controls_in(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
     """Worms without a calcium indicator, and copies of them in files that do not say so: group → why."""
     everything = options.model_copy(update={"neurons": "all"})
-    found = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
-    if not found:
+    reasons = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
+    if not reasons:
         return {}
-    known = {g: series_of(recordings[g], everything) for g in found}
+    known = {g: series_of(recordings[g], everything) for g in reasons}
     for group in recordings:
         if group in known or _identified(recordings[group]):
             continue
         worm = series_of(recordings[group], everything)
         twin = next((g for g, other in known.items() if _same(other, worm)), None)
         if twin is not None:
-            found[group] = f"the same worm as {twin}, GFP, no calcium indicator"
-    return found
+            reasons[group] = f"the same worm as {twin}, GFP, no calcium indicator"
+    return reasons
 
 
 def _identified(recording: Recording) -> bool:
@@ -101,28 +101,28 @@ def _of_one_rate(worms: dict[str, WormSeries]) -> tuple[dict[str, WormSeries], l
     close = np.abs(np.log(steps[:, None] / steps[None, :])) < np.log1p(OTHER_RATE)
     centre = int(close.sum(axis=1).argmax())
     common = float(np.median(steps[close[centre]]))
-    kept = {g: w for (g, w), near in zip(worms.items(), close[centre], strict=True) if near}
+    same_rate = {g: w for (g, w), near in zip(worms.items(), close[centre], strict=True) if near}
     odd = [
-        f"{group}: {worm.dt_ms:.0f} ms a frame, the others {common:.0f} ms (train it apart, or set data.dt)"
+        f"{group}: {worm.dt_ms:.0f} ms per frame, the others {common:.0f} ms (train on it separately, or set data.dt)"
         for group, worm in worms.items()
-        if group not in kept
+        if group not in same_rate
     ]
-    return kept, odd
+    return same_rate, odd
 
 
-def _same(one: WormSeries, other: WormSeries) -> bool:
+def _same(worm: WormSeries, other: WormSeries) -> bool:
     """Whether two files hold the same worm: as long a time, and the same traces up to their scale and frame rate."""
-    lengths = one.frames * one.dt_ms, other.frames * other.dt_ms
-    both = [name for name in one.names if name in other.names]
-    if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(one.names), len(other.names)):
+    lengths = worm.frames * worm.dt_ms, other.frames * other.dt_ms
+    both = [name for name in worm.names if name in other.names]
+    if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(worm.names), len(other.names)):
         return False
-    frames = min(one.frames, other.frames)
-    a, b = (_resampled(w.scored(w.signal)[:, [w.names.index(n) for n in both]], frames) for w in (one, other))
+    frames = min(worm.frames, other.frames)
+    a, b = (_resampled(w.scored(w.signal)[:, [w.names.index(n) for n in both]], frames) for w in (worm, other))
     a, b = a - a.mean(0), b - b.mean(0)
     scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
     r = np.where(scale > 0, (a * b).sum(0) / np.where(scale > 0, scale, 1.0), 0.0)
     # Other worms share behaviour, not noise: they stay below .8 even where both are driven by the same command.
-    return bool(np.median(r) > (0.999 if one.frames == other.frames else 0.95))
+    return bool(np.median(r) > (0.999 if worm.frames == other.frames else 0.95))
 
 
 def _resampled(z: np.ndarray, frames: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.diagnosis.words import counted
 from neurocli.errors import DataError
 from neurocli.recordings import Recording
 from neurocli_gat_lstm.config import DataConfig
@@ -54,10 +55,10 @@ class WormSeries:
     def origins(self, context: int, ahead: int, stride: int = 1) -> NDArray[np.int64]:
         """Frames [origin] that end the burn-in or come after it, have `context` frames up to themselves and `ahead` after,
         all in one segment."""
-        found = [
+        per_segment = [
             np.arange(max(start + context, self.burn_in) - 1, stop - ahead, stride) for start, stop in self.segments
         ]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
+        return np.concatenate(per_segment) if per_segment else np.zeros(0, np.int64)
 
     def windows(self, length: int) -> NDArray[np.int64]:
         """First frames [window] of all windows of that length inside a segment and after the burn-in."""
@@ -104,13 +105,13 @@ def series_of(recording: Recording, options: DataConfig) -> WormSeries:
         dt_ms = float(options.dt)
         frames = resampled(frames, time_s, dt_ms / 1e3, interpolated=options.normalisation == "whole")
     burn_in = burn_in_of(len(frames.signal), dt_ms, options)
-    there = frames.known[:burn_in].mean(axis=0) > 0.5
+    mostly_known = frames.known[:burn_in].mean(axis=0) > 0.5
     varies = running(frames.signal[:burn_in], frames.known[:burn_in])[1][-1] > 0
-    chosen = named & there & varies
+    chosen = named & mostly_known & varies
     if chosen.sum() < FEWEST_NEURONS:
-        kind = "identified neurons" if options.neurons == "identified" else "neurons"
+        kind = "identified neuron" if options.neurons == "identified" else "neuron"
         raise DataError(
-            f"{int(chosen.sum())} {kind} have a signal: nothing can be forecast from another",
+            f"only {counted(int(chosen.sum()), kind)} with a signal, and at least {FEWEST_NEURONS} are needed",
             where=f"recording {recording.group}",
             hint="--set data.neurons=all takes unidentified neurons too"
             if options.neurons == "identified"

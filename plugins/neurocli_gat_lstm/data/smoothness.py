@@ -26,7 +26,7 @@ _BACKGROUND = 101
 _SLOWEST_S = 120.0
 
 
-def autoregressive_skill(z: Array, segments: Segments) -> float:
+def autoregressive_reduction(z: Array, segments: Segments) -> float:
     """S(1) = 1 - MSE / MSE of persistence of one AR(10) shared by all neurons, in the last fifth of a recording.
 
     Least squares without penalty on the first four fifths, on steps inside segments and whose samples are all known.
@@ -56,15 +56,23 @@ def persistence_of_changes(z: Array, segments: Segments) -> float:
 
     -0.5 for white noise, 0 for a random walk, above 0 where traces go on as they went: smoothed, or slower than the frames.
     """
-    one, two, both = (np.zeros(z.shape[1]) for _ in range(3))
+    first, second, product = (np.zeros(z.shape[1]) for _ in range(3))
     for start, stop in segments:
         change = np.diff(z[start:stop], axis=0)
         before, after = change[:-1], change[1:]
         known = np.isfinite(before) & np.isfinite(after)
         before, after = np.where(known, before, 0.0), np.where(known, after, 0.0)
-        one, two, both = one + (before**2).sum(0), two + (after**2).sum(0), both + (before * after).sum(0)
-    some = one * two > 0
-    return float(np.median(both[some] / np.sqrt(one[some] * two[some]))) if some.any() else float("nan")
+        first, second, product = (
+            first + (before**2).sum(0),
+            second + (after**2).sum(0),
+            product + (before * after).sum(0),
+        )
+    varying = first * second > 0
+    return (
+        float(np.median(product[varying] / np.sqrt(first[varying] * second[varying])))
+        if varying.any()
+        else float("nan")
+    )
 
 
 @dataclass(frozen=True)
@@ -175,13 +183,13 @@ def _squared_difference(z: Array, time_s: Array, lag_s: float, dt_s: float) -> A
     wanted = time_s + lag_s
     after = np.clip(np.searchsorted(time_s, wanted), 1, len(time_s) - 1)
     after -= wanted - time_s[after - 1] < time_s[after] - wanted
-    some = np.flatnonzero(np.abs(time_s[after] - wanted) < 0.5 * dt_s)
-    if len(some) < 50:
+    pairs = np.flatnonzero(np.abs(time_s[after] - wanted) < 0.5 * dt_s)
+    if len(pairs) < 50:
         return None
-    square = np.square(z[after[some]] - z[some])
+    square = np.square(z[after[pairs]] - z[pairs])
     known = np.isfinite(square)
     count = known.sum(axis=0)
     if not count.any():
         return None
-    found: Array = np.where(known, square, 0.0).sum(axis=0)[count > 0] / count[count > 0]
-    return found
+    squared: Array = np.where(known, square, 0.0).sum(axis=0)[count > 0] / count[count > 0]
+    return squared

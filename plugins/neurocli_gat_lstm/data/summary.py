@@ -50,7 +50,7 @@ class Summary:
     whole_z: float
     drift: float
     scored: int
-    skill: float
+    error_reduction: float
     goes_on: float
     fast: float
     straight: smoothness.Straight
@@ -124,7 +124,7 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
         whole_z=float(scores[varies].mean()) if varies.any() else 0.0,
         drift=_drift(every),
         scored=chosen.shape[1],
-        skill=smoothness.autoregressive_skill(chosen, segments) if chosen.size else float("nan"),
+        error_reduction=smoothness.autoregressive_reduction(chosen, segments) if chosen.size else float("nan"),
         goes_on=smoothness.persistence_of_changes(chosen, segments) if chosen.size else float("nan"),
         fast=smoothness.fast_power(chosen, segments) if chosen.size else float("nan"),
         straight=smoothness.straight_frames(every, segments) if every.size else smoothness.Straight(0.0, 0, 0, 0),
@@ -139,10 +139,10 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
 def signal_of(recording: Recording) -> Array:
     """[time, neuron] with NaN wherever the recording has no number."""
     values = np.asarray(recording.signal, np.float64)
-    there = np.isfinite(values)
+    known = np.isfinite(values)
     if recording.mask is not None:
-        there = there & recording.mask
-    return np.where(there, values, np.nan)
+        known = known & recording.mask
+    return np.where(known, values, np.nan)
 
 
 def times_of(recording: Recording) -> tuple[Array, str]:
@@ -173,10 +173,10 @@ def segments_of(time_s: Array) -> list[tuple[int, int]]:
 
 def coarse_of(z: Array) -> NDArray[np.float32]:
     """[COARSE, neuron]: means over equal parts of the recording."""
-    parts = np.array_split(z, COARSE)
-    return np.nan_to_num(np.stack([np.nanmean(p, axis=0) if len(p) else np.zeros(z.shape[1]) for p in parts])).astype(
-        np.float32
-    )
+    stretches = np.array_split(z, COARSE)
+    return np.nan_to_num(
+        np.stack([np.nanmean(p, axis=0) if len(p) else np.zeros(z.shape[1]) for p in stretches])
+    ).astype(np.float32)
 
 
 def _drift(z: Array) -> float:
@@ -200,7 +200,9 @@ def _persistence(z: Array, segments: list[tuple[int, int]]) -> tuple[float, floa
     target = np.where(known, following, np.nan)
     error = np.nansum(np.square(target - now), axis=0)
     spread = np.nansum(np.square(target - np.nanmean(target, axis=0)), axis=0)
-    some = spread > 0
-    if not some.any():
+    varying = spread > 0
+    if not varying.any():
         return float("nan"), float("nan")
-    return float(1 - error[some].sum() / spread[some].sum()), float(np.median(1 - error[some] / spread[some]))
+    return float(1 - error[varying].sum() / spread[varying].sum()), float(
+        np.median(1 - error[varying] / spread[varying])
+    )

@@ -107,13 +107,13 @@ class Worm:
         A text that is no neuron's, as the class AVA, stays where it is unique; where it is not, it identifies nobody.
         """
         known = [canonical(raw) if raw else None for raw in self.names]
-        found: dict[str, int] = {}
+        columns: dict[str, int] = {}
         channels = []
         for column, name in enumerate(known, start=1):
             if name is None or (not is_neuron(name) and known.count(name) > 1):
                 channels.append(f"unidentified-{column}")
                 continue
-            first = found.setdefault(name, column)
+            first = columns.setdefault(name, column)
             if first != column:
                 raise self._error(
                     f"columns {first} and {column} (counted from 1) are both the neuron {name}",
@@ -141,9 +141,9 @@ def worm_set(recordings: Iterable[Recording], paths: Sequence[Path]) -> Recordin
 
     Raises DataError where two different worms have one name.
     """
-    kept: dict[str, Recording] = {}
+    by_group: dict[str, Recording] = {}
     for recording in recordings:
-        other = kept.setdefault(recording.group, recording)
+        other = by_group.setdefault(recording.group, recording)
         if other is not recording and not _alike(other, recording):
             files = dict.fromkeys([str(other.labels["file"]), str(recording.labels["file"])])
             raise DataError(
@@ -151,7 +151,7 @@ def worm_set(recordings: Iterable[Recording], paths: Sequence[Path]) -> Recordin
                 where=", ".join(files),
                 hint="source and worm together must be unique: rename one",
             )
-    return RecordingSet.of(list(kept.values()), meta=META, sources=[str(path) for path in paths])
+    return RecordingSet.of(list(by_group.values()), meta=META, sources=[str(path) for path in paths])
 
 
 def group_name(source: str, worm: str) -> str:
@@ -162,7 +162,7 @@ def group_name(source: str, worm: str) -> str:
 def split_name(text: str) -> tuple[str, str]:
     """(source, worm) of "Kato2015_worm0"; a name without a number behind its last "_" is a source with one worm."""
     source, _, worm = text.rpartition("_")
-    return (source, worm) if source and any(one.isdigit() for one in worm) else (text, "worm0")
+    return (source, worm) if source and any(character.isdigit() for character in worm) else (text, "worm0")
 
 
 def measured_unit(traces: NDArray[Any]) -> str:
@@ -175,13 +175,13 @@ def measured_unit(traces: NDArray[Any]) -> str:
     return Z_SCORE if scored.all() else ARBITRARY
 
 
-def _alike(one: Recording, other: Recording) -> bool:
+def _alike(first: Recording, second: Recording) -> bool:
     """The same values but for how many decimals a format keeps."""
     return (
-        one.channels == other.channels
-        and one.signal.shape == other.signal.shape
+        first.channels == second.channels
+        and first.signal.shape == second.signal.shape
         and bool(
-            np.allclose(one.signal, other.signal, rtol=1e-5, atol=1e-5, equal_nan=True)
-            and np.allclose(one.events["time_s"], other.events["time_s"], atol=1e-3)
+            np.allclose(first.signal, second.signal, rtol=1e-5, atol=1e-5, equal_nan=True)
+            and np.allclose(first.events["time_s"], second.events["time_s"], atol=1e-3)
         )
     )

@@ -29,18 +29,21 @@ def data_findings(recordings: RecordingSet, config: GatLstmConfig) -> list[Findi
     repeated = {copy.group for copy in again}
     single = [summary for summary in summaries if summary.group not in repeated]
     try:
-        kept, left_out = usable(recordings, config.data)
+        usable_worms, left_out = usable(recordings, config.data)
         trouble = None
     except DataError as error:
-        kept, left_out, trouble = {}, [], error
-    used = [summary for summary in summaries if summary.group in kept]
+        usable_worms, left_out, trouble = {}, [], error
+    used = [summary for summary in summaries if summary.group in usable_worms]
     return [
         *_usable(used, left_out, len(summaries), trouble),
-        *_copies(again, set(kept), len(summaries)),
-        *_shared(recordings, again, set(kept)),
+        *_copies(again, set(usable_worms), len(summaries)),
+        *_shared(recordings, again, set(usable_worms)),
         *_names(single),
         *indicator_findings(
-            _told_apart(single, summaries, again, set(kept)), _indicators(summaries, again), list(kept), len(single)
+            _told_apart(single, summaries, again, set(usable_worms)),
+            _indicators(summaries, again),
+            list(usable_worms),
+            len(single),
         ),
         *graph_findings(single, used or single, config),
         *time_findings(single, used or single, config),
@@ -55,7 +58,9 @@ def _usable(used: Sequence[Summary], left_out: Sequence[str], total: int, troubl
     if trouble is not None:
         return [Finding.of_error("usable", counted(total, "worm"), trouble, threshold)]
     value = f"{len(used)} of {total}: {listed(summary.group for summary in used)}"
-    advice = "fewer than three cannot be split: bring more to train on; a trained run can still be asked about these"
+    advice = (
+        "fewer than three worms cannot be split: add worms to train on; a trained run can still be evaluated on these"
+    )
     few = len(used) < FEWEST
     findings = [Finding.graded("usable", counted(total, "worm"), value, threshold, advice, fail=few)]
     reasons = [line.partition(": ") for line in left_out]
@@ -63,26 +68,30 @@ def _usable(used: Sequence[Summary], left_out: Sequence[str], total: int, troubl
     return [*findings, *shortened("left-out", [information("left-out", group, why) for group, why in others])]
 
 
-def _copies(again: Sequence[Copy], kept: set[str], total: int) -> list[Finding]:
+def _copies(again: Sequence[Copy], used: set[str], total: int) -> list[Finding]:
     """Worms that come twice; where both would be used, what is tested was trained on."""
     findings = []
     for copy in again:
-        leak = copy.group in kept and copy.of in kept
-        what = "the same traces as" if copy.exact else "smoothed or resampled from, or to,"
-        advice = "both would be used, one to train on and one to test: leave one out" if leak else "one of them is used"
+        leak = copy.group in used and copy.of in used
+        what = "the same traces as" if copy.exact else "a smoothed or resampled copy of, or the original of,"
+        advice = (
+            "both would be used, and one may be tested on the other: leave one out"
+            if leak
+            else "nothing to do: only one of them is used"
+        )
         value = f"{what} {copy.of} (r {copy.correlation:.4f})"
         findings.append(Finding("duplicate", copy.group, FAIL if leak else WARN, value, "none", advice))
     return shortened("duplicate", findings) or [Finding("duplicate", counted(total, "worm"), PASS, "none", "none")]
 
 
-def _shared(recordings: RecordingSet, again: Sequence[Copy], kept: set[str]) -> list[Finding]:
+def _shared(recordings: RecordingSet, again: Sequence[Copy], used: set[str]) -> list[Finding]:
     """Other worms that hold the same numbers in part, or in some neurons: what a training refuses on two sides of a split."""
     first = {copy.group: copy.of for copy in again}
     findings = [
         Finding(
             "shared-part",
             copy.group,
-            FAIL if {copy.group, copy.of} <= kept else WARN,
+            FAIL if {copy.group, copy.of} <= used else WARN,
             f"{copy.of}: {copy.in_words}",
             "none",
             "different worms cannot share numbers: leave one of them out",
@@ -107,15 +116,15 @@ def _names(single: Sequence[Summary]) -> list[Finding]:
             " ".join(key).strip(),
             FAIL,
             f"{len(groups)} different worms: {listed(groups)}",
-            "(source, worm) is unique",
-            "rename all but one: two different worms of one name cannot be told apart",
+            "unique with the laboratory",
+            "rename all but one: different worms of one name cannot be told apart",
         )
         for key, groups in by_key.items()
         if len(groups) > 1
     ]
-    shared = [f"{worm} in {len(names)} sources" for worm, names in sources.items() if len(names) > 1]
-    text = f"{len(by_key)} keys" + (f"; {listed(shared)}: the key is (source, worm)" if shared else "")
-    return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "(source, worm) is unique")]
+    shared = [f"{worm} in {len(names)} laboratories" for worm, names in sources.items() if len(names) > 1]
+    text = f"{len(by_key)} different names" + (f"; {listed(shared)}, which count as different worms" if shared else "")
+    return clashes or [Finding("worm-names", counted(len(single), "worm"), PASS, text, "unique with the laboratory")]
 
 
 def _indicators(summaries: Sequence[Summary], again: Sequence[Copy]) -> dict[str, str]:
@@ -134,22 +143,20 @@ def _indicators(summaries: Sequence[Summary], again: Sequence[Copy]) -> dict[str
 
 
 def _told_apart(
-    single: Sequence[Summary], summaries: Sequence[Summary], again: Sequence[Copy], kept: set[str]
+    single: Sequence[Summary], summaries: Sequence[Summary], again: Sequence[Copy], used: set[str]
 ) -> list[Summary]:
     """Each worm once: as the copy that a training would take, where there is one."""
-    taken = {copy.of: copy.group for copy in again if copy.group in kept and copy.of not in kept}
+    taken = {copy.of: copy.group for copy in again if copy.group in used and copy.of not in used}
     by_group = {summary.group: summary for summary in summaries}
     return [by_group[taken.get(summary.group, summary.group)] for summary in single]
 
 
 def _normalisation(config: GatLstmConfig) -> Finding:
     """Whether the units of a training know the future: the published choice does."""
-    known = "nothing of what comes after a forecast's origin"
+    known = "uses nothing after a forecast's origin"
     if config.data.normalisation == "whole":
-        value = "mean and sd of each whole recording, which know its future"
-        advice = (
-            "every score is marked LEAKY: take data.normalisation=causal, unless the published protocol is replayed"
-        )
+        value = "mean and sd of each whole recording, its future included"
+        advice = "every score is marked LEAKY: use data.normalisation=causal, unless you repeat the published protocol"
         return Finding("normalisation", "data", FAIL, value, known, advice)
     value = "running mean and sd" if config.data.normalisation == "causal" else "mean and sd of the burn-in"
     return Finding("normalisation", "data", PASS, value, known)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import Finding, judged
+from neurocli.diagnosis.words import counted
 from neurocli.evaluation.intervals import Paired, paired_means, verdict
 from neurocli.evaluation.target import Target
 from neurocli.plugin.family import TrainedModel
@@ -33,7 +34,7 @@ TRIVIAL = ("persistence", "mean")
 Array = NDArray[np.floating[Any]]
 
 
-def skill(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: Array) -> float:
+def error_reduction(worm: WormSeries, origins: NDArray[np.int64], horizon: int, forecast: Array) -> float:
     """S = 1 - squared error over that of "nothing changes", as it is scored, over samples that are known at both ends.
 
     forecast: [origin, neuron] in the units of the origins.
@@ -64,8 +65,8 @@ def forecast_findings(trained: TrainedModel) -> list[Finding]:
     ]
     # Worms that came after the training differ from its worms in more than having been seen.
     folds = len(network.members) // getattr(network, "members_per_fold", 1)
-    own = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
-    if own and set(data.split.train) <= set(data.worms):
+    left_out = folds == 1 or all(data.split.fold_of(group) is not None for group in origins)
+    if left_out and set(data.split.train) <= set(data.worms):
         findings += _train_test_gap(trained, origins, full)
     return findings
 
@@ -73,7 +74,7 @@ def forecast_findings(trained: TrainedModel) -> list[Finding]:
 def _linear(
     network: GatLstm | GatLstmV3, data: WormData, group: str, origins: NDArray[np.int64], horizons: Sequence[int]
 ) -> Forecasts:
-    """What the model would forecast if its networks said nothing."""
+    """What the model would forecast if its networks corrected nothing."""
     if isinstance(network, GatLstm):
         return dict(linear_only(network, data, group, origins, horizons))
     assert isinstance(data, DirectWormData)
@@ -93,32 +94,33 @@ def _correction(
         added = np.sqrt(np.mean([np.square(full[g][h] - linear[g][h]).mean() for g in origins]))
         moved = np.sqrt(np.mean([np.square(linear[g][h] - data.worms[g].z[at]).mean() for g, at in origins.items()]))
         both, alone = (
-            np.array([skill(data.worms[g], at, h, part[g][h]) for g, at in origins.items()]) for part in (full, linear)
+            np.array([error_reduction(data.worms[g], at, h, part[g][h]) for g, at in origins.items()])
+            for part in (full, linear)
         )
         share = float(added / max(added + moved, 1e-12))
         difference = paired_means(both, alone)
-        said = verdict(difference, higher=True)
-        worse = said == "worse"
+        result = verdict(difference, higher=True)
+        worse = result == "worse"
         bad = worse or share < SMALLEST_SHARE
         advice = (
-            "the linear path alone does better: train longer, or on more worms"
+            "the linear path alone forecasts better: train longer, or on more worms"
             if worse
-            else "the network hardly says anything: train longer, or on more worms"
+            else "the network hardly changes the forecast: train longer, or on more worms"
         )
         value = (
-            f"{share:.1%} of the change; S {np.mean(both):.3f}, linear path alone {np.mean(alone):.3f}"
-            f" ({_words(difference)})"
+            f"{share:.1%} of the forecast change; S {np.mean(both):.3f}, linear path alone {np.mean(alone):.3f}"
+            f" (difference {_with_interval(difference)})"
         )
         threshold = f"share ≥ {SMALLEST_SHARE:.0%}, S not worse than the linear path's"
-        subject = f"{h} step{'s' if h > 1 else ''}, {len(both)} worm{'s' if len(both) > 1 else ''}"
+        subject = f"{counted(h, 'step')}, {counted(len(both), 'worm')}"
         findings.append(Finding.graded("correction", subject, value, threshold, advice, warn=bad))
     return findings
 
 
-def _words(difference: Paired) -> str:
+def _with_interval(difference: Paired) -> str:
     """A difference over worms with its interval."""
     known = difference.low == difference.low
-    return f"{difference.value:+.3f}" + (f", 95 % {difference.low:+.3f} to {difference.high:+.3f}" if known else "")
+    return f"{difference.value:+.3f}" + (f" [{difference.low:+.3f}, {difference.high:+.3f}]" if known else "")
 
 
 def _runaway(data: WormData, full: dict[str, Forecasts]) -> list[Finding]:
@@ -128,10 +130,12 @@ def _runaway(data: WormData, full: dict[str, Forecasts]) -> list[Finding]:
     stopped = [group for group, value in largest.items() if not value < 0.99 * BOUND]
     far = [group for group, value in largest.items() if not value <= BEYOND * recorded[group]]
     worst = max(full, key=lambda group: largest[group] / recorded[group])
-    value = f"|z| ≤ {largest[worst]:.3g} where {recorded[worst]:.3g} was recorded ({worst})"
-    advice = "forecasts run away: a longer loss.rollout damps rollouts, or a smaller learning rate"
-    threshold = f"≤ {BEYOND:g} x recorded"
-    return [Finding.graded("runaway-rollout", f"{len(full)} worms", value, threshold, advice, warn=far, fail=stopped)]
+    value = f"largest |z| forecast {largest[worst]:.3g}, recorded {recorded[worst]:.3g} ({worst})"
+    advice = "forecasts grow without bound: train with a smaller learning rate, or a rollout model with a longer loss.rollout"
+    threshold = f"≤ {BEYOND:g} x the largest recorded"
+    return [
+        Finding.graded("runaway-rollout", counted(len(full), "worm"), value, threshold, advice, warn=far, fail=stopped)
+    ]
 
 
 def _against_linear(
@@ -140,7 +144,7 @@ def _against_linear(
     """S of the model less that of the best linear model, paired by worm, at each horizon."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    linear = [one for one in baselines.baselines(data, trained.config) if one.name not in TRIVIAL]
+    linear = [baseline for baseline in baselines.baselines(data, trained.config) if baseline.name not in TRIVIAL]
     if not linear or not data.split.train:
         return []
     findings = []
@@ -151,21 +155,25 @@ def _against_linear(
             prediction = predictor.predict(target)
             if prediction is None:
                 continue
-            scores[predictor.name] = np.array([_skill_of(target, group, prediction.values[group]) for group in origins])
+            scores[predictor.name] = np.array(
+                [_reduction_of(target, group, prediction.values[group]) for group in origins]
+            )
         if not scores:
             continue
         best = max(scores, key=lambda name: float(np.mean(scores[name])))
-        own = np.array([skill(data.worms[g], at, h, full[g][h]) for g, at in origins.items()])
-        difference = paired_means(own, scores[best])
+        model = np.array([error_reduction(data.worms[g], at, h, full[g][h]) for g, at in origins.items()])
+        difference = paired_means(model, scores[best])
         worse = verdict(difference, higher=True) == "worse"
-        value = f"{np.mean(own):.3f} against {np.mean(scores[best]):.3f} ({_words(difference)})"
-        advice = "a linear model forecasts these worms better: train longer, on more worms, or take the linear model"
-        subject = f"{target.name}, {best}"
+        value = f"S {np.mean(model):.3f} against {np.mean(scores[best]):.3f} (difference {_with_interval(difference)})"
+        advice = (
+            "a linear baseline forecasts these worms better: train longer or on more worms, or use the linear baseline"
+        )
+        subject = f"{target.name}, against {best}"
         findings.append(Finding.graded("S-against-linear", subject, value, "not worse", advice, fail=worse))
     return findings
 
 
-def _skill_of(target: Target, group: str, prediction: Array) -> float:
+def _reduction_of(target: Target, group: str, prediction: Array) -> float:
     """S of a prediction [origin, channel] to a target, over its known targets."""
     assert target.now is not None
     observed, now, prediction = (
@@ -188,12 +196,10 @@ def _train_test_gap(trained: TrainedModel, origins: dict[str, Any], full: dict[s
             if not len(at):
                 continue
             forecast = fold_forecasts(trained.network, data, worm, fold, at, evaluate.context, [h])[0]
-            seen.append(skill(worm, at, h, forecast[h]))
+            seen.append(error_reduction(worm, at, h, forecast[h]))
     if not seen:
         return []
-    new = float(np.mean([skill(data.worms[g], at, h, full[g][h]) for g, at in origins.items()]))
+    new = float(np.mean([error_reduction(data.worms[g], at, h, full[g][h]) for g, at in origins.items()]))
     gap = float(np.mean(seen)) - new
-    advice = (
-        f"S is {np.mean(seen):.3f} on training worms and {new:.3f} on others: more worms, more dropout, fewer epochs"
-    )
-    return [judged("train-test-gap", f"S({h})", gap, warn=LARGEST_GAP, advice=advice)]
+    advice = f"S is {np.mean(seen):.3f} on training worms and {new:.3f} on test worms: use more worms, more dropout or fewer epochs"
+    return [judged("train-test-gap", f"S, {counted(h, 'step')} ahead", gap, warn=LARGEST_GAP, advice=advice)]

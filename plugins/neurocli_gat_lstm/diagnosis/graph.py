@@ -38,7 +38,14 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
     if not names:
         return [
             *findings,
-            Finding("coverage", "graph", WARN, "no neuron is identified", "≥ 1", "without names there are no edges"),
+            Finding(
+                "coverage",
+                "graph",
+                WARN,
+                "no neuron is identified",
+                "≥ 1",
+                "without names there are no edges: identify neurons, or use data.neurons=all and model.graph=none",
+            ),
         ]
     recorded = len(known & set(names))
     findings.append(
@@ -56,8 +63,8 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
 
 def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -> int:
     """Edges of the connectome with both ends among these names, of the kind that counts."""
-    there = set(names)
-    inside = [name in there for name in connectome.neurons]
+    chosen = set(names)
+    inside = [name in chosen for name in connectome.neurons]
     return sum(
         inside[pre] and inside[post] and ((synapses != "gap" and chemical > 0) or (synapses != "chemical" and gap > 0))
         for pre, post, chemical, gap in zip(
@@ -73,14 +80,14 @@ def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -
 def _neurons(summary: Summary, known: set[str], edges: int) -> Finding:
     matched = sum(name in known for name in summary.identified)
     share = f" ({len(summary.identified) / summary.neurons:.0%})"
-    value = (
-        f"{len(summary.identified)} of {summary.neurons} identified{share}, {matched} matched, {edges} edges among them"
-    )
+    value = f"{len(summary.identified)} of {summary.neurons} identified{share}, {matched} in the connectome, {edges} edges among them"
     return Finding("neurons", summary.group, PASS, value, "–")
 
 
 def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -> list[Finding]:
-    advice = f"{connectome} has no such neuron, so they stay without edges: correct their spelling, or take another connectome"
+    advice = (
+        f"{connectome} has no such neurons, and they have no edges: correct the spelling, or use another connectome"
+    )
     findings = []
     for summary in summaries:
         missing = [name for name in summary.identified if name not in known]
@@ -95,12 +102,12 @@ def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -
 def _isolated(wiring: Any, edges: int, kind: str) -> Finding:
     """Nodes of the graph of the run that no edge reaches; without any graph that is what was asked for."""
     if kind == "none":
-        return Finding("isolated-nodes", "graph", PASS, "no edges, as model.graph asks", "none")
+        return Finding("isolated-nodes", "graph", PASS, "no edges, as set by model.graph", "none")
     alone = wiring.graph.isolated()
     value = (
-        f"{len(alone)} of {len(wiring.names)}: {listed(alone)}"
+        f"{len(alone)} of {len(wiring.names)} neurons: {listed(alone)}"
         if alone
-        else f"none of {len(wiring.names)}, {edges} edges"
+        else f"none of {len(wiring.names)} neurons, {edges} edges"
     )
-    advice = "their neighbours were not recorded: only their own past speaks for them"
+    advice = "none of their neighbours was recorded: attention adds nothing to their forecasts; record more neurons, or ignore them"
     return Finding.graded("isolated-nodes", "graph", value, "none", advice, warn=alone)

@@ -75,17 +75,17 @@ def _dead_units(trained: TrainedModel) -> list[Finding]:
         dead = np.flatnonzero(~(spread > DEAD))
         if len(dead):
             dead_by_fold.append(f"fold {fold + 1}: {len(dead)} of {len(spread)} ({listed(map(str, dead))})")
-    advice = "these units take no part: fewer hidden units (model.hidden), or a smaller learning rate"
+    advice = "these units do not vary: use fewer hidden units (model.hidden) or a smaller learning rate"
     return [unless_none("dead-units", "LSTM", dead_by_fold, advice=advice)]
 
 
 @torch.no_grad()
-def unit_spread(one: NetworkOnWorm) -> np.ndarray[Any, Any]:
+def unit_spread(view: NetworkOnWorm) -> np.ndarray[Any, Any]:
     """[unit] sd of an LSTM's output over frames and neurons of the longest stretch of a worm."""
-    start, stop = max(one.worm.segments, key=lambda segment: segment[1] - segment[0])
-    series = torch.from_numpy(one.worm.z[start:stop][:_FRAMES]).to(one.device)
-    lstm = next(layer for layer in one.network.modules() if isinstance(layer, nn.LSTM))
-    features = one.embed(series, torch.cat((series[:1], series[:-1])))
+    start, stop = max(view.worm.segments, key=lambda segment: segment[1] - segment[0])
+    series = torch.from_numpy(view.worm.z[start:stop][:_FRAMES]).to(view.device)
+    lstm = next(layer for layer in view.network.modules() if isinstance(layer, nn.LSTM))
+    features = view.embed(series, torch.cat((series[:1], series[:-1])))
     hidden, _ = lstm(features.transpose(0, 1) if lstm.batch_first else features)
     return np.asarray(hidden.flatten(0, 1).double().std(0).cpu().numpy())
 

@@ -1,4 +1,4 @@
-"""Does the network run over the connectome, and does time run forward? NetworkOnWorm of a trained module, on every path it has.
+"""Does the network run along the connectome, and is it causal? A trained network on a worm, on every path that it has.
 
 Three paths give forecasts: `per step` goes from frame to frame by torch-geometric's message passing, `batched` takes whole windows
 at once, `cached` is the one that is scored, where each frame is embedded once.
@@ -140,23 +140,23 @@ class NetworkOnWormV2(NetworkOnWorm):
         everyone = self.everyone(1)
         frames = list(window)
         state = None
-        found: list[torch.Tensor] = []
+        forecasts: list[torch.Tensor] = []
         for time in range(self.lead, len(window) + steps - 1):
             if time >= len(window):
-                frames.append(found[-1])
+                frames.append(forecasts[-1])
             now, before = frames[time][None, None], frames[time - 1][None, None]
             embedded = self.correction.embed(now, before, self.nodes, self.graph, everyone)
             change, state = self.correction.advance(embedded, state)
             if time >= len(window) - 1:
                 past = torch.stack([frames[time - lag] for lag in range(self.lead)])
                 following = frames[time] + linear_change(past, self.linear) + change[0, 0]
-                found.append(following.clamp(-BOUND, BOUND))
-        return torch.stack(found)
+                forecasts.append(following.clamp(-BOUND, BOUND))
+        return torch.stack(forecasts)
 
 
 @dataclass(frozen=True)
 class NetworkOnWormV1(NetworkOnWorm):
-    """The published plan's network; its size allows for few comparisons."""
+    """The published network; its size allows for few comparisons."""
 
     planned: PlannedGatLstm
 
@@ -184,16 +184,16 @@ class NetworkOnWormV1(NetworkOnWorm):
         return self.planned.rollout(windows, self.graph, self.everyone(len(windows)), steps)
 
     def cached(self, z: NDArray[np.float32], origins: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
-        found = folds_v1.rolled_out(self.planned, z, self.graph, origins, self.context, self.horizons)
-        if 1 in found:  # the next step has a path of its own, on which each frame is embedded once
+        forecasts = folds_v1.rolled_out(self.planned, z, self.graph, origins, self.context, self.horizons)
+        if 1 in forecasts:  # the next step has a path of its own, on which each frame is embedded once
             series = [torch.from_numpy(z[o + 1 - self.context : o + 1]).to(self.device) for o in origins]
             everyone = self.everyone(1)[0]
             once = [
-                self.planned.forward_windows(one, self.graph, everyone, window=self.context, stride=1)[0]
-                for one in series
+                self.planned.forward_windows(window, self.graph, everyone, window=self.context, stride=1)[0]
+                for window in series
             ]
-            found[1] = torch.stack(once).cpu().numpy()
-        return found
+            forecasts[1] = torch.stack(once).cpu().numpy()
+        return forecasts
 
     def per_step(self, window: torch.Tensor, steps: int) -> torch.Tensor:
         frames = window[None]
@@ -205,7 +205,7 @@ class NetworkOnWormV1(NetworkOnWorm):
 def network_on_worm(
     network: GatLstm | PlannedFolds, data: WormData, config: CorrectedConfig, group: str
 ) -> NetworkOnWorm:
-    """The first network that may answer for a worm."""
+    """The first network that was not fitted on a worm."""
     worm, fold = data.worms[group], data.folds_for(group)[0]
     evaluate = config.evaluate
     device = device_of(network)
@@ -223,44 +223,44 @@ def network_on_worm(
 
 
 def along(data: WormData, config: CorrectedConfig, worm: WormSeries) -> NDArray[np.bool_]:
-    """[from, to]: who may speak to whom on the linear path, over neurons of the run that this worm may lack."""
+    """[from, to]: who may act on whom along the linear path, over neurons of the run that this worm may lack."""
     n = len(worm.names)
     if config.model.linear != "edges":
         return np.zeros((n, n), bool)
     place = {name: k for k, name in enumerate(data.names)}
     index = np.array([place.get(name, -1) for name in worm.names])
-    found = data.wiring.allowed(config.model.hops).T[np.ix_(index, index)]
-    return np.asarray(found & (index >= 0)[:, None] & (index >= 0)[None, :])
+    allowed = data.wiring.allowed(config.model.hops).T[np.ix_(index, index)]
+    return np.asarray(allowed & (index >= 0)[:, None] & (index >= 0)[None, :])
 
 
 @torch.no_grad()
-def path_differences(one: NetworkOnWorm) -> dict[str, float]:
+def path_differences(view: NetworkOnWorm) -> dict[str, float]:
     """Largest difference of the batched and of the cached path from the path per step, over horizons; relative above 1."""
-    origins = one.origins(one.origins_compared)
-    x = one.windows(origins)
-    steps = max(one.compared)
-    with _message_passing(one):
-        reference = torch.stack([one.per_step(window, steps) for window in x])
+    origins = view.origins(view.origins_compared)
+    x = view.windows(origins)
+    steps = max(view.compared)
+    with _message_passing(view):
+        reference = torch.stack([view.per_step(window, steps) for window in x])
     scale = reference.abs().clamp_min(1)
-    cached = one.cached(one.worm.z, origins)
-    at = [horizon - 1 for horizon in one.compared]
-    found = torch.stack([torch.from_numpy(cached[h]).to(x.device) for h in one.compared], 1)
+    cached = view.cached(view.worm.z, origins)
+    at = [horizon - 1 for horizon in view.compared]
+    from_cache = torch.stack([torch.from_numpy(cached[h]).to(x.device) for h in view.compared], 1)
     return {
-        "batched": float(((one.batched(x, steps) - reference).abs() / scale).max()),
-        "cached": float(((found - reference[:, at]).abs() / scale[:, at]).max()),
+        "batched": float(((view.batched(x, steps) - reference).abs() / scale).max()),
+        "cached": float(((from_cache - reference[:, at]).abs() / scale[:, at]).max()),
     }
 
 
 @contextmanager
-def _message_passing(one: NetworkOnWorm) -> Iterator[None]:
+def _message_passing(view: NetworkOnWorm) -> Iterator[None]:
     """torch-geometric's message passing in place of the compiled sum."""
-    before = [layer.compiled for layer in one.layers]
-    for layer in one.layers:
+    before = [layer.compiled for layer in view.layers]
+    for layer in view.layers:
         layer.compiled = False
     try:
         yield
     finally:
-        for layer, compiled in zip(one.layers, before, strict=True):
+        for layer, compiled in zip(view.layers, before, strict=True):
             layer.compiled = compiled
 
 
@@ -269,48 +269,48 @@ def reach(graph: GraphTensors, neurons: int, hops: int) -> NDArray[np.bool_]:
     step = np.eye(neurons, dtype=np.int64)
     source, target = graph.edge_index.cpu().numpy()
     step[source, target] = 1
-    found = np.eye(neurons, dtype=bool)
+    reached = np.eye(neurons, dtype=bool)
     for _ in range(hops):
-        found = (found.astype(np.int64) @ step) > 0
-    return found
+        reached = (reached.astype(np.int64) @ step) > 0
+    return reached
 
 
 @torch.no_grad()
-def moved_features(one: NetworkOnWorm, *, message_passing: bool) -> NDArray[np.bool_]:
+def moved_features(view: NetworkOnWorm, *, message_passing: bool) -> NDArray[np.bool_]:
     """[from, to]: whether the attention's features of `to` change when `from` changes in the same frame."""
-    frame = torch.from_numpy(one.worm.z[one.worm.frames // 2]).to(one.device)
+    frame = torch.from_numpy(view.worm.z[view.worm.frames // 2]).to(view.device)
     rows = []
-    with _message_passing(one) if message_passing else nullcontext():
+    with _message_passing(view) if message_passing else nullcontext():
         for block in torch.eye(len(frame), device=frame.device).split(_TOGETHER):
-            rows.append((one.embed(frame + _STIR * block) != one.embed(frame.expand(len(block), -1))).any(-1))
+            rows.append((view.embed(frame + _STIR * block) != view.embed(frame.expand(len(block), -1))).any(-1))
     return np.asarray(torch.cat(rows).cpu().numpy())
 
 
 @torch.no_grad()
-def moved_forecasts(one: NetworkOnWorm) -> NDArray[np.bool_]:
+def moved_forecasts(view: NetworkOnWorm) -> NDArray[np.bool_]:
     """[from, to]: whether the next step of `to` changes when `from` changes throughout the context."""
-    x = one.windows(one.origins(1))[:1]
+    x = view.windows(view.origins(1))[:1]
     rows = []
     for block in torch.eye(x.shape[-1], device=x.device).split(_TOGETHER):
         plain = x.expand(len(block), -1, -1)
-        stirred, still = one.after_each(plain + _STIR * block[:, None])[:, -1], one.after_each(plain)[:, -1]
+        stirred, still = view.after_each(plain + _STIR * block[:, None])[:, -1], view.after_each(plain)[:, -1]
         rows.append((stirred - still).abs() > 1e-6)
     return np.asarray(torch.cat(rows).cpu().numpy())
 
 
 @torch.no_grad()
-def change_from_future(one: NetworkOnWorm) -> dict[str, float]:
+def change_from_future(view: NetworkOnWorm) -> dict[str, float]:
     """Largest change of forecasts when what comes after them changes, on the batched and on the cached path."""
-    origins = one.origins(2)[:1]
-    x = one.windows(origins)
-    cut = (one.lead + x.shape[1]) // 2
+    origins = view.origins(2)[:1]
+    x = view.windows(origins)
+    cut = (view.lead + x.shape[1]) // 2
     later = x.clone()
     later[:, cut:] += _STIR
-    a, b = (one.after_each(windows)[:, : cut - one.lead] for windows in (x, later))
-    z = one.worm.z.copy()
+    a, b = (view.after_each(windows)[:, : cut - view.lead] for windows in (x, later))
+    z = view.worm.z.copy()
     z[int(origins[0]) + 1 :] += np.float32(_STIR)
-    cached = [one.cached(series, origins) for series in (one.worm.z, z)]
+    cached = [view.cached(series, origins) for series in (view.worm.z, z)]
     return {
         "batched": float((a - b).abs().max()),
-        "cached": max(float(np.abs(cached[0][h] - cached[1][h]).max()) for h in one.horizons),
+        "cached": max(float(np.abs(cached[0][h] - cached[1][h]).max()) for h in view.horizons),
     }

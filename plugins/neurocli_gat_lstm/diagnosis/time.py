@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, Finding
+from neurocli.diagnosis.words import counted
 from neurocli_gat_lstm.configs import GatLstmConfig
 from neurocli_gat_lstm.data.selection import OTHER_RATE
 from neurocli_gat_lstm.data.series import GAP
@@ -26,21 +27,22 @@ def time_findings(summaries: Sequence[Summary], used: Sequence[Summary], config:
             {a.group: a.time_fault for a in summaries if a.time_fault},
             total,
             verdict=FAIL,
-            threshold="ascends, one per frame",
-            advice="times must ascend: correct or cut the recording; here frames are taken as evenly spaced",
+            threshold="ascending, one per frame",
+            advice="times must ascend: correct or cut the recording; until then frames are taken as evenly spaced",
         ),
         *of_worms(
             "time-gaps",
-            {a.group: f"{len(a.gaps)}, the longest {max(a.gaps):.3g} s" for a in summaries if a.gaps},
+            {a.group: f"{counted(len(a.gaps), 'gap')}, the longest {max(a.gaps):.3g} s" for a in summaries if a.gaps},
             total,
-            threshold=f"step ≤ {GAP:g} x median",
-            advice="the worm is cut there, and no forecast goes across; only stretches without a gap count",
+            threshold=f"steps ≤ {GAP:g} x median",
+            advice="the recording is cut at each gap, and no forecast crosses one: record without gaps, or leave the worm out if too little is left",
         ),
         *per_worm(
             "uneven-time",
             {a.group: a.steps_off for a in summaries},
             warn=UNEVEN,
-            advice="frames are not evenly spaced, and one step means another time at every frame: resample from the raw volumes",
+            advice="frames are not evenly spaced, so that a horizon in frames has no fixed length: export at an even rate from the raw volumes",
+            unit="(steps from even spacing)",
         ),
         _rates(summaries),
         *_lengths(used, config),
@@ -51,27 +53,27 @@ def _rates(summaries: Sequence[Summary]) -> Finding:
     """Frame steps of all worms; those that differ too much are not trained together."""
     steps = np.array([summary.dt_s * 1e3 for summary in summaries])
     apart = steps.max() / steps.min() > 1 + OTHER_RATE
-    value = ", ".join(f"{count} x {step} ms" for step, count in _counted(steps))
-    advice = "a step is a frame: only worms of about one rate are trained together, choose them with data.sources"
-    return Finding.graded("frame-rates", "data", value, f"within {OTHER_RATE:.0%}", advice, warn=apart)
+    value = ", ".join(f"{counted(count, 'worm')} at {step} ms" for step, count in _counted(steps))
+    advice = "horizons count frames, so only worms of about one frame rate are trained together: choose them with data.sources"
+    return Finding.graded("frame-rates", "data", value, f"within {OTHER_RATE:.0%} of each other", advice, warn=apart)
 
 
 def _counted(steps: np.ndarray) -> list[tuple[str, int]]:
     """Frame steps that are within two per cent of each other, with how many worms have them."""
-    found: list[list[float]] = []
+    clusters: list[list[float]] = []
     for step in np.sort(steps):
-        if found and step < 1.02 * found[-1][0]:
-            found[-1].append(step)
+        if clusters and step < 1.02 * clusters[-1][0]:
+            clusters[-1].append(step)
         else:
-            found.append([step])
-    return [(f"{np.median(group):.0f}", len(group)) for group in found]
+            clusters.append([step])
+    return [(f"{np.median(group):.0f}", len(group)) for group in clusters]
 
 
 def needed_frames(config: GatLstmConfig) -> dict[str, int]:
     """Frames without a gap that each use of a worm takes."""
     loss, evaluate = config.loss, config.evaluate
     span = config.model.lags + loss.chunk + max(1, loss.rollout)
-    return {"a training chunk": span, "context and the longest horizon": evaluate.context + max(evaluate.horizons)}
+    return {"a training chunk": span, "the context with the longest horizon": evaluate.context + max(evaluate.horizons)}
 
 
 def _lengths(used: Sequence[Summary], config: GatLstmConfig) -> list[Finding]:
@@ -81,6 +83,6 @@ def _lengths(used: Sequence[Summary], config: GatLstmConfig) -> list[Finding]:
         {a.group: float(a.longest) for a in used},
         fail=float(needed),
         low=True,
-        advice=f"{what} takes {needed} frames without a gap: leave the worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
+        advice=f"{what} needs {needed} frames without a gap: leave the worm out, or lower loss.chunk, evaluate.context or evaluate.horizons",
         unit="frames without a gap",
     )

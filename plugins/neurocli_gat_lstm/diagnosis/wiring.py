@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, Finding, judged
-from neurocli.diagnosis.words import listed, unless_none
+from neurocli.diagnosis.words import counted, listed, unless_none
 from neurocli.plugin.family import TrainedModel
 from neurocli.recordings import RecordingSet, Split
 from neurocli.recordings.split import PARTS
@@ -29,7 +29,7 @@ def split_findings(data: WormData) -> list[Finding]:
     both: list[str] = []
     for number, fold in enumerate(data.split.folds or (data.split,)):
         both += [f"{worm} ({where}, fold {number + 1})" for worm, where in in_two_parts(fold, keys)]
-    advice = "scores of these worms were learned by heart: name each worm once, and train again"
+    advice = "the network was trained on worms that it is tested on: give each worm one name, and train again"
     return [unless_none("worm-in-two-parts", "split", both, verdict=FAIL, advice=advice)]
 
 
@@ -39,7 +39,9 @@ def in_two_parts(split: Split, keys: dict[str, str]) -> list[tuple[str, str]]:
     for part in PARTS:
         for group in split.groups(part):
             where.setdefault(keys.get(group, group), set()).add(part)
-    return [(worm, " and ".join(p for p in PARTS if p in parts)) for worm, parts in where.items() if len(parts) > 1]
+    return [
+        (worm, " and ".join(p for p in PARTS if p in parts_of)) for worm, parts_of in where.items() if len(parts_of) > 1
+    ]
 
 
 def _key(recordings: RecordingSet, group: str) -> str:
@@ -60,16 +62,16 @@ def edge_findings(data: WormData, config: GatLstmConfig) -> list[Finding]:
         edges += len(source)
         expected = expected_edges(connectome, worm.names, kind, config.model.synapses)
         if twice:
-            wrong.append(f"{group}: {twice} twice")
+            wrong.append(f"{group}: {counted(twice, 'edge')} twice")
         if expected is not None and used != expected:
             lost, extra = sorted(expected - used), sorted(used - expected)
             example = f"{'lacks' if lost else 'has'} {'→'.join((lost or extra)[0])}"
             wrong.append(f"{group}: {len(lost)} missing, {len(extra)} too many ({example})")
     if kind == "shuffled":
         wrong += _shuffled(data, connectome, config.model.synapses)
-    advice = "the graph is not what model.graph asks for: no claim about wiring can rest on this run"
+    advice = "the graph is not the one that model.graph names: this run allows no claim about wiring; train again"
     value = listed(wrong) or f"{edges} edges of {len(data.worms)} worms"
-    return [Finding.graded("edges", f"graph: {kind}", value, "the connectome's", advice, fail=wrong)]
+    return [Finding.graded("edges", f"graph: {kind}", value, "as set by model.graph", advice, fail=wrong)]
 
 
 def expected_edges(
@@ -82,11 +84,11 @@ def expected_edges(
         return set()
     if kind == "full":
         return {(a, b) for a in names for b in names if a != b}
-    there = set(names)
+    chosen = set(names)
     weight = {"both": connectome.chemical + connectome.gap, "chemical": connectome.chemical, "gap": connectome.gap}
     ends = zip(connectome.pre.tolist(), connectome.post.tolist(), (weight[synapses] > 0).tolist(), strict=True)
-    named = ((connectome.neurons[pre], connectome.neurons[post]) for pre, post, some in ends if some)
-    return {(pre, post) for pre, post in named if pre in there and post in there}
+    named = ((connectome.neurons[pre], connectome.neurons[post]) for pre, post, is_edge in ends if is_edge)
+    return {(pre, post) for pre, post in named if pre in chosen and post in chosen}
 
 
 def _shuffled(data: WormData, connectome: Connectome, synapses: str) -> list[str]:
@@ -95,15 +97,15 @@ def _shuffled(data: WormData, connectome: Connectome, synapses: str) -> list[str
     graph = data.wiring.graph
     place = {name: k for k, name in enumerate(data.names)}
     n = len(data.names)
-    found = []
+    faults = []
     for what, used, wanted in (
         ("outgoing", graph.pre, [place[pre] for pre, _ in real]),
         ("incoming", graph.post, [place[post] for _, post in real]),
     ):
         off = np.bincount(used, minlength=n) != np.bincount(np.array(wanted, np.int64), minlength=n)
         if off.any():
-            found.append(f"{int(off.sum())} neurons have another number of {what} edges")
-    return found
+            faults.append(f"{int(off.sum())} neurons have other numbers of {what} edges than in the connectome")
+    return faults
 
 
 def path_findings(trained: TrainedModel) -> list[Finding]:
@@ -111,20 +113,20 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, (GatLstm, PlannedFolds))
     groups = [group for group in data.split.test if group in data.worms][:_MOST_WORMS]
-    every = [paths.network_on_worm(network, data, trained.config, group) for group in groups]
-    every = [one for one in every if len(one.origins(1))]
-    if not every:
+    views = [paths.network_on_worm(network, data, trained.config, group) for group in groups]
+    views = [view for view in views if len(view.origins(1))]
+    if not views:
         return []
-    subject = f"{len(every)} worm{'s' if len(every) > 1 else ''}"
-    differences = [paths.path_differences(one) for one in every]
-    future = [paths.change_from_future(one) for one in every]
+    subject = counted(len(views), "worm")
+    differences = [paths.path_differences(view) for view in views]
+    future = [paths.change_from_future(view) for view in views]
     findings = [
         judged(
             "paths-agree",
-            f"{name} against per step, {subject}",
-            max(one[name] for one in differences),
+            f"{name} against step by step, {subject}",
+            max(view[name] for view in differences),
             fail=LARGEST_DIFFERENCE,
-            advice="two ways to compute the same forecast differ: what is trained is not what is scored or shown",
+            advice="two ways to compute the same forecast differ, so that what is trained is not what is scored or shown: report the fault",
         )
         for name in ("batched", "cached")
     ]
@@ -132,25 +134,25 @@ def path_findings(trained: TrainedModel) -> list[Finding]:
         judged(
             "causality",
             f"{name}, {subject}",
-            max(one[name] for one in future),
+            max(view[name] for view in future),
             fail=1e-6,
-            advice="a forecast changes with what comes after it: it knows the future",
+            advice="a forecast changes with what comes after its origin, and scores mean nothing: report the fault",
         )
         for name in ("batched", "cached")
     ]
-    return [*findings, *_locality(every, subject)]
+    return [*findings, *_locality(views, subject)]
 
 
-def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Finding]:
+def _locality(views: Sequence[paths.NetworkOnWorm], subject: str) -> list[Finding]:
     """Who moves whom: in the attention's features, by both of its forms, and in the next step of the forecast."""
     rows: list[tuple[str, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]] = []
-    layers = len(every[0].layers)
-    reached = [paths.reach(one.graph, len(one.worm.names), layers) for one in every]
-    near = [within | seen.beyond for within, seen in zip(reached, every, strict=True)]
-    for name, form in (("attention, batched", False), ("attention, per step", True)):
-        moved = [paths.moved_features(one, message_passing=form) for one in every]
+    layers = len(views[0].layers)
+    reached = [paths.reach(view.graph, len(view.worm.names), layers) for view in views]
+    near = [within | seen.beyond for within, seen in zip(reached, views, strict=True)]
+    for name, form in (("attention, batched", False), ("attention, step by step", True)):
+        moved = [paths.moved_features(view, message_passing=form) for view in views]
         rows.append((name, list(zip(moved, reached, strict=True))))
-    rows.append(("next step", list(zip([paths.moved_forecasts(one) for one in every], near, strict=True))))
+    rows.append(("next step", list(zip([paths.moved_forecasts(view) for view in views], near, strict=True))))
     findings = []
     for name, pairs in rows:
         outside = sum(int((moved & ~allowed).sum()) for moved, allowed in pairs)
@@ -159,12 +161,12 @@ def _locality(every: Sequence[paths.NetworkOnWorm], subject: str) -> list[Findin
         # A forecast may learn to ignore a neighbour; attention has no weight that is exactly 0.
         silent = name != "next step" and inside < total
         advice = (
-            "a neuron moves others that no path of the graph leads to: the wiring is not the connectome's"
+            "a neuron changes others that no path of the graph leads to, so that the model is not wired as it says: report the fault"
             if outside
-            else "some edges carry nothing: their attention is 0 in float32"
+            else "some edges carry nothing, since their attention has become 0: train again with a smaller learning rate"
         )
-        value = f"{outside} outside; {inside} of {total} pairs within reach move"
+        value = f"{outside} pairs beyond reach; {inside} of {total} pairs within reach have an effect"
         findings.append(
-            Finding.graded("locality", f"{name}, {subject}", value, "0 outside", advice, warn=silent, fail=outside)
+            Finding.graded("locality", f"{name}, {subject}", value, "0 beyond reach", advice, warn=silent, fail=outside)
         )
     return findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
@@ -23,11 +24,11 @@ def per_worm(
     low: bool = False,
     unit: str = "",
 ) -> list[Finding]:
-    """A finding for each worm whose value lies beyond a limit, and one with the range of the others; NaN fails."""
-    every = {
-        group: judged(check, group, float(value), warn=warn, fail=fail, advice=advice, low=low)
-        for group, value in values.items()
-    }
+    """A finding for each worm whose value lies beyond a limit, and one with the range of the others; NaN fails. unit: of values and limits."""
+    every = {}
+    for group, value in values.items():
+        finding = judged(check, group, float(value), warn=warn, fail=fail, advice=advice, low=low)
+        every[group] = replace(finding, threshold=f"{finding.threshold} {unit}".strip())
     good = [float(values[group]) for group, finding in every.items() if finding.verdict == PASS]
     findings = shortened(check, [finding for finding in every.values() if finding.verdict != PASS])
     if good:
@@ -48,8 +49,8 @@ def of_worms(
     check: str, faults: Mapping[str, str], total: int, *, verdict: str = WARN, threshold: Any = "none", advice: str
 ) -> list[Finding]:
     """A finding with `verdict` for each worm that has a fault, in words, and a PASS for those that have none."""
-    each = [Finding(check, group, verdict, text, threshold, advice) for group, text in faults.items()]
-    return with_clean(check, each, total, threshold)
+    findings = [Finding(check, group, verdict, text, threshold, advice) for group, text in faults.items()]
+    return with_clean(check, findings, total, threshold)
 
 
 def with_clean(check: str, findings: list[Finding], total: int, threshold: Any, clean: str = "none") -> list[Finding]:

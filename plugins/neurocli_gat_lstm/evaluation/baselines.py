@@ -1,4 +1,4 @@
-"""What forecasts are held against: nothing changes, back to the mean, and linear models fitted on the same training worms."""
+"""The baselines: persistence, the mean, and linear models fitted on the same training worms."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from neurocli_gat_lstm.data.linear.path import LinearPath, direct
 from neurocli_gat_lstm.evaluation.targets import as_prediction
 
 ORDERS = (10, 50)
-VAR = "VAR ridge"
-VAR_ON_GRAPH = "VAR ridge, graph"
+ALL_PAIRS = "ridge, all pairs"
+ALONG_GRAPH = "ridge, graph"
 PARTS = ("own", "shared", "level", "change")
 MEANS = {"causal": "up to now", "start": "of the burn-in", "whole": "of the whole recording"}
 
@@ -39,37 +39,37 @@ def baselines(data: WormData, config: GatLstmConfig) -> list[Predictor]:
         return as_prediction(data, target, nothing)
 
     known = MEANS[config.data.normalisation]
-    found = [
-        Predictor("persistence", "baseline", persistence, "nothing changes", lambda: FREE),
+    predictors = [
+        Predictor("persistence", "baseline", persistence, "the last observed value", lambda: FREE),
         Predictor("mean", "baseline", mean, f"each neuron's mean {known}", lambda: FREE),
     ]
     if not data.split.train or config.evaluate.rivals == "none":
-        return found
+        return predictors
     for order in ORDERS:
         if order <= config.evaluate.context:
             note = f"one autoregression on {order} frames for all neurons"
             fitted = _kept(
                 data, f"AR({order})", partial(_shared, data, order), data.folds * order * len(data.horizons), order
             )
-            found.append(_linear(data, config, note, fitted))
-    note = "own past shrunk to a shared one, all pairs of neurons; penalties by leaving out training worms"
+            predictors.append(_linear(data, config, note, fitted))
+    note = "own past, shrunk to what all neurons share, and all other neurons; penalties by leaving out training worms"
     count = _count(data, data.all_pairs, data.full_lags)
-    fitted = _kept(data, VAR, lambda fold: data.full_linear(fold).paths, count, data.full_lags)
-    found.append(_linear(data, config, note, fitted))
+    fitted = _kept(data, ALL_PAIRS, lambda fold: data.full_linear(fold).paths, count, data.full_lags)
+    predictors.append(_linear(data, config, note, fitted))
     if config.model.graph not in ("full", "none") and config.model.linear in ("edges", "all"):
         note = "the same along the graph's edges"
         model = config.model
         allowed = data.wiring.allowed(model.hops)  # known by its content: a file may change under its name
         paths = _kept(
             data,
-            VAR_ON_GRAPH,
+            ALONG_GRAPH,
             lambda fold: data.graph_linear(fold).paths,
             _count(data, allowed, data.lags),
             data.lags,
             np.argwhere(allowed),
         )
-        found.append(_linear(data, config, note, paths))
-    return found
+        predictors.append(_linear(data, config, note, paths))
+    return predictors
 
 
 def _shared(data: WormData, lags: int, fold: int) -> dict[int, LinearPath]:
@@ -102,41 +102,41 @@ def _kept(
     }
 
     def fit() -> dict[str, NDArray[Any]]:
-        found = {}
+        coefficients = {}
         for fold in range(data.folds):
             paths = paths_of(fold)
             for part in PARTS:
-                found[f"{part} {fold}"] = np.stack([getattr(paths[h], part) for h in data.horizons])
-        return found
+                coefficients[f"{part} {fold}"] = np.stack([getattr(paths[h], part) for h in data.horizons])
+        return coefficients
 
     return Fitted(name, data, known, fit, parameters)
 
 
-def _paths(data: WormData, kept: Fitted, fold: int) -> dict[int, LinearPath]:
-    parts = {part: kept.values[f"{part} {fold}"] for part in PARTS}
+def _paths(data: WormData, fitted: Fitted, fold: int) -> dict[int, LinearPath]:
+    coefficients = {part: fitted.values[f"{part} {fold}"] for part in PARTS}
     return {
-        h: LinearPath(data.names, **{part: values[k] for part, values in parts.items()})
+        h: LinearPath(data.names, **{part: values[k] for part, values in coefficients.items()})
         for k, h in enumerate(data.horizons)
     }
 
 
-def _linear(data: WormData, config: GatLstmConfig, note: str, kept: Fitted) -> Predictor:
+def _linear(data: WormData, config: GatLstmConfig, note: str, fitted: Fitted) -> Predictor:
     """A path for each horizon; each worm is forecast by what was fitted without it, and new worms by the mean of all folds."""
 
     def forecasts(group: str, origins: np.ndarray) -> dict[int, np.ndarray]:
-        key = (kept.name, group, len(origins))
+        key = (fitted.name, group, len(origins))
         if key not in data.forecasts:
             worm, horizons = data.worms[group], config.evaluate.horizons
             at = data.frames_of(group, origins)
-            each = []
+            by_fold = []
             for fold in data.folds_for(group):
-                of = {h: path.among(worm.names) for h, path in _paths(data, kept, fold).items()}
-                each.append(direct(of, worm.z, at, horizons))
-            data.forecasts[key] = {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
+                paths = {h: path.among(worm.names) for h, path in _paths(data, fitted, fold).items()}
+                by_fold.append(direct(paths, worm.z, at, horizons))
+            data.forecasts[key] = {h: np.mean([forecast[h] for forecast in by_fold], axis=0) for h in horizons}
         return data.forecasts[key]
 
     def predict(target: Target) -> Prediction:
         steps = target.horizon_steps
         return as_prediction(data, target, {g: forecasts(g, o)[steps] for g, o in target.origins.items()})
 
-    return Predictor(kept.name, "baseline", predict, note, cost=lambda: kept.cost)
+    return Predictor(fitted.name, "baseline", predict, note, cost=lambda: fitted.cost)

@@ -19,7 +19,9 @@ from neurocli_gat_lstm.evaluation.worm_errors import WormErrors
 from neurocli_gat_lstm.evaluation.worm_statistics import friedman_exact, holm
 
 
-def class_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def class_exhibit(
+    test_targets: list[Target], of_model: dict[str, WormErrors], names: list[str], figures: Path
+) -> Exhibit:
     """S and MSE of sensory, inter- and motor neurons at every horizon, and whether they differ beyond worms."""
     kinds = class_of(names)
     classes = tuple(kind for kind in CLASSES if (kinds == kind).any())
@@ -29,22 +31,22 @@ def class_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names:
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {"worms": worms}
     for target in test_targets:
-        errors = own[target.name]
-        skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
-        p = friedman_exact(skill)
+        errors = of_model[target.name]
+        error_reduction = np.stack([errors.error_reduction(kinds == kind) for kind in classes], axis=1)
+        p = friedman_exact(error_reduction)
         claims[f"p_friedman_h{target.horizon_steps}"] = finite_or_none(p)
-        columns_of = dict(zip(classes, skill.T, strict=True))
+        columns_of = dict(zip(classes, error_reduction.T, strict=True))
         pairs = {f"{a} - {b}": paired_means(columns_of[a], columns_of[b]) for a, b in combinations(classes, 2)}
         tested = holm({pair: test.p for pair, test in pairs.items()})
-        for kind, column in zip(classes, skill.T, strict=True):
-            there = (errors.count[:, kinds == kind] > 0).sum(1)
+        for kind, column in zip(classes, error_reduction.T, strict=True):
+            present = (errors.count[:, kinds == kind] > 0).sum(1)
             mse = mean_estimate(errors.mse(kinds == kind)).value
             estimate = mean_estimate(column, "log1m")
             claims[f"S_{kind}_h{target.horizon_steps}"] = finite_or_none(estimate.value)
             what = [
                 target.name,
                 kind,
-                finite_or_none(there[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
+                finite_or_none(present[np.isfinite(column)].mean()) if np.isfinite(column).any() else None,
                 int(np.isfinite(column).sum()),
             ]
             rows.append([*what, *(finite_or_none(v) for v in estimate), finite_or_none(mse), finite_or_none(p)])
@@ -56,32 +58,37 @@ def class_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names:
     tests = (
         why_no_p(worms, "worm")
         if worms < FEWEST_FOR_P
-        else "p of a class: Friedman's test of all classes, by exchange within worms; p of a difference: exchange of the worms' "
-        "signs, Holm-corrected within a horizon"
+        else "p of a class: Friedman's test over all classes, by permutation within worms; p of a difference: sign-flip test over "
+        "worms, Holm-corrected within a horizon"
     )
     note = (
-        "S of a class: over its neurons of a worm, then mean and 95 % interval over worms (jackknife); "
-        f"{tests}. Classes differ in how fast their neurons change, too, which is why MSE is beside S"
+        "S of a class: over all its neurons within a worm, then mean over worms with 95 % jackknife interval; "
+        f"{tests}. Classes also differ in how fast their neurons change, so MSE stands beside S"
     )
-    columns = ["horizon", "class", "neurons per worm", "worms", "S", "low", "high", "MSE [z2]", "p"]
+    columns = ["horizon", "class", "neurons per worm", "worms", "S", "low", "high", "MSE (z2)", "p"]
     path = figures / "classes.png"
-    _draw(test_targets, own, kinds, classes, path)
+    _draw(test_targets, of_model, kinds, classes, path)
     return Exhibit("classes", "Error by class of neuron", Table(columns, rows, note), path, claims)
 
 
 def _draw(
-    test_targets: list[Target], own: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path
+    test_targets: list[Target], of_model: dict[str, WormErrors], kinds: Any, classes: tuple[str, ...], path: Path
 ) -> None:
     with saved_figure(path, ncols=len(test_targets), width=2.5 * len(test_targets) + 0.6, height=3.2) as (figure, axes):
         for axis, target in zip(np.atleast_1d(axes), test_targets, strict=True):
-            errors = own[target.name]
-            skill = np.stack([errors.skill(kinds == kind) for kind in classes], axis=1)
-            axis.plot(np.arange(len(classes)), skill.T, color="0.75", lw=0.8, zorder=1)
+            errors = of_model[target.name]
+            error_reduction = np.stack([errors.error_reduction(kinds == kind) for kind in classes], axis=1)
+            axis.plot(np.arange(len(classes)), error_reduction.T, color="0.75", lw=0.8, zorder=1)
             for k, kind in enumerate(classes):
                 axis.plot(
-                    np.full(len(skill), k), skill[:, k], CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=5, alpha=0.6
+                    np.full(len(error_reduction), k),
+                    error_reduction[:, k],
+                    CLASS_MARKERS[kind],
+                    color=CLASS_COLOURS[kind],
+                    ms=5,
+                    alpha=0.6,
                 )
-                mean, low, high = mean_estimate(skill[:, k], "log1m")
+                mean, low, high = mean_estimate(error_reduction[:, k], "log1m")
                 axis.plot(k + 0.2, mean, CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=8, mec="k")
                 if np.isfinite(low):
                     axis.plot([k + 0.2, k + 0.2], [low, high], color="k", lw=1.2, zorder=1)
@@ -91,4 +98,4 @@ def _draw(
             axis.set_title(target.name, fontsize=9)
             axis.tick_params(labelsize=8)
         np.atleast_1d(axes)[0].set_ylabel("S: 1 − MSE / MSE of persistence")
-        figure.suptitle("grey lines: worms; framed: mean with 95 % over worms", fontsize=9)
+        figure.suptitle("grey lines: single worms; framed: mean with 95 % interval over worms", fontsize=9)

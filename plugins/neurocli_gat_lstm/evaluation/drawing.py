@@ -43,14 +43,14 @@ def places(names: Sequence[str]) -> tuple[Array, bool]:
     """
     known = positions()
     if known is None:
-        found = np.zeros((len(names), 2))
+        circle = np.zeros((len(names), 2))
         order = by_class(names)
         kinds = class_of(names)[order]
         # A gap of three neurons between classes.
         turn = np.arange(len(names)) + 3 * np.concatenate(([0], np.cumsum(kinds[1:] != kinds[:-1])))
         angle = 2 * np.pi * turn / (turn[-1] + 4 if len(names) else 1)
-        found[order] = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        return found, False
+        circle[order] = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        return circle, False
     soma = np.array([known.get(canonical(name) or name, (np.nan,) * 3) for name in names]).reshape(-1, 3)
     return np.stack([_along(soma[:, 1]), soma[:, 2] + 0.5 * soma[:, 0]], axis=1), True
 

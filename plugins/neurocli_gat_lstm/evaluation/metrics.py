@@ -7,7 +7,7 @@ import numpy as np
 from neurocli.evaluation.metrics import Mask, Metric, OfSums, Sums, Values, known_targets, ratio, summed
 
 
-class SkillOverPersistence(OfSums):
+class ErrorReduction(OfSums):
     """S = 1 - squared error over that of "nothing changes", mean over worms; neurons count by how much they change.
 
     A worm in which nothing changes has no S, and counts nothing.

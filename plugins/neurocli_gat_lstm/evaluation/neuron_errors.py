@@ -20,23 +20,27 @@ OUTSIDE = 0.4
 """Single worms so far below the lowest neuron's S are written and not drawn."""
 
 
-def neuron_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names: list[str], figures: Path) -> Exhibit:
+def neuron_exhibit(
+    test_targets: list[Target], of_model: dict[str, WormErrors], names: list[str], figures: Path
+) -> Exhibit:
     """The ten best and the ten worst neurons at the first horizon, over all worms that have them."""
-    first = own[test_targets[0].name]
+    first = of_model[test_targets[0].name]
     # The unidentified neurons of two worms are not the same cell, whatever their number.
     named = np.array([not name.startswith(UNIDENTIFIED) for name in names], bool)
-    skill = np.where(named & (first.count.sum(0) >= FEWEST_TARGETS), first.neuron_skill(), np.nan)
-    order = np.argsort(-np.nan_to_num(skill, nan=-np.inf), kind="stable")[: int(np.isfinite(skill).sum())]
+    error_reduction = np.where(named & (first.count.sum(0) >= FEWEST_TARGETS), first.neuron_reduction(), np.nan)
+    order = np.argsort(-np.nan_to_num(error_reduction, nan=-np.inf), kind="stable")[
+        : int(np.isfinite(error_reduction).sum())
+    ]
     best = order[:SHOWN]
     worst = order[len(best) :][-SHOWN:]
     kinds = class_of(names)
-    each = {q.name: own[q.name].neuron_skill() for q in test_targets}
+    by_neuron = {q.name: of_model[q.name].neuron_reduction() for q in test_targets}
     mse = first.error.sum(0) / np.maximum(first.count.sum(0), 1)
     rows: list[list[Any]] = []
     for what, chosen in (("best", best), ("worst", worst)):
         for k in chosen:
             seen = int((first.count[:, k] > 0).sum())
-            lowest = np.nanmin(_one(first, k).skill(), initial=np.inf)
+            lowest = np.nanmin(_one(first, k).error_reduction(), initial=np.inf)
             rows.append(
                 [
                     what,
@@ -44,20 +48,20 @@ def neuron_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names
                     str(kinds[k]),
                     seen,
                     finite_or_none(lowest),
-                    *(finite_or_none(each[q.name][k]) for q in test_targets),
+                    *(finite_or_none(by_neuron[q.name][k]) for q in test_targets),
                     finite_or_none(mse[k]),
                 ]
             )
-    known = skill[np.isfinite(skill)]
+    known = error_reduction[np.isfinite(error_reduction)]
     claims = {
         "neurons": len(known),
         "share_better_than_persistence": finite_or_none((known > 0).mean()) if len(known) else None,
         "median_S": finite_or_none(np.median(known)) if len(known) else None,
     }
     note = (
-        f"sorted by S {test_targets[0].name} ahead, over all targets of all worms that have the neuron, so that one worm may decide; "
-        f"lowest: that of the worm where it is lowest; {len(known)} identified neurons with "
-        f"at least {FEWEST_TARGETS} targets"
+        f"the {SHOWN} neurons with the highest and the {SHOWN} with the lowest S {test_targets[0].name} ahead, of {len(known)} identified "
+        f"neurons with at least {FEWEST_TARGETS} targets; S is taken over all targets of all worms that have the neuron, so that one worm "
+        "may dominate it; lowest S: in the worm where it is lowest"
     )
     columns = [
         "",
@@ -66,11 +70,11 @@ def neuron_exhibit(test_targets: list[Target], own: dict[str, WormErrors], names
         "worms",
         f"lowest S h{test_targets[0].horizon_steps}",
         *(f"S h{q.horizon_steps}" for q in test_targets),
-        f"MSE h{test_targets[0].horizon_steps} [z2]",
+        f"MSE h{test_targets[0].horizon_steps} (z2)",
     ]
     path = figures / "neurons.png"
     _draw(test_targets[0], first, names, kinds, [*best, *worst], len(best), path)
-    return Exhibit("neurons", "Best and worst neurons", Table(columns, rows, note), path, claims)
+    return Exhibit("neurons", "Neurons that are forecast best and worst", Table(columns, rows, note), path, claims)
 
 
 def _one(errors: WormErrors, k: int) -> WormErrors:
@@ -84,13 +88,13 @@ def _draw(
     from matplotlib.lines import Line2D
 
     with saved_figure(path, width=6.2, height=0.22 * len(shown) + 1.5) as (figure, axis):
-        whole = errors.neuron_skill()
+        whole = errors.neuron_reduction()
         used: list[str] = []
         low = float(np.nanmin(whole[shown], initial=0.0)) - OUTSIDE
         for place, k in enumerate(shown):
             kind = str(kinds[k])
             used.append(kind)
-            single = _one(errors, k).skill()
+            single = _one(errors, k).error_reduction()
             inside = single[single >= low]
             axis.plot(
                 inside, np.full(len(inside), place), CLASS_MARKERS[kind], color=CLASS_COLOURS[kind], ms=4, alpha=0.5

@@ -33,12 +33,12 @@ HOPS = (1, 2)
 class WiringTest:
     """S of the linear path, mean over test worms, at every horizon.
 
-    own, full: [horizon] without and with all pairs; real: hops → [horizon]; nulls: hops → [shuffle, horizon]; share: hops →
+    own_past, full: [horizon] without and with all pairs; real: hops → [horizon]; nulls: hops → [shuffle, horizon]; share: hops →
     which part of all pairs the graph may use, in the connectome and in its shuffles.
     """
 
     horizons: tuple[int, ...]
-    own: Array
+    own_past: Array
     full: Array
     real: dict[int, Array]
     nulls: dict[int, Array]
@@ -49,7 +49,7 @@ class WiringTest:
         k = self.horizons.index(horizon)
         return NullBand.of(float(self.real[hops][k]), self.nulls[hops][:, k])
 
-    def p_of_all(self, hops: int, horizon: int, higher: bool = True) -> float:
+    def corrected_p(self, hops: int, horizon: int, higher: bool = True) -> float:
         """One-sided p that holds for all tests together: the gain over the shuffles' mean, in their sd, among each shuffle's largest.
 
         The largest is taken over horizons and numbers of edges; a shuffle's number is its seed, the same for each number of edges.
@@ -82,13 +82,13 @@ class ForecastsAlong:
             ]
             self.folds.append((data.products_of_pairs(fold), scored))
         # Every graph's search begins where that over all pairs ended: the same place for the real one and for a shuffle.
-        self.starts: list[Mapping[int, Place]] = [search(parts).places for parts, _ in self.folds]
+        self.starts: list[Mapping[int, Place]] = [search(training).places for training, _ in self.folds]
 
-    def skill(self, allowed: Pairs) -> Array:
+    def error_reduction(self, allowed: Pairs) -> Array:
         """[horizon] S, mean over test worms, of a path along the pairs allowed [post, pre]."""
-        found = []
-        for (parts, scored), start in zip(self.folds, self.starts, strict=True):
-            along = [moments.along(allowed) for moments in parts]
+        per_worm = []
+        for (training, scored), start in zip(self.folds, self.starts, strict=True):
+            along = [moments.along(allowed) for moments in training]
             total = reduce(add, along)
             free = (True, bool(allowed.any()), bool(allowed.any()))
             places = search(along, free, start).places
@@ -97,8 +97,8 @@ class ForecastsAlong:
             for moments in scored:
                 seen = moments.along(allowed)
                 gains = {place: seen.gain(beta, base) for place, beta in solved.items()}
-                found.append([gains[places[h]][seen.horizons.index(h)] for h in self.horizons])
-        return np.mean(np.array(found), axis=0)
+                per_worm.append([gains[places[h]][seen.horizons.index(h)] for h in self.horizons])
+        return np.mean(np.array(per_worm), axis=0)
 
 
 def shuffled_reach(data: WormData, hops: int, pairs: int, seed: int) -> Pairs:
@@ -112,13 +112,13 @@ def shuffled_reach(data: WormData, hops: int, pairs: int, seed: int) -> Pairs:
     graph = graph_among(
         data.wiring.connectome, data.names, "shuffled", weights=options.synapses, distance=False, seed=seed
     )
-    direct, found = reach(graph, 1), reach(graph, hops)
+    direct, reached = reach(graph, 1), reach(graph, hops)
     rng = np.random.default_rng([seed, hops])
-    missing = pairs - int(found.sum())
-    pool = ~found & ~np.eye(len(found), dtype=bool) if missing > 0 else found & ~direct
+    missing = pairs - int(reached.sum())
+    pool = ~reached & ~np.eye(len(reached), dtype=bool) if missing > 0 else reached & ~direct
     changed = rng.permutation(np.argwhere(pool))[: abs(missing)]
-    found[tuple(changed.T)] = missing > 0
-    return found
+    reached[tuple(changed.T)] = missing > 0
+    return reached
 
 
 def wiring_test(data: WormData, shuffles: int, hops: tuple[int, ...] = HOPS) -> WiringTest:
@@ -158,15 +158,18 @@ def _measured(data: WormData, shuffles: int, hops: tuple[int, ...]) -> dict[str,
     graph = _real(data)
     real = [reach(graph, count) for count in hops]
     nulls = [
-        [forecasts.skill(shuffled_reach(data, count, int(own.sum()), seed)) for seed in range(1, shuffles + 1)]
-        for count, own in zip(hops, real, strict=True)
+        [
+            forecasts.error_reduction(shuffled_reach(data, count, int(allowed.sum()), seed))
+            for seed in range(1, shuffles + 1)
+        ]
+        for count, allowed in zip(hops, real, strict=True)
     ]
     everyone = ~np.eye(size, dtype=bool)
     return {
         "_horizons": np.array(forecasts.horizons),
-        "own": forecasts.skill(np.zeros((size, size), bool)),
-        "full": forecasts.skill(everyone),
-        "real": np.array([forecasts.skill(own) for own in real]),
+        "own": forecasts.error_reduction(np.zeros((size, size), bool)),
+        "full": forecasts.error_reduction(everyone),
+        "real": np.array([forecasts.error_reduction(allowed) for allowed in real]),
         "nulls": np.array(nulls),
-        "_share": np.array([own.sum() / max(everyone.sum(), 1) for own in real]),
+        "_share": np.array([allowed.sum() / max(everyone.sum(), 1) for allowed in real]),
     }

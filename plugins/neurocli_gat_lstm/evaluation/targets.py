@@ -35,7 +35,7 @@ def targets(data: WormData, config: GatLstmConfig, part: str) -> list[Target]:
         now={g: spread(data, g, names, data.worms[g].signal[at[g]]) for g in groups},
         scoring={g: _scoring(data, g, names) for g in groups},
     )
-    found = []
+    by_horizon = []
     for horizon in evaluate.horizons:
         targets = {}
         for group in groups:
@@ -45,8 +45,8 @@ def targets(data: WormData, config: GatLstmConfig, part: str) -> list[Target]:
             targets[group] = spread(data, group, names, truth)
         ms = horizon * float(np.median([data.worms[group].dt_ms for group in groups]))
         name = f"{horizon} step{'s' if horizon > 1 else ''}"
-        found.append(replace(template, name=name, horizon_steps=horizon, horizon_ms=ms, values=targets))
-    return found
+        by_horizon.append(replace(template, name=name, horizon_steps=horizon, horizon_ms=ms, values=targets))
+    return by_horizon
 
 
 def _scoring(data: WormData, group: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,16 +64,16 @@ def channels(data: WormData, groups: list[str]) -> list[str]:
 def spread(data: WormData, group: str, names: list[str], values: np.ndarray) -> np.ndarray:
     """values [time, neuron of the worm] at their places among `names`, NaN elsewhere."""
     place = {name: k for k, name in enumerate(names)}
-    found = np.full((len(values), len(names)), np.nan, np.float32)
-    found[:, [place[name] for name in data.worms[group].names]] = values
-    return found
+    spread_out = np.full((len(values), len(names)), np.nan, np.float32)
+    spread_out[:, [place[name] for name in data.worms[group].names]] = values
+    return spread_out
 
 
 def as_prediction(data: WormData, target: Target, by_group: dict[str, np.ndarray]) -> Prediction:
     """A prediction from forecasts [origin, neuron of the worm] of every worm, in the units of their origins."""
     names = channels(data, target.groups)
-    found = {}
+    predicted = {}
     for group in target.groups:
         worm, at = data.worms[group], data.frames_of(group, target.origins[group])
-        found[group] = spread(data, group, names, worm.in_signal(at, by_group[group]))
-    return Prediction(found)
+        predicted[group] = spread(data, group, names, worm.in_signal(at, by_group[group]))
+    return Prediction(predicted)

@@ -64,14 +64,16 @@ def prediction_traces(
     channel = [place[worm.names[k]] for k in columns]
     near, far = test_targets[0], _tenth(test_targets)
     origins = data.frames_of(group, test_targets[0].origins[group])
-    said = {q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in test_targets}
+    predicted = {
+        q.name: q.as_scored(group, np.asarray(predictions[q.name].values[group], np.float64)) for q in test_targets
+    }
     z = worm.scored(worm.signal)
     path = figures / "traces.png"
     seconds = worm.dt_ms / 1e3
     ordered = sorted(test_targets, key=lambda q: q.horizon_steps)
     handles = [
-        (NEAR, f"forecast {near.name} before"),
-        (FAR, f"forecast {far.name} before"),
+        (NEAR, f"forecast {near.name} ahead"),
+        (FAR, f"forecast {far.name} ahead"),
         (FAN, f"rollouts, at {', '.join(str(q.horizon_steps) for q in ordered)} steps"),
     ]
     with _panels(worm, columns, first, last, path, handles) as panels:
@@ -79,21 +81,23 @@ def prediction_traces(
             for target, colour in {near.name: (near, NEAR), far.name: (far, FAR)}.values():
                 at = origins + target.horizon_steps
                 seen = (at >= first) & (at < last)
-                forecast = said[target.name][seen, c]
+                forecast = predicted[target.name][seen, c]
                 axis.plot((at[seen] - first) * seconds, forecast, ".", color=colour, ms=3, alpha=0.9)
             for k in _some(np.flatnonzero((origins >= first) & (origins + ordered[-1].horizon_steps < last))):
                 steps = np.array([0, *(q.horizon_steps for q in ordered)])
-                values = [z[origins[k], column], *(said[q.name][k, c] for q in ordered)]
+                values = [z[origins[k], column], *(predicted[q.name][k, c] for q in ordered)]
                 axis.plot((origins[k] + steps - first) * seconds, values, ".-", color=FAN, lw=1.1, ms=4)
     rows: list[list[Any]] = []
     for column, c in zip(columns, channel, strict=True):
         row: list[Any] = [worm.names[column], str(class_of([worm.names[column]])[0]), float(worm.score_sd[column])]
         for target in test_targets:
-            row.append(finite_or_none(_skill(target, predictions[target.name], group, c)))
+            row.append(finite_or_none(_reduction(target, predictions[target.name], group, c)))
         rows.append(row)
     unit = data.recordings[group].unit or "a.u."
     table = Table(
-        ["neuron", "class", f"sd [{unit}]", *(f"S h{q.horizon_steps}" for q in test_targets)], rows, f"worm {group}"
+        ["neuron", "class", f"sd ({unit})", *(f"S h{q.horizon_steps}" for q in test_targets)],
+        rows,
+        f"of each class the neurons that vary most, in worm {group}",
     )
     return [Exhibit("traces", "Traces of six neurons", table, path, {"worm": group, "neurons": [r[0] for r in rows]})]
 
@@ -103,7 +107,7 @@ def _tenth(test_targets: list[Target]) -> Target:
     return min(test_targets, key=lambda q: abs(q.horizon_steps - 10))
 
 
-def _skill(target: Target, prediction: Prediction, group: str, channel: int) -> float:
+def _reduction(target: Target, prediction: Prediction, group: str, channel: int) -> float:
     assert target.now is not None
     observed = np.asarray(target.values[group][:, channel], np.float64)
     error, change = (np.nansum((observed - v[group][:, channel]) ** 2) for v in (prediction.values, target.now))
@@ -139,8 +143,8 @@ def _panels(
         for axis, column in zip(panels, columns, strict=True):
             _recorded(axis, worm, column, first, last)
         yield panels
-        panels[-1].set_xlabel(f"time from frame {first} [s]")
-        figure.supylabel("activity [z]", fontsize=9)
+        panels[-1].set_xlabel(f"time from frame {first} (s)")
+        figure.supylabel("activity (z)", fontsize=9)
         lines = [Line2D([], [], color=colour, label=label) for colour, label in [(DATA, "recorded"), *handles]]
         figure.legend(handles=lines, fontsize=8, ncols=4, loc="outside lower center")
         figure.suptitle(f"{worm.group}: of each class the neurons that vary most{remark}", fontsize=9)
@@ -157,14 +161,14 @@ def spread_traces(
     first: int,
     last: int,
     origins: NDArray[np.int64],
-    each: list[dict[int, NDArray[Any]]],
+    by_network: list[dict[int, NDArray[Any]]],
     path: Path,
 ) -> None:
     """Recorded traces and forecasts one and ten steps ahead of several networks: their mean, and lowest to highest.
 
     each: network → horizon → [origin, neuron] in the unit of scores, with all horizons up to the longest for the fans.
     """
-    horizons = sorted(each[0])
+    horizons = sorted(by_network[0])
     near, far = horizons[0], min(horizons, key=lambda h: abs(h - 10))
     seconds = worm.dt_ms / 1e3
     handles = [
@@ -172,16 +176,20 @@ def spread_traces(
         (FAR, f"{far} steps ahead"),
         (FAN, f"rollouts of {horizons[-1]} steps"),
     ]
-    band = f"bands: lowest to highest of {len(each)} networks" if len(each) > 1 else "one network may answer: no band"
+    band = (
+        f"bands: lowest to highest of {len(by_network)} networks"
+        if len(by_network) > 1
+        else "a single network, no band"
+    )
     with _panels(worm, columns, first, last, path, handles, f"; {band}") as panels:
         for axis, column in zip(panels, columns, strict=True):
             for horizon, colour in {near: NEAR, far: FAR}.items():
-                values = np.stack([network[horizon][:, column] for network in each])
+                values = np.stack([network[horizon][:, column] for network in by_network])
                 inside = origins + horizon < last
                 time = (origins[inside] + horizon - first) * seconds
                 _line_with_band(axis, time, values[:, inside], colour, 1.0)
             for k in _some(np.flatnonzero(origins + horizons[-1] < last)):
-                values = np.stack([[network[h][k, column] for h in horizons] for network in each])
+                values = np.stack([[network[h][k, column] for h in horizons] for network in by_network])
                 _line_with_band(axis, (origins[k] + np.array(horizons) - first) * seconds, values, FAN, 1.2)
 
 

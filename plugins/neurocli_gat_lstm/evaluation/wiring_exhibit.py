@@ -1,4 +1,4 @@
-"""Does the connectome help to forecast? What `evaluate --controls` shows of the linear path among its shuffles."""
+"""Does the connectome help to forecast? The wiring test that `evaluate --controls` shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurocli_gat_lstm.data.dataset import WormData
 from neurocli_gat_lstm.evaluation.shuffle_test import WiringTest, wiring_test
 
 LEVEL = 0.05
-EDGES = {1: "one edge a frame", 2: "two edges a frame"}
+HOP_NAMES = {1: "1 hop", 2: "2 hops"}
 
 
 def wiring_exhibits(data: WormData, figures: Path) -> list[Exhibit]:
@@ -31,88 +31,77 @@ def wiring_exhibits(data: WormData, figures: Path) -> list[Exhibit]:
     return [wiring_exhibit(wiring_test(data, data.config.evaluate.shuffles), figures)]
 
 
-def wiring_exhibit(found: WiringTest, figures: Path) -> Exhibit:
-    """The table, the answer in a sentence, and the distributions of the shuffles."""
+def wiring_exhibit(test: WiringTest, figures: Path) -> Exhibit:
+    """The table, the verdict in a sentence, and the distributions over shuffles."""
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
-    for hops in found.real:
-        for k, horizon in enumerate(found.horizons):
-            band = found.band(hops, horizon)
-            bounds = [float(found.own[k]), band.value, band.mean, band.low, band.high, band.p]
-            rows.append([EDGES[hops], horizon, *bounds, found.p_of_all(hops, horizon), float(found.full[k])])
-            claims[f"p, {EDGES[hops]}, {horizon} frames ahead"] = band.p
-            claims[f"p of all, {EDGES[hops]}, {horizon} frames ahead"] = found.p_of_all(hops, horizon)
-    claims["verdict"] = in_a_sentence(found)
+    for hops in test.real:
+        for k, horizon in enumerate(test.horizons):
+            band = test.band(hops, horizon)
+            bounds = [float(test.own_past[k]), band.value, band.mean, band.low, band.high, band.p]
+            rows.append([HOP_NAMES[hops], horizon, *bounds, test.corrected_p(hops, horizon), float(test.full[k])])
+            claims[f"p, {HOP_NAMES[hops]}, {horizon} frames ahead"] = band.p
+            claims[f"corrected p, {HOP_NAMES[hops]}, {horizon} frames ahead"] = test.corrected_p(hops, horizon)
+    claims["verdict"] = in_a_sentence(test)
     path = figures / "wiring.png"
-    _draw(found, path)
-    columns = [
-        "",
-        "frames ahead",
-        "own past",
-        "connectome",
-        "shuffles",
-        "2.5 %",
-        "97.5 %",
-        "p",
-        "p of all",
-        "all pairs",
-    ]
-    return Exhibit("wiring", "Does the wiring help to forecast?", Table(columns, rows, _note(found)), path, claims)
+    _draw(test, path)
+    columns = ["per frame", "frames ahead", "own past", "connectome", "shuffles", "2.5 %", "97.5 %"]
+    columns += ["p", "corrected p", "all pairs"]
+    return Exhibit("wiring", "Does the wiring help to forecast?", Table(columns, rows, _note(test)), path, claims)
 
 
-def _note(found: WiringTest) -> str:
-    count = len(next(iter(found.nulls.values())))
-    shares = ", ".join(f"{EDGES[hops]}: {found.share[hops]:.0%} of all" for hops in found.real)
+def _note(test: WiringTest) -> str:
+    count = len(next(iter(test.nulls.values())))
+    shares = ", ".join(f"{HOP_NAMES[hops]}: {test.share[hops]:.0%} of all pairs" for hops in test.real)
     return (
-        f"{in_a_sentence(found)}. S of the linear path alone, mean over test worms, by the protocol of the table above. p: share of the connectome and its {count} "
-        f"shuffles that forecast at least as well, one-sided, {1 / (count + 1):.2g} at least; p of all: the same, corrected for the number of tests. In a shuffle "
-        f"every neuron keeps its numbers of partners, and paths of two edges reach as many pairs as in the connectome ({shares}), though not as many to each neuron"
+        f"{in_a_sentence(test)}. S of the linear path without the network, mean over test worms: from a neuron's own past alone, along the connectome, along "
+        f"shuffles (mean, 2.5 % and 97.5 % quantiles), and over all pairs of neurons. p: one-sided, the rank of the connectome among its {count} shuffles, at least "
+        f"{1 / (count + 1):.2g}; corrected p: for the number of tests. In a shuffle every neuron keeps its numbers of partners; with 2 hops as many pairs are within reach "
+        f"as in the connectome ({shares}), though not as many for each neuron"
     )
 
 
-def in_a_sentence(found: WiringTest) -> str:
-    """What the p-values say, in words; what is called better or worse is so after correction for the number of tests."""
-    said = []
-    for hops in found.real:
-        better = [h for h in found.horizons if found.p_of_all(hops, h) <= LEVEL]
-        behind = [h for h in found.horizons if found.p_of_all(hops, h, higher=False) <= LEVEL]
-        rest = [h for h in found.horizons if h not in (*better, *behind)]
-        parts = []
+def in_a_sentence(test: WiringTest) -> str:
+    """The verdicts in words; better and worse hold after correction for the number of tests."""
+    by_hops = []
+    for hops in test.real:
+        better = [h for h in test.horizons if test.corrected_p(hops, h) <= LEVEL]
+        behind = [h for h in test.horizons if test.corrected_p(hops, h, higher=False) <= LEVEL]
+        rest = [h for h in test.horizons if h not in (*better, *behind)]
+        verdicts = []
         if better:
-            parts.append(f"better than its shuffles at {_frames(better)} ({_p(found, hops, better)})")
+            verdicts.append(f"better than along shuffles {_frames(better)} ahead ({_p(test, hops, better)})")
         if behind:
-            parts.append(f"worse than its shuffles at {_frames(behind)}")
+            verdicts.append(f"worse than along shuffles {_frames(behind)} ahead")
         if rest:
-            parts.append(f"not told from its shuffles at {_frames(rest)} ({_p(found, hops, rest)})")
-        said.append(f"{EDGES[hops]}: {', '.join(parts)}")
-    tests = len(found.real) * len(found.horizons)
-    return f"The connectome forecasts, with {'; with '.join(said)} (one-sided p, corrected for {tests} tests)"
+            verdicts.append(f"not told apart from shuffles {_frames(rest)} ahead ({_p(test, hops, rest)})")
+        by_hops.append(f"with {HOP_NAMES[hops]} per frame: {', '.join(verdicts)}")
+    tests = len(test.real) * len(test.horizons)
+    return f"Forecasts along the connectome, {'; '.join(by_hops)} (one-sided p, corrected for {tests} tests)"
 
 
 def _frames(horizons: list[int]) -> str:
     return f"{', '.join(map(str, horizons))} frame{'s' if horizons != [1] else ''}"
 
 
-def _p(found: WiringTest, hops: int, horizons: list[int]) -> str:
-    return "p = " + ", ".join(f"{found.p_of_all(hops, h):.2g}" for h in horizons)
+def _p(test: WiringTest, hops: int, horizons: list[int]) -> str:
+    return "p = " + ", ".join(f"{test.corrected_p(hops, h):.2g}" for h in horizons)
 
 
-def _draw(found: WiringTest, path: Path) -> None:
-    with saved_figure(
-        path, nrows=len(found.real), ncols=len(found.horizons), width=3 * len(found.horizons), height=5
-    ) as (
+def _draw(test: WiringTest, path: Path) -> None:
+    with saved_figure(path, nrows=len(test.real), ncols=len(test.horizons), width=3 * len(test.horizons), height=5) as (
         figure,
         axes,
     ):
-        grid = np.asarray(axes).reshape(len(found.real), len(found.horizons))
-        for row, hops in enumerate(found.real):
-            for k, horizon in enumerate(found.horizons):
-                axis, band = grid[row, k], found.band(hops, horizon)
-                axis.hist(found.nulls[hops][:, k], bins=20, color="0.75", label="shuffles")
+        grid = np.asarray(axes).reshape(len(test.real), len(test.horizons))
+        for row, hops in enumerate(test.real):
+            for k, horizon in enumerate(test.horizons):
+                axis, band = grid[row, k], test.band(hops, horizon)
+                axis.hist(test.nulls[hops][:, k], bins=20, color="0.75", label="shuffles")
                 axis.axvline(band.value, color="#D55E00", lw=2, label="connectome")
-                axis.axvline(found.own[k], color="#0072B2", ls="--", label="own past alone")
-                axis.axvline(found.full[k], color="0.2", ls=":", label="all pairs")
-                corrected = f"p = {band.p:.2g}, of all {found.p_of_all(hops, horizon):.2g}"
+                axis.axvline(test.own_past[k], color="#0072B2", ls="--", label="own past alone")
+                axis.axvline(test.full[k], color="0.2", ls=":", label="all pairs")
+                corrected = f"p = {band.p:.2g}, corrected {test.corrected_p(hops, horizon):.2g}"
                 axis.set_title(f"{horizon} frame{'s' if horizon > 1 else ''} ahead, {corrected}", fontsize=9)
-                axis.set(xlabel="S", ylabel=EDGES[hops] if k == 0 else "")
+                axis.set(xlabel="S", ylabel=HOP_NAMES[hops] if k == 0 else "")
         figure.legend(*grid[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside lower center")

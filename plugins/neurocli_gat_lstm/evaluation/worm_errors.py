@@ -21,11 +21,11 @@ class WormErrors:
     change: Array
     count: Array
 
-    def skill(self, channels: NDArray[np.bool_] | slice = slice(None)) -> Array:
+    def error_reduction(self, channels: NDArray[np.bool_] | slice = slice(None)) -> Array:
         """[worm] 1 - squared error / persistence's over some channels; NaN where none is known."""
         return _share(self.error[:, channels].sum(1), self.change[:, channels].sum(1))
 
-    def neuron_skill(self) -> Array:
+    def neuron_reduction(self) -> Array:
         """[channel] the same of every neuron, over all worms that have it."""
         return _share(self.error.sum(0), self.change.sum(0))
 
@@ -37,18 +37,18 @@ class WormErrors:
 
 
 def errors_of(target: Target, prediction: Prediction, groups: Sequence[str]) -> WormErrors:
-    """Errors of one answer on all targets of some worms."""
+    """Errors of one predictor on a target, for some worms."""
     assert target.now is not None
     sums = []
     for group in groups:
-        observed, *parts = (
+        observed, *predicted = (
             target.as_scored(group, np.asarray(values[group], np.float64))
             for values in (target.values, prediction.values, target.now)
         )
         known = np.isfinite(observed)
-        sums.append([*(np.where(known, observed - part, 0.0) ** 2 for part in parts), known])
+        sums.append([*(np.where(known, observed - part, 0.0) ** 2 for part in predicted), known])
     error, change, count = (
-        np.stack([part.sum(0) for part in parts]).astype(np.float64) for parts in zip(*sums, strict=True)
+        np.stack([sums_of.sum(0) for sums_of in by_worm]).astype(np.float64) for by_worm in zip(*sums, strict=True)
     )
     return WormErrors(error, change, count)
 

@@ -91,9 +91,9 @@ class EdgeCollector:
         size = len(self.names)
         pre, post = np.array(self._pre, dtype=np.int64), np.array(self._post, dtype=np.int64)
         weights = np.array([self._chemical, self._gap], dtype=np.float64).reshape(2, len(pre))
-        own = (pre == post) & (weights > 0).any(axis=0)
-        if own.any():
-            self._dropped["self"] += int(np.unique(pre[own]).size)
+        to_itself = (pre == post) & (weights > 0).any(axis=0)
+        if to_itself.any():
+            self._dropped["self"] += int(np.unique(pre[to_itself]).size)
         apart = pre != post
         keys = (pre * size + post)[apart]
         chemical_keys, chemical = _summed(keys, weights[0, apart])

@@ -155,27 +155,27 @@ class _Layers:
         """
         keys = self.keys()
         pre, post = keys % self.size, keys // self.size
-        gap, there = self.gap.weight_of(keys), self.chemical.weight_of(keys)
+        gap, chemical = self.gap.weight_of(keys), self.chemical.weight_of(keys)
         # Without a gap junction the synapse that goes back is a bundle of its own.
         back = np.where(gap > 0, self.chemical.weight_of(pre * self.size + post), np.float32(0))
         once = (gap > 0) & (pre < post)
         members = [
             np.flatnonzero(gap == 0),
-            np.flatnonzero((gap > 0) & (there > 0) & (back == 0)),
-            np.flatnonzero(once & (there > 0) & (back > 0)),
-            np.flatnonzero(once & (there == 0) & (back == 0)),
+            np.flatnonzero((gap > 0) & (chemical > 0) & (back == 0)),
+            np.flatnonzero(once & (chemical > 0) & (back > 0)),
+            np.flatnonzero(once & (chemical == 0) & (back == 0)),
         ]
         sorts = [
-            Bundles(pre[kept], post[kept], mutual=number > 0, turnable=number > 1)
-            for number, kept in enumerate(members)
+            Bundles(pre[chosen], post[chosen], mutual=number > 0, turnable=number > 1)
+            for number, chosen in enumerate(members)
         ]
         moved = rewire(sorts, self.size, rng)
-        one, other = (np.concatenate(ends) for ends in zip(*((sort.one, sort.other) for sort in moved), strict=True))
+        first, second = (np.concatenate(ends) for ends in zip(*((sort.one, sort.other) for sort in moved), strict=True))
         order = np.concatenate(members)
-        forward, backward = other * self.size + one, one * self.size + other
+        forward, backward = second * self.size + first, first * self.size + second
         return _Layers(
             self.size,
-            _layer(np.concatenate([forward, backward]), np.concatenate([there[order], back[order]])),
+            _layer(np.concatenate([forward, backward]), np.concatenate([chemical[order], back[order]])),
             _layer(np.concatenate([forward, backward]), np.tile(gap[order], 2)),
         )
 
@@ -187,17 +187,17 @@ def _layers(connectome: Connectome, names: Sequence[str], weights: Weights) -> _
     keys = np.where((pre >= 0) & (post >= 0), post * len(names) + pre, -1)
 
     def layer(kind: Weights, weight: NDArray[np.float32]) -> _Layer:
-        kept = (keys >= 0) & (weights in ("both", kind))
-        return _layer(keys[kept], weight[kept])
+        used = (keys >= 0) & (weights in ("both", kind))
+        return _layer(keys[used], weight[used])
 
     return _Layers(len(names), layer("chemical", connectome.chemical), layer("gap", connectome.gap))
 
 
 def _layer(keys: NDArray[np.int64], weight: NDArray[np.float32]) -> _Layer:
     """The connections with a weight above 0."""
-    kept = weight > 0
-    order = np.argsort(keys[kept])
-    return _Layer(keys[kept][order], weight[kept][order])
+    positive = weight > 0
+    order = np.argsort(keys[positive])
+    return _Layer(keys[positive][order], weight[positive][order])
 
 
 def _nodes(connectome: Connectome, names: Sequence[str]) -> NDArray[np.int64]:
@@ -231,11 +231,11 @@ def _all_pairs(size: int) -> NDArray[np.int64]:
 
 def _distances(names: Sequence[str], pre: NDArray[np.int64], post: NDArray[np.int64]) -> NDArray[np.float64]:
     """[edge] distance between the somata, as z-scores over all pairs of neurons of the animal."""
-    found = positions()
-    if found is None:
+    known = positions()
+    if known is None:
         raise MissingDependency("the distance between somata needs their positions", hint=MISSING_POSITIONS)
-    somata = np.array(list(found.values()))
+    somata = np.array(list(known.values()))
     every = np.linalg.norm(somata[:, None] - somata[None], axis=2)[~np.eye(len(somata), dtype=bool)]
-    places = np.array([found.get(canonical(name) or "", (np.nan,) * 3) for name in names]).reshape(-1, 3)
+    places = np.array([known.get(canonical(name) or "", (np.nan,) * 3) for name in names]).reshape(-1, 3)
     distance = np.linalg.norm(places[pre] - places[post], axis=1)
     return np.nan_to_num((distance - every.mean()) / every.std(), nan=0.0)

@@ -58,8 +58,8 @@ def rewire(sorts: Sequence[Bundles], n_nodes: int, rng: np.random.Generator) -> 
         if left == 0:
             break
     sizes = [len(sort.one) for sort in sorts]
-    parts = np.split(np.array(ends, dtype=np.int64).reshape(-1, 2), np.cumsum(sizes)[:-1])
-    return [sort._replace(one=part[:, 0], other=part[:, 1]) for sort, part in zip(sorts, parts, strict=True)]
+    ends_of = np.split(np.array(ends, dtype=np.int64).reshape(-1, 2), np.cumsum(sizes)[:-1])
+    return [sort._replace(one=part[:, 0], other=part[:, 1]) for sort, part in zip(sorts, ends_of, strict=True)]
 
 
 def _cells(pair: tuple[int, int], mutual: bool, n_nodes: int) -> tuple[int, ...]:

@@ -71,6 +71,6 @@ def reach(graph: Graph, hops: int) -> NDArray[np.bool_]:
     for _ in range(hops - 1):
         step = (step @ edges).minimum(1)
         reached = (reached + step).minimum(1)
-    found: NDArray[np.bool_] = reached.toarray() > 0
-    np.fill_diagonal(found, False)
-    return found
+    within: NDArray[np.bool_] = reached.toarray() > 0
+    np.fill_diagonal(within, False)
+    return within

@@ -1,4 +1,4 @@
-"""Attention by layer and head: on the connectome, as matrices, by class, and how much of it is more than equal shares."""
+"""Attention by layer and head: on the connectome, as matrices and by class, relative to equal shares."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurocli.diagnosis.words import counted
 from neurocli.interpretation.rank_correlation import spearman, spearman_over_units
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
@@ -28,15 +29,17 @@ DRAWN = 80
 LABELLED = 16
 
 
-def attention_exhibits(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> list[Exhibit]:
+def attention_exhibits(scores: EdgeScores, permuted: EdgeScores | None, figures: Path) -> list[Exhibit]:
     """Heads with their numbers, drawn on the body; then neuron by neuron and class by class."""
     if not scores.heads or not scores.n_edges:
-        return [Exhibit("attention", "Attention: none, the graph has no edges or the model no attention layer")]
-    return [_heads(scores, untrained, figures), _matrices(scores, figures), _classes(scores)]
+        return [
+            Exhibit("attention", "Attention: not shown, since the graph has no edges or the model no attention layer")
+        ]
+    return [_heads(scores, permuted, figures), _matrices(scores, figures), _classes(scores)]
 
 
 def equal_share(scores: EdgeScores) -> Array:
-    """[edge] attention if a neuron heeded itself and all its neighbours alike; mean over worms, which differ in neighbours."""
+    """[edge] attention if a neuron attended equally to itself and its neighbours; mean over worms, which differ in neighbours."""
     total = np.zeros(scores.n_edges)
     count = np.zeros(scores.n_edges)
     values = next(iter(scores.heads.values()))
@@ -54,7 +57,7 @@ def relative_attention(scores: EdgeScores) -> dict[str, Array]:
     return {name: values / share for name, values in scores.by_head().items()}
 
 
-def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> Exhibit:
+def _heads(scores: EdgeScores, permuted: EdgeScores | None, figures: Path) -> Exhibit:
     share = equal_share(scores)
     independent = np.array([view.independent for view in scores.views])
     rows: list[list[Any]] = []
@@ -65,29 +68,33 @@ def _heads(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> E
         known = np.isfinite(relative)
         low, high = np.percentile(relative[known], [5, 95]) if known.any() else (np.nan, np.nan)
         structure = spearman_over_units(relative, scores.structural, scores.post)
-        blank = None if untrained is None else finite_or_none(spearman(relative, untrained.head(layer, head) / share))
+        rho_permuted = (
+            None if permuted is None else finite_or_none(spearman(relative, permuted.head(layer, head) / share))
+        )
         name = head_name(layer, head)
-        own = float(np.nanmean(scores.own[layer, head][independent]))
-        rows.append([name, *map(finite_or_none, (own, low, high, spearman(values, share), *structure)), blank])
+        to_itself = float(np.nanmean(scores.to_itself[layer, head][independent]))
+        rows.append(
+            [name, *map(finite_or_none, (to_itself, low, high, spearman(values, share), *structure)), rho_permuted]
+        )
         claims[name] = {
-            "to_itself": finite_or_none(own),
+            "to_itself": finite_or_none(to_itself),
             "relative_5_to_95_percent": [finite_or_none(low), finite_or_none(high)],
             "rho_with_structural_weight": finite_or_none(structure.value),
-            "rho_with_random": blank,
+            "rho_with_random": rho_permuted,
         }
     path = figures / "attention_on_connectome.png"
     anatomical = _draw_heads(scores, path)
-    columns = ["", "to itself", "relative 5 %", "95 %", "rho equal share"]
-    columns += ["rho structural", "low", "high", "rho random"]
+    columns = ["head", "to itself", "relative, 5 %", "relative, 95 %", "rho equal share"]
+    columns += ["rho structural", "low", "high", "rho permuted"]
     note = (
-        f"mean over time and over {_worms(scores)} worms, each seen by networks that were not fitted on it. to itself: attention "
-        "of a neuron to itself, mean over neurons; relative: attention over the equal share 1 / (1 + neighbours): 1 says "
-        "nothing; rho equal share: rank correlation of attention itself with it. The other rho are of relative attention; "
-        "structural: log1p of both synapse weights, 95 % by the jackknife over receiving neurons; random: the same network "
-        "with its weights dealt out anew"
+        f"mean over time and over {counted(_worms(scores), 'worm')}, each given to networks that were not fitted on it. To itself: attention of "
+        "a neuron to itself, mean over neurons. Relative: attention divided by the equal share 1 / (1 + neighbours), so that 1 is no "
+        "preference; its 5 % and 95 % quantiles over edges. Rho equal share: rank correlation of attention with the equal share. The other "
+        "rho are rank correlations of relative attention: structural, with structural weight, with 95 % interval by the jackknife over "
+        "receiving neurons; permuted, with that of the same network with permuted weights"
     )
     if not anatomical:
-        note += f". Drawn as a circle: {MISSING_POSITIONS}"
+        note += f". Neurons are drawn on a circle: {MISSING_POSITIONS}"
         claims["positions"] = MISSING_POSITIONS
     title = "Attention by layer and head, on the connectome" if anatomical else "Attention by layer and head"
     return Exhibit("attention", title, Table(columns, rows, note), path, claims)
@@ -113,7 +120,7 @@ def _draw_heads(scores: EdgeScores, path: Path) -> bool:
         figure.legend(*handles, fontsize=8, ncols=4, loc="outside lower center")
         drawn = min(DRAWN, scores.n_edges)
         figure.suptitle(
-            f"the {drawn} of {scores.n_edges} edges with most attention relative to equal shares; wide at the sender, in its colour",
+            f"the {drawn} of {scores.n_edges} edges with most relative attention; wide at the sender, in its colour",
             fontsize=9,
         )
         laid_out(figure)
@@ -166,10 +173,10 @@ def _matrices(scores: EdgeScores, figures: Path) -> Exhibit:
             top += [[name, scores.edge_name(k), finite_or_none(values[k])] for k in best]
         bar = figure.colorbar(picture, ax=list(panels), shrink=0.8, extend="both", ticks=[-2, -1, 0, 1, 2])
         bar.ax.set_yticklabels(["1/4", "1/2", "1", "2", "4"])
-        bar.set_label("attention over its equal share")
+        bar.set_label("relative attention")
         figure.suptitle("attention from column to row; grey: no edge", fontsize=9)
-    note = "the five edges of each head with most attention relative to equal shares"
-    table = Table(["", "edge", "relative attention"], top, note)
+    note = "the five edges of each head with most relative attention, which is attention divided by the equal share 1 / (1 + neighbours)"
+    table = Table(["head", "edge", "relative attention"], top, note)
     return Exhibit("attention-matrix", "Attention neuron by neuron", table, path, {})
 
 
@@ -203,7 +210,7 @@ def _classes(scores: EdgeScores) -> Exhibit:
                 claims[f"{name}: {sender} to {receiver}"] = value
             rows.append(row)
     columns = ["from", "to", "edges", *relative]
-    note = "mean over edges of attention over its equal share 1 / (1 + neighbours)"
+    note = "mean over edges of relative attention, which is attention divided by the equal share 1 / (1 + neighbours)"
     return Exhibit("attention-classes", "Attention between classes", Table(columns, rows, note), None, claims)
 
 

@@ -34,16 +34,17 @@ MOST_ROUNDS = 80
 HEAVY_ORIGINS, HEAVY_FRAMES, HEAVY_ROUNDS, HEAVY_CHUNKS = 4, 64, 12, 2
 """The same for networks of the published widths."""
 
-LINEAR, NETWORK, ATTRIBUTION, FOLLOWED = "linear path", "network", "attribution", f"attribution, {STEPS} steps"
+LINEAR, NETWORK, FUNCTIONAL = "linear path", "network", "functional weight"
+FOLLOWED = f"functional weight, {STEPS} steps"
 ATTENTION, MESSAGE, ABLATION = "attention", "attention x value", "ablation"
 WHAT = {
-    ATTENTION: "mean over time and heads of the first layer",
-    MESSAGE: "attention times the size of what it passes on, |W x|",
+    ATTENTION: "of the first layer, mean over time and heads",
+    MESSAGE: "attention times the norm of the features that it passes on",
     LINEAR: "coefficient of the neighbour's present value, z per z",
-    NETWORK: "derivative of the network's one-step correction, mean over time, z per z",
-    ATTRIBUTION: "derivative of the one-step forecast, linear path and network, z per z",
-    FOLLOWED: f"the same of the sum of forecasts of up to {STEPS} steps",
-    ABLATION: "squared error that is added one step ahead without the edge / what persistence gets wrong of the neuron",
+    NETWORK: "derivative of the network's correction one step ahead by that value, mean over time, z per z",
+    FUNCTIONAL: "the sum of these two, the derivative of the forecast, z per z",
+    FOLLOWED: f"the same for the sum of the forecasts 1 to {STEPS} steps ahead",
+    ABLATION: "squared error one step ahead that removing the edge adds, divided by that of persistence for the neuron",
 }
 
 
@@ -180,7 +181,7 @@ class EdgeScores:
 
     names [node]; pre, post int64 [edge], positions in names; structural float64 [edge]: log1p chemical + log1p gap.
     by_view: score → [view, edge], NaN where a worm has not both neurons, and, but for attention, where no worm that
-    the network was fitted on has; heads: (layer, head) → the same of attention; own:
+    the network was fitted on has; heads: (layer, head) → the same of attention; to_itself:
     (layer, head) → [view] attention to itself, mean over neurons.
     """
 
@@ -191,7 +192,7 @@ class EdgeScores:
     structural: Array
     by_view: dict[str, Array]
     heads: dict[tuple[int, int], Array]
-    own: dict[tuple[int, int], Array]
+    to_itself: dict[tuple[int, int], Array]
 
     @property
     def n_edges(self) -> int:
@@ -237,7 +238,7 @@ def edge_scores(views: Sequence[View], seed: int = 0) -> EdgeScores:
     structural = np.zeros(len(every))
     by_view = {name: np.full((len(views), len(every)), np.nan) for name in WHAT}
     heads: dict[tuple[int, int], Array] = {}
-    own: dict[tuple[int, int], Array] = {}
+    to_itself: dict[tuple[int, int], Array] = {}
     for row, (view, key) in enumerate(zip(views, keys, strict=True)):
         at = np.searchsorted(every, key)
         pre, post = view.graph.edge_index.cpu().numpy()
@@ -249,12 +250,12 @@ def edge_scores(views: Sequence[View], seed: int = 0) -> EdgeScores:
             for head in range(weights.shape[1]):
                 values = heads.setdefault((number, head), np.full((len(views), len(every)), np.nan))
                 values[row, at] = weights[: len(at), head]
-                own.setdefault((number, head), np.full(len(views), np.nan))[row] = weights[len(at) :, head].mean()
+                to_itself.setdefault((number, head), np.full(len(views), np.nan))[row] = weights[len(at) :, head].mean()
         slopes = derivatives(view)
         matrices = {
             LINEAR: linear_of(view),
             NETWORK: slopes.network,
-            ATTRIBUTION: slopes.one_step,
+            FUNCTIONAL: slopes.one_step,
             FOLLOWED: slopes.followed,
         }
         taught = view.taught[post, pre]
@@ -263,7 +264,7 @@ def edge_scores(views: Sequence[View], seed: int = 0) -> EdgeScores:
         if view.independent:
             by_view[ABLATION][row, at] = np.where(taught, ablated(view, seed), np.nan)
     size = max(len(names), 1)
-    return EdgeScores(tuple(views), names, every % size, every // size, structural, by_view, heads, own)
+    return EdgeScores(tuple(views), names, every % size, every // size, structural, by_view, heads, to_itself)
 
 
 def _numpy(values: torch.Tensor) -> Array:

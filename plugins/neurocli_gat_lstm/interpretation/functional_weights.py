@@ -26,18 +26,15 @@ from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS, positions, signal_p
 from neurocli_gat_lstm.graph.names import canonical
 from neurocli_gat_lstm.interpretation.edge_scores import (
     ATTENTION,
-    ATTRIBUTION,
+    FUNCTIONAL,
     LINEAR,
     MESSAGE,
     NETWORK,
-    STEPS,
     WHAT,
     Array,
     EdgeScores,
 )
 
-FUNCTIONAL = ATTRIBUTION
-"""The score that is reported as functional weight."""
 BY_EDGE = "attention x edge weight"
 SHOWN = 10
 DRAWN = 80
@@ -45,18 +42,18 @@ SIGNIFICANT = 0.05
 
 
 def strengths(scores: EdgeScores) -> dict[str, Array]:
-    """Score → [edge] strength without sign, mean over independent views; with the product that the published plan names."""
+    """Score → [edge] strength without sign, mean over independent views; with the product that is published."""
     sizes = {name: np.abs(scores.mean(name)) for name in WHAT if name not in (ATTENTION, MESSAGE) or scores.heads}
     if ATTENTION in sizes:
         sizes[BY_EDGE] = sizes[ATTENTION] * scores.structural
     return sizes
 
 
-def weight_exhibits(scores: EdgeScores, untrained: EdgeScores | None, figures: Path) -> list[Exhibit]:
-    """Functional against structural weights; all scores against structure, distance and measured propagation."""
+def weight_exhibits(scores: EdgeScores, permuted: EdgeScores | None, figures: Path) -> list[Exhibit]:
+    """Functional against structural weights; all scores against structure, distance and measured signal propagation."""
     if not scores.n_edges:
-        return [Exhibit("functional-weights", "Functional weights: none, the graph has no edges")]
-    return [_functional(scores, figures), _agreement(scores, untrained)]
+        return [Exhibit("functional-weights", "Functional weights: not shown, since the graph has no edges")]
+    return [_functional(scores, figures), _agreement(scores, permuted)]
 
 
 def functional_weight(scores: EdgeScores) -> Array:
@@ -75,7 +72,11 @@ def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
     strongest = np.argsort(-np.nan_to_num(size), kind="stable")[:SHOWN]
     linear, network = (scores.mean(name) for name in (LINEAR, NETWORK))
     rows: list[list[Any]] = []
-    for what, chosen in (("strongest", strongest), ("more than structure", more), ("less than structure", less)):
+    for what, chosen in (
+        ("size", strongest),
+        ("higher rank than structural", more),
+        ("lower rank than structural", less),
+    ):
         for k in chosen[known[chosen]]:
             values = [weight[k], linear[k], network[k], scores.structural[k], differ[k]]
             rows.append([what, scores.edge_name(k), *(finite_or_none(v) for v in values)])
@@ -95,12 +96,21 @@ def _functional(scores: EdgeScores, figures: Path) -> Exhibit:
     path = figures / "functional_weights.png"
     _draw(scores, weight, rho, more, less, path)
     note = (
-        "functional: derivative of a neuron's forecast one step ahead by the neighbour's present value, through linear path and "
-        f"network, mean over time and over independent worms, z per z; its linear part and its network part, which is {share:.1%} "
-        "of the whole. structural: log1p chemical + log1p gap. differs: rank among functional strengths less rank among "
-        f"structural ones, as shares. Of {len(known)} edges {int((~known).sum())} have no estimate: no training worm shows both neurons"
+        "functional weight: derivative of a neuron's forecast one step ahead by the neighbour's present value, mean over time and over "
+        "worms that the networks were not fitted on, in z per z; it is the sum of a part through the linear path and a part through the "
+        f"network, which makes up {share:.1%} of the mean size of both. Structural weight: log1p chemical + log1p gap. Rank difference: rank "
+        "of the size of the functional weight minus rank of the structural weight, each as a share of all edges. "
+        f"{int((~known).sum())} of {len(known)} edges have no estimate, since no training worm has both neurons"
     )
-    columns = ["", "edge", "functional", "linear part", "network part", "structural", "differs"]
+    columns = [
+        "selected by",
+        "edge",
+        "functional weight",
+        "linear part",
+        "network part",
+        "structural weight",
+        "rank difference",
+    ]
     title = (
         f"Functional against structural weight: rho {_two(rho.value)}"
         if np.isfinite(rho.value)
@@ -129,14 +139,15 @@ def _draw(scores: EdgeScores, weight: Array, rho: Estimate, more: Any, less: Any
         if shown.any():
             floor = float(np.percentile(size[shown], 1)) / 2
             axes[0].set(yscale="log", ylim=(floor, float(size[shown].max()) * 1.6))
-        axes[0].set(xlabel="structural weight: log1p chemical + log1p gap", ylabel="|functional weight| [z per z]")
-        interval = f" ({_two(rho.low)} to {_two(rho.high)})" if np.isfinite(rho.low) else ""
-        axes[0].set_title(f"Spearman {_two(rho.value)}{interval}; named: edges that differ most", fontsize=9)
+        axes[0].set(xlabel="structural weight: log1p chemical + log1p gap", ylabel="|functional weight| (z per z)")
+        interval = f" [{_two(rho.low)}, {_two(rho.high)}]" if np.isfinite(rho.low) else ""
+        axes[0].set_title(f"rho {_two(rho.value)}{interval}; labelled: edges whose ranks differ most", fontsize=9)
         axes[0].legend(fontsize=8, loc="lower right")
         draw_edges(axes[1], at, scores.pre, scores.post, size, list(colours), DRAWN)
         draw_neurons(axes[1], scores.names, at, anatomical)
         axes[1].set_title(
-            f"the {min(DRAWN, len(weight))} strongest edges, by sign as on the left; wide at the sender", fontsize=9
+            f"the {min(DRAWN, len(weight))} strongest edges, coloured by sign as on the left; wide at the sender",
+            fontsize=9,
         )
         axes[1].legend(fontsize=7, loc="best")
         named = [k for pair in zip(more[:6], less[:6], strict=False) for k in pair if shown[k]]
@@ -164,24 +175,24 @@ def propagation(scores: EdgeScores) -> tuple[Array, Array] | None:
     place = {name: k for k, name in enumerate(atlas.names)}
     index = np.array([place.get(canonical(n) or n, -1) for n in scores.names], np.int64)
     pre, post = index[scores.pre], index[scores.post]
-    there = (pre >= 0) & (post >= 0)
-    dff, q = (np.where(there, matrix[post, pre], np.nan) for matrix in (np.abs(atlas.dff), atlas.q))
+    in_atlas = (pre >= 0) & (post >= 0)
+    dff, q = (np.where(in_atlas, matrix[post, pre], np.nan) for matrix in (np.abs(atlas.dff), atlas.q))
     return np.where(np.isfinite(q), dff, np.nan), q
 
 
-def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
+def _agreement(scores: EdgeScores, permuted: EdgeScores | None) -> Exhibit:
     distance, measured = distances(scores), propagation(scores)
-    own, blank = strengths(scores), {} if untrained is None else strengths(untrained)
+    trained, control = strengths(scores), {} if permuted is None else strengths(permuted)
     rows: list[list[Any]] = []
     claims: dict[str, Any] = {}
     tested = 0 if measured is None else int(np.isfinite(measured[1]).sum())
-    for name, values in {**own, "structural weight": scores.structural}.items():
+    for name, values in {**trained, "structural weight": scores.structural}.items():
         rho = Estimate(1.0, np.nan, np.nan)
-        if name in own:
+        if name in trained:
             rho = spearman_over_units(values, scores.structural, scores.post)
-        random: tuple[float | None, ...] = (None, None)
-        if name in blank:
-            random = spearman(blank[name], scores.structural), spearman(values, blank[name])
+        of_control: tuple[float | None, ...] = (None, None)
+        if name in control:
+            of_control = spearman(control[name], scores.structural), spearman(values, control[name])
         known: tuple[float | None, ...] = (None,) * 4
         if measured is not None:
             dff, q = measured
@@ -189,24 +200,33 @@ def _agreement(scores: EdgeScores, untrained: EdgeScores | None) -> Exhibit:
             auc = roc_auc_over_units(values[seen], q[seen] < SIGNIFICANT, scores.post[seen])
             known = spearman(values, dff), *auc
         along = None if distance is None else spearman(values, distance)
-        row = [name, *map(finite_or_none, (np.nanmean(values), *rho, *random, along, *known))]
+        row = [name, *map(finite_or_none, (np.nanmean(values), *rho, *of_control, along, *known))]
         rows.append(row)
         keys = ("rho_structural", "rho_distance", "rho_propagation", "auc_propagation", "auc_low", "auc_high")
         claims[name] = dict(zip(keys, (row[2], *row[7:]), strict=True))
     claims["edges_with_measured_propagation"] = tested
     columns = [
-        *("score", "mean size", "rho structural", "low", "high", "random's", "rho random", "rho distance"),
-        *("rho |dF/F0|", f"AUC q < {SIGNIFICANT:g}", "low", "high"),
+        *(
+            "score",
+            "mean size",
+            "rho structural",
+            "low",
+            "high",
+            "permuted: rho structural",
+            "rho permuted",
+            "rho distance",
+        ),
+        *("rho |dF/F0|", f"AUC q < {SIGNIFICANT:g}", "AUC low", "AUC high"),
     ]
-    note = "; ".join(f"{name}: {what}" for name, what in WHAT.items() if name in own) + (
-        "; attention x edge weight: the published plan's product. All without sign, mean over independent worms; rho: rank "
-        "correlation over edges, with 95 % by the jackknife over receiving neurons; random: a network with random weights of the trained scale, "
-        "beside the same linear path"
+    note = "; ".join(f"{name}: {what}" for name, what in WHAT.items() if name in trained) + (
+        "; attention x edge weight: attention times structural weight, as published. All without sign, mean over worms that the networks were "
+        "not fitted on. Rho: rank correlation over edges, with structural weight (95 % interval by the jackknife over receiving neurons), with "
+        "the score of a network with permuted weights beside the same linear path, and with the distance between somata"
     )
     if measured is None or distance is None:
-        note += f". {MISSING_POSITIONS}, and so do distances and measured propagation (Randi et al. 2023)"
+        note += f". No distances and no measured signal propagation (Randi et al. 2023): {MISSING_POSITIONS}"
         claims["missing"] = MISSING_POSITIONS
     else:
-        note += f"; |dF/F0| and q: response to stimulation (Randi et al. 2023), measured for {tested} of the edges"
-    title = f"Edge scores, each followed for one step ({STEPS} steps where it says so)"
+        note += f"; |dF/F0| and q: size and significance of the receiver's response to stimulation of the sender (Randi et al. 2023), for {tested} edges"
+    title = "Edge scores"
     return Exhibit("edge-scores", title, Table(columns, rows, note), None, claims)

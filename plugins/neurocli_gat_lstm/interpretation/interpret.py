@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from neurocli.diagnosis.words import counted
 from neurocli.interpretation.random_weights import with_weights_dealt_anew
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
@@ -40,26 +41,26 @@ def interpretation_exhibits(trained: TrainedModel, figures: Path) -> list[Exhibi
     """All exhibits; what needs known truth says so where there is none."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, GatLstm | GatLstmV3 | PlannedFolds)
-    # The published network is so large that every worm is seen by the networks that may answer for it, and by no other.
+    # The published network is so large that every worm is given only to networks that were not fitted on it.
     scores = edge_scores(_seen(data, network, independent=isinstance(network, PlannedFolds)), trained.seed)
-    untrained = untrained_scores(trained)
+    permuted = permuted_scores(trained)
     return [
-        *attention_exhibits(scores, untrained, figures),
-        *weight_exhibits(scores, untrained, figures),
+        *attention_exhibits(scores, permuted, figures),
+        *weight_exhibits(scores, permuted, figures),
         stability_exhibit(scores, figures),
         _controls(data, network),
         *_traces(trained, figures),
-        _against_truth(trained, scores, untrained, figures),
+        _against_truth(trained, scores, permuted, figures),
     ]
 
 
-def untrained_scores(trained: TrainedModel) -> EdgeScores:
-    """The scores of a network with random weights of the trained scale, seen with the same worms, beside the same linear path."""
+def permuted_scores(trained: TrainedModel) -> EdgeScores:
+    """The scores of the network with its weights permuted within each layer, for the same worms, beside the same linear path."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    blank = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(trained.seed))
-    assert isinstance(blank, GatLstm | GatLstmV3 | PlannedFolds)
-    return edge_scores(_seen(data, blank, independent=True), trained.seed)
+    control = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(trained.seed))
+    assert isinstance(control, GatLstm | GatLstmV3 | PlannedFolds)
+    return edge_scores(_seen(data, control, independent=True), trained.seed)
 
 
 def _seen(
@@ -77,7 +78,7 @@ def _seen(
 
 
 def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Exhibit:
-    """How much of the connectome the graph of the model holds, and how much a shuffle would leave."""
+    """How much of the connectome the graph of the model holds, and how much of it shuffles keep."""
     wiring = data.wiring
     model = data.config.model
     shuffles = [
@@ -91,46 +92,48 @@ def _controls(data: WormData, network: GatLstm | GatLstmV3 | PlannedFolds) -> Ex
     density = wiring.graph.n_edges / pairs
     isolated = wiring.graph.isolated()
     rows: list[list[Any]] = [
-        ["edges of the model", wiring.graph.n_edges, None, None],
-        ["of all pairs", density, None, None],
-        ["of them in the connectome", wiring.graph.overlap, None, None],
-        ["a degree-preserving shuffle keeps", mean, float(min(overlaps)), float(max(overlaps))],
+        ["edges of the graph", wiring.graph.n_edges, None, None],
+        ["share of all pairs", density, None, None],
+        ["share of the edges that the connectome has", wiring.graph.overlap, None, None],
+        ["the same of shuffles", mean, float(min(overlaps)), float(max(overlaps))],
         ["neurons without an edge", len(isolated), None, None],
     ]
     claims: dict[str, Any] = {}
     for hops in (1, 2):
-        own = float(wiring.allowed(hops).sum() / pairs)
+        within = float(wiring.allowed(hops).sum() / pairs)
         other = [float(reach(shuffle, hops).sum() / pairs) for shuffle in shuffles]
-        rows.append([f"of all pairs within {hops} edge{'s' * (hops > 1)}", own, None, None])
-        rows.append(["the same in a shuffle", float(np.mean(other)), min(other), max(other)])
-        claims[f"pairs_within_{hops}"], claims[f"pairs_within_{hops}_shuffled"] = own, float(np.mean(other))
+        rows.append([f"share of all pairs within {counted(hops, 'hop')}", within, None, None])
+        rows.append(["the same in shuffles", float(np.mean(other)), min(other), max(other)])
+        claims[f"pairs_within_{hops}"], claims[f"pairs_within_{hops}_shuffled"] = within, float(np.mean(other))
     claims |= {"graph": model.graph, "overlap": wiring.graph.overlap, "shuffle_overlap": mean, "density": density}
     note = (
-        f"lowest and highest of {SHUFFLES} shuffles: edges that a shuffled graph has in common with the real one; the more, the less "
-        "the two can differ. Where a path may follow two edges, most pairs are within its reach in either graph, and no effect of the "
-        "wiring can be seen: model.hops=1 asks about single edges. Scores of a network with random weights stand beside those above"
+        f"shuffles: mean, lowest and highest of {SHUFFLES} degree-preserving shuffles of the connectome. The more edges a shuffle shares with "
+        "the connectome, and the more pairs are within reach in both, the less an effect of the wiring can be seen; model.hops=1 tests "
+        "single edges"
     )
     if isinstance(network, LinearBuffers):
         size = (network.level + network.change).abs().sum((0, 1))[:n, :n].detach().cpu().numpy()
         edge = wiring.allowed()
         along = float(size[edge].sum() / size.sum()) if size.sum() else None
-        rows += [["pairs that the linear path reaches", int((size > 0).sum()), None, None]]
-        rows += [["strength of the linear path along edges", along, None, None]]
+        rows += [["pairs that the linear path uses", int((size > 0).sum()), None, None]]
+        rows += [["share of its strength that lies on edges", along, None, None]]
         claims["linear_strength_along_edges"] = along
         if model.linear == "edges":
-            note += (
-                f". The linear path follows up to {model.hops} edges at once, and so reaches pairs that no edge joins"
+            note += f". The linear path follows up to {counted(model.hops, 'hop')} per frame" + (
+                ", and so uses pairs that no edge joins" if model.hops > 1 else ""
             )
         else:
-            note += f". The linear path takes {'all pairs' if model.linear == 'all' else 'none'}, whatever the graph is"
-        note += "; scores are of edges"
+            note += f". The linear path uses {'all pairs' if model.linear == 'all' else 'no pairs'}, whatever the graph"
+        note += "; edge scores are given for edges alone"
     if isolated:
         note += f". Without an edge: {', '.join(isolated[:12])}{' ...' if len(isolated) > 12 else ''}"
-    return Exhibit("controls", "Graph and controls", Table(["", "value", "low", "high"], rows, note), None, claims)
+    return Exhibit(
+        "controls", "Graph and controls", Table(["quantity", "value", "low", "high"], rows, note), None, claims
+    )
 
 
 def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
-    """Forecasts of six neurons by every network that may answer."""
+    """Forecasts of six neurons by every network that was not fitted on their worm."""
     data, network = trained.dataset, trained.network
     assert isinstance(data, WormData) and isinstance(network, GatLstm | GatLstmV3 | PlannedFolds)
     group = shown_worm(data, list(data.split.test))
@@ -146,53 +149,55 @@ def _traces(trained: TrainedModel, figures: Path) -> list[Exhibit]:
     if isinstance(network, PlannedFolds):
         origins = origins[::5]  # a window of the published network costs a hundred times as much
     if not len(origins):
-        return [Exhibit("forecasts", f"Traces: no stretch of {group} is long enough")]
+        return [Exhibit("forecasts", f"Traces: not drawn, no stretch of {group} is long enough")]
     direct = isinstance(network, GatLstmV3)
     horizons = sorted(evaluate.horizons) if direct else list(range(1, longest + 1))
-    each: list[dict[int, Any]] = []
+    by_network: list[dict[int, Any]] = []
     if isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
-        each = [f for fold in data.folds_for(group) for f in direct_forecasts(network, data, worm, fold, origins)]
+        by_network = [f for fold in data.folds_for(group) for f in direct_forecasts(network, data, worm, fold, origins)]
     for view in () if isinstance(network, GatLstmV3) else views(data, network, [group], independent=True):
         assert not isinstance(view.correction, DirectCorrection)
         z, at = worm.z, (origins, evaluate.context, horizons)
         if isinstance(view.correction, PlannedCorrection):
-            each.append(rolled_out_v1(view.correction.network, z, view.graph, *at))
+            by_network.append(rolled_out_v1(view.correction.network, z, view.graph, *at))
         else:
-            each.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *at))
-    each = [{h: worm.scored(worm.in_signal(origins, values)) for h, values in forecasts.items()} for forecasts in each]
+            by_network.append(rolled_out(view.correction, view.linear, z, data.nodes_of(worm), view.graph, *at))
+    by_network = [
+        {h: worm.scored(worm.in_signal(origins, values)) for h, values in forecasts.items()} for forecasts in by_network
+    ]
     recorded = worm.scored(worm.signal)
     path = figures / "forecasts.png"
-    spread_traces(worm, columns, first, last, origins, each, path)
+    spread_traces(worm, columns, first, last, origins, by_network, path)
     rows: list[list[Any]] = []
     for column in columns:
         row: list[Any] = [worm.names[column]]
         for horizon in evaluate.horizons:
-            values = np.stack([forecasts[horizon][:, column] for forecasts in each])
+            values = np.stack([forecasts[horizon][:, column] for forecasts in by_network])
             error = recorded[origins + horizon, column] - values.mean(0)
-            spread = values.std(0, ddof=1).mean() if len(each) > 1 else None
+            spread = values.std(0, ddof=1).mean() if len(by_network) > 1 else None
             row += [float(np.sqrt(np.mean(error**2))), None if spread is None else float(spread)]
         rows.append(row)
     heads = [f"{what} h{horizon}" for horizon in evaluate.horizons for what in ("RMSE", "spread")]
     note = (
-        f"{group}, the frames of the figure, z; spread: sd between the {len(each)} networks that may answer, mean over time. It says "
-        "how far training decides a forecast, not how wrong the forecast is: RMSE stands beside it"
-        if len(each) > 1
-        else f"{group}, the frames of the figure, z; one network may answer for this worm, so that there is no spread: "
-        "--set model.members=3 trains more"
+        f"worm {group}, frames of the figure, in z; spread: sd between the {len(by_network)} networks that were not fitted on this worm, mean over "
+        "time. It says how much a forecast depends on the training, and not how wrong it is, for which see RMSE"
+        if len(by_network) > 1
+        else f"worm {group}, frames of the figure, in z; only one network was not fitted on this worm, so that there is no spread: "
+        "--set model.members=3 trains three for each worm"
     )
-    claims = {"worm": group, "networks": len(each)}
+    claims = {"worm": group, "networks": len(by_network)}
     table = Table(["neuron", *heads], rows, note)
     return [Exhibit("forecasts", "Traces of six neurons, and how far networks agree", table, path, claims)]
 
 
-def _against_truth(trained: TrainedModel, scores: EdgeScores, untrained: EdgeScores, figures: Path) -> Exhibit:
+def _against_truth(trained: TrainedModel, scores: EdgeScores, permuted: EdgeScores, figures: Path) -> Exhibit:
     data = trained.dataset
     assert isinstance(data, WormData)
     if not has_truth(data):
         return Exhibit(
-            "recovery", "Recovery of true edges: not possible, the functional connectome of these worms is unknown"
+            "recovery", "Recovery of true edges: not possible, since only simulated worms have known weights"
         )
     if not scores.n_edges:
-        return Exhibit("recovery", "Recovery of true edges: not possible, the graph has no edges")
-    return recovery_exhibit(data, trained.network, scores, untrained, figures)
+        return Exhibit("recovery", "Recovery of true edges: not possible, since the graph has no edges")
+    return recovery_exhibit(data, trained.network, scores, permuted, figures)

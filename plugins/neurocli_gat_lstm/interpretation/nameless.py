@@ -1,4 +1,4 @@
-"""What a linear path reaches where worms have lost the names of their neurons."""
+"""What a linear path recovers from worms in which the names of the neurons are permuted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from neurocli_gat_lstm.data.series import WormSeries
 
 Array = NDArray[np.float64]
 NAMELESS, MOST_WORMS = 9, 8
-"""How often a linear path is fitted to worms without names, and to how many of them."""
+"""How often a linear path is fitted to worms with permuted names, and to how many of them."""
 
 
 def nameless_paths(data: WormData, seed: int = 0) -> list[Array]:
-    """[draw] coefficients [name + 1, name + 1] [post, pre] of one frame's path, fitted to worms whose names are dealt out anew.
+    """[draw] coefficients [name + 1, name + 1] [post, pre] of one frame's path, fitted to worms with permuted names.
 
     What is common to worms is gone with the names, and all else stays. The penalty is that of the first fold.
     """
@@ -28,8 +28,8 @@ def nameless_paths(data: WormData, seed: int = 0) -> list[Array]:
     rng = np.random.default_rng(seed)
     paths = []
     for _ in range(NAMELESS):
-        each = [Moments.of(_renamed(worm, rng), data.names, allowed, data.lags, (1,)) for worm in worms]
-        total = reduce(add, each)
+        moments = [Moments.of(_renamed(worm, rng), data.names, allowed, data.lags, (1,)) for worm in worms]
+        total = reduce(add, moments)
         path = total.path(total.solve(penalty), total.shared(), 1)
         paths.append(np.pad(path.level + path.change, ((0, 1), (0, 1))))
     return paths

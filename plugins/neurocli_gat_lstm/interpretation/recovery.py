@@ -1,6 +1,6 @@
 """Against known truth: which edge scores tell pairs that carry a signal from pairs that do not. For simulated worms only.
 
-A score is asked about the pairs that its graph has. In the real graph these are the edges of the connectome, functional
+A score is judged on the pairs that its graph has. In the real graph these are the edges of the connectome, functional
 or silenced; in a shuffled graph they are its own pairs, in the full graph the edges of the connectome again, and added edges
 against pairs that nothing joins beside them.
 """
@@ -28,20 +28,20 @@ from neurocli_gat_lstm.data.linear.buffers import LinearBuffers
 from neurocli_gat_lstm.graph.names import canonical
 from neurocli_gat_lstm.interpretation.edge_scores import (
     ATTENTION,
-    ATTRIBUTION,
     FOLLOWED,
+    FUNCTIONAL,
     LINEAR,
     NETWORK,
     Array,
     EdgeScores,
 )
-from neurocli_gat_lstm.interpretation.functional_weights import FUNCTIONAL, strengths
+from neurocli_gat_lstm.interpretation.functional_weights import strengths
 from neurocli_gat_lstm.interpretation.nameless import nameless_paths
 from neurocli_gat_lstm.simulation.network import recorded_names
 
 NEEDED = ("name", "pre", "post", "weight", "structural")
 WANTED, WANTED_ADDED = 0.85, 0.75
-SIGNED = (LINEAR, NETWORK, ATTRIBUTION, FOLLOWED)
+SIGNED = (LINEAR, NETWORK, FUNCTIONAL, FOLLOWED)
 CORRELATION, STRUCTURAL = "correlation of traces", "structural weight"
 ALL_PAIRS = "linear path, all pairs"
 
@@ -100,8 +100,8 @@ def truth_of(scores: EdgeScores, truth: Mapping[str, NDArray[Any]], *, shuffled:
     together = np.zeros((len(index), len(index)), bool)
     column = {name: k for k, name in enumerate(scores.names)}
     for view in scores.views:
-        of = [column[name] for name in view.worm.names]
-        together[np.ix_(of, of)] = True
+        columns = [column[name] for name in view.worm.names]
+        together[np.ix_(columns, columns)] = True
     together &= (index >= 0)[:, None] & (index >= 0)[None, :] & ~np.eye(len(index), dtype=bool)
     post, pre = np.nonzero(together)
     at = index[post], index[pre]
@@ -118,7 +118,7 @@ def on_pairs(scores: EdgeScores, truth: Truth, values: Array) -> Array:
 
 
 def correlation_of(data: WormData, scores: EdgeScores, truth: Truth) -> Array:
-    """[pair] |correlation| of the traces, mean over all worms of the run: what can be had without any model."""
+    """[pair] |correlation| of the traces, mean over all worms of the run, which needs no model."""
     place = {name: k for k, name in enumerate(scores.names)}
     total, count = (np.zeros((len(scores.names), len(scores.names))) for _ in range(2))
     for worm in data.worms.values():
@@ -145,7 +145,7 @@ def linear_on_pairs(data: WormData, network: torch.nn.Module, scores: EdgeScores
 
 
 def nameless_areas(data: WormData, network: torch.nn.Module, scores: EdgeScores, truth: Truth) -> Array:
-    """[draw] area of a linear path that was fitted to worms without names; none for a model without one."""
+    """[draw] AUC of a linear path that was fitted to worms with permuted names; none for a model without a linear path."""
     if not isinstance(network, LinearBuffers) or data.config.model.linear == "own" or not data.split.train:
         return np.zeros(0)
     index = _index(data, scores)
@@ -164,7 +164,7 @@ def _index(data: WormData, scores: EdgeScores) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Recovered:
-    """auc: pairs that carry a signal against those that do not, of those asked about; added: the same of pairs beyond the
+    """auc: pairs that carry a signal against those that do not, of those that are scored; added: the same of pairs beyond the
     connectome; sign: share of functional pairs whose sign is right; rho: rank correlation with |true weight|; chance: the
     area where which pairs carry a signal is dealt out anew within each receiving neuron."""
 
@@ -197,10 +197,10 @@ def recovered(values: Array, truth: Truth, *, signed: bool, beyond: NDArray[np.b
 
 
 def recovery_exhibit(
-    data: WormData, network: torch.nn.Module, scores: EdgeScores, untrained: EdgeScores | None, figures: Path
+    data: WormData, network: torch.nn.Module, scores: EdgeScores, permuted: EdgeScores | None, figures: Path
 ) -> Exhibit:
-    """The table of all scores: linear path alone, network alone and both, beside random networks, what needs no model, and a
-    linear path fitted to worms whose neurons have lost their names."""
+    """The table of all scores: linear path, network and both, beside the network with permuted weights, what needs no model, and
+    a linear path fitted to worms with permuted neuron names."""
     truth = truth_of(scores, data.recordings.truth, shuffled=data.config.model.graph == "shuffled")
 
     def recovered_of(edges: EdgeScores, values: Array, *, signed: bool = False) -> Recovered:
@@ -209,9 +209,9 @@ def recovery_exhibit(
     candidates = _candidates(scores)
     results = {name: recovered_of(scores, values, signed=name in SIGNED) for name, values in candidates.items()}
     controls: dict[str, Recovered] = {}
-    if untrained is not None:
-        blank = {name: values for name, values in _candidates(untrained).items() if name in results}
-        controls = {name: recovered_of(untrained, values) for name, values in blank.items()}
+    if permuted is not None:
+        candidates_permuted = {name: values for name, values in _candidates(permuted).items() if name in results}
+        controls = {name: recovered_of(permuted, values) for name, values in candidates_permuted.items()}
     pairs = linear_on_pairs(data, network, scores, truth)
     outside = ~truth.structural
     if pairs is not None:
@@ -223,8 +223,9 @@ def recovery_exhibit(
     claims = _claims(results, controls, nameless, truth)
     path = figures / "recovery.png"
     _draw(results, controls, truth, on_pairs(scores, truth, candidates[FUNCTIONAL]), path)
-    columns = ["score", "AUC", "low", "high", "p", "random network", "sign right", "rho", "AUC added", "low", "high"]
-    title = f"Recovery of true edges by {FUNCTIONAL}: AUC {results[FUNCTIONAL].auc.value:.2f}, wanted {WANTED:g}"
+    columns = ["score", "AUC", "low", "high", "p", "AUC, permuted weights"]
+    columns += ["sign right", "rho", "AUC added", "added low", "added high"]
+    title = f"Recovery of true edges by {FUNCTIONAL}: AUC {results[FUNCTIONAL].auc.value:.2f} (goal {WANTED:g})"
     note = _note(data, truth, nameless, results)
     return Exhibit("recovery", title, Table(columns, rows, note), path, claims)
 
@@ -259,11 +260,9 @@ def _claims(
         "reached": bool(main.auc.value >= WANTED),
         "best_attention_auc": finite_or_none(max(attention, default=np.nan)),
         "attention_reached": bool(max(attention, default=0.0) >= WANTED),
-        "pairs_asked": int(truth.scored.sum()),
+        "pairs_scored": int(truth.scored.sum()),
         "auc_nameless": finite_or_none(nameless.mean()) if len(nameless) else None,
     }
-    if NETWORK in controls:
-        claims["auc_random_network"] = finite_or_none(controls[NETWORK].auc.value)
     if np.isfinite(main.added.value):
         claims |= {"auc_added": finite_or_none(main.added.value), "wanted_added": WANTED_ADDED}
         claims["added_reached"] = bool(main.added.value >= WANTED_ADDED)
@@ -274,28 +273,29 @@ def _note(data: WormData, truth: Truth, nameless: Array, results: Mapping[str, R
     scored = truth.scored
     what = "edges of the connectome"
     if truth.shuffled:
-        what = "pairs that the shuffled graph joins, whatever the connectome says"
+        what = "pairs that the shuffled graph joins, in the connectome or not"
     works = int((scored & truth.functional).sum())
     lines = [
-        f"AUC: {works} pairs that carry a signal against {int(scored.sum()) - works} that do not, of {what}; 95 % by the jackknife "
-        f"over receiving neurons; p: {results[FUNCTIONAL].chance.n_nulls} times which of a neuron's inputs work is dealt out anew "
-        f"(mean AUC {results[FUNCTIONAL].chance.mean:.2f})",
-        f"{LINEAR}: the ridge regression alone; {NETWORK}: what the network adds to it, alone; {FUNCTIONAL}: both. random network: "
-        "the trained weights dealt out anew within each layer, beside the same ridge regression",
+        f"AUC: {works} pairs that carry a signal against {int(scored.sum()) - works} that do not, among {what}, with 95 % jackknife interval "
+        f"over receiving neurons; p: from {results[FUNCTIONAL].chance.n_nulls} permutations, within each receiving neuron, of which inputs "
+        f"carry a signal (mean AUC {results[FUNCTIONAL].chance.mean:.2f})",
+        f"{LINEAR}: the ridge regression alone; {NETWORK}: the correction alone; {FUNCTIONAL}: both. Permuted weights: the "
+        "network's weights permuted within each layer, beside the same ridge regression; sign right: share of signals whose sign is right; "
+        "rho: rank correlation with the size of the true weight",
     ]
     if len(nameless):
         lines.append(
-            f"{LINEAR}, fitted {len(nameless)} times to worms whose neurons had lost their names: AUC {nameless.mean():.2f}, "
-            f"{nameless.min():.2f} to {nameless.max():.2f}"
+            f"{LINEAR} fitted to worms with permuted neuron names, {len(nameless)} times: AUC {nameless.mean():.2f} "
+            f"({nameless.min():.2f} to {nameless.max():.2f})"
         )
     if np.isfinite(results[FUNCTIONAL].added.value) or ALL_PAIRS in results:
         lines.append(
-            f"added: the same of pairs that are no edge of the connectome, {int(truth.added.sum())} of which carry a signal"
+            f"AUC added: the same among pairs without an edge in the connectome, {int(truth.added.sum())} of which carry a signal"
         )
     if ALL_PAIRS in results:
         lines.append(
-            f"{ALL_PAIRS}: its coefficients also where the graph has no edge, which it reaches "
-            f"({float(data.linear_pairs.sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
+            f"{ALL_PAIRS}: also its coefficients of pairs without an edge in the graph "
+            f"(it uses {float(data.linear_pairs.sum()) / max(len(data.names) * (len(data.names) - 1), 1):.0%} of all pairs)"
         )
     return "; ".join(lines) + ". " + _sentence(results)
 
@@ -307,16 +307,16 @@ def _candidates(scores: EdgeScores) -> dict[str, Array]:
 
 
 def _sentence(results: Mapping[str, Recovered]) -> str:
-    """Which of attention and attribution tells true edges, in words."""
+    """Which of attention and functional weight tells true edges, in words."""
     attention = {name: r.auc.value for name, r in results.items() if name.startswith(ATTENTION)}
     main = results[FUNCTIONAL].auc.value
     if not attention:
-        return f"{FUNCTIONAL} reaches {main:.2f}"
+        return f"{FUNCTIONAL.capitalize()} reaches AUC {main:.2f}"
     name = max(attention, key=lambda key: attention[key])
     best = attention[name]
     if main >= WANTED > best:
-        return f"Attention does not tell functional edges from silenced ones (at best {best:.2f}, {name}); {FUNCTIONAL} does ({main:.2f})"
-    return f"The best score from attention is {best:.2f} ({name}), {FUNCTIONAL} reaches {main:.2f}"
+        return f"Attention does not tell edges that carry a signal from silenced ones (highest AUC {best:.2f}, {name}); {FUNCTIONAL} does ({main:.2f})"
+    return f"The highest AUC of attention is {best:.2f} ({name}), that of {FUNCTIONAL} is {main:.2f}"
 
 
 def _draw(
@@ -328,21 +328,21 @@ def _draw(
             if np.isfinite(result.auc.low):
                 axes[0].plot([result.auc.low, result.auc.high], [place, place], color="#D55E00", lw=1.5)
             if name in controls:
-                label = "random network" if not place else None
+                label = "permuted weights" if not place else None
                 axes[0].plot(controls[name].auc.value, place, "s", color="0.55", ms=5, zorder=1, label=label)
         axes[0].axvline(0.5, color="0.5", lw=0.8, ls=":")
         axes[0].axvline(WANTED, color="0.5", lw=0.8, ls="--")
         axes[0].set_yticks(range(len(results)), list(results), fontsize=8)
         axes[0].invert_yaxis()
-        axes[0].set(xlim=(0.28, 1.02), xlabel=f"AUC, pairs that carry a signal against others; dashed: {WANTED:g}")
+        axes[0].set(xlim=(0.28, 1.02), xlabel=f"AUC, pairs that carry a signal against others; dashed: goal {WANTED:g}")
         figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=2)
         groups = (
-            ("functional", truth.structural & (truth.weight != 0), "#0072B2", "o"),
-            ("silenced", truth.structural & (truth.weight == 0), "#E69F00", "^"),
-            ("added", truth.added, "#009E73", "s"),
+            ("edges that carry a signal", truth.structural & (truth.weight != 0), "#0072B2", "o"),
+            ("silenced edges", truth.structural & (truth.weight == 0), "#E69F00", "^"),
+            ("added edges", truth.added, "#009E73", "s"),
         )
         for name, chosen, colour, marker in groups:
             axes[1].plot(truth.weight[chosen], values[chosen], marker, color=colour, ms=4, alpha=0.6, label=name)
         axes[1].axhline(0, color="0.6", lw=0.8)
-        axes[1].set(xlabel="true weight", ylabel=f"{FUNCTIONAL} [z per z]")
+        axes[1].set(xlabel="true weight", ylabel=f"{FUNCTIONAL} (z per z)")
         axes[1].legend(fontsize=8, loc="upper left")

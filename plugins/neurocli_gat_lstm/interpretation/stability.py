@@ -1,4 +1,4 @@
-"""How alike edge scores are between worms, folds and members of an ensemble."""
+"""How similar edge scores are between worms, folds and networks of a fold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from neurocli.interpretation.rank_correlation import spearman
 from neurocli.plugin.exhibit import Exhibit, Table, finite_or_none
 from neurocli.report.figure import saved_figure
-from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, ATTRIBUTION, Array, EdgeScores, head_name
+from neurocli_gat_lstm.interpretation.edge_scores import ATTENTION, FUNCTIONAL, Array, EdgeScores, head_name
 from neurocli_gat_lstm.model.views import View
 
 FEWEST_EDGES = 10
@@ -28,14 +28,14 @@ WHAT_DIFFERS = {
     "worms": "one network, two worms",
     "folds": "networks of two folds, one worm",
     "members": "two networks of one fold, one worm",
-    "independent folds and worms": "each network with the worm that it was not fitted on",
+    "independent folds and worms": "networks of two folds, each with a worm that it was not fitted on",
 }
 
 
 def stability_exhibit(scores: EdgeScores, figures: Path) -> Exhibit:
     """Rank correlations of scores between views; a table of means, and the matrix of all views for two scores."""
     if not scores.n_edges:
-        return Exhibit("stability", "Stability: the graph has no edges")
+        return Exhibit("stability", "Stability: not shown, since the graph has no edges")
     sizes = {**{name: np.abs(v) for name, v in scores.by_view.items()}, **_heads(scores)}
     alike = {name: correlations(size) for name, size in sizes.items()}
     rows: list[list[Any]] = []
@@ -51,12 +51,12 @@ def stability_exhibit(scores: EdgeScores, figures: Path) -> Exhibit:
             rows.append([WHAT_DIFFERS[between], name, len(rho), *values])
             claims[f"{name}, between {between}"] = values[0]
     note = (
-        "rank correlation of scores without sign over the edges that two views share. Folds share most of their training worms, "
-        "and their linear paths are alike for that reason, too. Other seeds are other runs"
+        "rho: rank correlation, over edges that both have, of scores without sign. Folds share most of their training worms, which alone "
+        "makes their linear paths alike. All networks are of one seed"
     )
-    columns = ["between", "score", "pairs", "mean rho", "lowest", "highest"]
+    columns = ["between", "score", "comparisons", "mean rho", "lowest rho", "highest rho"]
     if len(scores.views) < 2:
-        return Exhibit("stability", "Stability: one network and one worm, nothing to compare", None, None, {})
+        return Exhibit("stability", "Stability: not shown, since there is one network and one worm", None, None, {})
     path = figures / "stability.png"
     _draw(scores, alike, path)
     return Exhibit("stability", "Stability of edge scores", Table(columns, rows, note), path, claims)
@@ -84,7 +84,7 @@ def _pairs(scores: EdgeScores, rule: Callable[[View, View], bool]) -> list[tuple
 
 
 def _draw(scores: EdgeScores, alike: dict[str, Array], path: Path) -> None:
-    shown = [name for name in (ATTENTION, ATTRIBUTION) if np.isfinite(alike[name]).any()]
+    shown = [name for name in (ATTENTION, FUNCTIONAL) if np.isfinite(alike[name]).any()]
     order = sorted(range(len(scores.views)), key=lambda k: (scores.views[k].fold, scores.views[k].member, k))
     labels = [_name(scores.views[k]) for k in order]
     size = max(3.4, 0.22 * len(order) + 1.8)
@@ -99,8 +99,8 @@ def _draw(scores: EdgeScores, alike: dict[str, Array], path: Path) -> None:
             axis.set_xticks(range(len(order)), labels, fontsize=6, rotation=90)
             axis.set_yticks(range(len(order)), labels, fontsize=6)
             axis.set_title(f"{name}: rank correlation of edges", fontsize=9)
-            figure.colorbar(picture, ax=axis, shrink=0.8, label="Spearman")
-        figure.suptitle("network by worm; *: the network was not fitted on that worm", fontsize=9)
+            figure.colorbar(picture, ax=axis, shrink=0.8, label="rho")
+        figure.suptitle("fold and worm; *: the network was not fitted on that worm", fontsize=9)
 
 
 def _name(view: View) -> str:

@@ -69,9 +69,9 @@ class SnapshotGATConv(GATConv):
             score = score + functional.pad(of_edge, (0, 0, 0, nodes))
         score = functional.leaky_relu(score, self.negative_slope)
         if present is not None:
-            there = present[..., source].clone()
-            there[..., edge_index.shape[1] :] = True  # an absent neuron attends to itself: every softmax has a term
-            score = score.masked_fill(~there[..., None], -torch.inf)
+            counted = present[..., source].clone()
+            counted[..., edge_index.shape[1] :] = True  # an absent neuron attends to itself: every softmax has a term
+            score = score.masked_fill(~counted[..., None], -torch.inf)
         return values, softmax(score, target, num_nodes=nodes, dim=-2), edges
 
     def _compiled(
@@ -121,7 +121,7 @@ def attention_layers(size: int, widths: list[int], heads: int, edge_features: in
     """(layers of these widths, heads together, one behind the other, how many features the last one gives)."""
     layers = nn.ModuleList()
     for width in widths:
-        each = max(1, width // heads)
-        layers.append(SnapshotGATConv(size, each, heads, edge_features))
-        size = each * heads
+        head_width = max(1, width // heads)
+        layers.append(SnapshotGATConv(size, head_width, heads, edge_features))
+        size = head_width * heads
     return layers, size

@@ -64,8 +64,8 @@ class _AttentionSum(torch.autograd.Function):
         attention = torch.empty(snapshots, len(incoming.source) + nodes, heads)
         out = torch.empty_like(values, memory_format=torch.contiguous_format)
         edges = _array(incoming.start), _array(incoming.source)
-        parts = (_array(t) for t in (from_source, to_target, of_edge))
-        compiled.score(*parts, *edges, _array(present), np.float32(slope), attention.numpy())
+        arrays = (_array(t) for t in (from_source, to_target, of_edge))
+        compiled.score(*arrays, *edges, _array(present), np.float32(slope), attention.numpy())
         attention.exp_()  # torch's exp is vectorised, a compiled loop's is not
         compiled.gather(_array(values), *edges, attention.numpy(), out.numpy())
         ctx.save_for_backward(values, from_source, to_target, of_edge, attention)
@@ -77,7 +77,7 @@ class _AttentionSum(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         values, from_source, to_target, of_edge, attention = ctx.saved_tensors
         given = values, from_source, to_target, of_edge
-        found = [torch.zeros_like(t, memory_format=torch.contiguous_format) for t in given]
+        gradients = [torch.zeros_like(t, memory_format=torch.contiguous_format) for t in given]
         kernels().spread(
             _array(gradient).reshape(values.shape),
             *(_array(t) for t in given),
@@ -86,9 +86,9 @@ class _AttentionSum(torch.autograd.Function):
             np.float32(ctx.slope),
             attention.numpy(),
             np.empty((ctx.incoming.widest + 1, values.shape[2]), np.float32),
-            *(t.numpy() for t in found),
+            *(t.numpy() for t in gradients),
         )
-        return (*found, None, None, None)
+        return (*gradients, None, None, None)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:
@@ -129,7 +129,7 @@ def kernels() -> _Kernels:
         snapshots, nodes, heads = from_source.shape
         largest = np.empty(heads, np.float32)
         for s in range(snapshots):
-            there = present[s if len(present) > 1 else 0]
+            counted = present[s if len(present) > 1 else 0]
             for i in range(nodes):
                 low, high = start[i], start[i + 1]
                 for h in range(heads):
@@ -139,7 +139,7 @@ def kernels() -> _Kernels:
                 for k in range(low, high):
                     j = source[k]
                     for h in range(heads):
-                        if there[j]:
+                        if counted[j]:
                             raw = from_source[s, j, h] + to_target[s, i, h] + of_edge[k, h]
                             raw = raw if raw > 0 else slope * raw
                             scores[s, k + i, h] = raw

@@ -27,9 +27,9 @@ class PlannedFolds(nn.Module):
         self.members = nn.ModuleList([PlannedGatLstm(edge_features, learned_skips=learned_skips) for _ in range(folds)])
 
     def member(self, fold: int) -> PlannedGatLstm:
-        found = self.members[fold]
-        assert isinstance(found, PlannedGatLstm)
-        return found
+        network = self.members[fold]
+        assert isinstance(network, PlannedGatLstm)
+        return network
 
 
 def build_v1(config: V1Config, spec: dict[str, Any]) -> PlannedFolds:
@@ -37,20 +37,20 @@ def build_v1(config: V1Config, spec: dict[str, Any]) -> PlannedFolds:
     return PlannedFolds(spec["folds"], spec["edge_features"], config.model.learned_skips)
 
 
-def loss_terms(module: PlannedFolds, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
+def loss_terms(folds: PlannedFolds, batch: Batch, loss: V1Loss) -> dict[str, torch.Tensor]:
     """mse: mean squared error of recorded neurons' next values, in units of the frame before, after every step or the last one."""
-    network = module.member(int(batch["member"]))
+    network = folds.member(int(batch["member"]))
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     x, known, first = batch["x"], batch["known"].to(batch["x"].dtype), batch["x"].shape[1] - loss.chunk - 1
     window = x[:, first : first + loss.chunk]
     if loss.scored == "last":
         forecast, target = network(window, graph, batch["present"]), batch["next"][:, -2]
-        there = known[:, -1]
+        scored = known[:, -1]
     else:
         start = min(loss.burn_in, loss.chunk - 1)
         forecast = network.forward_all(window, graph, batch["present"])[:, start:]
-        target, there = batch["next"][:, first + start : -1], known[:, first + start + 1 :]
-    return {"mse": ((forecast - target).square() * there).sum() / there.sum().clamp_min(1)}
+        target, scored = batch["next"][:, first + start : -1], known[:, first + start + 1 :]
+    return {"mse": ((forecast - target).square() * scored).sum() / scored.sum().clamp_min(1)}
 
 
 @torch.no_grad()
@@ -65,11 +65,11 @@ def rolled_out(
     """Horizon → forecasts [origin, node] of a series z [time, node] from the `context` frames up to each origin."""
     device = device_of(network)
     series, edges = torch.from_numpy(z).to(device), graph.to(device)
-    found: dict[int, list[NDArray[np.float32]]] = {horizon: [] for horizon in horizons}
+    by_horizon: dict[int, list[NDArray[np.float32]]] = {horizon: [] for horizon in horizons}
     for block in np.array_split(origins, max(1, -(-len(origins) // _BLOCK))):
         frames = torch.from_numpy(block[:, None] + np.arange(1 - context, 1)).to(device)
         present = torch.ones(len(block), z.shape[1], dtype=torch.bool, device=device)
         forecasts = network.rollout(series[frames], edges, present, max(horizons))
         for horizon in horizons:
-            found[horizon].append(forecasts[:, horizon - 1].clamp(-50, 50).cpu().numpy())
-    return {horizon: np.concatenate(parts) for horizon, parts in found.items()}
+            by_horizon[horizon].append(forecasts[:, horizon - 1].clamp(-50, 50).cpu().numpy())
+    return {horizon: np.concatenate(blocks) for horizon, blocks in by_horizon.items()}

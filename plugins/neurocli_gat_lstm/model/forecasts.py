@@ -41,7 +41,7 @@ def fold_forecasts(
         return corrected(network, data, worm, fold, origins, context, horizons)
     if isinstance(network, GatLstmV3):
         assert isinstance(data, DirectWormData)
-        return [dict(each) for each in direct_forecasts(network, data, worm, fold, origins)]
+        return [dict(forecasts) for forecasts in direct_forecasts(network, data, worm, fold, origins)]
     assert isinstance(network, PlannedFolds)
     return [dict(folds_v1.rolled_out(network.member(fold), worm.z, data.graph_of(worm), origins, context, horizons))]
 
@@ -51,12 +51,12 @@ def forecasts_of(network: nn.Module, data: WormData, group: str, origins: NDArra
     known, key = data.forecasts_by(network), (group, len(origins))
     if key not in known:
         evaluate = data.config.evaluate
-        each = [
+        by_fold = [
             forecasts
             for fold in data.folds_for(group)
             for forecasts in fold_forecasts(
                 network, data, data.worms[group], fold, origins, evaluate.context, evaluate.horizons
             )
         ]
-        known[key] = {h: np.mean([forecasts[h] for forecasts in each], axis=0) for h in each[0]}
+        known[key] = {h: np.mean([forecasts[h] for forecasts in by_fold], axis=0) for h in by_fold[0]}
     return known[key]

@@ -35,22 +35,22 @@ def corrected(
     nodes = data.nodes_of(worm)
     place = torch.from_numpy(nodes).to(network.own.device)
     linear, graph = network.linear_of(fold, place), data.graph_of(worm)
-    own = [h for h in horizons if h in network.horizons]
-    added = beyond_rollout(network.paths_of(fold, worm.names, place), worm, origins, own)
-    found = []
+    fitted = [h for h in horizons if h in network.horizons]
+    added = beyond_rollout(network.paths_of(fold, worm.names, place), worm, origins, fitted)
+    by_member = []
     for member in network.members_of(fold):
         rolled = rolled_out(member, linear, worm.z, nodes, graph, origins, context, horizons)
-        found.append({h: np.clip(rolled[h] + added.get(h, 0.0), -BOUND, BOUND) for h in horizons})
-    return found
+        by_member.append({h: np.clip(rolled[h] + added.get(h, 0.0), -BOUND, BOUND) for h in horizons})
+    return by_member
 
 
 def linear_only(
     network: GatLstm, data: WormData, group: str, origins: Origins, horizons: Sequence[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """What the model would forecast if its networks said nothing: the mean over folds that have not seen the worm."""
+    """What the model would forecast if its networks corrected nothing: the mean over folds that were not fitted on the worm."""
     worm = data.worms[group]
     place = torch.from_numpy(data.nodes_of(worm)).to(network.own.device)
-    each = [
+    by_fold = [
         direct(network.paths_of(fold, worm.names, place), worm.z, origins, horizons) for fold in data.folds_for(group)
     ]
-    return {h: np.mean([one[h] for one in each], axis=0) for h in horizons}
+    return {h: np.mean([forecast[h] for forecast in by_fold], axis=0) for h in horizons}

@@ -26,9 +26,9 @@ def loss_terms(network: GatLstm, batch: Batch, loss: V2Loss) -> dict[str, torch.
     first = min(loss.burn_in, chunk - 1)
     # What is forecast from a frame is in the units of that frame, and counts as it does in the score.
     target, weight = batch["next"][:, lags + first : lags + chunk], batch["weight"][:, lags + first : lags + chunk]
-    there = known[:, lags + 1 + first : lags + chunk + 1]
+    scored = known[:, lags + 1 + first : lags + chunk + 1]
     scale = batch["scale"]
-    terms = {"one_step": _error(after_each[:, first:], target, there, weight) / scale[0]}
+    terms = {"one_step": _error(after_each[:, first:], target, scored, weight) / scale[0]}
     if loss.rollout > 1:
         at = lags + chunk
         weight = batch["weight"][:, at - 1]
@@ -42,5 +42,5 @@ def loss_terms(network: GatLstm, batch: Batch, loss: V2Loss) -> dict[str, torch.
     return terms
 
 
-def _error(forecast: torch.Tensor, target: torch.Tensor, there: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return ((forecast - target).square() * there * weight).sum() / there.sum().clamp_min(1)
+def _error(forecast: torch.Tensor, target: torch.Tensor, scored: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return ((forecast - target).square() * scored * weight).sum() / scored.sum().clamp_min(1)

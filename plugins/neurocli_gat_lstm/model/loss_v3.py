@@ -16,7 +16,7 @@ def loss_terms(network: GatLstmV3, batch: Batch) -> dict[str, torch.Tensor]:
     graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
     residual = batch["residual"] / scale
     first = batch["inputs"].shape[1] - residual.shape[1]
-    there = batch["known"].to(residual.dtype)
+    scored = batch["known"].to(residual.dtype)
     errors = (network.corrections(member, batch["inputs"], graph, first) - residual).square()
-    counted = (errors * there * batch["weight"][..., None]).sum((0, 1, 2)) / there.sum((0, 1, 2)).clamp_min(1)
+    counted = (errors * scored * batch["weight"][..., None]).sum((0, 1, 2)) / scored.sum((0, 1, 2)).clamp_min(1)
     return {"error": counted.mean()}

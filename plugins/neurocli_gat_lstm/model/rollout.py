@@ -41,18 +41,18 @@ def continued(
         features = correction.embed(now, x[:, lags - 1 : -1], nodes, graph, present)
     corrections, state = correction.advance(features)
     known = now + linear_change(past, linear) + corrections
-    there = present.to(x.dtype)
+    present_now = present.to(x.dtype)
     recent = [x[:, -1 - lag] for lag in range(lags)]
-    following = (known[:, -1] * there).clamp(-BOUND, BOUND)
-    found = [following]
+    following = (known[:, -1] * present_now).clamp(-BOUND, BOUND)
+    forecasts = [following]
     for _ in range(steps - 1):
         recent = [following, *recent[:-1]]
-        one = correction.embed(following[:, None], recent[1][:, None], nodes, graph, present)
-        change, state = correction.advance(one, state)
+        embedded = correction.embed(following[:, None], recent[1][:, None], nodes, graph, present)
+        change, state = correction.advance(embedded, state)
         following = following + linear_change(torch.stack(recent), linear) + change[:, 0]
-        following = (following * there).clamp(-BOUND, BOUND)
-        found.append(following)
-    return known, found
+        following = (following * present_now).clamp(-BOUND, BOUND)
+        forecasts.append(following)
+    return known, forecasts
 
 
 @torch.no_grad()
@@ -84,7 +84,7 @@ def rolled_out(
         ]
     )
     length = context - lags
-    found: dict[int, list[Any]] = {horizon: [] for horizon in horizons}
+    by_horizon: dict[int, list[Any]] = {horizon: [] for horizon in horizons}
     for block in np.array_split(origins, max(1, -(-len(origins) // _BLOCK))):
         first = torch.from_numpy(block - context + 1).to(device)
         x = series[first[:, None] + torch.arange(context, device=device)]
@@ -93,5 +93,5 @@ def rolled_out(
         present = everyone.expand(len(block), -1)
         _, forecasts = continued(correction, linear, x, node, edges, present, max(horizons), features)
         for horizon in horizons:
-            found[horizon].append(forecasts[horizon - 1].cpu().numpy())
-    return {horizon: np.concatenate(parts) for horizon, parts in found.items()}
+            by_horizon[horizon].append(forecasts[horizon - 1].cpu().numpy())
+    return {horizon: np.concatenate(blocks) for horizon, blocks in by_horizon.items()}

@@ -1,4 +1,4 @@
-"""gat-lstm-v1: the published plan's layout, with every edge where the connectome has it.
+"""gat-lstm-v1: the published architecture, with every edge where the connectome has it.
 
 Three graph attention layers embed each time step, an LSTM with shared weights follows each neuron, a small network adds to the
 last value. Every step is embedded once, however many windows it belongs to, and one pass of the LSTM forecasts after every step.

@@ -48,13 +48,13 @@ class Correction(nn.Module):
         """
         chunks, steps, n = x.shape
         names = self.names[nodes].expand(chunks, steps, n, -1)
-        own = torch.cat((x[..., None], CHANGE_SCALE * (x - before)[..., None], names), -1)
-        flat = own.flatten(0, 1)
-        there = None if bool(present.all()) else present[:, None].expand(chunks, steps, n).flatten(0, 1)
-        found, incoming = flat, graph.incoming(n)
+        inputs = torch.cat((x[..., None], CHANGE_SCALE * (x - before)[..., None], names), -1)
+        flat = inputs.flatten(0, 1)
+        attended = None if bool(present.all()) else present[:, None].expand(chunks, steps, n).flatten(0, 1)
+        features, incoming = flat, graph.incoming(n)
         for layer in self.attention:
-            found = functional.elu(layer(found, graph.edge_index, graph.edge_attr, there, incoming))
-        return torch.cat((flat, found), -1).unflatten(0, (chunks, steps))
+            features = functional.elu(layer(features, graph.edge_index, graph.edge_attr, attended, incoming))
+        return torch.cat((flat, features), -1).unflatten(0, (chunks, steps))
 
     def advance(self, features: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Features [chunk, time, node, feature] → (corrections [chunk, time, node], state after the last step)."""
@@ -82,8 +82,8 @@ class GatLstm(LinearBuffers):
 
 def linear_change(past: torch.Tensor, linear: dict[str, torch.Tensor]) -> torch.Tensor:
     """Next change [..., node] of the linear path from the past [lag, ..., node], newest first."""
-    own = torch.einsum("l...n,nl->...n", past, linear["own"])
-    return own + past[0] @ linear["level"].t() + (past[0] - past[1]) @ linear["change"].t()
+    from_past = torch.einsum("l...n,nl->...n", past, linear["own"])
+    return from_past + past[0] @ linear["level"].t() + (past[0] - past[1]) @ linear["change"].t()
 
 
 def build_v2(config: V2Config, spec: dict[str, Any]) -> GatLstm:

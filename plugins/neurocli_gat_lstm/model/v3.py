@@ -51,10 +51,10 @@ class DirectCorrection(nn.Module):
         if not len(self.attention):
             return inputs
         flat, incoming = inputs.flatten(0, 1), graph.incoming(inputs.shape[2])
-        found = flat
+        features = flat
         for layer in self.attention:
-            found = functional.elu(layer(found, graph.edge_index, graph.edge_attr, None, incoming))
-        return torch.cat((flat, found), -1).unflatten(0, inputs.shape[:2])
+            features = functional.elu(layer(features, graph.edge_index, graph.edge_attr, None, incoming))
+        return torch.cat((flat, features), -1).unflatten(0, inputs.shape[:2])
 
     def forward(self, inputs: torch.Tensor, graph: GraphTensors, first: int) -> torch.Tensor:
         """Inputs [chunk, time, node, input] → corrections [chunk, time - first, node, horizon] after frame `first` and those that follow."""
@@ -62,8 +62,8 @@ class DirectCorrection(nn.Module):
         chunks, steps, nodes, size = features.shape
         hidden, _ = self.lstm(features.transpose(1, 2).reshape(chunks * nodes, steps, size))
         hidden = hidden.view(chunks, nodes, steps, -1).transpose(1, 2)
-        found: torch.Tensor = self.head(torch.cat((hidden, features), -1)[:, first:])
-        return found
+        corrections: torch.Tensor = self.head(torch.cat((hidden, features), -1)[:, first:])
+        return corrections
 
 
 class GatLstmV3(LinearBuffers):

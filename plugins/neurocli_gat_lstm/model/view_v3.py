@@ -28,7 +28,7 @@ class DirectView(View):
     network: GatLstmV3
     number: int
     paths: dict[int, dict[str, torch.Tensor]]
-    warm_up: int
+    burn_in: int
 
     @property
     def back(self) -> int:
@@ -56,21 +56,21 @@ class DirectView(View):
         """z [chunk, time, node] → scaled inputs [chunk, time - back, node, input], as `history.inputs_of` makes them."""
         now = x[:, self.back :]
         changes = [now - x[:, self.back - back : x.shape[1] - back] for back in self.network.look_back]
-        found = torch.cat((torch.stack([now, *changes], -1), self.forecast_change(x)), -1)
-        return (found / self.network.input_scale[self.fold]).clamp(-FARTHEST, FARTHEST)
+        unscaled = torch.cat((torch.stack([now, *changes], -1), self.forecast_change(x)), -1)
+        return (unscaled / self.network.input_scale[self.fold]).clamp(-FARTHEST, FARTHEST)
 
     def attention(self) -> list[tuple[Array, Array]]:
         """Layer by layer: attention and attention x |W x_j| [edge + neuron, head], means over time; self-loops come last."""
         with torch.no_grad():
-            found = []
+            by_layer = []
             features = self.inputs(self.windows(self.back + 1, FRAMES))[:, 0]
             layers: list[SnapshotGATConv] = list(self.direct.attention)  # type: ignore[arg-type]
             for layer in layers:
                 values, weights, edges = layer.attend(features, self.graph.edge_index, self.graph.edge_attr)
                 message = weights * values[:, edges[0]].norm(dim=-1)
-                found.append((_numpy(weights.mean(0)), _numpy(message.mean(0))))
+                by_layer.append((_numpy(weights.mean(0)), _numpy(message.mean(0))))
                 features = functional.elu(layer(features, self.graph.edge_index, self.graph.edge_attr))
-        return found
+        return by_layer
 
     @property
     def direct(self) -> DirectCorrection:
@@ -81,7 +81,7 @@ class DirectView(View):
     def derivatives(self, steps: int) -> tuple[Array, Array, Array]:
         """(forecast of one frame, sum of the forecasts of up to `steps` frames, correction of one frame) [post, pre]: means over time
         of the derivative by a neuron's present value."""
-        x = self.windows(self.back + self.warm_up + 1, ORIGINS)
+        x = self.windows(self.back + self.burn_in + 1, ORIGINS)
         n, scale = x.shape[2], self.network.output_scale[self.fold]
         with torch.no_grad():
             before = self.direct.embed(self.inputs(x[:, :-1]), self.graph)
@@ -103,28 +103,28 @@ class DirectView(View):
 
         Each of `rounds` removes one edge into every neuron at a time; what the others' removal does by way of the attention is in it.
         """
-        x = self.windows(self.back + self.warm_up + CHUNK + 1, CHUNKS)
-        first = self.back + self.warm_up
+        x = self.windows(self.back + self.burn_in + CHUNK + 1, CHUNKS)
+        first = self.back + self.burn_in
         truth, now = x[:, first + 1 :], x[:, first:-1]
         scale = np.maximum(_numpy((truth - now).square().mean((0, 1))), 1e-9)
 
         def error(view: DirectView) -> Array:
-            said = view.direct(view.inputs(x[:, :-1]), view.graph, view.warm_up)[..., 0]
-            said = said * view.network.output_scale[view.fold][0]
-            forecast = now + view.forecast_change(x[:, :-1])[:, view.warm_up :, :, 0] + said
+            correction = view.direct(view.inputs(x[:, :-1]), view.graph, view.burn_in)[..., 0]
+            correction = correction * view.network.output_scale[view.fold][0]
+            forecast = now + view.forecast_change(x[:, :-1])[:, view.burn_in :, :, 0] + correction
             return _numpy((forecast - truth).square().mean((0, 1)))
 
         post, whole = self.graph.edge_index[1].cpu().numpy(), error(self)
-        found = np.full(len(post), np.nan)
+        added = np.full(len(post), np.nan)
         for edges in rounds:
-            found[edges] = ((error(self.without(edges)) - whole) / scale)[post[edges]]
-        return found
+            added[edges] = ((error(self.without(edges)) - whole) / scale)[post[edges]]
+        return added
 
 
 def direct_views(data: DirectWormData, network: GatLstmV3, groups: Sequence[str] | None = None) -> list[DirectView]:
     """Every test worm, seen by the networks that `evaluate` takes."""
     device = network.own.device
-    found = []
+    views = []
     for group in (data.split.test if groups is None else groups)[:MOST_WORMS]:
         worm = data.worms[group]
         nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
@@ -136,8 +136,8 @@ def direct_views(data: DirectWormData, network: GatLstmV3, groups: Sequence[str]
                 correction = network.members[number]
                 assert isinstance(correction, DirectCorrection)
                 seen = (fold, member, True, correction, paths[1], worm, nodes, graph, taught)
-                found.append(DirectView(*seen, network, number, paths, data.warm_up))
-    return found
+                views.append(DirectView(*seen, network, number, paths, data.burn_in))
+    return views
 
 
 def _gradient(output: torch.Tensor, now: torch.Tensor) -> Array:

@@ -51,14 +51,14 @@ class View:
 
     def without(self, removed: NDArray[np.int64]) -> View:
         """The same view without some edges, in the linear path and in the attention."""
-        kept = torch.ones(self.graph.edge_index.shape[1], dtype=torch.bool)
-        kept[torch.from_numpy(removed)] = False
+        remaining = torch.ones(self.graph.edge_index.shape[1], dtype=torch.bool)
+        remaining[torch.from_numpy(removed)] = False
         pre, post = (ends[torch.from_numpy(removed)] for ends in self.graph.edge_index.cpu())
         linear = dict(self.linear)
         for name in ("level", "change"):
             linear[name] = linear[name].clone()
             linear[name][post, pre] = 0
-        graph = GraphTensors(self.graph.edge_index[:, kept], self.graph.edge_attr[kept])
+        graph = GraphTensors(self.graph.edge_index[:, remaining], self.graph.edge_attr[remaining])
         return replace(self, linear=linear, graph=graph)
 
     def windows(self, length: int, count: int) -> torch.Tensor:
@@ -74,17 +74,17 @@ def views(
 ) -> list[View]:
     """Every network with every test worm; independent ones first, those that `evaluate` takes, or these alone."""
     device = device_of(network)
-    found = []
+    seen = []
     for group in (data.split.test if groups is None else groups)[:MOST_WORMS]:
         worm = data.worms[group]
         nodes = torch.from_numpy(data.nodes_of(worm)).to(device)
         graph = data.graph_of(worm).to(device)
-        answering = data.folds_for(group)
-        for fold in answering if independent else range(data.folds):
+        unseen_by = data.folds_for(group)
+        for fold in unseen_by if independent else range(data.folds):
             taught = taught_pairs(data, fold, worm)
             for number, (member, linear) in enumerate(_networks(network, fold, nodes)):
-                found.append(View(fold, number, fold in answering, member, linear, worm, nodes, graph, taught))
-    return sorted(found, key=lambda view: not view.independent)
+                seen.append(View(fold, number, fold in unseen_by, member, linear, worm, nodes, graph, taught))
+    return sorted(seen, key=lambda view: not view.independent)
 
 
 def _networks(
@@ -102,9 +102,9 @@ def _networks(
 
 def taught_pairs(data: WormData, fold: int, worm: WormSeries) -> NDArray[np.bool_]:
     """[post, pre], whether some worm that a fold was fitted on shows both neurons."""
-    found = np.zeros((len(worm.names), len(worm.names)), bool)
+    taught = np.zeros((len(worm.names), len(worm.names)), bool)
     teachers = data.training_worms(fold)
     for teacher in teachers:
-        there = np.isin(worm.names, teacher.names)
-        found |= there[:, None] & there[None, :]
-    return found if teachers else ~found  # the training worms may be gone
+        known = np.isin(worm.names, teacher.names)
+        taught |= known[:, None] & known[None, :]
+    return taught if teachers else ~taught  # the training worms may be gone

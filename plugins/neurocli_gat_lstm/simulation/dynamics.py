@@ -27,8 +27,8 @@ def integrate(network: Network, drive: Array, start: Array, step_s: float) -> Ar
 
     count = len(network.names)
     share = -np.expm1(-step_s / network.tau_s)
-    kept = np.diag(1 - share * (1 + network.gap.sum(axis=1)))
-    step = np.hstack([share[:, None] * network.chemical, share[:, None] * network.gap + kept])
+    stay = np.diag(1 - share * (1 + network.gap.sum(axis=1)))
+    step = np.hstack([share[:, None] * network.chemical, share[:, None] * network.gap + stay])
     # A sparse product, and not BLAS, whose threads may change the last bit from machine to machine.
     matrix = sparse.csr_matrix(step)
     pushes = drive * share
@@ -52,8 +52,8 @@ def coloured_noise(
     decay = np.exp(-step_s / tau_s)
     fresh = np.sqrt(1 - decay**2) * random.standard_normal(shape)
     before = random.standard_normal((1, shape[1]))
-    found, _ = lfilter([1.0], [1.0, -decay], fresh, axis=0, zi=decay * before)
-    return sd * np.asarray(found)
+    noise, _ = lfilter([1.0], [1.0, -decay], fresh, axis=0, zi=decay * before)
+    return sd * np.asarray(noise)
 
 
 def low_passed(values: Array, tau_s: float, step_s: float) -> Array:
@@ -61,8 +61,8 @@ def low_passed(values: Array, tau_s: float, step_s: float) -> Array:
     from scipy.signal import lfilter
 
     decay = np.exp(-step_s / tau_s)
-    found, _ = lfilter([1 - decay], [1.0, -decay], values, axis=0, zi=decay * values[:1])
-    return np.asarray(found)
+    smooth, _ = lfilter([1 - decay], [1.0, -decay], values, axis=0, zi=decay * values[:1])
+    return np.asarray(smooth)
 
 
 def command_states(

@@ -82,8 +82,8 @@ class Network:
         then pre. weight, gap_weight: float32 [edge], 0 where silenced; gap_weight is part of weight. structural: bool
         [edge], False for an added edge. inhibitory: bool; tau_s, command: float32 [neuron].
         """
-        some = slice(0, self.recorded)
-        weight, gap = self.weight[some, some], self.gap[some, some]
+        recorded = slice(0, self.recorded)
+        weight, gap = self.weight[recorded, recorded], self.gap[recorded, recorded]
         post, pre = np.nonzero(self.structural | (weight != 0))
         name = np.zeros((self.recorded, NAME_BYTES), np.uint8)
         for row, text in zip(name, self.names, strict=False):
@@ -95,9 +95,9 @@ class Network:
             "weight": weight[post, pre].astype(np.float32),
             "gap_weight": gap[post, pre].astype(np.float32),
             "structural": self.structural[post, pre],
-            "inhibitory": self.inhibitory[some],
-            "tau_s": self.tau_s[some].astype(np.float32),
-            "command": self.command[some].astype(np.float32),
+            "inhibitory": self.inhibitory[recorded],
+            "tau_s": self.tau_s[recorded].astype(np.float32),
+            "command": self.command[recorded].astype(np.float32),
         }
 
 
@@ -137,17 +137,17 @@ def _network(config: Options) -> Network:
     nodes = _nodes(connectome, config, streams[0])
     names = tuple(connectome.neurons[node] for node in nodes)
     known = _matrices(connectome, nodes)
-    some = slice(0, config.neurons)
-    structural = ((known[0] > 0) | (known[1] > 0))[some, some]
+    recorded = slice(0, config.neurons)
+    structural = ((known[0] > 0) | (known[1] > 0))[recorded, recorded]
     inhibitory = _inhibitory(names, config.inhibitory, streams[1])
     chemical, gap = _magnitudes(known, config.weight_spread, streams[2])
     for post, pre in _silenced(structural, gap, config.silenced, streams[3]):
         chemical[post, pre] = gap[post, pre] = 0
-    for post, pre, weight in _added(structural, chemical[some, some], config, streams[4]):
+    for post, pre, weight in _added(structural, chemical[recorded, recorded], config, streams[4]):
         chemical[post, pre] = weight
     for weights in (chemical, gap):
         weights[:, config.neurons :] *= config.hidden_strength
-    gap[config.neurons :, some] *= config.hidden_strength  # a gap junction is as strong from both sides
+    gap[config.neurons :, recorded] *= config.hidden_strength  # a gap junction is as strong from both sides
     chemical, gap = _scaled(chemical, gap, inhibitory, config)
     random = streams[5]
     command = np.array([float(name in _REVERSE) - float(name in _FORWARD) for name in names])
@@ -184,12 +184,12 @@ def _nodes(connectome: Connectome, config: Options, random: np.random.Generator)
 def _matrices(connectome: Connectome, nodes: NDArray[np.int64]) -> tuple[Array, Array]:
     """Structural weights (chemical, gap), each [post, pre] among the nodes; gap junctions in both directions."""
     count = len(connectome.neurons)
-    found = []
+    matrices = []
     for weights in (connectome.chemical, connectome.gap):
         whole = np.zeros((count, count))
         whole[connectome.post, connectome.pre] = weights
-        found.append(whole[np.ix_(nodes, nodes)])
-    return found[0], np.maximum(found[1], found[1].T)
+        matrices.append(whole[np.ix_(nodes, nodes)])
+    return matrices[0], np.maximum(matrices[1], matrices[1].T)
 
 
 def _inhibitory(names: tuple[str, ...], share: float, random: np.random.Generator) -> Flags:
@@ -202,7 +202,7 @@ def _inhibitory(names: tuple[str, ...], share: float, random: np.random.Generato
 
 def _magnitudes(known: tuple[Array, Array], spread: float, random: np.random.Generator) -> tuple[Array, Array]:
     """log1p of the structural weights, each with a log-normal factor; one factor for both sides of a gap junction."""
-    chemical, gap = (np.exp(spread * random.standard_normal(one.shape)) for one in known)
+    chemical, gap = (np.exp(spread * random.standard_normal(structural.shape)) for structural in known)
     gap = np.triu(gap, 1)
     return np.log1p(known[0]) * chemical, np.log1p(known[1]) * (gap + gap.T)
 
@@ -229,8 +229,8 @@ def _added(
     free = ~structural
     np.fill_diagonal(free, False)
     places = random.permutation(np.argwhere(free))[: round(config.added * int(structural.sum()))]
-    there = chemical[chemical > 0]
-    typical = float(np.median(there)) if there.size else 1.0
+    magnitudes = chemical[chemical > 0]
+    typical = float(np.median(magnitudes)) if magnitudes.size else 1.0
     factor = typical * np.exp(config.weight_spread * random.standard_normal(len(places)))
     return [(int(post), int(pre), float(size)) for (post, pre), size in zip(places, factor, strict=True)]
 

@@ -1,4 +1,4 @@
-"""What simulated worms look like: how predictable, how correlated, and the functional weights behind them."""
+"""What simulated worms look like: how predictable, how correlated, and the true weights behind them."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
         ["frame rate", round(float(rate), 3), "Hz"],
         *([name, count, "among recorded neurons"] for name, count in edges.items()),
         ["inhibitory edges", round(float((weight[functional] < 0).mean()), 3) if functional.any() else None, "share"],
-        ["reversing", round(float(reverse), 3), "share of the time"],
+        ["reversing", round(float(reverse), 3), "share of time"],
         ["standard deviation", finite_or_none(sd, 3), "dF/F0"],
-        ["correlation", finite_or_none(correlation, 3), "mean absolute, between neurons"],
-        ["first component", finite_or_none(sharing, 3), "share of the variance of z-scores"],
+        ["correlation", finite_or_none(correlation, 3), "mean absolute r of two neurons"],
+        ["first principal component", finite_or_none(sharing, 3), "share of the variance of z-scores"],
         *(
-            [f"R2 of no change, {h} ahead", finite_or_none(r2, 3), "z-scores"]
+            [f"R2 of persistence, {h} frame{'s' * (h > 1)} ahead", finite_or_none(r2, 3), "z-scores"]
             for h, r2 in zip(HORIZONS, persistence, strict=True)
         ),
     ]
-    note = "means over worms, all recorded neurons; z-scores over the whole recording; R2 of the forecast that nothing changes"
+    note = "means over worms and over all recorded neurons; z-scores are taken over whole recordings"
     claims = {
         "worms": len(recordings),
         "edges": edges["edges of the connectome"],
@@ -74,7 +74,7 @@ def summarise(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
 
 
 def weight_matrix(truth: Mapping[str, NDArray[Any]]) -> Array:
-    """Functional weights [post, pre] among the recorded neurons; 0 where there is no edge."""
+    """True weights [post, pre] among the recorded neurons; 0 where there is no edge."""
     count = len(truth["name"])
     matrix = np.zeros((count, count))
     matrix[truth["post"], truth["pre"]] = truth["weight"]
@@ -93,7 +93,7 @@ def _numbers(worm: Recording) -> list[float]:
 
 
 def _draw(worm: Recording, truth: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Traces of one worm over its behaviour; all its neurons; functional weights; correlations beside them."""
+    """Traces of one worm over its behaviour; all its neurons; true weights; correlations beside them."""
     names = recorded_names(truth)
     matrix, command = weight_matrix(truth), truth["command"]
     order = np.argsort(-command, kind="stable")
@@ -113,16 +113,18 @@ def _draw(worm: Recording, truth: Mapping[str, NDArray[Any]], path: Path) -> Non
             traces.plot(time_s, clean[:, neuron] + level, lw=0.9, color=colour)
         low, high = traces.get_ylim()
         traces.fill_between(time_s, low, high, where=reverse, color=_CALM, lw=0, zorder=0, step="mid")
-        traces.set(xlabel="s", ylabel="dF/F0, shifted", ylim=(low, high), xlim=(time_s[0], time_s[-1]))
+        traces.set(xlabel="time (s)", ylabel="dF/F0, shifted", ylim=(low, high), xlim=(time_s[0], time_s[-1]))
         traces.set_yticks([-gap * row for row in range(len(shown))], [names[neuron] for neuron in shown])
-        traces.set_title("recorded (pale) and free of noise; reversals grey")
+        traces.set_title("with measurement noise (pale) and without; grey: reversals")
         extent = (time_s[0], time_s[-1], len(names) - 0.5, -0.5)
         picture = heat.imshow(
             scores[:frames, order].T, aspect="auto", extent=extent, cmap="magma", vmin=-2, vmax=3, interpolation="none"
         )
-        heat.set(xlabel="s", ylabel="neuron, reverse command on top", title="z-scores of the same worm")
+        heat.set(
+            xlabel="time (s)", ylabel="neuron, strongest reverse command on top", title="z-scores of the same worm"
+        )
         figure.colorbar(picture, ax=heat)
-        _square(figure, weights, matrix[np.ix_(order, order)], "functional weight", "presynaptic", "postsynaptic")
+        _square(figure, weights, matrix[np.ix_(order, order)], "true weight", "presynaptic", "postsynaptic")
         between = np.corrcoef(scores[:, order].T) - np.eye(len(names))
         _square(figure, correlations, between, "correlation", "neuron", "neuron")
 

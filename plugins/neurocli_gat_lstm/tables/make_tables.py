@@ -91,16 +91,16 @@ def write_edges(name: str, reader: str, citation: str, what: str) -> None:
 
     data: Any = importlib.import_module(f"cect.readers.{reader}").get_instance(from_cache=True)
     neurons = set(Cells.ALL_PREFERRED_NEURON_NAMES)
-    kept = [(index, node) for index, node in enumerate(data.nodes) if node in neurons]
+    indexed = [(index, node) for index, node in enumerate(data.nodes) if node in neurons]
     chemical, gap = data.connections["Generic_CS"], data.connections["Generic_GJ"]
     rows = [
         (pre, post, f"{chemical[i, j]:g}", f"{gap[i, j]:g}")
-        for i, pre in sorted(kept, key=lambda pair: pair[1])
-        for j, post in sorted(kept, key=lambda pair: pair[1])
+        for i, pre in sorted(indexed, key=lambda pair: pair[1])
+        for j, post in sorted(indexed, key=lambda pair: pair[1])
         if chemical[i, j] or gap[i, j]
     ]
     connected = {end for row in rows for end in row[:2]}
-    alone = [node for _, node in kept if node not in connected]
+    alone = [node for _, node in indexed if node not in connected]
     header = [
         f"{citation}.",
         f"C. elegans {what}. One line for each ordered pair of neurons; gap junctions are in both directions.",

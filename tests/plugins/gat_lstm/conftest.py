@@ -102,7 +102,7 @@ class PlainV2:
         w = {k.split(".", 2)[2]: v for k, v in self.weights.items() if k.startswith(f"attention.{layer}.")}
         _, heads, channels = w["att_src"].shape
         value = (features @ w["lin.weight"].T).reshape(self.n, heads, channels)
-        found = np.zeros((self.n, heads, channels))
+        summed = np.zeros((self.n, heads, channels))
         for post in range(self.n):
             into = [(pre, attr) for pre, to, attr in self.edges if to == post and self.present[pre]]
             into.append((post, np.zeros(w["lin_edge.weight"].shape[1])))
@@ -115,18 +115,18 @@ class PlainV2:
                     scores.append(score if score > 0 else 0.2 * score)
                 share = np.exp(np.array(scores) - max(scores))
                 share /= share.sum()
-                found[post, head] = sum(s * value[pre, head] for s, (pre, _) in zip(share, into, strict=True))
-        out = found.reshape(self.n, -1) + w["bias"]
+                summed[post, head] = sum(s * value[pre, head] for s, (pre, _) in zip(share, into, strict=True))
+        out = summed.reshape(self.n, -1) + w["bias"]
         return np.where(out > 0, out, np.expm1(np.minimum(out, 0)))
 
     def correction(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
         """The correction after one more frame."""
-        own = np.column_stack([now, 3 * (now - before), self.names])
-        found = own
+        inputs = np.column_stack([now, 3 * (now - before), self.names])
+        features = inputs
         for layer in range(self.layers):
-            found = self.attended(found, layer)
+            features = self.attended(features, layer)
         w = self.weights
-        gates = np.concatenate([own, found], 1) @ w["lstm.weight_ih_l0"].T + w["lstm.bias_ih_l0"]
+        gates = np.concatenate([inputs, features], 1) @ w["lstm.weight_ih_l0"].T + w["lstm.bias_ih_l0"]
         gates = gates + self.h @ w["lstm.weight_hh_l0"].T + w["lstm.bias_hh_l0"]
         i, f, g, o = np.split(gates, 4, axis=1)
         self.c = _sigmoid(f) * self.c + _sigmoid(i) * np.tanh(g)
@@ -135,12 +135,12 @@ class PlainV2:
 
     def change(self, past: list[np.ndarray]) -> np.ndarray:
         """Of the linear path, from the newest frame to the oldest."""
-        found = np.zeros(self.n)
+        total = np.zeros(self.n)
         for i in range(self.n):
-            found[i] = sum(self.linear["own"][i, lag] * x[i] for lag, x in enumerate(past))
-            found[i] += sum(self.linear["level"][i, j] * past[0][j] for j in range(self.n))
-            found[i] += sum(self.linear["change"][i, j] * (past[0][j] - past[1][j]) for j in range(self.n))
-        return found
+            total[i] = sum(self.linear["own"][i, lag] * x[i] for lag, x in enumerate(past))
+            total[i] += sum(self.linear["level"][i, j] * past[0][j] for j in range(self.n))
+            total[i] += sum(self.linear["change"][i, j] * (past[0][j] - past[1][j]) for j in range(self.n))
+        return total
 
     def forecasts(self, x: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """x [lag + time, neuron] → (after every one of the `time` frames, `steps` on own forecasts after the last)."""
@@ -199,13 +199,13 @@ def walks(worm_of: Callable[..., Recording]) -> Callable[..., RecordingSet]:
 
     def make(count: int, frames: int = 200, neurons: int = 4, seed: int = 0) -> RecordingSet:
         rng = np.random.default_rng(seed)
-        made = []
+        drawn = []
         for k in range(count):
             x = np.zeros((frames, neurons))
             for t in range(1, frames):
                 x[t] = 0.9 * x[t - 1] + rng.normal(size=neurons)
-            made.append(worm_of(x.astype(np.float32), worm=f"w{k}"))
-        return RecordingSet.of(made, meta={"kind": "worm"})
+            drawn.append(worm_of(x.astype(np.float32), worm=f"w{k}"))
+        return RecordingSet.of(drawn, meta={"kind": "worm"})
 
     return make
 

@@ -52,9 +52,9 @@ class LinearBuffers(nn.Module):
 
     def paths_of(self, fold: int, names: Sequence[str], nodes: torch.Tensor) -> dict[int, LinearPath]:
         """Horizon → the path of a fold for nodes [node] of these names."""
-        found = {}
+        paths = {}
         for horizon in self.horizons:
-            of = {k: v.cpu().numpy().astype(np.float64) for k, v in self.linear_of(fold, nodes, horizon).items()}
+            tensors = {k: v.cpu().numpy().astype(np.float64) for k, v in self.linear_of(fold, nodes, horizon).items()}
             shared = self.own[fold, self.horizons.index(horizon), -1].cpu().numpy().astype(np.float64)
-            found[horizon] = LinearPath(tuple(names), of["own"], shared, of["level"], of["change"])
-        return found
+            paths[horizon] = LinearPath(tuple(names), tensors["own"], shared, tensors["level"], tensors["change"])
+        return paths

@@ -60,29 +60,29 @@ class Moments:
 
         origins: the frames that count; every frame from which all horizons can be forecast if not given.
         """
-        found = cls(tuple(names), lags, tuple(horizons), [np.flatnonzero(row) for row in allowed])
-        found.change = np.zeros(len(horizons))
+        moments = cls(tuple(names), lags, tuple(horizons), [np.flatnonzero(row) for row in allowed])
+        moments.change = np.zeros(len(horizons))
         place = {name: k for k, name in enumerate(names)}
         columns = [(k, place[name]) for k, name in enumerate(worm.names) if name in place]
         at = worm.origins(lags, max(horizons)) if origins is None else origins
         if not len(at) or not columns:
-            return found
-        found.frames = len(at)
+            return moments
+        moments.frames = len(at)
         z = worm.z.astype(np.float64)
         targets = np.stack([worm.ahead(at, h) - z[at] for h in horizons], axis=-1)
-        there = worm.known[at][..., None] & np.stack([worm.known[at + h] for h in horizons], axis=-1)
-        weight = worm.weight(at)[..., None] * there
+        known = worm.known[at][..., None] & np.stack([worm.known[at + h] for h in horizons], axis=-1)
+        weight = worm.weight(at)[..., None] * known
         seat = np.full(len(names), -1)
         seat[[node for _, node in columns]] = [column for column, _ in columns]
         for column, node in columns:
-            own = z[at, column][:, None]
-            own = np.concatenate([own, *(own - z[at - lag, column][:, None] for lag in range(1, lags))], axis=1)
-            seats = seat[found.neighbours[node]]
+            past = z[at, column][:, None]
+            past = np.concatenate([past, *(past - z[at - lag, column][:, None] for lag in range(1, lags))], axis=1)
+            seats = seat[moments.neighbours[node]]
             near = np.flatnonzero(seats >= 0)
             levels = z[at][:, seats[near]]
-            design = np.concatenate([own, levels, levels - z[at - 1][:, seats[near]]], axis=1)
-            found._take(node, near, design, targets[:, column], weight[:, column])
-        return found
+            design = np.concatenate([past, levels, levels - z[at - 1][:, seats[near]]], axis=1)
+            moments._take(node, near, design, targets[:, column], weight[:, column])
+        return moments
 
     def _take(self, node: int, near: NDArray[np.intp], design: Array, targets: Array, weight: Array) -> None:
         k = len(self.neighbours[node])
@@ -105,22 +105,22 @@ class Moments:
 
     def along(self, allowed: NDArray[np.bool_]) -> Moments:
         """The products of some of the pairs: those that `of` gives for them, without going through the worms again."""
-        kept = [
+        neighbours = [
             np.flatnonzero(row & _members(len(row), near)) for row, near in zip(allowed, self.neighbours, strict=True)
         ]
         equations = {}
-        for node, own in self.equations.items():
-            seats, k = np.searchsorted(self.neighbours[node], kept[node]), len(self.neighbours[node])
+        for node, whole in self.equations.items():
+            seats, k = np.searchsorted(self.neighbours[node], neighbours[node]), len(self.neighbours[node])
             chosen = np.concatenate((np.arange(self.lags), self.lags + seats, self.lags + k + seats))
-            equations[node] = own.of_features(chosen)
-        return Moments(self.names, self.lags, self.horizons, kept, self.frames, equations, self.change)
+            equations[node] = whole.of_features(chosen)
+        return Moments(self.names, self.lags, self.horizons, neighbours, self.frames, equations, self.change)
 
     @cached_property
     def _own_past(self) -> NormalEquations:
         """The equations of all neurons together, of their own past alone."""
         lags = np.arange(self.lags)
         none = NormalEquations(self.lags, len(self.horizons), intercept=False)
-        return reduce(add, (own.of_features(lags) for own in self.equations.values()), none)
+        return reduce(add, (equations.of_features(lags) for equations in self.equations.values()), none)
 
     def shared(self, penalty: float = SHARED) -> Array:
         """[lag, horizon] one regression on their own past for all neurons."""
@@ -163,20 +163,20 @@ class Moments:
         """The coefficients of one horizon, by name."""
         n, which = len(self.names), self.horizons.index(horizon)
         base = _by_lag(shared[:, which])
-        own, level, change = np.tile(base, (n, 1)), np.zeros((n, n)), np.zeros((n, n))
+        own_past, level, change = np.tile(base, (n, 1)), np.zeros((n, n)), np.zeros((n, n))
         for node, beta in coefficients.items():
             around = self.neighbours[node]
             mine, levels, changes = np.split(beta[:, which], [self.lags, self.lags + len(around)])
-            own[node], level[node, around], change[node, around] = _by_lag(mine), levels, changes
-        return LinearPath(self.names, own, base, level, change)
+            own_past[node], level[node, around], change[node, around] = _by_lag(mine), levels, changes
+        return LinearPath(self.names, own_past, base, level, change)
 
 
 def _members(size: int, chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
-    found = np.zeros(size, bool)
-    found[chosen] = True
-    return found
+    is_member = np.zeros(size, bool)
+    is_member[chosen] = True
+    return is_member
 
 
-def _by_lag(own: Array) -> Array:
+def _by_lag(coefficients: Array) -> Array:
     """Coefficients of each past value [lag], from those of the present one and of its distances to earlier ones."""
-    return np.concatenate(([own.sum()], -own[1:]))
+    return np.concatenate(([coefficients.sum()], -coefficients[1:]))

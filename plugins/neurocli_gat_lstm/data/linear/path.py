@@ -51,22 +51,22 @@ class LinearPath:
 
     def change_after(self, past: Sequence[Array]) -> Array:
         """The change [origin, node] that follows on `past`: [origin, node] now, one frame before, and so on."""
-        found = sum(p * self.own[:, lag] for lag, p in enumerate(past))
+        change = sum(p * self.own[:, lag] for lag, p in enumerate(past))
         if self.level.any() or self.change.any():
-            found = found + past[0] @ self.level.T + (past[0] - past[1]) @ self.change.T
-        return np.asarray(found)
+            change = change + past[0] @ self.level.T + (past[0] - past[1]) @ self.change.T
+        return np.asarray(change)
 
     def rolled_out(
         self, z: NDArray[np.floating], origins: NDArray[np.int64], horizons: Sequence[int]
     ) -> dict[int, Array]:
         """Horizon → [origin, node] by rollout of a path of one frame; rows of `names` and columns of z [time, node] agree."""
         past = past_of(z, origins, self.own.shape[1])
-        found = {}
+        forecasts = {}
         for step in range(1, max(horizons) + 1):
             past = [np.clip(past[0] + self.change_after(past), -BOUND, BOUND), *past[:-1]]
             if step in horizons:
-                found[step] = past[0]
-        return found
+                forecasts[step] = past[0]
+        return forecasts
 
 
 def past_of(z: NDArray[np.floating], origins: NDArray[np.int64], lags: int) -> list[Array]:

@@ -65,7 +65,7 @@ class Search:
 
 
 def search(
-    parts: Sequence[Moments],
+    products: Sequence[Moments],
     free: tuple[bool, bool, bool] = (True, True, True),
     start: Mapping[int, Place] | None = None,
 ) -> Search:
@@ -74,9 +74,11 @@ def search(
     free: which of the penalties of own past, levels and changes matter. With one part there is nothing to leave out: the
     start is taken.
     """
-    horizons = parts[0].horizons
+    horizons = products[0].horizons
     begin = dict.fromkeys(horizons, (0, 0, 0)) | dict(start or {})
-    others = [reduce(add, (m for j, m in enumerate(parts) if j != k)) for k in range(len(parts)) if len(parts) > 1]
+    others = [
+        reduce(add, (m for j, m in enumerate(products) if j != k)) for k in range(len(products)) if len(products) > 1
+    ]
     shared = [moments.shared() for moments in others]
     solved: dict[Place, list[dict[int, Array]]] = {}
     gains: dict[Place, Array] = {}
@@ -85,45 +87,53 @@ def search(
         """[horizon] S of the parts that are left out, mean over parts."""
         if place not in gains:
             solved[place] = [moments.solve(penalty_at(place)) for moments in others]
-            each = zip(parts, solved[place], shared, strict=True)
-            gains[place] = np.mean([moments.gain(beta, base) for moments, beta, base in each], axis=0)
+            left_out = zip(products, solved[place], shared, strict=True)
+            gains[place] = np.mean([moments.gain(beta, base) for moments, beta, base in left_out], axis=0)
         return gains[place]
 
-    found: dict[int, Place] = {}
+    places: dict[int, Place] = {}
     inside = bool(others)
     for k, horizon in enumerate(horizons):
         at = begin[horizon]
-        found[horizon], ended = _climb(partial(_of_horizon, score, k), free, at) if others else (at, False)
+        places[horizon], ended = _climb(partial(_of_horizon, score, k), free, at) if others else (at, False)
         inside &= ended
-    return Search(found, solved, shared, gains, inside)
+    return Search(places, solved, shared, gains, inside)
 
 
-def fit(parts: Sequence[tuple[Sequence[str], Moments]], free: tuple[bool, bool, bool] = (True, True, True)) -> Fitted:
+def fit(
+    inner_folds: Sequence[tuple[Sequence[str], Moments]], free: tuple[bool, bool, bool] = (True, True, True)
+) -> Fitted:
     """Fit on all parts, (groups, their products); the penalty of each horizon is chosen by leaving each part out (`search`)."""
-    total = reduce(add, (moments for _, moments in parts))
-    chosen = search([moments for _, moments in parts], free)
-    found = chosen.places
-    whole = {place: total.solve(penalty_at(place)) for place in set(found.values())}
+    total = reduce(add, (moments for _, moments in inner_folds))
+    chosen = search([moments for _, moments in inner_folds], free)
+    places = chosen.places
+    whole = {place: total.solve(penalty_at(place)) for place in set(places.values())}
     base = total.shared()
-    paths = {h: total.path(whole[place], base, h) for h, place in found.items()}
-    without = {group: paths for groups, _ in parts for group in groups}
-    for number, (groups, _) in enumerate(parts) if chosen.shared else ():
-        left = {h: total.path(chosen.solved[p][number], chosen.shared[number], h) for h, p in found.items()}
+    paths = {h: total.path(whole[place], base, h) for h, place in places.items()}
+    without = {group: paths for groups, _ in inner_folds for group in groups}
+    for number, (groups, _) in enumerate(inner_folds) if chosen.shared else ():
+        left = {h: total.path(chosen.solved[p][number], chosen.shared[number], h) for h, p in places.items()}
         without |= dict.fromkeys(groups, left)
     scores = {h: {penalty_at(p): float(g[k]) for p, g in chosen.gains.items()} for k, h in enumerate(total.horizons)}
-    return Fitted(paths, without, {h: penalty_at(place) for h, place in found.items()}, scores, chosen.inside)
+    return Fitted(paths, without, {h: penalty_at(place) for h, place in places.items()}, scores, chosen.inside)
 
 
-def fit_shared(parts: Sequence[tuple[Sequence[str], Moments]]) -> tuple[dict[int, LinearPath], bool]:
+def fit_shared(inner_folds: Sequence[tuple[Sequence[str], Moments]]) -> tuple[dict[int, LinearPath], bool]:
     """(horizon → one regression for all neurons on their own past, whether its penalties lie inside of the grid)."""
-    total = reduce(add, (moments for _, moments in parts))
-    others = [reduce(add, (m for j, (_, m) in enumerate(parts) if j != k)) for k in range(len(parts)) if len(parts) > 1]
+    total = reduce(add, (moments for _, moments in inner_folds))
+    others = [
+        reduce(add, (m for j, (_, m) in enumerate(inner_folds) if j != k))
+        for k in range(len(inner_folds))
+        if len(inner_folds) > 1
+    ]
     gains: dict[int, Array] = {}
 
     def score(place: Place) -> Array:
         if place[0] not in gains:
             bases = [moments.shared(_shared_at(place)) for moments in others]
-            gains[place[0]] = np.mean([m.gain({}, base) for (_, m), base in zip(parts, bases, strict=True)], axis=0)
+            gains[place[0]] = np.mean(
+                [m.gain({}, base) for (_, m), base in zip(inner_folds, bases, strict=True)], axis=0
+            )
         return gains[place[0]]
 
     paths, inside = {}, bool(others)

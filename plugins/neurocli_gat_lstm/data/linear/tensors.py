@@ -16,12 +16,12 @@ def beyond_rollout(
     paths: dict[int, LinearPath], worm: WormSeries, origins: NDArray[np.int64], horizons: Sequence[int]
 ) -> dict[int, NDArray[np.float64]]:
     """Horizon → [origin, neuron] forecasts of the path of each horizon, less the rollout of the path of one frame."""
-    of = {h: path.among(worm.names) for h, path in paths.items()}
-    each, rolled = direct(of, worm.z, origins, horizons), of[1].rolled_out(worm.z, origins, horizons)
-    return {h: each[h] - rolled[h] for h in horizons}
+    among = {h: path.among(worm.names) for h, path in paths.items()}
+    forecasts, rolled = direct(among, worm.z, origins, horizons), among[1].rolled_out(worm.z, origins, horizons)
+    return {h: forecasts[h] - rolled[h] for h in horizons}
 
 
 def linear_tensors(path: LinearPath, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
     """own [neuron, lag], level and change [post, pre] of a path for these neurons."""
-    of = path.among(names)
-    return {name: torch.from_numpy(getattr(of, name).astype(np.float32)) for name in ("own", "level", "change")}
+    among = path.among(names)
+    return {name: torch.from_numpy(getattr(among, name).astype(np.float32)) for name in ("own", "level", "change")}

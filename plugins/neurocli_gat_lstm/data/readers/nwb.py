@@ -46,7 +46,7 @@ class WormNwbReader(Reader):
 def read_worm(path: Path) -> Worm:
     """The worm of an NWB file. Raises MissingDependency without pynwb; DataError that names the series."""
     with open_nwb(path) as content:
-        single = {name: one for name, one in content.acquisition.items() if _ACTIVITY.fullmatch(name)}
+        single = {name: series_of for name, series_of in content.acquisition.items() if _ACTIVITY.fullmatch(name)}
         if single:
             traces, time_s, names = _activity(path, single)
             unit, glows = measured_unit(traces), []
@@ -57,7 +57,7 @@ def read_worm(path: Path) -> Worm:
             glows = _imaging_texts(series)
         source, worm = split_name(path.stem)
         texts = _texts(content, list(single.values())[:1])
-        paper = next((found for text in texts if (found := _PAPER.search(text))), None)
+        paper = next((match for text in texts if (match := _PAPER.search(text))), None)
         return Worm(
             source=f"{paper[1]}{paper[2]}" if paper else source,
             worm=str(content.session_id or content.identifier or worm),
@@ -112,8 +112,8 @@ def _activity(path: Path, series: dict[str, Any]) -> tuple[NDArray[Any], NDArray
                 f"the times are not those of {order[0]}", where=where, hint="all neurons must share one list of times"
             )
         traces.append(values.astype(np.float32))
-        said = _NEURON.fullmatch(str(series[name].description or ""))
-        names.append(said[1] if said else None)
+        match = _NEURON.fullmatch(str(series[name].description or ""))
+        names.append(match[1] if match else None)
     return np.stack(traces, axis=1), time_s, names
 
 
@@ -121,22 +121,26 @@ def _roi_series(path: Path, content: Any) -> tuple[str, Any]:
     """(kind of its container, series): dF/F before fluorescence before anything else. Raises DataError where two compete."""
     from pynwb.ophys import RoiResponseSeries
 
-    found: dict[str, list[Any]] = {}
-    for one in content.objects.values():
-        if isinstance(one, RoiResponseSeries):
-            kind = getattr(one.parent, "neurodata_type", "")
-            found.setdefault(kind if kind in ("DfOverF", "Fluorescence") else "", []).append(one)
+    by_kind: dict[str, list[Any]] = {}
+    for item in content.objects.values():
+        if isinstance(item, RoiResponseSeries):
+            kind = getattr(item.parent, "neurodata_type", "")
+            by_kind.setdefault(kind if kind in ("DfOverF", "Fluorescence") else "", []).append(item)
     for kind in ("DfOverF", "Fluorescence", ""):
-        if kind in found:
-            if len(found[kind]) > 1:
-                names = ", ".join(sorted(one.name for one in found[kind]))
+        if kind in by_kind:
+            if len(by_kind[kind]) > 1:
+                names = ", ".join(sorted(item.name for item in by_kind[kind]))
                 raise DataError(
-                    f"there are {len(found[kind])} series of regions: {names}",
+                    f"there are {len(by_kind[kind])} series of regions: {names}",
                     where=str(path),
                     hint="keep the one to be read in a file of its own",
                 )
-            return kind, found[kind][0]
-    raise DataError("there is neither Activity_NNNN nor a RoiResponseSeries", where=str(path), hint="it is no worm")
+            return kind, by_kind[kind][0]
+    raise DataError(
+        "there is neither Activity_NNNN nor a RoiResponseSeries",
+        where=str(path),
+        hint="whole-brain calcium is stored as one of the two",
+    )
 
 
 def _rois(path: Path, series: Any) -> tuple[NDArray[Any], NDArray[Any], list[str | None]]:
@@ -158,7 +162,7 @@ def _region_names(series: Any, neurons: int) -> list[str | None]:
         return [None] * neurons
     values = table[column].data
     texts = [values[int(row)] for row in rows]
-    return [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in texts]
+    return [text.decode(errors="replace") if isinstance(text, bytes) else str(text) for text in texts]
 
 
 def _values(series: Any, where: str) -> NDArray[np.float64]:
@@ -184,7 +188,7 @@ def _texts(content: Any, series: list[Any]) -> list[str]:
     subject = content.subject
     about = [] if subject is None else [subject.strain, subject.genotype, subject.description]
     about += [content.session_description, content.experiment_description, content.notes, content.identifier]
-    about += [one.comments for one in series]
+    about += [entry.comments for entry in series]
     return [str(text) for text in about if text]
 
 

@@ -197,13 +197,13 @@ def _columns(path: Path, file: Any) -> list[str]:
                 where=str(path),
                 hint=f"{_HINT}; there are: {', '.join(schema.names)[:300]}",
             )
-        found = schema.field(name).type
+        kind = schema.field(name).type
         if name in _TEXTS:
-            fits = types.is_string(found) or types.is_large_string(found) or types.is_dictionary(found)
+            fits = types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)
         else:
-            fits = (types.is_list(found) or types.is_large_list(found)) and types.is_floating(found.value_type)
+            fits = (types.is_list(kind) or types.is_large_list(kind)) and types.is_floating(kind.value_type)
         if not fits:
-            raise DataError(f"the column {name} is of type {found}", where=f"{path}:{name}", hint=_HINT)
+            raise DataError(f"the column {name} is of type {kind}", where=f"{path}:{name}", hint=_HINT)
     _check_size(path, file)
     return [name for name in (*_TEXTS, *_OPTIONAL, TRACE, TIME) if name in schema.names]
 
@@ -213,9 +213,9 @@ def _check_size(path: Path, file: Any) -> None:
     values = 0
     for number in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(number)
-        for one in range(group.num_columns):
-            if group.column(one).path_in_schema.partition(".")[0] in (TRACE, TIME):
-                values += group.column(one).num_values
+        for column in range(group.num_columns):
+            if group.column(column).path_in_schema.partition(".")[0] in (TRACE, TIME):
+                values += group.column(column).num_values
     on_disk = path.stat().st_size
     if 4 * values > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
         raise DataError(

@@ -130,8 +130,8 @@ def read_hdf5(path: Path) -> Worm:
 
 def _source(path: Path, *texts: Any) -> str:
     """Whose data these are, where the file or its name says it."""
-    said = [text for text in (*texts, path.stem) if isinstance(text, str)]
-    return ATANAS if any(_ATANAS.search(text) for text in said) else SOURCE
+    sources = [text for text in (*texts, path.stem) if isinstance(text, str)]
+    return ATANAS if any(_ATANAS.search(text) for text in sources) else SOURCE
 
 
 def _worm(path: Path) -> str:

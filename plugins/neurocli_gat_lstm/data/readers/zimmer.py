@@ -68,25 +68,25 @@ def read_worms(path: Path) -> Iterator[Worm]:
 
 def _structs(variables: MatVariables) -> list[str]:
     """The variables that are recordings, by the fields they have. One with traces and names counts: its times may lack."""
-    found = []
+    structs = []
     for name in sorted(variables.names):
         if not name.startswith("#"):
             fields = set(variables.fields(name))
             if fields.intersection(_TRACES) and fields.intersection((*_NAMES, *_TIMES)):
-                found.append(name)
-    return found
+                structs.append(name)
+    return structs
 
 
 def _worms(path: Path, name: str, value: MatValue, *, alone: bool) -> Iterator[Worm]:
     """The worms of one struct: an array of structs, a struct of cell arrays, or a struct of one worm."""
     if value.count > 1:
-        parts = [_Part(value, number, None) for number in range(value.count)]
+        cells_of = [_Part(value, number, None) for number in range(value.count)]
     else:
         traces = _Part(value, 0, None).need(_TRACES)
         cells = len(traces.cells()) if traces.kind == "cell" else None
-        parts = [_Part(value, 0, None)] if cells is None else [_Part(value, 0, number) for number in range(cells)]
-    for number, part in enumerate(parts):
-        if len(parts) == 1:
+        cells_of = [_Part(value, 0, None)] if cells is None else [_Part(value, 0, number) for number in range(cells)]
+    for number, part in enumerate(cells_of):
+        if len(cells_of) == 1:
             stated = part.text("dataset")
             source, worm = split_name(stated if _SENSIBLE.fullmatch(stated) else path.stem)
             source = source if alone else f"{source}_{name}"
@@ -129,14 +129,14 @@ class _Part:
 
     def need(self, names: tuple[str, ...]) -> MatValue:
         """The first of these fields. Raises DataError where there is none."""
-        found = self.get(names)
-        if found is None:
+        value = self.get(names)
+        if value is None:
             raise DataError(
                 f"the field {' or '.join(names)} is missing",
                 where=self.struct.where,
                 hint=f"the fields are: {', '.join(self.struct.fields)}",
             )
-        return found
+        return value
 
     def get(self, names: tuple[str, ...]) -> MatValue | None:
         name = next((name for name in names if name in self.struct.fields), None)

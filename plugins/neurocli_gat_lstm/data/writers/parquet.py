@@ -42,10 +42,10 @@ def write_parquet(recordings: Mapping[str, Recording] | Iterable[Recording], pat
 def resampled(time_s: NDArray[Any], trace: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(grid, z-scores on it) of one neuron; NaN where it has no sample, and zeros where it never changes."""
     grid = np.arange(time_s[0], time_s[-1], STEP_S)
-    there = np.isfinite(trace)
-    if not there.any():
+    known = np.isfinite(trace)
+    if not known.any():
         return grid, np.full(len(grid), np.nan)
-    values = np.interp(grid, time_s[there], trace[there].astype(np.float64))
+    values = np.interp(grid, time_s[known], trace[known].astype(np.float64))
     deviation = values.std()
     return grid, (values - values.mean()) / (deviation if deviation > 0 else 1.0)
 

@@ -44,8 +44,8 @@ def read_toolbox(reader: str) -> tuple[Edges, str]:
     try:
         # The readers print what they open, some of them when they are imported.
         with contextlib.redirect_stdout(io.StringIO()):
-            module = importlib.import_module(f"cect.readers.{reader}")
-            data = module.get_instance(from_cache=True)
+            reader_module = importlib.import_module(f"cect.readers.{reader}")
+            data = reader_module.get_instance(from_cache=True)
     except (AttributeError, TypeError, FileNotFoundError) as error:
         raise DataError(
             f"the reader {reader} of cect has no data set stored with the package",
@@ -68,7 +68,7 @@ def read_toolbox(reader: str) -> tuple[Edges, str]:
     edges = collector.edges()
     version = importlib.metadata.version("cect")
     notes = (*edges.notes, *([f"left out: {', '.join(left_out)}"] if left_out else []))
-    citation = f"{getattr(module, 'DATASET_DESCRIPTION', reader)} Read with cect {version}, {reader}."
+    citation = f"{getattr(reader_module, 'DATASET_DESCRIPTION', reader)} Read with cect {version}, {reader}."
     return dataclasses.replace(edges, notes=notes), citation
 
 
@@ -78,7 +78,7 @@ def _check_reader(reader: str, where: str) -> None:
         readers = importlib.import_module("cect.readers")
     except ImportError as error:
         raise MissingDependency.package("cect", f"the connectome {where[:60]}", extra="worm") from error
-    known = [module.name for module in pkgutil.iter_modules(readers.__path__)]
+    known = [entry.name for entry in pkgutil.iter_modules(readers.__path__)]
     if reader not in known:
         raise DataError(
             f"cect has no reader called {reader[:60]!r}", where=where[:60], hint=nearest_hint(reader[:60], known)
@@ -89,17 +89,17 @@ def _matrices(data: Any, where: str) -> tuple[list[tuple[str, Any]], list[str]]:
     """Matrices [pre, post] of chemical synapses and gap junctions by class, and the classes that are left out."""
     from cect.Neurotransmitters import CHEMICAL_SYN_TYPE, ELECTRICAL_SYN_TYPE, get_syn_type_from_synclass
 
-    kept, left_out = [], []
+    neurons, left_out = [], []
     for name, matrix in data.connections.items():
         wanted = get_syn_type_from_synclass(name) in (CHEMICAL_SYN_TYPE, ELECTRICAL_SYN_TYPE)
         if wanted:
-            kept.append((name, np.asarray(matrix, dtype=np.float64)))
+            neurons.append((name, np.asarray(matrix, dtype=np.float64)))
         else:
             left_out.append(name)
-    if not {CHEMICAL, GAP} & {name for name, _ in kept}:
+    if not {CHEMICAL, GAP} & {name for name, _ in neurons}:
         raise DataError(
             f"the set has neither synapses nor gap junctions: it has {', '.join(map(str, data.connections)) or 'nothing'}",
             where=where,
             hint="take an anatomical connectome, for example cect:Cook2019HermReader",
         )
-    return kept, left_out
+    return neurons, left_out

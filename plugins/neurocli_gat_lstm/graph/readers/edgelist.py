@@ -67,16 +67,16 @@ class _Columns(NamedTuple):
 
 def _columns(header: list[str], where: str) -> _Columns:
     """Which column is what."""
-    found = {
+    candidates = {
         what: _only_column(what, names, header, where)
         for what, names in (("pre", PRE), ("post", POST), ("chemical", CHEMICAL), ("gap", GAP), ("type", TYPE))
     }
-    pre, post = found["pre"], found["post"]
+    pre, post = candidates["pre"], candidates["post"]
     if pre is None or post is None:
         raise DataError(f"no column is called {'pre' if pre is None else 'post'}", where=where, hint=_EXAMPLE)
-    if found["type"] is not None and found["gap"] is not None:
+    if candidates["type"] is not None and candidates["gap"] is not None:
         raise DataError("there are a column of types and one of gap junctions", where=where, hint="keep one of the two")
-    return _Columns(len(header), pre, post, found["chemical"], found["gap"], found["type"])
+    return _Columns(len(header), pre, post, candidates["chemical"], candidates["gap"], candidates["type"])
 
 
 def _only_column(what: str, names: frozenset[str], header: list[str], where: str) -> int | None:

@@ -14,7 +14,7 @@ REAL_DATA = True
 WORMS = (0, 1, 2, 4)
 _WORLDS: dict[str, list[object]] = {"coupled": [], "uncoupled": ["--set", "coupling=0.001"]}
 _RECORDED: dict[str, list[object]] = {"coupled, every neuron recorded": ["--set", "hidden=0"]}
-_SHOWN = ("score", "AUC", "low", "high", "p", "random network", "sign right", "rho", "AUC added")
+_SHOWN = ("score", "AUC", "low", "high", "p", "AUC, permuted weights", "sign right", "rho", "AUC added")
 
 
 def run(lab: Laboratory, data: Path | None) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def refused(neuro, tmp_path):
 
 
 def changed(recordings, group, **values):
-    made = [dataclasses.replace(r, **values) if g == group else r for g, r in recordings.items()]
-    return RecordingSet.of(made, meta=recordings.meta)
+    with_change = [dataclasses.replace(r, **values) if g == group else r for g, r in recordings.items()]
+    return RecordingSet.of(with_change, meta=recordings.meta)
 
 
 def test_a_sound_set_is_fine(walks, neuro, tmp_path):
@@ -69,10 +69,10 @@ def test_a_sound_set_is_fine(walks, neuro, tmp_path):
 
 
 def test_a_recording_shorter_than_the_window(walks, refused):
-    said = refused(
+    message = refused(
         RecordingSet.of([*walks(3).values(), dataclasses.replace(walks(4, frames=40)["lab-w3"])], meta={"kind": "worm"})
     )
-    assert "31 frames" in said and "after the burn-in" in said and "lab-w3" in said and "loss.chunk" in said
+    assert "31 frames" in message and "after the burn-in" in message and "lab-w3" in message and "loss.chunk" in message
 
 
 @pytest.mark.parametrize("what", ["worms", "connectome"])
@@ -84,19 +84,19 @@ def test_what_is_refused_leaves_no_run_behind(walks, refused, tmp_path, what):
 def test_gaps_that_leave_no_window(walks, refused):
     worms = walks(3)
     time_s = np.cumsum(np.where(np.arange(200) % 40, 0.3, 20.0))
-    said = refused(changed(worms, "lab-w1", events={"time_s": time_s}))
-    assert "40 frames without a gap in time" in said and "lab-w1" in said
+    message = refused(changed(worms, "lab-w1", events={"time_s": time_s}))
+    assert "40 frames without a gap" in message and "lab-w1" in message
 
 
 def test_all_neurons_masked(walks, refused):
     worms = walks(4)
-    said = refused(changed(worms, "lab-w2", mask=np.zeros((200, 4), bool)))
-    assert "0 identified neurons have a signal" in said and "lab-w2" in said
+    message = refused(changed(worms, "lab-w2", mask=np.zeros((200, 4), bool)))
+    assert "0 identified neurons with a signal" in message and "lab-w2" in message
 
 
 def test_nothing_but_numbers_that_are_none(walks, refused):
-    said = refused(changed(walks(4), "lab-w2", signal=np.full((200, 4), np.nan, np.float32)))
-    assert "lab-w2" in said
+    message = refused(changed(walks(4), "lab-w2", signal=np.full((200, 4), np.nan, np.float32)))
+    assert "lab-w2" in message
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -112,18 +112,18 @@ def test_copies_do_not_make_three_worms(walks, refused):
 
 def test_two_different_worms_of_one_name(walks, refused):
     worms = walks(4)
-    said = refused(changed(worms, "lab-w3", labels=worms["lab-w0"].labels))
-    assert "two different worms are called lab w0" in said and "lab-w3" in said
+    message = refused(changed(worms, "lab-w3", labels=worms["lab-w0"].labels))
+    assert "two different worms are called lab w0" in message and "lab-w3" in message
 
 
 @pytest.mark.parametrize("name", ["cook2018", "__import__('os').system('true')", "cect:NoSuchReader", "gone.csv"])
 def test_an_unknown_connectome(walks, refused, name):
-    said = refused(walks(3), f"--set=model.connectome={name}")
-    assert name[:12] in said
+    message = refused(walks(3), f"--set=model.connectome={name}")
+    assert name[:12] in message
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         (EDGES + "AVAL,NOBODY,2,0\n", ("NOBODY", ":5")),
         (EDGES + "AVAL,AVBR,nan,0\n", ("nan", ":5")),
@@ -133,8 +133,8 @@ def test_an_unknown_connectome(walks, refused, name):
         ("", ("edges.csv",)),
     ],
 )
-def test_a_bad_edge_list(walks, refused, tmp_path, text, words):
+def test_a_bad_edge_list(walks, refused, tmp_path, text, expected):
     path = tmp_path / "edges.csv"
     path.write_text(text)
-    said = refused(walks(3), f"--set=model.connectome={path}")
-    assert all(word in said for word in words), said
+    message = refused(walks(3), f"--set=model.connectome={path}")
+    assert all(word in message for word in expected), message

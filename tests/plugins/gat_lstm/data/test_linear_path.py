@@ -27,7 +27,7 @@ HORIZONS = (1, 3)
 @pytest.fixture(scope="module")
 def series(walks, worm_of):
     """Three worms with other neurons each, a gap in time and missing samples."""
-    made = []
+    worms = []
     for k, (base, names) in enumerate(
         zip(walks(3, frames=160, neurons=4, seed=1).values(), (NAMES[:4], NAMES[1:], (*NAMES[:3], "ASEL")), strict=True)
     ):
@@ -36,8 +36,8 @@ def series(walks, worm_of):
             time_s[90:] += 9
         if k == 2:
             mask[RNG.random(mask.shape) < 0.1] = False
-        made.append(series_of(worm_of(base.signal, list(names), worm=f"w{k}", time_s=time_s, mask=mask), DataConfig()))
-    return made
+        worms.append(series_of(worm_of(base.signal, list(names), worm=f"w{k}", time_s=time_s, mask=mask), DataConfig()))
+    return worms
 
 
 def rows(worm, node, lags, horizon):
@@ -58,8 +58,8 @@ def rows(worm, node, lags, horizon):
             change = [
                 z[t, worm.names.index(n)] - z[t - 1, worm.names.index(n)] if n in worm.names else 0.0 for n in NAMES
             ]
-            own = [z[t, column], *(z[t, column] - z[t - lag, column] for lag in range(1, lags))]
-            design.append([*own, *level, *change])
+            past = [z[t, column], *(z[t, column] - z[t - lag, column] for lag in range(1, lags))]
+            design.append([*past, *level, *change])
             mean, sd = worm.mean[t, column], worm.sd[t, column]
             target.append((float(worm.signal[t + horizon, column]) - mean) / sd - z[t, column])
             weight.append((sd / worm.score_sd[column]) ** 2)
@@ -68,17 +68,17 @@ def rows(worm, node, lags, horizon):
 
 def ridge(design, target, weight, penalties, towards):
     """Weighted least squares of the rows and one row more for every penalty."""
-    root, each = np.sqrt(penalties), np.sqrt(weight)
-    whole = np.vstack([np.array(design) * each[:, None], np.diag(root)])
-    return np.linalg.lstsq(whole, np.concatenate([target * each, root * towards]), rcond=None)[0]
+    root, root_weight = np.sqrt(penalties), np.sqrt(weight)
+    whole = np.vstack([np.array(design) * root_weight[:, None], np.diag(root)])
+    return np.linalg.lstsq(whole, np.concatenate([target * root_weight, root * towards]), rcond=None)[0]
 
 
 def frames_of(worms, lags):
     return sum(len(worm.origins(lags, max(HORIZONS))) for worm in worms)
 
 
-def by_lag(own):
-    return np.r_[own.sum(), -own[1:]]
+def by_lag(coefficients):
+    return np.r_[coefficients.sum(), -coefficients[1:]]
 
 
 def plain_path(worms, names, allowed, penalty, lags, horizon):
@@ -87,7 +87,7 @@ def plain_path(worms, names, allowed, penalty, lags, horizon):
     design = np.array([d[:lags] for ds, _, _ in every for d in ds])
     target, weight = (np.array([v for row in every for v in row[k]]) for k in (1, 2))
     shared = ridge(design, target, weight, np.full(lags, SHARED * frames), np.zeros(lags))
-    own, level, change = np.tile(by_lag(shared), (len(names), 1)), *np.zeros((2, len(names), len(names)))
+    own_past, level, change = np.tile(by_lag(shared), (len(names), 1)), *np.zeros((2, len(names), len(names)))
     for i, name in enumerate(names):
         mine = [rows(worm, name, lags, horizon) for worm in worms]
         design, target, weight = (np.array([v for row in mine for v in row[k]]) for k in (0, 1, 2))
@@ -97,10 +97,10 @@ def plain_path(worms, names, allowed, penalty, lags, horizon):
         columns = [*range(lags), *(lags + around), *(lags + len(names) + around)]
         weights = np.repeat([penalty.own, penalty.level, penalty.change], [lags, len(around), len(around)]) * frames
         towards = np.concatenate([shared, np.zeros(2 * len(around))])
-        found = ridge(design[:, columns], target, weight, weights, towards)
-        mine, level[i, around], change[i, around] = np.split(found, [lags, lags + len(around)])
-        own[i] = by_lag(mine)
-    return by_lag(shared), own, level, change
+        solution = ridge(design[:, columns], target, weight, weights, towards)
+        mine, level[i, around], change[i, around] = np.split(solution, [lags, lags + len(around)])
+        own_past[i] = by_lag(mine)
+    return by_lag(shared), own_past, level, change
 
 
 def moments_of(worms, names=NAMES, allowed=ALLOWED, lags=LAGS):
@@ -117,10 +117,10 @@ def path_of(moments, penalty, horizon):
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_solution_is_that_of_an_explicit_ridge(series, horizon):
     path = path_of(moments_of(series), PENALTY, horizon)
-    shared, own, level, change = plain_path(series, NAMES, ALLOWED, PENALTY, LAGS, horizon)
+    shared, own_past, level, change = plain_path(series, NAMES, ALLOWED, PENALTY, LAGS, horizon)
     np.testing.assert_allclose(path.shared, shared, atol=1e-8)
-    for found, expected in ((path.own, own), (path.level, level), (path.change, change)):
-        np.testing.assert_allclose(found, expected, atol=1e-7)
+    for fitted, expected in ((path.own, own_past), (path.level, level), (path.change, change)):
+        np.testing.assert_allclose(fitted, expected, atol=1e-7)
     assert (path.level[~ALLOWED] == 0).all() and (path.change[~ALLOWED] == 0).all()
     together = np.array([[any({a, b} <= set(w.names) for w in series) for b in NAMES] for a in NAMES])
     assert not together.all() and ((path.level != 0) == (ALLOWED & together)).all()
@@ -144,13 +144,13 @@ def test_masked_samples_are_never_a_target_nor_the_frame_before_it(series):
     signal[~worm.known] += noise
     none = np.zeros((5, 5), bool)
     # With one lag and no neighbours a sample is used as the target and as the frame before it only.
-    one, other = (
+    first, other = (
         path_of(moments_of([w], NAMES, none, 1), PENALTY, 1)
         for w in (worm, dataclasses.replace(worm, z=noisy, signal=signal))
     )
-    np.testing.assert_array_equal(one.own, other.own)
+    np.testing.assert_array_equal(first.own, other.own)
     all_known = dataclasses.replace(worm, known=np.ones_like(worm.known))
-    assert not np.allclose(path_of(moments_of([all_known], NAMES, none, 1), PENALTY, 1).own, one.own)
+    assert not np.allclose(path_of(moments_of([all_known], NAMES, none, 1), PENALTY, 1).own, first.own)
 
 
 def test_products_add_up_and_gain_is_the_share_of_persistence_s_error(series):
@@ -176,30 +176,30 @@ def test_each_horizon_has_its_own_path(series):
     worm = series[0]
     paths = {h: path_of(moments_of(series), PENALTY, h).among(worm.names) for h in HORIZONS}
     origins = np.array([60, 77, 130])
-    found = direct(paths, worm.z, origins, HORIZONS)
+    forecasts = direct(paths, worm.z, origins, HORIZONS)
     z = worm.z.astype(np.float64)
     for horizon, path in paths.items():
         for row, origin in enumerate(origins):
             change = sum(path.own[:, lag] * z[origin - lag] for lag in range(LAGS))
             change = change + path.level @ z[origin] + path.change @ (z[origin] - z[origin - 1])
-            np.testing.assert_allclose(found[horizon][row], z[origin] + change, rtol=1e-10)
-    np.testing.assert_allclose(found[1], paths[1].rolled_out(worm.z, origins, [1])[1])
+            np.testing.assert_allclose(forecasts[horizon][row], z[origin] + change, rtol=1e-10)
+    np.testing.assert_allclose(forecasts[1], paths[1].rolled_out(worm.z, origins, [1])[1])
 
 
 def random_path(names, lags, size=0.1):
     n = len(names)
     rng = np.random.default_rng(5)
-    own = rng.normal(0, size, (n, lags))
+    own_past = rng.normal(0, size, (n, lags))
     level, change = rng.normal(0, size, (2, n, n))
-    return LinearPath(tuple(names), own, own.mean(0), level, change)
+    return LinearPath(tuple(names), own_past, own_past.mean(0), level, change)
 
 
 def test_rollout_is_a_plain_loop(series):
     worm = series[0]
     path = random_path(worm.names, LAGS)
     origins = np.array([3, 20, 77, 130])
-    found = path.rolled_out(worm.z, origins, [1, 2, 9])
-    assert list(found) == [1, 2, 9]
+    forecasts = path.rolled_out(worm.z, origins, [1, 2, 9])
+    assert list(forecasts) == [1, 2, 9]
     for row, origin in enumerate(origins):
         frames = [worm.z[t].astype(float) for t in range(origin - LAGS + 1, origin + 1)]
         for step in range(1, 10):
@@ -208,14 +208,14 @@ def test_rollout_is_a_plain_loop(series):
                 following[i] += sum(path.own[i, lag] * frames[-1 - lag][i] for lag in range(LAGS))
                 following[i] += path.level[i] @ frames[-1] + path.change[i] @ (frames[-1] - frames[-2])
             frames.append(following)
-            if step in found:
-                np.testing.assert_allclose(found[step][row], following, rtol=1e-10)
+            if step in forecasts:
+                np.testing.assert_allclose(forecasts[step][row], following, rtol=1e-10)
 
 
 def test_a_rollout_that_runs_away_stays_a_number(series):
     path = random_path(series[0].names, LAGS, size=3.0)
-    found = path.rolled_out(series[0].z, np.array([50]), [1, 200])
-    assert np.isfinite(found[200]).all() and np.abs(found[200]).max() == 50
+    forecasts = path.rolled_out(series[0].z, np.array([50]), [1, 200])
+    assert np.isfinite(forecasts[200]).all() and np.abs(forecasts[200]).max() == 50
 
 
 def parts_of(series, lags=LAGS):
@@ -225,28 +225,28 @@ def parts_of(series, lags=LAGS):
 @pytest.fixture(scope="module")
 def coupled(worm_of):
     """Three worms in which neurons differ in their own past and follow levels and changes of others."""
-    made = []
+    worms = []
     for k in range(3):
         rng, x = np.random.default_rng(k), np.zeros((500, 5))
         for t in range(2, 500):
             others, moved = np.roll(x[t - 1], 1), np.roll(x[t - 1] - x[t - 2], 2)
             x[t] = np.linspace(0.5, 0.85, 5) * x[t - 1] + 0.15 * others + 0.15 * moved + rng.normal(size=5)
-        made.append(series_of(worm_of(x.astype(np.float32), list(NAMES), worm=f"w{k}"), DataConfig()))
-    return made
+        worms.append(series_of(worm_of(x.astype(np.float32), list(NAMES), worm=f"w{k}"), DataConfig()))
+    return worms
 
 
 def test_the_penalty_of_each_horizon_has_worse_ones_on_both_sides(coupled):
     series = coupled
-    parts = parts_of(series)
-    fitted = fit(parts)
+    products = parts_of(series)
+    fitted = fit(products)
     assert fitted.inside
 
     def score(penalty, k):
-        found = []
+        gains = []
         for left in range(3):
             others = moments_of([w for j, w in enumerate(series) if j != left])
-            found.append(parts[left][1].gain(others.solve(penalty), others.shared())[k])
-        return np.mean(found)
+            gains.append(products[left][1].gain(others.solve(penalty), others.shared())[k])
+        return np.mean(gains)
 
     for k, horizon in enumerate(HORIZONS):
         best = fitted.penalty[horizon]
@@ -304,11 +304,11 @@ def test_nothing_that_a_fold_fits_has_seen_its_test_worm(walks):
     changed = WormData(RecordingSet.of([other if g == scored else base[g] for g in base], meta=base.meta), config)
     assert not np.allclose(data.worms[scored].z, changed.worms[scored].z)
     for which in ("linear", "full_linear"):
-        one, two = (getattr(d, which)(2) for d in (data, changed))
-        assert one.penalty == two.penalty and one.scores == two.scores
+        first, two = (getattr(d, which)(2) for d in (data, changed))
+        assert first.penalty == two.penalty and first.scores == two.scores
         for horizon, name in product((1, 5), ("own", "shared", "level", "change")):
-            np.testing.assert_array_equal(getattr(one.paths[horizon], name), getattr(two.paths[horizon], name))
-        assert scored not in one.without and set(one.without) == set(data.split.folds[2].train)
+            np.testing.assert_array_equal(getattr(first.paths[horizon], name), getattr(two.paths[horizon], name))
+        assert scored not in first.without and set(first.without) == set(data.split.folds[2].train)
     assert (data.scale(2) == changed.scale(2)).all() and not (data.scale(0) == changed.scale(0)).all()
     elsewhere = data.linear(0).paths[1], changed.linear(0).paths[1]
     assert not np.array_equal(elsewhere[0].own, elsewhere[1].own)

@@ -55,8 +55,8 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
-def write(path: Path, made: list[dict[str, Any]], **kwargs: Any) -> Path:
-    parquet.write_table(pa.Table.from_pylist(made), path, **kwargs)
+def write(path: Path, table_rows: list[dict[str, Any]], **kwargs: Any) -> Path:
+    parquet.write_table(pa.Table.from_pylist(table_rows), path, **kwargs)
     return path
 
 
@@ -74,51 +74,51 @@ def fails(path: Path, message: str) -> DataError:
 
 @pytest.mark.parametrize("group", [1, 2, 100])
 def test_worms_are_kept_apart_by_source_and_ordered_by_slot(group, tmp_path):
-    made = rows()
-    found = read(write(tmp_path / "worms.parquet", made, row_group_size=group))
-    assert found.groups == ["A2020-worm0", "B2021-worm0", "A2020-worm1"] and found.meta == {"kind": "worm"}
-    one = found["A2020-worm0"]
-    assert one.channels == ["AVAL", "unidentified-2", "VB2"]
+    table_rows = rows()
+    recordings = read(write(tmp_path / "worms.parquet", table_rows, row_group_size=group))
+    assert recordings.groups == ["A2020-worm0", "B2021-worm0", "A2020-worm1"] and recordings.meta == {"kind": "worm"}
+    worm = recordings["A2020-worm0"]
+    assert worm.channels == ["AVAL", "unidentified-2", "VB2"]
     for column, number in enumerate((3, 2, 0)):
-        assert np.array_equal(one.signal[:, column], made[number]["original_calcium_data"])
-    assert one.dt_ms == 250 and np.array_equal(one.events["time_s"], TIMES) and one.unit == "a.u."
-    assert one.labels["smooth_method"] == "moving" and one.labels["normalization_method"] == "standard"
+        assert np.array_equal(worm.signal[:, column], table_rows[number]["original_calcium_data"])
+    assert worm.dt_ms == 250 and np.array_equal(worm.events["time_s"], TIMES) and worm.unit == "a.u."
+    assert worm.labels["smooth_method"] == "moving" and worm.labels["normalization_method"] == "standard"
 
 
 def test_only_the_key_and_the_native_columns_are_needed(tmp_path):
     optional = ("slot", "is_labeled_neuron", "raw_data_file", "calcium_data", "time_in_seconds", "max_timesteps")
     optional += ("smooth_method", "interpolate_method", "normalization_method", "original_max_timesteps")
-    made = [{name: value for name, value in one.items() if name not in optional} for one in rows()]
-    found = read(write(tmp_path / "few.parquet", made))
-    assert found["A2020-worm0"].channels == ["VB2", "unidentified-2", "AVAL"]  # as they come
-    assert found["A2020-worm0"].labels["smooth_method"] == "unknown"
+    table_rows = [{name: value for name, value in entry.items() if name not in optional} for entry in rows()]
+    recordings = read(write(tmp_path / "few.parquet", table_rows))
+    assert recordings["A2020-worm0"].channels == ["VB2", "unidentified-2", "AVAL"]  # as they come
+    assert recordings["A2020-worm0"].labels["smooth_method"] == "unknown"
 
 
 def test_a_name_that_is_not_marked_as_a_label_is_none(tmp_path):
-    made = [row("A", "w", "AVAL", 0, is_labeled_neuron=False), row("A", "w", "AVAR", 1)]
-    assert read(write(tmp_path / "a.parquet", made))["A-w"].channels == ["unidentified-1", "AVAR"]
+    table_rows = [row("A", "w", "AVAL", 0, is_labeled_neuron=False), row("A", "w", "AVAR", 1)]
+    assert read(write(tmp_path / "a.parquet", table_rows))["A-w"].channels == ["unidentified-1", "AVAR"]
 
 
 def test_a_name_that_is_code_is_a_name(tmp_path):
     marker = tmp_path / "executed"
     code = f"__import__('pathlib').Path({str(marker)!r}).touch()"
-    made = [row(code, "worm0", "AVAL"), row(code, code, "__import__('os')")]
-    found = read(write(tmp_path / "code.parquet", made))
-    assert {one.labels["source"] for one in found.values()} == {code} and not marker.exists()
+    table_rows = [row(code, "worm0", "AVAL"), row(code, code, "__import__('os')")]
+    recordings = read(write(tmp_path / "code.parquet", table_rows))
+    assert {worm.labels["source"] for worm in recordings.values()} == {code} and not marker.exists()
 
 
 def test_what_is_null_in_a_list_is_masked(tmp_path):
     values = [1.0, None, float("nan"), *range(STEPS - 3)]
-    found = read(write(tmp_path / "gaps.parquet", [row("A", "w", "AVAL", original_calcium_data=values)]))
-    assert np.flatnonzero(~found["A-w"].mask[:, 0]).tolist() == [1, 2]
+    recordings = read(write(tmp_path / "gaps.parquet", [row("A", "w", "AVAL", original_calcium_data=values)]))
+    assert np.flatnonzero(~recordings["A-w"].mask[:, 0]).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
     "column", ["source_dataset", "worm", "neuron", "original_calcium_data", "original_time_in_seconds"]
 )
 def test_a_missing_column_is_named(column, tmp_path):
-    made = [{name: value for name, value in one.items() if name != column} for one in rows()]
-    path = write(tmp_path / "missing.parquet", made)
+    table_rows = [{name: value for name, value in entry.items() if name != column} for entry in rows()]
+    path = write(tmp_path / "missing.parquet", table_rows)
     assert QsimeonParquetReader().can_read(path)
     fails(path, f"required column {column} is missing")
 
@@ -157,10 +157,12 @@ def test_a_wrong_row_is_named(changed, message, place, tmp_path):
     ("column", "values"), [("worm", [0, 1]), ("original_calcium_data", ["a", "b"]), ("neuron", [[1.0], [2.0]])]
 )
 def test_a_column_of_another_type_is_named(column, values, tmp_path):
-    made = [row("A", "w", "AVAL", 0), row("A", "w", "AVAR", 1)]
-    for one, value in zip(made, values, strict=True):
-        one[column] = value
-    assert fails(write(tmp_path / "type.parquet", made), f"column {column} is of type").where.endswith(f":{column}")
+    table_rows = [row("A", "w", "AVAL", 0), row("A", "w", "AVAR", 1)]
+    for entry, value in zip(table_rows, values, strict=True):
+        entry[column] = value
+    assert fails(write(tmp_path / "type.parquet", table_rows), f"column {column} is of type").where.endswith(
+        f":{column}"
+    )
 
 
 def test_two_columns_of_one_name_and_no_rows(tmp_path):
@@ -206,21 +208,23 @@ def test_memory_stays_near_the_native_columns(tmp_path):
     times, random = np.arange(10_000, dtype=np.float32), np.random.default_rng(0)
     schema = pa.Table.from_pylist(rows()).schema
     with parquet.ParquetWriter(tmp_path / "large.parquet", schema) as file:
-        made = []
+        table_rows = []
         for number in range(600):
             values = random.normal(size=10_000).astype(np.float32)
             lists = {"original_calcium_data": values, "calcium_data": values}
-            made.append(row("A", f"w{number // 100}", str(number), number, original_time_in_seconds=times, **lists))
-        file.write_table(pa.Table.from_pylist(made, schema=schema))
-    del made
+            table_rows.append(
+                row("A", f"w{number // 100}", str(number), number, original_time_in_seconds=times, **lists)
+            )
+        file.write_table(pa.Table.from_pylist(table_rows, schema=schema))
+    del table_rows
     pool = pa.system_memory_pool()
     previous = pa.default_memory_pool()
     pa.set_memory_pool(pool)
     try:
-        found = read(tmp_path / "large.parquet")
+        recordings = read(tmp_path / "large.parquet")
     finally:
         pa.set_memory_pool(previous)
-    assert sum(one.signal.nbytes for one in found.values()) == 24_000_000
+    assert sum(worm.signal.nbytes for worm in recordings.values()) == 24_000_000
     assert 0 < pool.max_memory() < 12_000_000
 
 
@@ -256,11 +260,11 @@ def test_what_is_written_is_read_again(tmp_path):
     assert np.array_equal(back.signal[mask], signal[mask]) and np.array_equal(back.events["time_s"], time_s)
     table = parquet.read_table(path).to_pylist()
     grid = np.arange(time_s[0], time_s[-1], 0.333)
-    for slot, one in enumerate(table):
-        there = mask[:, slot]
-        expected = np.interp(grid, time_s[there], signal[there, slot])
+    for slot, entry in enumerate(table):
+        known = mask[:, slot]
+        expected = np.interp(grid, time_s[known], signal[known, slot])
         expected = (expected - expected.mean()) / expected.std() if slot < 2 else expected * 0
-        assert np.allclose(one["calcium_data"], expected, atol=1e-5) and one["max_timesteps"] == len(grid)
+        assert np.allclose(entry["calcium_data"], expected, atol=1e-5) and entry["max_timesteps"] == len(grid)
     with pytest.raises(DataError, match="no worm to write"):
         write_parquet([], tmp_path / "none.parquet")
-    assert [one.name for one in tmp_path.iterdir()] == ["deep"] and len(list(path.parent.iterdir())) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["deep"] and len(list(path.parent.iterdir())) == 1

@@ -79,14 +79,14 @@ def test_kato(worm, named):
 def test_atanas_in_json_and_hdf5():
     (json_path,), (h5_path,) = FOLDER.glob("*.json"), FOLDER.glob("*.h5")
     expected = json.loads(json_path.read_text())
-    (one,) = WormWideWebJsonReader().read([json_path]).values()
+    (worm,) = WormWideWebJsonReader().read([json_path]).values()
     (other,) = WormWideWebHdf5Reader().read([h5_path]).values()
-    assert np.array_equal(one.signal, np.array(expected["trace_array"], np.float32).T)
+    assert np.array_equal(worm.signal, np.array(expected["trace_array"], np.float32).T)
     with h5py.File(h5_path) as file:
         assert np.array_equal(other.signal, file["gcamp/trace_array"][()].T)
         assert np.array_equal(other.events["time_s"], file["timing/timestamp_confocal"][()])
     labels = [expected["labeled"][str(n + 1)]["label"] for n in range(98)]
-    for recording in (one, other):
+    for recording in (worm, other):
         assert recording.group == "Atanas2023-2022-08-02-01" and recording.signal.shape == (1600, 98)
         assert [name for name in recording.channels if name not in labels] == ["VB2"] and "VB02" in labels
         assert all(map(is_neuron, recording.channels))
@@ -94,7 +94,7 @@ def test_atanas_in_json_and_hdf5():
         assert recording.dt_ms == pytest.approx(expected["avg_timestep"] * 60e3, rel=0.01)
         assert recording.unit == "z-score" and recording.labels["normalization_method"] == "standard"
     # The two differ by how many decimals they keep: one worm.
-    assert np.abs(one.signal - other.signal).max() < 1e-5
+    assert np.abs(worm.signal - other.signal).max() < 1e-5
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -104,7 +104,7 @@ def test_scholz_is_known_as_a_control(number):
     (recording,) = WormNwbReader().read([path]).values()
     with h5py.File(path) as file:
         series = [file["acquisition"][name] for name in sorted(file["acquisition"]) if name.startswith("Activity")]
-        expected = np.stack([one["data"][()] for one in series], axis=1).astype(np.float32)
+        expected = np.stack([entry["data"][()] for entry in series], axis=1).astype(np.float32)
         times = series[0]["timestamps"][()]
         assert recording.labels["worm"] == file["identifier"][()].decode()
     assert np.array_equal(recording.signal, expected) and np.array_equal(recording.events["time_s"], times)
@@ -135,11 +135,15 @@ def test_a_worm_is_the_same_in_every_format(collection):
     pairs["Atanas2023_2022-08-02-01.h5"] = "Atanas2023-worm0"
     cards = [(ReaderCard("x", "x", "x:X"), kind()) for kind in READERS]
     for name, group in pairs.items():
-        (one,) = open_paths([FOLDER / name], cards).values()
+        (recording,) = open_paths([FOLDER / name], cards).values()
         other = collection[group]
-        assert one.fingerprint() == other.fingerprint() and one.channels == other.channels and one.unit == other.unit
-        assert np.allclose(one.events["time_s"], other.events["time_s"], atol=1e-4)
-        assert one.dt_ms == pytest.approx(other.dt_ms, rel=2e-4)
+        assert (
+            recording.fingerprint() == other.fingerprint()
+            and recording.channels == other.channels
+            and recording.unit == other.unit
+        )
+        assert np.allclose(recording.events["time_s"], other.events["time_s"], atol=1e-4)
+        assert recording.dt_ms == pytest.approx(other.dt_ms, rel=2e-4)
 
 
 def test_what_is_written_is_the_published_collection(tmp_path):
@@ -158,12 +162,12 @@ def test_what_is_written_is_the_published_collection(tmp_path):
         "time_in_seconds": 1e-4,
     }
     for name in written.column_names:
-        found, expected = written[name], published[name]
+        ours, expected = written[name], published[name]
         if name == "neuron":
-            pairs = zip(found.to_pylist(), expected.to_pylist(), strict=True)
+            pairs = zip(ours.to_pylist(), expected.to_pylist(), strict=True)
             assert all(a == b or (is_neuron(b) and a == b.replace("0", "")) for a, b in pairs)
         elif name in arrays:
-            a, b = (np.concatenate([one.values.to_numpy() for one in column]) for column in (found, expected))
+            a, b = (np.concatenate([entry.values.to_numpy() for entry in column]) for column in (ours, expected))
             assert a.shape == b.shape and np.abs(a - b).max() <= arrays[name], name
         else:
-            assert found.to_pylist() == expected.to_pylist(), name
+            assert ours.to_pylist() == expected.to_pylist(), name

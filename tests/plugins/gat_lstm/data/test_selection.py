@@ -28,8 +28,8 @@ def test_a_copy_of_a_worm_is_left_out_whatever_its_scale_and_order(walks):
         channels=[first.channels[k] for k in order],
         labels={**first.labels, "source": "other", "worm": "w9"},
     )
-    kept, left_out = usable(RecordingSet.of([*base.values(), copy]), DataConfig())
-    assert list(kept) == ["lab-w0", "lab-w1", "lab-w2"]
+    used, left_out = usable(RecordingSet.of([*base.values(), copy]), DataConfig())
+    assert list(used) == ["lab-w0", "lab-w1", "lab-w2"]
     assert left_out == ["other-w9: the same worm as lab-w0"]
 
 
@@ -53,8 +53,8 @@ def test_two_different_worms_of_one_name_are_refused(walks):
 def test_gfp_is_trained_on_only_when_asked_for(walks):
     base = walks(4)
     mixed = RecordingSet.of([with_labels(r, g, indicator="gfp" if g == "lab-w1" else "gcamp") for g, r in base.items()])
-    kept, left_out = usable(mixed, DataConfig())
-    assert "lab-w1" not in kept and left_out == ["lab-w1: GFP, no calcium indicator"]
+    used, left_out = usable(mixed, DataConfig())
+    assert "lab-w1" not in used and left_out == ["lab-w1: GFP, no calcium indicator"]
     assert "lab-w1" in usable(mixed, DataConfig(controls="use"))[0]
     assert list(scored(mixed, ["lab-w1"], DataConfig())) == ["lab-w1"]
 
@@ -63,8 +63,8 @@ def test_worms_without_names_are_left_out_and_still_scored(walks):
     base = walks(4)
     nameless = dataclasses.replace(base["lab-w3"], channels=[f"unidentified-{k}" for k in range(1, 5)])
     mixed = RecordingSet.of([*(base[f"lab-w{k}"] for k in range(3)), nameless])
-    kept, left_out = usable(mixed, DataConfig())
-    assert len(kept) == 3 and left_out == ["lab-w3: no neuron is identified"]
+    used, left_out = usable(mixed, DataConfig())
+    assert len(used) == 3 and left_out == ["lab-w3: no neuron is identified"]
     assert len(scored(mixed, ["lab-w3"], DataConfig())["lab-w3"].names) == 4
     assert len(usable(mixed, DataConfig(neurons="all"))[0]) == 4
 
@@ -73,10 +73,10 @@ def test_the_largest_number_of_worms_of_one_frame_rate(walks, worm_of):
     base = walks(5)
     steps = [300, 310, 600, 330, 150]
     mixed = RecordingSet.of([dataclasses.replace(r, dt_ms=float(s)) for r, s in zip(base.values(), steps, strict=True)])
-    kept, left_out = usable(mixed, DataConfig())
-    assert list(kept) == ["lab-w0", "lab-w1", "lab-w3"]
+    used, left_out = usable(mixed, DataConfig())
+    assert list(used) == ["lab-w0", "lab-w1", "lab-w3"]
     assert [line.split(":")[0] for line in left_out] == ["lab-w2", "lab-w4"]
-    assert "600 ms a frame, the others 310 ms" in left_out[0]
+    assert "600 ms per frame, the others 310 ms" in left_out[0]
     resampled, none = usable(mixed, DataConfig(dt=300.0))
     assert len(resampled) == 5 and not none
 
@@ -99,9 +99,9 @@ def test_the_whole_folder_gives_each_calcium_worm_once_and_the_gfp_worms_never(f
 
     recordings = open_recordings([folder])
     for neurons in ("identified", "all"):
-        kept, left_out = usable(recordings, DataConfig(neurons=neurons))
-        keys = [(recordings[g].labels["source"], recordings[g].labels["worm"]) for g in kept]
+        used, left_out = usable(recordings, DataConfig(neurons=neurons))
+        keys = [(recordings[g].labels["source"], recordings[g].labels["worm"]) for g in used]
         assert sorted(keys) == [("Kato2015", f"worm{k}") for k in (0, 1, 2, 4)]
-        assert len(kept) + len(left_out) == len(recordings)
-        assert not any("Scholz" in group for group in kept)
+        assert len(used) + len(left_out) == len(recordings)
+        assert not any("Scholz" in group for group in used)
     assert sum("the same worm as" in line for line in left_out) >= 6

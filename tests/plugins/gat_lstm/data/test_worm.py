@@ -30,11 +30,11 @@ def worm(**changes) -> Worm:
 
 
 def test_a_recording_keeps_what_the_file_says():
-    one = worm(state=np.array([[0, 1, 1, 7]]), indicator="gcamp")
-    recording = one.recording()
+    first = worm(state=np.array([[0, 1, 1, 7]]), indicator="gcamp")
+    recording = first.recording()
     assert recording.group == "Lab2020-worm0" and recording.unit == "dF/F0" and recording.dt_ms == 500
     assert recording.channels == ["AVAL", "unidentified-2", "VB2"]
-    assert recording.signal.dtype == np.float32 and np.array_equal(recording.signal, one.traces.astype(np.float32))
+    assert recording.signal.dtype == np.float32 and np.array_equal(recording.signal, first.traces.astype(np.float32))
     assert recording.mask is None
     assert recording.events["time_s"].tolist() == TIME_S.tolist() and recording.events["time_s"].dtype == np.float64
     assert recording.events["state"].tolist() == [0, 1, 1, 7] and recording.events["state"].dtype == np.int64
@@ -94,15 +94,15 @@ def test_a_name_that_is_code_is_a_name():
 
 def test_worms_of_one_name():
     """Alike in two formats: taken once. Different: refused. The same name in another source: another worm."""
-    one = worm().recording()
+    recording = worm().recording()
     twin = worm(traces=worm().traces + 1e-6, file="same.json").recording()
-    assert worm_set([one, twin], [Path("a"), Path("b")]).groups == ["Lab2020-worm0"]
-    assert worm_set([one, twin], [Path("a")]).meta == {"kind": "worm"}
+    assert worm_set([recording, twin], [Path("a"), Path("b")]).groups == ["Lab2020-worm0"]
+    assert worm_set([recording, twin], [Path("a")]).meta == {"kind": "worm"}
     other = worm(traces=worm().traces + 1, file="other.mat").recording()
     with pytest.raises(DataError, match="two different worms are called Lab2020-worm0") as caught:
-        worm_set([one, other], [])
+        worm_set([recording, other], [])
     assert caught.value.where == "file.mat, other.mat"
-    assert len(worm_set([one, worm(source="Lab2021").recording()], [])) == 2
+    assert len(worm_set([recording, worm(source="Lab2021").recording()], [])) == 2
 
 
 def test_names_of_files():

@@ -39,8 +39,8 @@ def test_few_worms_are_left_out_in_turn_and_many_are_dealt_out(walks):
     assert few.protocol == "leave one worm out" and len(few.folds) == 9 and not few.validation
     many = WormData(walks(10, frames=80), V2Config(**SMALL)).split
     assert not many.folds and [len(many.groups(p)) for p in ("train", "validation", "test")] == [7, 1, 2]
-    asked = WormData(walks(10, frames=80), V2Config(**SMALL, data={"split": "leave-one-out"})).split
-    assert len(asked.folds) == 10
+    dataset = WormData(walks(10, frames=80), V2Config(**SMALL, data={"split": "leave-one-out"})).split
+    assert len(dataset.folds) == 10
     with pytest.raises(DataError, match="2 independent groups"):
         WormData(walks(2), V2Config())
 
@@ -113,12 +113,12 @@ def test_shares_of_hidden_neurons_and_lost_names_are_as_asked(worms):
 
 def test_scale_is_what_persistence_gets_wrong_in_training_worms(data):
     for step in (1, 2, 25):
-        each = []
+        changes = []
         for group in data.split.folds[3].train:
             worm = data.worms[group]
             change = (worm.signal[step:].astype(np.float64) - worm.signal[:-step]) / worm.score_sd
-            each.append(np.mean(change[worm.burn_in - 1 :] ** 2))
-        assert float(data.scale(3)[step - 1]) == pytest.approx(np.mean(each), rel=1e-5)
+            changes.append(np.mean(change[worm.burn_in - 1 :] ** 2))
+        assert float(data.scale(3)[step - 1]) == pytest.approx(np.mean(changes), rel=1e-5)
     assert len(data.scale(3)) == 25
 
 
@@ -157,7 +157,7 @@ def test_a_recording_shorter_than_what_is_asked_of_it_is_refused(walks, frames):
     config = V2Config(**{**SMALL, "loss": {"chunk": 30, "rollout": 5}})
     assert WormData(walks(4, frames=60), config).span == 45
     mixed = [*walks(3, frames=80).values(), dataclasses.replace(walks(4, frames=frames)["lab-w3"])]
-    with pytest.raises(DataError, match="frames without a gap in time after the burn-in") as error:
+    with pytest.raises(DataError, match="frames without a gap after the burn-in") as error:
         WormData(RecordingSet.of(mixed), config)
     assert "lab-w3" in error.value.where and error.value.hint
 
@@ -178,18 +178,18 @@ def test_a_past_that_is_longer_than_the_context_is_refused_before_training(walks
 
 def test_notes_say_which_graph_frames_worms_and_what_the_z_scores_know(worms, walks):
     config = V2Config()
-    said = " | ".join(notes(WormData(worms, config), config))
-    assert "graph: real, cook2019, 26 edges among 12 neurons; the linear path follows 2 edges a frame, " in said
-    assert "frames: native, 334 to 356 ms a step" in said
-    assert "running mean and sd of each neuron" in said and "(120 s, or a quarter)" in said
-    assert "Scores alone weight errors" in said
+    text = " | ".join(notes(WormData(worms, config), config))
+    assert "graph: real, cook2019, 26 edges among 12 neurons; the linear path follows up to 2 hops per frame, " in text
+    assert "frames: native, 334 to 356 ms each" in text
+    assert "running mean and sd of each neuron" in text and "(120 s, at most a quarter of the recording)" in text
+    assert "Errors are scored in units of each neuron's sd over the whole recording" in text
     started = V2Config(**SMALL, data={"normalisation": "start", "start_s": 30})
     base = walks(4)
     smooth = dataclasses.replace(base["lab-w1"], labels={**base["lab-w1"].labels, "smooth_method": "moving"})
-    said = " | ".join(
+    text = " | ".join(
         notes(WormData(RecordingSet.of([smooth if g == "lab-w1" else base[g] for g in base]), started), started)
     )
     assert (
-        "in the burn-in; first forecast after 50 frames (30 s, or a quarter)" in said
-        and "lab-w1: smoothed before it came here" in said
+        "in the burn-in; the first one after 50 frames (30 s, at most a quarter" in text
+        and "lab-w1: smoothed before export" in text
     )

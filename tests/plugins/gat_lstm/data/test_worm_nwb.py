@@ -38,10 +38,10 @@ def with_activity(path: Path, times: list[np.ndarray] | None = None, *, content:
     """One series for each neuron, written in another order than that of their numbers."""
     content = content or new()
     for neuron in reversed(range(NEURONS)):
-        said = f"Neuron: {neuron}" if names is None else names[neuron]
-        own = TIMES if times is None else times[neuron]
+        label = f"Neuron: {neuron}" if names is None else names[neuron]
+        times_of = TIMES if times is None else times[neuron]
         name, data = f"Activity_{neuron:04d}", TRACES[:, neuron]
-        series = pynwb.TimeSeries(name=name, data=data, unit="none", timestamps=own, description=said)
+        series = pynwb.TimeSeries(name=name, data=data, unit="none", timestamps=times_of, description=label)
         content.add_acquisition(series)
     return save(content, path)
 
@@ -195,13 +195,13 @@ def test_sessions_with_units_are_left_to_their_reader(tmp_path):
 
 
 def test_knowing_the_format_does_not_import_pynwb(tmp_path, monkeypatch):
-    one, all_ = with_activity(tmp_path / "one.nwb"), with_rois(tmp_path / "all.nwb")
+    single, all_ = with_activity(tmp_path / "one.nwb"), with_rois(tmp_path / "all.nwb")
     empty = save(new(), tmp_path / "empty.nwb")
     (tmp_path / "text.nwb").write_text("hello")
     monkeypatch.setitem(sys.modules, "pynwb", None)
     reader = WormNwbReader()
-    assert reader.can_read(one) and reader.can_read(all_)
+    assert reader.can_read(single) and reader.can_read(all_)
     assert not any(reader.can_read(path) for path in (empty, tmp_path / "text.nwb", tmp_path / "absent.nwb", tmp_path))
     with pytest.raises(MissingDependency) as caught:
-        reader.read([one])
+        reader.read([single])
     assert caught.value.hint == 'pip install "neurocli[nwb]"'

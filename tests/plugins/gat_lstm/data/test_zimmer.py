@@ -46,14 +46,14 @@ def put(file: h5py.File, holder: h5py.Group, name: str, value: Any) -> None:
     """A value in HDF5 as MATLAB writes it; a list is a cell array."""
     if isinstance(value, dict):
         holder.create_group(name).attrs["MATLAB_class"] = np.bytes_("struct")
-        for field, one in value.items():
-            put(file, holder[name], field, one)
+        for field, item in value.items():
+            put(file, holder[name], field, item)
         return
     if isinstance(value, list) and value:
         refs = file.require_group("#refs#")
         data = holder.create_dataset(name, (len(value), 1), dtype=h5py.ref_dtype)
-        for number, one in enumerate(value):
-            put(file, refs, key := f"r{len(refs)}", one)
+        for number, item in enumerate(value):
+            put(file, refs, key := f"r{len(refs)}", item)
             data[number, 0] = refs[key].ref
         kind = "cell"
     elif isinstance(value, str):
@@ -80,12 +80,12 @@ def write73(path: Path, variables: dict[str, Any]) -> Path:
 
 def as_cells(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: as_cells(one) for name, one in value.items()}
+        return {name: as_cells(item) for name, item in value.items()}
     if not isinstance(value, list):
         return value
     array = np.empty((1, len(value)), object)
-    for number, one in enumerate(value):
-        array[0, number] = as_cells(one)
+    for number, item in enumerate(value):
+        array[0, number] = as_cells(item)
     return array
 
 
@@ -109,16 +109,16 @@ def test_several_worms_in_cells(write, fields, tmp_path):
     path = write(tmp_path / "WT_NoStim.mat", {"WT_NoStim": published(fields), "other": 3.0})
     reader = ZimmerMatReader()
     assert reader.can_read(path)
-    found = list(reader.read([path]).values())
-    assert [recording.group for recording in found] == ["Kato2015-worm0", "Kato2015-worm1", "Kato2015-worm2"]
-    for worm, recording in enumerate(found):
+    read_back = list(reader.read([path]).values())
+    assert [recording.group for recording in read_back] == ["Kato2015-worm0", "Kato2015-worm1", "Kato2015-worm2"]
+    for worm, recording in enumerate(read_back):
         assert np.array_equal(recording.signal, traces(worm).astype(np.float32))
         assert np.array_equal(recording.events["time_s"], times(worm).ravel())
         assert np.array_equal(recording.events["state"], state(worm))
         assert recording.labels["states"] == "fwd,nostate,rev1,turn"
-    assert found[0].channels == ["AVAL", "unidentified-2", "VB2"]
-    assert found[1].channels == ["unidentified-1", "RIML", "AVAR", "unidentified-4"]  # the first of two candidates
-    assert found[2].channels == ["unidentified-1", "AVAL"]
+    assert read_back[0].channels == ["AVAL", "unidentified-2", "VB2"]
+    assert read_back[1].channels == ["unidentified-1", "RIML", "AVAR", "unidentified-4"]  # the first of two candidates
+    assert read_back[2].channels == ["unidentified-1", "AVAL"]
 
 
 @WRITERS
@@ -136,7 +136,7 @@ def test_one_worm_of_another_name_and_the_states_as_a_matrix(write, tmp_path):
 @WRITERS
 def test_two_structs_are_two_sources(write, tmp_path):
     path = write(tmp_path / "both.mat", {"WT_Stim": one_worm(0), "WT_NoStim": one_worm(1)})
-    assert {one.source for one in read_worms(path)} == {"both_WT_NoStim", "both_WT_Stim"}
+    assert {worm_read.source for worm_read in read_worms(path)} == {"both_WT_NoStim", "both_WT_Stim"}
 
 
 def test_an_array_of_structs(tmp_path):
@@ -145,9 +145,11 @@ def test_an_array_of_structs(tmp_path):
         array[0, worm] = (traces(worm), as_cells(NAMES[worm]), times(worm))
     path = tmp_path / "n2_let.mat"
     scipy.io.savemat(str(path), {"n2_let": array})
-    found = list(ZimmerMatReader().read([path]).values())
-    assert [recording.group for recording in found] == ["n2_let-worm0", "n2_let-worm1"]
-    assert all(np.array_equal(one.signal, traces(worm).astype(np.float32)) for worm, one in enumerate(found))
+    read_back = list(ZimmerMatReader().read([path]).values())
+    assert [recording.group for recording in read_back] == ["n2_let-worm0", "n2_let-worm1"]
+    assert all(
+        np.array_equal(worm_read.signal, traces(worm).astype(np.float32)) for worm, worm_read in enumerate(read_back)
+    )
 
 
 @WRITERS

@@ -31,8 +31,8 @@ def faults(worms: list[Recording], **data) -> dict[str, str]:
     return {f.check: f.verdict for f in findings(worms, **data) if f.verdict != "PASS"}
 
 
-def of(found: list, check: str) -> list:
-    return [f for f in found if f.check == check]
+def of(results: list, check: str) -> list:
+    return [f for f in results if f.check == check]
 
 
 def with_signal(recording: Recording, signal: np.ndarray, **other) -> Recording:
@@ -41,8 +41,8 @@ def with_signal(recording: Recording, signal: np.ndarray, **other) -> Recording:
 
 def at_times(recording: Recording, time_s: np.ndarray) -> Recording:
     """The same worm, interpolated to other times."""
-    own = recording.events["time_s"]
-    signal = np.stack([np.interp(time_s, own, column) for column in recording.signal.T], axis=1)
+    times = recording.events["time_s"]
+    signal = np.stack([np.interp(time_s, times, column) for column in recording.signal.T], axis=1)
     dt_ms = float(np.median(np.diff(time_s)) * 1e3)
     return with_signal(recording, signal, dt_ms=dt_ms, events={"time_s": time_s})
 
@@ -52,11 +52,11 @@ def at_step(recording: Recording, step_s: float) -> Recording:
 
 
 def test_clean_worms_pass(worms):
-    found = findings(worms)
-    assert {f.verdict for f in found} == {"PASS"}
-    checks = {f.check for f in found}
+    results = findings(worms)
+    assert {f.verdict for f in results} == {"PASS"}
+    checks = {f.check for f in results}
     assert {"usable", "duplicate", "neurons", "coverage", "isolated-nodes", "persistence", "smoothness"} <= checks
-    assert all(f.advice == "" for f in found)
+    assert all(f.advice == "" for f in results)
 
 
 # -- who is who ----------------------------------------------------------------------------------------------------------
@@ -69,12 +69,12 @@ def test_the_same_worm_in_another_file_is_found_in_spite_of_rounding_order_and_u
     signal = 100 * first.signal[:, order] + 3 + 1e-6 * random.standard_normal(first.signal.shape)
     channels = [first.channels[k] for k in order]
     copy = with_signal(first, signal, channels=channels, group="other", labels={**first.labels, "worm": "other"})
-    found = findings([*worms, copy])
-    assert {f.check: f.verdict for f in found if f.verdict != "PASS"} == {"duplicate": "WARN"}
-    (finding,) = of(found, "duplicate")
+    results = findings([*worms, copy])
+    assert {f.check: f.verdict for f in results if f.verdict != "PASS"} == {"duplicate": "WARN"}
+    (finding,) = of(results, "duplicate")
     assert finding.subject == "other" and "the same traces as" in finding.value and first.group in finding.value
     # One worm is one worm in every other check.
-    assert of(found, "worm-names")[0].subject == "4 worms" and of(found, "usable")[0].value.startswith("4 of 5")
+    assert of(results, "worm-names")[0].subject == "4 worms" and of(results, "usable")[0].value.startswith("4 of 5")
 
 
 def test_a_resampled_copy_is_found_and_not_trained_on(worms):
@@ -87,25 +87,25 @@ def test_a_resampled_copy_is_found_and_not_trained_on(worms):
 
 def test_different_worms_of_one_name(worms):
     clash = replace(worms[1], labels=worms[0].labels)
-    found = faults([worms[0], clash, *worms[2:]])
-    assert found == {"worm-names": "FAIL", "usable": "FAIL"}
+    results = faults([worms[0], clash, *worms[2:]])
+    assert results == {"worm-names": "FAIL", "usable": "FAIL"}
     (finding,) = of(findings([worms[0], clash, *worms[2:]]), "worm-names")
     assert worms[0].group in finding.value and clash.group in finding.value
 
 
 def test_one_worm_name_in_several_sources_is_fine_and_said(worms):
     same = [replace(w, labels={**w.labels, "source": f"lab{k}", "worm": "worm0"}) for k, w in enumerate(worms)]
-    found = findings(same)
-    assert {f.verdict for f in found} == {"PASS"}
-    assert "worm0 in 4 sources: the key is (source, worm)" in of(found, "worm-names")[0].value
+    results = findings(same)
+    assert {f.verdict for f in results} == {"PASS"}
+    assert "worm0 in 4 laboratories" in of(results, "worm-names")[0].value
 
 
 def test_names_that_the_connectome_lacks(worms):
     channels = ["QQQ1", *worms[0].channels[1:]]
-    found = findings([replace(worms[0], channels=channels), *worms[1:]])
-    (bad,) = [f for f in of(found, "unmatched-names") if f.verdict != "PASS"]
+    results = findings([replace(worms[0], channels=channels), *worms[1:]])
+    (bad,) = [f for f in of(results, "unmatched-names") if f.verdict != "PASS"]
     assert bad.verdict == "FAIL" and bad.value == "1 of 16 (6.2%): QQQ1"
-    assert {f.check for f in found if f.verdict != "PASS"} == {"unmatched-names", "isolated-nodes"}
+    assert {f.check for f in results if f.verdict != "PASS"} == {"unmatched-names", "isolated-nodes"}
 
 
 def test_a_small_share_of_unmatched_names_only_warns(worms):
@@ -149,8 +149,8 @@ def z_scored(worm: Recording) -> Recording:
 
 
 def filled(worm: Recording) -> Recording:
-    kept = np.r_[0:200, 240:600, 603 : worm.steps]
-    signal = np.stack([np.interp(np.arange(worm.steps), kept, column[kept]) for column in worm.signal.T], axis=1)
+    frames = np.r_[0:200, 240:600, 603 : worm.steps]
+    signal = np.stack([np.interp(np.arange(worm.steps), frames, column[frames]) for column in worm.signal.T], axis=1)
     return with_signal(worm, signal)
 
 
@@ -225,9 +225,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_is_found_alone_and_in_its_worm(worms, fault):
-    found = [f for f in findings([fault(worms[0]), *worms[1:]]) if f.verdict != "PASS"]
-    assert {f.check: f.verdict for f in found} == FAULTS[fault]
-    assert {f.subject for f in found} <= {worms[0].group, "data"} and all(f.advice for f in found)
+    results = [f for f in findings([fault(worms[0]), *worms[1:]]) if f.verdict != "PASS"]
+    assert {f.check: f.verdict for f in results} == FAULTS[fault]
+    assert {f.subject for f in results} <= {worms[0].group, "data"} and all(f.advice for f in results)
 
 
 def test_the_numbers_in_the_findings(worms):
@@ -239,7 +239,7 @@ def test_the_numbers_in_the_findings(worms):
     assert value(holes, "missing-values") == pytest.approx(100 / worms[0].steps)
     assert value(filled, "interpolated-gaps") == "2 stretches, the longest 40 frames"
     assert value(constant, "constant-neurons") == f"1 neuron: {worms[0].channels[2]}"
-    assert value(with_gap, "time-gaps") == f"1, the longest {20 + worms[0].dt_ms / 1e3:.3g} s"
+    assert value(with_gap, "time-gaps") == f"1 gap, the longest {20 + worms[0].dt_ms / 1e3:.3g} s"
     assert value(backwards, "time").startswith("row 500 (counted from 0)")
 
 
@@ -247,13 +247,13 @@ def test_smoothing(worms):
     """In all worms, so that nothing else differs between them."""
     for sd in (0.8, 1.5):
         smooth = [with_signal(w, gaussian_filter1d(w.signal, sd, axis=0)) for w in worms]
-        found = [f for f in findings(smooth) if f.verdict != "PASS"]
-        assert {f.subject for f in of(found, "smoothness")} == {w.group for w in worms}
-        for finding in of(found, "smoothness"):
+        results = [f for f in findings(smooth) if f.verdict != "PASS"]
+        assert {f.subject for f in of(results, "smoothness")} == {w.group for w in worms}
+        for finding in of(results, "smoothness"):
             assert finding.verdict == ("FAIL" if finding.value > 0.4 else "WARN") and finding.value > 0.2
-        assert sd < 1 or {f.verdict for f in of(found, "smoothness")} == {"FAIL"}
+        assert sd < 1 or {f.verdict for f in of(results, "smoothness")} == {"FAIL"}
         # Traces that forget within 5 s cannot be told from no calcium once they are smoothed.
-        assert {f.check for f in found} <= {"smoothness", "calcium-memory"}
+        assert {f.check for f in results} <= {"smoothness", "calcium-memory"}
 
 
 def test_measurement_noise_is_no_smoothness(worms):
@@ -261,29 +261,29 @@ def test_measurement_noise_is_no_smoothness(worms):
     random = np.random.default_rng(0)
     noisy = [with_signal(w, w.signal + w.signal.std(0) * random.standard_normal(w.signal.shape)) for w in worms]
     (finding,) = of(findings(noisy), "smoothness")
-    assert finding.verdict == "PASS" and float(finding.value.split()[0]) > 0.3 and "turn back" in finding.value
+    assert finding.verdict == "PASS" and float(finding.value.split()[0]) > 0.3 and "changes reverse" in finding.value
 
 
 @pytest.mark.parametrize("step_s", [0.1, 0.17])
 def test_upsampling(worms, step_s):
-    found = faults([at_step(worm, step_s) for worm in worms])
-    assert found["smoothness"] == "FAIL" and found.get("upsampled" if step_s < 0.15 else "resampled")
-    assert set(found) <= {"smoothness", "upsampled", "resampled", "calcium-memory"}
+    results = faults([at_step(worm, step_s) for worm in worms])
+    assert results["smoothness"] == "FAIL" and results.get("upsampled" if step_s < 0.15 else "resampled")
+    assert set(results) <= {"smoothness", "upsampled", "resampled", "calcium-memory"}
 
 
 def test_doubling_frames_is_found_where_the_beat_of_rates_has_no_line(worms):
     doubled = [
         at_times(w, np.interp(np.arange(2 * w.steps - 1) / 2, np.arange(w.steps), w.events["time_s"])) for w in worms
     ]
-    found = findings(doubled)
-    (upsampled,) = [f for f in of(found, "upsampled") if f.subject == worms[0].group]
+    results = findings(doubled)
+    (upsampled,) = [f for f in of(results, "upsampled") if f.subject == worms[0].group]
     assert upsampled.verdict == "FAIL" and upsampled.value == "50.0% of frames lie on straight lines"
 
 
 def test_resampling_to_a_near_rate_is_found(worms):
-    found = findings([at_step(worm, 0.9 * worm.dt_ms / 1e3) for worm in worms])
-    lines = [f for f in of(found, "resampled") if f.verdict == "WARN"]
-    assert len(lines) == 4 and all(f.value.endswith("at 0.100 per frame") for f in lines)
+    results = findings([at_step(worm, 0.9 * worm.dt_ms / 1e3) for worm in worms])
+    lines = [f for f in of(results, "resampled") if f.verdict == "WARN"]
+    assert len(lines) == 4 and all("at 0.100 cycles per frame" in f.value for f in lines)
 
 
 # -- what is trained on --------------------------------------------------------------------------------------------------
@@ -294,8 +294,10 @@ def test_a_gfp_worm_fails_only_where_it_would_be_trained_on(worms):
     assert faults(labelled, controls="use") == {"indicator": "FAIL"}
     # Another file of the same worm does not say what it is.
     copy = replace(worms[0], group="copy", labels={**worms[0].labels, "worm": "copy", "indicator": "unknown"})
-    found = [f for f in findings([*labelled, copy]) if f.check == "indicator" and f.verdict != "PASS"]
-    assert [(f.verdict, f.subject) for f in found] == [("FAIL", "copy")] and "a copy of it GFP" in found[0].value
+    results = [f for f in findings([*labelled, copy]) if f.check == "indicator" and f.verdict != "PASS"]
+    assert [(f.verdict, f.subject) for f in results] == [
+        ("FAIL", "copy")
+    ] and "a copy of it is labelled GFP" in results[0].value
 
 
 def test_too_few_and_too_short(worms):
@@ -316,11 +318,11 @@ def test_whatever_comes_there_is_an_answer():
         Recording("nothing", np.full((30, 2), np.nan, np.float32), 1.0, "mV"),
         Recording("huge", random.choice([1e30, -1e30], (200, 4)).astype(np.float32), 1.0, "mV"),
     ]
-    found = findings(odd)
-    assert of(found, "usable")[0].verdict == "FAIL"
-    assert {f.subject for f in of(found, "no-signal") if f.verdict == "FAIL"} == {"flat", "one frame", "nothing"}
-    for one in odd:
-        assert findings([one])
+    results = findings(odd)
+    assert of(results, "usable")[0].verdict == "FAIL"
+    assert {f.subject for f in of(results, "no-signal") if f.verdict == "FAIL"} == {"flat", "one frame", "nothing"}
+    for recording in odd:
+        assert findings([recording])
 
 
 def test_a_large_set_stays_a_short_table(worms):

@@ -55,12 +55,12 @@ def trained(recordings) -> TrainedModel:
     return model(recordings)
 
 
-def of(found: list, check: str) -> list:
-    return [f for f in found if f.check == check]
+def of(results: list, check: str) -> list:
+    return [f for f in results if f.check == check]
 
 
-def failed(found: list) -> set[str]:
-    return {f.check for f in found if f.verdict == "FAIL"} - {"S-against-linear"}
+def failed(results: list) -> set[str]:
+    return {f.check for f in results if f.verdict == "FAIL"} - {"S-against-linear"}
 
 
 WIRING = {
@@ -91,11 +91,13 @@ WIRING = {
     ids=str,
 )
 def test_sound_models_pass(recordings, options):
-    found = trained_findings(model(recordings, **options))
-    assert not failed(found)
-    assert {f.check for f in found if f.verdict == "PASS"} >= WIRING - {"gradients", "dead-units"}
-    assert all(f.value <= 1e-5 for f in of(found, "paths-agree")) and all(f.value == 0 for f in of(found, "causality"))
-    assert all(f.value.startswith("0 outside") for f in of(found, "locality"))
+    results = trained_findings(model(recordings, **options))
+    assert not failed(results)
+    assert {f.check for f in results if f.verdict == "PASS"} >= WIRING - {"gradients", "dead-units"}
+    assert all(f.value <= 1e-5 for f in of(results, "paths-agree")) and all(
+        f.value == 0 for f in of(results, "causality")
+    )
+    assert all(f.value.startswith("0 pairs beyond reach") for f in of(results, "locality"))
 
 
 def test_the_edges_that_are_counted(trained):
@@ -106,9 +108,9 @@ def test_the_edges_that_are_counted(trained):
     for worm in data.worms.values():
         for pre, post in zip(connectome.pre, connectome.post, strict=True):
             total += connectome.neurons[pre] in worm.names and connectome.neurons[post] in worm.names
-    found = trained_findings(trained)
-    assert of(found, "edges")[0].value == f"{total} edges of 4 worms"
-    for finding in of(found, "locality")[:2]:
+    results = trained_findings(trained)
+    assert of(results, "edges")[0].value == f"{total} edges of 4 worms"
+    for finding in of(results, "locality")[:2]:
         assert finding.verdict == "PASS" and f"{total} of {total} pairs" in finding.value
 
 
@@ -118,24 +120,24 @@ def test_reach_is_a_walk_over_the_graph(trained):
     pairs = set(zip(*graph.edge_index.tolist(), strict=True))
     n = len(worm.names)
     for hops in (0, 1, 2):
-        found = diagnose_paths.reach(graph, n, hops)
+        reached = diagnose_paths.reach(graph, n, hops)
         for start in range(n):
-            there = {start}
+            visited = {start}
             for _ in range(hops):
-                there |= {b for a, b in pairs if a in there}
-            assert set(np.flatnonzero(found[start])) == there
+                visited |= {b for a, b in pairs if a in visited}
+            assert set(np.flatnonzero(reached[start])) == visited
 
 
 def test_a_wrong_edge_is_named(trained):
     group = next(iter(trained.dataset.worms))
     graph = trained.dataset.graph_of(trained.dataset.worms[group])
-    there = set(zip(*graph.edge_index.tolist(), strict=True))
+    pairs = set(zip(*graph.edge_index.tolist(), strict=True))
     n = len(trained.dataset.worms[group].names)
-    new = next((a, b) for a in range(n) for b in range(n) if a != b and (a, b) not in there)
+    new = next((a, b) for a in range(n) for b in range(n) if a != b and (a, b) not in pairs)
     edges = torch.cat((graph.edge_index[:, 1:], torch.tensor(new)[:, None]), 1)
     trained.dataset._graphs[group] = GraphTensors(edges, graph.edge_attr)
-    found = trained_findings(trained)
-    (finding,) = of(found, "edges")
+    results = trained_findings(trained)
+    (finding,) = of(results, "edges")
     assert finding.verdict == "FAIL" and f"{group}: 1 missing, 1 too many" in finding.value
 
 
@@ -158,9 +160,9 @@ def test_the_published_reshape_is_found(trained, monkeypatch):
         return torch.cat((features[..., : 2 + self.names.shape[1]], mixed[..., 2 + self.names.shape[1] :]), -1)
 
     monkeypatch.setattr(Correction, "embed", reshaped)
-    found = trained_findings(trained)
-    assert {"paths-agree", "causality"} <= failed(found) and any(
-        f.verdict == "FAIL" and f.subject.startswith("next step") for f in of(found, "locality")
+    results = trained_findings(trained)
+    assert {"paths-agree", "causality"} <= failed(results) and any(
+        f.verdict == "FAIL" and f.subject.startswith("next step") for f in of(results, "locality")
     )
 
 
@@ -172,8 +174,8 @@ def test_attention_beyond_the_graph_is_found(trained, monkeypatch):
         return features + 1e-3 * features.mean(2, keepdim=True)
 
     monkeypatch.setattr(Correction, "embed", blurred)
-    found = trained_findings(trained)
-    assert {f.verdict for f in of(found, "locality")} == {"FAIL"} and failed(found) == {"locality"}
+    results = trained_findings(trained)
+    assert {f.verdict for f in of(results, "locality")} == {"FAIL"} and failed(results) == {"locality"}
 
 
 def test_a_look_into_the_next_frame_is_found(trained, monkeypatch):
@@ -183,9 +185,9 @@ def test_a_look_into_the_next_frame_is_found(trained, monkeypatch):
         return sound(self, torch.cat((x[:, 1:], x[:, -1:]), 1), before, nodes, graph, present)
 
     monkeypatch.setattr(Correction, "embed", peeking)
-    found = trained_findings(trained)
-    assert {f.subject.split(",")[0] for f in of(found, "causality") if f.verdict == "FAIL"} == {"batched", "cached"}
-    assert "locality" not in failed(found)
+    results = trained_findings(trained)
+    assert {f.subject.split(",")[0] for f in of(results, "causality") if f.verdict == "FAIL"} == {"batched", "cached"}
+    assert "locality" not in failed(results)
 
 
 def test_a_path_that_differs_is_found(trained, monkeypatch):
@@ -194,16 +196,16 @@ def test_a_path_that_differs_is_found(trained, monkeypatch):
     sound = rollout.continued
 
     def off(correction, linear, x, nodes, graph, present, steps, features=None):
-        known, found = sound(correction, linear, x, nodes, graph, present, steps, features)
-        return known, [one + 1e-4 for one in found] if features is not None else found
+        known, results = sound(correction, linear, x, nodes, graph, present, steps, features)
+        return known, [step + 1e-4 for step in results] if features is not None else results
 
     monkeypatch.setattr(rollout, "continued", off)
-    found = trained_findings(trained)
-    assert {f.subject.split(" ")[0]: f.verdict for f in of(found, "paths-agree")} == {
+    results = trained_findings(trained)
+    assert {f.subject.split(" ")[0]: f.verdict for f in of(results, "paths-agree")} == {
         "batched": "PASS",
         "cached": "FAIL",
     }
-    assert next(f.value for f in of(found, "paths-agree") if f.verdict == "FAIL") == pytest.approx(1e-4, rel=0.1)
+    assert next(f.value for f in of(results, "paths-agree") if f.verdict == "FAIL") == pytest.approx(1e-4, rel=0.1)
 
 
 def test_a_worm_in_two_parts(recordings):
@@ -229,23 +231,23 @@ def test_runaway_rollouts(trained):
         trained.network.own[:, 0, :, 0] = 3.0
         trained.network.own[:, 1, :, 0] = 100.0
     (finding,) = of(trained_findings(trained), "runaway-rollout")
-    assert finding.verdict == "FAIL" and "≤ 50" in finding.value
+    assert finding.verdict == "FAIL" and "forecast 50" in finding.value
 
 
 def test_dead_units_and_gradients(trained):
-    one = diagnose_paths.network_on_worm(
+    view = diagnose_paths.network_on_worm(
         trained.network, trained.dataset, trained.config, next(iter(trained.dataset.worms))
     )
-    assert unit_spread(one).min() > 1e-2
+    assert unit_spread(view).min() > 1e-2
     with torch.no_grad():
         for fold in range(trained.dataset.folds):
             lstm = trained.network.members_of(fold)[0].lstm
             lstm.bias_ih_l0[3 * 16 + 5] = -60.0  # output gate of unit 5
             lstm.weight_ih_l0[3 * 16 + 5] = 0.0
-    found = trained_findings(trained)
-    (dead,) = of(found, "dead-units")
+    results = trained_findings(trained)
+    (dead,) = of(results, "dead-units")
     assert dead.verdict == "WARN" and "fold 1: 1 of 16 (5)" in dead.value
-    assert of(found, "gradients")[0].verdict == "PASS"
+    assert of(results, "gradients")[0].verdict == "PASS"
     with torch.no_grad():
         for member in trained.network.members:
             member.head.weight.zero_()  # untrained: nothing behind the head has a gradient
@@ -253,15 +255,15 @@ def test_dead_units_and_gradients(trained):
     assert still.verdict == "WARN" and "lstm.weight_ih_l0 (fold 1)" in still.value
     with torch.no_grad():
         trained.network.members[0].head.bias.fill_(float("nan"))
-    found = trained_findings(trained)
-    assert {"gradients", "paths-agree", "runaway-rollout"} <= failed(found)
+    results = trained_findings(trained)
+    assert {"gradients", "paths-agree", "runaway-rollout"} <= failed(results)
 
 
 def test_the_network_s_share_of_a_forecast(trained):
     """S with and without the network, by plain sums; without a network both are one."""
     data, worms = trained.dataset, trained.dataset.worms
-    found = of(trained_findings(trained), "correction")
-    each, alone, added, moved = [], [], [], []
+    results = of(trained_findings(trained), "correction")
+    full, alone, added, moved = [], [], [], []
     for fold, (group, worm) in enumerate(worms.items()):
         at = worm.origins(50, 5, 10)
         path = data.linear(fold).paths[1].among(worm.names)
@@ -272,13 +274,13 @@ def test_the_network_s_share_of_a_forecast(trained):
         forecast = data.forecasts_by(trained.network)[(group, len(at))][1]
         truth, weight = (worm.signal[at + 1] - worm.mean[at]) / worm.sd[at], (worm.sd[at] / worm.score_sd) ** 2
         change = (weight * (truth - worm.z[at]) ** 2).sum()
-        each.append(1 - (weight * (truth - forecast) ** 2).sum() / change)
+        full.append(1 - (weight * (truth - forecast) ** 2).sum() / change)
         alone.append(1 - (weight * (truth - linear) ** 2).sum() / change)
         added.append(((forecast - linear) ** 2).mean())
         moved.append(((linear - worm.z[at]) ** 2).mean())
     share = np.sqrt(np.mean(added)) / (np.sqrt(np.mean(added)) + np.sqrt(np.mean(moved)))
-    assert found[0].value.startswith(
-        f"{share:.1%} of the change; S {np.mean(each):.3f}, linear path alone {np.mean(alone):.3f}"
+    assert results[0].value.startswith(
+        f"{share:.1%} of the forecast change; S {np.mean(full):.3f}, linear path alone {np.mean(alone):.3f}"
     )
     with torch.no_grad():
         for member in trained.network.members:
@@ -287,34 +289,34 @@ def test_the_network_s_share_of_a_forecast(trained):
     silent = of(trained_findings(trained), "correction")[0]
     assert (
         silent.verdict == "WARN"
-        and silent.value.startswith("0.0% of the change")
+        and silent.value.startswith("0.0% of the forecast change")
         and "next to nothing" not in silent.value
     )
 
 
 @pytest.mark.parametrize(
-    ("own", "verdict"),
+    ("s_of_model", "verdict"),
     [
         ((0.10, 0.30, 0.18, 0.24), "PASS"),  # lower on average, and the interval holds 0
         ((0.10, 0.20, 0.15, 0.18), "FAIL"),
         ((0.25, 0.35, 0.30, 0.33), "PASS"),
     ],
 )
-def test_a_linear_model_is_said_to_be_better_only_where_the_interval_says_so(trained, monkeypatch, own, verdict):
+def test_a_linear_model_is_said_to_be_better_only_where_the_interval_says_so(trained, monkeypatch, s_of_model, verdict):
     """Verdict, threshold and advice follow from one number: no FAIL where nothing need be done."""
     worms = list(trained.dataset.worms)
-    by_worm = dict(zip(worms, own, strict=True))
+    by_worm = dict(zip(worms, s_of_model, strict=True))
     best = dict(zip(worms, (0.20, 0.30, 0.25, 0.28), strict=True))
-    monkeypatch.setattr(diagnose_forecasts, "skill", lambda worm, *_: by_worm[worm.group])
-    monkeypatch.setattr(diagnose_forecasts, "_skill_of", lambda _, group, __: best[group])
+    monkeypatch.setattr(diagnose_forecasts, "error_reduction", lambda worm, *_: by_worm[worm.group])
+    monkeypatch.setattr(diagnose_forecasts, "_reduction_of", lambda _, group, __: best[group])
     for finding in of(trained_findings(trained), "S-against-linear"):
         assert finding.verdict == verdict and finding.threshold == "not worse"
         assert bool(finding.advice) == (verdict == "FAIL")
 
 
 def test_against_the_best_linear_model(trained):
-    found = of(trained_findings(trained), "S-against-linear")
-    assert len(found) == 2 and {f.subject.split(",")[0] for f in found} == {"1 step", "5 steps"}
+    results = of(trained_findings(trained), "S-against-linear")
+    assert len(results) == 2 and {f.subject.split(",")[0] for f in results} == {"1 step", "5 steps"}
     (gap,) = of(trained_findings(trained), "train-test-gap")
     assert isinstance(gap.value, float)
 
@@ -324,9 +326,9 @@ def test_new_worms_of_another_run(recordings, trained):
     old, new = recordings.groups[:3], recordings.groups[3:]
     data = WormData(recordings.subset(new), trained.config, Split((), (), tuple(new)))
     network = build_v2(trained.config, data.spec)
-    found = trained_findings(TrainedModel(network, trained.config, data, 0, []))
-    assert not failed(found) and of(found, "paths-agree") and len(old) == 3
-    assert not of(found, "S-against-linear") and not of(found, "train-test-gap")
+    results = trained_findings(TrainedModel(network, trained.config, data, 0, []))
+    assert not failed(results) and of(results, "paths-agree") and len(old) == 3
+    assert not of(results, "S-against-linear") and not of(results, "train-test-gap")
 
 
 def test_the_published_model(recordings):
@@ -337,8 +339,8 @@ def test_the_published_model(recordings):
     network = build_v1(config, data.spec)
     for member in network.members:
         torch.nn.init.normal_(member.head[-1].weight, std=0.02)
-    found = trained_findings(TrainedModel(network.eval(), config, data, 0, []))
-    assert not failed(found)
-    assert {"edges", "paths-agree", "causality", "locality", "gradients", "dead-units"} <= {f.check for f in found}
-    assert not of(found, "correction")
-    assert all(f.value < 1e-5 for f in of(found, "paths-agree"))
+    results = trained_findings(TrainedModel(network.eval(), config, data, 0, []))
+    assert not failed(results)
+    assert {"edges", "paths-agree", "causality", "locality", "gradients", "dead-units"} <= {f.check for f in results}
+    assert not of(results, "correction")
+    assert all(f.value < 1e-5 for f in of(results, "paths-agree"))

@@ -35,8 +35,8 @@ def everything():
     pytest.importorskip("pynwb")
     start = time.process_time()
     recordings = open_recordings([FOLDER])
-    found = data_findings(recordings, V2Config())
-    return recordings, found, time.process_time() - start
+    results = data_findings(recordings, V2Config())
+    return recordings, results, time.process_time() - start
 
 
 def kato(worm: str) -> tuple[np.ndarray, list[str], np.ndarray]:
@@ -57,21 +57,21 @@ def atanas() -> tuple[np.ndarray, np.ndarray]:
 def scholz(number: int) -> tuple[np.ndarray, np.ndarray]:
     with h5py.File(FOLDER / f"ScholzEtAl2018_{number}.nwb") as file:
         series = [file["acquisition"][name] for name in sorted(file["acquisition"]) if name.startswith("Activity")]
-        return np.stack([one["data"][()] for one in series], axis=1).astype(float), series[0]["timestamps"][()]
+        return np.stack([entry["data"][()] for entry in series], axis=1).astype(float), series[0]["timestamps"][()]
 
 
-def of(found, check, subject=""):
-    return [f for f in found if f.check == check and subject in f.subject]
+def of(results, check, subject=""):
+    return [f for f in results if f.check == check and subject in f.subject]
 
 
 def test_the_whole_folder_in_time(everything):
-    recordings, found, seconds = everything
+    recordings, results, seconds = everything
     assert len(recordings) == 15 and seconds < 30
-    assert of(found, "usable")[0].value.startswith("4 of 15: ") and of(found, "usable")[0].verdict == "PASS"
-    assert len([f for f in found if f.check == "duplicate" and f.verdict == "WARN"]) == 8
-    assert of(found, "worm-names")[0].subject == "7 worms"
-    assert {f.check for f in found if f.verdict == "FAIL"} == {"smoothness"}  # of the two with GFP
-    assert {f.check for f in found if f.verdict == "WARN"} == {
+    assert of(results, "usable")[0].value.startswith("4 of 15: ") and of(results, "usable")[0].verdict == "PASS"
+    assert len([f for f in results if f.check == "duplicate" and f.verdict == "WARN"]) == 8
+    assert of(results, "worm-names")[0].subject == "7 worms"
+    assert {f.check for f in results if f.verdict == "FAIL"} == {"smoothness"}  # of the two with GFP
+    assert {f.check for f in results if f.verdict == "WARN"} == {
         "duplicate",
         "indicator",
         "time-gaps",
@@ -83,17 +83,20 @@ def test_the_whole_folder_in_time(everything):
 
 def test_worms_of_one_name_in_three_sources():
     pytest.importorskip("pyarrow")
-    found = data_findings(open_recordings([FOLDER / "worm_data_open.parquet"]), V2Config())
-    (names,) = of(found, "worm-names")
+    results = data_findings(open_recordings([FOLDER / "worm_data_open.parquet"]), V2Config())
+    (names,) = of(results, "worm-names")
     assert names.verdict == "PASS"
-    assert names.value == "7 keys; worm0 in 3 sources, worm2 in 2 sources: the key is (source, worm)"
+    assert (
+        names.value
+        == "7 different names; worm0 in 3 laboratories, worm2 in 2 laboratories, which count as different worms"
+    )
     # There the worms with GFP say nothing of it: their traces do.
-    assert {f.subject for f in of(found, "calcium-memory") if f.verdict == "WARN"} == {
+    assert {f.subject for f in of(results, "calcium-memory") if f.verdict == "WARN"} == {
         "Scholz2018-worm0",
         "Scholz2018-worm2",
     }
-    assert all(f.verdict == "PASS" for f in of(found, "indicator"))
-    assert {f.subject for f in of(found, "left-out")} == {"Atanas2023-worm0", "Scholz2018-worm0", "Scholz2018-worm2"}
+    assert all(f.verdict == "PASS" for f in of(results, "indicator"))
+    assert {f.subject for f in of(results, "left-out")} == {"Atanas2023-worm0", "Scholz2018-worm0", "Scholz2018-worm2"}
 
 
 def table() -> list[tuple[str, str]]:
@@ -112,23 +115,28 @@ def table() -> list[tuple[str, str]]:
 
 
 def test_neurons_and_edges(everything):
-    _, found, _ = everything
+    _, results, _ = everything
     edges = table()
     union: set[str] = set()
     for worm, (named, neurons) in KATO.items():
         names = {re.sub(r"(\D)0(\d)$", r"\1\2", n) for n in kato(worm)[1] if not n.isdigit()}
         union |= names
         inside = sum(a in names and b in names for a, b in edges)
-        (finding,) = of(found, "neurons", f"Kato2015-{worm}")
+        (finding,) = of(results, "neurons", f"Kato2015-{worm}")
         share = f"{named / neurons:.0%}"
-        assert finding.value == f"{named} of {neurons} identified ({share}), {named} matched, {inside} edges among them"
+        assert (
+            finding.value
+            == f"{named} of {neurons} identified ({share}), {named} in the connectome, {inside} edges among them"
+        )
     inside = [(a, b) for a, b in edges if a in union and b in union]
     assert (len(union), len(inside)) == (50, 374)
-    (coverage,) = of(found, "coverage")
+    (coverage,) = of(results, "coverage")
     assert coverage.value == f"50 of 302 neurons of cook2019 (16.6%), 374 of its {len(edges)} edges"
     alone = sorted(union - {name for pair in inside for name in pair})
-    (isolated,) = of(found, "isolated-nodes")
-    assert isolated.value == (f"{len(alone)} of 50: {', '.join(alone)}" if alone else "none of 50, 374 edges")
+    (isolated,) = of(results, "isolated-nodes")
+    assert isolated.value == (
+        f"{len(alone)} of 50 neurons: {', '.join(alone)}" if alone else "none of 50 neurons, 374 edges"
+    )
 
 
 def ar10(z: np.ndarray, cuts: list[int]) -> float:
@@ -154,34 +162,34 @@ def ar10(z: np.ndarray, cuts: list[int]) -> float:
 
 
 def test_skill_of_an_autoregression(everything):
-    recordings, found, _ = everything
+    recordings, results, _ = everything
     values = {}
     for worm in KATO:
         traces, names, _ = kato(worm)
         traces = traces[:, [not n.isdigit() for n in names]]
         values[worm] = ar10((traces - traces.mean(0)) / traces.std(0), [])
         group = next(g for g in recordings if g.endswith(f"Kato2015-{worm}"))
-        assert summary_of(recordings[group], V2Config().data).skill == pytest.approx(values[worm], abs=1e-6)
+        assert summary_of(recordings[group], V2Config().data).error_reduction == pytest.approx(values[worm], abs=1e-6)
     traces, _ = atanas()
     values["Atanas"] = ar10((traces - traces.mean(0)) / traces.std(0), [])
-    (finding,) = [f for f in of(found, "smoothness") if f.verdict == "PASS"]
-    assert finding.value.startswith(f"{min(values.values()):.3g} to {max(values.values()):.3g} S(1)")
+    (finding,) = [f for f in of(results, "smoothness") if f.verdict == "PASS"]
+    assert finding.value.startswith(f"{min(values.values()):.3g} to {max(values.values()):.3g} (S of AR(10)")
     assert values["Atanas"] == pytest.approx(0.101, abs=0.002)
 
 
 @pytest.mark.parametrize("number", [0, 2])
 def test_gfp_is_smooth_and_forgets(everything, number):
     """Smoothness by an independent AR(10), and the half-time by an autocorrelation that is averaged in plain loops."""
-    recordings, found, _ = everything
+    recordings, results, _ = everything
     traces, times = scholz(number)
     z = (traces - traces.mean(0)) / traces.std(0)
     steps = np.diff(times)
     gaps = np.flatnonzero(steps > 1.5 * np.median(steps))
     groups = [g for g in recordings if recordings[g].labels["file"] == f"ScholzEtAl2018_{number}.nwb"]
     (group,) = groups
-    (gap,) = of(found, "time-gaps", group)
-    assert gap.value == f"{len(gaps)}, the longest {steps.max():.3g} s" and len(gaps) == {0: 7, 2: 10}[number]
-    (smooth,) = of(found, "smoothness", group)
+    (gap,) = of(results, "time-gaps", group)
+    assert gap.value == f"{len(gaps)} gaps, the longest {steps.max():.3g} s" and len(gaps) == {0: 7, 2: 10}[number]
+    (smooth,) = of(results, "smoothness", group)
     assert smooth.verdict == "FAIL" and smooth.value > 0.99
     assert smooth.value == pytest.approx(ar10(z, (gaps + 1).tolist()), abs=2e-3)  # normal equations lose digits there
     half = summary_of(recordings[group], V2Config().data).half_time
@@ -193,7 +201,7 @@ def test_gfp_is_smooth_and_forgets(everything, number):
         within.append(np.median(((z[pairs + lag] - z[pairs]) ** 2).mean(0)))
     expected = lags[np.argmax(1 - np.array(within) / 2 < 0.5)] * np.median(steps)
     assert half == pytest.approx(expected, rel=0.1) and half < 4
-    (memory,) = of(found, "calcium-memory", group)
+    (memory,) = of(results, "calcium-memory", group)
     assert memory.verdict == "WARN" and "no calcium indicator or heavy smoothing" in memory.advice
 
 
@@ -209,14 +217,14 @@ def test_calcium_is_remembered_far_beyond_the_limit(everything):
 
 
 def test_persistence_and_drift(everything):
-    recordings, found, _ = everything
+    recordings, results, _ = everything
     for worm in KATO:
         traces, names, _ = kato(worm)
         z = (traces - traces.mean(0)) / traces.std(0)
         named = z[:, [not n.isdigit() for n in names]]
         target, error = named[1:], ((named[1:] - named[:-1]) ** 2).sum(0)
         spread = ((target - target.mean(0)) ** 2).sum(0)
-        (finding,) = of(found, "persistence", f"Kato2015-{worm}")
+        (finding,) = of(results, "persistence", f"Kato2015-{worm}")
         assert finding.value.startswith(
             f"R2 {1 - error.sum() / spread.sum():.3f} pooled, {np.median(1 - error / spread):.3f} median neuron"
         )
@@ -226,8 +234,8 @@ def test_persistence_and_drift(everything):
 
 
 def test_whole_z_scores(everything):
-    _, found, _ = everything
-    flagged = {f.subject for f in of(found, "whole-z-score") if f.verdict == "WARN"}
+    _, results, _ = everything
+    flagged = {f.subject for f in of(results, "whole-z-score") if f.verdict == "WARN"}
     assert len(flagged) == 3 and all("Kato" not in subject for subject in flagged)
     for traces in (atanas()[0], scholz(0)[0], scholz(2)[0]):
         assert np.abs(traces.mean(0)).max() < 1e-3 and np.abs(traces.std(0) - 1).max() < 1e-2
@@ -248,7 +256,7 @@ def test_upsampled_atanas(step_s, found_as):
     # The beat of the two rates, folded at half a cycle per frame, or a multiple of it.
     beats = [abs(k * step_s / 0.6016 - round(k * step_s / 0.6016)) for k in (1, 2, 3)]
     assert min(abs(frequency - beat) for beat in beats) < 0.01
-    assert smoothness.autoregressive_skill(z, whole) > 0.4
+    assert smoothness.autoregressive_reduction(z, whole) > 0.4
     assert (smoothness.straight_frames(z, whole).share > 0.05) == ("upsampled" in found_as)
     native = (traces - traces.mean(0)) / traces.std(0)
     assert smoothness.resampling_line(native, segments_of(times))[0] < 60
@@ -260,6 +268,6 @@ def test_gaps_that_were_filled():
     steps = np.diff(times)
     grid = np.arange(times[0], times[-1], np.median(steps))
     z = np.stack([np.interp(grid, times, column) for column in traces.T], axis=1)
-    found = smoothness.straight_frames(z, [(0, len(z))])
+    results = smoothness.straight_frames(z, [(0, len(z))])
     inside = [np.sum((grid > a) & (grid < b)) for a, b in pairwise(times) if b - a > 0.5]
-    assert found.gaps == len(inside) and abs(found.longest - (max(inside) - 2)) <= 2
+    assert results.gaps == len(inside) and abs(results.longest - (max(inside) - 2)) <= 2

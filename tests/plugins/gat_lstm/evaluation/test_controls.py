@@ -64,7 +64,7 @@ def test_every_control_is_trained_as_the_run_was_but_for_its_graph(evaluated):
     assert {row["run"] for row in prediction["controls"]} == {str(r.path) for r in others}
     (wiring,) = prediction["control_exhibits"]
     assert wiring["name"] == "wiring" and len(wiring["table"]["rows"]) == 4
-    assert {other.read_info()["control"] for other in others} == {"none graph", "shuffled graph", "full graph"}
+    assert {other.read_info()["control"] for other in others} == {"no graph", "shuffled graph", "full graph"}
 
 
 def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
@@ -76,7 +76,7 @@ def test_a_control_is_marked_and_never_the_latest_run(evaluated, neuro):
 
 def test_compare_says_in_which_options_runs_differ(evaluated, neuro):
     run, prediction, root = evaluated
-    none = next(row["run"] for row in prediction["controls"] if row["control"] == "none graph")
+    none = next(row["run"] for row in prediction["controls"] if row["control"] == "no graph")
     options = neuro("compare", run.path, none, "--runs-dir", root).envelope["data"]["options"]
     assert options == {RunFolder(none).name: {"model.graph": '"real" → "none"'}}
 
@@ -86,25 +86,25 @@ def test_differences_are_paired_by_worm(evaluated, tmp_path):
     family, trained = trained_of_run(run, None, "cpu", Reporter())
     targets = family.targets(trained.dataset, trained.config)
 
-    def skills(of, target):
-        values = family.predict(of, target).values
-        each = []
+    def s_by_worm(model, target):
+        values = family.predict(model, target).values
+        by_worm = []
         for g in target.groups:
             observed, prediction, now = (target.as_scored(g, x[g]) for x in (target.values, values, target.now))
             known = np.isfinite(observed)
             error, change = prediction - observed, now - observed
-            each.append(1 - np.sum(error[known].astype(float) ** 2) / np.sum(change[known].astype(float) ** 2))
-        return np.array(each)
+            by_worm.append(1 - np.sum(error[known].astype(float) ** 2) / np.sum(change[known].astype(float) ** 2))
+        return np.array(by_worm)
 
     rows = [row for row in prediction["controls"] if row["metric"] == "S"]
     assert {(row["control"], row["target"]) for row in rows} == {
-        (f"{kind} graph", q.name) for kind in ("none", "shuffled", "full") for q in targets
+        (f"{kind} graph", q.name) for kind in ("no", "shuffled", "full") for q in targets
     }
     for row in rows:
         target = next(q for q in targets if q.name == row["target"])
         _, control = trained_of_run(RunFolder(row["run"]), None, "cpu", Reporter())
-        assert f"{control.config.model.graph} graph" == row["control"]
-        difference = skills(control, target) - skills(trained, target)
+        assert f"{control.config.model.graph} graph".replace("none", "no") == row["control"]
+        difference = s_by_worm(control, target) - s_by_worm(trained, target)
         assert row["value"] == pytest.approx(difference.mean(), abs=1e-6)
         assert row["n_groups"] == 3 and row["low"] <= row["value"] <= row["high"]
         low, high = mean_interval(difference)

@@ -37,12 +37,12 @@ def predictions(trained):
 
 @pytest.fixture(scope="module")
 def shown(trained, predictions, tmp_path_factory):
-    found = exhibits.evaluation_exhibits(trained, predictions, tmp_path_factory.mktemp("figures"))
-    return {exhibit.name: exhibit for exhibit in found}
+    shown_by_name = exhibits.evaluation_exhibits(trained, predictions, tmp_path_factory.mktemp("figures"))
+    return {exhibit.name: exhibit for exhibit in shown_by_name}
 
 
-def whole(found) -> None:
-    for exhibit in found:
+def whole(shown_by_name) -> None:
+    for exhibit in shown_by_name:
         assert exhibit.figure is None or exhibit.figure.stat().st_size > 5000
         if exhibit.table is not None:
             assert all(len(row) == len(exhibit.table.columns) for row in exhibit.table.rows)
@@ -65,27 +65,27 @@ def test_all_exhibits(shown):
 
 
 def test_skill_is_that_of_plain_sums(trained, predictions, shown):
-    asked = targets(trained.dataset, trained.config, "test")
-    for number, target in enumerate(asked):
-        each = {}
+    test_targets = targets(trained.dataset, trained.config, "test")
+    for number, target in enumerate(test_targets):
+        by_worm = {}
         for predictor in baselines(trained.dataset, trained.config):
-            each[predictor.name] = predictor.predict(target)
-        each["model"] = predictions[target.name]
+            by_worm[predictor.name] = predictor.predict(target)
+        by_worm["model"] = predictions[target.name]
         mse = {}
-        for name, prediction in each.items():
+        for name, prediction in by_worm.items():
             mse[name] = [
                 float(np.nanmean((scored(target, g, target.values) - scored(target, g, prediction.values)) ** 2))
                 for g in target.groups
             ]
-        own = 1 - np.array(mse["model"]) / np.array(mse["persistence"])
-        assert column(shown["skill"], "S")[number] == pytest.approx(own.mean(), rel=1e-4)
+        of_model = 1 - np.array(mse["model"]) / np.array(mse["persistence"])
+        assert column(shown["skill"], "S")[number] == pytest.approx(of_model.mean(), rel=1e-4)
         best = column(shown["skill"], "best linear")[number]
         skills = {n: np.mean(1 - np.array(v) / np.array(mse["persistence"])) for n, v in mse.items()}
         linear = {n: v for n, v in skills.items() if n not in ("persistence", "mean", "model")}
         assert len(linear) == 4 and best == max(linear, key=lambda n: linear[n])
         gain = 1 - np.array(mse["model"]) / np.array(mse[best])
-        assert column(shown["skill"], "over it")[number] == pytest.approx(gain.mean(), rel=1e-3)
-        assert column(shown["worms"], f"S h{target.horizon_steps}") == pytest.approx(own, rel=1e-4)
+        assert column(shown["skill"], "error reduction")[number] == pytest.approx(gain.mean(), rel=1e-3)
+        assert column(shown["worms"], f"S h{target.horizon_steps}") == pytest.approx(of_model, rel=1e-4)
 
 
 def test_persistence_has_a_high_pooled_r2(trained, shown):
@@ -137,18 +137,18 @@ def test_few_worms_are_said_to_be_too_few(shown):
         assert set(column(shown[name], "p")) == {None}
     verdicts = column(shown["skill"], "verdict")
     low, high = column(shown["skill"], "low"), column(shown["skill"], "high")
-    for said, *ends in zip(verdicts, low, high, strict=True):
-        assert (said == "not told apart") == (ends[0] <= 0 <= ends[1])
+    for text, *ends in zip(verdicts, low, high, strict=True):
+        assert (text == "not told apart") == (ends[0] <= 0 <= ends[1])
 
 
 def test_a_single_new_worm_is_shown_too(worms, make_trained, tmp_path):
     """One worm gives no interval, and no worm to fit linear models on gives no reference."""
     alone = worms.subset(worms.groups[:1])
     trained = make_trained(alone, split=Split((), (), (alone.groups[0],)))
-    found = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
-    whole(found)
-    assert column(found[0], "best linear") == [None] * 4
-    assert column(found[0], "S low") == [None] * 4
+    shown_by_name = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
+    whole(shown_by_name)
+    assert column(shown_by_name[0], "best linear") == [None] * 4
+    assert column(shown_by_name[0], "S low") == [None] * 4
 
 
 def test_a_worm_without_identified_neurons_has_no_traces(worm_of, walks, make_trained, tmp_path):
@@ -157,19 +157,19 @@ def test_a_worm_without_identified_neurons_has_no_traces(worm_of, walks, make_tr
     nameless = worm_of(signal, [f"unidentified-{k}" for k in range(1, 5)], worm="nameless")
     every = RecordingSet.of([*(known[group] for group in known.groups), nameless], meta={"kind": "worm"})
     trained = make_trained(every, split=Split(tuple(known.groups), (), (nameless.group,)))
-    found = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
-    whole(found)
-    assert found[-1].table is None and "identified" in found[-1].title
+    shown_by_name = exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)
+    whole(shown_by_name)
+    assert shown_by_name[-1].table is None and "identified" in shown_by_name[-1].title
 
 
 def test_errors_leave_out_what_is_not_known(trained, predictions):
     target = targets(trained.dataset, trained.config, "test")[0]
-    found = errors_of(target, predictions[target.name], target.groups)
+    shown_by_name = errors_of(target, predictions[target.name], target.groups)
     for k, group in enumerate(target.groups):
-        assert found.count[k].sum() == np.isfinite(target.values[group]).sum()
+        assert shown_by_name.count[k].sum() == np.isfinite(target.values[group]).sum()
     names = channels(trained.dataset, target.groups)
     absent = [[name not in trained.dataset.worms[g].names for name in names] for g in target.groups]
-    assert not found.count[np.array(absent)].any()
+    assert not shown_by_name.count[np.array(absent)].any()
 
 
 def test_traces_are_chosen_by_rule(trained):
@@ -189,9 +189,9 @@ def test_real_worms(kato, make_trained, tmp_path):
     for member in trained.network.members:
         member.head.weight.data.zero_()  # what remains is the linear path
         member.head.bias.data.zero_()
-    found = {e.name: e for e in exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)}
-    whole(found.values())
-    assert found["worms"].claims["worms"] == 4
-    assert 0.9 < found["persistence"].claims["persistence_pooled_R2_h1"] < 0.97
+    shown_by_name = {e.name: e for e in exhibits.evaluation_exhibits(trained, predictions_of(trained), tmp_path)}
+    whole(shown_by_name.values())
+    assert shown_by_name["worms"].claims["worms"] == 4
+    assert 0.9 < shown_by_name["persistence"].claims["persistence_pooled_R2_h1"] < 0.97
     # The model is the linear path now, which cannot be better than the best linear model by much.
-    assert abs(found["skill"].claims["skill_over_best_linear_h1"]) < 0.02
+    assert abs(shown_by_name["skill"].claims["skill_over_best_linear_h1"]) < 0.02

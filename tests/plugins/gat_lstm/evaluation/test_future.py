@@ -61,13 +61,13 @@ def changed(recordings: RecordingSet, group: str, sample: int, how: str) -> Reco
 
 def everything(family, trained, data):
     """(target, predictor) → [origin, channel] of all test worms; module and linear fits as they are."""
-    config, found = trained.config, {}
-    asked = TrainedModel(trained.network, config, data, 0, [])
+    config, forecasts = trained.config, {}
+    on_data = TrainedModel(trained.network, config, data, 0, [])
     for target in family.targets(data, config):
-        found[target.name, "model"] = target, family.predict(asked, target)
+        forecasts[target.name, "model"] = target, family.predict(on_data, target)
         for baseline in family.baselines(data, config):
-            found[target.name, baseline.name] = target, baseline.predict(target)
-    return found
+            forecasts[target.name, baseline.name] = target, baseline.predict(target)
+    return forecasts
 
 
 @pytest.mark.parametrize(("model", "options", "how"), CASES)
@@ -80,9 +80,9 @@ def test_no_sample_after_an_origin_changes_a_forecast(worms, make_trained, model
     middle = int(origins[len(origins) // 2])
     other = family.adapt(changed(worms, group, middle, how), trained.config, data.split)
     assert not np.array_equal(other.worms[group].signal, data.worms[group].signal)
-    one, two = (everything(family, trained, which) for which in (data, other))
-    assert {name for _, name in one} >= {"model", "persistence", "mean", "AR(10)", "VAR ridge"}
-    for key, (target, prediction) in one.items():
+    first, two = (everything(family, trained, which) for which in (data, other))
+    assert {name for _, name in first} >= {"model", "persistence", "mean", "AR(10)", "ridge, all pairs"}
+    for key, (target, prediction) in first.items():
         np.testing.assert_array_equal(two[key][0].origins[group], target.origins[group])
         early = target.origins[group] <= middle
         assert 1 < early.sum() < len(early)
@@ -99,8 +99,8 @@ def test_with_the_statistics_of_whole_recordings_the_future_is_seen(worms, make_
     group = trained.dataset.split.test[1]
     middle = int(family.targets(trained.dataset, trained.config)[0].origins[group][1])
     other = family.adapt(changed(worms, group, middle, "other values"), trained.config, trained.dataset.split)
-    one, two = (everything(family, trained, which) for which in (trained.dataset, other))
-    for (_, name), (target, prediction) in one.items():
+    first, two = (everything(family, trained, which) for which in (trained.dataset, other))
+    for (_, name), (target, prediction) in first.items():
         early = target.origins[group] <= middle
         same = np.array_equal(
             np.asarray(prediction.values[group])[early],
@@ -137,7 +137,7 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
             "evaluate.stride=40",
         )
         small = ("--set", "loss.chunk=20", "--set", "loss.rollout=3", "--set", "evaluate.horizons=[1,3]")
-        made = neuro(
+        recordings = neuro(
             *(
                 "train",
                 "gat-lstm-v2",
@@ -150,10 +150,10 @@ def test_the_mark_is_in_the_answer_and_the_test_worms_are_listed(worms, tmp_path
             ),
             *("--set", f"data.normalisation={normalisation}"),
         )
-        assert made.code == 0, made.envelope
-        found = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).envelope["data"]
-        assert found["protocol"]["leaky"] is (normalisation == "whole")
-        assert found["protocol"]["groups"]["test"] == worms.groups
+        assert recordings.code == 0, recordings.envelope
+        forecasts = neuro("evaluate", "latest", "--runs-dir", tmp_path / normalisation).envelope["data"]
+        assert forecasts["protocol"]["leaky"] is (normalisation == "whole")
+        assert forecasts["protocol"]["groups"]["test"] == worms.groups
 
 
 def test_scores_are_weighted_by_the_whole_recording_and_forecasts_are_not(worms, make_trained):
@@ -164,13 +164,15 @@ def test_scores_are_weighted_by_the_whole_recording_and_forecasts_are_not(worms,
     target = family.targets(data, trained.config)[1]
     worm = data.worms[group]
     mean, sd = target.scoring[group]
-    there = np.isfinite(mean)
+    present = np.isfinite(mean)
     np.testing.assert_allclose(
-        mean[there], worms[group].signal.mean(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5
+        mean[present], worms[group].signal.mean(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5
     )
-    np.testing.assert_allclose(sd[there], worms[group].signal.std(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5)
+    np.testing.assert_allclose(
+        sd[present], worms[group].signal.std(0, dtype=np.float64)[_order(worms, group)], rtol=1e-5
+    )
     scored = target.as_scored(group, target.values[group].astype(np.float64))
-    assert np.nanstd(scored) == pytest.approx(1, abs=0.3) and there.sum() == len(worm.names)
+    assert np.nanstd(scored) == pytest.approx(1, abs=0.3) and present.sum() == len(worm.names)
 
 
 def _order(worms, group):

@@ -99,8 +99,8 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(walks, tmp_
         broken.read_info()["status"] == "interrupted" and load_checkpoint(broken.last).state["progress"]["epoch"] == 1
     )
     fit(family, config, family.adapt(recordings, config), broken, resume=True)
-    one, two = (load_checkpoint(run.best).weights for run in (unbroken, broken))
-    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+    first, two = (load_checkpoint(run.best).weights for run in (unbroken, broken))
+    assert first.keys() == two.keys() and all(torch.equal(first[k], two[k]) for k in first)
     assert unbroken.metrics_csv.read_bytes() == broken.metrics_csv.read_bytes()
 
 
@@ -127,14 +127,14 @@ def test_a_new_worm_is_answered_by_all_folds(finished, walks, worm_of, tmp_path)
     from neurocli_gat_lstm.model.forecasts_v2 import corrected
 
     at = target.origins[group]
-    each = [one[5] for f in range(4) for one in corrected(network, data, worm, f, at, 50, [5])]
-    assert not np.allclose(each[0], each[1])
+    by_fold = [first[5] for f in range(4) for first in corrected(network, data, worm, f, at, 50, [5])]
+    assert not np.allclose(by_fold[0], by_fold[1])
     order = [sorted(worm.names).index(n) for n in worm.names]
     np.testing.assert_allclose(
-        family.predict(trained, target).values[group][:, order], worm.in_signal(at, np.mean(each, 0)), atol=1e-5
+        family.predict(trained, target).values[group][:, order], worm.in_signal(at, np.mean(by_fold, 0)), atol=1e-5
     )
-    said = " | ".join(notes(data, trained.config))
-    assert "elsewhere-new: another frame rate than in training (300 ms)" in said
+    text = " | ".join(notes(data, trained.config))
+    assert "elsewhere-new: another frame rate than in training (300 ms per frame)" in text
     for baseline in family.baselines(data, trained.config):
         assert np.isfinite(baseline.predict(target).values[group]).all(), baseline.name
 
@@ -146,10 +146,10 @@ def test_without_the_data_of_the_run_its_names_are_still_those_of_its_weights(fi
     moved.update_info(data={**run.read_info()["data"], "paths": [str(tmp_path / "gone.h5")]})
     path = tmp_path / "new.h5"
     RecordingSet.of([new_worm(walks, worm_of)], meta={"kind": "worm"}).save(path)
-    here, there = (trained_of_run(r, [path], "cpu", Reporter())[1] for r in (run, moved))
-    assert here.dataset.names == there.dataset.names
+    here, elsewhere = (trained_of_run(r, [path], "cpu", Reporter())[1] for r in (run, moved))
+    assert here.dataset.names == elsewhere.dataset.names
     family = registry().family("gat-lstm-v2")
-    predictions = [family.predict(t, family.targets(t.dataset, t.config)[0]).values for t in (here, there)]
+    predictions = [family.predict(t, family.targets(t.dataset, t.config)[0]).values for t in (here, elsewhere)]
     np.testing.assert_array_equal(predictions[0]["elsewhere-new"], predictions[1]["elsewhere-new"])
 
 
@@ -248,8 +248,8 @@ def test_a_worm_of_another_laboratory_is_answered_by_all_folds(real_run, folder,
     assert data.folds_for(group) == [0, 1, 2, 3]
     target = family.targets(data, trained.config)[0]
     assert np.isfinite(family.predict(trained, target).values[group]).all()
-    said = " | ".join(family.notes(data, trained.config))
-    assert "another frame rate than in training" in said and "600 ms a step" in said
+    text = " | ".join(family.notes(data, trained.config))
+    assert "another frame rate than in training" in text and "600 ms each" in text
 
 
 @pytest.mark.realdata
@@ -257,8 +257,8 @@ def test_scholz_worms_are_scored_as_gfp_and_never_trained_on(real_run, folder, n
     pytest.importorskip("pynwb")
     files = [folder / "ScholzEtAl2018_0.nwb"]
     family, trained = trained_of_run(real_run, files, "cpu", Reporter())
-    said = " | ".join(family.notes(trained.dataset, trained.config))
-    assert said.count("GFP, no calcium indicator") == 1 and all(g in said for g in trained.dataset.split.test)
+    text = " | ".join(family.notes(trained.dataset, trained.config))
+    assert text.count("GFP, no calcium indicator") == 1 and all(g in text for g in trained.dataset.split.test)
     target = family.targets(trained.dataset, trained.config)[0]
     prediction = family.predict(trained, target)
     assert all(np.isfinite(prediction.values[g][np.isfinite(target.values[g])]).all() for g in target.groups)

@@ -28,26 +28,26 @@ atlas_installed = pytest.mark.skipif(not installed("wormneuroatlas"), reason="wo
 @atlas_installed
 def test_positions_of_all_neurons_read_without_importing_the_package():
     before = "wormneuroatlas" in sys.modules
-    found = positions()
+    somata = positions()
     assert ("wormneuroatlas" in sys.modules) == before
-    assert set(found) == set(hermaphrodite())
-    table = np.array([found[name] for name in hermaphrodite()])
+    assert set(somata) == set(hermaphrodite())
+    table = np.array([somata[name] for name in hermaphrodite()])
     assert table.shape == (302, 3)
     # The body lies along y: pharynx at one end, the neurons of the tail at the other.
     assert np.ptp(table, axis=0).argmax() == 1
     assert (table[:, 1].min(), table[:, 1].max()) == pytest.approx((-3.1, 4.1), abs=0.1)
-    left, right = found["AVAL"], found["AVAR"]
+    left, right = somata["AVAL"], somata["AVAR"]
     assert left[1] == pytest.approx(right[1], abs=0.1)
-    assert left[1] < found["PVCL"][1]
+    assert left[1] < somata["PVCL"][1]
 
 
 @atlas_installed
 def test_signal_propagation_is_post_by_pre_with_canonical_names():
-    found = signal_propagation()
-    assert set(hermaphrodite()) - set(found.names) == {"CANL", "CANR"}
-    assert found.q.shape == found.dff.shape == found.trials.shape == (300, 300)
-    measured = np.isfinite(found.q)
-    assert 0 <= found.q[measured].min() <= found.q[measured].max() <= 1
+    table = signal_propagation()
+    assert set(hermaphrodite()) - set(table.names) == {"CANL", "CANR"}
+    assert table.q.shape == table.dff.shape == table.trials.shape == (300, 300)
+    measured = np.isfinite(table.q)
+    assert 0 <= table.q[measured].min() <= table.q[measured].max() <= 1
     # Each column is one stimulated neuron; that fewer neurons were stimulated than recorded shows which axis is which.
     assert measured.any(axis=0).sum() < measured.any(axis=1).sum()
     assert signal_propagation("unc31").strain == "unc31"

@@ -33,23 +33,23 @@ def pairs(connectome: Connectome, kind: str) -> dict[tuple[str, str], float]:
 
 
 @pytest.mark.parametrize(
-    ("name", "n_neurons", "chemical", "gap", "union", "own"),
+    ("name", "n_neurons", "chemical", "gap", "union", "to_itself"),
     [
         ("cook2019", 302, 3709, 2196, 5146, 47),
         ("witvliet2021-7", 181, 1944, 528, 2364, 16),
         ("witvliet2021-8", 180, 1933, 600, 2371, 8),
     ],
 )
-def test_counts_are_those_of_the_published_sets(name, n_neurons, chemical, gap, union, own):
+def test_counts_are_those_of_the_published_sets(name, n_neurons, chemical, gap, union, to_itself):
     """The published counts hold neurons connected to themselves, which a connectome drops."""
     connectome = load_connectome(name)
     assert len(connectome.neurons) == n_neurons
-    assert connectome.dropped == {"self": own}
-    assert connectome.n_edges == union - own
+    assert connectome.dropped == {"self": to_itself}
+    assert connectome.n_edges == union - to_itself
     text = (importlib.resources.files("neurocli_gat_lstm") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     assert len(rows) == union
-    assert sum(row["pre"] == row["post"] for row in rows) == own
+    assert sum(row["pre"] == row["post"] for row in rows) == to_itself
     for kind, count in (("chemical", chemical), ("gap", gap)):
         connected = [row for row in rows if float(row[kind]) > 0]
         assert len(connected) == count
@@ -61,12 +61,15 @@ def test_every_edge_is_that_of_the_toolbox(name):
     reader = READERS[name]
     data = pytest.importorskip(f"cect.readers.{reader}").get_instance(from_cache=True)
     connectome = load_connectome(name)
-    kept = [index for index, node in enumerate(data.nodes) if node in neurons()]
-    assert set(connectome.neurons) == {data.nodes[index] for index in kept}
+    neurons_kept = [index for index, node in enumerate(data.nodes) if node in neurons()]
+    assert set(connectome.neurons) == {data.nodes[index] for index in neurons_kept}
     for kind, key in (("chemical", "Generic_CS"), ("gap", "Generic_GJ")):
         matrix = np.asarray(data.connections[key])
         expected = {
-            (data.nodes[i], data.nodes[j]): matrix[i, j] for i in kept for j in kept if i != j and matrix[i, j] != 0
+            (data.nodes[i], data.nodes[j]): matrix[i, j]
+            for i in neurons_kept
+            for j in neurons_kept
+            if i != j and matrix[i, j] != 0
         }
         assert pairs(connectome, kind) == expected
 
@@ -107,14 +110,14 @@ def test_types_units_and_citations():
 
 
 @pytest.mark.parametrize(
-    ("reader", "n_neurons", "n_edges", "own"),
+    ("reader", "n_neurons", "n_edges", "to_itself"),
     [("Cook2019HermReader", 302, 5146, 47), ("White_whole", 300, 3145, 6), ("VarshneyDataReader", 280, 2993, 3)],
 )
-def test_any_set_of_the_toolbox(reader, n_neurons, n_edges, own):
+def test_any_set_of_the_toolbox(reader, n_neurons, n_edges, to_itself):
     pytest.importorskip("cect")
     connectome = load_connectome(f"cect:{reader}")
-    assert (len(connectome.neurons), connectome.n_edges) == (n_neurons, n_edges - own)
-    assert connectome.dropped["self"] == own
+    assert (len(connectome.neurons), connectome.n_edges) == (n_neurons, n_edges - to_itself)
+    assert connectome.dropped["self"] == to_itself
     assert connectome.dropped["muscle"] > 0
     assert reader in connectome.citation
 

@@ -91,8 +91,8 @@ def degrees(graph: Graph) -> dict[str, Counter]:
     """How many connections of each kind and direction every node has."""
     chemical, gap = graph.features[:, 0] > 0, graph.features[:, 1] > 0
     ends = {"pre": graph.pre, "post": graph.post}
-    kept = {"any": chemical | gap, "chemical": chemical, "gap": gap}
-    return {f"{kind} {end}": Counter(ends[end][kept[kind]].tolist()) for kind in kept for end in ends}
+    by_kind = {"any": chemical | gap, "chemical": chemical, "gap": gap}
+    return {f"{kind} {end}": Counter(ends[end][by_kind[kind]].tolist()) for kind in by_kind for end in ends}
 
 
 @pytest.mark.realdata
@@ -115,9 +115,9 @@ def test_the_real_graph_is_the_connectome_among_the_names(cook):
         for i, j, chemical, gap in zip(cook.pre, cook.post, cook.chemical.tolist(), cook.gap.tolist(), strict=True)
         if names[i] in FIFTY and names[j] in FIFTY
     }
-    found = edges(graph)
-    assert found.keys() == expected.keys()
-    np.testing.assert_allclose([found[pair] for pair in expected], np.log1p(list(expected.values())), rtol=1e-6)
+    joined = edges(graph)
+    assert joined.keys() == expected.keys()
+    np.testing.assert_allclose([joined[pair] for pair in expected], np.log1p(list(expected.values())), rtol=1e-6)
     assert graph.overlap == 1
     assert graph.features.dtype == np.float32
     assert graph.feature_names == ("log1p chemical", "log1p gap")
@@ -126,11 +126,11 @@ def test_the_real_graph_is_the_connectome_among_the_names(cook):
 def test_all_names_give_the_whole_connectome_with_pre_as_source(cook):
     graph = graph_among(cook, cook.neurons)
     assert graph.n_edges == cook.n_edges == 5099
-    found = edges(graph)
-    assert found["ASEL", "AIYL"][0] == pytest.approx(np.log1p(32))
-    assert ("AIYL", "ASEL") not in found
+    joined = edges(graph)
+    assert joined["ASEL", "AIYL"][0] == pytest.approx(np.log1p(32))
+    assert ("AIYL", "ASEL") not in joined
     at = graph.edge_index.T.tolist().index([graph.names.index("ASEL"), graph.names.index("AIYL")])
-    assert tuple(graph.features[at].tolist()) == found["ASEL", "AIYL"]
+    assert tuple(graph.features[at].tolist()) == joined["ASEL", "AIYL"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -165,8 +165,8 @@ def test_none_and_full(cook):
     full, real = graph_among(cook, FIFTY, "full"), graph_among(cook, FIFTY)
     assert full.n_edges == 50 * 49
     assert full.overlap == pytest.approx(374 / 2450)
-    found = edges(full)
-    assert {pair: values for pair, values in found.items() if any(values)} == edges(real)
+    joined = edges(full)
+    assert {pair: values for pair, values in joined.items() if any(values)} == edges(real)
 
 
 @pytest.mark.parametrize(("weights", "n_edges"), [("both", 374), ("chemical", 243), ("gap", 206)])
@@ -189,10 +189,10 @@ def test_a_shuffle_keeps_every_degree_and_moves_most_edges(cook, names, weights)
     shuffled = graph_among(cook, names, "shuffled", weights=weights, seed=3)
     assert shuffled.n_edges == real.n_edges
     assert degrees(shuffled) == degrees(real)
-    kept = len(edges(shuffled).keys() & edges(real).keys()) / real.n_edges
-    assert shuffled.overlap == pytest.approx(kept)
+    overlap = len(edges(shuffled).keys() & edges(real).keys()) / real.n_edges
+    assert shuffled.overlap == pytest.approx(overlap)
     # Of 50 neurons that are joined by every seventh pair, many pairs meet again by chance.
-    assert kept < (0.4 if names is FIFTY else 0.15)
+    assert overlap < (0.4 if names is FIFTY else 0.15)
     assert sorted(shuffled.features.tolist()) == sorted(real.features.tolist())
 
 
@@ -264,13 +264,13 @@ def test_distance_is_a_third_feature_on_one_scale(cook):
     somata = positions()
     graph = graph_among(cook, [*FIFTY, "unidentified-1"], "full", distance=True)
     assert graph.feature_names == ("log1p chemical", "log1p gap", "distance")
-    found = edges(graph)
-    assert found["AVAL", "AVAR"][2] == found["AVAR", "AVAL"][2]
-    assert found["AVAL", "unidentified-1"][2] == 0
+    joined = edges(graph)
+    assert joined["AVAL", "AVAR"][2] == joined["AVAR", "AVAL"][2]
+    assert joined["AVAL", "unidentified-1"][2] == 0
     every = np.array([np.linalg.norm(np.subtract(somata[a], somata[b])) for a in somata for b in somata if a != b])
     for pair in (("AVAL", "AVAR"), ("AVAL", "VB3"), ("OLQDL", "RIS")):
         distance = np.linalg.norm(np.subtract(*(somata[name] for name in pair)))
-        assert found[pair][2] == pytest.approx((distance - every.mean()) / every.std(), abs=1e-5)
+        assert joined[pair][2] == pytest.approx((distance - every.mean()) / every.std(), abs=1e-5)
     whole = graph_among(cook, hermaphrodite(), "full", distance=True)
     assert whole.features[:, 2].mean() == pytest.approx(0, abs=1e-4)
     assert whole.features[:, 2].std() == pytest.approx(1, abs=1e-4)

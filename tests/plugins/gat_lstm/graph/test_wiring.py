@@ -24,8 +24,8 @@ def connectome() -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """(chemical, gap) edges (pre, post) of the table of Cook et al., read here."""
     text = (files("neurocli_gat_lstm") / "tables" / "cook2019.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
-    found = [{(r["pre"], r["post"]) for r in rows if float(r[kind] or 0) > 0} for kind in ("chemical", "gap")]
-    return found[0], found[1]
+    by_kind = [{(r["pre"], r["post"]) for r in rows if float(r[kind] or 0) > 0} for kind in ("chemical", "gap")]
+    return by_kind[0], by_kind[1]
 
 
 def among(names, pairs):
@@ -40,10 +40,10 @@ def named(names, graph):
 
 def reach(names, edges, sources, hops):
     """Neurons at most `hops` edges downstream, the sources among them."""
-    found = set(sources)
+    reached = set(sources)
     for _ in range(hops):
-        found |= {post for pre, post in edges if pre in found}
-    return found & set(names)
+        reached |= {post for pre, post in edges if pre in reached}
+    return reached & set(names)
 
 
 def test_edges_among_names_are_those_of_the_table_and_gap_junctions_go_both_ways():
@@ -109,12 +109,12 @@ def looked_at(worms, make_trained):
 def moved(forecast, z, last):
     """[post, pre]: whose forecast changes, in any bit, when a neuron's last frame does."""
     base = forecast(z)
-    found = np.zeros((z.shape[1],) * 2, bool)
+    changed = np.zeros((z.shape[1],) * 2, bool)
     for pre in range(z.shape[1]):
         other = z.copy()
         other[last, pre] += 2.5
-        found[:, pre] = forecast(other) != base
-    return found
+        changed[:, pre] = forecast(other) != base
+    return changed
 
 
 def pairs_of(names, matrix):
@@ -124,13 +124,13 @@ def pairs_of(names, matrix):
 
 def edges_on_every_path(trained, group):
     """Path → edges that carry something there, as (pre, post)."""
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     worm = data.worms[group]
     fold = data.folds_for(group)[0]
     nodes, graph = data.nodes_of(worm), data.graph_of(worm)
     node = torch.from_numpy(nodes)
-    linear, correction = module.linear_of(fold, node), module.members_of(fold)[0]
-    n, names, lags = len(worm.names), worm.names, module.lags
+    linear, correction = network.linear_of(fold, node), network.members_of(fold)[0]
+    n, names, lags = len(worm.names), worm.names, network.lags
     last, context = 60, 20
     origins = np.array([last])
     everyone = torch.ones(1, n, dtype=torch.bool)
@@ -154,22 +154,22 @@ def edges_on_every_path(trained, group):
         with torch.no_grad():
             return correction.advance(correction.embed(now, before, node, graph, everyone), state)[0][0, 0].numpy()
 
-    (view,) = [v for v in views(data, module, [group]) if v.independent]
+    (view,) = [v for v in views(data, network, [group]) if v.independent]
     slopes = derivatives(view, steps=1, origins=4)
     weights, _ = attention_of(view)[0]
     looked = named(names, view.graph)
     assert (weights[: len(looked)] > 0).all() and len(weights) == len(looked) + n
-    found = {
+    by_path = {
         what: pairs_of(names, moved(path, worm.z, last))
         for what, path in (("batched", batched), ("cached", cached), ("rollout", rolled))
     }
-    found["derivatives"] = pairs_of(names, slopes.network != 0)
-    found["attention"] = looked
-    found["batch"] = named(names, graph)
+    by_path["derivatives"] = pairs_of(names, slopes.network != 0)
+    by_path["attention"] = looked
+    by_path["batch"] = named(names, graph)
     scores = edge_scores([view])
-    found["edge scores"] = {(scores.names[a], scores.names[b]) for a, b in zip(scores.pre, scores.post, strict=True)}
+    by_path["edge scores"] = {(scores.names[a], scores.names[b]) for a, b in zip(scores.pre, scores.post, strict=True)}
     assert np.isfinite(scores.by_view[ABLATION]).all()
-    return found
+    return by_path
 
 
 def test_every_path_uses_the_edges_of_the_connectome_and_no_other(worms, looked_at):
@@ -178,9 +178,9 @@ def test_every_path_uses_the_edges_of_the_connectome_and_no_other(worms, looked_
     names = looked_at.dataset.worms[group].names
     expected = among(names, chemical | gap)
     assert len(expected) > 15
-    found = edges_on_every_path(looked_at, group)
-    assert len(found) == 7
-    for path, edges in found.items():
+    by_path = edges_on_every_path(looked_at, group)
+    assert len(by_path) == 7
+    for path, edges in by_path.items():
         assert edges == expected, path
 
 
@@ -213,12 +213,12 @@ def test_the_gradient_of_the_loss_follows_the_edges(worms, make_trained):
     edges = set(map(tuple, batch["edge_index"].t().tolist()))
     n = batch["x"].shape[2]
     for post in range(n):
-        asked = dict(batch)
-        asked["x"] = batch["x"].clone().requires_grad_()
-        asked["known"] = torch.zeros_like(batch["known"])
-        asked["known"][..., post] = True
-        sum(loss_terms(trained.network, asked, trained.config.loss).values()).backward()
-        upstream = {pre for pre in range(n) if asked["x"].grad[..., pre].abs().max() > 0}
+        inputs = dict(batch)
+        inputs["x"] = batch["x"].clone().requires_grad_()
+        inputs["known"] = torch.zeros_like(batch["known"])
+        inputs["known"][..., post] = True
+        sum(loss_terms(trained.network, inputs, trained.config.loss).values()).backward()
+        upstream = {pre for pre in range(n) if inputs["x"].grad[..., pre].abs().max() > 0}
         assert upstream == {post, *(pre for pre, to in edges if to == post)}
 
 
@@ -232,26 +232,26 @@ def test_the_four_kato_worms_have_374_edges_among_50_neurons_on_every_path(kato,
     for group, count in zip(data.split.test, (221, 313, 250, 228), strict=True):
         edges = named(data.worms[group].names, data.graph_of(data.worms[group]))
         assert edges == among(data.worms[group].names, chemical | gap) and len(edges) == count
-    found = edges_on_every_path(trained, "Kato2015-worm4")
-    assert {len(edges) for edges in found.values()} == {228}
-    assert all(edges == found["batch"] for edges in found.values())
+    by_path = edges_on_every_path(trained, "Kato2015-worm4")
+    assert {len(edges) for edges in by_path.values()} == {228}
+    assert all(edges == by_path["batch"] for edges in by_path.values())
 
 
 @pytest.mark.parametrize(("layers", "hops"), [([16], 1), ([16], 2), ([16, 8], 1), ([8, 8], 3)])
 def test_a_neuron_moves_only_its_downstream_neurons_and_more_with_every_step(worms, make_trained, layers, hops):
     """k = the larger of attention layers and hops; the linear path counts hops over all neurons of the run."""
     trained = make_trained(worms, {"model.attention": layers, "model.hops": hops})
-    data, module = trained.dataset, trained.network
+    data, network = trained.dataset, trained.network
     k = max(len(layers), hops)
     group = data.split.test[0]
     worm, run_edges = data.worms[group], {(a, b) for a, b in named(data.names, data.wiring.among(data.names))}
     fold, nodes = data.folds_for(group)[0], data.nodes_of(worm)
-    linear = module.linear_of(fold, torch.from_numpy(nodes))
+    linear = network.linear_of(fold, torch.from_numpy(nodes))
     assert bool(linear["level"].any())
 
     def forecasts(z):
-        asked = (nodes, data.graph_of(worm), np.array([60]), 50, [1, 2, 3])
-        return rolled_out(module.members_of(fold)[0], linear, z, *asked)
+        inputs = (nodes, data.graph_of(worm), np.array([60]), 50, [1, 2, 3])
+        return rolled_out(network.members_of(fold)[0], linear, z, *inputs)
 
     base, some_stay, grows = forecasts(worm.z), False, False
     for column, name in enumerate(worm.names):

@@ -56,10 +56,10 @@ def whole(exhibits) -> None:
 
 
 def test_all_exhibits_of_simulated_worms(trained, tmp_path):
-    found = interpretation_exhibits(trained, tmp_path)
-    assert [e.name for e in found] == [*ALWAYS, *LATER]
-    assert all(found[k].figure is not None for k in (0, 1, 3, 5, 7, 8))
-    whole(found)
+    exhibits = interpretation_exhibits(trained, tmp_path)
+    assert [e.name for e in exhibits] == [*ALWAYS, *LATER]
+    assert all(exhibits[k].figure is not None for k in (0, 1, 3, 5, 7, 8))
+    whole(exhibits)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_all_exhibits_of_simulated_worms(trained, tmp_path):
     ],
 )
 def test_all_exhibits_of_other_options(three, make_trained, options, tmp_path):
-    found = interpretation_exhibits(make_trained(three, options), tmp_path)
-    whole(found)
-    by_name = {e.name: e for e in found}
+    exhibits = interpretation_exhibits(make_trained(three, options), tmp_path)
+    whole(exhibits)
+    by_name = {e.name: e for e in exhibits}
     if options.get("model.graph") == "none":
         assert "no edges" in by_name["recovery"].title and by_name["recovery"].table is None
     if options.get("model.members") == 2:
@@ -84,25 +84,25 @@ def test_all_exhibits_of_other_options(three, make_trained, options, tmp_path):
 
 def test_the_published_model(three, make_trained, tmp_path):
     trained = make_trained(three, model="gat-lstm-v1")
-    found = interpretation_exhibits(trained, tmp_path)
-    whole(found)
-    assert len(found[0].table.rows) == 4 + 4 + 2  # heads
+    exhibits = interpretation_exhibits(trained, tmp_path)
+    whole(exhibits)
+    assert len(exhibits[0].table.rows) == 4 + 4 + 2  # heads
 
 
 def test_worms_without_truth_say_so(walks, make_trained, tmp_path):
-    found = interpretation_exhibits(make_trained(walks(3)), tmp_path)
-    assert "unknown" in found[-1].title and found[-1].table is None
-    whole(found)
+    exhibits = interpretation_exhibits(make_trained(walks(3)), tmp_path)
+    assert "only simulated worms" in exhibits[-1].title and exhibits[-1].table is None
+    whole(exhibits)
 
 
 def test_without_positions_the_circle_says_what_is_missing(trained, tmp_path, monkeypatch):
     for network in (drawing, functional_weights):
         monkeypatch.setattr(network, "positions", lambda: None)
     monkeypatch.setattr(functional_weights, "signal_propagation", lambda: None)
-    found = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
-    whole(found.values())
-    assert "wormneuroatlas" in found["attention"].table.note
-    assert "wormneuroatlas" in found["edge-scores"].claims["missing"]
+    exhibits = {e.name: e for e in interpretation_exhibits(trained, tmp_path)}
+    whole(exhibits.values())
+    assert "wormneuroatlas" in exhibits["attention"].table.note
+    assert "wormneuroatlas" in exhibits["edge-scores"].claims["missing"]
 
 
 def test_the_circle_keeps_neurons_apart(monkeypatch):
@@ -119,7 +119,7 @@ def test_the_circle_keeps_neurons_apart(monkeypatch):
 
 def test_derivatives_are_those_of_the_forecasts(view):
     """Central differences through the rollout that forecasts are made by."""
-    found = edge_scores.derivatives(view, steps=3, origins=4)
+    slopes = edge_scores.derivatives(view, steps=3, origins=4)
     x = view.windows(edge_scores.CONTEXT + 1, 4).double()
     network = view.correction.double()
     linear = {name: value.double() for name, value in view.linear.items()}
@@ -138,20 +138,20 @@ def test_derivatives_are_those_of_the_forecasts(view):
                     _, ahead = continued(network, linear, history, view.nodes, graph, present, 3)
                 ends.append(torch.stack(ahead))
             slope = (ends[0] - ends[1]) / (2 * step)
-            assert found.one_step[:, pre] == pytest.approx(slope[0].mean(0).numpy(), abs=2e-4)
-            assert found.followed[:, pre] == pytest.approx(slope.sum(0).mean(0).numpy(), abs=1e-3)
+            assert slopes.one_step[:, pre] == pytest.approx(slope[0].mean(0).numpy(), abs=2e-4)
+            assert slopes.followed[:, pre] == pytest.approx(slope.sum(0).mean(0).numpy(), abs=1e-3)
     finally:
         network.float()
 
 
 def test_one_step_reaches_neighbours_only(view):
-    found = edge_scores.derivatives(view, origins=4)
+    slopes = edge_scores.derivatives(view, origins=4)
     allowed = np.eye(len(view.worm.names), dtype=bool)
     pre, post = view.graph.edge_index.numpy()
     allowed[post, pre] = True
-    assert not found.one_step[~allowed].any() and not found.network[~allowed].any()
-    assert np.abs(found.network[post, pre]).min() > 0
-    assert (np.abs(found.followed) > 0).sum() > allowed.sum()  # steps follow each other along paths
+    assert not slopes.one_step[~allowed].any() and not slopes.network[~allowed].any()
+    assert np.abs(slopes.network[post, pre]).min() > 0
+    assert (np.abs(slopes.followed) > 0).sum() > allowed.sum()  # steps follow each other along paths
 
 
 def test_without_its_network_a_forecast_depends_by_the_linear_coefficients(three, make_trained):
@@ -173,8 +173,8 @@ def test_attention_is_that_of_torch_geometric_frame_by_frame(view):
     total = 0.0
     with torch.no_grad():
         for before, now in frames:
-            own = torch.cat((now[:, None], 3 * (now - before)[:, None], view.correction.names[view.nodes]), 1)
-            _, (edges, weights) = plain_layer(own, *view.graph, return_attention_weights=True)
+            inputs = torch.cat((now[:, None], 3 * (now - before)[:, None], view.correction.names[view.nodes]), 1)
+            _, (edges, weights) = plain_layer(inputs, *view.graph, return_attention_weights=True)
             total = total + weights
     weights, _ = edge_scores.attention_of(view)[0]
     assert weights == pytest.approx((total / len(frames)).numpy(), abs=1e-5)
@@ -193,10 +193,10 @@ def test_edges_removed_together_are_edges_removed_one_by_one(view, monkeypatch):
 
 def test_rounds_hold_every_edge_once():
     post = np.array([0, 2, 0, 1, 2, 2])
-    found = edge_scores.rounds(post, 1)
-    assert sorted(np.concatenate(found).tolist()) == list(range(6))
-    assert all(len(set(post[edges])) == len(edges) for edges in found)
-    assert len(found) == 3
+    rounds = edge_scores.rounds(post, 1)
+    assert sorted(np.concatenate(rounds).tolist()) == list(range(6))
+    assert all(len(set(post[edges])) == len(edges) for edges in rounds)
+    assert len(rounds) == 3
     assert all(len(edges) == 1 for edges in edge_scores.rounds(post, 2))
     assert edge_scores.rounds(post[:0], 1) == []
 
@@ -220,32 +220,35 @@ def test_scores_stand_at_their_edges(trained, scores):
 def test_an_edge_that_no_training_worm_shows_has_no_estimate(worm_of, make_trained):
     rng = np.random.default_rng(0)
     names = ["AVAL", "AVAR", "AVBL", "AVBR", "RIML"]
-    made = [
+    worms = [
         worm_of(rng.normal(size=(200, 4)).astype(np.float32), names[:4] if k else names[1:], worm=f"w{k}")
         for k in range(3)
     ]
-    trained = make_trained(RecordingSet.of(made, meta={"kind": "worm"}), {"model.graph": "full"})
-    found = edge_scores.edge_scores(views(trained.dataset, trained.network))
+    trained = make_trained(RecordingSet.of(worms, meta={"kind": "worm"}), {"model.graph": "full"})
+    exhibits = edge_scores.edge_scores(views(trained.dataset, trained.network))
     with_rim = np.array(
-        [found.names[a] == "RIML" or found.names[b] == "RIML" for a, b in zip(found.pre, found.post, strict=True)]
+        [
+            exhibits.names[a] == "RIML" or exhibits.names[b] == "RIML"
+            for a, b in zip(exhibits.pre, exhibits.post, strict=True)
+        ]
     )
     assert with_rim.sum() == 6
-    values = found.mean(edge_scores.ATTRIBUTION)  # only worm 0 has RIML, and its network was fitted on the others
+    values = exhibits.mean(edge_scores.FUNCTIONAL)  # only worm 0 has RIML, and its network was fitted on the others
     assert np.isnan(values[with_rim]).all() and np.isfinite(values[~with_rim]).all()
 
 
 def test_independent_views_have_not_seen_their_worm(trained):
-    found = views(trained.dataset, trained.network)
-    assert len(found) == 9 and [view.independent for view in found] == [True] * 3 + [False] * 6
-    for view in found:
+    seen = views(trained.dataset, trained.network)
+    assert len(seen) == 9 and [view.independent for view in seen] == [True] * 3 + [False] * 6
+    for view in seen:
         assert view.independent == (view.worm.group not in trained.dataset.split.folds[view.fold].train)
 
 
 def test_the_same_network_agrees_with_itself(scores):
     alike = stability.correlations(np.abs(scores.by_view[edge_scores.LINEAR]))
-    for a, one in enumerate(scores.views):
+    for a, first in enumerate(scores.views):
         for b, other in enumerate(scores.views):
-            if a != b and one.fold == other.fold and np.isfinite(alike[a, b]):
+            if a != b and first.fold == other.fold and np.isfinite(alike[a, b]):
                 assert alike[a, b] == pytest.approx(1)
 
 

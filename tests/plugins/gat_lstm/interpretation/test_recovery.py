@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from neurocli.interpretation.random_weights import with_weights_dealt_anew
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.interpretation import recovery
-from neurocli_gat_lstm.interpretation.edge_scores import ATTRIBUTION, LINEAR, NETWORK, edge_scores
-from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits, untrained_scores
+from neurocli_gat_lstm.interpretation.edge_scores import FUNCTIONAL, LINEAR, NETWORK, edge_scores
+from neurocli_gat_lstm.interpretation.interpret import interpretation_exhibits, permuted_scores
 from neurocli_gat_lstm.model.views import views
 from neurocli_gat_lstm.simulation.network import network_of
 from neurocli_gat_lstm.simulation.parameters import CelegansConfig
@@ -52,11 +52,11 @@ def test_truth_is_found_by_name(trained, scores):
 
 def test_the_truth_itself_is_recovered_and_noise_is_not(trained, scores):
     truth = recovery.truth_of(scores, trained.dataset.recordings.truth)
-    found = recovery.recovered(truth.weight, truth, signed=True)
-    assert (found.auc.value, found.sign) == (1, 1)
-    assert found.chance.p < 0.01 and found.chance.mean < 0.7
+    recovered = recovery.recovered(truth.weight, truth, signed=True)
+    assert (recovered.auc.value, recovered.sign) == (1, 1)
+    assert recovered.chance.p < 0.01 and recovered.chance.mean < 0.7
     everywhere = recovery.recovered(truth.weight, truth, signed=True, beyond=~truth.structural)
-    assert everywhere.added.value == 1 and np.isnan(found.added.value)  # the real graph has no pair to find them on
+    assert everywhere.added.value == 1 and np.isnan(recovered.added.value)  # the real graph has no pair to find them on
     assert recovery.recovered(-truth.weight, truth, signed=True).sign == 0
     noise = np.random.default_rng(0).normal(size=len(truth.weight))
     random = recovery.recovered(noise, truth, signed=True)
@@ -80,24 +80,26 @@ def test_other_recordings_have_no_truth(walks, make_trained, trained):
 
 def test_random_networks_have_the_trained_weights_in_another_order_and_the_same_linear_path(trained, scores):
     blank = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(0))
-    for (name, one), other in zip(trained.network.named_parameters(), blank.parameters(), strict=True):
-        np.testing.assert_array_equal(np.sort(one.detach(), None), np.sort(other.detach(), None), err_msg=name)
-        assert one.numel() < 3 or not np.array_equal(one.detach(), other.detach())
-    found = untrained_scores(trained)
-    np.testing.assert_array_equal(found.mean(LINEAR), scores.mean(LINEAR))
-    assert not np.allclose(np.nan_to_num(found.mean(NETWORK)), np.nan_to_num(scores.mean(NETWORK)))
-    again = untrained_scores(trained)
-    assert np.array_equal(found.mean(ATTRIBUTION), again.mean(ATTRIBUTION), equal_nan=True)
+    for (name, trained_values), other in zip(trained.network.named_parameters(), blank.parameters(), strict=True):
+        np.testing.assert_array_equal(
+            np.sort(trained_values.detach(), None), np.sort(other.detach(), None), err_msg=name
+        )
+        assert trained_values.numel() < 3 or not np.array_equal(trained_values.detach(), other.detach())
+    permuted = permuted_scores(trained)
+    np.testing.assert_array_equal(permuted.mean(LINEAR), scores.mean(LINEAR))
+    assert not np.allclose(np.nan_to_num(permuted.mean(NETWORK)), np.nan_to_num(scores.mean(NETWORK)))
+    again = permuted_scores(trained)
+    assert np.array_equal(permuted.mean(FUNCTIONAL), again.mean(FUNCTIONAL), equal_nan=True)
 
 
 def test_a_random_network_can_score_high(trained):
     """Where what carries a signal is what it weighs most; no pair ties."""
-    found = untrained_scores(trained)
-    truth = recovery.truth_of(found, trained.dataset.recordings.truth)
-    size = np.abs(recovery.on_pairs(found, truth, found.mean(NETWORK)))
-    asked = size[truth.scored]
-    assert len(np.unique(asked)) > 0.9 * len(asked)
-    strong = dataclasses.replace(truth, weight=np.where(size > np.median(asked), 1.0, 0.0))
+    permuted = permuted_scores(trained)
+    truth = recovery.truth_of(permuted, trained.dataset.recordings.truth)
+    size = np.abs(recovery.on_pairs(permuted, truth, permuted.mean(NETWORK)))
+    scored = size[truth.scored]
+    assert len(np.unique(scored)) > 0.9 * len(scored)
+    strong = dataclasses.replace(truth, weight=np.where(size > np.median(scored), 1.0, 0.0))
     assert recovery.recovered(size, strong, signed=False).auc.value == 1
     assert recovery.recovered(size, strong, signed=False).chance.p < 0.01
 
@@ -105,9 +107,9 @@ def test_a_random_network_can_score_high(trained):
 def simulated(**options) -> RecordingSet:
     """Twelve worms of thirty neurons."""
     config = CelegansConfig(neurons=30, duration_s=300.0, step_ms=50.0, added=0.1, **options)
-    made = [simulate_worm(config, index) for index in range(12)]
+    worms = [simulate_worm(config, index) for index in range(12)]
     meta = {"simulator": NAME, "parameters": config.model_dump(mode="json")}
-    return RecordingSet.of(made, meta=meta, truth=network_of(config).truth())
+    return RecordingSet.of(worms, meta=meta, truth=network_of(config).truth())
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +144,9 @@ def test_functional_edges_are_told_from_silenced_ones_on_the_pairs_that_a_graph_
     many, make_trained, graph, tmp_path
 ):
     trained, shown = exhibit_of(many, make_trained, tmp_path, graph=graph)
-    found = shown[-1]
-    claims = found.claims
-    assert "AUC" in found.table.columns and found.figure is not None
+    exhibit = shown[-1]
+    claims = exhibit.claims
+    assert "AUC" in exhibit.table.columns and exhibit.figure is not None
     # A shuffled graph is asked about its own pairs, and finds what carries a signal among them.
     assert claims["auc"] > (0.75 if graph == "shuffled" else 0.8) and claims["p"] < 0.01
     assert claims["auc"] == claims["auc_linear"]  # the ridge regression does all of the work, and that is said
@@ -153,10 +155,10 @@ def test_functional_edges_are_told_from_silenced_ones_on_the_pairs_that_a_graph_
     if graph == "full":
         assert claims["auc_added"] > 0.75 and claims["added_reached"]
     assert 0.35 < claims["auc_nameless"] < 0.65
-    column = list(found.table.columns).index
-    row = next(row for row in found.table.rows if row[0] == ATTRIBUTION)
+    column = list(exhibit.table.columns).index
+    row = next(row for row in exhibit.table.rows if row[0] == FUNCTIONAL)
     assert row[column("sign right")] > 0.9
-    assert row[column("random network")] is not None
+    assert row[column("AUC, permuted weights")] is not None
     pairs = next(e for e in shown if e.name == "controls").claims
     assert 0 < pairs["pairs_within_1"] < pairs["pairs_within_2"] <= 1 or graph == "full"
     edges = trained.dataset.wiring.graph.n_edges

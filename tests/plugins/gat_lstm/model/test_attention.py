@@ -64,16 +64,16 @@ def test_equals_gatconv_snapshot_by_snapshot(
     aim = torch.randn(6, nodes, width * heads)
 
     expected = torch.stack([reference(snapshot, graph.edge_index, edge_attr) for snapshot in x])
-    found = ours(x, graph.edge_index, edge_attr, None, graph.incoming(nodes))
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
-    torch.testing.assert_close(ours(x, graph.edge_index, edge_attr), found, atol=0, rtol=0)
+    output = ours(x, graph.edge_index, edge_attr, None, graph.incoming(nodes))
+    torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(ours(x, graph.edge_index, edge_attr), output, atol=0, rtol=0)
 
     names = [name for name, _ in reference.named_parameters()]
     assert names == [name for name, _ in ours.named_parameters()]
     if not edges:  # GATConv leaves the edges' weights out of the graph altogether
         names = [name for name in names if "edge" not in name]
     wanted = gradients(expected, aim, [x, *([edge_attr] if edges else []), *map(reference.get_parameter, names)])
-    got = gradients(found, aim, [x, *([edge_attr] if edges else []), *map(ours.get_parameter, names)])
+    got = gradients(output, aim, [x, *([edge_attr] if edges else []), *map(ours.get_parameter, names)])
     for name, a, b in zip(["x", *(["edge_attr"] if edges else []), *names], got, wanted, strict=True):
         scale = b.abs().max().clamp(min=1)
         torch.testing.assert_close(a / scale, b / scale, atol=2e-6, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
@@ -111,14 +111,14 @@ def test_an_absent_neuron_is_as_one_without_outgoing_edges(compiled: bool) -> No
     present = torch.rand(5, nodes) > 0.4
     expected = []
     for snapshot, here in zip(x, present, strict=True):
-        kept = here[graph.edge_index[0]]
-        expected.append(reference(snapshot, graph.edge_index[:, kept], graph.edge_attr[kept]))
-    found = ours(x, *graph, present)
-    torch.testing.assert_close(found, torch.stack(expected), atol=1e-6, rtol=1e-6)
+        remaining = here[graph.edge_index[0]]
+        expected.append(reference(snapshot, graph.edge_index[:, remaining], graph.edge_attr[remaining]))
+    output = ours(x, *graph, present)
+    torch.testing.assert_close(output, torch.stack(expected), atol=1e-6, rtol=1e-6)
 
-    aim = torch.randn_like(found)
+    aim = torch.randn_like(output)
     for a, b in zip(
-        gradients(found, aim, [x, *ours.parameters()]),
+        gradients(output, aim, [x, *ours.parameters()]),
         gradients(torch.stack(expected), aim, [x, *reference.parameters()]),
         strict=True,
     ):
@@ -127,7 +127,7 @@ def test_an_absent_neuron_is_as_one_without_outgoing_edges(compiled: bool) -> No
     for_all = ours(x, *graph, present[:1])
     torch.testing.assert_close(for_all, ours(x, *graph, present[:1].expand(5, -1)), atol=0, rtol=0)
     deep = x.detach().expand(3, 5, nodes, 3)
-    torch.testing.assert_close(ours(deep, *graph, present), found.detach().expand(3, 5, nodes, -1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(ours(deep, *graph, present), output.detach().expand(3, 5, nodes, -1), atol=1e-6, rtol=0)
 
 
 @both_forms
@@ -167,10 +167,10 @@ def test_permuting_the_neurons_permutes_the_answer(compiled: bool) -> None:
 
 def reached(graph: GraphTensors, node: int, hops: int) -> set[int]:
     """Nodes within `hops` steps along the edges, the node itself included."""
-    found = {node}
+    visited = {node}
     for _ in range(hops):
-        found |= {int(b) for a, b in graph.edge_index.t().tolist() if a in found}
-    return found
+        visited |= {int(b) for a, b in graph.edge_index.t().tolist() if a in visited}
+    return visited
 
 
 @both_forms
@@ -268,7 +268,7 @@ def test_incoming_edges_are_sorted_once() -> None:
     assert graph.incoming(9) is incoming
     source, target = graph.edge_index
     for node in range(9):
-        own = incoming.source[incoming.start[node] : incoming.start[node + 1]]
-        assert torch.equal(own, source[target == node])
+        senders = incoming.source[incoming.start[node] : incoming.start[node + 1]]
+        assert torch.equal(senders, source[target == node])
     assert incoming.widest == int(torch.bincount(target).max())
     assert Incoming.of(random_graph(9, 30, shuffled=False).edge_index, 9).order is None

@@ -14,7 +14,7 @@ PARAMETERS = 1_130_305  # of the published widths
 
 @pytest.fixture(scope="module")
 def trained(walks, make_trained):
-    made = make_trained(
+    result = make_trained(
         walks(3, frames=90),
         {
             "loss.chunk": 12,
@@ -26,14 +26,14 @@ def trained(walks, make_trained):
         model="gat-lstm-v1",
     )
     with torch.no_grad():  # tame, so that rollouts stay in reach
-        for parameter in made.network.parameters():
+        for parameter in result.network.parameters():
             parameter *= 0.3
-    return made
+    return result
 
 
 def test_a_network_of_the_published_size_per_fold(trained):
-    each = [sum(p.numel() for p in member.parameters()) for member in trained.network.members]
-    assert each == [PARAMETERS] * 3
+    sizes = [sum(p.numel() for p in member.parameters()) for member in trained.network.members]
+    assert sizes == [PARAMETERS] * 3
     assert trained.network.member(1) is trained.network.members[1]
 
 
@@ -54,9 +54,9 @@ def test_loss_is_the_mean_squared_error_of_the_next_frames(trained, scored):
             for end in range(4 + 1, 13) if scored == "every" else [12]:
                 window = x[chunk : chunk + 1, first : first + end]
                 forecast = network(window, graph, batch["present"][chunk : chunk + 1])[0]
-                there = batch["known"][chunk, first + end]
+                known = batch["known"][chunk, first + end]
                 following = batch["next"][chunk, first + end - 1]  # in the units of the last frame that is seen
-                errors += (forecast - following).square()[there].tolist()
+                errors += (forecast - following).square()[known].tolist()
     assert loss_terms(trained.network, batch, loss)["mse"].item() == pytest.approx(np.mean(errors), rel=1e-4)
 
 
@@ -65,15 +65,15 @@ def test_forecasts_are_windows_one_by_one_each_fed_back(trained):
     worm = data.worms[data.split.test[0]]
     graph, network = data.graph_of(worm), trained.network.member(0)
     origins = np.array([11, 12, *range(30, 60)])  # more than one block of 16
-    found = rolled_out(network, worm.z, graph, origins, 12, [1, 3])
+    forecasts = rolled_out(network, worm.z, graph, origins, 12, [1, 3])
     everyone = torch.ones(1, len(worm.names), dtype=torch.bool)
     for row in (0, 1, 5, 31):
         window = torch.from_numpy(worm.z[origins[row] - 11 : origins[row] + 1])[None]
         with torch.no_grad():
             for step in (1, 2, 3):
                 following = network(window, graph, everyone)
-                if step in found:
-                    np.testing.assert_allclose(found[step][row], following[0], atol=1e-5)
+                if step in forecasts:
+                    np.testing.assert_allclose(forecasts[step][row], following[0], atol=1e-5)
                 window = torch.cat((window, following[:, None]), 1)
 
 
@@ -86,8 +86,8 @@ def test_every_worm_is_answered_by_the_network_that_has_not_seen_it(trained):
     for fold, group in enumerate(target.groups):
         worm = data.worms[group]
         at = target.origins[group]
-        own = rolled_out(trained.network.member(fold), worm.z, data.graph_of(worm), at, 12, [1])[1]
-        np.testing.assert_allclose(prediction.values[group], worm.mean[at] + worm.sd[at] * own, atol=1e-5)
+        expected = rolled_out(trained.network.member(fold), worm.z, data.graph_of(worm), at, 12, [1])[1]
+        np.testing.assert_allclose(prediction.values[group], worm.mean[at] + worm.sd[at] * expected, atol=1e-5)
 
 
 def test_a_neuron_moves_only_neurons_at_most_three_edges_away(worms, make_trained):

@@ -79,16 +79,18 @@ def test_with_absent_neurons_too(plain_v2, graph, windows):
 
 def test_an_absent_neuron_is_as_if_it_had_never_been_there(graph, windows):
     network = made()
-    gone, kept = 2, [0, 1, 3, 4, 5]
+    gone, remaining = 2, [0, 1, 3, 4, 5]
     present = np.ones((4, NODES), bool)
     present[:, gone] = False
-    one = network_on_worm(network, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
-    place = {old: new for new, old in enumerate(kept)}
+    first = network_on_worm(network, np.where(present[:, None], windows, np.float32(0)), graph, NODE, present)
+    place = {old: new for new, old in enumerate(remaining)}
     used = [k for k, (a, b) in enumerate(EDGES) if gone not in (a, b)]
     edges = torch.tensor([[place[a], place[b]] for a, b in (EDGES[k] for k in used)]).t().contiguous()
-    other = network_on_worm(network, windows[:, :, kept], GraphTensors(edges, graph.edge_attr[used]), NODE[kept])
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_allclose(a[..., kept], b, atol=1e-6)
+    other = network_on_worm(
+        network, windows[:, :, remaining], GraphTensors(edges, graph.edge_attr[used]), NODE[remaining]
+    )
+    for a, b in zip(first, other, strict=True):
+        np.testing.assert_allclose(a[..., remaining], b, atol=1e-6)
 
 
 def test_the_order_of_neurons_is_of_no_matter(graph, windows):
@@ -130,10 +132,10 @@ def test_nothing_at_a_time_depends_on_what_comes_after(graph, windows, changed_a
     network = made((6, 4), 2)
     other = windows.copy()
     other[:, changed_at:] = np.random.default_rng(0).normal(size=other[:, changed_at:].shape)
-    (one, _), (two, _) = (network_on_worm(network, x, graph, NODE) for x in (windows, other))
+    (first, _), (two, _) = (network_on_worm(network, x, graph, NODE) for x in (windows, other))
     at = changed_at - LAGS
-    assert (one[:, :at] == two[:, :at]).all()
-    assert (one[:, at] != two[:, at]).all()
+    assert (first[:, :at] == two[:, :at]).all()
+    assert (first[:, at] != two[:, at]).all()
 
 
 def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shared_past(graph, windows):
@@ -169,14 +171,14 @@ def test_a_name_that_no_training_worm_shows_uses_the_last_embedding_and_the_shar
 
 def test_linear_change_is_the_sum_that_it_stands_for():
     rng = np.random.default_rng(4)
-    past, own, level, change = (rng.normal(size=s) for s in ((3, 2, 7, 5), (5, 3), (5, 5), (5, 5)))
-    parts = {"own": own, "level": level, "change": change}
-    found = linear_change(torch.from_numpy(past), {k: torch.from_numpy(v) for k, v in parts.items()})
+    past, own_past, level, change = (rng.normal(size=s) for s in ((3, 2, 7, 5), (5, 3), (5, 5), (5, 5)))
+    coefficients = {"own": own_past, "level": level, "change": change}
+    change_found = linear_change(torch.from_numpy(past), {k: torch.from_numpy(v) for k, v in coefficients.items()})
     for chunk, t, i in np.ndindex(2, 7, 5):
-        expected = sum(own[i, lag] * past[lag, chunk, t, i] for lag in range(3))
+        expected = sum(own_past[i, lag] * past[lag, chunk, t, i] for lag in range(3))
         expected += sum(level[i, j] * past[0, chunk, t, j] for j in range(5))
         expected += sum(change[i, j] * (past[0, chunk, t, j] - past[1, chunk, t, j]) for j in range(5))
-        assert float(found[chunk, t, i]) == pytest.approx(expected)
+        assert float(change_found[chunk, t, i]) == pytest.approx(expected)
 
 
 def test_training_starts_from_the_linear_path(worms):
@@ -191,7 +193,7 @@ def test_training_starts_from_the_linear_path(worms):
     assert len(network.members) == 10
     family.prepare(network, data, config)
     trained = TrainedModel(network, config, data, 0, [])
-    (baseline,) = [p for p in family.baselines(data, config) if p.name == "VAR ridge, graph"]
+    (baseline,) = [p for p in family.baselines(data, config) if p.name == "ridge, graph"]
     for target in family.targets(data, config):
         ours, theirs = family.predict(trained, target).values, baseline.predict(target).values
         for group in target.groups:

@@ -66,12 +66,12 @@ def plain_loop(
     layers = [plain_layer(conv) for conv in model.convs]
     forecasts = []
     for window, here in zip(windows, present, strict=True):
-        kept = here[graph.edge_index[0]]
+        remaining = here[graph.edge_index[0]]
         embedded = []
         for snapshot in window:
             features = snapshot[:, None]
             for layer, norm in zip(layers, model.norms, strict=True):
-                features = torch.relu(norm(layer(features, graph.edge_index[:, kept], graph.edge_attr[kept])))
+                features = torch.relu(norm(layer(features, graph.edge_index[:, remaining], graph.edge_attr[remaining])))
             embedded.append(features)
         hidden, _ = model.lstm(torch.stack(embedded))
         forecasts.append((window[-1] + model.head(hidden[-1])[:, 0]) * here)
@@ -125,8 +125,8 @@ def test_gradients_of_loop_batched_and_cached_agree(graph: GraphTensors) -> None
     loop = gradients(plain_loop(model, windows, graph, every))
     batched = gradients(model(windows, graph, every))
     cached = gradients(model.forward_windows(series, graph, here, window=7, stride=2))
-    for found in (batched, cached):
-        for (name, _), a, b in zip(model.named_parameters(), found, loop, strict=True):
+    for result in (batched, cached):
+        for (name, _), a, b in zip(model.named_parameters(), result, loop, strict=True):
             torch.testing.assert_close(a, b, atol=1e-5 * max(1.0, float(b.abs().max())), rtol=0, msg=name)
 
 

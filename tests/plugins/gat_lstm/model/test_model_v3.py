@@ -15,7 +15,7 @@ from neurocli.plugin.registry import registry
 from neurocli_gat_lstm.config_v3 import V3Config
 from neurocli_gat_lstm.data.history import inputs_of
 from neurocli_gat_lstm.diagnosis.model import trained_findings
-from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
+from neurocli_gat_lstm.evaluation.metrics import ErrorReduction
 from neurocli_gat_lstm.model.forecasts_v3 import direct_forecasts, direct_linear
 from neurocli_gat_lstm.model.loss_v3 import loss_terms
 from neurocli_gat_lstm.model.v3 import FARTHEST
@@ -23,7 +23,7 @@ from neurocli_gat_lstm.model.view_v3 import direct_views
 
 SMALL = {
     "evaluate": {"horizons": [1, 5], "context": 20},
-    "loss": {"warm_up": 5, "chunk": 6},
+    "loss": {"burn_in": 5, "chunk": 6},
     "model": {"look_back": [1, 2, 4], "lags": 3, "members": 2, "hidden": 5, "head": 6, "attention": [4]},
 }
 
@@ -46,7 +46,7 @@ def trained(worms) -> TrainedModel:
 
 def plain_inputs(data, worm, paths, t: int) -> np.ndarray:
     """[neuron, input] of a frame, one number after the other."""
-    z, found = worm.z.astype(np.float64), []
+    z, columns = worm.z.astype(np.float64), []
     for i in range(z.shape[1]):
         row = [z[t, i], *(z[t, i] - z[t - back, i] for back in data.look_back)]
         for h in data.horizons:
@@ -56,17 +56,17 @@ def plain_inputs(data, worm, paths, t: int) -> np.ndarray:
                 path.level[i, j] * z[t, j] + path.change[i, j] * (z[t, j] - z[t - 1, j]) for j in range(z.shape[1])
             )
             row.append(change)
-        found.append(row)
-    return np.array(found)
+        columns.append(row)
+    return np.array(columns)
 
 
 def test_inputs_are_those_of_a_plain_loop(trained):
     data = trained.dataset
     worm = data.worms[data.split.test[0]]
     paths = data.linear(0).paths
-    found = inputs_of(paths, worm, data.horizons, data.look_back)
+    inputs = inputs_of(paths, worm, data.horizons, data.look_back)
     for t in (60, 200):
-        np.testing.assert_allclose(found[t], plain_inputs(data, worm, paths, t), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(inputs[t], plain_inputs(data, worm, paths, t), rtol=1e-4, atol=1e-5)
 
 
 def test_forecasts_are_those_of_a_plain_loop(trained):
@@ -74,22 +74,22 @@ def test_forecasts_are_those_of_a_plain_loop(trained):
     data, network = trained.dataset, trained.network
     group = data.split.folds[1].test[0]
     worm, at = data.worms[group], np.array([150])
-    found = direct_forecasts(network, data, worm, 1, at)
+    forecasts = direct_forecasts(network, data, worm, 1, at)
     paths = network.paths_of(1, worm.names, torch.from_numpy(data.nodes_of(worm)))
     member, graph = network.members[network.members_of(1)[0]], data.graph_of(worm)
     state = None
     with torch.no_grad():
-        for t in range(150 - data.warm_up, 151):
+        for t in range(150 - data.burn_in, 151):
             inputs = torch.from_numpy(plain_inputs(data, worm, paths, t).astype(np.float32))
             inputs = (inputs / network.input_scale[1]).clamp(-FARTHEST, FARTHEST)
             features = member.embed(inputs[None, None], graph)[0, 0]
             hidden, state = member.lstm(features[:, None], state)
-        said = member.head(torch.cat((hidden[:, 0], features), -1)) * network.output_scale[1]
+        correction = member.head(torch.cat((hidden[:, 0], features), -1)) * network.output_scale[1]
     linear = plain_inputs(data, worm, paths, 150)[:, -2:]
     for k, h in enumerate((1, 5)):
-        expected = worm.z[150] + linear[:, k] + said[:, k].numpy()
-        np.testing.assert_allclose(found[0][h][0], expected, rtol=1e-3, atol=1e-4)
-    assert len(found) == 2 and np.abs(found[0][1] - found[1][1]).max() > 1e-3
+        expected = worm.z[150] + linear[:, k] + correction[:, k].numpy()
+        np.testing.assert_allclose(forecasts[0][h][0], expected, rtol=1e-3, atol=1e-4)
+    assert len(forecasts) == 2 and np.abs(forecasts[0][1] - forecasts[1][1]).max() > 1e-3
 
 
 def test_untrained_it_is_the_linear_path(worms):
@@ -102,9 +102,9 @@ def test_untrained_it_is_the_linear_path(worms):
     at = data.worms[group].origins(20, 5, 5)
     (fold,) = data.folds_for(group)
     alone = direct_linear(network, data, group, at)
-    for one in direct_forecasts(network.eval(), data, data.worms[group], fold, at):
+    for forecast in direct_forecasts(network.eval(), data, data.worms[group], fold, at):
         for h in (1, 5):
-            np.testing.assert_allclose(one[h], alone[h], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(forecast[h], alone[h], rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_after_the_origin_and_nothing_before_the_context_matters(trained):
@@ -139,33 +139,33 @@ def test_the_loss_counts_as_the_score_does(trained):
     batch = data.chunks(0, data.training_worms(0)[0], data.linear(0).paths, np.array([120, 150]))
     batch["known"][1, 2, 3] = False
     with torch.no_grad():
-        found = float(loss_terms(network, batch)["error"])
+        loss = float(loss_terms(network, batch)["error"])
         from neurocli_gat_lstm.graph.tensors import GraphTensors
 
         graph = GraphTensors(batch["edge_index"], batch["edge_attr"])
-        said = network.corrections(0, batch["inputs"], graph, data.warm_up).numpy()
+        corrections = network.corrections(0, batch["inputs"], graph, data.burn_in).numpy()
     scale = network.output_scale[0].numpy()
     per_horizon = []
     for k in range(2):
         total = count = 0.0
         for c, t, i in np.ndindex(*batch["known"].shape[:3]):
             if batch["known"][c, t, i, k]:
-                error = said[c, t, i, k] - float(batch["residual"][c, t, i, k]) / scale[k]
+                error = corrections[c, t, i, k] - float(batch["residual"][c, t, i, k]) / scale[k]
                 total, count = total + float(batch["weight"][c, t, i]) * error**2, count + 1
         per_horizon.append(total / count)
-    assert found == pytest.approx(np.mean(per_horizon), rel=1e-4)
+    assert loss == pytest.approx(np.mean(per_horizon), rel=1e-4)
 
 
 def test_derivatives_are_finite_differences(trained):
     data = trained.dataset
     view = direct_views(data, trained.network, [data.split.folds[0].test[0]])[0]
     one_step, followed, network = view.derivatives(5)
-    x = view.windows(view.back + view.warm_up + 1, 24).double()
+    x = view.windows(view.back + view.burn_in + 1, 24).double()
 
     def said(x: torch.Tensor) -> np.ndarray:
         x = x.float()
         with torch.no_grad():
-            correction = view.direct(view.inputs(x), view.graph, view.warm_up)[:, 0]
+            correction = view.direct(view.inputs(x), view.graph, view.burn_in)[:, 0]
             correction = correction * view.network.output_scale[view.fold]
             return (x[:, -1, :, None] + view.forecast_change(x)[:, -1] + correction).double().numpy()
 
@@ -180,20 +180,20 @@ def test_derivatives_are_finite_differences(trained):
 
 def test_ablation_is_the_loss_without_the_edge(trained):
     view = direct_views(trained.dataset, trained.network, [trained.dataset.split.folds[0].test[0]])[0]
-    found = view.ablated([np.array([0])])
-    assert np.isfinite(found[0]) and found[0] != 0 and np.isnan(found[1:]).all()
+    added = view.ablated([np.array([0])])
+    assert np.isfinite(added[0]) and added[0] != 0 and np.isnan(added[1:]).all()
 
 
 def test_diagnosis_of_a_sound_model_and_of_one_that_looks_ahead(trained, monkeypatch):
-    found = {f.check: f.verdict for f in trained_findings(trained)}
-    assert {"paths-agree", "causality", "locality", "gradients", "dead-units"} <= set(found)
-    assert all(found[name] == "PASS" for name in ("paths-agree", "causality", "locality", "gradients"))
+    verdicts = {f.check: f.verdict for f in trained_findings(trained)}
+    assert {"paths-agree", "causality", "locality", "gradients", "dead-units"} <= set(verdicts)
+    assert all(verdicts[name] == "PASS" for name in ("paths-agree", "causality", "locality", "gradients"))
     import neurocli_gat_lstm.model.forecasts_v3 as module
 
     sound = module.inputs_of
     monkeypatch.setattr(module, "inputs_of", lambda *a: np.roll(sound(*a), -1, axis=0))
-    found = {f.check: f.verdict for f in trained_findings(trained)}
-    assert found["causality"] == "FAIL" and found["paths-agree"] == "FAIL"
+    verdicts = {f.check: f.verdict for f in trained_findings(trained)}
+    assert verdicts["causality"] == "FAIL" and verdicts["paths-agree"] == "FAIL"
 
 
 def test_look_back_needs_a_context(worms):
@@ -222,13 +222,13 @@ def test_on_real_worms_it_beats_every_baseline(kato):
             optimizer.step()
             schedule.step()
     trained = TrainedModel(network.eval(), config, data, 5, [])
-    board = Scoreboard([SkillOverPersistence()])
+    board = Scoreboard([ErrorReduction()])
     for target in family.targets(data, config):
         board.add(target, "model", "model", family.predict(trained, target))
         for predictor in family.baselines(data, config):
             board.add(target, predictor.name, "baseline", predictor.predict(target))
         skill = board.skill(target, "model")
-        assert skill["best_baseline"] == "VAR ridge"
+        assert skill["best_baseline"] == "ridge, all pairs"
         assert skill["paired"]["value"] > 0
         if target.horizon_steps in (1, 5):
             assert skill["paired"]["verdict"] == "better" and skill["paired"]["value"] > 0.02

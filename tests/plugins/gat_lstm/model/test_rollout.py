@@ -18,7 +18,7 @@ def trained(worms, make_trained):
 
 
 @pytest.fixture(scope="module")
-def parts(trained):
+def on_worm(trained):
     """(network, linear path, worm, nodes, graph) as `evaluate` takes them for a worm."""
     data, network = trained.dataset, trained.network
     group = data.split.test[2]
@@ -34,20 +34,20 @@ def parts(trained):
     )
 
 
-def test_the_series_embedded_once_is_the_plain_loop_over_windows(plain_v2, parts):
-    network, linear, worm, nodes, graph = parts
+def test_the_series_embedded_once_is_the_plain_loop_over_windows(plain_v2, on_worm):
+    network, linear, worm, nodes, graph = on_worm
     origins = np.array([30, 31, 200, worm.frames - 26])
-    found = rolled_out(network, linear, worm.z, nodes, graph, origins, 30, HORIZONS)
-    assert list(found) == HORIZONS
+    forecasts = rolled_out(network, linear, worm.z, nodes, graph, origins, 30, HORIZONS)
+    assert list(forecasts) == HORIZONS
     for row, origin in enumerate(origins):
         plain = plain_v2(network, linear, torch.from_numpy(nodes), graph)
         _, ahead = plain.forecasts(worm.z[origin - 29 : origin + 1], 25)
         for horizon in HORIZONS:
-            np.testing.assert_allclose(found[horizon][row], ahead[horizon - 1], atol=1e-5)
+            np.testing.assert_allclose(forecasts[horizon][row], ahead[horizon - 1], atol=1e-5)
 
 
-def test_blocks_of_origins_and_pieces_of_the_series_are_of_no_matter(parts):
-    network, linear, worm, nodes, graph = parts
+def test_blocks_of_origins_and_pieces_of_the_series_are_of_no_matter(on_worm):
+    network, linear, worm, nodes, graph = on_worm
     long = np.concatenate([worm.z, worm.z[::-1]])  # more than one piece of 512 frames
     assert len(long) > 512
     origins = np.arange(40, 700, 2)  # more than two blocks of 128 origins
@@ -58,31 +58,31 @@ def test_blocks_of_origins_and_pieces_of_the_series_are_of_no_matter(parts):
             np.testing.assert_allclose(whole[horizon][chosen], part[horizon], atol=1e-6)
 
 
-def test_a_forecast_sees_its_context_and_nothing_else(parts):
-    network, linear, worm, nodes, graph = parts
+def test_a_forecast_sees_its_context_and_nothing_else(on_worm):
+    network, linear, worm, nodes, graph = on_worm
     origin, context = 100, 30
-    asked = (nodes, graph, np.array([origin]), context, HORIZONS)
-    base = rolled_out(network, linear, worm.z, *asked)
+    arguments = (nodes, graph, np.array([origin]), context, HORIZONS)
+    base = rolled_out(network, linear, worm.z, *arguments)
     outside = worm.z.copy()
     outside[origin + 1 :] = 9.0
     outside[: origin - context + 1] = -9.0
-    other = rolled_out(network, linear, outside, *asked)
+    other = rolled_out(network, linear, outside, *arguments)
     assert all((base[h] == other[h]).all() for h in HORIZONS)
     inside = worm.z.copy()
     inside[origin - context + 1] += 3.0  # the oldest frame is seen by the linear path of the first step at least
     inside[origin - context + network_lags(linear)] += 3.0
-    assert (rolled_out(network, linear, inside, *asked)[1] != base[1]).any()
+    assert (rolled_out(network, linear, inside, *arguments)[1] != base[1]).any()
 
 
 def network_lags(linear):
     return linear["own"].shape[1]
 
 
-def test_a_rollout_that_runs_away_stays_a_number(parts):
-    network, linear, worm, nodes, graph = parts
+def test_a_rollout_that_runs_away_stays_a_number(on_worm):
+    network, linear, worm, nodes, graph = on_worm
     wild = {name: 40 * torch.ones_like(value) for name, value in linear.items()}
-    found = rolled_out(network, wild, worm.z, nodes, graph, np.array([60]), 30, [25])
-    assert np.isfinite(found[25]).all() and np.abs(found[25]).max() <= BOUND
+    forecasts = rolled_out(network, wild, worm.z, nodes, graph, np.array([60]), 30, [25])
+    assert np.isfinite(forecasts[25]).all() and np.abs(forecasts[25]).max() <= BOUND
 
 
 def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, make_trained):
@@ -98,7 +98,7 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
     for fold, group in enumerate(target.groups):
         worm, nodes, at = data.worms[group], data.nodes_of(data.worms[group]), target.origins[group]
         linear = network.linear_of(fold, torch.from_numpy(nodes))
-        each = [
+        by_network = [
             rolled_out(m, linear, worm.z, nodes, data.graph_of(worm), at, 50, [5])[5]
             for m in (network.members[2 * fold], network.members[2 * fold + 1])
         ]
@@ -107,7 +107,7 @@ def test_predictions_average_the_networks_that_have_not_seen_the_worm(worms, mak
         five = z[at] + sum(z[at - lag] * paths[5].own[:, lag] for lag in range(10))
         five = five + z[at] @ paths[5].level.T + (z[at] - z[at - 1]) @ paths[5].change.T
         beyond = five - paths[1].rolled_out(worm.z, at, [5])[5]
-        forecast = worm.mean[at] + worm.sd[at] * (np.mean(each, 0) + beyond)
+        forecast = worm.mean[at] + worm.sd[at] * (np.mean(by_network, 0) + beyond)
         np.testing.assert_allclose(
             prediction.values[group][:, [names.index(n) for n in worm.names]], forecast, atol=1e-4
         )

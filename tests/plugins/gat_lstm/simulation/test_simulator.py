@@ -33,12 +33,12 @@ def simulator() -> CelegansSimulator:
     return CelegansSimulator(card)
 
 
-def same(one, other) -> bool:
+def same(first, second) -> bool:
     return (
-        np.array_equal(one.signal, other.signal)
-        and one.channels == other.channels
-        and one.dt_ms == other.dt_ms
-        and all(np.array_equal(one.truth[key], other.truth[key]) for key in one.truth)
+        np.array_equal(first.signal, second.signal)
+        and first.channels == second.channels
+        and first.dt_ms == second.dt_ms
+        and all(np.array_equal(first.truth[key], second.truth[key]) for key in first.truth)
     )
 
 
@@ -60,17 +60,17 @@ def test_options_of_optics_do_not_change_the_voltages():
 
 
 def test_the_engine_makes_the_same_worms(simulator, tmp_path):
-    made = simulate(simulator, SMALL, runs=3, out=tmp_path / "worms.h5", workers=1)
-    assert made.groups == [f"simulated-net1-seed0-000{k}" for k in range(3)]
-    for index, group in enumerate(made):
+    simulated = simulate(simulator, SMALL, runs=3, out=tmp_path / "worms.h5", workers=1)
+    assert simulated.groups == [f"simulated-net1-seed0-000{k}" for k in range(3)]
+    for index, group in enumerate(simulated):
         direct = simulate_worm(SMALL, index)
-        assert same(made[group], direct) and direct.group == group
-        assert made[group].labels == direct.labels
-        assert np.array_equal(made[group].events["state"], direct.events["state"])
+        assert same(simulated[group], direct) and direct.group == group
+        assert simulated[group].labels == direct.labels
+        assert np.array_equal(simulated[group].events["state"], direct.events["state"])
     shared = network_of(SMALL).truth()
-    assert made.truth.keys() == shared.keys()
+    assert simulated.truth.keys() == shared.keys()
     for key, values in shared.items():
-        assert np.array_equal(made.truth[key], values) and made.truth[key].dtype == values.dtype
+        assert np.array_equal(simulated.truth[key], values) and simulated.truth[key].dtype == values.dtype
 
 
 def test_a_worm_is_laid_out_as_a_recorded_one():
@@ -106,8 +106,8 @@ def test_edges_are_those_of_the_connectome_but_for_silenced_and_added_ones(seed)
     edges = [(names[a], names[b]) for a, b in zip(truth["pre"], truth["post"], strict=True)]
     assert len(set(edges)) == len(edges) and all(a != b for a, b in edges)
     structural, functional = truth["structural"], truth["weight"] != 0
-    assert {edge for edge, there in zip(edges, structural, strict=True) if there} == among
-    added = {edge for edge, there in zip(edges, structural, strict=True) if not there}
+    assert {edge for edge, is_edge in zip(edges, structural, strict=True) if is_edge} == among
+    added = {edge for edge, is_edge in zip(edges, structural, strict=True) if not is_edge}
     assert not added & real and len(added) == round(0.05 * len(among))
     assert functional[~structural].all()
     assert (~functional[structural]).mean() == pytest.approx(0.3, abs=0.01)
@@ -154,8 +154,8 @@ def test_the_voltages_are_those_of_a_plain_loop():
     network = network_of(CelegansConfig(neurons=8, hidden=4, added=0.3))
     random = np.random.default_rng(0)
     drive, start, step = random.normal(size=(50, 12)), random.normal(size=12), 0.05
-    found = integrate(network, drive, start, step)
-    state = [float(one) for one in start]
+    voltages = integrate(network, drive, start, step)
+    state = [float(value) for value in start]
     for now in range(50):
         total = []
         for i in range(12):
@@ -164,7 +164,7 @@ def test_the_voltages_are_those_of_a_plain_loop():
                 pushed += network.chemical[i, j] * math.tanh(state[j]) + network.gap[i, j] * (state[j] - state[i])
             total.append(pushed)
         state = [state[i] + (1 - math.exp(-step / network.tau_s[i])) * (total[i] - state[i]) for i in range(12)]
-        assert np.allclose(found[now], state[:8], rtol=1e-10, atol=1e-12)
+        assert np.allclose(voltages[now], state[:8], rtol=1e-10, atol=1e-12)
     assert np.array_equal(start, np.random.default_rng(0).normal(size=(51, 12))[-1]), "the start is not written to"
 
 
@@ -173,12 +173,12 @@ def test_an_uncoupled_neuron_decays_and_varies_as_the_equations_say():
     assert not network.weight.any()
     free = integrate(network, np.zeros((200, 4)), np.ones(4), 0.02)
     assert np.allclose(free, np.exp(-0.02 * np.arange(1, 201)[:, None] / network.tau_s), rtol=1e-9)
-    one = dataclasses.replace(network, tau_s=np.full(4, 0.5))
+    uncoupled = dataclasses.replace(network, tau_s=np.full(4, 0.5))
     noise = coloured_noise(np.random.default_rng(1), (400_000, 4), 2.0, 0.2, 0.01)
     assert noise.std() == pytest.approx(2.0, rel=0.02)
     assert (noise[20:] * noise[:-20]).mean() == pytest.approx(4 * math.exp(-1), rel=0.05)
     # An Ornstein-Uhlenbeck drive of variance s^2 through a leak: s^2 tau_noise / (tau_noise + tau).
-    v = integrate(one, noise, np.zeros(4), 0.01)[1000:]
+    v = integrate(uncoupled, noise, np.zeros(4), 0.01)[1000:]
     assert v.var() == pytest.approx(4 * 0.2 / 0.7, rel=0.05)
 
 
@@ -247,7 +247,7 @@ def ridge_of(config: CelegansConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray
         scores = np.zeros_like(signal)
         scores[:, neuron[known]] = ((signal - signal.mean(axis=0)) / signal.std(axis=0))[:, known]
         worms.append((scores, set(neuron[known].tolist())))
-    found = np.zeros((30, 30))
+    coefficients = np.zeros((30, 30))
     for post in range(30):
         rows = [
             (np.hstack([s[4:-1], *(s[4 - lag : -1 - lag, [post]] for lag in range(1, 5))]), s[5:, post] - s[4:-1, post])
@@ -255,30 +255,30 @@ def ridge_of(config: CelegansConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray
             if post in known
         ]
         x, y = (np.concatenate(part) for part in zip(*rows, strict=True))
-        found[post] = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ y)[:30]
-    return found, weights, structural
+        coefficients[post] = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ y)[:30]
+    return coefficients, weights, structural
 
 
 def test_unrecorded_neurons_are_the_default_and_hide_edges():
     assert CelegansConfig().hidden == 240 and network_of(CelegansConfig()).recorded == 60
     areas = {}
     for hidden in (0, 240):
-        found, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=hidden))
-        areas[hidden] = roc_auc_score(weights[structural] != 0, np.abs(found[structural]))
+        coefficients, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=hidden))
+        areas[hidden] = roc_auc_score(weights[structural] != 0, np.abs(coefficients[structural]))
     assert 0.55 < areas[240] < areas[0] - 0.05
 
 
 def test_a_linear_model_finds_silenced_and_added_edges():
     """Where every neuron is recorded, |coefficient| ranks the true edges."""
-    found, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=0, added=0.15))
+    coefficients, weights, structural = ridge_of(CelegansConfig(neurons=30, hidden=0, added=0.15))
     off = ~np.eye(30, dtype=bool)
-    silenced = roc_auc_score(weights[structural] != 0, np.abs(found[structural]))
+    silenced = roc_auc_score(weights[structural] != 0, np.abs(coefficients[structural]))
     absent = off & ~structural
-    added = roc_auc_score(weights[absent] != 0, np.abs(found[absent]))
+    added = roc_auc_score(weights[absent] != 0, np.abs(coefficients[absent]))
     assert silenced > 0.85 and added > 0.9
     functional = weights != 0
-    assert (np.sign(found[functional]) == np.sign(weights[functional])).mean() > 0.9
-    turned = roc_auc_score(weights[structural.T & off] != 0, np.abs(found.T[structural.T & off]))
+    assert (np.sign(coefficients[functional]) == np.sign(weights[functional])).mean() > 0.9
+    turned = roc_auc_score(weights[structural.T & off] != 0, np.abs(coefficients.T[structural.T & off]))
     assert turned < silenced - 0.1, "the direction of an edge shows"
 
 
@@ -308,7 +308,7 @@ def test_the_summary_has_its_numbers_and_its_figure(simulator, tmp_path):
     signal = np.stack([worm.signal.astype(float) for worm in worms])
     scores = (signal - signal.mean(axis=1, keepdims=True)) / signal.std(axis=1, keepdims=True)
     expected = 1 - ((scores[:, 5:] - scores[:, :-5]) ** 2).mean()
-    assert table["R2 of no change, 5 ahead"] == pytest.approx(expected, abs=1e-3)
+    assert table["R2 of persistence, 5 frames ahead"] == pytest.approx(expected, abs=1e-3)
     assert simulator.summary(RecordingSet.of(worms, truth=truth), None)[0].figure is None
 
 

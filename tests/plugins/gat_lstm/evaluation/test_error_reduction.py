@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from neurocli.evaluation.intervals import interval
-from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
+from neurocli_gat_lstm.evaluation.metrics import ErrorReduction
 
 
 def test_a_worm_in_which_nothing_changes_counts_nothing() -> None:
-    rng, metric = np.random.default_rng(0), SkillOverPersistence()
+    rng, metric = np.random.default_rng(0), ErrorReduction()
     changes = rng.normal(size=(2, 50, 3))
     worms = [metric.statistics(change, 0.5 * change) for change in changes]
     still = metric.statistics(np.zeros((50, 3)), rng.normal(size=(50, 3)))
@@ -21,7 +21,7 @@ def test_a_worm_in_which_nothing_changes_counts_nothing() -> None:
 
 
 def test_every_worm_counts_the_same_however_much_it_changes() -> None:
-    rng, metric = np.random.default_rng(1), SkillOverPersistence()
+    rng, metric = np.random.default_rng(1), ErrorReduction()
     calm, lively = rng.normal(size=(50, 3)), 100 * rng.normal(size=(50, 3))
     statistics = np.stack([metric.statistics(calm, 0 * calm), metric.statistics(lively, lively)])
     assert metric.value(statistics.sum(0)) == pytest.approx(0.5)
