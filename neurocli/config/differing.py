@@ -23,8 +23,8 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
 
 def in_words(differences: Mapping[str, str], most: int = 6) -> str:
     """`g: 4.5 → 5.5; noise: unset → 1; and 2 more`: the first few differences."""
-    words = [f"{key}: {change}" for key, change in differences.items()]
-    return "; ".join(words[:most]) + (f"; and {len(words) - most} more" if len(words) > most else "")
+    lines = [f"{key}: {change}" for key, change in differences.items()]
+    return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 def keys_by_name(kind: type[BaseModel]) -> dict[str, list[str]]:
     """Own name of an option → the dotted keys that end with it."""
-    found: dict[str, list[str]] = {}
+    keys: dict[str, list[str]] = {}
     for key in option_keys(kind):
-        found.setdefault(key.rpartition(".")[2], []).append(key)
-    return found
+        keys.setdefault(key.rpartition(".")[2], []).append(key)
+    return keys
 
 
 def by_full_key(kind: type[BaseModel], options: Mapping[str, Any], *, where: str = "options") -> dict[str, Any]:
     """The same values by dotted key. Raises ConfigError for a name that no option has, or several."""
     keys, known = keys_by_name(kind), set(option_keys(kind))
-    found: dict[str, Any] = {}
+    by_key: dict[str, Any] = {}
     for name, value in options.items():
         matching = [name] if name in known else keys.get(name, [])
         if not matching:
@@ -32,5 +32,5 @@ def by_full_key(kind: type[BaseModel], options: Mapping[str, Any], *, where: str
             raise ConfigError(
                 f"{name} could be {' or '.join(matching)}", where=where, hint=f"say which: {matching[0]!r}"
             )
-        found[matching[0]] = value
-    return found
+        by_key[matching[0]] = value
+    return by_key

@@ -58,8 +58,8 @@ class Registry:
 
     def cards(self, kind: type[Card]) -> Iterator[Any]:
         """Every card of `kind`, by name."""
-        found = (card for plugin in self.plugins for card in plugin.cards if isinstance(card, kind))
-        return iter(sorted(found, key=lambda card: card.name))
+        cards = (card for plugin in self.plugins for card in plugin.cards if isinstance(card, kind))
+        return iter(sorted(cards, key=lambda card: card.name))
 
     def model(self, name: str) -> ModelCard:
         """The card of a model; an alias (`elm`) gives the newest version (`elm-v2`). Raises UnknownName."""
@@ -185,11 +185,11 @@ def load_implementation(card: Card) -> Any:
 
 def discover(group: str = GROUP) -> Registry:
     """Load every entry point of `group`, ours first, so that nobody can take a name of ours."""
-    found = Registry()
+    plugins = Registry()
     entries = metadata.entry_points(group=group)
     for entry in sorted(entries, key=lambda e: (e.dist is None or e.dist.name != PROJECT, e.name, e.value)):
-        found.add(entry)
-    return found
+        plugins.add(entry)
+    return plugins
 
 
 @functools.cache

@@ -92,22 +92,22 @@ class Alike:
         return min(1.0, len(self.bits) / min(counts))
 
 
-def alike_stretches(parts: Sequence[Stretches], scale: Scale) -> Alike:
+def alike_stretches(by_recording: Sequence[Stretches], scale: Scale) -> Alike:
     """Pairs of stretches of signals, of different recordings, that correlate by more than `ALIKE`."""
-    every = Stretches.joined(parts)
-    places = Places(_owners([len(part) for part in parts]), every.channel, every.start)
+    every = Stretches.joined(by_recording)
+    places = Places(_owners([len(stretches) for stretches in by_recording]), every.channel, every.start)
     norm = np.sqrt(np.square(every.shape.astype(np.float32)).sum(axis=1))
     # So long that few unlike stretches share it by chance.
     bits = int(np.clip(np.log2(max(len(every), 2)) + 3, 12, 28))
-    found = []
+    alike_pairs = []
     for rotation in _ROTATIONS:
         turned = (every.code << np.uint64(rotation)) | (every.code >> np.uint64(CODE_BITS - rotation))
         order = np.argsort(turned & np.uint64(2**CODE_BITS - 1), kind="stable")
         prefix = (turned[order] & np.uint64(2**CODE_BITS - 1)) >> np.uint64(CODE_BITS - bits)
         for first, second in _neighbours(order, prefix, places.recording):
             same = _correlation(every.shape, norm, first, second) > ALIKE
-            found.append((first[same], second[same]))
-    first, second = _each_once(found)
+            alike_pairs.append((first[same], second[same]))
+    first, second = _each_once(alike_pairs)
     r = _correlation(every.shape, norm, first, second)
     freedom = np.minimum(every.freedom[first], every.freedom[second]) - _COMMON
     evidence = -0.5 * np.maximum(freedom, 0) * np.log2(np.maximum(1 - r**2, _EXACT))
@@ -115,10 +115,10 @@ def alike_stretches(parts: Sequence[Stretches], scale: Scale) -> Alike:
     return _one_to_one(Alike(places, first, second, evidence))
 
 
-def alike_intervals(parts: Sequence[Intervals]) -> Alike:
+def alike_intervals(by_recording: Sequence[Intervals]) -> Alike:
     """Pairs of stretches of event trains, of different recordings, with the same intervals."""
-    every = Intervals.joined(parts)
-    owner = _owners([len(part.code) for part in parts])
+    every = Intervals.joined(by_recording)
+    owner = _owners([len(intervals.code) for intervals in by_recording])
     if len(owner) > _MOST_EVENTS:  # the same ones of each recording
         kept = every.code % np.uint64(-(-len(owner) // _MOST_EVENTS)) == 0
         every, owner = every.only(kept), owner[kept]
@@ -133,9 +133,9 @@ def _correlation(
 ) -> NDArray[np.float64]:
     r = np.empty(len(first))
     for start in range(0, len(first), _SOME):
-        one, other = first[start : start + _SOME], second[start : start + _SOME]
-        product = np.einsum("ij,ij->i", shape[one].astype(np.float32), shape[other].astype(np.float32))
-        r[start : start + _SOME] = product / (norm[one] * norm[other])
+        first_block, second_block = first[start : start + _SOME], second[start : start + _SOME]
+        product = np.einsum("ij,ij->i", shape[first_block].astype(np.float32), shape[second_block].astype(np.float32))
+        r[start : start + _SOME] = product / (norm[first_block] * norm[second_block])
     return r
 
 
@@ -149,10 +149,10 @@ def _neighbours(
     """Pairs of different recordings that stand beside each other in `order` and have the same prefix [stretch]."""
     for apart in range(1, _NEIGHBOURS + 1):
         place = np.flatnonzero(prefix[:-apart] == prefix[apart:])
-        one, other = order[place], order[place + apart]
-        foreign = owner[one] != owner[other]
-        one, other = one[foreign], other[foreign]
-        yield np.minimum(one, other), np.maximum(one, other)
+        left, right = order[place], order[place + apart]
+        foreign = owner[left] != owner[right]
+        left, right = left[foreign], right[foreign]
+        yield np.minimum(left, right), np.maximum(left, right)
 
 
 def _each_once(

@@ -70,11 +70,11 @@ def refuse_copies(recordings: Mapping[str, Recording], split: Split) -> None:
     if split.leaky:
         return
     part = {group: part for part in reversed(PARTS) for group in split.groups(part)}
-    found = copies(recordings, [group for group in part if group in recordings], apart=_apart(split))
-    if not found:
+    pairs = copies(recordings, [group for group in part if group in recordings], apart=_apart(split))
+    if not pairs:
         return
-    worst = max(found, key=lambda copy: copy.bits)
-    others = f"; so do {len(found) - 1} more pairs" if len(found) > 1 else ""
+    worst = max(pairs, key=lambda copy: copy.bits)
+    others = f"; so do {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
     raise LeakError(
         f"{worst.group} ({part[worst.group]}) and {worst.of} ({part[worst.of]}) hold the same data: "
         f"{worst.in_words}{others}",
@@ -87,7 +87,7 @@ def _apart(split: Split) -> Callable[[str, str], bool]:
     """Whether two groups must not know each other."""
     # New recordings are in no fold: the whole split holds them apart. It holds nobody apart who is left out in turn.
     sides = [{g: part for part in PARTS for g in side.groups(part)} for side in (*split.folds, split)]
-    return lambda one, other: any(one in side and other in side and side[one] != side[other] for side in sides)
+    return lambda group, other: any(group in side and other in side and side[group] != side[other] for side in sides)
 
 
 def copies(

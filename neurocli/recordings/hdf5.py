@@ -85,11 +85,11 @@ def child(group: h5py.Group, name: str, kind: type) -> Any:
         raise DataError("a required entry is missing", where=where, hint=REMAKE)
     if not isinstance(link, h5py.HardLink):
         raise DataError("an entry is a link, which is not followed", where=where, hint="store the values themselves")
-    found = group[name]
-    if not isinstance(found, kind):
-        found_kind, wanted = type(found).__name__.lower(), kind.__name__.lower()
+    member = group[name]
+    if not isinstance(member, kind):
+        found_kind, wanted = type(member).__name__.lower(), kind.__name__.lower()
         raise DataError(f"an entry is a {found_kind}, not a {wanted}", where=where, hint=REMAKE)
-    return found
+    return member
 
 
 def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: str = "biuf") -> NDArray[Any]:
@@ -112,8 +112,8 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
             hint="store whole or floating-point numbers",
         )
     if data.shape is None or (ndim is not None and data.ndim != ndim):
-        found = "no" if data.shape is None else data.ndim
-        raise DataError(f"the values have {found} dimensions, not {ndim}", where=where, hint=REMAKE)
+        dimensions = "no" if data.shape is None else data.ndim
+        raise DataError(f"the values have {dimensions} dimensions, not {ndim}", where=where, hint=REMAKE)
     size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape else data.dtype.itemsize
     on_disk = Path(group.file.filename).stat().st_size
     if size > LARGEST_ARRAY_BYTES or size > LARGEST_EXPANSION * on_disk:

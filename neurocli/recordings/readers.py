@@ -44,14 +44,14 @@ def open_paths(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) 
             sets += [RecordingSet.open(path) for path in files]
         else:
             sets.append(readers[number][1].read(files))
-    found = RecordingSet.joined(sets)
-    if not found:
+    recordings = RecordingSet.joined(sets)
+    if not recordings:
         raise DataError(
             "there is no recording in it",
             where=", ".join(str(path) for path in paths),
             hint="make the file again, or name another",
         )
-    return found
+    return recordings
 
 
 def is_ours(path: Path) -> bool:
@@ -69,7 +69,7 @@ def is_ours(path: Path) -> bool:
 
 def _files_in(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) -> list[Path]:
     """Folders that no reader takes whole, opened up into the files that something can read."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in dict.fromkeys(paths):
         check_path(path)
         if path.is_dir() and _matching(path, readers) is None:
@@ -79,10 +79,10 @@ def _files_in(paths: list[Path], readers: Sequence[tuple[ReaderCard, Reader]]) -
             usable = [p for p in inside if is_ours(p) or _matching(p, readers) is not None]
             if not usable:
                 raise DataError("the folder holds no file that can be read", where=str(path), hint=_formats(readers))
-            found += usable
+            files += usable
         else:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def _reader_number(path: Path, readers: Sequence[tuple[ReaderCard, Reader]]) -> int:
@@ -116,4 +116,4 @@ def _matching(path: Path, readers: Sequence[tuple[ReaderCard, Reader]]) -> int |
 
 def _formats(readers: Sequence[tuple[ReaderCard, Reader]]) -> str:
     known = [f"{card.name} ({', '.join(card.suffixes)})" if card.suffixes else card.name for card, _ in readers]
-    return f"formats known: {FORMAT} (.h5)" + "".join(f", {one}" for one in known)
+    return f"formats known: {FORMAT} (.h5)" + "".join(f", {name}" for name in known)

@@ -137,11 +137,11 @@ class RecordingSet(Mapping[str, Recording]):
                     where=", ".join([*first.sources, *other.sources]),
                     hint="name only files that were made alike",
                 )
-        uses = Counter(name for one in sets for name in one)
+        uses = Counter(name for single in sets for name in single)
         loaders: dict[str, Callable[[], Recording]] = {}
-        for number, one in enumerate(sets):
-            stem = Path(one.sources[0]).stem if len(one.sources) == 1 else f"set{number}"
-            for name, loader in one._loaders.items():
+        for number, single in enumerate(sets):
+            stem = Path(single.sources[0]).stem if len(single.sources) == 1 else f"set{number}"
+            for name, loader in single._loaders.items():
                 clashing = uses[name] > 1
                 key = f"{stem}:{name}" if clashing else name
                 if key in loaders:
@@ -151,12 +151,12 @@ class RecordingSet(Mapping[str, Recording]):
                         hint="rename one of the files",
                     )
                 loaders[key] = (lambda loader=loader, key=key: _renamed(loader(), key)) if clashing else loader  # type: ignore[misc]
-        same_truth = all(_equal(first.truth, one.truth) for one in sets)
+        same_truth = all(_equal(first.truth, single.truth) for single in sets)
         return cls(
             loaders,
             meta=first.meta,
             truth=first.truth if same_truth else {},
-            sources=[s for one in sets for s in one.sources],
+            sources=[s for single in sets for s in single.sources],
         )
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -185,15 +185,15 @@ def _renamed(recording: Recording, group: str) -> Recording:
     return recording
 
 
-def _making(one: RecordingSet, other: RecordingSet) -> dict[str, str]:
+def _making(first: RecordingSet, second: RecordingSet) -> dict[str, str]:
     """In what the making of two files differs, but for which of its runs each has."""
-    found = {k: v for k, v in differing(one.meta, other.meta).items() if not k.startswith("simulation.")}
-    if one.truth and _equal(one.truth, other.truth):
-        found.pop("parameters.seed", None)
-    return {key.removeprefix("parameters."): change for key, change in found.items()}
+    differences = {k: v for k, v in differing(first.meta, second.meta).items() if not k.startswith("simulation.")}
+    if first.truth and _equal(first.truth, second.truth):
+        differences.pop("parameters.seed", None)
+    return {key.removeprefix("parameters."): change for key, change in differences.items()}
 
 
-def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(
-        (one[k].shape == other[k].shape and (one[k] == other[k]).all()) for k in one
+def _equal(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    return first.keys() == second.keys() and all(
+        (first[k].shape == second[k].shape and (first[k] == second[k]).all()) for k in first
     )

@@ -36,11 +36,11 @@ class Split:
     def __post_init__(self) -> None:
         if self.leaky or self.folds:
             return
-        for one, other in ((0, 1), (0, 2), (1, 2)):
-            both = set(self.groups(PARTS[one])) & set(self.groups(PARTS[other]))
+        for first, second in ((0, 1), (0, 2), (1, 2)):
+            both = set(self.groups(PARTS[first])) & set(self.groups(PARTS[second]))
             if both:
                 raise LeakError(
-                    f"{', '.join(sorted(both)[:3])} would be in {PARTS[one]} and in {PARTS[other]}",
+                    f"{', '.join(sorted(both)[:3])} would be in {PARTS[first]} and in {PARTS[second]}",
                     where="split",
                     hint="a group belongs to one part only",
                 )
@@ -55,14 +55,14 @@ class Split:
         return next((number for number, fold in enumerate(self.folds) if group in fold.test), None)
 
     def as_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
+        described: dict[str, Any] = {
             "split": self.protocol,
             "leaky": self.leaky,
             "groups": {part: list(self.groups(part)) for part in PARTS},
         }
         if self.folds:
-            found["folds"] = [fold.as_dict()["groups"] for fold in self.folds]
-        return found
+            described["folds"] = [fold.as_dict()["groups"] for fold in self.folds]
+        return described
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Split:
@@ -116,8 +116,8 @@ def split_by_group(
     if n_test + n_validation >= n:
         raise DataError(f"{n} groups leave none for training", where="split", hint="lower data.validation or data.test")
     order = np.random.default_rng(seed).permutation(n)
-    parts = np.split(order, [n - n_validation - n_test, n - n_test])
-    train, held, tested = (tuple(groups[i] for i in sorted(part)) for part in parts)
+    cuts = np.split(order, [n - n_validation - n_test, n - n_test])
+    train, held, tested = (tuple(groups[i] for i in sorted(part)) for part in cuts)
     return Split(train, held, tested)
 
 

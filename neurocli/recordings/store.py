@@ -160,14 +160,14 @@ def _get_all(group: h5py.Group, name: str) -> dict[str, NDArray[Any]]:
 
 
 def _spikes(group: h5py.Group) -> Spikes:
-    found = {}
+    by_name = {}
     for name in ("step", "channel"):
         values = read_array(group, name, ndim=1, kinds="iu")
         if values.size and int(values.max()) > np.iinfo(np.int32).max:  # the cast would make it negative
             where = f"{group.file.filename}:{group.name}/{name}"
             raise DataError(f"{values.max()} does not fit into 32 bits", where=where, hint=REMAKE)
-        found[name] = values.astype(np.int32)
-    return Spikes(found["step"], found["channel"], dt_ms=attribute(group, "dt_ms", float))
+        by_name[name] = values.astype(np.int32)
+    return Spikes(by_name["step"], by_name["channel"], dt_ms=attribute(group, "dt_ms", float))
 
 
 def _json(holder: h5py.Group, name: str, kind: Any) -> Any:

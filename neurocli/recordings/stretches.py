@@ -70,9 +70,9 @@ class Stretches:
         return len(self.code)
 
     @classmethod
-    def joined(cls, parts: Sequence[Stretches]) -> Stretches:
+    def joined(cls, series: Sequence[Stretches]) -> Stretches:
         """Those of several signals, one after the other."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
+        return cls(*(np.concatenate([getattr(part, name) for part in series]) for name in vars(series[0])))
 
 
 def signal_of(recording: Recording) -> NDArray[np.float32]:

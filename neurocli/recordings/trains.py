@@ -29,9 +29,9 @@ class Intervals:
     bits: NDArray[np.float32]
 
     @classmethod
-    def joined(cls, parts: Sequence[Intervals]) -> Intervals:
+    def joined(cls, series: Sequence[Intervals]) -> Intervals:
         """Those of several recordings, one after the other."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
+        return cls(*(np.concatenate([getattr(part, name) for part in series]) for name in vars(series[0])))
 
     def only(self, kept: NDArray[np.bool_]) -> Intervals:
         """Some of them."""

@@ -61,10 +61,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        found = refusal(error, path)
-        if found is None:
+        refused = refusal(error, path)
+        if refused is None:
             raise
-        raise found from error
+        raise refused from error
 
 
 _NO_ROOM = {

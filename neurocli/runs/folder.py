@@ -183,10 +183,10 @@ class RunFolder:
 def list_runs(root: Path) -> list[RunFolder]:
     """The runs under `root`, newest first."""
     try:
-        found = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
+        folders = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
     except OSError:  # a name that no folder can have
-        found = []
-    return sorted(found, key=_age, reverse=True)
+        folders = []
+    return sorted(folders, key=_age, reverse=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

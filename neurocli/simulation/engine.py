@@ -64,21 +64,21 @@ def simulate(
     old = None if overwrite else _existing(out, plan)
     if old is not None and old[0].contains(plan) and not Parts(out).folder.exists():
         return _nothing_to_do(out, plan, *old, say)  # without a lock: the folder may be read-only
-    with Parts.locked(out) as parts:
+    with Parts.locked(out) as unfinished:
         old = None if overwrite else _existing(out, plan)
         if old is not None and old[0].contains(plan):
-            parts.clear(old[0])
+            unfinished.clear(old[0])
             return _nothing_to_do(out, plan, *old, say)
-        parts.begin(plan, overwrite=overwrite)
+        unfinished.begin(plan, overwrite=overwrite)
         reused = _by_index(*old) if old else {}
         if reused:
             say(f"reusing the {len(reused)} runs of {out.name}")
-        _make_shards(simulator, config, plan, parts, executor, set(reused), progress, say)
-        recordings = (reused[i]() if i in reused else parts.read(i) for i in plan.indices)
+        _make_shards(simulator, config, plan, unfinished, executor, set(reused), progress, say)
+        recordings = (reused[i]() if i in reused else unfinished.read(i) for i in plan.indices)
         store.write(out, recordings, meta=plan.meta, truth=simulator.truth(config))
-        spare = parts.clear(plan)
+        spare = unfinished.clear(plan)
         if spare:
-            say(f"{spare} more finished runs are kept in {parts.folder.name} for a larger --runs")
+            say(f"{spare} more finished runs are kept in {unfinished.folder.name} for a larger --runs")
     return RecordingSet.open(out)
 
 
@@ -89,19 +89,19 @@ def default_set(simulator: Simulator, config: Any, runs: int, say: Say, progress
     plan = Plan(simulator.card.name, simulator.identity(config), 0, runs)
     # Parameters do not tell when a new version simulates better, so each version keeps its own.
     out = cache_root() / "data" / __version__ / f"{simulator.card.name}-{plan.key}.h5"
-    made = out.exists()
-    if not made:
+    existed = out.exists()
+    if not existed:
         say(f"no data given: simulating {runs} runs of {simulator.card.name}, kept in {out}")
     try:
-        found = simulate(simulator, config, runs=runs, out=out, progress=progress)
+        recordings = simulate(simulator, config, runs=runs, out=out, progress=progress)
     except UsageError:
-        if not made or _readable(out):
+        if not existed or _readable(out):
             raise
         say(f"the cached data {out} is damaged: simulating it again")
-        found = simulate(simulator, config, runs=runs, out=out, overwrite=True, progress=progress)
-    if made:
+        recordings = simulate(simulator, config, runs=runs, out=out, overwrite=True, progress=progress)
+    if existed:
         say(f"no data given: using {runs} simulated runs of {simulator.card.name} from {out}")
-    return found.subset(found.groups[:runs])
+    return recordings.subset(recordings.groups[:runs])
 
 
 def make_shard(simulator: Simulator, config: Any, index: int, work: Path, path: Path) -> str:
@@ -116,14 +116,14 @@ def _make_shards(
     simulator: Simulator,
     config: Any,
     plan: Plan,
-    parts: Parts,
+    unfinished: Parts,
     executor: Executor,
     reused: set[int],
     progress: Progress,
     say: Say,
 ) -> None:
     """Simulate the runs of the plan that are neither reused nor among the shards."""
-    sound, damaged = parts.finished(plan)
+    sound, damaged = unfinished.finished(plan)
     if sound:
         say(f"carrying on: {len(sound)} of {plan.count} runs are there from last time")
     if damaged:
@@ -138,26 +138,26 @@ def _make_shards(
         work = _prepared(simulator, config, plan, say)
         names = {index: simulator.group_name(config, index) for index in missing}
         tasks = [
-            Task(index, names[index], partial(make_shard, simulator, config, index, work, parts.shard(index)))
+            Task(index, names[index], partial(make_shard, simulator, config, index, work, unfinished.shard(index)))
             for index in missing
         ]
         with contextlib.closing(executor.run(tasks)) as results:
             for index, result in results:
                 if isinstance(result, StorageError):
                     raise result  # the other runs would meet the same disk
-                if not isinstance(result, NeuroError) and not parts.shard(index).exists():
-                    result = _not_shared(parts, names[index])
+                if not isinstance(result, NeuroError) and not unfinished.shard(index).exists():
+                    result = _not_shared(unfinished, names[index])
                 if isinstance(result, NeuroError):
                     failed[names[index]] = result
                     say(f"{names[index]} failed: {result}")
                     continue
-                parts.record(index, result)
+                unfinished.record(index, result)
                 done += 1
                 progress(done, plan.count, names[index])
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted with {done} of {plan.count} runs done",
-            where=str(parts.folder),
+            where=str(unfinished.folder),
             hint="the same command carries on",
         ) from None
     if failed and not done:
@@ -167,7 +167,7 @@ def _make_shards(
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
         raise PartlyDone(
             f"{len(failed)} of {plan.count} runs failed: {shown}{more}",
-            where=str(parts.folder),
+            where=str(unfinished.folder),
             hint=f"the {done} finished runs are kept; the same command tries the others again",
         )
 
@@ -199,8 +199,8 @@ def _existing(out: Path, plan: Plan) -> tuple[Plan, RecordingSet] | None:
         raise UsageError(f"the file was made with other parameters: {differences}", where=str(out), hint=hint)
     if not old.contains(plan) and not plan.contains(old):
         had = f"{old.indices.start} to {old.indices.stop - 1}"
-        asked = f"{plan.indices.start} to {plan.indices.stop - 1}"
-        raise UsageError(f"the file has runs {had}, not all of which are among {asked}", where=str(out), hint=hint)
+        wanted = f"{plan.indices.start} to {plan.indices.stop - 1}"
+        raise UsageError(f"the file has runs {had}, not all of which are among {wanted}", where=str(out), hint=hint)
     return old, recordings
 
 
@@ -224,6 +224,6 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def _not_shared(parts: Parts, name: str) -> NeuroError:
+def _not_shared(unfinished: Parts, name: str) -> NeuroError:
     hint = "workers must see the output folder under the same path"
-    return NeuroError(f"a worker has written {name} where we cannot see it", where=str(parts.folder), hint=hint)
+    return NeuroError(f"a worker has written {name} where we cannot see it", where=str(unfinished.folder), hint=hint)

@@ -40,10 +40,10 @@ class Parts:
     @contextlib.contextmanager
     def locked(cls, out: Path) -> Iterator[Parts]:
         """The parts of `out`, for one process at a time. Raises UsageError where another one has them."""
-        parts = cls(out)
-        lock = FileLock(parts._lock)
-        with storage_errors(parts.folder):
-            parts.folder.mkdir(parents=True, exist_ok=True)
+        folder = cls(out)
+        lock = FileLock(folder._lock)
+        with storage_errors(folder.folder):
+            folder.folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -53,15 +53,15 @@ class Parts:
                     hint="wait for it, or choose another --out",
                 ) from None
         try:
-            parts._sweep()
-            yield parts
+            folder._sweep()
+            yield folder
         finally:
-            parts._sweep()  # of workers that were stopped while they wrote
+            folder._sweep()  # of workers that were stopped while they wrote
             # The lock goes while it is held: whoever opened it in between finds its file gone, and asks anew.
-            if not any(path != parts._lock for path in parts.folder.iterdir()):
+            if not any(path != folder._lock for path in folder.folder.iterdir()):
                 with contextlib.suppress(OSError):
-                    parts._lock.unlink(missing_ok=True)
-                    parts.folder.rmdir()
+                    folder._lock.unlink(missing_ok=True)
+                    folder.folder.rmdir()
             lock.release()
 
     def shard(self, index: int) -> Path:
@@ -118,8 +118,8 @@ class Parts:
         return len(spare)
 
     def _indices(self) -> list[int]:
-        found = (_SHARD.match(path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_SHARD.match(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
 
     def _forget(self, indices: list[int], *, whole: bool = True) -> None:
         # The plan goes last: a kill on the way leaves shards with a plan, never shards of an unknown plan.
@@ -153,14 +153,14 @@ class Parts:
         """Hash by index. Lines that a kill or damage made unreadable are dropped: their runs are simulated again."""
         if not self._journal.exists():
             return {}
-        found: dict[int, str] = {}
+        hashes: dict[int, str] = {}
         for line in self._journal.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 entry = json.loads(line)
-                found[int(entry["index"])] = str(entry["sha256"])
+                hashes[int(entry["index"])] = str(entry["sha256"])
             except (ValueError, KeyError, TypeError):
                 continue
-        return found
+        return hashes
 
 
 def _line(index: int, digest: str) -> str:

@@ -124,7 +124,7 @@ def look_ahead(
     baselines_asked: set[tuple[str, bool]] = set()
     for experiment in _experiments(recordings, targets, split):
         what, cuts = experiment.what, {group: cut for group, (_, cut) in experiment.alter.items()}
-        altered = with_altered(recordings, {group: one for group, (one, _) in experiment.alter.items()})
+        altered = with_altered(recordings, {group: alter for group, (alter, _) in experiment.alter.items()})
         try:
             data = family.adapt(altered, config, split)
         except DataError:
@@ -133,9 +133,9 @@ def look_ahead(
             raise
         fit = baselines_each_time or (what, experiment.at_gap) not in baselines_asked
         baselines_asked.add((what, experiment.at_gap))
-        asked = dataclasses.replace(trained, dataset=data)
-        asked = dataclasses.replace(asked, network=_awake(family, asked))
-        again, later = _predictions_of(family, asked, recordings, data, baselines=fit)
+        retrained = dataclasses.replace(trained, dataset=data)
+        retrained = dataclasses.replace(retrained, network=_awake(family, retrained))
+        again, later = _predictions_of(family, retrained, recordings, data, baselines=fit)
         for name, target in targets.items():
             if experiment.blind == (target.horizon_ms is not None):
                 continue

@@ -64,8 +64,8 @@ def reach(target: Target, recording: Recording) -> tuple[int, int]:
     return int(np.floor(samples)) - 1, int(np.ceil(samples)) + 1
 
 
-def _same(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.bool_]:
-    return (one == other) | (np.isnan(one) & np.isnan(other))
+def _same(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.bool_]:
+    return (first == second) | (np.isnan(first) & np.isnan(second))
 
 
 def _by_row(values: NDArray[np.bool_]) -> NDArray[np.bool_]:

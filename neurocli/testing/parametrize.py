@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Collection, Sequence
 
@@ -12,6 +13,7 @@ from neurocli.testing.conformance import STEPS
 from neurocli.testing.contract import FAIL, SKIPPED, WARN, Broken, Contract, Doubtful
 
 Model = str | ModelFamily
+_HAS_WORKERS = importlib.util.find_spec("xdist") is not None
 
 
 def parametrize_with_checks(
@@ -30,8 +32,8 @@ def parametrize_with_checks(
     the example.
 
     The steps of one model share their work. Each does first what it needs, so that it can be run alone (`-k look-ahead`) and in
-    any order, and is skipped, with the reason, where that fails. Workers of pytest-xdist do not share: `--dist loadfile` gives all
-    steps to one of them. A step that fails raises what the plugin raised. A step in doubt (something that is allowed and most
+    any order, and is skipped, with the reason, where that fails. Workers of pytest-xdist do not share: `--dist loadgroup` gives all
+    steps of a model to one of them, `--dist loadfile` those of all models. A step that fails raises what the plugin raised. A step in doubt (something that is allowed and most
     often a mistake) passes with the warning `neurocli.testing.Doubtful`: an expected failure would say that it is a fault, and a
     pass would hide it. `-W error::neurocli.testing.Doubtful` makes it fail.
     """
@@ -44,11 +46,10 @@ def parametrize_with_checks(
     cases = []
     for model in models:
         for step in STEPS:
-            names = {step.name, _name(model), f"{_name(model)}-{step.name}"}
-            marks = [pytest.mark.slow] if names & set(slow) else []
-            cases.append(
-                pytest.param(model, _Step(step.name, contracts), id=f"{_name(model)}-{step.name}", marks=marks)
-            )
+            test = f"{_name(model)}-{step.name}"
+            marks = [pytest.mark.xdist_group(_name(model))] if _HAS_WORKERS else []
+            marks += [pytest.mark.slow] if {step.name, _name(model), test} & set(slow) else []
+            cases.append(pytest.param(model, _Step(step.name, contracts), id=test, marks=marks))
     return pytest.mark.parametrize(("model", "check"), cases)
 
 

@@ -146,6 +146,6 @@ def _read(folder: Path) -> Checkpoint:
 
 def _errno(error: Exception) -> tuple[int, str]:
     text = str(error)
-    found = re.search(r"os error (\d+)", text)
-    number = int(found[1]) if found else errno.ENOSPC if "write" in text.lower() else errno.EIO
+    code = re.search(r"os error (\d+)", text)
+    number = int(code[1]) if code else errno.ENOSPC if "write" in text.lower() else errno.EIO
     return number, text

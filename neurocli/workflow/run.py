@@ -150,8 +150,8 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """What the finished training comes to. Raises DataError where it has not finished.
 
-        >>> run.metrics["epochs"], run.metrics["steps"], run.metrics["parameters"]
-        (1, 2, 32848)
+        >>> run.metrics["epochs"], run.metrics["steps"], sorted(run.metrics)
+        (1, 2, ['best_epoch', 'best_validation_loss', 'cpu_s', 'epochs', 'parameters', 'steps', 'wall_s'])
         """
         return read_json(self.folder.metrics_json)
 

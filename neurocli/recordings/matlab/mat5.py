@@ -62,7 +62,7 @@ class Entry(Head):
 def entries(path: Path) -> dict[str, Entry]:
     """The arrays of a file by name. Raises DataError where it is truncated or damaged."""
     size = path.stat().st_size
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     with path.open("rb") as file:
         order = byte_order(file.read(HEADER_BYTES))
         position = HEADER_BYTES
@@ -78,11 +78,11 @@ def entries(path: Path) -> dict[str, Entry]:
             head = file.read(min(length, _HEAD_BYTES))
             entry = _entry(path, order, position, length, packed, head)
             if entry.name:  # what has none is MATLAB's own storage of objects
-                found[entry.name] = entry
+                entries[entry.name] = entry
             position += 8 + length
     if position != size or size <= HEADER_BYTES:
         raise DataError("the MATLAB file is truncated", where=f"{path}, byte {size}", hint=HINT)
-    return found
+    return entries
 
 
 def read_numbers(path: Path, entry: Entry) -> NDArray[np.generic]:
@@ -199,7 +199,7 @@ def head_of(elements: Elements) -> Head:
     kind, dimensions = elements.next()
     if kind != INT32 or len(dimensions) % 4 or not 8 <= len(dimensions) <= 4 * _DIMENSIONS:
         raise elements.damaged()
-    shape = tuple(int(one) for one in np.frombuffer(dimensions, f"{elements.order}i4"))
+    shape = tuple(int(size) for size in np.frombuffer(dimensions, f"{elements.order}i4"))
     kind, name = elements.next()
     if kind != INT8 or len(name) > _NAME_BYTES or min(shape) < 0 or word & 0xFF not in _CLASSES:
         raise elements.damaged()
@@ -216,8 +216,10 @@ def _entry(path: Path, order: str, position: int, length: int, packed: bool, hea
         if tag[0] != MATRIX:
             raise _damaged(path, position)
         head, size = head[8:], int(tag[1])
-    found = head_of(Elements(path, position, order, head))
-    return Entry(found.name, found.kind, found.shape, found.values_at, position, length, packed, size)
+    inner_head = head_of(Elements(path, position, order, head))
+    return Entry(
+        inner_head.name, inner_head.kind, inner_head.shape, inner_head.values_at, position, length, packed, size
+    )
 
 
 def _unpacked_head(path: Path, position: int, head: bytes) -> bytes:

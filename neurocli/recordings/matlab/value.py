@@ -66,7 +66,7 @@ class MatValue(ABC):
         """The values [n] of a numeric array with one axis longer than 1. Raises DataError."""
         self.need("numbers", NUMERIC)
         if self.count != max(self.shape, default=1):
-            size = " x ".join(str(one) for one in self.shape)
+            size = " x ".join(str(length) for length in self.shape)
             raise DataError(
                 f"the shape is {size}, not that of a list", where=self.where, hint="export it as n x 1 or 1 x n"
             )

@@ -107,16 +107,16 @@ class Value73(MatValue):
             return "cell" if stated in ("", "cell") else stated
         if dtype.kind == "V" and dtype.names == ("real", "imag"):
             return "complex"
-        found = _CLASSES.get(dtype.str[1:], dtype.kind if dtype.kind in "fiu" else str(dtype))
+        matlab_class = _CLASSES.get(dtype.str[1:], dtype.kind if dtype.kind in "fiu" else str(dtype))
         if stated == "char" and dtype.kind == "u":
             return "char"
-        return "logical" if stated == "logical" and found in NUMERIC else found
+        return "logical" if stated == "logical" and matlab_class in NUMERIC else matlab_class
 
     def _shape(self) -> tuple[int, ...]:
         if self._is_empty and isinstance(self._object, h5py.Dataset):
             if self._object.shape is None or self._object.size > 32 or self._object.dtype.kind not in "iu":
                 raise DataError("the shape of an empty array is damaged", where=self.where, hint=REMAKE)
-            shape = tuple(int(one) for one in np.ravel(self._object[()]))
+            shape = tuple(int(size) for size in np.ravel(self._object[()]))
             if int(np.prod(shape, dtype=object)):
                 raise DataError("an array without values claims to have some", where=self.where, hint=REMAKE)
             return shape

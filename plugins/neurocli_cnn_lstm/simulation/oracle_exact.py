@@ -149,7 +149,7 @@ def _threshold_effect(
     leak, kick, spacing = config.dt_ms / config.tau_ms, _mean_kick(config), grid[1] - grid[0]
     sd = _noise_sd(config)
     centre = grid + leak * (config.rest_mv - grid)
-    noise = np.exp(-0.5 * ((grid[None] - centre[:, None]) / sd) ** 2).astype(np.float32)
+    noise = np.exp(-0.5 * ((grid[None] - centre[:, None]) / sd) ** 2)
     noise /= noise.sum(1, keepdims=True)
     kicks = np.arange(config.external_inputs + 1)
     chances = binom.pmf(kicks, config.external_inputs, kick_probability(config))
@@ -164,13 +164,14 @@ def _threshold_effect(
         for number, chance in zip(kicks, chances, strict=True):
             if chance > 1e-9:
                 kicked += np.float32(chance) * _shifted(added, config.j_mv * number / spacing)
-        before = np.empty((len(grid), len(now)), np.float32)
+        before = np.empty((len(grid), len(now)))
         for weight in np.unique(now):
             same = now == weight
             before[:, same] = _shifted(kicked, weight / spacing)[:, then[same]]
         unhindered = slope * (grid[fires, None] + kick + now) + offset[then]
         before[fires] = config.rest_mv - unhindered
-        added = noise @ before
+        # In double precision, since a product's last digit depends on how many columns there are: on what comes later.
+        added = (noise @ before).astype(np.float32)
         offset = slope * (leak * config.rest_mv + kick + now) + offset[then]
         slope *= 1 - leak
         which = column

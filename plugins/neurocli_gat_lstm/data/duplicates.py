@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.recordings import RecordingSet
-from neurocli_gat_lstm.data.summary import Summary, signal_of, times_of
+from neurocli.recordings import Recording, RecordingSet
+from neurocli_gat_lstm.data.summary import Summary, coarse_of, signal_of, times_of, z_scores
 
 Array = NDArray[np.floating[Any]]
 SAME = 0.999
 """Median correlation of matched neurons from which on two recordings hold the same numbers."""
 LIKE = 0.9
-"""The same for the same worm after smoothing or resampling."""
+"""The same for the same worm after smoothing or resampling. Other worms share behaviour, not noise: they stay below .8."""
 _LENGTH, _MATCHED, _COARSE = 0.02, 0.8, 0.95
 
 
@@ -37,6 +37,22 @@ class Copy:
         return self.correlation > SAME
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a worm is known again by: its duration, and the slow course of its neurons, float32 [COARSE, neuron]."""
+
+    group: str
+    duration_s: float
+    coarse: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, recording: Recording) -> Course:
+        values, (time_s, _) = signal_of(recording), times_of(recording)
+        z, varies = z_scores(values)
+        step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else recording.dt_ms / 1e3
+        return cls(recording.group, recording.steps * step_s, coarse_of(z[:, varies]))
+
+
 def copies(recordings: RecordingSet, summaries: Sequence[Summary]) -> list[Copy]:
     """Every recording that is an earlier one again. Coarse pictures are compared first, traces only where these agree."""
     first: list[Summary] = []
@@ -50,7 +66,7 @@ def copies(recordings: RecordingSet, summaries: Sequence[Summary]) -> list[Copy]
     return duplicates
 
 
-def copy_of(recordings: RecordingSet, summary: Summary, others: Sequence[Summary]) -> Copy | None:
+def copy_of(recordings: RecordingSet, summary: Summary | Course, others: Sequence[Summary | Course]) -> Copy | None:
     """The first of `others` that is the same worm."""
     for other in others:
         if _similar(summary, other):
@@ -60,7 +76,7 @@ def copy_of(recordings: RecordingSet, summary: Summary, others: Sequence[Summary
     return None
 
 
-def _similar(summary: Summary, other: Summary) -> bool:
+def _similar(summary: Summary | Course, other: Summary | Course) -> bool:
     """As long, and most neurons of the smaller one have a neuron of the same slow course in the other."""
     if abs(np.log(summary.duration_s / other.duration_s)) > _LENGTH or not summary.coarse.size or not other.coarse.size:
         return False

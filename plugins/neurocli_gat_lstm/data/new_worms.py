@@ -20,7 +20,7 @@ def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -
     """
     trained = [g for g in dict.fromkeys([*split.train, *split.validation]) if g in recordings]
     known = [summary_of(recordings[group], options) for group in trained]
-    controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
+    controls = controls_in(recordings) if options.controls == "leave-out" else {}
     left_out: list[str] = []
     doubts: list[str] = []
     usable_groups: list[str] = []

@@ -9,6 +9,7 @@ import numpy as np
 from neurocli.errors import DataError
 from neurocli.recordings import Recording, RecordingSet
 from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.duplicates import Course, copy_of
 from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries, series_of
 
 OTHER_RATE = 0.25
@@ -24,8 +25,9 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
     """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name."""
     worms: dict[str, WormSeries] = {}
     left_out: list[str] = []
+    courses: list[Course] = []
     keys: dict[tuple[str, str], str] = {}
-    controls = controls_in(recordings, options) if options.controls == "leave-out" else {}
+    controls = controls_in(recordings) if options.controls == "leave-out" else {}
     for group in recordings:
         recording = recordings[group]
         source = str(recording.labels.get("source", ""))
@@ -38,10 +40,12 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
             left_out.append(f"{group}: no neuron is identified")
             continue
         worm = series_of(recording, options)
-        twin = next((other for other in worms.values() if _same(other, worm)), None)
-        if twin is not None:
-            left_out.append(f"{group}: the same worm as {twin.group}")
+        course = Course.of(recording)
+        copy = copy_of(recordings, course, courses)
+        if copy is not None:
+            left_out.append(f"{group}: the same worm as {copy.of}")
             continue
+        courses.append(course)
         key = (source, str(recording.labels.get("worm", group)))
         if key in keys:
             raise DataError(
@@ -72,21 +76,17 @@ def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig)
     return worms
 
 
-def controls_in(recordings: RecordingSet, options: DataConfig) -> dict[str, str]:
+def controls_in(recordings: RecordingSet) -> dict[str, str]:
     """Worms without a calcium indicator, and copies of them in files that do not say so: group → why."""
-    everything = options.model_copy(update={"neurons": "all"})
-    reasons = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
-    if not reasons:
-        return {}
-    known = {g: series_of(recordings[g], everything) for g in reasons}
-    for group in recordings:
-        if group in known or _identified(recordings[group]):
+    controls = {g: "GFP, no calcium indicator" for g in recordings if is_control(recordings[g])}
+    known = [Course.of(recordings[g]) for g in controls]
+    for group in recordings if known else ():
+        if group in controls or _identified(recordings[group]):
             continue
-        worm = series_of(recordings[group], everything)
-        twin = next((g for g, other in known.items() if _same(other, worm)), None)
-        if twin is not None:
-            reasons[group] = f"the same worm as {twin}, GFP, no calcium indicator"
-    return reasons
+        copy = copy_of(recordings, Course.of(recordings[group]), known)
+        if copy is not None:
+            controls[group] = f"the same worm as {copy.of}, GFP, no calcium indicator"
+    return controls
 
 
 def _identified(recording: Recording) -> bool:
@@ -108,23 +108,3 @@ def _of_one_rate(worms: dict[str, WormSeries]) -> tuple[dict[str, WormSeries], l
         if group not in same_rate
     ]
     return same_rate, odd
-
-
-def _same(worm: WormSeries, other: WormSeries) -> bool:
-    """Whether two files hold the same worm: as long a time, and the same traces up to their scale and frame rate."""
-    lengths = worm.frames * worm.dt_ms, other.frames * other.dt_ms
-    both = [name for name in worm.names if name in other.names]
-    if abs(lengths[0] - lengths[1]) > 0.02 * max(lengths) or len(both) < 0.8 * min(len(worm.names), len(other.names)):
-        return False
-    frames = min(worm.frames, other.frames)
-    a, b = (_resampled(w.scored(w.signal)[:, [w.names.index(n) for n in both]], frames) for w in (worm, other))
-    a, b = a - a.mean(0), b - b.mean(0)
-    scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    r = np.where(scale > 0, (a * b).sum(0) / np.where(scale > 0, scale, 1.0), 0.0)
-    # Other worms share behaviour, not noise: they stay below .8 even where both are driven by the same command.
-    return bool(np.median(r) > (0.999 if worm.frames == other.frames else 0.95))
-
-
-def _resampled(z: np.ndarray, frames: int) -> np.ndarray:
-    at = np.linspace(0, len(z) - 1, frames)
-    return z.astype(np.float64) if frames == len(z) else np.stack([np.interp(at, np.arange(len(z)), c) for c in z.T], 1)

@@ -92,8 +92,7 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
     used = named if named.any() and options.neurons == "identified" else np.ones(len(names), bool)
     mean, sd = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     known = np.isfinite(values).mean(axis=0)
-    varies = (known > 0) & (sd > 1e-9 * np.maximum(np.abs(mean), 1e-12))
-    z = (values - mean) / np.where(varies, sd, 1.0)
+    z, varies = z_scores(values)
     every, chosen = z[:, varies], z[:, varies & used]
     half, ratio = smoothness.memory(chosen, time_s, dt_s) if chosen.size else (np.nan, np.nan)
     scores = (np.abs(mean) < 1e-3) & (np.abs(sd - 1) < 1e-2)
@@ -136,6 +135,15 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
     )
 
 
+def z_scores(values: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """(values [time, neuron] over the whole recording's mean and sd, which neurons vary)."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # a neuron without any number does not vary
+        mean, sd = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        varies = np.isfinite(values).any(axis=0) & (sd > 1e-9 * np.maximum(np.abs(mean), 1e-12))
+        return (values - mean) / np.where(varies, sd, 1.0), varies
+
+
 def signal_of(recording: Recording) -> Array:
     """[time, neuron] with NaN wherever the recording has no number."""
     values = np.asarray(recording.signal, np.float64)
@@ -174,9 +182,10 @@ def segments_of(time_s: Array) -> list[tuple[int, int]]:
 def coarse_of(z: Array) -> NDArray[np.float32]:
     """[COARSE, neuron]: means over equal parts of the recording."""
     stretches = np.array_split(z, COARSE)
-    return np.nan_to_num(
-        np.stack([np.nanmean(p, axis=0) if len(p) else np.zeros(z.shape[1]) for p in stretches])
-    ).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a stretch without any number is 0
+        means = [np.nanmean(p, axis=0) if len(p) else np.zeros(z.shape[1]) for p in stretches]
+    return np.nan_to_num(np.stack(means)).astype(np.float32)
 
 
 def _drift(z: Array) -> float:

@@ -13,7 +13,7 @@ from neurocli.config.resolve import preset_names, read_preset, resolve
 from neurocli.errors import ConfigError, DataError
 from neurocli.plugin.cards import SimulatorCard
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli.simulation.program import EngineUnavailable
+from neurocli.simulation.program import EngineUnavailable, load_brian2
 from neurocli_cnn_lstm.data.readers.dat import BrunelDatReader
 from neurocli_cnn_lstm.simulation import engine_standalone
 from neurocli_cnn_lstm.simulation.brunel_network import connectivity
@@ -138,6 +138,21 @@ def test_without_a_compiler_the_runtime_engine_takes_over(simulator, tmp_path, m
     simulator.prepare(CONFIG, tmp_path, said.append)
     assert "runtime engine takes over" in said[-1]
     assert (tmp_path / "fallback.txt").exists()
+
+
+def test_the_runtime_engine_needs_no_compiler(simulator, tmp_path):
+    """In Brian2's numpy code: its Cython code takes half a minute to compile, and is run by the test of the published spikes."""
+    config = BrunelConfig(duration_ms=60.0, neurons=20, engine="runtime")
+    preferences = load_brian2().prefs
+    target = preferences["codegen.target"]
+    preferences["codegen.target"] = "numpy"
+    try:
+        one, again, other = (simulator.simulate(config, index, tmp_path) for index in (0, 0, 1))
+    finally:
+        preferences["codegen.target"] = target
+    assert one.signal.shape == (60, 20) and config.rest_mv < one.signal[30:].mean() < config.threshold_mv
+    assert len(one.spikes.step) > 0 and one.spikes.step.max() < config.steps
+    assert one.fingerprint() == again.fingerprint() != other.fingerprint()
 
 
 def test_an_impossible_external_rate_is_refused(simulator, tmp_path):

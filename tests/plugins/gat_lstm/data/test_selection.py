@@ -33,12 +33,15 @@ def test_a_copy_of_a_worm_is_left_out_whatever_its_scale_and_order(walks):
     assert left_out == ["other-w9: the same worm as lab-w0"]
 
 
-def test_a_worm_that_only_resembles_another_is_kept(walks):
+@pytest.mark.parametrize(("noise_sd", "kept"), [(0.1, False), (1.0, True)])
+def test_a_noisy_copy_is_left_out_and_a_worm_that_only_resembles_another_is_kept(walks, noise_sd, kept):
     base = walks(3)
-    noise = np.random.default_rng(5).normal(size=base["lab-w0"].signal.shape)
-    near = with_labels(base["lab-w0"], "lab-w9", worm="w9")
-    near.signal = (near.signal + 0.5 * noise).astype(np.float32)
-    assert list(usable(RecordingSet.of([*base.values(), near]), DataConfig())[0])[-1] == "lab-w9"
+    signal = base["lab-w0"].signal
+    noise = noise_sd * signal.std(axis=0) * np.random.default_rng(5).normal(size=signal.shape)
+    near = dataclasses.replace(
+        with_labels(base["lab-w0"], "lab-w9", worm="w9"), signal=(signal + noise).astype(np.float32)
+    )
+    assert ("lab-w9" in usable(RecordingSet.of([*base.values(), near]), DataConfig())[0]) == kept
 
 
 def test_two_different_worms_of_one_name_are_refused(walks):
