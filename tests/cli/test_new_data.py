@@ -51,7 +51,7 @@ def test_a_copy_is_refused_by_its_fingerprint_when_the_data_of_the_run_are_gone(
     known = walks("w0", "w1", "w2", "w3")
     split = leave_one_out(known.groups, "leave one out") if folds else Split(("w0", "w1"), ("w2",), ("w3",))
     copy = dataclasses.replace(known["w0"], group="another")
-    with pytest.raises(LeakError, match="trained on w0, .* another"):
+    with pytest.raises(LeakError, match=r"trained on w0, .* another"):
         beside_training(run_on(known, split), None, None, RecordingSet.of([copy]), Reporter())
     fresh = walks("w0", seed=1)  # of the same name, with other content
     assert beside_training(run_on(known, split), None, None, fresh, Reporter()) == (
@@ -196,7 +196,7 @@ def test_options_of_the_evaluation_are_set_for_a_trained_run(place: Path, capsys
     [
         ("train.epochs=3", "cannot be set for a trained run"),
         ("evaluate.strid=3", "no option"),
-        ("evaluate.horizons=[2]", "built for"),
+        ("evaluate.horizons=[2]", "fixed by the training"),
     ],
 )
 def test_other_options_belong_to_the_training(place: Path, given: str, said: str, capsys) -> None:
