@@ -196,7 +196,7 @@ def test_options_of_the_evaluation_are_set_for_a_trained_run(place: Path, capsys
     [
         ("train.epochs=3", "cannot be set for a trained run"),
         ("evaluate.strid=3", "no option"),
-        ("evaluate.horizons=[2]", "built for"),
+        ("evaluate.horizons=[2]", "fixed by the training"),
     ],
 )
 def test_other_options_belong_to_the_training(place: Path, given: str, said: str, capsys) -> None:

@@ -47,7 +47,7 @@ class Trainings:
         return int(self.server.stdout.readline())
 
     def start(self, run) -> int:
-        """Begin or carry on a training; returns the process id."""
+        """Begin or resume a training; returns the process id."""
         return self._ask({"run": str(run.path)})
 
     def wait(self, pid: int) -> int:
