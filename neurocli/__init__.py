@@ -4,7 +4,7 @@
 >>> run = neurocli.train("gat-lstm", data="worms.h5", preset="quick", options={"max_steps": 2})
 >>> result = neurocli.evaluate(run)
 >>> print(result.verdict)
-S [1 - MSE/MSE of persistence], ... ahead: gat-lstm-v3 ...; best baseline: ...
+S (1 - MSE/MSE of persistence), ... ahead: gat-lstm-v3 ...; best baseline: ...
 
 What stands here is loaded when it is used.
 """
