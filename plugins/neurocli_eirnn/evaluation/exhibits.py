@@ -210,7 +210,7 @@ def _per_type(dataset: SessionData, whole: Compared) -> Exhibit:
         )
     note = (
         "means over neurons but for lowest, highest and medians; PSTHs are smoothed by 50 ms but for r (unsmoothed); r/ceiling: ratio "
-        "of the means. Intervals over trials stand on the scoreboard"
+        "of the means. Intervals over trials are on the scoreboard"
     )
     return Exhibit("per-type", "Excitatory and inhibitory neurons", Table(columns, rows, note), None, claims)
 

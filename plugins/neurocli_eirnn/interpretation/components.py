@@ -180,7 +180,7 @@ def _draw(
         axes[0][-1].set(ylim=(0, 1.03))
         axes[0][-1].set_xlabel("number of components", fontsize=8)
         axes[0][-1].set_ylabel("cumulative share of variance", fontsize=8)
-        axes[0][-1].set_title("data and model, each in its own components", fontsize=9)
+        axes[0][-1].set_title("each in its own components", fontsize=9)
         axes[0][-1].tick_params(labelsize=8)
         axes[0][-1].legend(fontsize=8)
         axes[1][-1].set_axis_off()

@@ -104,7 +104,7 @@ def rate_recovery(trained: TrainedModel, figures: Path) -> Exhibit:
     note = (
         "correlation of predicted with true rates over conditions and time, both averaged over the test trials of each condition "
         f"(location x reward x salience; at least {FEWEST} trials), bins weighted by their number of trials, and without the gain of "
-        f"single trials. Mean over neurons whose true rates vary by at least {SIGNAL:.0%} of their mean: {'; '.join(scope)}"
+        f"single trials. Mean over neurons whose true rates vary by at least {SIGNAL * 100:.0f} % of their mean: {'; '.join(scope)}"
     )
     claims: dict[str, Any] = {f"r_{name.replace(' ', '_').replace(',', '')}": value for name, value in main.items()}
     rivals = [prediction.name for prediction in predictions if prediction.kind == "baseline"]

@@ -238,7 +238,7 @@ def _draw(dataset: SessionData, measures: dict[tuple[str, str], Selectivity], pa
                 )
             r = f"{measured.r:.2f}" if np.isfinite(measured.r) else "unknown"
             axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-            axis.set_title(f"{name}, after {event}: correlation {r}", fontsize=9)
+            axis.set_title(f"{name}, after {event}: correlation {r}", fontsize=8)
             axis.tick_params(labelsize=8)
         for axis in grid[-1]:
             axis.set_xlabel("data", fontsize=9)
