@@ -1,4 +1,4 @@
-"""The area under the ROC curve where who is a member is dealt out anew."""
+"""The area under the ROC curve with permuted labels: who is a member is left to chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neurocli.evaluation.nulls import NullBand
 from neurocli.interpretation.roc import roc_auc, roc_auc_of_ranks
 
 LABELLINGS = 999
-"""How often labels are dealt out anew."""
+"""How often labels are permuted."""
 
 
 def roc_auc_label_null(

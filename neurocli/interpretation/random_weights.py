@@ -10,7 +10,7 @@ import torch
 RandomState = np.random.Generator | torch.Generator
 
 
-def dealt_anew(values: torch.Tensor, random: RandomState) -> torch.Tensor:
+def permuted_entries(values: torch.Tensor, random: RandomState) -> torch.Tensor:
     """The same numbers in other places of a tensor of the same shape."""
     if isinstance(random, np.random.Generator):
         order = torch.from_numpy(random.permutation(values.numel()))
@@ -20,9 +20,9 @@ def dealt_anew(values: torch.Tensor, random: RandomState) -> torch.Tensor:
 
 
 @torch.no_grad()
-def with_weights_dealt_anew(network: torch.nn.Module, random: RandomState) -> torch.nn.Module:
-    """A copy whose weights are dealt out anew within each parameter; buffers stay."""
+def with_permuted_weights(network: torch.nn.Module, random: RandomState) -> torch.nn.Module:
+    """A copy whose weights are permuted within each parameter; buffers stay."""
     other = copy.deepcopy(network)
     for parameter in other.parameters():
-        parameter.copy_(dealt_anew(parameter, random))
+        parameter.copy_(permuted_entries(parameter, random))
     return other.eval()

@@ -46,7 +46,7 @@ class Dataset(ABC):
         return "group"
 
     def scope(self) -> str:
-        """What intervals over these groups speak for, where that is less than one would think: `runs of one network`."""
+        """What intervals over these groups hold for, where that is less than one would think: `runs of one network`."""
         return ""
 
     def test_fingerprint(self) -> str:

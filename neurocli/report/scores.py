@@ -51,7 +51,7 @@ def _cost(cpu_s: float | None, parameters: int | None) -> tuple[str, str]:
 
 
 def _about_intervals(evaluation: dict[str, Any], target: str) -> str:
-    """What the intervals are, what they speak for, and why scores have none."""
+    """What the intervals are, what they hold for, and why scores have none."""
     scores = _selected(evaluation, target=target)
     scope = evaluation["protocol"].get("scope")
     intervals = (

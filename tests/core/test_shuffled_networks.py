@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurocli.interpretation.pairs import between_neurons, pairs_by_sender
-from neurocli.interpretation.random_weights import dealt_anew, with_weights_dealt_anew
+from neurocli.interpretation.random_weights import permuted_entries, with_permuted_weights
 from neurocli.interpretation.shuffling import neurons_exchanged, pairs_exchanged, rows_exchanged
 from neurocli.interpretation.weight_matrix import draw_weights
 from neurocli.report.figure import saved_figure
@@ -53,12 +53,12 @@ def test_exchanged_neurons_are_the_same_network_under_other_names() -> None:
 
 
 @pytest.mark.parametrize("generator", [np.random.default_rng, lambda seed: torch.Generator().manual_seed(seed)])
-def test_weights_are_dealt_anew_within_each_parameter(generator) -> None:  # type: ignore[no-untyped-def]
+def test_weights_are_permuted_within_each_parameter(generator) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.BatchNorm1d(4)).train()
     network[1].running_mean += torch.arange(4.0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    other = with_weights_dealt_anew(network, generator(0))
+    other = with_permuted_weights(network, generator(0))
     assert not other.training and network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(other[1].running_mean, network[1].running_mean)
@@ -66,8 +66,8 @@ def test_weights_are_dealt_anew_within_each_parameter(generator) -> None:  # typ
         assert torch.equal(value.flatten().sort().values, dealt.flatten().sort().values), name
     assert not torch.equal(network[0].weight, other[0].weight)
     weight = network[0].weight.detach()
-    assert torch.equal(dealt_anew(weight, generator(3)), dealt_anew(weight, generator(3)))
-    assert not torch.equal(dealt_anew(weight, generator(3)), dealt_anew(weight, generator(4)))
+    assert torch.equal(permuted_entries(weight, generator(3)), permuted_entries(weight, generator(3)))
+    assert not torch.equal(permuted_entries(weight, generator(3)), permuted_entries(weight, generator(4)))
 
 
 def test_a_drawn_matrix_has_excitatory_units_first(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.interpretation.pairs import between_neurons, pairs_by_sender
-from neurocli.interpretation.random_weights import with_weights_dealt_anew
+from neurocli.interpretation.random_weights import with_permuted_weights
 from neurocli.interpretation.roc import roc_auc
 from neurocli.interpretation.shuffling import pairs_exchanged
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -119,7 +119,7 @@ def with_weights_elsewhere(
     published one no weight belongs to a pair: the entries of each of its tensors are shuffled.
     """
     if not isinstance(network, StructuredCnnLstm):
-        return with_weights_dealt_anew(network, rng)
+        return with_permuted_weights(network, rng)
     shuffled = copy.deepcopy(network)
     raw = shuffled.synapse.raw_weight.data
     raw.copy_(torch.from_numpy(pairs_exchanged(raw.numpy(), excitatory, rng)))

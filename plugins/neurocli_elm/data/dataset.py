@@ -77,8 +77,8 @@ class SimulationData(Dataset):
         return "simulation"
 
     def scope(self) -> str:
-        """What intervals over simulations speak for."""
-        return "simulations of one cell: intervals do not speak for other cells"
+        """What intervals over simulations hold for."""
+        return "simulations of one cell: intervals do not hold for other cells"
 
     def steps(self, part: str) -> int:
         groups = self.split.groups(part)

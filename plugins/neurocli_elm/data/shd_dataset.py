@@ -66,11 +66,11 @@ class ShdData(Dataset):
         return "speaker" if self.speakers_known else "utterance"
 
     def scope(self) -> str:
-        """What intervals over speakers or utterances speak for."""
+        """What intervals over speakers or utterances hold for."""
         if self.speakers_known:
             count = len({self.about[group].speaker for group in self.split.test})
             return f"{count} speaker{'s' if count != 1 else ''} of one data set"
-        return "utterances of unknown speakers: intervals do not speak for other speakers"
+        return "utterances of unknown speakers: intervals do not hold for other speakers"
 
     def test_fingerprint(self) -> str:
         digest = hashlib.sha256(super().test_fingerprint().encode())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurocli.interpretation.random_weights import dealt_anew
+from neurocli.interpretation.random_weights import permuted_entries
 from neurocli_elm.model.neuron import ElmNeuron
 
 
@@ -25,8 +25,8 @@ def random_neuron(network: ElmNeuron, exciting: NDArray[np.bool_], seed: int) ->
     excites = torch.from_numpy(exciting).to(network.synapse_channels.device)[network.synapse_channels]
     for kind in (excites, ~excites):
         chosen = torch.nonzero(kind if valid is None else kind & valid)[:, 0]
-        dealt._proto_w_s[chosen] = dealt_anew(network._proto_w_s[chosen], generator)
+        dealt._proto_w_s[chosen] = permuted_entries(network._proto_w_s[chosen], generator)
     for layer in (*dealt.mlp.linears, dealt.w_y):
         for values in (layer.weight, layer.bias):
-            values.copy_(dealt_anew(values, generator))
+            values.copy_(permuted_entries(values, generator))
     return dealt

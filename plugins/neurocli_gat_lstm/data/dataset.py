@@ -135,7 +135,7 @@ class WormData(Dataset):
         return "worm"
 
     def scope(self) -> str:
-        """What intervals over worms speak for."""
+        """What intervals over worms hold for."""
         from neurocli_gat_lstm.data.notes import scope
 
         return scope(self)

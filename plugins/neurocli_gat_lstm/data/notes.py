@@ -86,7 +86,7 @@ def _reach(data: WormData, model: V1Model | V2Model | V3Model) -> str:
 
 
 def scope(data: WormData) -> str:
-    """What intervals over the test worms speak for, and what they do not."""
+    """What intervals over the test worms hold for, and what they do not."""
     tested = data.split.test
     if data.recordings.meta.get("simulator") == "celegans":
         return f"{counted(len(tested), 'worm')} of one simulated network, with one training seed: not other networks"

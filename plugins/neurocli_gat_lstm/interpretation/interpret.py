@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from neurocli.diagnosis.words import counted
-from neurocli.interpretation.random_weights import with_weights_dealt_anew
+from neurocli.interpretation.random_weights import with_permuted_weights
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli_gat_lstm.data.dataset import WormData
@@ -58,7 +58,7 @@ def permuted_scores(trained: TrainedModel) -> EdgeScores:
     """The scores of the network with its weights permuted within each layer, for the same worms, beside the same linear path."""
     data = trained.dataset
     assert isinstance(data, WormData)
-    control = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(trained.seed))
+    control = with_permuted_weights(trained.network, torch.Generator().manual_seed(trained.seed))
     assert isinstance(control, GatLstm | GatLstmV3 | PlannedFolds)
     return edge_scores(_seen(data, control, independent=True), trained.seed)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from neurocli.interpretation.random_weights import with_weights_dealt_anew
+from neurocli.interpretation.random_weights import with_permuted_weights
 from neurocli.recordings import RecordingSet
 from neurocli_gat_lstm.interpretation import recovery
 from neurocli_gat_lstm.interpretation.edge_scores import FUNCTIONAL, LINEAR, NETWORK, edge_scores
@@ -79,7 +79,7 @@ def test_other_recordings_have_no_truth(walks, make_trained, trained):
 
 
 def test_random_networks_have_the_trained_weights_in_another_order_and_the_same_linear_path(trained, scores):
-    blank = with_weights_dealt_anew(trained.network, torch.Generator().manual_seed(0))
+    blank = with_permuted_weights(trained.network, torch.Generator().manual_seed(0))
     for (name, trained_values), other in zip(trained.network.named_parameters(), blank.parameters(), strict=True):
         np.testing.assert_array_equal(
             np.sort(trained_values.detach(), None), np.sort(other.detach(), None), err_msg=name
