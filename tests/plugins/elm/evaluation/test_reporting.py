@@ -70,7 +70,7 @@ def test_the_published_table_shows_every_score_of_its_protocol(cells):
 
 def test_what_intervals_speak_for_is_said(cells):
     _, _, data = asked(cells, 2, 4)
-    assert data.scope() == "simulations of one cell: intervals do not speak for other cells"
+    assert data.scope() == "simulations of one cell: intervals do not hold for other cells"
 
 
 def test_a_condition_is_what_passes_whatever_the_verdict():
