@@ -102,7 +102,7 @@ def diagnose(
     True
     >>> diagnosis = neurocli.diagnose("gat-lstm", data="worms.h5")
     >>> diagnosis.findings[0].check, diagnosis.findings[0].advice
-    ('isolated-nodes', 'their neighbours were not recorded: only their own past speaks for them')
+    ('isolated-nodes', 'none of their neighbours was recorded: attention adds nothing to their forecasts; record more neurons, or ignore them')
     """
     from neurocli.errors import UsageError
 

@@ -74,7 +74,7 @@ class EvaluationResult:
         """The family's further tables and figures.
 
         >>> result.exhibits[0].title
-        'Skill at every horizon'
+        'S at every horizon'
         """
         return self.evaluation.exhibits
 

@@ -185,7 +185,7 @@ class Run:
         """What the last evaluation and interpretation show: name, title, table, figure, claims.
 
         >>> run.exhibits[0]["title"]
-        'Skill at every horizon'
+        'S at every horizon'
         """
         exhibits: list[dict[str, Any]] = []
         for name in ("evaluation", "interpretation"):

@@ -17,7 +17,7 @@ from neurocli.evaluation.intervals import interval, mean_interval, paired, paire
 from neurocli.evaluation.metrics import R2, RMSE, Metric
 from neurocli_eirnn.evaluation.metrics import PsthCorrelation
 from neurocli_elm.evaluation.spike_metrics import SpikeAUC
-from neurocli_gat_lstm.evaluation.metrics import SkillOverPersistence
+from neurocli_gat_lstm.evaluation.metrics import ErrorReduction
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = 1000
@@ -48,7 +48,7 @@ def forecasts(metric: Metric) -> Callable[[Rng, int], Groups]:
 
 
 def worms(rng: Rng, n: int) -> Groups:
-    metric = SkillOverPersistence()
+    metric = ErrorReduction()
     each = []
     for length in lengths(rng, n):
         change, noise = rng.normal(0, 1, (length, 6)), rng.normal(0, 1, (length, 6))
@@ -87,7 +87,7 @@ WORLDS: dict[str, tuple[Metric, Callable[[Rng, int], Groups]]] = {
     "R2": (R2("z"), forecasts(R2("z"))),
     "RMSE": (RMSE("mV"), forecasts(RMSE("mV"))),
     "AUC": (SpikeAUC(), spikes),
-    "S": (SkillOverPersistence(), worms),
+    "S": (ErrorReduction(), worms),
     "r of PSTHs": (PsthCorrelation(50, 25), trials),
 }
 

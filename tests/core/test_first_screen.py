@@ -27,7 +27,7 @@ CHECKED_BY = {
         "core/test_copies.py::",
     ],
     "Known truth": ["core/test_first_screen.py::test_every_family_brings_a_simulator"],
-    "A run survives anything": [
+    "A run survives interruptions": [
         "core/test_training.py::test_sigkill_at_random_moments_leaves_the_same_bits",
         "core/test_simulation.py::test_killed_and_carried_on",
     ],
