@@ -83,7 +83,7 @@ class EvaluationResult:
         """What was written.
 
         >>> [path.name for path in result.files][:2]
-        ['evaluation.json', 'skill_by_horizon.png']
+        ['evaluation.json', 's_by_horizon.png']
         """
         written = [self.file, *(e.figure for e in self.exhibits if e.figure)]
         return [path for path in written if path.is_file()]

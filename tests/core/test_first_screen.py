@@ -33,7 +33,7 @@ CHECKED_BY = {
     ],
     "A file cannot hurt you": [
         "faults/test_hdf5_files.py::test_a_damaged_or_hostile_file_is_refused",
-        "plugins/elm/data/test_unpickle.py::test_nothing_is_executed",
+        "core/test_unpickle.py::test_nothing_is_executed",
         "core/test_training.py::test_a_pickle_in_a_checkpoint_is_not_run",
     ],
 }
