@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.slow
 def test_the_elm_tutorial(outputs_of, tmp_path: Path) -> None:
     simulated, diagnosed, trained, evaluated, interpreted = outputs_of("elm.md", tmp_path)
-    assert "soma" in simulated and "spikes" in diagnosed and "best_epoch" in trained
+    assert "soma" in simulated and "spikes" in diagnosed and "best epoch" in trained
     assert "linear filter per branch" in evaluated and "published" in evaluated
     assert "memory" in interpreted
     figures = list(tmp_path.rglob("*.png"))
