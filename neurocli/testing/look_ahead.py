@@ -113,9 +113,9 @@ def look_ahead(
     baselines_each_time: False asks the baselines once for each kind of change, and once more at a gap, where fitting them takes
     long.
     """
-    awake = dataclasses.replace(trained, network=_awake(family, trained))
+    shaken = dataclasses.replace(trained, network=awake(family, trained))
     split, config = trained.dataset.split, trained.config
-    targets, predictions = _predictions_of(family, awake, recordings)
+    targets, predictions = _predictions_of(family, shaken, recordings)
     report, places = Report(), Origins()
     report.reasons = {(who, name): NOT_ASKED for who, named in predictions.items() for name in named}
     for name, target in targets.items():
@@ -134,7 +134,7 @@ def look_ahead(
         fit = baselines_each_time or (what, experiment.at_gap) not in baselines_asked
         baselines_asked.add((what, experiment.at_gap))
         retrained = dataclasses.replace(trained, dataset=data)
-        retrained = dataclasses.replace(retrained, network=_awake(family, retrained))
+        retrained = dataclasses.replace(retrained, network=awake(family, retrained))
         again, later = _predictions_of(family, retrained, recordings, data, baselines=fit)
         for name, target in targets.items():
             if experiment.blind == (target.horizon_ms is not None):
@@ -151,7 +151,7 @@ def look_ahead(
     return report
 
 
-def _awake(family: ModelFamily, trained: TrainedModel) -> torch.nn.Module:
+def awake(family: ModelFamily, trained: TrainedModel) -> torch.nn.Module:
     """The model with what it takes from training groups, every weight a little off its start."""
     network = copy.deepcopy(trained.network)
     family.prepare(network, trained.dataset, trained.config)

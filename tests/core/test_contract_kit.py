@@ -149,6 +149,8 @@ class Toy(ModelFamily):
                 z = np.concatenate([z[1:], z[-1:]])
             device = "cpu" if self.fault == "inputs stay on the CPU" else device_of(trained.network)
             change = trained.network(torch.tensor(z[None]).to(device))[0]
+            if self.fault == "other values elsewhere" and change.device.type != "cpu":
+                change = 1.5 * change
             change = (change if self.fault == "outputs stay on the device" else change.cpu()).numpy()[at - BACK + 1]
             values[group] = (scale.mean + scale.sd * (z[at] + change)).astype(np.float32)
             if self.fault == "predict changes the dataset":
@@ -193,6 +195,7 @@ FAULTS = {
     "a baseline changes the recording": ("data-unchanged", "the baseline persistence changes dataset.recordings"),
     "inputs stay on the CPU": ("other-device", "tensors of two devices"),
     "outputs stay on the device": ("other-device", "numpy"),
+    "other values elsewhere": ("other-device", "other values on another device"),
     "frozen, detached": ("training", "gate.weight, gate.bias get no gradient"),
     "frozen, times zero": ("training", "gate.weight, gate.bias have a gradient of exactly zero"),
     "frozen, left out of the optimiser": ("training", "gate.weight, gate.bias have a gradient and stay"),
