@@ -28,6 +28,7 @@ from neurocli.cli import (
 )
 from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
 from neurocli.cli.shortcuts import CONTEXT
+from neurocli.cli.termination import gone_in_time
 from neurocli.errors import Interrupted, NeuroError, StorageError, UsageError, nearest_hint
 from neurocli.runs.atomic import refusal
 
@@ -259,7 +260,8 @@ def _terminated() -> Any:
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        with gone_in_time(signal.SIGTERM):
+            yield
     finally:
         signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 

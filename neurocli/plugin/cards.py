@@ -62,6 +62,10 @@ class ReaderCard(Card):
 
     suffixes: tuple[str, ...] = field(default=())
     """File endings by which the reader is *guessed first*; every reader still looks at the content."""
+    packages: tuple[str, ...] = field(default=())
+    """Packages, as they are imported, that reading needs and that are optional; `can_read` must do without them."""
+    extra: str = ""
+    """The extra of neurocli that brings them."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from neurocli.recordings.dataset import Batch, Dataset
 from neurocli.recordings.normalisation import Normalisation
+from neurocli.recordings.notes import Note
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.recordings.split import Split, leave_one_out, split_by_group, split_by_options
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "Normalisation",
+    "Note",
     "Recording",
     "RecordingSet",
     "Spikes",

@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from neurocli.config.differing import differing, in_words
 from neurocli.errors import DataError
 from neurocli.recordings import store
-from neurocli.recordings.hdf5 import child, open_hdf5
+from neurocli.recordings.files.hdf5 import child, open_hdf5
+from neurocli.recordings.notes import Note, unique
+from neurocli.recordings.plausible import fault_of
 from neurocli.recordings.recording import Recording
 
 
 class RecordingSet(Mapping[str, Recording]):
     """Recordings by group name. Each access reads its recording anew, so memory stays that of one recording.
 
-    meta: what made the set (simulator, parameters, seeds, reader); truth: known arrays that all recordings share.
+    meta: what made the set (simulator, parameters, seeds, reader); truth: known arrays that all recordings share; notes: what
+    the readers did and doubt.
 
     >>> len(worms), worms.meta["simulator"], worms.truth["weight"].shape  # of every true synapse
     (4, 'celegans', (12,))
@@ -36,14 +39,23 @@ class RecordingSet(Mapping[str, Recording]):
         meta: Mapping[str, Any] | None = None,
         truth: Mapping[str, NDArray[Any]] | None = None,
         sources: Sequence[str] = (),
+        notes: Sequence[Note] = (),
     ) -> None:
         self._loaders = dict(loaders)
         self.meta = dict(meta or {})
         self.truth = dict(truth or {})
         self.sources = list(sources)
+        self.notes = unique(notes)
 
     def __getitem__(self, group: str) -> Recording:
-        return self._loaders[group]()
+        try:
+            return self._loaders[group]()
+        except MemoryError:
+            raise DataError(
+                "reading it takes more memory than there is",
+                where=self.where(group),
+                hint="use a machine with more memory",
+            ) from None
 
     def where(self, group: str) -> str:
         """Where a recording is, for an error: its name, and its file where there is one only.
@@ -74,8 +86,25 @@ class RecordingSet(Mapping[str, Recording]):
         >>> len(worms.subset(worms.groups[:2]))
         2
         """
+        return self.with_loaders({g: self._loaders[g] for g in groups})
+
+    def with_loaders(self, loaders: Mapping[str, Callable[[], Recording]]) -> RecordingSet:
+        """A set of the same making with other recordings: loaders by the name of the group.
+
+        >>> len(worms.with_loaders({"first": lambda: worms[worms.groups[0]]}))
+        1
+        """
+        return RecordingSet(loaders, meta=self.meta, truth=self.truth, sources=self.sources, notes=self.notes)
+
+    def with_notes(self, notes: Sequence[Note]) -> RecordingSet:
+        """The same set with more notes.
+
+        >>> from neurocli.recordings import Note
+        >>> worms.with_notes([Note("labels", "worm-3", "2 uncertain")]).notes[-1].found
+        '2 uncertain'
+        """
         return RecordingSet(
-            {g: self._loaders[g] for g in groups}, meta=self.meta, truth=self.truth, sources=self.sources
+            self._loaders, meta=self.meta, truth=self.truth, sources=self.sources, notes=[*self.notes, *notes]
         )
 
     @classmethod
@@ -107,12 +136,12 @@ class RecordingSet(Mapping[str, Recording]):
         """
         path = Path(path)
         with open_hdf5(path) as file:
-            order, meta, truth = store.read_header(file)
+            order, meta, truth, notes = store.read_header(file)
             holder = child(file, "recordings", h5py.Group)
             for name in order:
                 child(holder, name, h5py.Group)
         loaders = {name: lambda name=name: _load(path, name) for name in order}
-        return cls(loaders, meta=meta, truth=truth, sources=[str(path)])
+        return cls(loaders, meta=meta, truth=truth, sources=[str(path)], notes=notes)
 
     @classmethod
     def joined(cls, sets: Sequence[RecordingSet]) -> RecordingSet:
@@ -157,6 +186,7 @@ class RecordingSet(Mapping[str, Recording]):
             meta=first.meta,
             truth=first.truth if same_truth else {},
             sources=[s for single in sets for s in single.sources],
+            notes=[note for single in sets for note in single.notes],
         )
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -166,14 +196,20 @@ class RecordingSet(Mapping[str, Recording]):
         >>> len(neurocli.open_recordings("three.h5"))
         3
         """
-        store.write(Path(path), (self[group] for group in self), meta=self.meta, truth=self.truth)
+        store.write(Path(path), (self[group] for group in self), meta=self.meta, truth=self.truth, notes=self.notes)
 
 
 def _load(path: Path, name: str) -> Recording:
     with open_hdf5(path) as file:
         group = child(child(file, "recordings", h5py.Group), name, h5py.Group)
         try:
-            return store.read_recording(group)
+            recording = store.read_recording(group)
+            fault = fault_of(recording)
+            if fault is not None:
+                raise DataError(
+                    fault, where=f"{path}:{group.name}", hint="correct the step or the unit of the recording"
+                )
+            return recording
         except DataError as error:
             if str(path) not in (error.where or ""):
                 error.where = f"{path}:{group.name}"

@@ -1,6 +1,6 @@
 """The file format `neurocli-recordings`: how a recording lies in HDF5. The same recordings always give the same bytes.
 
-/                     attrs: format, version, meta (JSON)      /order   names of the recordings, in order
+/                     attrs: format, version, meta, notes (JSON)   /order   names of the recordings, in order
 /truth/NAME           arrays that all recordings share
 /recordings/GROUP     attrs: dt_ms, unit, labels (JSON), channels (JSON) ...
     signal            [time, channel]; integers carry the attributes scale and offset
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import REMAKE, attribute, child, read_array
+from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
+from neurocli.recordings.files.writing import create_hdf5
+from neurocli.recordings.notes import Note
 from neurocli.recordings.recording import Recording, Spikes
-from neurocli.recordings.writing import create_hdf5
 from neurocli.runs.atomic import replacing
 
 FORMAT, VERSION = "neurocli-recordings", 1
@@ -30,12 +31,19 @@ _MV_SCALE, _MV_OFFSET = 1e-3, -70.0
 
 
 def write(
-    path: Path, recordings: Iterable[Recording], *, meta: Mapping[str, Any], truth: Mapping[str, NDArray[Any]]
+    path: Path,
+    recordings: Iterable[Recording],
+    *,
+    meta: Mapping[str, Any],
+    truth: Mapping[str, NDArray[Any]],
+    notes: Sequence[Note] = (),
 ) -> None:
     """Write a file, atomically; `recordings` may be a generator, one recording is in memory at a time."""
     with replacing(path) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["meta"] = json.dumps(meta, sort_keys=True, allow_nan=False)
+        if notes:
+            file.attrs["notes"] = json.dumps([note.as_dict() for note in notes])
         _put_all(file.create_group("truth"), truth)
         holder = file.create_group("recordings")
         order: dict[str, None] = {}
@@ -102,8 +110,8 @@ def read_recording(group: h5py.Group) -> Recording:
     )
 
 
-def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, NDArray[Any]]]:
-    """(names of the recordings in order, meta, shared truth) of an open file. Raises DataError for another format."""
+def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, NDArray[Any]], list[Note]]:
+    """(names of the recordings in order, meta, shared truth, notes) of an open file. Raises DataError for another format."""
     if not has_format(file):
         raise DataError(
             f"the HDF5 file is not of the format {FORMAT}",
@@ -120,7 +128,17 @@ def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, N
     order = [name.decode(errors="replace") for name in read_array(file, "order", ndim=1, kinds="S")]
     if len(set(order)) < len(order):
         raise DataError("two recordings have the same name", where=f"{file.filename}:/order", hint=REMAKE)
-    return order, _json(file, "meta", dict), _get_all(file, "truth")
+    return order, _json(file, "meta", dict), _get_all(file, "truth"), _notes(file)
+
+
+def _notes(file: h5py.File) -> list[Note]:
+    """What the readers of the file's own sources did and doubt."""
+    if "notes" not in file.attrs:
+        return []
+    try:
+        return [Note(**entry) for entry in json.loads(attribute(file, "notes", str))]
+    except (ValueError, TypeError, RecursionError):
+        raise DataError("the attribute 'notes' is damaged", where=file.filename, hint=REMAKE) from None
 
 
 def has_format(file: h5py.File) -> bool:

@@ -25,12 +25,7 @@ def with_altered(recordings: RecordingSet, alter: Mapping[str, Alter]) -> Record
         change = alter.get(group)
         return (lambda: recordings[group]) if change is None else (lambda: change(recordings[group]))
 
-    return RecordingSet(
-        {group: loader(group) for group in recordings},
-        meta=recordings.meta,
-        truth=recordings.truth,
-        sources=recordings.sources,
-    )
+    return recordings.with_loaders({group: loader(group) for group in recordings})
 
 
 def another_signal(recording: Recording, cut: int, *, large: bool = False) -> Recording:

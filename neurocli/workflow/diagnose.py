@@ -145,16 +145,18 @@ def is_model(name: str, runs_dir: Path) -> bool:
 
 def diagnose_data(model: str, data: Any, options: Options, reporter: Reporter) -> Diagnosis:
     """Check data against what a model needs."""
+    from neurocli.diagnosis.noted import note_findings
     from neurocli.workflow.data.sources import recordings_for
 
     family, resolved = configured_family(model, options)
-    recordings, _ = recordings_for(family, resolved.config, data, reporter)
-    findings = list(family.diagnose_data(recordings, resolved.config))
+    recordings, _ = recordings_for(family, resolved.config, data, reporter, warn=False)
+    findings = [*note_findings(recordings.notes), *family.diagnose_data(recordings, resolved.config)]
     return Diagnosis(f"data for {family.card.name}", findings)
 
 
 def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Reporter) -> Diagnosis:
     """Check a run's data and its model; the findings are kept in the run, or `failures` says why not."""
+    from neurocli.diagnosis.noted import note_findings
     from neurocli.diagnosis.shared import check_trained
     from neurocli.evaluation.evaluate import evaluate
     from neurocli.runs.atomic import write_json
@@ -174,7 +176,8 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
         # What the run's own split says stands in place of what a fresh split of its data would.
         checked = {(f.check, f.subject) for f in run_findings}
         data_findings = family.diagnose_data(trained.dataset.recordings, trained.config)
-        findings = [*(f for f in data_findings if (f.check, f.subject) not in checked), *run_findings]
+        noted = note_findings(trained.dataset.recordings.notes)
+        findings = [*noted, *(f for f in data_findings if (f.check, f.subject) not in checked), *run_findings]
         file = folder.path / ("diagnosis-new-data.json" if data else "diagnosis.json")
         notes = [unfinished] if unfinished else []
         diagnosis = Diagnosis(folder.name, findings, evaluation.protocol, folder.path, file, notes)

@@ -54,5 +54,7 @@ def neurocli_register_readers() -> list[ReaderCard]:
             summary="NWB session: units with neuron_type, trials with event times (extra: nwb)",
             implementation="neurocli_eirnn.data.readers.nwb:SessionNwbReader",
             suffixes=(".nwb",),
+            packages=("pynwb",),
+            extra="nwb",
         ),
     ]

@@ -50,12 +50,16 @@ def neurocli_register_simulators() -> list[SimulatorCard]:
 
 @hookimpl
 def neurocli_register_readers() -> list[ReaderCard]:
-    def card(name: str, summary: str, implementation: str, suffix: str) -> ReaderCard:
+    def card(
+        name: str, summary: str, implementation: str, suffix: str, *, package: str = "", extra: str = ""
+    ) -> ReaderCard:
         return ReaderCard(
             name=name,
             summary=summary,
             implementation=f"neurocli_gat_lstm.data.readers.{implementation}",
             suffixes=(suffix,),
+            packages=(package,) if package else (),
+            extra=extra,
         )
 
     return [
@@ -67,11 +71,20 @@ def neurocli_register_readers() -> list[ReaderCard]:
         ),
         card("wormwideweb", "WormWideWeb JSON (Atanas, Kim et al. 2023)", "wormwideweb:WormWideWebJsonReader", ".json"),
         card("wormwideweb-h5", "WormWideWeb HDF5", "wormwideweb:WormWideWebHdf5Reader", ".h5"),
-        card("worm-nwb", "NWB: one series per neuron, or ROI responses (extra: nwb)", "nwb:WormNwbReader", ".nwb"),
+        card(
+            "worm-nwb",
+            "NWB: one series per neuron, or ROI responses (extra: nwb)",
+            "nwb:WormNwbReader",
+            ".nwb",
+            package="pynwb",
+            extra="nwb",
+        ),
         card(
             "worm-parquet",
             "celegans_neural_data, one row per neuron (extra: worm)",
             "parquet:QsimeonParquetReader",
             ".parquet",
+            package="pyarrow",
+            extra="worm",
         ),
     ]

@@ -63,8 +63,8 @@ def elsewhere(file: h5py.File, name: str) -> None:
 RUN = "recordings/run-0002"
 # change, what the error must say, the entry that it must name
 CHANGES = {
-    "giant signal": (replaced(SIGNAL, huge), "claims 149.0 GiB", SIGNAL),
-    "giant truth": (replaced("truth/x", huge), "claims 149.0 GiB", "truth/x"),
+    "giant signal": (replaced(SIGNAL, huge), "claims 149 GiB", SIGNAL),
+    "giant truth": (replaced("truth/x", huge), "claims 149 GiB", "truth/x"),
     "link to another file": (replaced(SIGNAL, h5py.ExternalLink("/etc/passwd", "/x")), "not followed", SIGNAL),
     "soft link": (replaced(SIGNAL, h5py.SoftLink("/recordings/run-0000/signal")), "not followed", SIGNAL),
     "link to nowhere": (replaced(SIGNAL, h5py.SoftLink("/nowhere")), "not followed", SIGNAL),

@@ -1,6 +1,6 @@
 """MATLAB files of version 5 and 7.3: numbers, texts, structs and cells, with every size checked before it is believed."""
 
 from neurocli.recordings.matlab.value import MatValue
-from neurocli.recordings.matlab.variables import MatVariables, holds, open_mat
+from neurocli.recordings.matlab.variables import MatVariables, holds, names_in, open_mat
 
-__all__ = ["MatValue", "MatVariables", "holds", "open_mat"]
+__all__ = ["MatValue", "MatVariables", "holds", "names_in", "open_mat"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION
+from neurocli.recordings.files import memory
 
 HEADER_BYTES = 128
 MATRIX, _COMPRESSED = 14, 15
@@ -235,8 +235,8 @@ def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
 
     Raises DataError where it is damaged, or claims more than the file can hold.
     """
-    if entry.size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * path.stat().st_size):
-        raise _too_much(path, entry, entry.size)
+    with memory.reading(path) as budget:
+        budget.take(entry.size, f"{path}:{entry.name}")
     with path.open("rb") as file:
         order = byte_order(file.read(HEADER_BYTES))
         file.seek(entry.position + 8)
@@ -256,18 +256,8 @@ def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
 
 def _check_size(path: Path, entry: Entry, item_bytes: int) -> None:
     """Raise DataError where an array claims more than a file of this size can hold."""
-    on_disk = path.stat().st_size
-    size = max(int(np.prod(entry.shape, dtype=object)) * item_bytes, entry.size)
-    if size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
-        raise _too_much(path, entry, size)
-
-
-def _too_much(path: Path, entry: Entry, size: int) -> DataError:
-    return DataError(
-        f"an array claims {size / 2**30:.1f} GiB in a file of {path.stat().st_size} bytes",
-        where=f"{path}:{entry.name}",
-        hint="the file is damaged or hostile",
-    )
+    with memory.reading(path) as budget:
+        budget.take(max(int(np.prod(entry.shape, dtype=object)) * item_bytes, entry.size), f"{path}:{entry.name}")
 
 
 def _damaged(path: Path, position: int) -> DataError:

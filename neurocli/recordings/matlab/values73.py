@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import LARGEST_EXPANSION, REMAKE, attribute, child, read_array
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
 from neurocli.recordings.matlab.value import MOST_PARTS, NUMERIC, MatValue
 
 _CLASSES = {"f8": "double", "f4": "single", "b1": "logical"}
@@ -142,10 +143,13 @@ class Value73(MatValue):
         """The addresses [n] in a dataset of references, down MATLAB's columns."""
         count = int(np.prod(data.shape or (), dtype=object))
         self.need_parts(count)
-        if 8 * count > LARGEST_EXPANSION * self._file.path.stat().st_size or data.is_virtual or data.external:
+        if data.is_virtual or data.external:
             raise DataError(
-                f"an array claims {count} references", where=self.where, hint="the file is damaged or hostile"
+                f"an array of {count} references is kept in another file",
+                where=self.where,
+                hint="store it in this file",
             )
+        memory.take(8 * count, self.where)
         addresses = np.zeros(data.shape, np.uint64)
         if count:
             data.id.read(h5py.h5s.ALL, h5py.h5s.ALL, addresses, mtype=h5py.h5t.STD_REF_OBJ)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import check_file, child, open_hdf5, read_array
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import check_file, child, look_into, open_hdf5, read_array
 from neurocli.recordings.matlab import mat5
 from neurocli.recordings.matlab.value import LONGEST_TEXT, NUMERIC, MatValue
 from neurocli.recordings.matlab.values5 import Value5
@@ -68,7 +69,8 @@ def open_mat(path: Path) -> Iterator[MatVariables]:
     elif _kind(path) == "v7.3":
         raise DataError("the start of the HDF5 part is damaged", where=str(path), hint=mat5.HINT)
     elif _kind(path) == "v5":
-        yield _Version5(path)
+        with memory.reading(path):
+            yield _Version5(path)
     else:
         raise DataError("this is not a MATLAB file of version 5 or 7.3", where=str(path), hint="save it with -v7.3")
 
@@ -84,8 +86,8 @@ def holds(path: Path, names: set[str]) -> bool:
         if h5py.is_hdf5(path):
             # By its keys: h5py and others write the same arrays without MATLAB's user block.
             try:
-                with h5py.File(path, "r") as file:
-                    return names <= set(file)
+                with look_into(path) as file:
+                    return _kind(path) is not None if file is None else names <= set(file)
             except (OSError, RuntimeError):
                 return _kind(path) is not None
         if _kind(path) is None:
@@ -96,6 +98,17 @@ def holds(path: Path, names: set[str]) -> bool:
         return True
     except OSError:
         return False
+
+
+def names_in(path: Path) -> list[str] | None:
+    """The variables of a MATLAB file; None for any other file, and where they cannot be read. Never raises."""
+    try:
+        if not path.is_file() or _kind(path) is None:
+            return None
+        with open_mat(path) as variables:
+            return sorted(variables.names)
+    except (DataError, OSError):
+        return None
 
 
 def _kind(path: Path) -> str | None:

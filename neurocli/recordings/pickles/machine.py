@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import REMAKE
+from neurocli.recordings.files.hdf5 import REMAKE
 from neurocli.recordings.pickles.runs import Runs
 from neurocli.recordings.pickles.values import ALLOWED, Array, Buffer, Dtype, Global, Refused, Stored, build
 

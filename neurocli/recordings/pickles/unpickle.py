@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from neurocli.recordings.hdf5 import check_file
+from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.pickles.machine import Forgotten, Machine, Reached
 from neurocli.recordings.pickles.values import Buffer
 

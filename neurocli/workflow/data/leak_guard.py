@@ -63,12 +63,7 @@ def found_again(info: dict[str, Any], new: RecordingSet) -> RecordingSet | None:
         return None
     held_by = {value: group for group, value in new_prints.items()}
     places = {group: group if new_prints.get(group) == value else held_by[value] for group, value in run_prints.items()}
-    return RecordingSet(
-        {group: _renamed(new, place, group) for group, place in places.items()},
-        meta=new.meta,
-        truth=new.truth,
-        sources=new.sources,
-    )
+    return new.with_loaders({group: _renamed(new, place, group) for group, place in places.items()})
 
 
 def _renamed(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:
@@ -110,7 +105,7 @@ def beside_training(
     names = {group: f"new:{group}" if group in fitted_on else group for group in new}
     loaders = {group: _renamed(run_recordings, group, group) for group in dict.fromkeys(fitted_on)}
     loaders |= {name: _renamed(new, group, name) for group, name in names.items()}
-    combined = RecordingSet(loaders, meta=new.meta, truth=new.truth, sources=new.sources)
+    combined = new.with_loaders(loaders)
     tested = tuple(names.values())
     return combined, Split(
         split.train, split.validation, tested, protocol=NEW_DATA, leaky=split.leaky, folds=split.folds

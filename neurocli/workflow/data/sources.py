@@ -16,10 +16,12 @@ from neurocli.workflow.messages import Listener, Reporter
 if TYPE_CHECKING:
     from neurocli.plugin.cards import ModelCard
     from neurocli.plugin.family import ModelFamily
-    from neurocli.recordings import RecordingSet
+    from neurocli.recordings import Note, RecordingSet
     from neurocli.recordings.readers import Reader
 
 DEFAULT_PRESET = "quick"
+MOST_ALIKE = 3
+"""Notes of one kind that are shown before a command goes on."""
 
 
 def paths_of(data: Any) -> list[Path] | None:
@@ -44,14 +46,36 @@ def load_readers(reporter: Reporter) -> list[tuple[ReaderCard, Reader]]:
     return readers
 
 
-def open_files(data: Any, reporter: Reporter) -> RecordingSet:
-    """The recordings of files or folders, in any format that a plugin reads, or those in memory. Raises DataError."""
+def open_files(data: Any, reporter: Reporter, *, warn: bool = True) -> RecordingSet:
+    """The recordings of files or folders, in any format that a plugin reads, or those in memory. Raises DataError.
+
+    warn: whether the readers' doubts are told; whoever lists them among other findings does not.
+    """
     from neurocli.recordings import RecordingSet
     from neurocli.recordings.readers import open_paths
 
     if isinstance(data, RecordingSet):
         return data
-    return open_paths(paths_of(data) or [], load_readers(reporter))
+    recordings = open_paths(paths_of(data) or [], load_readers(reporter))
+    for line in noted(recordings.notes) if warn else ():
+        reporter.warn(line)
+    return recordings
+
+
+def noted(notes: Sequence[Note]) -> list[str]:
+    """The doubts of readers as lines, those of one kind together where they are many."""
+    by_kind: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        if note.is_doubt:
+            by_kind.setdefault((note.check, note.advice), []).append(note)
+    lines = []
+    for alike in by_kind.values():
+        lines += [str(note) for note in alike[:MOST_ALIKE]]
+        if len(alike) > MOST_ALIKE:
+            lines.append(
+                f"{len(alike) - MOST_ALIKE} more notes like this one ({alike[0].check}); `neuro diagnose` lists all"
+            )
+    return lines
 
 
 def open_recordings(path: AnyPath | Sequence[AnyPath], *, progress: Listener | None = None) -> RecordingSet:
@@ -67,7 +91,7 @@ def open_recordings(path: AnyPath | Sequence[AnyPath], *, progress: Listener | N
 
 
 def recordings_for(
-    family: ModelFamily, config: Any, data: Any, reporter: Reporter
+    family: ModelFamily, config: Any, data: Any, reporter: Reporter, *, warn: bool = True
 ) -> tuple[RecordingSet, dict[str, Any]]:
     """(recordings, where they come from) for a model: those named, the family's own, or its simulator's small set.
 
@@ -83,7 +107,7 @@ def recordings_for(
         return simulated(family.card, reporter)
     if not named_files:
         reporter.say(f"no data were named; using {', '.join(map(str, files))}")
-    return open_files(files, reporter), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
+    return open_files(files, reporter, warn=warn), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
 
 
 def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[str, Any]]:

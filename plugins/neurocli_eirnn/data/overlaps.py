@@ -38,13 +38,7 @@ def without_overlaps(recordings: RecordingSet) -> tuple[RecordingSet, list[str]]
     def loader(group: str) -> Callable[[], Recording]:
         return lambda: _ended(recordings[group], ends[group]) if group in ends else recordings[group]
 
-    trimmed = RecordingSet(
-        {group: loader(group) for group in recordings},
-        meta=recordings.meta,
-        truth=recordings.truth,
-        sources=recordings.sources,
-    )
-    return trimmed, sorted(ends)
+    return recordings.with_loaders({group: loader(group) for group in recordings}), sorted(ends)
 
 
 def _reward(trial: Recording) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import child, open_hdf5, read_array
+from neurocli.recordings.files.hdf5 import child, open_hdf5, read_array
 from neurocli_gat_lstm.graph.names import canonical
 
 PACKAGE = "wormneuroatlas"

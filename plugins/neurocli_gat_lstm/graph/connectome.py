@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError, nearest_hint
-from neurocli.recordings.hdf5 import check_path
+from neurocli.recordings.files.hdf5 import check_path
 from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS, SignalPropagation, positions, signal_propagation
 from neurocli_gat_lstm.graph.edges import Edges
 from neurocli_gat_lstm.graph.readers.cect import read_toolbox, unit_of

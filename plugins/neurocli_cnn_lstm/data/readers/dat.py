@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import check_file
+from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording, Spikes
 from neurocli.recordings.recordingset import RecordingSet

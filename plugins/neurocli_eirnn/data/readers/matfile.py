@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION
+from neurocli.recordings.files import memory
 from neurocli.recordings.matlab import MatVariables, holds, open_mat
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
@@ -112,8 +112,7 @@ class _Fields:
     def _inputs(self) -> NDArray[np.float32]:
         """[trial, time, 14]; eye channels that the file lacks are zeros."""
         size = self.sizes.trials * self.sizes.time * len(INPUT_NAMES) * 4
-        if size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * self.variables.path.stat().st_size):
-            raise self._error(SIZES["trials"], f"the inputs would take {size / 2**30:.1f} GiB")
+        memory.take(size, self.variables.where(SIZES["trials"]))
         inputs = np.zeros((self.sizes.trials, self.sizes.time, len(INPUT_NAMES)), np.float32)
         inputs[:, :, LOCATIONS] = self._array("input_target_loc", _TARGET).transpose(2, 1, 0)
         for channel, name in enumerate(INPUT_NAMES):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.nwb import look_into_nwb, open_nwb
+from neurocli.recordings.files.nwb import look_into_nwb, open_nwb
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_eirnn.data.readers.matfile import EYE, only_one

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import REMAKE
+from neurocli.recordings.files.hdf5 import REMAKE
 from neurocli.recordings.pickles.unpickle import load, peek
 from neurocli.recordings.pickles.values import Array
 from neurocli.recordings.recording import Recording, Spikes

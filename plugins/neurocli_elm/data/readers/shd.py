@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import REMAKE, child, open_hdf5, read_array
-from neurocli.recordings.heaps import damaged_heap
+from neurocli.recordings.files.hdf5 import REMAKE, child, open_hdf5, read_array
+from neurocli.recordings.files.heaps import damaged_heap
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet

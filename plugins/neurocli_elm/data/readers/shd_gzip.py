@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import REMAKE, check_file
+from neurocli.recordings.files.hdf5 import REMAKE, check_file
 from neurocli.runs.atomic import replacing
 from neurocli.runs.cache import cache_root
 

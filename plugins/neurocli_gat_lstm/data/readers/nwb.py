@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.nwb import look_into_nwb, open_nwb, read_series
+from neurocli.recordings.files.nwb import look_into_nwb, open_nwb, read_series
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_gat_lstm.data.strains import indicator

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError, MissingDependency
-from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION, check_file
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, measured_unit, worm_set
@@ -54,7 +55,7 @@ def read_worms(path: Path) -> Iterator[Worm]:
     parquet, error_type = _pyarrow()
     check_file(path)
     try:
-        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
+        with memory.reading(path), parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             columns = _columns(path, file)
             worms = _collected(path, file, columns)
     except (error_type, OSError, OverflowError) as error:
@@ -216,13 +217,7 @@ def _check_size(path: Path, file: Any) -> None:
         for column in range(group.num_columns):
             if group.column(column).path_in_schema.partition(".")[0] in (TRACE, TIME):
                 values += group.column(column).num_values
-    on_disk = path.stat().st_size
-    if 4 * values > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
-        raise DataError(
-            f"the lists claim {values} values in a file of {on_disk} bytes",
-            where=str(path),
-            hint="the file is damaged or hostile",
-        )
+    memory.take(4 * values, str(path))
 
 
 def _footer(path: Path) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import check_file, child, open_hdf5, read_array
+from neurocli.recordings.files.hdf5 import check_file, child, open_hdf5, read_array
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_gat_lstm.data.worm import ARBITRARY, GCAMP, GFP, STANDARD, Z_SCORE, Worm, split_name, worm_set

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurocli.errors import DataError
-from neurocli.recordings.hdf5 import check_file
+from neurocli.recordings.files.hdf5 import check_file
 from neurocli_gat_lstm.graph.edges import EdgeCollector, Edges, read_weight
 
 LARGEST_FILE_BYTES = 512 * 2**20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError, nearest_hint
-from neurocli.recordings.heaps import damaged_heap
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.heaps import damaged_heap
 
 REMAKE = "copy or make it again"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -24,24 +26,27 @@ _STORED = {
     int: h5py.h5t.TypeIntegerID,
     float: (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID),
 }
-LARGEST_ARRAY_BYTES = 16 * 2**30
-# gzip cannot shrink by more than about 1,000: a smaller file that promises more would only fill memory with zeros.
-LARGEST_EXPANSION = 2000
+_LOCKED = (errno.EAGAIN, errno.EACCES)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading. Raises DataError where it is missing, empty, truncated or not HDF5."""
+    """Open a file for reading, within its budget of memory.
+
+    Raises DataError where it is missing, empty, truncated, not HDF5, or open for writing elsewhere.
+    """
     check_file(path)
     try:
-        file = h5py.File(path, "r")
+        file = _opened(path)
     except OSError as error:
         raise DataError(_why_not(path, error), where=str(path), hint=REMAKE) from error
     try:
         at = damaged_heap(path)
         if at is not None:
             raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
-        yield file
+        with memory.reading(path):
+            yield file
     # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -49,6 +54,52 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint=REMAKE) from error
     finally:
         file.close()
+
+
+@contextlib.contextmanager
+def look_into(path: Path) -> Iterator[h5py.File | None]:
+    """The file where it is sound HDF5, else None: for a reader that asks whether it is of its format.
+
+    Raises DataError where another program has it open for writing; nobody can tell then what it is.
+    """
+    try:
+        sound = path.is_file() and h5py.is_hdf5(path) and damaged_heap(path) is None
+        file = _opened(path) if sound else None
+    except DataError:
+        raise
+    except Exception:  # whatever h5py makes of a damaged file: `open_hdf5` says it
+        file = None
+    try:
+        yield file
+    finally:
+        if file is not None:
+            file.close()
+
+
+def has_signature(path: Path) -> bool:
+    """Whether a file begins as HDF5 does, or is called so, sound or not."""
+    with path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE or path.suffix.lower() in (".h5", ".hdf5", ".nwb")
+
+
+def _opened(path: Path) -> h5py.File:
+    """A file open for reading. Raises DataError where another program holds it; OSError as h5py does."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        number = error.errno
+        for known in (*_LOCKED, *_NO_LOCKS):
+            if f"unable to lock file, errno = {known}" in str(error):
+                number = known
+        if "lock" not in str(error) or number is None:
+            raise
+        if number in _NO_LOCKS:  # a network drive: nobody can hold a lock there, so there is none to respect
+            return h5py.File(path, "r", locking=False)
+        raise DataError(
+            "another program has the file open for writing",
+            where=str(path),
+            hint="close it there, or wait until it has been written; the file itself is not damaged",
+        ) from error
 
 
 def check_path(path: Path) -> None:
@@ -114,14 +165,8 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
     if data.shape is None or (ndim is not None and data.ndim != ndim):
         dimensions = "no" if data.shape is None else data.ndim
         raise DataError(f"the values have {dimensions} dimensions, not {ndim}", where=where, hint=REMAKE)
-    size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape else data.dtype.itemsize
-    on_disk = Path(group.file.filename).stat().st_size
-    if size > LARGEST_ARRAY_BYTES or size > LARGEST_EXPANSION * on_disk:
-        raise DataError(
-            f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes",
-            where=where,
-            hint="the file is damaged or hostile",
-        )
+    with memory.reading(Path(group.file.filename)) as budget:
+        budget.take(int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize, where)
     return np.asarray(data[()])
 
 

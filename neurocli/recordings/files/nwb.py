@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError, MissingDependency
-from neurocli.recordings.hdf5 import LARGEST_ARRAY_BYTES, LARGEST_EXPANSION, open_hdf5
+from neurocli.errors import DataError, MissingDependency, NeuroError
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import look_into, open_hdf5
 
 _ELSEWHERE = "the values are kept in another file, which is not followed"
 _HINT = "export the session into one file"
@@ -21,11 +23,8 @@ _HINT = "export the session into one file"
 @contextlib.contextmanager
 def look_into_nwb(path: Path) -> Iterator[h5py.File | None]:
     """The HDF5 file where `path` is NWB, else None; without pynwb, and cheap. May raise what h5py raises."""
-    if not path.is_file() or not h5py.is_hdf5(path):
-        yield None
-        return
-    with h5py.File(path, "r") as file:
-        yield file if "nwb_version" in file.attrs else None
+    with look_into(path) as file:
+        yield file if file is not None and "nwb_version" in file.attrs else None
 
 
 @contextlib.contextmanager
@@ -39,11 +38,14 @@ def open_nwb(path: Path) -> Iterator[Any]:
         import pynwb
     except ImportError:
         raise MissingDependency.package("pynwb", "reading NWB files", extra="nwb") from None
-    _check_content(path)
     try:
-        with pynwb.NWBHDF5IO(str(path), "r") as io:
-            yield io.read()
-    except DataError:
+        with open_hdf5(path) as file:
+            _check_content(path, file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pynwb's own remarks on style: what matters here is checked here
+                with pynwb.NWBHDF5IO(file=file, mode="r") as io:
+                    yield io.read()
+    except NeuroError:
         raise
     except Exception as error:  # whatever pynwb makes of a file that does not follow the standard
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -53,36 +55,29 @@ def open_nwb(path: Path) -> Iterator[Any]:
 def read_series(values: Any, where: str) -> NDArray[np.float64]:
     """The numbers of a series' data or timestamps, after their type and size have been checked. Raises DataError."""
     if isinstance(values, h5py.Dataset):
-        _check_size(values, Path(values.file.filename), where)
+        _check_size(values, where)
         if values.dtype.kind not in "biuf":
             raise DataError(f"the values are of type {values.dtype}, not numbers", where=where)
         values = values[()]
     return np.asarray(values, np.float64)
 
 
-def _check_content(path: Path) -> None:
+def _check_content(path: Path, file: h5py.File) -> None:
     """Refuse what pynwb would trust: links to other files, and tables that claim more than the file can hold."""
-    with open_hdf5(path) as file:
-        links: list[str] = []
-        names: list[str] = []
-        # Names only: h5py loses an error that is raised while it visits.
-        file.visititems_links(lambda name, link: links.append(name) if isinstance(link, h5py.ExternalLink) else None)
-        file.visit(names.append)
-        if links:
-            raise DataError(_ELSEWHERE, where=f"{path}:/{links[0]}", hint=_HINT)
-        for name in names:
-            entry = file[name] if name.startswith(("units/", "intervals/", "general/")) else None
-            if isinstance(entry, h5py.Dataset):
-                _check_size(entry, path, f"{path}:/{name}")
+    links: list[str] = []
+    names: list[str] = []
+    # Names only: h5py loses an error that is raised while it visits.
+    file.visititems_links(lambda name, link: links.append(name) if isinstance(link, h5py.ExternalLink) else None)
+    file.visit(names.append)
+    if links:
+        raise DataError(_ELSEWHERE, where=f"{path}:/{links[0]}", hint=_HINT)
+    for name in names:
+        entry = file[name] if name.startswith(("units/", "intervals/", "general/")) else None
+        if isinstance(entry, h5py.Dataset):
+            _check_size(entry, f"{path}:/{name}")
 
 
-def _check_size(data: h5py.Dataset, path: Path, where: str) -> None:
+def _check_size(data: h5py.Dataset, where: str) -> None:
     if data.is_virtual or data.external:
         raise DataError(_ELSEWHERE, where=where, hint=_HINT)
-    size, on_disk = int(np.prod(data.shape or (), dtype=object)) * data.dtype.itemsize, path.stat().st_size
-    if size > min(LARGEST_ARRAY_BYTES, LARGEST_EXPANSION * on_disk):
-        raise DataError(
-            f"an array claims {size / 2**30:.1f} GiB in a file of {on_disk} bytes",
-            where=where,
-            hint="the file is damaged or hostile",
-        )
+    memory.take(int(np.prod(data.shape or (), dtype=object)) * data.dtype.itemsize, where)

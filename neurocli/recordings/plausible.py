@@ -1,0 +1,117 @@
+"""What values a quantity can have in a recording: a number in another unit is refused by name before anything is made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocli.errors import DataError
+
+if TYPE_CHECKING:
+    from neurocli.recordings.recording import Recording
+
+_MOST_SAMPLES = 200_000
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity with the range that recordings of a kind can have, both ends included.
+
+    name: as in "the bin width"; unit: ours; low, high: in our unit; others: other unit → how many of ours one of it is;
+    inverse: unit of its inverse, as frames per second → what that has to divide to be in our unit.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    others: Mapping[str, float] = field(default_factory=dict)
+    inverse: Mapping[str, float] = field(default_factory=dict)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value, in our unit, can be."""
+        return math.isfinite(value) and self.low <= value <= self.high
+
+    def likely_units(self, number: float) -> list[str]:
+        """Units in which the number would be plausible."""
+        if not math.isfinite(number) or number == 0:
+            return []
+        units = [unit for unit, factor in {self.unit: 1.0, **self.others}.items() if self.holds(number * factor)]
+        return units + [unit for unit, factor in self.inverse.items() if self.holds(factor / number)]
+
+    def fault(self, number: float, stated: str = "") -> str | None:
+        """Why a number cannot be, None where it can; stated: the unit that the file gives it, ours where it gives none.
+
+        `the bin width is 0.025 ms, and can be 0.5 to 1000 ms: is it in s?`
+        """
+        stated = stated or self.unit
+        value = number * (1.0 if stated == self.unit else self.others[stated])
+        if self.holds(value):
+            return None
+        units = [unit for unit in self.likely_units(number) if unit != stated]
+        question = f": is it in {' or '.join(units)}?" if units else ""
+        return f"{self.name} is {number:.4g} {stated}, and can be {self.low:g} to {self.high:g} {self.unit}{question}"
+
+    def check(self, number: float, where: str, *, stated: str = "", hint: str = "") -> float:
+        """The value in our unit. Raises DataError where it cannot be, with the unit that the number is likely to have."""
+        fault = self.fault(number, stated)
+        if fault is not None:
+            advice = hint or f"convert it to {stated or self.unit}, or correct the file"
+            raise DataError(fault, where=where, hint=advice)
+        return number * (1.0 if not stated or stated == self.unit else self.others[stated])
+
+
+_OF_MS = {"s": 1e3, "µs": 1e-3, "minutes": 6e4}
+_FRAMES = {"frames per second": 1e3, "frames per minute": 6e4}
+
+BIN_MS = Quantity("the bin width", "ms", 0.5, 1000.0, _OF_MS)
+"""Of spike counts and rates in trials."""
+
+FRAME_MS = Quantity("the time between frames", "ms", 10.0, 20_000.0, _OF_MS, _FRAMES)
+"""Of calcium imaging: 100 frames a second to one in 20 s."""
+
+VOLTAGE_STEP_MS = Quantity("the time step", "ms", 0.004, 10.0, _OF_MS)
+"""Of membrane voltage: 250 kHz to 100 Hz."""
+
+RESTING_MV = Quantity("the median voltage", "mV", -100.0, -30.0, {"V": 1e3, "µV": 1e-3, "tenths of mV": 0.1})
+"""Of a membrane: it is near rest or below threshold for most of the time."""
+
+RATE_HZ = Quantity("the mean rate", "sp/s", 0.0, 500.0, {"spikes per minute": 1 / 60})
+"""Of a neuron over a session."""
+
+TRIAL_MS = Quantity("the trial duration", "ms", 50.0, 120_000.0, _OF_MS)
+
+
+def median_of(values: NDArray[np.generic]) -> float:
+    """Median of the finite values, of a regular part of them where there are many; NaN where there are none."""
+    flat = np.asarray(values).reshape(-1)
+    flat = flat[:: max(1, flat.size // _MOST_SAMPLES)].astype(np.float64)
+    flat = flat[np.isfinite(flat)]
+    return float(np.median(flat)) if flat.size else math.nan
+
+
+def voltage_fault(signal: NDArray[np.generic]) -> str | None:
+    """What speaks against a signal [time, neuron] being membrane voltage in mV; None where nothing does."""
+    median = median_of(signal)
+    if math.isnan(median) or RESTING_MV.holds(median):
+        return None
+    spread = float(np.nanstd(np.asarray(signal[:: max(1, len(signal) // 2000)], np.float64)))
+    if abs(median) < 1.5 and 0.3 < spread < 3:
+        return f"the median voltage is {median:.3g} mV and its sd {spread:.3g} mV: are these z-scores?"
+    return RESTING_MV.fault(median)
+
+
+def fault_of(recording: Recording) -> str | None:
+    """What cannot be in a recording, by its unit; None where nothing is known against it."""
+    if recording.unit == "mV":
+        return VOLTAGE_STEP_MS.fault(recording.dt_ms)
+    if recording.unit == "sp/s":
+        return BIN_MS.fault(recording.dt_ms)
+    if recording.unit == "dF/F0":
+        return FRAME_MS.fault(recording.dt_ms)
+    return None
