@@ -2,6 +2,8 @@
 
 import sys
 
+TERMINATED = 143
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -11,10 +13,14 @@ def main() -> None:
         print(f"neurocli {__version__}")
         return
     from neurocli.cli.main import run
+    from neurocli.cli.termination import leave_in_time
     from neurocli.threads import one_thread_by_default
 
     one_thread_by_default()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == TERMINATED:
+        leave_in_time(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,8 +64,9 @@ def run(argv: list[str]) -> int:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        with _terminated():
-            return _dispatch(argv or ["--help"])
+        with _terminated() as told:
+            code = _dispatch(argv or ["--help"])
+        return told[-1].exit_code if told else code  # told, though code between let no error out
     except StdoutClosed:
         _silence_stdout()
         return 0
@@ -243,25 +245,31 @@ def _command_of(argv: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _terminated() -> Any:
-    """SIGTERM becomes an error like any other, so that files are closed and locks let go of; code 143."""
+def _terminated() -> Iterator[list[Interrupted]]:
+    """SIGTERM becomes an error like any other, so that files are closed and locks let go of; code 143. Gives those that came."""
     import signal
     import threading
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield []
         return
-    process = os.getpid()
+    process, told = os.getpid(), list[Interrupted]()
 
     def stop(number: int, frame: Any) -> None:
         if os.getpid() != process:  # a forked worker dies as it would have without us
             os._exit(128 + number)
-        raise Interrupted("stopped by SIGTERM", signal=number, where="neuro", hint="give the same command again")
+        told.append(Interrupted("stopped by SIGTERM", signal=number, where="neuro", hint="give the same command again"))
+        raise told[-1]
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         with gone_in_time(signal.SIGTERM):
-            yield
+            yield told
+    except Exception as error:
+        # Code between may have taken the signal for an error of its own: "the file is damaged".
+        if told and not isinstance(error, Interrupted):
+            raise told[-1] from error
+        raise
     finally:
         signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 GRACE_S = 4.0
 """Seconds that a command has for closing its files after a signal, before it is ended."""
+_EXIT_S = 0.5
+_WAKE = b"\0"
+"""No signal has the number 0."""
 
 
 @contextlib.contextmanager
@@ -17,35 +20,78 @@ def gone_in_time(number: signal.Signals, grace_s: float = GRACE_S) -> Iterator[N
     """Within the block, the process ends `grace_s` after the signal at the latest, with the code that a shell gives it.
 
     The signal's handler should end the block before. Nothing is left half-written by an end at any time: files are written
-    beside their place and renamed. To be entered by the main thread.
+    beside their place and renamed. To be entered by the main thread. Does nothing on Windows, where a process is ended without
+    a signal; native code that keeps the interpreter's lock, which ours does for no longer than a second, is waited for.
     """
-    listening, told = os.pipe()
-    os.set_blocking(told, False)
-    left = threading.Event()
-
-    def watch() -> None:
-        # The byte is written by the operating system's handler, whatever the main thread does.
-        while received := os.read(listening, 64):
-            if number in received:
-                if not left.wait(grace_s):
-                    os._exit(128 + number)
-                return
-
-    process = os.getpid()
-
-    def forget() -> None:
-        if os.getpid() != process:  # a forked worker's signals are not ours
-            signal.set_wakeup_fd(-1)
-
-    os.register_at_fork(after_in_child=forget)
-    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, daemon=True, name=f"waits for {number.name}")
+    if not hasattr(os, "register_at_fork"):
+        yield
+        return
+    watcher = _Watcher(number, grace_s)
+    before = signal.set_wakeup_fd(watcher.told, warn_on_full_buffer=False)
     watcher.start()
     try:
         yield
     finally:
-        left.set()
+        if os.getpid() == watcher.process:
+            _hand_back(before)
+            watcher.stop()
+
+
+def leave_in_time(code: int, within_s: float = _EXIT_S) -> None:
+    """End the process `within_s` from now, unless it has ended by itself: threads of libraries may keep an interpreter alive."""
+    timer = threading.Timer(within_s, os._exit, [code])
+    timer.daemon = True
+    timer.start()
+
+
+class _Watcher:
+    """A thread that reads the numbers of signals from a pipe, into which the system's handler writes whatever the main thread does."""
+
+    def __init__(self, number: signal.Signals, grace_s: float) -> None:
+        self._number, self._grace_s = number, grace_s
+        self._listening, self.told = os.pipe()
+        os.set_blocking(self.told, False)
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name=f"waits for {number.name}")
+        self.process = os.getpid()
+
+    def start(self) -> None:
+        global _forks_are_told
+        if not _forks_are_told:
+            os.register_at_fork(after_in_child=_forget)
+            _forks_are_told = True
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The block has been left: no end any more."""
+        self._left.set()
+        # Written, not closed: a forked process may hold the pipe open for longer than we live.
+        with contextlib.suppress(BlockingIOError):  # full of signals: the thread wakes up anyway
+            os.write(self.told, _WAKE)
+        self._thread.join()
+        os.close(self.told)
+        os.close(self._listening)
+
+    def _watch(self) -> None:
+        while not self._left.is_set():
+            if self._number in os.read(self._listening, 64):
+                if not self._left.wait(self._grace_s):
+                    os._exit(128 + self._number)
+                return
+
+
+_forks_are_told = False
+
+
+def _forget() -> None:
+    """In a forked process: its signals are its own, and the thread that would read of them is not there."""
+    with contextlib.suppress(ValueError):  # forked by another than the main thread
+        signal.set_wakeup_fd(-1)
+
+
+def _hand_back(before: int) -> None:
+    """Let whoever listened before listen again, an event loop for one, where it is still there."""
+    try:
         signal.set_wakeup_fd(before)
-        os.close(told)
-        watcher.join()
-        os.close(listening)
+    except (OSError, ValueError):
+        signal.set_wakeup_fd(-1)

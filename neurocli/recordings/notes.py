@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from neurocli.errors import DataError
+
 
 @dataclass(frozen=True)
 class Note:
@@ -44,6 +46,12 @@ class Note:
         'labels'
         """
         return asdict(self)
+
+
+def left_out(name: str, error: DataError, what: str) -> Note:
+    """The note of a source that could not be read while others could; what: as "worm"."""
+    place = f" ({error.where})" if error.where and error.where != name else ""
+    return Note("left-out", name, f"the {what} is left out: {error.message}{place}", error.hint or "correct the file")
 
 
 def unique(notes: Iterable[Note]) -> list[Note]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import shutil
@@ -127,3 +128,13 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     plugin = Plugin("toy", "toy_simulator", "toy", "1", [toy_simulator.CARD])
     monkeypatch.setattr(registry(), "plugins", [*registry().plugins, plugin])
     return toy_simulator
+
+
+@pytest.fixture(scope="session")
+def laboratory() -> Any:
+    """The module that writes a small sound file of each format."""
+    spec = importlib.util.spec_from_file_location("laboratory", Path(__file__).with_name("laboratory.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

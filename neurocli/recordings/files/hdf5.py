@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.errors import DataError, nearest_hint
+from neurocli.errors import DataError, Interrupted, nearest_hint
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.heaps import damaged_heap
 
@@ -27,7 +28,10 @@ _STORED = {
     float: (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID),
 }
 _LOCKED = (errno.EAGAIN, errno.EACCES)
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+_REFUSED_LOCK = re.compile(r"unable to lock file, errno = (\d+)")
+_DRIVE_FAILS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+_UNCLEAN = "consistency flags"
 
 
 @contextlib.contextmanager
@@ -49,6 +53,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             yield file
     # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno in _DRIVE_FAILS:
+            raise _unreadable(path, error) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint=REMAKE) from error
@@ -63,9 +69,12 @@ def look_into(path: Path) -> Iterator[h5py.File | None]:
     Raises DataError where another program has it open for writing; nobody can tell then what it is.
     """
     try:
-        sound = path.is_file() and h5py.is_hdf5(path) and damaged_heap(path) is None
-        file = _opened(path) if sound else None
-    except DataError:
+        file = _opened(path) if path.is_file() and h5py.is_hdf5(path) else None
+        # Opened first: what another program is writing is not sound yet, and the lock says so.
+        if file is not None and damaged_heap(path) is not None:
+            file.close()
+            file = None
+    except (DataError, Interrupted):
         raise
     except Exception:  # whatever h5py makes of a damaged file: `open_hdf5` says it
         file = None
@@ -76,10 +85,10 @@ def look_into(path: Path) -> Iterator[h5py.File | None]:
             file.close()
 
 
-def has_signature(path: Path) -> bool:
-    """Whether a file begins as HDF5 does, or is called so, sound or not."""
+def begins_as_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 does, sound or not."""
     with path.open("rb") as file:
-        return file.read(len(_SIGNATURE)) == _SIGNATURE or path.suffix.lower() in (".h5", ".hdf5", ".nwb")
+        return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
 def _opened(path: Path) -> h5py.File:
@@ -87,19 +96,44 @@ def _opened(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        number = error.errno
-        for known in (*_LOCKED, *_NO_LOCKS):
-            if f"unable to lock file, errno = {known}" in str(error):
-                number = known
-        if "lock" not in str(error) or number is None:
-            raise
+        # By the words of HDF5, not by the number alone: a file that we may not read has the number of one that is held.
+        refused = _REFUSED_LOCK.search(str(error))
+        number = int(refused[1]) if refused else None
         if number in _NO_LOCKS:  # a network drive: nobody can hold a lock there, so there is none to respect
             return h5py.File(path, "r", locking=False)
-        raise DataError(
-            "another program has the file open for writing",
-            where=str(path),
-            hint="close it there, or wait until it has been written; the file itself is not damaged",
-        ) from error
+        if number in _LOCKED or isinstance(error, BlockingIOError):
+            raise _held_error(path) from error
+        if _UNCLEAN in str(error):
+            raise DataError(
+                "a program is writing the file, or ended before it had closed it",
+                where=str(path),
+                hint=f"wait until it has been written; if nothing writes it: h5clear -s {shlex.quote(str(path))}",
+            ) from error
+        raise
+
+
+def is_held(path: Path) -> bool:
+    """Whether another program holds the file as HDF5 does for writing; what it has written so far need not look like HDF5."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: it cannot be read there at all
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _held_error(path: Path) -> DataError:
+    return DataError(
+        "another program has the file open for writing",
+        where=str(path),
+        hint="close it there, or wait until it has been written; the file itself is not damaged",
+    )
 
 
 def check_path(path: Path) -> None:
@@ -107,6 +141,8 @@ def check_path(path: Path) -> None:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise _dangling(path) from None
         raise DataError("the file does not exist", where=str(path), hint=_instead_of(path)) from None
     except OSError as error:  # a name that is too long, a folder that is not ours
         raise _unreadable(path, error) from None
@@ -125,6 +161,8 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise _unreadable(path, error) from None
     if empty:
+        if is_held(path):
+            raise _held_error(path)
         raise DataError("the file is empty", where=str(path), hint=REMAKE)
 
 
@@ -208,6 +246,17 @@ def _instead_of(path: Path) -> str:
     except OSError:
         return f"there is no folder {path.parent}"
     return nearest_hint(path.name, names)
+
+
+def _dangling(path: Path) -> DataError:
+    """The error of a link to nothing: git-annex and DataLad leave such where the content was not fetched."""
+    target = os.readlink(path)
+    fetch = f"fetch its content: datalad get {shlex.quote(str(path))}"
+    return DataError(
+        f"the file is a link to {target}, which does not exist",
+        where=str(path),
+        hint=fetch if ".git/annex" in target.replace("\\", "/") else "restore what it leads to, or name another file",
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

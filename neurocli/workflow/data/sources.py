@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocli.errors import DataError, NeuroError
+from neurocli.errors import DataError, Interrupted, NeuroError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.plugin.registry import load_implementation, registry
 from neurocli.workflow.configuring import AnyPath
@@ -41,6 +41,8 @@ def load_readers(reporter: Reporter) -> list[tuple[ReaderCard, Reader]]:
     for card in registry().cards(ReaderCard):
         try:
             readers.append((card, load_implementation(card)()))
+        except Interrupted:
+            raise
         except NeuroError as error:
             reporter.warn(f"the reader {card.name} is left out: {error}")
     return readers
@@ -56,8 +58,14 @@ def open_files(data: Any, reporter: Reporter, *, warn: bool = True) -> Recording
 
     if isinstance(data, RecordingSet):
         return data
-    recordings = open_paths(paths_of(data) or [], load_readers(reporter))
-    for line in noted(recordings.notes) if warn else ():
+    told: list[Note] = []
+
+    def tell(note: Note) -> None:
+        told.append(note)
+        reporter.warn(str(note))
+
+    recordings = open_paths(paths_of(data) or [], load_readers(reporter), beforehand=tell)
+    for line in noted([note for note in recordings.notes if note not in told]) if warn else ():
         reporter.warn(line)
     return recordings
 
