@@ -45,6 +45,7 @@ class Output:
         self.command = command
         self.json = json
         self.data: dict[str, Any] = {}
+        self._warnings: list[str] = []
         self._stdout: IO[str] | None = None
         self._restore = contextlib.ExitStack()
         self._started = _cpu_s()
@@ -61,6 +62,8 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._warnings:
+            self.data["warnings"] = list(dict.fromkeys([*self._warnings, *self.data.get("warnings", [])]))
         try:
             if error is None and self.json:
                 self.data["cpu_s"] = round(_cpu_s() - self._started, 3)
@@ -159,7 +162,8 @@ class Output:
         say(line)
 
     def warn(self, line: str) -> None:
-        """A warning on stderr."""
+        """A warning on stderr, and among the envelope's `warnings`."""
+        self._warnings.append(line)
         say(f"warning: {line}")
 
 

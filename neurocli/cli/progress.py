@@ -29,6 +29,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         if event.kind == "message":
             say(event.text)
+        elif event.kind == "warning" and self.output is not None:
+            self.output.warn(event.text)
         elif event.kind == "warning":
             say(f"warning: {event.text}")
         elif event.kind == "note" and self.output is not None:

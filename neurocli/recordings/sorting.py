@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,23 @@ if TYPE_CHECKING:
 
 OURS = -1
 """Stands for the reader of our own format."""
-_ABOUT_DATA = (".md", ".txt", ".rst", ".pdf", ".png", ".jpg", ".svg", ".html", ".toml", ".yaml", ".yml", ".py", ".m", ".log", "")
+_ABOUT_DATA = (
+    ".md",
+    ".txt",
+    ".rst",
+    ".pdf",
+    ".png",
+    ".jpg",
+    ".svg",
+    ".html",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".py",
+    ".m",
+    ".log",
+    "",
+)
 _SHOWN = 3
 _CALLED_HDF5 = (".h5", ".hdf5", ".nwb")
 
@@ -70,6 +87,10 @@ def sorted_out(paths: Sequence[Path], readers: Readers) -> Files:
             "left-out", error.where or "", f"{error.message}; without, this is left out", error.hint or ""
         )
         files.notes.append(files.without)
+    if not files.by_reader:
+        raise DataError(
+            "only files of the operating system were named", where=", ".join(map(str, paths)), hint=formats(readers)
+        )
     return files
 
 
@@ -87,8 +108,8 @@ def _once(paths: Sequence[Path]) -> list[Path]:
     by_place = {}
     for path in paths:
         by_place.setdefault(_place(path), path)
-    folders = {place for place in by_place if place.is_dir()}
-    return [path for place, path in by_place.items() if not (place.parent in folders and place.is_file())]
+    folders = {place for place in by_place if os.path.isdir(place)}  # of any name, as long as it may be
+    return [path for place, path in by_place.items() if not (place.parent in folders and os.path.isfile(place))]
 
 
 def _place(path: Path) -> Path:
@@ -203,7 +224,9 @@ def _not_taken(path: Path, readers: Readers) -> DataError:
             "another program has the file open for writing", where=where, hint="wait until it has been written"
         )
     if path.suffix.lower() in _CALLED_HDF5 and not begins_as_hdf5(path):
-        return DataError(f"the file is not HDF5, as its name says: {_in_words(path, kind)}", where=where, hint=_do(kind))
+        return DataError(
+            f"the file is not HDF5, as its name says: {_in_words(path, kind)}", where=where, hint=_do(kind)
+        )
     what = f": {kind.name}" if kind is not None else ""
     return _Unknown(f"no reader knows this file's format{what}", where=where, hint=_do(kind, known))
 

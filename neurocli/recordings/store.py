@@ -136,7 +136,10 @@ def _notes(file: h5py.File) -> list[Note]:
     if "notes" not in file.attrs:
         return []
     try:
-        return [Note(**entry) for entry in json.loads(attribute(file, "notes", str))]
+        notes = [Note(**entry) for entry in json.loads(attribute(file, "notes", str))]
+        if not all(isinstance(text, str) for note in notes for text in note.as_dict().values()):
+            raise TypeError
+        return notes
     except (ValueError, TypeError, RecursionError):
         raise DataError("the attribute 'notes' is damaged", where=file.filename, hint=REMAKE) from None
 

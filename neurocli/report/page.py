@@ -136,7 +136,9 @@ def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str 
     with _sound(run.provenance, "restore the file, or remove it"):
         page.sources = grid(sources_of(info, provenance))
         page.provenance = grid(provenance_of(provenance)) if provenance else None
+    page.warnings += [clean(str(line)) for line in (info.get("data") or {}).get("doubts") or []]
     page.notes = list(dict.fromkeys(page.notes))
+    page.warnings = list(dict.fromkeys(page.warnings))
     return page
 
 

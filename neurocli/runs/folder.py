@@ -219,7 +219,7 @@ def _checked_info(info: dict[str, Any], path: Path) -> dict[str, Any]:
     if info.get("model") is None:
         raise _damaged("the file names no model", path)
     data: dict[str, Any] = info["data"] if isinstance(info.get("data"), dict) else {}
-    for table, kinds in ((info, _INFO), (data, {"paths": list, "fingerprints": dict})):
+    for table, kinds in ((info, _INFO), (data, {"paths": list, "fingerprints": dict, "doubts": list})):
         for key, kind in kinds.items():
             if table.get(key) is not None and not isinstance(table[key], kind):
                 raise _damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)

@@ -165,7 +165,7 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
-    family, trained = trained_of_run(folder, data, device, reporter)
+    family, trained = trained_of_run(folder, data, device, reporter, warn=False)
     with locked(folder):
         unfinished = unfinished_note(folder)
         if unfinished:

@@ -38,6 +38,7 @@ class Reporter:
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener
+        self._warned: set[str] = set()
 
     def tell(self, event: Event) -> None:
         if self._listener is not None:
@@ -49,6 +50,10 @@ class Reporter:
         self.tell(Event("message", text))
 
     def warn(self, text: str) -> None:
+        """Told once: a command may open the same file several times."""
+        if text in self._warned:
+            return
+        self._warned.add(text)
         self.tell(Event("warning", text))
 
     def note(self, text: str) -> None:

@@ -126,7 +126,9 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     resolve_device(resolved.config.train.device, where=origin)  # before minutes go into data
     recordings, source = recordings_for(family, resolved.config, data, reporter)
     dataset = adapted(family, recordings, resolved.config)
-    run_info = {"data": {**source, "fingerprints": fingerprints(recordings)}, "preset": options.preset}
+    doubts = [str(note) for note in recordings.notes if note.is_doubt]
+    data_info = {**source, "fingerprints": fingerprints(recordings)} | ({"doubts": doubts} if doubts else {})
+    run_info = {"data": data_info, "preset": options.preset}
     folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, run_info, recordings)
     notes = list(family.notes(dataset, resolved.config))
     return Training(family, resolved.config, dataset, folder, False, notes)

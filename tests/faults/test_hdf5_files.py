@@ -165,7 +165,8 @@ def test_a_damaged_heap_of_texts_does_not_hang(good, place):
 
 CONTENTS = {
     "empty": (b"", "empty"),
-    "text": (b"these are not the bytes you are looking for", "first bytes are"),
+    "text": (b"these are not the bytes you are looking for", "begins with 'these are"),
+    "noise": (bytes(range(255, -1, -1)) * 9, "first bytes are"),
     "pickle": (pickle.dumps({"a": np.zeros(3)}), "not HDF5"),
     "the signature alone": (b"\x89HDF\r\n\x1a\n", "cut off"),
 }

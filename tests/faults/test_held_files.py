@@ -101,7 +101,9 @@ def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
     def init(self, name, mode="r", *args, **kwargs):
         if isinstance(name, (str, Path)) and mode == "r" and kwargs.get("locking") is not False:
-            message = f"Unable to synchronously open file (unable to lock file, errno = {number}, error message = '...')"
+            message = (
+                f"Unable to synchronously open file (unable to lock file, errno = {number}, error message = '...')"
+            )
             raise OSError(number, message)
         opened(self, name, mode, *args, **kwargs)
 

@@ -156,7 +156,9 @@ def test_whatever_code_is_running(before, work, place):
 
 
 def test_a_signal_that_was_taken_for_another_error_ends_with_its_own_code(place):
-    work = "try: time.sleep(30)\n        except Exception: raise main.UsageError('damaged', where='x', hint='y') from None"
+    work = (
+        "try: time.sleep(30)\n        except Exception: raise main.UsageError('damaged', where='x', hint='y') from None"
+    )
     code, _, err = ended(program(IN_NATIVE_CODE.format(before="", work=work), place))
     assert code == 143 and "stopped by SIGTERM" in err
     work = "try: time.sleep(30)\n        except Exception: pass"

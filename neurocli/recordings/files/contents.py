@@ -16,6 +16,8 @@ from neurocli.recordings.files.text import encoding_of
 _MOST_NAMES = 8
 _LONGEST_NAME = 40
 _START = 4096
+_LEAST_PLAIN = 0.5
+"""Of a text without a mark, in letters that any encoding shares: noise is half of it beyond them."""
 _LARGEST_JSON = 2**25
 _ZIP = b"PK\x03\x04"
 _SYSTEM = (".ds_store", "thumbs.db", "desktop.ini", "icon\r")
@@ -69,7 +71,8 @@ def _text(path: Path) -> Kind | None:
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         start = file.read(_START)
     shown = " ".join(start.split())[:_LONGEST_NAME]
-    if not shown.isprintable() or not shown:
+    is_noise = encoding == "cp1252" and sum(letter.isascii() for letter in shown) < _LEAST_PLAIN * len(shown)
+    if not shown or not shown.isprintable() or is_noise:
         return None
     if _JSON.match(start):
         return _json(path, encoding, shown)

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_ARRAYS = "load it in Python and make recordings of its arrays: neurocli.recordings.RecordingSet.of(...).save('mine.h5')"
+_ARRAYS = (
+    "load it in Python and make recordings of its arrays: neurocli.recordings.RecordingSet.of(...).save('mine.h5')"
+)
 _SORT = "this is the voltage of electrodes: sort its spikes, then export them as NWB or as a MATLAB session"
 _IMAGES = "these are images: extract the traces of cells first, for one with CaImAn or suite2p, and export those"
 _TABLE = "export the table as text, or make recordings of its arrays in Python"

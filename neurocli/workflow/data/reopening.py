@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 
 def trained_of_run(
-    folder: RunFolder, data: Any, device: str | None, reporter: Reporter, options: Options | None = None
+    folder: RunFolder,
+    data: Any,
+    device: str | None,
+    reporter: Reporter,
+    options: Options | None = None,
+    *,
+    warn: bool = True,
 ) -> tuple[ModelFamily, TrainedModel]:
     """(family, trained model with data) of a run; with `data`, the model predicts those instead.
 
-    options: how it is scored, over the options of the run. Raises DataError, LeakError, ConfigError or DeviceError.
+    options: how it is scored, over the options of the run; warn: whether doubts of readers are told. Raises DataError, LeakError, ConfigError or DeviceError.
     """
     info = folder.read_info()
     family = registry().family(info["model"])
@@ -34,7 +40,7 @@ def trained_of_run(
     run_recordings: RecordingSet | None
     lost = ""
     try:
-        run_recordings = recordings_of_run(info, family.card, reporter)
+        run_recordings = recordings_of_run(info, family.card, reporter, warn=warn)
         split = split_of_run(info, run_recordings)
         refuse_changed(info, run_recordings)
     except DataError as error:
@@ -43,7 +49,7 @@ def trained_of_run(
         run_recordings, split, lost = None, None, error.message
     recordings = run_recordings
     if data:
-        new = open_files(data, reporter)
+        new = open_files(data, reporter, warn=warn)
         if run_recordings is None and (run_recordings := found_again(info, new)) is not None:
             split = split_of_run(info, run_recordings)
         if run_recordings is None:

@@ -136,7 +136,7 @@ def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[s
     return recordings, {"paths": [str(Path(p).resolve()) for p in recordings.sources], "simulator": sim_card.name}
 
 
-def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter) -> RecordingSet:
+def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter, *, warn: bool = True) -> RecordingSet:
     """The recordings that a run was trained on. Raises DataError where they are gone."""
     source = info.get("data") or {}
     paths = [Path(p) for p in source.get("paths") or []]
@@ -147,7 +147,7 @@ def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter)
         raise DataError(
             "the run's data are missing", where=str(missing[0]), hint="restore them, or name data with --data"
         )
-    return open_files(paths, reporter)
+    return open_files(paths, reporter, warn=warn)
 
 
 def fingerprints(recordings: RecordingSet) -> dict[str, str]:

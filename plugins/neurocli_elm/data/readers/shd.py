@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import REMAKE, child, open_hdf5, read_array
-from neurocli.recordings.files.heaps import damaged_heap
+from neurocli.recordings.files.hdf5 import REMAKE, child, look_into, open_hdf5, read_array
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
@@ -52,9 +51,9 @@ class ShdReader(Reader):
         if is_packed(path):
             return True
         try:
-            if not h5py.is_hdf5(path) or damaged_heap(path) is not None:
-                return False
-            with h5py.File(path, "r") as file:
+            with look_into(path) as file:
+                if file is None:
+                    return False
                 if {"times", "units"} & _names(file, "spikes"):
                     return True
                 # Without its spikes it is still one of these, so that what is missing can be named.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import check_file, child, open_hdf5, read_array
+from neurocli.recordings.files.hdf5 import check_file, child, look_into, open_hdf5, read_array
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_gat_lstm.data.worm import ARBITRARY, GCAMP, GFP, STANDARD, Z_SCORE, Worm, split_name, worm_set
@@ -63,10 +63,8 @@ class WormWideWebHdf5Reader(Reader):
 
     def can_read(self, path: Path) -> bool:
         try:
-            if not path.is_file() or not h5py.is_hdf5(path):
-                return False
-            with h5py.File(path, "r") as file:
-                gcamp = file.get("gcamp")
+            with look_into(path) as file:
+                gcamp = file.get("gcamp") if file is not None else None
                 return isinstance(gcamp, h5py.Group) and (_H5_SCORED in gcamp or _H5_ORIGINAL in gcamp)
         except (OSError, RuntimeError, KeyError, ValueError):
             return False
