@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from neurocli.recordings.recording import Recording
 
 _MOST_SAMPLES = 200_000
+_OTHER_NAMES = {
+    name: unit
+    for unit, names in {
+        "s": "s sec secs second seconds",
+        "ms": "ms msec msecs millisecond milliseconds",
+        "µs": "us usec µs \u03bcs microsecond microseconds",
+        "minutes": "min mins minute minutes",
+        "V": "v volt volts",
+        "mV": "mv millivolt millivolts",
+        "µV": "uv \u03bcv microvolt microvolts",
+    }.items()
+    for name in names.split()
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ class Quantity:
 
         `the bin width is 0.025 ms, and can be 0.5 to 1000 ms: is it in s?`
         """
-        stated = stated or self.unit
-        value = number * (1.0 if stated == self.unit else self.others[stated])
+        stated = self._named(stated)
+        value = number * self._factor(stated)
         if self.holds(value):
             return None
         units = [unit for unit in self.likely_units(number) if unit != stated]
@@ -59,11 +72,28 @@ class Quantity:
 
     def check(self, number: float, where: str, *, stated: str = "", hint: str = "") -> float:
         """The value in our unit. Raises DataError where it cannot be, with the unit that the number is likely to have."""
-        fault = self.fault(number, stated)
+        unit = self._named(stated)
+        if unit not in (self.unit, *self.others):
+            known = ", ".join((self.unit, *self.others))
+            raise DataError(
+                f"{self.name} is given in {stated!r}, which is no unit of it",
+                where=where,
+                hint=f"give it in one of {known}",
+            )
+        fault = self.fault(number, unit)
         if fault is not None:
-            advice = hint or f"convert it to {stated or self.unit}, or correct the file"
-            raise DataError(fault, where=where, hint=advice)
-        return number * (1.0 if not stated or stated == self.unit else self.others[stated])
+            raise DataError(fault, where=where, hint=hint or f"convert it to {unit}, or correct the file")
+        return number * self._factor(unit)
+
+    def _named(self, stated: str) -> str:
+        """A unit by our name for it: `Volts` is V. One that is not known stays as it is."""
+        stated = stated.strip()
+        if not stated or stated in (self.unit, *self.others):
+            return stated or self.unit
+        return _OTHER_NAMES.get(stated.lower(), stated)
+
+    def _factor(self, unit: str) -> float:
+        return 1.0 if unit == self.unit else self.others[unit]
 
 
 _OF_MS = {"s": 1e3, "µs": 1e-3, "minutes": 6e4}
@@ -88,11 +118,17 @@ TRIAL_MS = Quantity("the trial duration", "ms", 50.0, 120_000.0, _OF_MS)
 
 
 def median_of(values: NDArray[np.generic]) -> float:
-    """Median of the finite values, of a regular part of them where there are many; NaN where there are none."""
-    flat = np.asarray(values).reshape(-1)
-    flat = flat[:: max(1, flat.size // _MOST_SAMPLES)].astype(np.float64)
-    flat = flat[np.isfinite(flat)]
-    return float(np.median(flat)) if flat.size else math.nan
+    """Median of the finite values, of a regular part of the rows where there are many; NaN where there are none."""
+    finite = _finite(values)
+    return float(np.median(finite)) if finite.size else math.nan
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Finite values of whole rows: of single values in steps, the step might meet one channel only."""
+    values = np.atleast_1d(np.asarray(values))
+    rows = values[:: max(1, min(values.size // _MOST_SAMPLES, len(values)))] if values.size else values
+    flat = rows.reshape(-1).astype(np.float64)
+    return flat[np.isfinite(flat)]
 
 
 def voltage_fault(signal: NDArray[np.generic]) -> str | None:
@@ -100,7 +136,7 @@ def voltage_fault(signal: NDArray[np.generic]) -> str | None:
     median = median_of(signal)
     if math.isnan(median) or RESTING_MV.holds(median):
         return None
-    spread = float(np.nanstd(np.asarray(signal[:: max(1, len(signal) // 2000)], np.float64)))
+    spread = float(_finite(signal).std())
     if abs(median) < 1.5 and 0.3 < spread < 3:
         return f"the median voltage is {median:.3g} mV and its sd {spread:.3g} mV: are these z-scores?"
     return RESTING_MV.fault(median)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,11 +104,18 @@ def is_ours(path: Path) -> bool:
 
 def _once(paths: Sequence[Path]) -> list[Path]:
     """Each path once, however it is spelt, and no file whose folder is named as well."""
-    by_place = {}
+    by_place: dict[Path, Path] = {}
     for path in paths:
         by_place.setdefault(_place(path), path)
-    folders = {place for place in by_place if os.path.isdir(place)}  # of any name, as long as it may be
-    return [path for place, path in by_place.items() if not (place.parent in folders and os.path.isfile(place))]
+    folders = {place for place, path in by_place.items() if _is(Path.is_dir, path)}
+    return [path for place, path in by_place.items() if place.parent not in folders or not _is(Path.is_file, path)]
+
+
+def _is(question: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return question(path)
+    except OSError:  # too long a name: `check_path` says so
+        return False
 
 
 def _place(path: Path) -> Path:
@@ -191,6 +197,10 @@ def _taken_by(path: Path, readers: Readers) -> int:
         check_file(path)
     except DataError as error:
         raise _Empty(error.message, where=error.where, hint=error.hint) from None
+    packed = packed_how(path)
+    if packed is not None and packed.is_archive:
+        # First: the header of a tar is as long as what HDF5 passes over at a file's beginning, so its first member would be read.
+        raise _not_taken(path, readers)
     if is_ours(path):
         return OURS
     number = _matching(path, readers)

@@ -27,7 +27,7 @@ def test_a_small_file_cannot_become_much(small):
         with pytest.raises(DataError, match=r"the content claims .* in a file of 1000 bytes") as caught:
             budget.take(1, "there")
         assert caught.value.where == "there"
-    with memory.reading(small), pytest.raises(DataError, match="an array claims 7.28 TiB|an array claims 7.45e"):
+    with memory.reading(small), pytest.raises(DataError, match=r"an array claims 7\.28 TiB"):
         memory.take(8 * 10**12, "here")
 
 

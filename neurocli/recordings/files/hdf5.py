@@ -250,7 +250,7 @@ def _instead_of(path: Path) -> str:
 
 def _dangling(path: Path) -> DataError:
     """The error of a link to nothing: git-annex and DataLad leave such where the content was not fetched."""
-    target = os.readlink(path)
+    target = str(path.readlink())
     fetch = f"fetch its content: datalad get {shlex.quote(str(path))}"
     return DataError(
         f"the file is a link to {target}, which does not exist",

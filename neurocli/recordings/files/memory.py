@@ -140,7 +140,7 @@ def _left_in(limit: Path, use: Path, statistics: Path) -> int | None:
 
 def amount(size: float) -> str:
     """`12.6 GiB`, `69 kiB`: a number of bytes in words."""
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("kiB", 2**10)):
+    for unit, factor in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("kiB", 2**10)):
         if size >= factor:
             return f"{size / factor:.3g} {unit}"
     return f"{size:.0f} bytes"

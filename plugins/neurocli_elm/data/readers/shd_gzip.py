@@ -18,18 +18,35 @@ LARGEST_RATIO, SPARE_BYTES = 100, 2**24
 
 _CHUNK = 2**20
 _MAGIC, _HDF5 = b"\x1f\x8b", b"\x89HDF\r\n\x1a\n"
+_NAMES = (b"spikes", b"labels")
+_LOOKED_AT = 2**22
+"""Names of entries lie near the start of an HDF5 file: bytes that are unpacked to find them."""
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is gzip with HDF5 in it, by its content. Never raises for a foreign file."""
+    """Whether a file is gzip with the Digits in it, by its content: HDF5 that names spikes and labels. Never raises for a foreign file."""
     try:
         with path.open("rb") as file:
             if file.read(2) != _MAGIC:
                 return False
         with gzip.open(path) as file:
-            return file.read(len(_HDF5)) == _HDF5
+            start = file.read(len(_HDF5))
+            if start != _HDF5:
+                return False
+            return path.name.lower().startswith("shd_") or _names_in(file)
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _names_in(file: gzip.GzipFile) -> bool:
+    missing, before = set(_NAMES), b""
+    for _ in range(_LOOKED_AT // _CHUNK):
+        chunk = file.read(_CHUNK)
+        missing -= {name for name in missing if name in before + chunk}
+        if not chunk or not missing:
+            break
+        before = chunk[-16:]
+    return not missing
 
 
 def unpacked(path: Path) -> Path:
