@@ -42,6 +42,8 @@ def _names_in(file: gzip.GzipFile) -> bool:
     missing, before = set(_NAMES), b""
     for _ in range(_LOOKED_AT // _CHUNK):
         chunk = file.read(_CHUNK)
+        if b"nwb_version" in chunk:  # its specifications name spikes and labels as well
+            return False
         missing -= {name for name in missing if name in before + chunk}
         if not chunk or not missing:
             break
