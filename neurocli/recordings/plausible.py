@@ -127,8 +127,9 @@ def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
     """Finite values of whole rows: of single values in steps, the step might meet one channel only."""
     values = np.atleast_1d(np.asarray(values))
     rows = values[:: max(1, min(values.size // _MOST_SAMPLES, len(values)))] if values.size else values
-    flat = rows.reshape(-1).astype(np.float64)
-    return flat[np.isfinite(flat)]
+    flat: NDArray[np.float64] = rows.reshape(-1).astype(np.float64)
+    finite: NDArray[np.float64] = flat[np.isfinite(flat)]
+    return finite
 
 
 def voltage_fault(signal: NDArray[np.generic]) -> str | None:
