@@ -13,7 +13,8 @@ import pytest
 
 from neurocli.errors import DataError
 from neurocli_gat_lstm.data.readers import wormwideweb
-from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebHdf5Reader, WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb_hdf5 import WormWideWebHdf5Reader
 
 NEURONS, STEPS = 3, 20
 TIMES = np.arange(STEPS) * 0.6 + np.random.default_rng(5).uniform(0, 0.01, STEPS)
