@@ -45,7 +45,9 @@ def identify(names: Sequence[str | None], doubted: Sequence[bool], where: str) -
         if len(of_name) == 1:
             continue
         if chosen:
-            beside += [f"{_text(labels, c, of_name)} beside {labels[chosen[0]].shown}" for c in of_name if c not in chosen]
+            beside += [
+                f"{_text(labels, c, of_name)} beside {labels[chosen[0]].shown}" for c in of_name if c not in chosen
+            ]
         elif labels[of_name[0]].is_neuron:
             twice.append(f"{name} in columns {_columns(of_name)}")
         else:
@@ -74,10 +76,17 @@ def _uncertain(labels: Sequence[Label], unsure: Sequence[bool], beside: Sequence
     texts = [label.shown for label, low in zip(labels, unsure, strict=True) if low and label.name is not None]
     if not texts:
         return []
-    found = f"{counted(len(texts), 'label')} of {len(labels)} uncertain, and used: {listed(texts)}"
+    found = f"{len(texts)} of {counted(len(labels), 'label')} uncertain: {listed(texts)}"
     if beside:
         found += f"; {listed(beside)}: the certain label counts, the other neuron is unidentified"
-    return [Note("uncertain-labels", where, found, "data.uncertain=exclude leaves them out")]
+    return [
+        Note(
+            "uncertain-labels",
+            where,
+            found,
+            "names are used whether certain or not; data.uncertain=exclude uses the certain ones alone",
+        )
+    ]
 
 
 def _twice(twice: Sequence[str], where: str) -> list[Note]:

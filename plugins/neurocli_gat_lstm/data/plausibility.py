@@ -42,9 +42,11 @@ def time_notes(time_s: NDArray[np.float64], where: str, stated_s: float | None =
     if whole and np.diff(time_s).min() == np.diff(time_s).max():
         confirmed = stated_s is not None and abs(step / stated_s - 1) < _CLOSE if stated_s else False
         if not confirmed:
-            found = f"the times are {time_s[0]:g}, {time_s[1]:g}, {time_s[2]:g}, ...: are they frame numbers, and not s?" if len(
-                time_s
-            ) > 2 else "the times are whole numbers"
+            found = (
+                f"the times are {time_s[0]:g}, {time_s[1]:g}, {time_s[2]:g}, ...: are they frame numbers, and not s?"
+                if len(time_s) > 2
+                else "the times are whole numbers"
+            )
             return [Note("frame-time", where, found, "give times in s, or leave it if the step is exactly that")]
     if not FASTEST_MS <= step * 1e3 <= SLOWEST_MS:
         likely = [unit for unit, s in _OTHER_UNITS.items() if FASTEST_MS <= step * s * 1e3 <= SLOWEST_MS]
@@ -81,12 +83,19 @@ Doubt = tuple[str, str, str]
 
 def _dff(values: NDArray[np.float64]) -> Doubt | None:
     """Whether the numbers can be fluorescence over its baseline, less one."""
-    spread, baseline = float(np.nanmedian(np.nanstd(values, axis=0))), float(np.nanmedian(np.nanquantile(values, 0.1, axis=0)))
+    spread, baseline = (
+        float(np.nanmedian(np.nanstd(values, axis=0))),
+        float(np.nanmedian(np.nanquantile(values, 0.1, axis=0))),
+    )
     largest = float(np.nanmax(np.abs(values)))
     advice = "the unit of the traces is given as dF/F0: convert them, or correct the unit"
     if baseline > max(HIGHEST_BASELINE, 3 * spread) or (baseline > HIGHEST_BASELINE and spread < 1):
         guess = "F/F0" if baseline < 2 else "raw fluorescence"
-        return "trace-unit", f"the baseline of dF/F0 is near 0, here it is {baseline:.3g}: are the traces {guess}?", advice
+        return (
+            "trace-unit",
+            f"the baseline of dF/F0 is near 0, here it is {baseline:.3g}: are the traces {guess}?",
+            advice,
+        )
     if spread > MOST_DFF_SD or largest > MOST_DFF:
         found = f"dF/F0 with an sd of {spread:.3g} and values up to {largest:.3g}: are the traces in percent, or raw fluorescence?"
         return "trace-unit", found, advice
@@ -100,15 +109,17 @@ def _filled_frames(values: NDArray[np.float64]) -> Doubt | None:
     if values.shape[1] < 3:
         return None
     known = np.isfinite(values).all(axis=1)
-    equal = known & (values == values[:, :1]).all(axis=1)
+    equal: NDArray[np.bool_] = known & (values == values[:, :1]).all(axis=1)
     held = np.zeros(len(values), bool)
     held[1:] = known[1:] & known[:-1] & (np.diff(values, axis=0) == 0).all(axis=1)
-    run = held & np.convolve(held, np.ones(FROZEN), "same").astype(int).__ge__(FROZEN)
+    run: NDArray[np.bool_] = np.convolve(held, np.ones(FROZEN), "same") >= FROZEN
     if equal.any():
         at = int(equal.argmax())
         found = f"all neurons are exactly {values[at, 0]:g} in {int(equal.sum())} frames, the first is {at} (counted from 0)"
     elif run.any():
-        found = f"no neuron changes at all in {int(held.sum())} frames, the first is {int(held.argmax())} (counted from 0)"
+        found = (
+            f"no neuron changes at all in {int(held.sum())} frames, the first is {int(held.argmax())} (counted from 0)"
+        )
     else:
         return None
     return "filled-frames", found + ": padding?", "cut these frames, or write NaN where nothing was recorded"
@@ -144,7 +155,11 @@ def _coarse(values: NDArray[np.float64], unit_is_dff: bool) -> Doubt | None:
     if not moving.size:
         return None
     if unit_is_dff and bool((moving == np.rint(moving)).all(where=np.isfinite(moving))):
-        return "coarse-traces", "dF/F0 in whole numbers: raw counts, or rounded?", "store traces as floating-point numbers"
+        return (
+            "coarse-traces",
+            "dF/F0 in whole numbers: raw counts, or rounded?",
+            "store traces as floating-point numbers",
+        )
     few = float(np.median([len(np.unique(trace[np.isfinite(trace)])) for trace in moving.T]))
     if few >= FEWEST_VALUES:
         return None

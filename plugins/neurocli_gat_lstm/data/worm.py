@@ -124,7 +124,9 @@ class Worm:
         padding = empty | ((traces == 0).all(axis=1) & no_time)
         kept = len(times) - int(np.argmin(padding[::-1])) if not padding.all() else len(times)
         if kept < len(times):
-            self.notes.append(Note("padding", self.where, f"{len(times) - kept} frames at the end hold nothing, and are left out"))
+            self.notes.append(
+                Note("padding", self.where, f"{len(times) - kept} frames at the end hold nothing, and are left out")
+            )
         return kept
 
     def _ascending(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -208,18 +210,24 @@ class _Read:
         self.by_group[new] = recording
         found = f"two different worms are called {group}; that of {file} is now {new}"
         where = ", ".join(dict.fromkeys([str(other.labels["file"]), file]))
-        return [Note("worm-names", where, found, "give each worm a name of its own: source and worm together must be unique")]
+        return [
+            Note(
+                "worm-names", where, found, "give each worm a name of its own: source and worm together must be unique"
+            )
+        ]
 
 
-def time_first(traces: NDArray[Any], steps: int, where: str, neurons: int | None = None) -> NDArray[Any]:
-    """Traces as [time, neuron], by the number of times, and of names where it is known.
+def time_first(traces: NDArray[Any], steps: int, where: str) -> NDArray[Any]:
+    """Traces as [time, neuron], by the number of times.
 
     Raises DataError where that fits both axes, or none.
     """
     if traces.ndim != 2:
-        raise DataError(f"the traces have {traces.ndim} dimensions, not 2", where=where, hint="save them as time x neurons")
+        raise DataError(
+            f"the traces have {traces.ndim} dimensions, not 2", where=where, hint="save them as time x neurons"
+        )
     rows, columns = traces.shape
-    if rows == columns == steps and neurons in (None, steps):
+    if rows == columns == steps:
         raise DataError(
             f"there are {steps} times, and as many rows as columns: which of them is time cannot be told",
             where=where,
@@ -227,7 +235,9 @@ def time_first(traces: NDArray[Any], steps: int, where: str, neurons: int | None
         )
     if steps not in (rows, columns):
         raise DataError(
-            f"there are {steps} times for traces of {rows} x {columns}", where=where, hint="correct the times or the traces"
+            f"there are {steps} times for traces of {rows} x {columns}",
+            where=where,
+            hint="correct the times or the traces",
         )
     return traces if rows == steps else traces.T
 

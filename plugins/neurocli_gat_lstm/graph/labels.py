@@ -13,7 +13,9 @@ from itertools import pairwise
 from neurocli_gat_lstm.graph.names import canonical, is_neuron
 
 LONGEST_SHOWN = 40
-_DOUBT_WORDS = frozenset({"MAYBE", "PUTATIVE", "PROBABLY", "PROBABLE", "POSSIBLY", "POSSIBLE", "LIKELY", "UNSURE", "UNCERTAIN"})
+_DOUBT_WORDS = frozenset(
+    {"MAYBE", "PUTATIVE", "PROBABLY", "PROBABLE", "POSSIBLY", "POSSIBLE", "LIKELY", "UNSURE", "UNCERTAIN"}
+)
 _EMPTY_WORDS = frozenset({"NEURON", "CELL"})
 _SIDES = {"LEFT": "L", "RIGHT": "R"}
 _PLACEHOLDER = re.compile(
@@ -58,7 +60,7 @@ def read_label(written: str | None) -> Label:
     uncertain = bool(_MARKS.search(text))
     bare = _MARKS.sub(" ", text)
     plain = canonical(bare)
-    if plain is not None and not uncertain or len(text) > LONGEST_SHOWN:
+    if (plain is not None and not uncertain) or len(text) > LONGEST_SHOWN:
         return Label(text, plain)
     words = [word for word in re.split(r"[\W_]+", bare.upper()) if word]
     uncertain = uncertain or any(word in _DOUBT_WORDS for word in words)

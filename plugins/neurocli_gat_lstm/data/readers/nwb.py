@@ -30,7 +30,20 @@ _ACTIVITY = re.compile(r"Activity_(\d+)")
 _NEURON = re.compile(r"\s*neuron\s*:\s*(.*\S)\s*", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _REFERENCE = frozenset(
-    {"reference", "ref", "red", "rfp", "tagrfp", "mcherry", "wcherry", "mscarlet", "tdtomato", "mneptune", "bfp", "neuropil"}
+    {
+        "reference",
+        "ref",
+        "red",
+        "rfp",
+        "tagrfp",
+        "mcherry",
+        "wcherry",
+        "mscarlet",
+        "tdtomato",
+        "mneptune",
+        "bfp",
+        "neuropil",
+    }
     | {"background", "isosbestic", "control", "segmentation"}
 )
 _SIGNAL = frozenset({"signal", "gcamp", "green", "calcium", "ratio"})
@@ -198,6 +211,8 @@ def _chosen(path: Path, content: Any) -> tuple[str, Any, dict[str, Any], list[No
         if isinstance(item, RoiResponseSeries):
             kind = getattr(item.parent, "neurodata_type", "")
             by_kind.setdefault(kind if kind in ("DfOverF", "Fluorescence") else "", []).append(item)
+    for items in by_kind.values():  # pynwb gives them in any order
+        items.sort(key=lambda item: (item.name, item.parent.name))
     every = [item for kind in ("DfOverF", "Fluorescence", "") for item in by_kind.get(kind, [])]
     if not every:
         raise DataError(
@@ -206,7 +221,9 @@ def _chosen(path: Path, content: Any) -> tuple[str, Any, dict[str, Any], list[No
             hint="whole-brain calcium is stored as one of the two",
         )
     signals = [item for item in every if not _words(item) & _REFERENCE] or every
-    kind = next(kind for kind in ("DfOverF", "Fluorescence", "") if any(item in signals for item in by_kind.get(kind, [])))
+    kind = next(
+        kind for kind in ("DfOverF", "Fluorescence", "") if any(item in signals for item in by_kind.get(kind, []))
+    )
     best = [item for item in by_kind[kind] if item in signals]
     told = [item for item in best if _words(item) & _SIGNAL]
     chosen = (told if len(told) == 1 else best)[0]
@@ -225,7 +242,9 @@ def _chosen(path: Path, content: Any) -> tuple[str, Any, dict[str, Any], list[No
         notes.append(Note("series", str(path), found, "data.series=NAME chooses another"))
     elif len(every) > 1:
         left = ", ".join(_name(item, every) for item in every if item is not chosen)
-        notes.append(Note("series", str(path), f"{names[0]} is read as the signal, and not {left} (data.series chooses)"))
+        notes.append(
+            Note("series", str(path), f"{names[0]} is read as the signal, and not {left} (data.series chooses)")
+        )
     return kind, chosen, others, notes
 
 
@@ -257,7 +276,9 @@ def _rois(path: Path, series: Any, notes: list[Note]) -> tuple[NDArray[Any], NDA
     time_s = _times(series, where, steps)
     turned = time_first(values, len(time_s), where)
     if turned is not values:
-        notes.append(Note("axes", where, f"the data are regions x time ({values.shape[0]} x {values.shape[1]}), and were turned"))
+        notes.append(
+            Note("axes", where, f"the data are regions x time ({values.shape[0]} x {values.shape[1]}), and were turned")
+        )
     return turned, time_s
 
 
@@ -277,7 +298,9 @@ def _times(series: Any, where: str, steps: int | None = None) -> NDArray[np.floa
         raise DataError("there are neither timestamps nor a rate", where=where)
     if not FRAME_MS.holds(1e3 / rate):
         likely = [unit for unit, ms in FRAME_MS.inverse.items() if FRAME_MS.holds(ms / rate)]
-        likely += [f"{unit} per frame" for unit, ms in {"ms": 1.0, **FRAME_MS.others}.items() if FRAME_MS.holds(ms * rate)]
+        likely += [
+            f"{unit} per frame" for unit, ms in {"ms": 1.0, **FRAME_MS.others}.items() if FRAME_MS.holds(ms * rate)
+        ]
         question = f": is it in {' or '.join(likely)}?" if likely else ""
         raise DataError(
             f"the rate is {rate:.4g} frames per second, a frame every {1e3 / rate:.4g} ms{question}",

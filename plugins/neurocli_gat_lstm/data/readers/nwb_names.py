@@ -87,7 +87,9 @@ def _of_columns(table: Any, columns: list[_Column], rows: np.ndarray, where: str
             if mine.is_neuron and its.is_neuron and mine.name != its.name
         ]
         if differ:
-            found = f"the columns {best.name} and {other.name} name other neurons: {listed(differ)}; {best.name} is used"
+            found = (
+                f"the columns {best.name} and {other.name} name other neurons: {listed(differ)}; {best.name} is used"
+            )
             notes.append(Note("name-column", where, found, "leave the right column in the file, and remove the other"))
     return Names(names, low, notes)
 
@@ -96,9 +98,8 @@ def _of_other_table(content: Any, table: Any, rows: np.ndarray, none: Names, whe
     """Names in another table of the file, where its rows can be those of the regions."""
     from hdmf.common import DynamicTable
 
-    for other in content.objects.values():
-        if other is table or not isinstance(other, DynamicTable):
-            continue
+    tables = [item for item in content.objects.values() if isinstance(item, DynamicTable) and item is not table]
+    for other in sorted(tables, key=lambda item: str(item.name)):  # pynwb gives them in any order
         columns = _columns(other, where)
         if not columns:
             continue
@@ -109,7 +110,9 @@ def _of_other_table(content: Any, table: Any, rows: np.ndarray, none: Names, whe
             continue
         names = _of_columns(other, columns, rows, f"{where}, table {other.name}")
         found = f"the names are read from {place}, as if its rows were the regions"
-        return Names(names.names, names.doubted, [*none.notes, *names.notes, Note("name-column", where, found, _CORRECT)])
+        return Names(
+            names.names, names.doubted, [*none.notes, *names.notes, Note("name-column", where, found, _CORRECT)]
+        )
     return none
 
 
@@ -124,7 +127,13 @@ def _columns(table: Any, where: str) -> list[_Column]:
         if isinstance(column, DynamicTableRegion):
             inner = _columns(column.table, place) if column.table is not table else []
             at = np.asarray(column.data[:]).ravel()
-            if inner and at.dtype.kind in "iu" and len(at) == len(table) and (at >= 0).all() and (at < len(column.table)).all():
+            if (
+                inner
+                and at.dtype.kind in "iu"
+                and len(at) == len(table)
+                and (at >= 0).all()
+                and (at < len(column.table)).all()
+            ):
                 columns.append(_Column(f"{name}.{inner[0].name}", [inner[0].texts[row] for row in at]))
             continue
         texts = _texts(column, place)
@@ -177,7 +186,11 @@ def _read(data: Any, where: str) -> np.ndarray | None:
     if data is None:
         return None
     if isinstance(data, h5py.Dataset):
-        if data.dtype.kind not in "OSUiuf" or data.ndim not in (1, 2) or (data.ndim == 2 and data.dtype.kind not in "OS"):
+        if (
+            data.dtype.kind not in "OSUiuf"
+            or data.ndim not in (1, 2)
+            or (data.ndim == 2 and data.dtype.kind not in "OS")
+        ):
             return None
         if data.is_virtual or data.external:
             raise DataError("the values are kept in another file, which is not followed", where=where, hint=_CORRECT)

@@ -88,7 +88,7 @@ def read_json(path: Path) -> Worm:
     traces = _rows(content.get(key), where)
     stated_s = _stated_step(content, path)
     time_s = _times(content, path, traces.shape, stated_s)
-    traces = time_first(traces, len(time_s), where, _count(content, "num_neurons"))
+    traces = time_first(traces, len(time_s), where)
     unit, notes = scored(traces, original, where)
     names, doubted, doubts = _labelled(content.get("labeled"), traces.shape[1], f"{path}:labeled")
     if spellings:
@@ -219,7 +219,10 @@ def _stated_step(content: dict[str, Any], path: Path) -> float | None:
     where = f"{path}:avg_timestep"
     if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step < math.inf:
         raise DataError(f"avg_timestep is {step!r:.40}, and neither a time nor null", where=where, hint=HINT)
-    return FRAME_MS.check(float(step), where, stated="minutes", hint="avg_timestep is in minutes per frame: convert it") / 1e3
+    return (
+        FRAME_MS.check(float(step), where, stated="minutes", hint="avg_timestep is in minutes per frame: convert it")
+        / 1e3
+    )
 
 
 def _count(content: dict[str, Any], key: str) -> int | None:
@@ -227,9 +230,7 @@ def _count(content: dict[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _times(
-    content: dict[str, Any], path: Path, shape: tuple[int, ...], stated_s: float | None
-) -> NDArray[np.float64]:
+def _times(content: dict[str, Any], path: Path, shape: tuple[int, ...], stated_s: float | None) -> NDArray[np.float64]:
     """[time] in seconds: the timestamps, or multiples of the mean step."""
     stamps = content.get("timestamp_confocal")
     if isinstance(stamps, list) and stamps:
@@ -276,7 +277,11 @@ def _labelled(labels: Any, neurons: int, where: str) -> tuple[list[str | None], 
         about, _ = renamed(about, ("label", "neuron_class", "confidence"))
         label, kind, confidence = about.get("label"), about.get("neuron_class"), about.get("confidence")
         names[column - 1] = label if isinstance(label, str) else None
-        if isinstance(label, str) and isinstance(kind, str) and not label.strip().upper().startswith(kind.strip().upper()):
+        if (
+            isinstance(label, str)
+            and isinstance(kind, str)
+            and not label.strip().upper().startswith(kind.strip().upper())
+        ):
             strange.append(f"{label[:20]} of the class {kind[:20]}")
         if isinstance(confidence, int | float) and not isinstance(confidence, bool):
             low[column - 1] = not confidence > LOW_CONFIDENCE

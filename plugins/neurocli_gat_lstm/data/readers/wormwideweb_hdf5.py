@@ -60,10 +60,12 @@ def read_hdf5(path: Path) -> Worm:
         stamps = found(_STAMPS, timing) or _STAMPS
         time_s = read_array(timing, stamps)
         if time_s.size != max(time_s.shape, default=0):
-            raise DataError(f"the times have the shape {time_s.shape}", where=f"{path}:{timing.name}/{stamps}", hint=HINT)
+            raise DataError(
+                f"the times have the shape {time_s.shape}", where=f"{path}:{timing.name}/{stamps}", hint=HINT
+            )
         named = found("neuron_names", file)
         names = [None] * min(traces.shape) if named is None else _stored_names(file, named)
-        traces = time_first(traces, time_s.size, where, None if named is None else len(names))
+        traces = time_first(traces, time_s.size, where)
         if named is None:
             names = [None] * traces.shape[1]
         elif len(names) != traces.shape[1]:

@@ -22,7 +22,18 @@ from neurocli.recordings import Note, RecordingSet
 from neurocli.recordings.matlab import MatValue, MatVariables, open_mat
 from neurocli.recordings.readers import Reader
 from neurocli_gat_lstm.data.readers.spelling import found, missing
-from neurocli_gat_lstm.data.worm import DFF, GCAMP, STANDARD, Z_SCORE, Worm, Worms, measured_unit, split_name, time_first, worm_set
+from neurocli_gat_lstm.data.worm import (
+    DFF,
+    GCAMP,
+    STANDARD,
+    Z_SCORE,
+    Worm,
+    Worms,
+    measured_unit,
+    split_name,
+    time_first,
+    worm_set,
+)
 
 _TRACES = ("deltaFOverF_bc", "traces", "traces_bleach_corrected")
 _NAMES = ("NeuronNames", "IDs", "neuron_ID")
@@ -56,8 +67,9 @@ class ZimmerMatReader(Reader):
     def lacks(self, path: Path) -> str | None:
         try:
             with path.open("rb") as file:
-                if not file.read(128).startswith((b"MATLAB", b"\x89HDF")):
-                    return None
+                is_matlab = file.read(128).startswith(b"MATLAB")
+            if not is_matlab and path.suffix.lower() != ".mat":
+                return None
             with open_mat(path) as variables:
                 return _lacks(variables)
         except (DataError, OSError):
@@ -154,7 +166,7 @@ class _Part:
         traces = self.need(_TRACES)
         times = self.need(_TIMES).vector()
         names = self._names()
-        values = time_first(traces.numbers(), len(times), traces.where, len(names))
+        values = time_first(traces.numbers(), len(times), traces.where)
         state, states = self._states(len(times))
         unit = Z_SCORE if measured_unit(values) == Z_SCORE else DFF
         return Worm(
@@ -186,7 +198,11 @@ class _Part:
         """That fields were found in another case."""
         there = [(name, wanted) for wanted in (_TRACES, _NAMES, _TIMES) if (name := _first(wanted, self.struct.fields))]
         other = [name for name, wanted in there if name not in wanted]
-        return [Note("spelling", self.struct.where, f"fields in another case are read: {', '.join(other)}")] if other else []
+        return (
+            [Note("spelling", self.struct.where, f"fields in another case are read: {', '.join(other)}")]
+            if other
+            else []
+        )
 
     def need(self, names: tuple[str, ...]) -> MatValue:
         """The first of these fields. Raises DataError where there is none."""
