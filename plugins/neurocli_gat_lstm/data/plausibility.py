@@ -108,10 +108,10 @@ def _filled_frames(values: NDArray[np.float64]) -> Doubt | None:
     """Frames in which all neurons have one value, or in which none of them moves: padding, or frames that were lost."""
     if values.shape[1] < 3:
         return None
-    known = np.isfinite(values).all(axis=1)
-    equal: NDArray[np.bool_] = known & (values == values[:, :1]).all(axis=1)
+    known = np.asarray(np.isfinite(values).all(axis=1))
+    equal = known & np.all(values == values[:, :1], axis=1)
     held = np.zeros(len(values), bool)
-    held[1:] = known[1:] & known[:-1] & (np.diff(values, axis=0) == 0).all(axis=1)
+    held[1:] = known[1:] & known[:-1] & np.all(np.diff(values, axis=0) == 0, axis=1)
     run: NDArray[np.bool_] = np.convolve(held, np.ones(FROZEN), "same") >= FROZEN
     if equal.any():
         at = int(equal.argmax())

@@ -15,7 +15,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import Recording
 from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.data import smoothness
-from neurocli_gat_lstm.data.asked import as_asked
+from neurocli_gat_lstm.data.chosen import as_chosen
 from neurocli_gat_lstm.data.identity import not_understood
 from neurocli_gat_lstm.data.series import GAP, UNIDENTIFIED
 
@@ -88,7 +88,7 @@ def summary_of(recording: Recording, options: DataConfig) -> Summary:
 
 def _summary(recording: Recording, options: DataConfig) -> Summary:
     with contextlib.suppress(DataError):  # a series that is not there is said by whoever uses it
-        recording = as_asked(recording, options)
+        recording = as_chosen(recording, options)
     names = recording.channels or [f"{UNIDENTIFIED}{k + 1}" for k in range(recording.num_channels)]
     values = signal_of(recording)
     time_s, fault = times_of(recording)

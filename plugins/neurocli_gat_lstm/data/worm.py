@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Note, Recording, RecordingSet
 from neurocli.recordings.readers import left_out
-from neurocli_gat_lstm.data.asked import SERIES
+from neurocli_gat_lstm.data.chosen import SERIES
 from neurocli_gat_lstm.data.identity import identify
 from neurocli_gat_lstm.data.plausibility import time_notes, trace_notes
 

@@ -19,7 +19,7 @@ _DOUBT_WORDS = frozenset(
 _EMPTY_WORDS = frozenset({"NEURON", "CELL"})
 _SIDES = {"LEFT": "L", "RIGHT": "R"}
 _PLACEHOLDER = re.compile(
-    r"(cell|neuron|roi|unit|trace|activity|segment|id|n|unidentified|unknown|unlabell?ed|unnamed|none|null|nan|na|n/a|x+)?[\W_]*\d*",
+    r"(cell|neuron|roi|unit|trace|activity|segment|id|n|unidentified|unknown|unlabell?ed|unnamed|none|null|nan|na|n/a|x+)?[\W_\d]*",
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"[?*]+")

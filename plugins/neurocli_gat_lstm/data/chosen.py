@@ -16,7 +16,7 @@ SERIES = "series:"
 """Events of a recording that hold its other series [time, neuron] begin with this."""
 
 
-def as_asked(recording: Recording, options: DataConfig) -> Recording:
+def as_chosen(recording: Recording, options: DataConfig) -> Recording:
     """The recording with the series and the names that `data.series` and `data.uncertain` ask for.
 
     Raises DataError where a worm has several series, and none of the name.
