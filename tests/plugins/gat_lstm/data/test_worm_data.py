@@ -103,7 +103,7 @@ def test_a_batch_is_chunks_of_a_worm_of_its_fold_with_a_path_that_has_not_seen_t
             np.testing.assert_allclose(batch[name], getattr(path, name), atol=1e-6)
 
 
-def test_shares_of_hidden_neurons_and_lost_names_are_as_chosen(worms):
+def test_shares_of_hidden_neurons_and_lost_names_are_as_asked(worms):
     data = WormData(worms, V2Config(loss={"neuron_dropout": 0.3, "name_dropout": 0.25}, train={"steps_per_epoch": 200}))
     batches = list(data.batches("train", seed=0, epoch=0))
     hidden = np.mean([(~b["present"]).float().mean() for b in batches])
