@@ -70,7 +70,7 @@ def neurocli_register_readers() -> list[ReaderCard]:
             ".mat",
         ),
         card("wormwideweb", "WormWideWeb JSON (Atanas, Kim et al. 2023)", "wormwideweb:WormWideWebJsonReader", ".json"),
-        card("wormwideweb-h5", "WormWideWeb HDF5", "wormwideweb:WormWideWebHdf5Reader", ".h5"),
+        card("wormwideweb-h5", "WormWideWeb HDF5", "wormwideweb_hdf5:WormWideWebHdf5Reader", ".h5"),
         card(
             "worm-nwb",
             "NWB: one series per neuron, or ROI responses (extra: nwb)",

@@ -35,6 +35,16 @@ class DataConfig(SplitSection):
         "leave-out",
         description="worms without a calcium indicator (GFP): leave-out: never trained on; use: treated like all others",
     )
+    uncertain: Literal["keep", "exclude"] = Field(
+        "keep",
+        description="neurons whose label the file doubts (AVAL?, AVAL*, a low confidence): keep: identified like all others; exclude:"
+        " unidentified",
+    )
+    series: str = Field(
+        "",
+        description="name of the series to be used of files that hold several for the same neurons, as signal and reference channel;"
+        " empty: the signal",
+    )
     split: Literal["auto", "leave-one-out", "by-worm"] = Field(
         "auto", description="auto: leave-one-out with fewer than ten worms, otherwise by-worm"
     )

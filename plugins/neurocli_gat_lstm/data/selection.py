@@ -9,6 +9,7 @@ import numpy as np
 from neurocli.errors import DataError
 from neurocli.recordings import Recording, RecordingSet
 from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.chosen import as_chosen
 from neurocli_gat_lstm.data.duplicates import Course, copy_of
 from neurocli_gat_lstm.data.series import UNIDENTIFIED, WormSeries, series_of
 
@@ -36,7 +37,7 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
         if group in controls:
             left_out.append(f"{group}: {controls[group]}")
             continue
-        if options.neurons == "identified" and not _identified(recording):
+        if options.neurons == "identified" and not _identified(as_chosen(recording, options)):
             left_out.append(f"{group}: no neuron is identified")
             continue
         worm = series_of(recording, options)
@@ -71,7 +72,9 @@ def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig)
     worms = {}
     for group in groups:
         recording = recordings[group]
-        chosen = options if _identified(recording) else options.model_copy(update={"neurons": "all"})
+        chosen = (
+            options if _identified(as_chosen(recording, options)) else options.model_copy(update={"neurons": "all"})
+        )
         worms[group] = series_of(recording, chosen)
     return worms
 

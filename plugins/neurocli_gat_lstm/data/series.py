@@ -11,12 +11,13 @@ from neurocli.diagnosis.words import counted
 from neurocli.errors import DataError
 from neurocli.recordings import Recording
 from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.chosen import as_chosen
 from neurocli_gat_lstm.data.frames import GAP, Frames, native, resampled
+from neurocli_gat_lstm.data.identity import UNIDENTIFIED
 from neurocli_gat_lstm.data.running import of_frames, running
 
 __all__ = ["GAP", "UNIDENTIFIED", "WormSeries", "burn_in_of", "series_of"]
 
-UNIDENTIFIED = "unidentified-"
 FEWEST_NEURONS = 2
 SHORT = 4
 """Of a recording shorter than so many times the burn-in, this part is the burn-in."""
@@ -93,6 +94,7 @@ def series_of(recording: Recording, options: DataConfig) -> WormSeries:
 
     Which neurons are taken is decided by the burn-in: those that are known for half of it and vary in it.
     """
+    recording = as_chosen(recording, options)
     names = recording.channels or [f"{UNIDENTIFIED}{k + 1}" for k in range(recording.num_channels)]
     signal = np.asarray(recording.signal, np.float64)
     known: NDArray[np.bool_] = np.isfinite(signal)

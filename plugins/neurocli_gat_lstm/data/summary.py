@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.errors import DataError
 from neurocli.recordings import Recording
 from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.data import smoothness
+from neurocli_gat_lstm.data.chosen import as_chosen
+from neurocli_gat_lstm.data.identity import not_understood
 from neurocli_gat_lstm.data.series import GAP, UNIDENTIFIED
 
 Array = NDArray[np.floating[Any]]
@@ -27,7 +31,7 @@ _STATED = ("", "none", "unknown")
 class Summary:
     """One recording. Shares are of 1, times in s; NaN where a measure cannot be taken.
 
-    used: the neurons that count, identified ones where the options ask for these and there are any; scored: those of them
+    unclear: labels that were not understood. used: the neurons that count, identified ones where the options ask for these and there are any; scored: those of them
     that vary. coarse: float32 [COARSE, neuron] means of all varying neurons' z-scores.
     """
 
@@ -39,6 +43,7 @@ class Summary:
     frames: int
     neurons: int
     identified: tuple[str, ...]
+    unclear: tuple[str, ...]
     dt_s: float
     time_fault: str
     steps_off: float
@@ -82,6 +87,8 @@ def summary_of(recording: Recording, options: DataConfig) -> Summary:
 
 
 def _summary(recording: Recording, options: DataConfig) -> Summary:
+    with contextlib.suppress(DataError):  # a series that is not there is said by whoever uses it
+        recording = as_chosen(recording, options)
     names = recording.channels or [f"{UNIDENTIFIED}{k + 1}" for k in range(recording.num_channels)]
     values = signal_of(recording)
     time_s, fault = times_of(recording)
@@ -108,6 +115,7 @@ def _summary(recording: Recording, options: DataConfig) -> Summary:
         frames=recording.steps,
         neurons=len(names),
         identified=tuple(name for name, is_named in zip(names, named, strict=True) if is_named),
+        unclear=tuple(not_understood(labels.get("written") or {})),
         dt_s=dt_s,
         time_fault=fault,
         steps_off=float(np.quantile(np.abs(regular / dt_s - 1), 0.95)) if len(regular) else 0.0,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.recording import Recording
-from neurocli.recordings.recordingset import RecordingSet
-from neurocli_gat_lstm.graph.names import canonical, is_neuron
+from neurocli.recordings import Note, Recording, RecordingSet
+from neurocli.recordings.readers import left_out
+from neurocli_gat_lstm.data.chosen import SERIES
+from neurocli_gat_lstm.data.identity import identify
+from neurocli_gat_lstm.data.plausibility import time_notes, trace_notes
 
 META = {"kind": "worm"}
 """The meta of every set of worms: sets with another cannot be joined to it."""
@@ -49,6 +51,16 @@ class Worm:
     state: NDArray[Any] | None = None
     states: Sequence[str] = ()
     """What the numbers in `state` mean, where the file says it."""
+    doubted: Sequence[bool] = ()
+    """Columns whose label the file rates low; none where it rates none."""
+    step_s: float | None = None
+    """The time between frames as the file states it beside its times, in s."""
+    series: str = ""
+    """Which series of the file the traces are, where it holds several of the same neurons and times."""
+    others: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """The others [time, neuron] by name."""
+    notes: list[Note] = field(default_factory=list)
+    """What the reader and these checks did and doubt."""
 
     @property
     def group(self) -> str:
@@ -64,18 +76,31 @@ class Worm:
             raise self._error(
                 f"{len(time_s.ravel())} times and {len(self.names)} names do not fit traces of the shape {traces.shape}"
             )
+        kept = self._frames(time_s, traces)
+        time_s, traces = time_s[:kept], traces[:kept]
         if len(time_s) < 2:
             raise self._error(f"{len(time_s)} frames are no recording")
         time_s = self._ascending(time_s.astype(np.float64))
+        self.notes += time_notes(time_s, self.where, self.step_s)
         with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is inf, and masked
             signal = np.ascontiguousarray(traces, dtype=np.float32)
         finite = np.isfinite(signal)
         if not finite.any():
             raise self._error("not one sample of the traces is a number")
+        self.notes += trace_notes(signal, self.unit == DFF, self.where)
+        identity = identify(self.names, self.doubted or [False] * len(self.names), self.where)
+        self.notes += identity.notes
         events: dict[str, NDArray[Any]] = {"time_s": time_s}
         labels = {name: getattr(self, name) for name in _LABELS}
+        if identity.written:
+            labels["written"] = identity.written
+        if identity.uncertain:
+            labels["uncertain"] = identity.uncertain
+        if self.others:
+            labels["series"] = self.series
+            events |= {SERIES + name: values[:kept].astype(np.float32) for name, values in self.others.items()}
         if self.state is not None:
-            events["state"] = self._whole_states(len(time_s))
+            events["state"] = self._whole_states(len(self.time_s))[:kept]
             if self.states:
                 labels["states"] = ",".join(self.states)
         return Recording(
@@ -83,11 +108,26 @@ class Worm:
             signal=signal,
             dt_ms=float(np.median(np.diff(time_s)) * 1e3),
             unit=self.unit,
-            channels=self._channels(),
+            channels=identity.channels,
             mask=None if finite.all() else finite,
             events=events,
             labels=labels,
         )
+
+    def _frames(self, time_s: NDArray[Any], traces: NDArray[Any]) -> int:
+        """How many frames there are before padding: frames at the end in which no neuron has a number, or all are 0 and the time is
+        none."""
+        times = time_s.astype(np.float64)
+        empty = ~np.isfinite(traces).any(axis=1)
+        no_time = ~np.isfinite(times)
+        no_time[1:] |= np.isfinite(times[1:]) & (times[1:] == 0)
+        padding = empty | ((traces == 0).all(axis=1) & no_time)
+        kept = len(times) - int(np.argmin(padding[::-1])) if not padding.all() else len(times)
+        if kept < len(times):
+            self.notes.append(
+                Note("padding", self.where, f"{len(times) - kept} frames at the end hold nothing, and are left out")
+            )
+        return kept
 
     def _ascending(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
         wrong = ~np.isfinite(time_s)
@@ -100,27 +140,6 @@ class Worm:
                 hint="times must ascend; correct or cut the recording",
             )
         return time_s
-
-    def _channels(self) -> list[str]:
-        """Names by column. Raises DataError where two columns are the same neuron.
-
-        A text that is no neuron's, as the class AVA, stays where it is unique; where it is not, it identifies nobody.
-        """
-        known = [canonical(raw) if raw else None for raw in self.names]
-        columns: dict[str, int] = {}
-        channels = []
-        for column, name in enumerate(known, start=1):
-            if name is None or (not is_neuron(name) and known.count(name) > 1):
-                channels.append(f"unidentified-{column}")
-                continue
-            first = columns.setdefault(name, column)
-            if first != column:
-                raise self._error(
-                    f"columns {first} and {column} (counted from 1) are both the neuron {name}",
-                    hint="keep one of them, or remove the name of the other",
-                )
-            channels.append(name)
-        return channels
 
     def _whole_states(self, steps: int) -> NDArray[np.int64]:
         state = np.asarray(self.state).ravel()
@@ -136,22 +155,91 @@ class Worm:
 _LABELS = ("source", "worm", "indicator", "normalization_method", "smooth_method", "interpolate_method", "file")
 
 
-def worm_set(recordings: Iterable[Recording], paths: Sequence[Path]) -> RecordingSet:
+Worms = Iterator[tuple[str, Callable[[], Worm]]]
+"""The worms of a file: what each is called in it, and how it is read."""
+
+
+def worm_set(paths: Sequence[Path], worms_of: Callable[[Path], Worms]) -> RecordingSet:
     """The worms of some files as one set; a worm that two files hold alike is taken once.
 
-    Raises DataError where two different worms have one name.
+    What cannot be read is left out and noted; of two different worms of one name, the second gets its file's name too. Raises the
+    first error where no worm can be read.
     """
-    by_group: dict[str, Recording] = {}
-    for recording in recordings:
-        other = by_group.setdefault(recording.group, recording)
-        if other is not recording and not _alike(other, recording):
-            files = dict.fromkeys([str(other.labels["file"]), str(recording.labels["file"])])
-            raise DataError(
-                f"two different worms are called {recording.group}",
-                where=", ".join(files),
-                hint="source and worm together must be unique: rename one",
+    read, notes, errors = _Read(), [], []
+    for path in paths:
+        try:
+            for name, make in worms_of(path):
+                try:
+                    worm = make()
+                    recording = worm.recording()
+                except DataError as error:
+                    errors.append(error)
+                    notes.append(left_out(name, error, "worm"))
+                    continue
+                notes += [*worm.notes, *read.add(recording)]
+        except DataError as error:
+            errors.append(error)
+            notes.append(left_out(str(path), error, "file"))
+    if errors and not read.by_group:
+        raise errors[0]
+    return RecordingSet.of(list(read.by_group.values()), meta=META, sources=[str(path) for path in paths], notes=notes)
+
+
+@dataclass
+class _Read:
+    """Worms by group as they are read."""
+
+    by_group: dict[str, Recording] = field(default_factory=dict)
+
+    def add(self, recording: Recording) -> list[Note]:
+        """Take a worm, unless it is there; with another name where a different one has its name, which is noted."""
+        group, file = recording.group, str(recording.labels["file"])
+        other = self.by_group.get(group)
+        if other is None:
+            self.by_group[group] = recording
+            return []
+        if _alike(other, recording):
+            return []
+        taken = str(recording.labels["worm"])
+        number, name = 2, f"{taken}-{Path(file).stem}"
+        while (new := group_name(str(recording.labels["source"]), name)) in self.by_group:
+            if _alike(self.by_group[new], recording):
+                return []
+            number, name = number + 1, f"{taken}-{Path(file).stem}-{number}"
+        recording.group, recording.labels["worm"] = new, name
+        self.by_group[new] = recording
+        found = f"two different worms are called {group}; that of {file} is now {new}"
+        where = ", ".join(dict.fromkeys([str(other.labels["file"]), file]))
+        return [
+            Note(
+                "worm-names", where, found, "give each worm a name of its own: source and worm together must be unique"
             )
-    return RecordingSet.of(list(by_group.values()), meta=META, sources=[str(path) for path in paths])
+        ]
+
+
+def time_first(traces: NDArray[Any], steps: int, where: str) -> NDArray[Any]:
+    """Traces as [time, neuron], by the number of times.
+
+    Raises DataError where that fits both axes, or none.
+    """
+    if traces.ndim != 2:
+        raise DataError(
+            f"the traces have {traces.ndim} dimensions, not 2", where=where, hint="save them as time x neurons"
+        )
+    rows, columns = traces.shape
+    if rows == columns == steps:
+        raise DataError(
+            f"there are {steps} times, and as many rows as columns: which of them is time cannot be told",
+            where=where,
+            hint="leave out one neuron, or the last frame",
+        )
+    if steps not in (rows, columns):
+        raise DataError(
+            f"there are {steps} times for traces of {rows} x {columns}",
+            where=where,
+            hint="correct the times or the traces",
+        )
+    return traces if rows == steps else traces.T
 
 
 def group_name(source: str, worm: str) -> str:

@@ -91,11 +91,15 @@ def _unmatched(summaries: Sequence[Summary], known: set[str], connectome: str) -
     findings = []
     for summary in summaries:
         missing = [name for name in summary.identified if name not in known]
-        if missing:
-            share = len(missing) / len(summary.identified)
-            value = f"{len(missing)} of {len(summary.identified)} ({share:.1%}): {', '.join(missing)}"
-            verdict = FAIL if share > UNMATCHED_FAIL else WARN
-            findings.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
+        if not missing and not summary.unclear:
+            continue
+        total = len(summary.identified) + len(summary.unclear)
+        count = len(missing) + len(summary.unclear)
+        texts = [", ".join(missing), listed(summary.unclear, "not understood:")]
+        value = f"{count} of {total} ({count / total:.1%}): {'; '.join(filter(None, texts))}"
+        lost = len(missing) / max(len(summary.identified), 1)
+        verdict = FAIL if lost > UNMATCHED_FAIL else WARN
+        findings.append(Finding("unmatched-names", summary.group, verdict, value, "none", advice))
     return with_clean("unmatched-names", findings, len(summaries), "none")
 
 

@@ -7,8 +7,8 @@ about how it made the others. The key is (source_dataset, worm): "worm0" there i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError, MissingDependency
+from neurocli.recordings import Note
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
-from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, measured_unit, worm_set
+from neurocli_gat_lstm.data.readers.spelling import found, missing
+from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, Worms, measured_unit, worm_set
 
 SOURCE, WORM, NEURON = "source_dataset", "worm", "neuron"
 TRACE, TIME = "original_calcium_data", "original_time_in_seconds"
@@ -44,28 +46,50 @@ class QsimeonParquetReader(Reader):
             footer = _footer(path) if path.is_file() else b""
         except OSError:
             return False
+        footer = footer.lower()
         return TRACE.encode() in footer or (b"calcium_data" in footer and SOURCE.encode() in footer)
 
     def read(self, paths: list[Path]) -> RecordingSet:
-        return worm_set((worm.recording() for path in paths for worm in read_worms(path)), paths)
+        return worm_set(paths, worms_of)
+
+    def lacks(self, path: Path) -> str | None:
+        footer = _footer(path).lower()
+        wanted = (*_TEXTS, TRACE, TIME)
+        there = [name for name in wanted if len(name) > 6 and name.encode() in footer]
+        if not there and b"calcium" not in footer:
+            return None
+        lacking = [name for name in wanted if name.encode() not in footer]
+        return f"the columns {', '.join(lacking)} are missing" + (f"; there is {', '.join(there)}" if there else "")
 
 
-def read_worms(path: Path) -> Iterator[Worm]:
-    """The worms of a file in the order of their first rows. Raises MissingDependency, or DataError that names the row."""
+def worms_of(path: Path) -> Worms:
+    """The worms of a file in the order of their first rows, each with what is wrong in its rows.
+
+    Raises MissingDependency; DataError where the file is damaged, or its columns are others.
+    """
     parquet, error_type = _pyarrow()
     check_file(path)
     try:
         with memory.reading(path), parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             columns = _columns(path, file)
-            worms = _collected(path, file, columns)
+            worms, wrong = _collected(path, file, columns)
     except (error_type, OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"the parquet file is damaged: {reason}", where=str(path), hint="download it again") from error
+    other = sorted(name for wanted, name in columns.items() if wanted != name)
+    said = [Note("spelling", str(path), f"columns in another case are read: {', '.join(other)}")]
+    for name, fault in wrong.items():
+        yield name, partial(_fail, fault)
     while worms:  # what has been handed over is not kept here
         key = next(iter(worms))
-        yield worms.pop(key).worm(path)
+        yield f"{path.name}: {' '.join(key)}", partial(worms.pop(key).worm, path, said if other else [])
+
+
+def _fail(error: DataError) -> Worm:
+    """In the place of a worm that cannot be read."""
+    raise error
 
 
 @dataclass
@@ -115,7 +139,7 @@ class _Rows:
         self.rows.append(row)
         self.traces.append(np.array(trace, np.float32))
 
-    def worm(self, path: Path) -> Worm:
+    def worm(self, path: Path, notes: list[Note]) -> Worm:
         """The worm with its neurons in the order of their slots; the rows are given up on the way."""
         order = sorted(range(len(self.slots)), key=self.slots.__getitem__)
         traces = np.empty((len(self.time_s), len(order)), np.float32)
@@ -135,32 +159,58 @@ class _Rows:
             normalization_method=self.about.get("normalization_method", UNKNOWN),
             smooth_method=self.about.get("smooth_method", UNKNOWN),
             interpolate_method=self.about.get("interpolate_method", UNKNOWN),
+            notes=list(notes),
         )
 
 
-def _collected(path: Path, file: Any, columns: list[str]) -> dict[tuple[str, str], _Rows]:
-    """The rows of each worm, a few in memory at a time beside what is kept: the traces once, the times once per worm."""
+def _collected(
+    path: Path, file: Any, columns: dict[str, str]
+) -> tuple[dict[tuple[str, str], _Rows], dict[str, DataError]]:
+    """(the rows of each worm, worms and rows that cannot be read with what is wrong).
+
+    A few rows are in memory at a time beside what is kept: the traces once, the times once per worm.
+    """
     worms: dict[tuple[str, str], _Rows] = {}
+    wrong: dict[tuple[str, ...], DataError] = {}
     row = 0
-    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns, use_threads=False):
-        entries = batch.select([name for name in columns if name not in (TRACE, TIME)]).to_pylist()
-        traces, times = batch.column(TRACE), batch.column(TIME)
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns.values()), use_threads=False):
+        batch = batch.rename_columns([_wanted(columns, name) for name in batch.schema.names])
+        entries = batch.select([name for name in batch.schema.names if name not in (TRACE, TIME)]).to_pylist()
         for number, entry in enumerate(entries):
-            for name in _TEXTS:
-                if entry[name] is None:
-                    raise DataError(f"the column {name} is empty", where=f"{path}, row {row}", hint=_HINT)
-            trace = _list(traces, number, f"{path}, row {row}, {TRACE}")
-            time_s = _list(times, number, f"{path}, row {row}, {TIME}")
             key = entry[SOURCE], entry[WORM]
-            if key not in worms:
-                _check_ascending(time_s, f"{path}, row {row}, {TIME}")
-                about = {name: str(entry[name]) for name in METHODS if entry.get(name) is not None}
-                worms[key] = _Rows(*key, np.array(time_s, np.float64), about)
-            worms[key].add(path, row, entry, trace, time_s)
+            try:
+                if None in key or key not in wrong:
+                    _add(worms, path, row, entry, batch, number)
+            except DataError as error:
+                wrong[key if None not in key else (f"row {row}",)] = error
+                worms.pop(key, None)
             row += 1
-    if not worms:
+    if not worms and not wrong:
         raise DataError("there are no rows", where=str(path), hint=_HINT)
-    return worms
+    return worms, {f"{path.name}: {' '.join(key)}": error for key, error in wrong.items()}
+
+
+def _add(
+    worms: dict[tuple[str, str], _Rows], path: Path, row: int, entry: dict[str, Any], batch: Any, number: int
+) -> None:
+    """Put one row to its worm. Raises DataError that names it."""
+    where = f"{path}, row {row}"
+    for name in _TEXTS:
+        if entry[name] is None:
+            raise DataError(f"the column {name} is empty", where=where, hint=_HINT)
+    trace = _list(batch.column(TRACE), number, f"{where}, {TRACE}")
+    time_s = _list(batch.column(TIME), number, f"{where}, {TIME}")
+    key = entry[SOURCE], entry[WORM]
+    if key not in worms:
+        _check_ascending(time_s, f"{where}, {TIME}")
+        about = {name: str(entry[name]) for name in METHODS if entry.get(name) is not None}
+        worms[key] = _Rows(*key, np.array(time_s, np.float64), about)
+    worms[key].add(path, row, entry, trace, time_s)
+
+
+def _wanted(columns: dict[str, str], name: str) -> str:
+    """Our name of a column."""
+    return next(wanted for wanted, there in columns.items() if there == name)
 
 
 def _list(column: Any, number: int, where: str) -> NDArray[Any]:
@@ -183,39 +233,49 @@ def _check_ascending(time_s: NDArray[Any], where: str) -> None:
         )
 
 
-def _columns(path: Path, file: Any) -> list[str]:
-    """The columns to be read. Raises DataError where one is missing or of another type, or claims too much memory."""
+def _columns(path: Path, file: Any) -> dict[str, str]:
+    """The columns to be read: our name → that of the file, which may be in another case.
+
+    Raises DataError where one is missing or of another type, or claims too much memory.
+    """
     import pyarrow
 
     types, schema = pyarrow.types, file.schema_arrow
     repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if repeated:
         raise DataError(f"the column {repeated[0]} is there twice", where=str(path), hint=_HINT)
+    columns: dict[str, str] = {}
+    for name in (*_TEXTS, *_OPTIONAL, TRACE, TIME):
+        there = found(name, schema.names)
+        if there is not None:
+            columns[name] = there
     for name in (*_TEXTS, TRACE, TIME):
-        if name not in schema.names:
+        if name not in columns:
             raise DataError(
-                f"the required column {name} is missing",
+                f"the required column {missing(name, schema.names)}",
                 where=str(path),
                 hint=f"{_HINT}; there are: {', '.join(schema.names)[:300]}",
             )
-        kind = schema.field(name).type
+        kind = schema.field(columns[name]).type
         if name in _TEXTS:
             fits = types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)
         else:
             fits = (types.is_list(kind) or types.is_large_list(kind)) and types.is_floating(kind.value_type)
         if not fits:
-            raise DataError(f"the column {name} is of type {kind}", where=f"{path}:{name}", hint=_HINT)
-    _check_size(path, file)
-    return [name for name in (*_TEXTS, *_OPTIONAL, TRACE, TIME) if name in schema.names]
+            raise DataError(
+                f"the column {columns[name]} is of type {kind}", where=f"{path}:{columns[name]}", hint=_HINT
+            )
+    _check_size(path, file, columns)
+    return columns
 
 
-def _check_size(path: Path, file: Any) -> None:
+def _check_size(path: Path, file: Any, columns: dict[str, str]) -> None:
     """Raise DataError where the lists claim more values than a file of this size can mean."""
     values = 0
     for number in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(number)
         for column in range(group.num_columns):
-            if group.column(column).path_in_schema.partition(".")[0] in (TRACE, TIME):
+            if group.column(column).path_in_schema.partition(".")[0] in (columns[TRACE], columns[TIME]):
                 values += group.column(column).num_values
     memory.take(4 * values, str(path))
 

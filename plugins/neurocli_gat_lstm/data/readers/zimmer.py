@@ -8,8 +8,9 @@ neuron_ID, time_vector. The published files hold several worms: each field is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
+from neurocli.recordings import Note, RecordingSet
 from neurocli.recordings.matlab import MatValue, MatVariables, open_mat
 from neurocli.recordings.readers import Reader
-from neurocli.recordings.recordingset import RecordingSet
-from neurocli_gat_lstm.data.worm import DFF, GCAMP, Worm, split_name, worm_set
+from neurocli_gat_lstm.data.readers.spelling import found, missing
+from neurocli_gat_lstm.data.worm import (
+    DFF,
+    GCAMP,
+    STANDARD,
+    Z_SCORE,
+    Worm,
+    Worms,
+    measured_unit,
+    split_name,
+    time_first,
+    worm_set,
+)
 
 _TRACES = ("deltaFOverF_bc", "traces", "traces_bleach_corrected")
 _NAMES = ("NeuronNames", "IDs", "neuron_ID")
@@ -49,10 +62,21 @@ class ZimmerMatReader(Reader):
             return False
 
     def read(self, paths: list[Path]) -> RecordingSet:
-        return worm_set((worm.recording() for path in paths for worm in read_worms(path)), paths)
+        return worm_set(paths, worms_of)
+
+    def lacks(self, path: Path) -> str | None:
+        try:
+            with path.open("rb") as file:
+                is_matlab = file.read(128).startswith(b"MATLAB")
+            if not is_matlab and path.suffix.lower() != ".mat":
+                return None
+            with open_mat(path) as variables:
+                return _lacks(variables)
+        except (DataError, OSError):
+            return None
 
 
-def read_worms(path: Path) -> Iterator[Worm]:
+def worms_of(path: Path) -> Worms:
     """The worms of a file in its order. Raises DataError that names the file and the field."""
     with open_mat(path) as variables:
         names = _structs(variables)
@@ -72,12 +96,47 @@ def _structs(variables: MatVariables) -> list[str]:
     for name in sorted(variables.names):
         if not name.startswith("#"):
             fields = set(variables.fields(name))
-            if fields.intersection(_TRACES) and fields.intersection((*_NAMES, *_TIMES)):
+            if _first(_TRACES, fields) and _first((*_NAMES, *_TIMES), fields):
                 structs.append(name)
     return structs
 
 
-def _worms(path: Path, name: str, value: MatValue, *, alone: bool) -> Iterator[Worm]:
+def _first(wanted: tuple[str, ...], fields: Iterable[str]) -> str | None:
+    """The first of these names that is among the fields, as it is written there: in whatever case, where that is unambiguous."""
+    fields = list(fields)
+    exact = next((name for name in wanted if name in fields), None)
+    return exact or next((there for name in wanted if (there := found(name, fields))), None)
+
+
+def _lacks(variables: MatVariables) -> str | None:
+    """What the struct that comes nearest misses, or that the fields are there and no struct is."""
+    names = sorted(name for name in variables.names if not name.startswith("#"))
+    nearest: tuple[int, str] | None = None
+    for name in names:
+        fields = variables.fields(name)
+        near = _near(fields)
+        if near and (nearest is None or near[0] > nearest[0]):
+            nearest = near[0], f"in the struct {name} {near[1]}"
+        for inner in fields if nearest is None else ():
+            inside = variables.value(name).field(inner)
+            if inside.kind == "struct" and _first(_TRACES, inside.fields):
+                nearest = 1, f"its fields are in {name}.{inner}: save that struct as a variable of its own"
+    if nearest is None and _first(_TRACES, names):
+        return f"{_first(_TRACES, names)} is a variable of its own: put traces, names and times into one struct"
+    return nearest[1] if nearest else None
+
+
+def _near(fields: tuple[str, ...]) -> tuple[int, str] | None:
+    """(how many of traces, names and times there are, what of them is missing); None where there is nothing like them."""
+    kinds = (_TRACES, _NAMES, _TIMES)
+    there = [_first(wanted, fields) is not None for wanted in kinds]
+    lacking = [missing(wanted[0], fields) for wanted, has in zip(kinds, there, strict=True) if not has]
+    if not any(there) and not any("there is" in text for text in lacking):
+        return None
+    return sum(there), "; ".join(lacking)
+
+
+def _worms(path: Path, name: str, value: MatValue, *, alone: bool) -> Worms:
     """The worms of one struct: an array of structs, a struct of cell arrays, or a struct of one worm."""
     if value.count > 1:
         cells_of = [_Part(value, number, None) for number in range(value.count)]
@@ -92,7 +151,7 @@ def _worms(path: Path, name: str, value: MatValue, *, alone: bool) -> Iterator[W
             source = source if alone else f"{source}_{name}"
         else:
             source, worm = _SOURCES.get(name, path.stem if alone else name), f"worm{number}"
-        yield part.worm(source, worm, path)
+        yield f"{path.name}:{name} {worm}", partial(part.worm, source, worm, path)
 
 
 @dataclass(frozen=True)
@@ -105,26 +164,44 @@ class _Part:
 
     def worm(self, source: str, worm: str, path: Path) -> Worm:
         traces = self.need(_TRACES)
-        values, times = traces.numbers(), self.need(_TIMES).vector()
-        if values.ndim != 2:
-            raise DataError(f"the traces have {values.ndim} dimensions, not 2", where=traces.where, hint=_HINT)
+        times = self.need(_TIMES).vector()
         names = self._names()
-        if values.shape != (len(times), len(names)) and values.shape == (len(names), len(times)):
-            values = values.T
+        values = time_first(traces.numbers(), len(times), traces.where)
         state, states = self._states(len(times))
+        unit = Z_SCORE if measured_unit(values) == Z_SCORE else DFF
         return Worm(
             source=source,
             worm=worm,
             time_s=times,
             traces=values,
             names=names,
-            unit=DFF,
+            unit=unit,
             where=traces.where,
             file=path.name,
             indicator=GCAMP,  # what these structs are made for: fluorescence over its baseline, with calcium indicators
-            normalization_method="dF/F0",
+            normalization_method="dF/F0" if unit == DFF else STANDARD,
             state=state,
             states=states,
+            step_s=self._step(),
+            notes=self._renamed(),
+        )
+
+    def _step(self) -> float | None:
+        """The time between frames by the field fps, where there is one number."""
+        value = self.get(("fps",))
+        if value is None or not value.is_numeric or value.count != 1:
+            return None
+        rate = float(value.numbers().ravel()[0])
+        return 1 / rate if 0 < rate < float("inf") else None
+
+    def _renamed(self) -> list[Note]:
+        """That fields were found in another case."""
+        there = [(name, wanted) for wanted in (_TRACES, _NAMES, _TIMES) if (name := _first(wanted, self.struct.fields))]
+        other = [name for name, wanted in there if name not in wanted]
+        return (
+            [Note("spelling", self.struct.where, f"fields in another case are read: {', '.join(other)}")]
+            if other
+            else []
         )
 
     def need(self, names: tuple[str, ...]) -> MatValue:
@@ -139,7 +216,7 @@ class _Part:
         return value
 
     def get(self, names: tuple[str, ...]) -> MatValue | None:
-        name = next((name for name in names if name in self.struct.fields), None)
+        name = _first(names, self.struct.fields)
         if name is None:
             return None
         value = self.struct.field(name, self.element)

@@ -16,7 +16,8 @@ from neurocli.recordings import RecordingSet
 from neurocli.recordings.readers import Reader, open_paths
 from neurocli_gat_lstm.data.readers.nwb import WormNwbReader
 from neurocli_gat_lstm.data.readers.parquet import QsimeonParquetReader
-from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebHdf5Reader, WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb_hdf5 import WormWideWebHdf5Reader
 from neurocli_gat_lstm.data.readers.zimmer import ZimmerMatReader
 from neurocli_gat_lstm.data.writers.parquet import write_parquet
 from neurocli_gat_lstm.graph.names import is_neuron

@@ -46,6 +46,7 @@ def test_a_recording_keeps_what_the_file_says():
         "smooth_method": "unknown",
         "interpolate_method": "unknown",
         "file": "file.mat",
+        "written": {"unidentified-2": "17", "VB2": "VB02"},
     }
 
 
@@ -71,7 +72,8 @@ def test_what_is_not_a_number_is_masked():
         ({"time_s": np.array([np.nan, 1.0, 2.0, 3.0])}, "row 0"),
         ({"time_s": np.arange(3.0)}, "3 times and 3 names do not fit"),
         ({"names": ["AVAL", "AVAR"]}, "2 names do not fit"),
-        ({"names": ["VB02", None, " vb2?"]}, r"columns 1 and 3 \(counted from 1\) are both the neuron VB2"),
+        ({"time_s": TIME_S * 1e3}, "500 s, and can be 10 to 20000 ms: is it in ms"),
+        ({"time_s": TIME_S / 60}, "is it in minutes"),
         ({"traces": np.zeros((4, 0)), "names": []}, "shape"),
         ({"traces": np.zeros(4)}, "shape"),
         ({"traces": np.zeros((1, 3)), "time_s": np.zeros(1)}, "1 frames"),
@@ -92,17 +94,44 @@ def test_a_name_that_is_code_is_a_name():
     assert recording.labels["source"] == "__import__('os').system('false')"
 
 
+def as_set(*worms: Worm | DataError, files: int = 1):
+    """The worms as those of one file."""
+
+    def make(one):
+        def read():
+            if isinstance(one, DataError):
+                raise one
+            return one
+
+        return read
+
+    return worm_set([Path("a")] * files, lambda path: iter([(f"worm {n}", make(w)) for n, w in enumerate(worms)]))
+
+
 def test_worms_of_one_name():
-    """Alike in two formats: taken once. Different: refused. The same name in another source: another worm."""
-    recording = worm().recording()
-    twin = worm(traces=worm().traces + 1e-6, file="same.json").recording()
-    assert worm_set([recording, twin], [Path("a"), Path("b")]).groups == ["Lab2020-worm0"]
-    assert worm_set([recording, twin], [Path("a")]).meta == {"kind": "worm"}
-    other = worm(traces=worm().traces + 1, file="other.mat").recording()
-    with pytest.raises(DataError, match="two different worms are called Lab2020-worm0") as caught:
-        worm_set([recording, other], [])
-    assert caught.value.where == "file.mat, other.mat"
-    assert len(worm_set([recording, worm(source="Lab2021").recording()], [])) == 2
+    """Alike in two formats: taken once. Different: both, with another name, which is a doubt. In another source: another worm."""
+    twin = worm(traces=worm().traces + 1e-6, file="same.json")
+    assert as_set(worm(), twin).groups == ["Lab2020-worm0"]
+    assert as_set(worm(), twin).meta == {"kind": "worm"}
+    other = worm(traces=worm().traces + 1, file="other.mat")
+    both = as_set(worm(), other)
+    assert both.groups == ["Lab2020-worm0", "Lab2020-worm0-other"]
+    assert both["Lab2020-worm0-other"].labels["worm"] == "worm0-other"
+    (doubt,) = [note for note in both.notes if note.check == "worm-names"]
+    assert doubt.is_doubt and "two different worms are called Lab2020-worm0" in doubt.found
+    assert doubt.where == "file.mat, other.mat"
+    assert len(as_set(worm(), other, files=2)) == 2
+    assert len(as_set(worm(), worm(source="Lab2021"))) == 2
+
+
+def test_a_worm_that_cannot_be_read_stops_no_other():
+    bad = worm(worm="worm1", time_s=TIME_S[::-1])
+    recordings = as_set(bad, DataError("lost", where="file", hint="find it"), worm())
+    assert recordings.groups == ["Lab2020-worm0"]
+    left = [note for note in recordings.notes if note.check == "left-out"]
+    assert [note.where for note in left] == ["worm 0", "worm 1"] and all(note.is_doubt for note in left)
+    with pytest.raises(DataError, match="row 1"):
+        as_set(bad, bad)
 
 
 def test_names_of_files():

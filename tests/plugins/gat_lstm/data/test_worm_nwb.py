@@ -124,8 +124,9 @@ def test_ratios_come_before_raw_fluorescence(tmp_path):
     recording = read(with_rois(tmp_path / "both.nwb", kinds=("Fluorescence", "DfOverF")))
     assert recording.unit == "dF/F0" and np.array_equal(recording.signal, (TRACES + 1).astype(np.float32))
     assert read(with_rois(tmp_path / "raw.nwb", kinds=("Fluorescence",))).unit == "a.u."
-    with pytest.raises(DataError, match="2 series of regions: DfOverFSeries0, DfOverFSeries1"):
-        WormNwbReader().read([with_rois(tmp_path / "two.nwb", kinds=("DfOverF", "DfOverF"))])
+    two = WormNwbReader().read([with_rois(tmp_path / "two.nwb", kinds=("DfOverF", "DfOverF"))])
+    (doubt,) = [note for note in two.notes if note.check == "series"]
+    assert doubt.is_doubt and "DfOverFSeries0 is read" in doubt.found and "data.series" in doubt.advice
 
 
 def test_a_control_is_known(tmp_path):
@@ -146,8 +147,9 @@ def test_times_that_differ_are_named(tmp_path):
     with pytest.raises(DataError, match="row 1"):
         WormNwbReader().read([path])
     path = with_rois(tmp_path / "z.nwb", names=["AVAL", "VB02", "VB2"])
-    with pytest.raises(DataError, match="columns 2 and 3"):
-        WormNwbReader().read([path])
+    recordings = WormNwbReader().read([path])
+    assert next(iter(recordings.values())).channels == ["AVAL", "unidentified-2", "unidentified-3"]
+    assert any("columns 2 and 3" in note.found and note.is_doubt for note in recordings.notes)
 
 
 @pytest.mark.parametrize("kind", ["length", "text", "size", "link", "cut", "no times"])
@@ -205,3 +207,67 @@ def test_knowing_the_format_does_not_import_pynwb(tmp_path, monkeypatch):
     with pytest.raises(MissingDependency) as caught:
         reader.read([single])
     assert caught.value.hint == 'pip install "neurocli[nwb]"'
+
+
+def with_names(path: Path, column: str, names: list[Any], *, index: bool = False, elsewhere: bool = False) -> Path:
+    """The names in a column of any name and kind, or in a table of their own."""
+    path = with_rois(path)
+    with pynwb.NWBHDF5IO(str(path), "r+") as io:
+        content = io.read()
+        if elsewhere:
+            table = pynwb.core.DynamicTable(name="NeuroPALNeurons", description="names", id=list(range(len(names))))
+            content.processing["ophys"].add(table)
+        else:
+            table = content.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        table.add_column(column, "names", data=names, index=index)
+        io.write(content)
+    return path
+
+
+def notes_of(path: Path):
+    recordings = WormNwbReader().read([path])
+    (recording,) = recordings.values()
+    return recording, recordings.notes
+
+
+@pytest.mark.parametrize(
+    ("column", "names", "index"),
+    [
+        ("ID_labels", [list("AVAL "), list("VB02 "), list("     ")], False),
+        ("NeuroPAL_ID", ["AVAL", "VB02", ""], False),
+        ("anything", [["AVAL"], ["VB02"], []], True),
+    ],
+)
+def test_names_are_found_by_their_content(column, names, index, tmp_path):
+    recording, notes = notes_of(with_names(tmp_path / "x.nwb", column, names, index=index))
+    assert recording.channels == ["AVAL", "VB2", "unidentified-3"]
+    assert any(column in note.found for note in notes) == (column != "ID_labels")
+
+
+def test_names_in_another_table_are_a_doubt(tmp_path):
+    recording, notes = notes_of(with_names(tmp_path / "x.nwb", "ID_labels", ["AVAL", "VB02", ""], elsewhere=True))
+    assert recording.channels == ["AVAL", "VB2", "unidentified-3"]
+    assert any("NeuroPALNeurons" in note.found and note.is_doubt for note in notes)
+    recording, notes = notes_of(with_names(tmp_path / "y.nwb", "ID_labels", ["AVAL", "VB02"], elsewhere=True))
+    assert recording.channels[0] == "unidentified-1" and any("not used" in note.found for note in notes)
+
+
+def test_a_rate_in_another_unit_is_refused(tmp_path):
+    path = with_rois(tmp_path / "rate.nwb", time={"rate": 171.4, "starting_time": 0.0})
+    with pytest.raises(DataError, match="is it in frames per minute"):
+        WormNwbReader().read([path])
+
+
+def test_the_reference_channel_is_not_the_signal(tmp_path):
+    path = with_rois(tmp_path / "x.nwb", kinds=("Fluorescence", "Fluorescence"))
+    with h5py.File(path, "r+") as file:
+        holder = file["processing/ophys"]
+        holder.move("Fluorescence0/FluorescenceSeries0", "Fluorescence0/ReferenceRFP")
+    recording, notes = notes_of(path)
+    assert (
+        np.array_equal(recording.signal, (TRACES + 1).astype(np.float32))
+        and recording.labels["series"] == "FluorescenceSeries1"
+    )
+    assert np.array_equal(recording.events["series:ReferenceRFP"], TRACES.astype(np.float32))
+    (said,) = [note for note in notes if note.check == "series"]
+    assert not said.is_doubt and "ReferenceRFP" in said.found

@@ -13,7 +13,8 @@ import pytest
 
 from neurocli.errors import DataError
 from neurocli_gat_lstm.data.readers import wormwideweb
-from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebHdf5Reader, WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb import WormWideWebJsonReader
+from neurocli_gat_lstm.data.readers.wormwideweb_hdf5 import WormWideWebHdf5Reader
 
 NEURONS, STEPS = 3, 20
 TIMES = np.arange(STEPS) * 0.6 + np.random.default_rng(5).uniform(0, 0.01, STEPS)
@@ -106,7 +107,7 @@ SQUARE = np.random.default_rng(0).normal(size=(STEPS, STEPS)).tolist()
         ({"timestamp_confocal": TIMES[::-1].tolist()}, "row 1", "trace_array"),
         ({"timestamp_confocal": ["a"] * STEPS}, "'a' is not a number", "timestamp_confocal"),
         ({"timestamp_confocal": None, "avg_timestep": None}, "neither", ""),
-        ({"timestamp_confocal": None, "avg_timestep": -1}, "neither", ""),
+        ({"timestamp_confocal": None, "avg_timestep": -1}, "neither", "avg_timestep"),
         ({"timestamp_confocal": None, "max_t": 10**12}, "max_t is 1000000000000", "max_t"),
         ({"trace_array": [[1.0, 2.0], [1.0]]}, r"row 1 \(counted from 0\) has 1 values", "trace_array"),
         ({"trace_array": [[1.0] * STEPS, ["x"] * STEPS]}, "'x' is not a number", "trace_array, row 1"),
@@ -118,7 +119,9 @@ SQUARE = np.random.default_rng(0).normal(size=(STEPS, STEPS)).tolist()
         ({"labeled": {"4": {"label": "AVAL"}}}, "'4' is no column from 1 to 3", "labeled"),
         ({"labeled": {"0": {"label": "AVAL"}}}, "'0' is no column", "labeled"),
         ({"labeled": [1]}, "not an object", "labeled"),
-        ({"labeled": {"1": {"label": "AVAL"}, "2": {"label": "aval?"}}}, "columns 1 and 2", "trace_array"),
+        ({"timestamp_confocal": None, "avg_timestep": 100.0}, "is it in .*frames per minute", "avg_timestep"),
+        ({"timestamp_confocal": None, "avg_timestep": 0.6}, "is it in s", "avg_timestep"),
+        ({"timestamp_confocal": (TIMES * 1e3).tolist()}, "is it in ms", "trace_array"),
     ],
 )
 def test_what_is_wrong_is_named(changes, message, place, tmp_path):
