@@ -94,7 +94,7 @@ def read_ends(path: Path) -> tuple[NumberTable, NDArray[np.float64]] | None:
         table = _numbers(start, path, "")
         form = form_of(start.split("\n"))
         lines = [line for line in read_end(path).split("\n") if form is not None and _is_row(line, form)]
-        end = _parsed([_normal(line, form) for line in lines], form) if form and lines else table.values[:0]
+        end = _parsed(_rows(lines, form), form) if form and lines else table.values[:0]
     except (DataError, OSError, ValueError):
         return None
     return (table, end) if end.ndim == 2 and end.shape[1] == table.values.shape[1] else None
@@ -133,9 +133,7 @@ def _numbers(text: str, path: Path, layout: str) -> NumberTable:
     numbers = [] if form is None else [k for k in range(form.skip, len(lines)) if _content(lines[k])]
     if form is None or not numbers:
         raise _fault_of_words(path, lines, layout)
-    rows = [_normal(lines[k], form) for k in numbers]
-    if form.separator is not None and all(row.endswith(form.separator) for row in rows):
-        rows = [row[:-1] for row in rows]  # an empty last column is how some programs end a line
+    rows = _rows([lines[k] for k in numbers], form)
     at = np.array(numbers, np.int64) + 1
     try:
         values = _parsed(rows, form)
@@ -153,6 +151,14 @@ def _fault_of_words(path: Path, lines: Sequence[str], layout: str) -> DataError:
     return DataError(
         f"the file holds no numbers: column 1 is not a number: {cell[:40]!r}", where=f"{path}:{first + 1}", hint=layout
     )
+
+
+def _rows(lines: list[str], form: Form) -> list[str]:
+    """Lines as Python writes rows of numbers."""
+    rows = [_normal(line, form) for line in lines]
+    if form.separator is not None and all(row.endswith(form.separator) for row in rows):
+        return [row[:-1] for row in rows]  # an empty last column is how some programs end a line
+    return rows
 
 
 def _parsed(rows: list[str], form: Form) -> NDArray[np.float64]:
