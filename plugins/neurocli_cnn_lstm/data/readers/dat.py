@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from neurocli_cnn_lstm.data.readers.spikes import Clock, read_spikes
 from neurocli_cnn_lstm.data.readers.voltages import is_even, read_voltages
 
 _SIZES = re.compile(r"\((\d+)\s*E\s*/\s*(\d+)\s*I\)")
+_RECORDED = re.compile(r"^Recorded neurons:((?:[ \t,]*\d+)+)\s*$", re.MULTILINE)
 _NAMES = "run_N_voltages.dat, with run_N_spikes.dat beside it"
 
 
@@ -52,8 +54,15 @@ def write_run(folder: Path, number: int, recording: Recording) -> list[Path]:
     return [spikes, voltages]
 
 
-def write_summary(folder: Path, excitatory: int, inhibitory: int, rates_hz: list[float], cvs: list[float]) -> Path:
-    """Write what was simulated, in words; one rate and one CV per run."""
+def write_summary(
+    folder: Path,
+    excitatory: int,
+    inhibitory: int,
+    rates_hz: list[float],
+    cvs: list[float],
+    recorded: Sequence[int] | None = None,
+) -> Path:
+    """Write what was simulated, in words; one rate and one CV per run. recorded: numbers of the neurons in the columns, where not all."""
     path = folder / SUMMARY
     lines = [
         "Brunel network simulation",
@@ -62,6 +71,8 @@ def write_summary(folder: Path, excitatory: int, inhibitory: int, rates_hz: list
         f"Mean firing rate: {np.mean(rates_hz):.2f} ± {np.std(rates_hz):.2f} Hz",
         f"Mean CV_ISI: {np.mean(cvs):.3f} ± {np.std(cvs):.3f}",
     ]
+    if recorded is not None:
+        lines.append(f"Recorded neurons: {' '.join(map(str, recorded))}")
     write_text(path, "\n".join(lines) + "\n")
     return path
 
@@ -118,13 +129,13 @@ class BrunelDatReader(Reader):
                 hint="name the file run_N_voltages.dat; run_N_spikes.dat beside it is read too",
             )
         columns = _columns(used[0])
-        excitatory = _num_excitatory(used[0].parent, columns, notes)
+        network = _network_of(used[0].parent, columns, notes)
         for file in used:
-            notes += doubts_of(file, spikes_of(file), _network(file.parent))
+            notes += doubts_of(file, spikes_of(file), _network_of(file.parent, columns).size)
         truth = (
             {}
-            if excitatory is None
-            else {"neuron_type": np.where(np.arange(columns) < excitatory, 1, 2).astype(np.int8)}
+            if network.excitatory is None
+            else {"neuron_type": np.where(np.arange(network.neurons) < network.excitatory, 1, 2).astype(np.int8)}
         )
         return RecordingSet(
             loaders, meta={"simulator": "brunel-dat"}, truth=truth, sources=[str(path) for path in paths], notes=notes
@@ -135,18 +146,18 @@ def read_run(path: Path, group: str) -> Recording:
     """One file of voltages with its spikes. Raises DataError that names file and line."""
     signal, dt_ms, start_ms = read_voltages(path)
     neurons = signal.shape[1]
-    excitatory = _num_excitatory(path.parent, neurons)
+    network = _network_of(path.parent, neurons)
     number = number_of(path)
-    labels: dict[str, Any] = {"file": path.name, "neurons": neurons}
+    labels: dict[str, Any] = {"file": path.name, "neurons": network.neurons}
     if number is not None:
         labels["index"] = number
-    clock = Clock(dt_ms, start_ms, start_ms + dt_ms * (len(signal) - 1), neurons, _network(path.parent))
+    clock = Clock(dt_ms, start_ms, start_ms + dt_ms * (len(signal) - 1), neurons, network.size)
     return Recording(
         group=group,
         signal=signal,
         dt_ms=dt_ms,
         unit="mV",
-        channels=channel_names(range(neurons), excitatory, neurons),
+        channels=channel_names(network.recorded, network.excitatory, network.neurons),
         spikes=read_spikes(spikes_of(path), clock, []),
         labels=labels,
     )
@@ -178,39 +189,42 @@ def _columns(path: Path) -> int:
     return max(0, len(first.split()) - 1)
 
 
-def _sizes(folder: Path) -> tuple[Path | None, tuple[int, int] | None]:
-    """(the summary of a folder, numbers of excitatory and of inhibitory neurons that it tells); None for what is not there."""
-    summary = summary_of(folder)
-    if summary is None or not summary.stat().st_size:
-        return summary, None
-    match = _SIZES.search(read_text(summary)[:10_000])
-    return summary, (int(match[1]), int(match[2])) if match else None
+class _Network(NamedTuple):
+    """neurons: of the network, as far as it is known; excitatory: how many of them, None where nobody knows; recorded: the number
+    of each column; size: neurons that may spike, None where no summary says."""
+
+    neurons: int
+    excitatory: int | None
+    recorded: Sequence[int]
+    size: int | None
 
 
-def _network(folder: Path) -> int | None:
-    """Neurons of the network, by the summary."""
-    sizes = _sizes(folder)[1]
-    return None if sizes is None else sum(sizes)
-
-
-def _num_excitatory(folder: Path, neurons: int, notes: list[Note] | None = None) -> int | None:
-    """How many neurons are excitatory: the summary says it, or the size is the published one; else unknown.
+def _network_of(folder: Path, columns: int, notes: list[Note] | None = None) -> _Network:
+    """What a summary says of the network, or what the published size does.
 
     notes: it is added to them where the summary does not fit the voltages.
     """
-    summary, sizes = _sizes(folder)
+    summary = summary_of(folder)
+    every = range(columns)
     if summary is None:
-        return 80 if neurons == 100 else None
-    if sizes is not None and sum(sizes) == neurons:
-        return sizes[0]
+        return _Network(columns, 80 if columns == 100 else None, every, None)
+    text = read_text(summary)[:100_000] if summary.stat().st_size else ""
+    match = _SIZES.search(text)
+    size = int(match[1]) + int(match[2]) if match else None
+    if match and size == columns:
+        return _Network(columns, int(match[1]), every, size)
+    listed = _RECORDED.search(text)
+    recorded = [int(number) for number in listed[1].replace(",", " ").split()] if listed else []
+    if match and size and len(set(recorded)) == len(recorded) == columns and max(recorded) < size:
+        return _Network(size, int(match[1]), recorded, size)
     if notes is not None:
-        what = f"speaks of {sum(sizes)} neurons" if sizes else "does not say how many neurons are excitatory"
+        what = f"speaks of {size} neurons" if size else "does not say how many neurons are excitatory"
         notes.append(
             Note(
                 "neuron-types",
                 str(summary),
-                f"the summary {what}, and the voltages are of {neurons}: which are excitatory is taken as unknown",
-                "write them as (80E/20I), or leave the summary out",
+                f"the summary {what}, and the voltages are of {columns}: which are excitatory is taken as unknown",
+                "write (80E/20I) and, where not all were recorded, a line `Recorded neurons: 0 5 10`, or leave the summary out",
             )
         )
-    return None
+    return _Network(columns, None, every, size)

@@ -234,3 +234,13 @@ def test_a_summary_of_another_network_leaves_the_types_open(tmp_path):
     put(tmp_path, "Network: 100 neurons (70E/30I)\r\n", "simulation_summary.txt", encoding="utf-16")
     recordings = opened(tmp_path)
     assert recordings["run-0000"].channels[70] == "I070" and int((recordings.truth["neuron_type"] == 1).sum()) == 70
+
+
+def test_a_summary_tells_which_neurons_were_recorded(tmp_path):
+    put(tmp_path, text())
+    put(tmp_path, spikes("1.5 0", "3.1 7", "29.1 9"), "run_0_spikes.dat")
+    put(tmp_path, "Network: 10 neurons (8E/2I)\nRecorded neurons: 0 4 9\n", "simulation_summary.txt")
+    recordings = opened(tmp_path)
+    assert recordings["run-0000"].channels == ["E000", "E004", "I009"]
+    assert recordings.truth["neuron_type"].tolist() == [1] * 8 + [2] * 2
+    assert not {"neuron-types", "neuron-numbers"} & doubts(tmp_path).keys()
