@@ -215,7 +215,7 @@ def _network_of(folder: Path, columns: int, notes: list[Note] | None = None) -> 
         return _Network(columns, int(match[1]), every, size)
     listed = _RECORDED.search(text)
     recorded = [int(number) for number in listed[1].replace(",", " ").split()] if listed else []
-    if match and size and len(set(recorded)) == len(recorded) == columns and max(recorded) < size:
+    if match and size and recorded and len(set(recorded)) == len(recorded) == columns and max(recorded) < size:
         return _Network(size, int(match[1]), recorded, size)
     if notes is not None:
         what = f"speaks of {size} neurons" if size else "does not say how many neurons are excitatory"
