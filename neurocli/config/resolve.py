@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,9 +69,12 @@ def resolve(
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises ConfigError with the line of a mistake."""
+    """The content of a TOML file, with or without a byte-order mark, with any ends of lines. Raises ConfigError with the line of a mistake."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # what some editors call Unicode
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+        return tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     except FileNotFoundError:
         reason, hint = "does not exist", "check the path given to --config"
     except OSError as error:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field
 
 from neurocli.config import FamilyConfig, Section, resolve
+from neurocli.config.resolve import read_toml
 from neurocli.errors import ConfigError
 
 
@@ -104,3 +105,11 @@ def test_a_file_that_is_not_toml_is_one_clear_error(tmp_path: Path, text: str) -
     assert caught.value.where == str(file)
     with pytest.raises(ConfigError, match="does not exist"):
         resolve(Config, file=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_configuration_file_of_any_editor_is_read(tmp_path: Path, encoding: str, newline: str) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(newline.join(["# \u00b5V", "[train]", "epochs = 7", ""]).encode(encoding))
+    assert read_toml(file) == {"train": {"epochs": 7}}

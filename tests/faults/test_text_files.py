@@ -28,7 +28,42 @@ VOLTAGES = {
     "inf": (last("-inf"), "column 6 is -inf", 701),
     "too large": (last("1e300"), "column 6 is 1e300", 701),
     "uneven times": (changed("5 " + LINES[700].partition(" ")[2]), "not evenly spaced", 701),
-    "commas": ("\n".join(LINES).replace(" ", ",").encode(), "not a number", 1),
+    "bars": ("\n".join(LINES).replace(" ", "|").encode(), "not a number", 1),
+    "volts": (
+        (
+            "\n".join(" ".join([f"{t:.3f}", *(f"{v / 1e3:.6f}" for v in r)]) for t, r in zip(TIMES, VOLTS, strict=True))
+        ).encode(),
+        "is it in V?",
+        None,
+    ),
+    "seconds": (
+        ("\n".join(f"{t / 1e3:.4f}" + line[line.index(" ") :] for t, line in zip(TIMES, LINES, strict=True))).encode(),
+        "is it in s?",
+        None,
+    ),
+    "empty cells": (changed(LINES[700].replace(" ", ",").replace(",", ",,", 1).replace(",", ";")), "", None),
+    "transposed": (
+        "\n".join(" ".join(c) for c in zip(*(line.split() for line in LINES), strict=True)).encode(),
+        "time runs along the first row",
+        1,
+    ),
+    "row numbers": (
+        "\n".join(f"{k} {line}" for k, line in enumerate(LINES)).encode(),
+        "is column 1 the number of the row?",
+        1,
+    ),
+    "time last": (
+        "\n".join(" ".join([*line.split()[1:], line.split()[0]]) for line in LINES).encode(),
+        "column 6 is: times must be the first",
+        None,
+    ),
+    "no times": ("\n".join(line.partition(" ")[2] for line in LINES).encode(), "is the column of times missing?", None),
+    "missing values": (last("-9999"), "no membrane reaches", 701),
+    "padded with zeros": (
+        "\n".join([*LINES[:1000], *(f"{t:.3f} 0 0 0 0 0" for t in TIMES[1000:])]).encode(),
+        "padded with zeros",
+        1100,
+    ),
     "latin-1": (changed("\xe9 1", 3), "not a number", 4),
     "cut off": ("\n".join(LINES)[: len("\n".join(LINES[:300])) + 13].encode(), "columns, those before it 6", 301),
     "zero bytes": (changed("\0" * 20, 900), "not a number", 901),

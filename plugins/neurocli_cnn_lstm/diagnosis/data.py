@@ -12,6 +12,7 @@ from neurocli.diagnosis.words import information
 from neurocli.errors import LeakError, NeuroError
 from neurocli.recordings import RecordingSet
 from neurocli_cnn_lstm.config import CnnLstmConfig
+from neurocli_cnn_lstm.diagnosis.spikes import after_spikes, spike_findings
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig, parameters_of
 
 # Sheet of the published network: 50 runs of 10 s.
@@ -30,6 +31,7 @@ def data_findings(recordings: RecordingSet, config: CnnLstmConfig) -> list[Findi
         *_values(runs),
         *_units(runs),
         *_neurons(runs),
+        *spike_findings([(r["group"], r["after_spikes"]) for r in runs]),
         _repeated(runs),
         *_drift(runs),
         *_against_reference(recordings, runs),
@@ -60,6 +62,7 @@ def _describe(recordings: RecordingSet, group: str, burn_in_ms: float, neurons: 
         "fingerprint": recording.fingerprint(),
         "seed": recording.labels.get("noise_seed"),
         "rate": None,
+        "after_spikes": after_spikes(recording),
     }
     if spikes is not None:
         neurons = neurons or recording.num_channels

@@ -111,7 +111,9 @@ class BrunelSimulator(Simulator):
         if runs:
             sizes = runs[0]["E"].neurons, runs[0]["I"].neurons
             rates, cvs = [run["all"].rate_hz for run in runs], [run["all"].cv_isi for run in runs]
-            files.append(dat.write_summary(folder, *sizes, rates, cvs))
+            channels = recordings[recordings.groups[0]].channels or []
+            recorded = [int(name[1:]) for name in channels] if len(channels) < sum(sizes) else None
+            files.append(dat.write_summary(folder, *sizes, rates, cvs, recorded))
         return files
 
 

@@ -254,7 +254,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_JSON_BYTES:
         raise DataError("the file is too large for a list of options", where=str(path), hint=_HINT)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"the file is not JSON: {error}", where=str(path), hint="restore it, or take it away") from None
     if not isinstance(content, dict):

@@ -52,6 +52,7 @@ def notes(data: WormData, config: GatLstmConfig) -> list[str]:
     if strangers and data.split.protocol == NEW_DATA:
         lines.append(f"neurons that no training worm has, forecast without edges: {listed(strangers)}")
     lines += data.doubts
+    lines += [f"connectome {data.wiring.connectome.name}: {doubt}" for doubt in data.wiring.connectome.doubts]
     lines += [f"left out: {line}" for line in data.left_out]
     return lines
 

@@ -32,6 +32,7 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
         return [Finding.of_error("connectome", str(model.connectome), error, "can be read")]
     known = set(connectome.neurons)
     findings = [
+        connectome_finding(connectome),
         *shortened("neurons", [_neurons(summary, known, within[summary.group]) for summary in summaries]),
         *_unmatched(summaries, known, connectome.name),
     ]
@@ -59,6 +60,17 @@ def graph_findings(summaries: Sequence[Summary], used: Sequence[Summary], config
         )
     )
     return [*findings, _isolated(wiring, edges, model.graph)]
+
+
+def connectome_finding(connectome: Connectome) -> Finding:
+    """What was read, what was left out of it, and what is doubtful."""
+    left_out = {"muscle": "of muscles", "other": "of other cells", "self": "neurons connected to themselves"}
+    dropped = [f"{number} {left_out.get(kind, kind)}" for kind, number in connectome.dropped.items() if number]
+    value = f"{len(connectome.neurons)} neurons, {connectome.n_edges} edges"
+    value += f"; left out: {', '.join(dropped)}" if dropped else ""
+    value = "; ".join([value, *connectome.notes, *connectome.doubts])
+    advice = f"look at the edge list, and correct it: {'; '.join(connectome.doubts)}"
+    return Finding.graded("connectome", connectome.name, value, "no doubt", advice, warn=bool(connectome.doubts))
 
 
 def _edges_within(connectome: Connectome, names: Sequence[str], synapses: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,7 +18,7 @@ from neurocli.recordings.files.hdf5 import check_path
 from neurocli_gat_lstm.graph.atlas import MISSING_POSITIONS, SignalPropagation, positions, signal_propagation
 from neurocli_gat_lstm.graph.edges import Edges
 from neurocli_gat_lstm.graph.readers.cect import read_toolbox, unit_of
-from neurocli_gat_lstm.graph.readers.edgelist import read_edge_list
+from neurocli_gat_lstm.graph.readers.edgelist import check_size, read_edge_list
 from neurocli_gat_lstm.graph.readers.graphml import read_graphml
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 TOOLBOX = "cect:"
+FEWEST_SHARED = 20
+"""Synapses that an edge list shares with the published table from which its direction can be judged."""
 SUFFIXES = (".csv", ".tsv", ".graphml")
 
 
@@ -58,7 +61,8 @@ class Connectome:
     pre, post: int64 [edge], positions in `neurons`. chemical, gap: float32 [edge], weights >= 0 in `unit` ("EM
     sections", "synapses" or "weights"); a chemical synapse goes one way, a gap junction stands in both directions with
     one weight. No neuron is connected to itself. dropped: what the source has beside that, by kind: entries with a
-    "muscle" or another cell that is no neuron ("other"), neurons connected to themselves ("self").
+    "muscle" or another cell that is no neuron ("other"), neurons connected to themselves ("self"). notes: what was decided on the way;
+    doubts: what somebody who knows the source should look at.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Connectome:
     citation: str
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for values in (self.pre, self.post, self.chemical, self.gap):
@@ -96,6 +101,11 @@ def load_connectome(source: str | Path, *, nodes: Sequence[str] | None = None) -
         edges, citation = read_toolbox(reader)
         return _connectome(name, edges, unit_of(reader), citation)
     path = Path(name)
+    if path.suffix.casefold() not in SUFFIXES and os.path.isfile(path):  # noqa: PTH113 (a name may be too long for pathlib)
+        check_size(path)
+        raise DataError(
+            "the name of an edge list ends in " + ", ".join(SUFFIXES), where=str(path), hint="rename or export it"
+        )
     if path.suffix.casefold() not in SUFFIXES:
         known = [*TABLES, "cect:Cook2019HermReader"]
         raise DataError(
@@ -105,7 +115,27 @@ def load_connectome(source: str | Path, *, nodes: Sequence[str] | None = None) -
         )
     check_path(path)
     edges = read_graphml(path, nodes) if path.suffix.casefold() == ".graphml" else read_edge_list(path, nodes)
-    return _connectome(path.stem, edges, "weights", f"edge list {path.name}")
+    connectome = _connectome(path.stem, edges, "weights", f"edge list {path.name}")
+    doubt = _direction(connectome) if nodes is None else None
+    return replace(connectome, doubts=(*connectome.doubts, doubt)) if doubt else connectome
+
+
+def _direction(connectome: Connectome) -> str | None:
+    """What speaks for presynaptic and postsynaptic neurons being exchanged: more synapses of Cook et al. the other way round."""
+    known = _table("cook2019")
+    forward = _chemical_pairs(known)
+    pairs = _chemical_pairs(connectome)
+    along = len(pairs & forward)
+    against = len({(post, pre) for pre, post in pairs} & forward)
+    if against < FEWEST_SHARED or against < 1.5 * along:
+        return None
+    return f"{against} of {len(pairs)} synapses are known the other way round, {along} this way: are pre and post exchanged?"
+
+
+def _chemical_pairs(connectome: Connectome) -> set[tuple[str, str]]:
+    names = connectome.neurons
+    ends = zip(connectome.pre.tolist(), connectome.post.tolist(), (connectome.chemical > 0).tolist(), strict=True)
+    return {(names[pre], names[post]) for pre, post, is_synapse in ends if is_synapse}
 
 
 @cache
@@ -119,5 +149,15 @@ def _table(name: str) -> Connectome:
 
 def _connectome(name: str, edges: Edges, unit: str, citation: str) -> Connectome:
     return Connectome(
-        name, edges.nodes, edges.pre, edges.post, edges.chemical, edges.gap, unit, citation, edges.dropped, edges.notes
+        name,
+        edges.nodes,
+        edges.pre,
+        edges.post,
+        edges.chemical,
+        edges.gap,
+        unit,
+        citation,
+        edges.dropped,
+        edges.notes,
+        edges.doubts,
     )

@@ -17,6 +17,8 @@ from neurocli_gat_lstm.graph.names import canonical, neurons, other_cell
 LARGEST_EDGES = 5_000_000
 LARGEST_NODES = 100_000
 LARGEST_WEIGHT = 1e15
+LARGEST_USUAL_WEIGHT = 500
+"""Median above which weights count neither synapses nor sections."""
 _DROPPED = -1
 
 
@@ -26,7 +28,7 @@ class Edges:
 
     pre, post: int64 [edge] positions in `nodes`; chemical, gap: float32 [edge] weights >= 0, not both 0; gap is
     symmetric. dropped: how many entries of the source were left out, by kind ("muscle", "other", "self").
-    notes: what else was decided on the way.
+    notes: what else was decided on the way; doubts: what somebody who knows the source should look at.
     """
 
     nodes: tuple[str, ...]
@@ -36,6 +38,7 @@ class Edges:
     gap: NDArray[np.float32]
     dropped: Mapping[str, int]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 class EdgeCollector:
@@ -57,6 +60,8 @@ class EdgeCollector:
             raise DataError(f"the node {twice!r} is listed twice", where=source, hint="give every node one name")
         self._found: dict[str, int] = {}
         self._dropped: Counter[str] = Counter()
+        self._without_weight = 0
+        self.doubts: list[str] = []
         self._kind_of: dict[str, str] = {}
         self._pre, self._post = array("q"), array("q")
         self._chemical, self._gap = array("d"), array("d")
@@ -79,6 +84,7 @@ class EdgeCollector:
             ends = {self._kind_of[name] for name in (pre, post) if name in self._kind_of}
             self._dropped["muscle" if "muscle" in ends else "other"] += 1
             return
+        self._without_weight += not chemical and not gap
         if len(self._pre) == LARGEST_EDGES:
             raise DataError(f"there are more than {LARGEST_EDGES} edges", where=self._where(line))
         self._pre.append(source)
@@ -109,8 +115,53 @@ class EdgeCollector:
         values[0, place[: chemical_keys.size]] = chemical
         values[1, place[chemical_keys.size :]] = gap
         notes = [f"{uneven} gap junctions have two weights, one each way: the larger is taken"] if uneven else []
+        notes += self._repeated(pre[apart] * size + post[apart], weights[:, apart])
+        if self._without_weight:
+            notes.append(f"{self._without_weight} entries have the weight 0: no connection")
+        notes += self._respelled()
+        self._doubt_weights(values)
         nodes, pre, post = self._only_named(every // size, every % size)
-        return Edges(nodes, pre, post, values[0], values[1], dict(self._dropped), tuple(notes))
+        return Edges(
+            nodes, pre, post, values[0], values[1], dict(self._dropped), tuple(notes), tuple(dict.fromkeys(self.doubts))
+        )
+
+    def _doubt_weights(self, values: NDArray[np.float32]) -> None:
+        """A doubt where weights [kind, edge] are no counts of synapses or of sections."""
+        largest, median = float(values.max()), float(np.median(values[values > 0]))
+        if largest < 1:
+            self.doubts.append(f"the largest weight is {largest:.3g}: counts of synapses are whole numbers from 1 on")
+        if median > LARGEST_USUAL_WEIGHT:
+            self.doubts.append(f"the median weight is {median:.4g}: synapses and EM sections of a pair are fewer")
+
+    def _repeated(self, keys: NDArray[np.int64], weights: NDArray[np.float64]) -> list[str]:
+        """What is said of pairs with several entries of one kind; a doubt where such entries are equal to the last digit."""
+        pairs, copies = 0, 0
+        for weight in weights:
+            used = weight > 0
+            order = np.lexsort((weight[used], keys[used]))
+            key, value = keys[used][order], weight[used][order]
+            again = np.diff(key) == 0
+            pairs += int(np.unique(key[1:][again]).size)
+            if (value != 1).any():  # one line a synapse repeats its pair
+                copies += int((again & (np.diff(value) == 0)).sum())
+        if copies:
+            self.doubts.append(
+                f"{copies} entries stand there again, with the same weight: they are added up, and may be copies"
+            )
+        return [f"{pairs} pairs have several entries: their weights are added up"] if pairs else []
+
+    def _respelled(self) -> list[str]:
+        """What is said of names that are written otherwise; a doubt where they are marked as uncertain."""
+        if not self.only_neurons:
+            return []
+        other = {name: self.names[at] for name, at in self._found.items() if at != _DROPPED and name != self.names[at]}
+        uncertain = [name for name in other if name.rstrip().endswith(("?", "*"))]
+        if uncertain:
+            self.doubts.append(
+                f"{len(uncertain)} names are marked as uncertain, and taken as certain: {_some(uncertain)}"
+            )
+        others = [f"{name[:20]} as {known}" for name, known in other.items() if name not in uncertain]
+        return [f"{len(others)} names are written otherwise: {_some(others)}"] if others else []
 
     def _only_named(
         self, pre: NDArray[np.int64], post: NDArray[np.int64]
@@ -162,6 +213,11 @@ def read_weight(text: str, column: str, source: str, line: int) -> float:
             hint="write a number of at least 0, and 0 for no connection",
         )
     return value
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(name[:30] for name in names[:most]) + more
 
 
 def _shown(text: str) -> str:

@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from neurocli.errors import DataError
+from neurocli.recordings.files.contents import packed_how
 from neurocli.recordings.files.hdf5 import check_file
+from neurocli.recordings.files.text import read_text
 from neurocli_gat_lstm.graph.edges import EdgeCollector, Edges, read_weight
+from neurocli_gat_lstm.graph.names import is_neuron
 
 LARGEST_FILE_BYTES = 512 * 2**20
 
-PRE = frozenset({"pre", "source", "from", "presynaptic", "pre_cell", "pre_neuron"})
-POST = frozenset({"post", "target", "to", "postsynaptic", "post_cell", "post_neuron"})
-CHEMICAL = frozenset({"chemical", "weight", "synapses", "number"})
-GAP = frozenset({"gap", "gap_junctions", "electrical"})
-TYPE = frozenset({"type", "synapse_type", "edge_type"})
+PRE = frozenset({"pre", "source", "from", "origin", "presynaptic", "pre_cell", "pre_neuron", "presynaptic_neuron"})
+POST = frozenset({"post", "target", "to", "postsynaptic", "post_cell", "post_neuron", "postsynaptic_neuron"})
+CHEMICAL = frozenset(
+    {"chemical", "weight", "synapses", "number", "count", "n_synapses", "num_synapses", "number_of_connections"}
+)
+GAP = frozenset({"gap", "gap_junctions", "gap_junction", "electrical"})
+TYPE = frozenset({"type", "synapse_type", "edge_type", "connection_type", "synapse_class", "kind"})
 
-CHEMICAL_TYPES = frozenset({"chemical", "chem", "synapse", "cs", "c", "generic_cs"})
+CHEMICAL_TYPES = frozenset({"chemical", "chem", "synapse", "cs", "c", "generic_cs", "send"})
 GAP_TYPES = frozenset({"electrical", "electric", "gap", "gap_junction", "gapjunction", "gj", "ej", "e", "generic_gj"})
 
 _EXAMPLE = "the first line names the columns, for example pre,post,chemical,gap or pre,post,type,synapses"
 
 
 def read_edge_list(path: Path, nodes: Sequence[str] | None = None, *, alone: Sequence[str] = ()) -> Edges:
-    """Edges of a .csv or .tsv file.
+    """Edges of a .csv or .tsv file, in any encoding of text.
 
     Columns: pre and post, then chemical (or weight, synapses) and gap; or one weight and a type, which says chemical
-    or electrical; without any weight a line counts one. Other columns are passed over, lines that start with # too.
-    Entries of the same pair add up; a gap junction may stand in one direction or both. alone: neurons that belong to
-    the connectome without an edge. Raises DataError with the line.
+    or electrical; without any weight a line counts one. Cells are separated by commas, semicolons, tabs or blanks; where not by
+    commas, a number may have a decimal comma. Other columns are passed over, and told of where they hold numbers; lines that start
+    with # or % too. Entries of the same pair add up; a gap junction may stand in one direction or both. alone: neurons that
+    belong to the connectome without an edge. Raises DataError with the line.
     """
     collector = EdgeCollector(str(path), nodes)
     for name in alone:
         collector.add_node(name)
-    lines = _lines(path)
+    text = _Text(path)
+    lines = _lines(text)
     header = next(lines, None)
     if header is None:
         raise DataError("the edge list has no lines", where=str(path), hint=_EXAMPLE)
     columns = _columns(header[1], f"{path}:{header[0]}")
+    others = Passed.over(header[1], [k for k in range(columns.width) if k not in columns[1:]])
+    decimal_comma = text.separator != ","
     for number, cells in lines:
         if len(cells) != columns.width:
             raise DataError(
@@ -49,8 +59,14 @@ def read_edge_list(path: Path, nodes: Sequence[str] | None = None, *, alone: Seq
                 where=f"{path}:{number}",
                 hint="write the same columns in every line",
             )
-        weights = _weights(columns, cells, str(path), number)
+        others.look_at(cells)
+        weights = _weights(columns, cells, str(path), number, decimal_comma)
         collector.add(cells[columns.pre].strip(), cells[columns.post].strip(), *weights, line=number)
+    others.judge(
+        collector,
+        has_weight=columns.chemical is not None or columns.gap is not None,
+        has_type=columns.type is not None or columns.gap is not None,
+    )
     return collector.edges()
 
 
@@ -73,7 +89,15 @@ def _columns(header: list[str], where: str) -> _Columns:
     }
     pre, post = candidates["pre"], candidates["post"]
     if pre is None or post is None:
-        raise DataError(f"no column is called {'pre' if pre is None else 'post'}", where=where, hint=_EXAMPLE)
+        missing = f"no column is called {'pre' if pre is None else 'post'}"
+        neurons = [name for name in header if is_neuron(name)]
+        if len(neurons) > 2:
+            missing += ": this looks like a matrix with the names of neurons in its first line"
+        elif len(neurons) == 2:
+            missing += ": the first line names two neurons, and nothing says which is presynaptic"
+        else:
+            missing += f", there are {', '.join(name.strip()[:20] for name in header[:6])}"
+        raise DataError(missing, where=where, hint=_EXAMPLE)
     if candidates["type"] is not None and candidates["gap"] is not None:
         raise DataError("there are a column of types and one of gap junctions", where=where, hint="keep one of the two")
     return _Columns(len(header), pre, post, candidates["chemical"], candidates["gap"], candidates["type"])
@@ -86,11 +110,14 @@ def _only_column(what: str, names: frozenset[str], header: list[str], where: str
     return positions[0] if positions else None
 
 
-def _weights(columns: _Columns, cells: list[str], source: str, line: int) -> tuple[float, float]:
+def _weights(columns: _Columns, cells: list[str], source: str, line: int, decimal_comma: bool) -> tuple[float, float]:
     """Chemical weight and gap-junction weight of a line."""
 
     def weight(position: int | None, column: str, default: float) -> float:
-        return default if position is None else read_weight(cells[position], column, source, line)
+        if position is None:
+            return default
+        text = cells[position].replace(",", ".") if decimal_comma else cells[position]
+        return read_weight(text, column, source, line)
 
     if columns.type is None:
         alone = columns.gap is None
@@ -116,46 +143,106 @@ def plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line that holds something and is no comment."""
-    check_size(path)
-    with path.open("rb") as file:
-        text = _Text(path, file)
-        first = next(text, None)
-        if first is None:
-            return
-        separator = "\t" if path.suffix.casefold() == ".tsv" else max(",;\t", key=first.count)
-        rows = csv.reader(itertools.chain([first], text), delimiter=separator, strict=True)
-        try:
-            for cells in rows:
-                yield text.number, cells
-        except csv.Error as error:
+class Passed:
+    """Columns, or attributes of edges, that are not read: by name, whether all their values are numbers, or types of synapses.
+
+    Whole numbers that are all different number the lines, and are nobody's weights.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self._numbers: dict[str, bool] = {}
+        self._types: dict[str, bool] = {}
+        self._numbering: dict[str, set[str] | None] = {}
+
+    @classmethod
+    def over(cls, header: Sequence[str], positions: Iterable[int]) -> Passed:
+        """Those columns of a table."""
+        passed = cls()
+        passed.names = {k: header[k].strip() or f"column {k + 1}" for k in positions}
+        return passed
+
+    def look_at(self, cells: Sequence[str]) -> None:
+        """The cells of a line."""
+        for position, name in self.names.items():
+            self.value(name, cells[position])
+
+    def value(self, name: str, text: str) -> None:
+        """One value of a column or an attribute."""
+        if self._numbers.get(name, True):
+            self._numbers[name] = _is_number(text)
+        seen = self._numbering.setdefault(name, set())
+        if seen is not None:
+            self._numbering[name] = None if text in seen or not text.strip().isdigit() else seen
+            seen.add(text)
+        if self._types.get(name, True):
+            self._types[name] = plain(text) in CHEMICAL_TYPES | GAP_TYPES
+
+    def judge(self, collector: EdgeCollector, *, has_weight: bool, has_type: bool) -> None:
+        """Raise DataError where weights or types stand under another name; other numbers are a doubt."""
+        numbers = [name for name, are in self._numbers.items() if are and self._numbering[name] is None]
+        types = [name for name, are in self._types.items() if are and name not in numbers]
+        if types and not has_type:
             raise DataError(
-                f"the line cannot be cut into columns: {error}", where=f"{path}:{text.number}", hint=_EXAMPLE
-            ) from None
+                f"{types[0][:40]!r} seems to say which synapses are chemical, and is not read under that name",
+                where=collector.source,
+                hint="call it type, or leave it out",
+            )
+        if numbers and not has_weight:
+            raise DataError(
+                f"no weight is there, but numbers under another name: {', '.join(name[:40] for name in numbers[:5])}",
+                where=collector.source,
+                hint="call the weights weight (or chemical and gap), or leave the numbers out: each line counts one then",
+            )
+        if numbers:
+            collector.doubts.append(f"numbers that are not read: {', '.join(name[:40] for name in numbers[:5])}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(text: _Text) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each line that holds something and is no comment."""
+    first = next(text, None)
+    if first is None:
+        return
+    text.separator = max(",;\t", key=first.count)
+    lines = itertools.chain([first], text)
+    if text.separator not in first:
+        text.separator = " "
+        yield from ((text.number, line.split()) for line in lines)
+        return
+    try:
+        for cells in csv.reader(lines, delimiter=text.separator, strict=True):
+            yield text.number, cells
+    except csv.Error as error:
+        raise DataError(
+            f"the line cannot be cut into columns: {error}", where=f"{text.path}:{text.number}", hint=_EXAMPLE
+        ) from None
 
 
 class _Text:
     """Lines of a text file without the empty ones and the comments; `number` is that of the line given last."""
 
-    def __init__(self, path: Path, file: Iterable[bytes]) -> None:
+    def __init__(self, path: Path) -> None:
+        check_size(path)
         self.path = path
         self.number = 0
-        self._lines = enumerate(file, start=1)
+        self.separator = ","
+        self._lines = enumerate(io.StringIO(read_text(path)), start=1)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        for number, raw in self._lines:
+        for number, line in self._lines:
             self.number = number
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                raise DataError(
-                    "the line is not text in UTF-8", where=f"{self.path}:{self.number}", hint="save the file as UTF-8"
-                ) from None
-            if line.strip(" \t\r\n,;") and not line.startswith("#"):
+            if line.strip(" \t\r\n,;") and not line.startswith(("#", "%", '"#')):
                 return line
         raise StopIteration
 
@@ -163,6 +250,10 @@ class _Text:
 def check_size(path: Path) -> None:
     """Raise DataError unless this is a file with something in it and of a size that can be an edge list."""
     check_file(path)
+    packed = packed_how(path)
+    if packed is not None:
+        hint = f"unpack it first: {packed.command(path)}; a table of a spreadsheet has to be saved as .csv"
+        raise DataError(f"the file is packed ({packed.name})", where=str(path), hint=hint)
     size = path.stat().st_size
     if size > LARGEST_FILE_BYTES:
         raise DataError(

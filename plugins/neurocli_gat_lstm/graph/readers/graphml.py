@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from neurocli.errors import DataError
 from neurocli_gat_lstm.graph.edges import LARGEST_EDGES, LARGEST_NODES, EdgeCollector, Edges, read_weight
-from neurocli_gat_lstm.graph.readers.edgelist import CHEMICAL, GAP, TYPE, by_type, check_size, plain
+from neurocli_gat_lstm.graph.readers.edgelist import CHEMICAL, GAP, TYPE, Passed, by_type, check_size, plain
 
 LABELS = ("cell_name", "neuron", "name", "label")
 """Attributes of a node that may hold its name; without one of them the node's id is the name."""
@@ -53,6 +53,7 @@ class _Key:
 
     name: str
     default: str | None = None
+    of_edges: bool = True
 
 
 @dataclass
@@ -87,7 +88,8 @@ class _Content:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         match tag.rsplit(" ", 1)[-1]:
             case "key":
-                self._declared = _Key(plain(attributes.get("attr.name", "")))
+                of_edges = attributes.get("for", "all") in ("edge", "all")
+                self._declared = _Key(plain(attributes.get("attr.name", "")), of_edges=of_edges)
                 self.keys[self._attribute(attributes, "id")] = self._declared
             case "graph":
                 if self._directed is not None:
@@ -102,6 +104,10 @@ class _Content:
                 self.links.append(self._item)
                 if len(self.links) > LARGEST_EDGES:
                     raise self._error(f"there are more than {LARGEST_EDGES} edges", "write fewer")
+            case "hyperedge":
+                raise self._error(
+                    "there is an edge with more than two ends", "write a synapse for each pair of neurons"
+                )
             case "data":
                 self._data_key, self._text = attributes.get("key"), ""
             case "default":
@@ -132,7 +138,16 @@ class _Content:
         name_of = {node: self._name(node, item) for node, item in self.nodes.items()}
         for node, item in self.nodes.items():
             collector.add_node(name_of[node], item.line)
-        defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
+        defaults = {key.name: key.default for key in self.keys.values() if key.default is not None and key.of_edges}
+        names: dict[str, str] = {}
+        for node, name in name_of.items():
+            if names.setdefault(name, node) != node:
+                collector.doubts.append(
+                    f"the nodes {names[name][:20]!r} and {node[:20]!r} have one name, {name[:20]}: they are taken as one"
+                )
+        used = {attribute for link in self.links for attribute in link.data} | set(defaults)
+        self._refuse_two_names(used)
+        others = Passed()
         for link in self.links:
             for end in link.ends:
                 if end not in name_of:
@@ -142,9 +157,24 @@ class _Content:
                         hint=_REMAKE,
                     )
             chemical, gap = self._weights(link, defaults)
+            for attribute, value in link.data.items():
+                if attribute not in CHEMICAL | GAP | TYPE:
+                    others.value(attribute, value)
             pre, post = (name_of[end] for end in link.ends)
             collector.add(pre, post, chemical, gap, line=link.line)
+        others.judge(collector, has_weight=bool(used & (CHEMICAL | GAP)), has_type=bool(used & (TYPE | GAP)))
         return collector.edges()
+
+    def _refuse_two_names(self, used: set[str]) -> None:
+        """Raise DataError where two attributes of the edges could be the same thing."""
+        keys = [key.name for key in self.keys.values() if key.of_edges and key.name in used]
+        for what, known in (("chemical", CHEMICAL), ("gap", GAP), ("type", TYPE)):
+            if sum(name in known for name in keys) > 1:
+                message = f"{sum(name in known for name in keys)} attributes could be {what}"
+                raise DataError(message, where=str(self.path), hint="keep one of them")
+        if used & TYPE and used & GAP:
+            message = "there are an attribute of types and one of gap junctions"
+            raise DataError(message, where=str(self.path), hint="keep one of the two")
 
     def _start_node(self, name: str) -> None:
         if name in self.nodes:

@@ -102,3 +102,21 @@ def test_honest_runs_seldom_stand_apart_and_a_shifted_one_does(runs: int) -> Non
         made[1]["mean"] += 3
         missed += all(f.verdict == PASS for f in _drift(made))
     assert alarms <= 8 and missed == 0
+
+
+def test_spikes_of_another_run_are_found_by_the_voltages() -> None:
+    from dataclasses import replace
+
+    from neurocli_cnn_lstm.diagnosis.spikes import after_spikes, spike_findings
+    from neurocli_cnn_lstm.simulation.example import small_network
+
+    runs = small_network(0, runs=2, duration_ms=1500.0)
+    own, other = (runs[group] for group in runs)
+    [finding] = spike_findings([(group, after_spikes(runs[group])) for group in runs])
+    assert finding.verdict == "PASS" and finding.value > 1
+    exchanged = replace(own, spikes=other.spikes)
+    [finding] = spike_findings([("own", after_spikes(own)), ("exchanged", after_spikes(exchanged))])
+    assert finding.verdict == "WARN" and "exchanged" in finding.advice and "of one run" in finding.advice
+    numbered = replace(own, spikes=replace(own.spikes, channel=own.spikes.channel + 1))
+    [finding] = spike_findings([("numbered", after_spikes(numbered))])
+    assert finding.verdict == "WARN" and "counted from 1" in finding.advice

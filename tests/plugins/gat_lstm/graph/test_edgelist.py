@@ -128,14 +128,12 @@ def test_bad_edge_lists_name_the_line(tmp_path, text, line, says):
 
 def test_bad_files(tmp_path):
     (tmp_path / "empty.csv").touch()
-    (tmp_path / "utf16.csv").write_bytes(GOOD.encode("utf-16"))
     (tmp_path / "binary.csv").write_bytes(b"pre,post\nASEL,AIYL\nASEL,\xff\xfe\n")
     (tmp_path / "folder.csv").mkdir()
     for name, says in [
         ("missing.csv", "does not exist"),
         ("empty.csv", "empty"),
-        ("utf16.csv", "UTF-8"),
-        ("binary.csv", "UTF-8"),
+        ("binary.csv", "is no neuron"),
         ("folder.csv", "folder"),
     ]:
         with pytest.raises(DataError, match=says):
@@ -214,3 +212,118 @@ def test_bad_graphml_names_the_line(tmp_path, text, line, says):
     assert says in caught.value.message
     assert caught.value.where == (str(path) if line is None else f"{path}:{line}")
     assert caught.value.hint
+
+
+LIST = "pre,post,weight\nASEL,AIYL,3\nAVAL,AVBL,2\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LIST.encode("utf-16"),
+        LIST.encode("utf-8-sig"),
+        LIST.replace("\n", "\r").encode(),
+        LIST.replace("\n", "\r\n").encode(),
+        LIST.replace(",", ";").replace("3", "3,0").encode(),
+        LIST.replace(",", "  ").encode(),
+        LIST.replace(",", "\t").encode(),
+        ("# Müller\n% by hand\n" + LIST).encode("cp1252"),
+        LIST.replace("pre,post,weight", "Origin,Target,Count").encode(),
+        LIST.replace("pre,post,weight", "pre,post,weight,line")
+        .replace(",3\n", ",3,1\n")
+        .replace(",2\n", ",2,2\n")
+        .encode(),
+    ],
+)
+def test_every_way_of_writing_an_edge_list_gives_the_same_edges(tmp_path, content):
+    path = tmp_path / "edges.csv"
+    path.write_bytes(content)
+    connectome = load_connectome(path)
+    assert pairs(connectome, "chemical") == {("ASEL", "AIYL"): 3, ("AVAL", "AVBL"): 2} and not connectome.doubts
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "pre,post,contacts\nASEL,AIYL,3\nAVAL,AVBL,3\n",
+            "no weight is there, but numbers under another name: contacts",
+        ),
+        (
+            "pre,post,weight,class\nASEL,AIYL,3,chemical\nAVAL,AVBL,2,gap\n",
+            "'class' seems to say which synapses are chemical",
+        ),
+        ("ASEL,AIYL,3\nAVAL,AVBL,2\n", "nothing says which is presynaptic"),
+        (",ASEL,AIYL,AVAL\nASEL,0,3,0\n", "looks like a matrix"),
+        ("a,b,weight\nASEL,AIYL,3\n", "there are a, b, weight"),
+    ],
+)
+def test_columns_that_are_not_understood_are_named(tmp_path, text, says):
+    with pytest.raises(DataError) as caught:
+        load_connectome(written(tmp_path, text))
+    assert says in caught.value.message and caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        (LIST + "ASEL,AIYL,3\n", "1 entries stand there again"),
+        (LIST + "AVAL?,AVBR,3\n", "1 names are marked as uncertain, and taken as certain: AVAL?"),
+        (LIST.replace("3", "0.003").replace("2", "0.002"), "the largest weight is 0.003"),
+        (LIST.replace("3", "3000").replace("2", "2000"), "the median weight is 2500"),
+        ("pre,post,weight,gaps\nASEL,AIYL,3,1\nAVAL,AVBL,2,1\n", "numbers that are not read: gaps"),
+    ],
+)
+def test_what_is_doubtful_in_an_edge_list_is_a_finding(tmp_path, text, doubt):
+    from neurocli_gat_lstm.diagnosis.graph import connectome_finding
+
+    connectome = load_connectome(written(tmp_path, text))
+    finding = connectome_finding(connectome)
+    assert (
+        [said for said in connectome.doubts if doubt in said] and finding.verdict == "WARN" and doubt in finding.advice
+    )
+
+
+def test_what_was_left_out_or_put_together_is_told(tmp_path):
+    from neurocli_gat_lstm.diagnosis.graph import connectome_finding
+
+    text = LIST + "ASEL,AIYL,4\nVB2,MDL01,3\nVB02,AVBL,0\n"
+    finding = connectome_finding(load_connectome(written(tmp_path, text)))
+    assert finding.verdict == "PASS"
+    for said in ("1 of muscles", "1 pairs have several entries", "1 entries have the weight 0", "VB02 as VB2"):
+        assert said in finding.value
+
+
+def test_exchanged_columns_are_seen_by_the_published_synapses(tmp_path):
+    table = load_connectome("cook2019")
+    names = table.neurons
+    lines = [
+        f"{names[i]},{names[j]},{w:.0f}"
+        for i, j, w in zip(table.pre[:400], table.post[:400], table.chemical[:400].tolist(), strict=True)
+        if w
+    ]
+    assert not load_connectome(written(tmp_path, "\n".join(["pre,post,weight", *lines]))).doubts
+    [doubt] = load_connectome(written(tmp_path, "\n".join(["post,pre,weight", *lines]))).doubts
+    assert "are pre and post exchanged?" in doubt
+
+
+def test_packed_edge_lists_and_other_names_are_refused_by_name(tmp_path):
+    import gzip
+
+    for name in ("edges.csv.gz", "edges.csv"):
+        (tmp_path / name).write_bytes(gzip.compress(LIST.encode()))
+        with pytest.raises(DataError, match="packed") as caught:
+            load_connectome(tmp_path / name)
+        assert caught.value.where == str(tmp_path / name)
+    with pytest.raises(DataError, match="the name of an edge list ends in"):
+        load_connectome(written(tmp_path, LIST, "edges.txt"))
+
+
+def test_graphml_with_two_attributes_for_one_thing_or_two_nodes_of_one_name(tmp_path):
+    body = NODES + '<edge source="n0" target="AIYL"><data key="w">2</data><data key="t">3</data></edge>'
+    two = graphml(body).replace('attr.name="synapse_type"', 'attr.name="synapses"')
+    with pytest.raises(DataError, match="2 attributes could be chemical"):
+        load_connectome(written(tmp_path, two, "a.graphml"))
+    again = NODES + '<node id="n7"><data key="n">ASEL</data></node>\n' + EDGE
+    [doubt] = load_connectome(written(tmp_path, graphml(again), "b.graphml")).doubts
+    assert "have one name, ASEL" in doubt
