@@ -6,6 +6,7 @@ London 2021, kaggle.com/datasets/selfishgene; the same layout comes from the sim
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import REMAKE
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import REMAKE, check_file
+from neurocli.recordings.pickles.costs import expansion
 from neurocli.recordings.pickles.unpickle import load, peek
 from neurocli.recordings.pickles.values import Array
 from neurocli.recordings.recording import Recording, Spikes
@@ -27,6 +30,13 @@ DT_MS = 1.0
 BASAL = "basal"
 _SMALLEST = 256
 """Bytes that a simulation takes at least: a file that promises more of them is not believed."""
+
+
+_INPUTS = ("exInputSpikeTimes", "inhInputSpikeTimes")
+_ARRAYS = ("somaVoltageLowRes", "somaVoltageHighRes", "recordingTimeLowRes", "outputSpikeTimes")
+_PASSING_SAMPLE, _PASSING_SPIKE, _KEPT_RECORDING = 40, 64, 4096
+"""Bytes: a sample and an input spike while they are checked and sorted, and a recording beside its arrays. The input of a
+simulation, as one byte for each step and synapse, must fit too: windows of it are made dense."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,12 @@ def read_cell(path: Path) -> Cell:
 
 def read_file(path: Path) -> list[Recording]:
     """All simulations of a file. Raises DataError that names the simulation and the key."""
+    check_file(path)
+    with memory.reading(path, expansion=expansion(path)):
+        return _read_file(path)
+
+
+def _read_file(path: Path) -> list[Recording]:
     content = load(path)
     cell = _cell(content, path)
     results = _entry(content, "Results", dict, str(path))
@@ -59,6 +75,10 @@ def read_file(path: Path) -> list[Recording]:
             f"the file holds {len(simulations)} simulations, but {cell.simulations} according to its Params",
             where=f"{path}:Params/numSimulations",
             hint="copy the file again, or correct the number",
+        )
+    if len({id(simulation) for simulation in simulations}) < len(simulations):
+        raise DataError(
+            "a simulation is in the list more than once", where=f"{path}:Results/{SIMULATIONS}", hint="keep each once"
         )
     recordings: list[Recording] = []
     for number, simulation in enumerate(simulations):
@@ -111,6 +131,22 @@ class _Simulation:
         self.content, self.number, self.segments, self.path = content, number, segments, path
 
     def recording(self) -> Recording:
+        """The recording of the simulation, after what it takes has been taken from the file's budget, and what it keeps."""
+        passing, kept = self._sizes()
+        with memory.passing(passing, self.where):
+            memory.take(kept, self.where)
+            return self._recording()
+
+    def _sizes(self) -> tuple[int, int]:
+        """(bytes while it is read, bytes that it keeps): arrays and lists count each time that they are copied, shared or not."""
+        sizes = {name: _length(self.content.get(name)) for name in _ARRAYS}
+        trains = [train for name in _INPUTS for train in _values(self.content.get(name))]
+        spikes = sum(map(_length, trains))
+        samples, steps = sum(sizes.values()), sizes["somaVoltageLowRes"]
+        passing = _PASSING_SAMPLE * samples + _PASSING_SPIKE * spikes + 2 * self.segments * steps
+        return passing, _KEPT_RECORDING + 8 * samples + 8 * spikes
+
+    def _recording(self) -> Recording:
         soma = self._array("somaVoltageLowRes")
         steps = len(soma)
         bad = ~np.isfinite(soma)
@@ -148,7 +184,7 @@ class _Simulation:
         """Excitatory channels first, then inhibitory; a synapse that is named twice in a step has one event, as published."""
         channels = 2 * self.segments
         keys = [np.zeros(0, np.int64)]
-        for first, name in ((0, "exInputSpikeTimes"), (self.segments, "inhInputSpikeTimes")):
+        for first, name in zip((0, self.segments), _INPUTS, strict=True):
             trains = self._entry(name, dict)
             for segment in trains:
                 if type(segment) is not int or not 0 <= segment < self.segments:
@@ -202,6 +238,15 @@ class _Simulation:
 
 
 _HINT = "correct the simulation, or leave it out of the file"
+
+
+def _length(stored: Any) -> int:
+    """How many values a list or an array has."""
+    return math.prod(stored.shape) if isinstance(stored, Array) else len(stored) if isinstance(stored, list) else 0
+
+
+def _values(stored: Any) -> Iterable[Any]:
+    return stored.values() if isinstance(stored, dict) else ()
 
 
 def _entry(holder: dict[Any, Any], name: str, kind: Any, where: str) -> Any:
