@@ -84,6 +84,15 @@ RESTING_MV = Quantity("the median voltage", "mV", -100.0, -30.0, {"V": 1e3, "µV
 RATE_HZ = Quantity("the mean rate", "sp/s", 0.0, 500.0, {"spikes per minute": 1 / 60})
 """Of a neuron over a session."""
 
+UTTERANCE_S = Quantity(
+    "the median of the last spike times",
+    "s",
+    0.05,
+    10.0,
+    {"ms": 1e-3, "µs": 1e-6, "minutes": 60.0, "samples of 48 kHz": 1 / 48_000, "samples of 16 kHz": 1 / 16_000},
+)
+"""Of a spoken word."""
+
 TRIAL_MS = Quantity("the trial duration", "ms", 50.0, 120_000.0, _OF_MS)
 
 
