@@ -209,6 +209,13 @@ def _check(seconds: NDArray[np.float32], units: NDArray[Any], path: Path, number
         hint = f"times are seconds from 0 to {LONGEST_S:g}: repair the file, or leave it out"
         unit = " (is it in ms?)" if LONGEST_S < seconds[wrong[0]] <= 1000 * LONGEST_S else ""
         raise DataError(f"a spike time is {seconds[wrong[0]]:g} s{unit}", where=f"{times_at}, spike {wrong[0]}", hint=hint)
+    filled = len(seconds) - 1 - int(np.flatnonzero((seconds != 0) | (units != 0)).max(initial=-1))
+    if filled > 1 and seconds.max() > 0:
+        raise DataError(
+            f"the last {filled} spikes are of unit 0 at 0 s: the lists are padded with zeros",
+            where=times_at,
+            hint="store each utterance with as many spikes as it has",
+        )
     wrong = np.flatnonzero((units.astype(np.int64) < 0) | (units.astype(np.int64) >= UNITS))
     if len(wrong):
         raise DataError(
