@@ -72,6 +72,9 @@ _FRAMES = {"frames per second": 1e3, "frames per minute": 6e4}
 BIN_MS = Quantity("the bin width", "ms", 0.5, 1000.0, _OF_MS)
 """Of spike counts and rates in trials."""
 
+SPIKE_BIN_MS = Quantity("the bin width", "ms", 0.1, 100.0, _OF_MS)
+"""Of summed spikes."""
+
 FRAME_MS = Quantity("the time between frames", "ms", 10.0, 20_000.0, _OF_MS, _FRAMES)
 """Of calcium imaging: 100 frames a second to one in 20 s."""
 
@@ -121,6 +124,8 @@ def fault_of(recording: Recording) -> str | None:
         return VOLTAGE_STEP_MS.fault(recording.dt_ms)
     if recording.unit == "sp/s":
         return BIN_MS.fault(recording.dt_ms)
+    if recording.unit == "spikes/ms":
+        return SPIKE_BIN_MS.fault(recording.dt_ms)
     if recording.unit == "dF/F0":
         return FRAME_MS.fault(recording.dt_ms)
     return None
