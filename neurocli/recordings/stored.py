@@ -47,7 +47,11 @@ def scaled(data: h5py.Dataset, stored: NDArray[Any], unit: str) -> NDArray[Any]:
         scale, offset = attribute(data, "scale", float), attribute(data, "offset", float)
         if not np.isfinite([scale, offset]).all():
             raise DataError(f"scale {scale} and offset {offset} are not numbers", where=where, hint=REMAKE)
-        if stored.dtype.kind != "i" or unit != "mV" or not np.allclose([scale, offset], [MV_SCALE, MV_OFFSET], rtol=1e-9):
+        if (
+            stored.dtype.kind != "i"
+            or unit != "mV"
+            or not np.allclose([scale, offset], [MV_SCALE, MV_OFFSET], rtol=1e-9)
+        ):
             raise DataError(
                 f"scale {scale:g} and offset {offset:g} of values of type {stored.dtype} in {unit}",
                 where=where,

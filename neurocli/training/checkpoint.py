@@ -142,7 +142,9 @@ def _read(folder: Path) -> Checkpoint:
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except DataError as error:
         raise Damaged(f"{STATE}: {error.message}") from error
-    except Exception as error:  # both libraries report damage in a dozen types, and torch advises to load it all the same
+    except (
+        Exception
+    ) as error:  # both libraries report damage in a dozen types, and torch advises to load it all the same
         raise Damaged(f"its weights or its {STATE} cannot be read ({type(error).__name__})") from error
     if not isinstance(state, dict):
         raise Damaged(f"{STATE} does not hold a dictionary")

@@ -82,12 +82,16 @@ def attribute(name: str, *values: Any) -> Change:
 
 def _step(group: h5py.Group, data: Any) -> None:
     holder = data.draw(st.sampled_from([group, group["spikes"]]))
-    holder.attrs["dt_ms"] = holder.attrs["dt_ms"] * data.draw(st.sampled_from([1e-6, 1e-3, 1e3, 1e6, -1.0, 0.0, np.nan]))
+    holder.attrs["dt_ms"] = holder.attrs["dt_ms"] * data.draw(
+        st.sampled_from([1e-6, 1e-3, 1e3, 1e6, -1.0, 0.0, np.nan])
+    )
 
 
 def _step_type(group: h5py.Group, data: Any) -> None:
     step = float(group.attrs["dt_ms"])
-    group.attrs["dt_ms"] = data.draw(st.sampled_from([np.float32(step), str(step), [step], np.array([step, step]), b"1"]))
+    group.attrs["dt_ms"] = data.draw(
+        st.sampled_from([np.float32(step), str(step), [step], np.array([step, step]), b"1"])
+    )
 
 
 def _unit(group: h5py.Group, data: Any) -> None:
@@ -169,13 +173,17 @@ CHANGES: dict[str, Change] = {
     "name": _name,
     "attribute": _attribute_name,
     "packing": _packing,
-    "number of channels": attribute("channels", json.dumps(["a", "b"]), json.dumps("abcd"), "E0,E1,E2,E3", json.dumps([0, 1, 2, 3])),
+    "number of channels": attribute(
+        "channels", json.dumps(["a", "b"]), json.dumps("abcd"), "E0,E1,E2,E3", json.dumps([0, 1, 2, 3])
+    ),
     "number of inputs": attribute("input_names", json.dumps(["a"]), json.dumps(["a", "b", "c"]), "a"),
     "labels": attribute("labels", "index", "[1]", "3"),
     "mask of weights": lambda group, data: put(group, "mask", np.full((STEPS, CHANNELS), 0.5)),
     "mask of -1": lambda group, data: put(group, "mask", group["mask"][()].astype(int) - 1),
     "spikes in ms of another step": lambda group, data: put(
-        group["spikes"], "step", group["spikes/step"][()].astype(np.int64) * data.draw(st.sampled_from([1000, -1, 2**33]))
+        group["spikes"],
+        "step",
+        group["spikes/step"][()].astype(np.int64) * data.draw(st.sampled_from([1000, -1, 2**33])),
     ),
     "times of spikes as numbers": lambda group, data: put(group["spikes"], "step", group["spikes/step"][()] * 0.5),
     "one spike more": lambda group, data: put(group["spikes"], "step", np.append(group["spikes/step"][()], 3)),

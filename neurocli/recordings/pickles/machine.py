@@ -28,6 +28,7 @@ from neurocli.recordings.pickles.values import (
 
 LONG = 1024
 """Texts and bytes from this length on are left in the file, as `Stored`."""
+_NUMBERS = {code: struct.Struct(f"<{code}") for code in "BHIQi"}
 _GRANT = 2**18
 """Bytes that are taken from the file's budget at a time."""
 
@@ -62,20 +63,20 @@ class Machine:
         self.spent = self.granted = 0  # bytes that the values take, and those that the file's budget has given
 
     def value(self) -> Any:
-        operation = 0
+        operation, content, costs, operations = 0, self.content, COSTS, _OPERATIONS
         try:
             while True:
                 operation = self.at
-                code = self.content[operation]
-                self.at += 1
-                self.spent += COSTS[code]
+                code = content[operation]
+                self.at = operation + 1
+                self.spent += costs[code]
                 if self.spent > self.granted:
                     self.spend(0)
                 if code == 0x2E:  # STOP
                     if self.frames or len(self.stack) != 1:
                         raise Refused("it ends in the middle of a value")
                     return self.stack[0]
-                follow = _OPERATIONS.get(code)
+                follow = operations.get(code)
                 if follow is None:
                     what = _REFUSED.get(code)
                     raise Refused(
@@ -108,8 +109,8 @@ class Machine:
 
     def number(self, code: str) -> Any:
         """A number of `struct` code; "<" is implied."""
-        size = struct.calcsize(f"<{code}")
-        return struct.unpack(f"<{code}", self.take(size))[0]
+        number = _NUMBERS[code]
+        return number.unpack(self.take(number.size))[0]
 
     def span(self, size: int) -> tuple[int, int]:
         """(start, stop) of the next `size` bytes. Raises IndexError where the file has fewer."""

@@ -35,6 +35,7 @@ _START = re.compile(
 _PUTS = {b"q": (rb"q.", 2), b"r": (rb"r.{4}", 5), b"\x94": (rb"\x94", 1), b"": (rb"", 0)}
 _MOST_FORMS = 64
 """A pickle writes its runs in one or two forms: more are looked for one by one, since each form takes memory."""
+_SHARED = np.array(SHARED, dtype=object)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ class _Form:
 
 def _as_list(numbers: NDArray[Any]) -> tuple[list[Any], int]:
     """(the numbers, the bytes that they take)."""
-    if numbers.dtype.kind == "f" or numbers.min() < 0 or numbers.max() >= len(SHARED):
+    kind = numbers.dtype
+    if kind.kind == "f" or numbers.view(f"u{kind.itemsize}").max() >= len(SHARED):  # negative ones are large there
         return numbers.tolist(), (SLOT + OBJECT // 2) * len(numbers)
     # The same few thousand times occur again and again: shared, they take a quarter of the memory.
-    return list(map(SHARED.__getitem__, numbers.tolist())), SLOT * len(numbers)
+    return _SHARED.take(numbers).tolist(), SLOT * len(numbers)

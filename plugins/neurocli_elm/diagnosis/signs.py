@@ -34,7 +34,9 @@ def signs_of(recording: Recording) -> dict[str, str]:
     soma, signs = recording.signal[:, 0].astype(np.float64), {}
     output = np.asarray(recording.events.get("output_spike_ms", recording.events["output_spikes"]), np.float64)
     if len(output) and near_spikes(output, soma) < 0.5:
-        signs["spikes-in-voltage"] = f"{1 - near_spikes(output, soma):.0%} of {counted(len(output), 'output spike')} without"
+        signs["spikes-in-voltage"] = (
+            f"{1 - near_spikes(output, soma):.0%} of {counted(len(output), 'output spike')} without"
+        )
     peaks = recording.events.get("output_spike_redetected_ms")
     if peaks is not None and len(peaks) != len(output):
         signs["spikes-counted"] = f"{len(output)} output spikes, {len(peaks)} in the voltage"
@@ -63,7 +65,9 @@ def _rounded_to_ms(output: NDArray[np.float64], peaks: NDArray[np.float64] | Non
     if not len(output) or (output != np.rint(output)).any():
         return False
     if peaks is not None and len(peaks) == len(output):
-        return bool((np.abs(np.sort(output) - peaks) > 0.6 * np.spacing(peaks.astype(np.float16)).astype(np.float64)).any())
+        return bool(
+            (np.abs(np.sort(output) - peaks) > 0.6 * np.spacing(peaks.astype(np.float16)).astype(np.float64)).any()
+        )
     return int((output < _WHOLE_FROM_MS).sum()) >= _FEW
 
 

@@ -177,7 +177,7 @@ class _Simulation:
         """(bytes while it is read, bytes that it keeps): arrays and lists count each time that they are copied, shared or not."""
         sizes = {name: _length(self.content.get(name)) for name in _ARRAYS}
         trains = [train for name in _INPUTS for train in _values(self.content.get(name))]
-        spikes = sum(map(_length, trains))
+        spikes = sum(len(train) if type(train) is list else _length(train) for train in trains)
         samples, steps = sum(sizes.values()), sizes["somaVoltageLowRes"]
         passing = _PASSING_SAMPLE * samples + _PASSING_SPIKE * spikes + 2 * self.segments * steps
         return passing, _KEPT_RECORDING + 8 * samples + 8 * spikes
@@ -197,7 +197,9 @@ class _Simulation:
         events: dict[str, NDArray[Any]] = {"output_spike_ms": output, "output_spikes": labels}
         fine = self._array("somaVoltageHighRes") if "somaVoltageHighRes" in self.content else None
         check_voltage(soma, fine, self._place)
-        check_counts(self.cell.params, self.number, len(output), None if fine is None else len(fine), steps, self._place)
+        check_counts(
+            self.cell.params, self.number, len(output), None if fine is None else len(fine), steps, self._place
+        )
         redetected = None if fine is None else redetected_ms(fine, steps)
         if redetected is not None:
             events["output_spike_redetected_ms"] = redetected
@@ -267,7 +269,9 @@ class _Simulation:
             return
         times = self._array("recordingTimeLowRes").astype(np.float64)
         if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all() or abs(times[0]) > DT_MS:
-            raise self._error("recordingTimeLowRes", f"the times are not {steps} samples from 0 in steps of {DT_MS:g} ms")
+            raise self._error(
+                "recordingTimeLowRes", f"the times are not {steps} samples from 0 in steps of {DT_MS:g} ms"
+            )
 
     def _array(self, name: str, *, may_be_empty: bool = False) -> NDArray[Any]:
         """Numbers [n] of an entry, at least two unless none are allowed."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.plausible import RESTING_MV, median_of
-from neurocli.recordings.trains import Spikes
+from neurocli.recordings.recording import Spikes
 
 HINT = "correct the simulation, or leave it out of the file"
 _SAME_MV = 0.5
@@ -41,7 +41,9 @@ def check_voltage(soma: NDArray[Any], fine: NDArray[Any] | None, place: Place) -
         )
 
 
-def check_output(output: NDArray[np.float64], peaks_ms: NDArray[np.float64] | None, soma: NDArray[Any], place: Place) -> None:
+def check_output(
+    output: NDArray[np.float64], peaks_ms: NDArray[np.float64] | None, soma: NDArray[Any], place: Place
+) -> None:
     """output: [spike] ms; peaks_ms: [peak] where the voltage has spikes, None where only its steps are known. Raises DataError."""
     where = place("outputSpikeTimes")
     if len(output) > 10 and len(np.unique(output)) < len(output) / 2:
@@ -50,7 +52,12 @@ def check_output(output: NDArray[np.float64], peaks_ms: NDArray[np.float64] | No
         return
     if peaks_ms is None:
         peaks_ms = np.flatnonzero(soma > np.maximum(-55.0, np.quantile(soma, 0.99))).astype(np.float64)
-    for unit, factor in (("s", 1000.0), ("samples of 0.1 ms", 0.1), ("samples of 0.125 ms", 0.125), ("samples of 0.025 ms", 0.025)):
+    for unit, factor in (
+        ("s", 1000.0),
+        ("samples of 0.1 ms", 0.1),
+        ("samples of 0.125 ms", 0.125),
+        ("samples of 0.025 ms", 0.025),
+    ):
         if len(peaks_ms) and _near(output * factor, peaks_ms) > 0.8:
             raise _error(where, f"the voltage has no spikes at these times in ms, and has them if they are in {unit}")
 
@@ -84,7 +91,9 @@ def check_inputs(spikes: Spikes, steps: int, entries: int, place: Place) -> None
         )
 
 
-def check_counts(params: Mapping[str, Any], number: int, output: int, samples: int | None, steps: int, place: Place) -> None:
+def check_counts(
+    params: Mapping[str, Any], number: int, output: int, samples: int | None, steps: int, place: Place
+) -> None:
     """That a simulation has as many output spikes and samples as Params say. Raises DataError."""
     counts = params.get("numOutputSpikesPerSim")
     if isinstance(counts, list) and number < len(counts) and type(counts[number]) is int and counts[number] != output:

@@ -208,7 +208,9 @@ def _check(seconds: NDArray[np.float32], units: NDArray[Any], path: Path, number
     if len(wrong):
         hint = f"times are seconds from 0 to {LONGEST_S:g}: repair the file, or leave it out"
         unit = " (is it in ms?)" if LONGEST_S < seconds[wrong[0]] <= 1000 * LONGEST_S else ""
-        raise DataError(f"a spike time is {seconds[wrong[0]]:g} s{unit}", where=f"{times_at}, spike {wrong[0]}", hint=hint)
+        raise DataError(
+            f"a spike time is {seconds[wrong[0]]:g} s{unit}", where=f"{times_at}, spike {wrong[0]}", hint=hint
+        )
     filled = len(seconds) - 1 - int(np.flatnonzero((seconds != 0) | (units != 0)).max(initial=-1))
     if filled > 1 and seconds.max() > 0:
         raise DataError(

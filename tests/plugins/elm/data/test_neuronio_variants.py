@@ -52,7 +52,10 @@ def simulation(seed: int) -> dict[str, Any]:
         "somaVoltageHighRes": fine16,
         "outputSpikeTimes": times.astype(np.float16),
         **{
-            name: {np.int64(k): [np.int64(t) for t in np.sort(rng.choice(STEPS, 80, replace=False))] for k in range(SEGMENTS)}
+            name: {
+                np.int64(k): [np.int64(t) for t in np.sort(rng.choice(STEPS, 80, replace=False))]
+                for k in range(SEGMENTS)
+            }
             for name in INPUTS
         },
     }
@@ -189,7 +192,11 @@ CHANGES: dict[str, Change] = {
     "reversed one": voltage(lambda v: v[::-1], ARRAYS[:1]),
     "fine for coarse": each(lambda one: one.update(somaVoltageLowRes=one["somaVoltageHighRes"])),
     "coarse for fine": each(lambda one: one.update(somaVoltageHighRes=one["somaVoltageLowRes"])),
-    "fine alone": each(lambda one: one.update(somaVoltageLowRes=one.pop("somaVoltageHighRes"), recordingTimeLowRes=np.arange(STEPS * PER_MS) / PER_MS)),
+    "fine alone": each(
+        lambda one: one.update(
+            somaVoltageLowRes=one.pop("somaVoltageHighRes"), recordingTimeLowRes=np.arange(STEPS * PER_MS) / PER_MS
+        )
+    ),
     "two axes": voltage(lambda v: v[None]),
     "a column": voltage(lambda v: v[:, None]),
     "output in samples": _output(lambda t: t * 8),
@@ -273,4 +280,12 @@ def test_the_base_has_no_doubt(base, protocol, tmp_path):
     path.write_bytes(pickle.dumps(content(), protocol))
     assert outcome(base, lambda: NeuronIoReader().read([path]), checks) == "same"
     doubts = {finding.check for finding in checks(base) if finding.verdict != "PASS"}
-    assert not doubts & {"spikes-in-voltage", "spikes-counted", "input-span", "input-grid", "soma-resolution", "soma-cut", "output-grid"}
+    assert not doubts & {
+        "spikes-in-voltage",
+        "spikes-counted",
+        "input-span",
+        "input-grid",
+        "soma-resolution",
+        "soma-cut",
+        "output-grid",
+    }

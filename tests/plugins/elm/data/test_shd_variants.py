@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neurocli.errors import DataError
+from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.readers import open_paths
-from neurocli.plugin.cards import ReaderCard
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.diagnosis.shd import utterance_findings

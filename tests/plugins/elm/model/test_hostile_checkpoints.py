@@ -60,7 +60,10 @@ CASES = {
     "complex": (lambda: _changed(a=torch.ones(3, dtype=torch.complex64)), "complex"),
     "bfloat16": (lambda: _changed(a=torch.ones(3, dtype=torch.bfloat16)), "bfloat16"),
     "float16": (lambda: {n: v.half() for n, v in state_dict().items()}, "type torch.float16"),
-    "not a number": (lambda: {n: v * float("nan") if v.is_floating_point() else v for n, v in state_dict().items()}, "not finite"),
+    "not a number": (
+        lambda: {n: v * float("nan") if v.is_floating_point() else v for n, v in state_dict().items()},
+        "not finite",
+    ),
     "nested": (lambda: {"epoch": 3, "state_dict": state_dict()}, "not a state dict of named tensors: epoch"),
     "a tensor alone": (lambda: torch.ones(3), "not a state dict"),
     "a network": (lambda: torch.nn.Linear(2, 2), "more than tensors"),
