@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,12 +52,13 @@ class NeuronIoReader(Reader):
             head = file.read(_NEAR)
         if not head.startswith(_STARTS):
             return None
-        words = {word.lower() for word in re.findall(rb"[A-Za-z_]+", head)}
-        near = [name for name in _KEYS if name.lower().encode() in words]
-        if not near:
+        small = head.lower()
+        near = next((name for name in _KEYS if name.lower().encode() in small), None)
+        if near is None:
             return None
-        there = next(w.decode() for w in re.findall(rb"[A-Za-z_]+", head) if w.lower() == near[0].lower().encode())
-        spelled = f"there is {there}" if there != near[0] else f"it begins with {near[0]}"
+        at = small.index(near.lower().encode())
+        there = head[at : at + len(near)].decode("latin-1")
+        spelled = f"there is {there}" if there != near else f"it begins with {near}"
         return f"Params and Results are missing at its top; {spelled}"
 
     def read(self, paths: list[Path]) -> RecordingSet:

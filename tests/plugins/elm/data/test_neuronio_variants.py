@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
 from neurocli_elm.config import ElmConfig
+from neurocli_elm.data.readers.neuronio import read_file
 from neurocli_elm.data.readers.reader import NeuronIoReader
 from neurocli_elm.diagnosis.data import data_findings
 
@@ -289,3 +290,43 @@ def test_the_base_has_no_doubt(base, protocol, tmp_path):
         "soma-cut",
         "output-grid",
     }
+
+
+def write(folder: Path, stored: dict[str, Any], name: str = "sim__x_randomSeed_7.p", protocol: int = 2) -> Path:
+    (folder / name).write_bytes(pickle.dumps(stored, protocol))
+    return folder / name
+
+
+def test_what_simulations_share_counts_each_time(tmp_path):
+    stored = content()
+    shared = list(range(STEPS)) * 4
+    one = stored["Results"]["listOfSingleSimulationDicts"][0] | {
+        name: dict.fromkeys(range(SEGMENTS), shared) for name in ("exInputSpikeTimes", "inhInputSpikeTimes")
+    }
+    stored["Params"]["numSimulations"] = 3000
+    stored["Results"]["listOfSingleSimulationDicts"] = [dict(one) for _ in range(3000)]
+    with pytest.raises(DataError, match=r"the content claims .* in a file of"):
+        read_file(write(tmp_path, stored, protocol=4))
+    stored["Results"]["listOfSingleSimulationDicts"] = [one] * 3000
+    with pytest.raises(DataError, match="more than once"):
+        read_file(write(tmp_path, stored, protocol=4))
+
+
+def test_a_declared_dendrite_is_held_against_the_file(tmp_path):
+    for segments, message in ((10**6, "a cell of 1000000 segments"), (19_000, "the content claims")):
+        stored = content()
+        stored["Params"]["allSegmentsType"] = ["basal"] * segments
+        del stored["Params"]["allSegments_DistFromSoma"]
+        with pytest.raises(DataError, match=message):
+            read_file(write(tmp_path, stored))
+
+
+def test_a_near_miss_is_told_what_it_misses(tmp_path):
+    path = write(tmp_path, {"PARAMS": content()["Params"]}, "upper.p")
+    assert not NeuronIoReader().can_read(path)
+    assert "there is PARAMS" in NeuronIoReader().lacks(path)
+    assert NeuronIoReader().lacks(write(tmp_path, {"a": 1}, "other.p")) is None
+    stored = content()
+    stored["params"] = stored.pop("Params")
+    with pytest.raises(DataError, match="the key Params is missing; there is 'params'"):
+        read_file(write(tmp_path, stored))
