@@ -102,6 +102,9 @@ _FRAMES = {"frames per second": 1e3, "frames per minute": 6e4}
 BIN_MS = Quantity("the bin width", "ms", 0.5, 1000.0, _OF_MS)
 """Of spike counts and rates in trials."""
 
+SPIKE_BIN_MS = Quantity("the bin width", "ms", 0.1, 100.0, _OF_MS)
+"""Of summed spikes."""
+
 FRAME_MS = Quantity("the time between frames", "ms", 10.0, 20_000.0, _OF_MS, _FRAMES)
 """Of calcium imaging: 100 frames a second to one in 20 s."""
 
@@ -113,6 +116,15 @@ RESTING_MV = Quantity("the median voltage", "mV", -100.0, -30.0, {"V": 1e3, "µV
 
 RATE_HZ = Quantity("the mean rate", "sp/s", 0.0, 500.0, {"spikes per minute": 1 / 60})
 """Of a neuron over a session."""
+
+UTTERANCE_S = Quantity(
+    "the median of the last spike times",
+    "s",
+    0.05,
+    10.0,
+    {"ms": 1e-3, "µs": 1e-6, "minutes": 60.0, "samples of 48 kHz": 1 / 48_000, "samples of 16 kHz": 1 / 16_000},
+)
+"""Of a spoken word."""
 
 TRIAL_MS = Quantity("the trial duration", "ms", 50.0, 120_000.0, _OF_MS)
 
@@ -149,6 +161,8 @@ def fault_of(recording: Recording) -> str | None:
         return VOLTAGE_STEP_MS.fault(recording.dt_ms)
     if recording.unit == "sp/s":
         return BIN_MS.fault(recording.dt_ms)
+    if recording.unit == "spikes/ms":
+        return SPIKE_BIN_MS.fault(recording.dt_ms)
     if recording.unit == "dF/F0":
         return FRAME_MS.fault(recording.dt_ms)
     return None

@@ -16,7 +16,6 @@ from neurocli.errors import DataError
 from neurocli.recordings import store
 from neurocli.recordings.files.hdf5 import child, open_hdf5
 from neurocli.recordings.notes import Note, unique
-from neurocli.recordings.plausible import fault_of
 from neurocli.recordings.recording import Recording
 
 
@@ -203,13 +202,7 @@ def _load(path: Path, name: str) -> Recording:
     with open_hdf5(path) as file:
         group = child(child(file, "recordings", h5py.Group), name, h5py.Group)
         try:
-            recording = store.read_recording(group)
-            fault = fault_of(recording)
-            if fault is not None:
-                raise DataError(
-                    fault, where=f"{path}:{group.name}", hint="correct the step or the unit of the recording"
-                )
-            return recording
+            return store.read_recording(group)
         except DataError as error:
             if str(path) not in (error.where or ""):
                 error.where = f"{path}:{group.name}"

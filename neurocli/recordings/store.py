@@ -23,11 +23,21 @@ from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
 from neurocli.recordings.files.writing import create_hdf5
 from neurocli.recordings.notes import Note
 from neurocli.recordings.recording import Recording, Spikes
+from neurocli.recordings.stored import (
+    ATTRIBUTES,
+    ENTRIES,
+    MV_OFFSET,
+    MV_SCALE,
+    check_mask,
+    check_names,
+    check_together,
+    checked_unit,
+    scaled,
+)
 from neurocli.runs.atomic import replacing
 
 FORMAT, VERSION = "neurocli-recordings", 1
-# Text files of membrane voltage carry three decimals; so do we, around a usual resting potential.
-_MV_SCALE, _MV_OFFSET = 1e-3, -70.0
+_TOP, _TOP_ATTRIBUTES = ("order", "truth", "recordings"), ("format", "version", "meta", "notes")
 
 
 def write(
@@ -84,23 +94,18 @@ def write_recording(group: h5py.Group, recording: Recording) -> None:
 
 def read_recording(group: h5py.Group) -> Recording:
     """One recording out of its HDF5 group. Raises DataError that names the entry."""
-    name = group.name.rpartition("/")[2]
+    name, where = group.name.rpartition("/")[2], f"{group.file.filename}:{group.name}"
+    check_names(group, ENTRIES, where)
+    check_names(group.attrs, ATTRIBUTES, where)
+    unit = checked_unit(attribute(group, "unit", str), where)
     data = child(group, "signal", h5py.Dataset)
-    signal = read_array(group, "signal", ndim=2)
-    if "scale" in data.attrs:
-        scale, offset = attribute(data, "scale", float), attribute(data, "offset", float)
-        if not np.isfinite([scale, offset]).all():
-            where = f"{group.file.filename}:{data.name}"
-            raise DataError(f"scale {scale} and offset {offset} are not numbers", where=where, hint=REMAKE)
-        with np.errstate(over="ignore"):
-            signal = (signal * scale + offset).astype(np.float32)
-    return Recording(
+    recording = Recording(
         group=name,
-        signal=signal,
+        signal=scaled(data, read_array(group, "signal", ndim=2), unit),
         dt_ms=attribute(group, "dt_ms", float),
-        unit=attribute(group, "unit", str),
+        unit=unit,
         channels=_json(group, "channels", list[str]) if "channels" in group.attrs else None,
-        mask=read_array(group, "mask", ndim=2).astype(bool) if "mask" in group else None,
+        mask=check_mask(read_array(group, "mask", ndim=2), f"{where}/mask") if "mask" in group else None,
         inputs=read_array(group, "inputs", ndim=2) if "inputs" in group else None,
         input_names=_json(group, "input_names", list[str]) if "input_names" in group.attrs else None,
         spikes=_spikes(child(group, "spikes", h5py.Group)) if "spikes" in group else None,
@@ -108,6 +113,8 @@ def read_recording(group: h5py.Group) -> Recording:
         events=_get_all(group, "events"),
         truth=_get_all(group, "truth"),
     )
+    check_together(recording, where)
+    return recording
 
 
 def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, NDArray[Any]], list[Note]]:
@@ -118,6 +125,8 @@ def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, N
             where=file.filename,
             hint="neuro simulate and neuro preprocess write it",
         )
+    check_names(file, _TOP, file.filename)
+    check_names(file.attrs, _TOP_ATTRIBUTES, file.filename)
     version = attribute(file, "version", int)
     if version > VERSION:
         raise DataError(
@@ -153,10 +162,10 @@ def _put_signal(group: h5py.Group, recording: Recording) -> None:
     """Millivolts go into int16 steps of 1 µV where they fit; anything else stays as it is."""
     signal = recording.signal
     if recording.unit == "mV" and signal.dtype.kind == "f" and np.isfinite(signal).all():
-        steps = np.rint((signal.astype(np.float64) - _MV_OFFSET) / _MV_SCALE)
+        steps = np.rint((signal.astype(np.float64) - MV_OFFSET) / MV_SCALE)
         if steps.size == 0 or np.abs(steps).max() <= np.iinfo(np.int16).max:
             data = _put(group, "signal", steps.astype(np.int16))
-            data.attrs["scale"], data.attrs["offset"] = _MV_SCALE, _MV_OFFSET
+            data.attrs["scale"], data.attrs["offset"] = MV_SCALE, MV_OFFSET
             return
     _put(group, "signal", signal)
 

@@ -20,9 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from neurocli.errors import DataError
+from neurocli.recordings.pickles.torch_archive import check_archive
 from neurocli.runs.atomic import storage_errors, sync
 from neurocli.runs.digest import file_digest
 
+_LARGEST_STATE = 1 << 36
 WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 
 
@@ -134,11 +136,16 @@ def _verify(folder: Path) -> None:
 def _read(folder: Path) -> Checkpoint:
     _verify(folder)
     try:
+        check_archive(folder / STATE, largest=_LARGEST_STATE)  # before torch believes the sizes in it
         weights = load_file(folder / WEIGHTS)
         # weights_only refuses to run code that a file may hold.
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise Damaged(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    except DataError as error:
+        raise Damaged(f"{STATE}: {error.message}") from error
+    except (
+        Exception
+    ) as error:  # both libraries report damage in a dozen types, and torch advises to load it all the same
+        raise Damaged(f"its weights or its {STATE} cannot be read ({type(error).__name__})") from error
     if not isinstance(state, dict):
         raise Damaged(f"{STATE} does not hold a dictionary")
     return Checkpoint(weights, state)

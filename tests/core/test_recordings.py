@@ -52,7 +52,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_millivolts_beyond_the_compact_range_are_kept(tmp_path: Path) -> None:
     wide = make()
-    wide.signal = wide.signal * 3
+    wide.signal = wide.signal * 3 + 120
     RecordingSet.of([wide]).save(tmp_path / "a.h5")
     np.testing.assert_array_equal(RecordingSet.open(tmp_path / "a.h5")["run-0"].signal, wide.signal)
 

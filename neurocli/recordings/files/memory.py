@@ -79,6 +79,16 @@ def take(size: int, where: str) -> None:
         budget.take(size, where)
 
 
+@contextlib.contextmanager
+def passing(size: int, where: str) -> Iterator[None]:
+    """`size` bytes for the block, given back behind it. Raises DataError as `take` does."""
+    take(size, where)
+    yield
+    budget = _current.get()
+    if budget is not None:
+        budget.give_back(size)
+
+
 def check_free(size: int, where: str) -> None:
     """Raises DataError where `size` bytes, and a copy of them in another type, are more than this process can get."""
     if size > _ASKED_FROM and 2 * size > free():

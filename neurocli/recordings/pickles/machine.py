@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import codecs
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from neurocli.errors import DataError
+from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import REMAKE
+from neurocli.recordings.pickles.costs import COSTS, ENTRY, OBJECT, SLOT
 from neurocli.recordings.pickles.runs import Runs
-from neurocli.recordings.pickles.values import ALLOWED, Array, Buffer, Dtype, Global, Refused, Stored, build
+from neurocli.recordings.pickles.values import (
+    ALLOWED,
+    SHARED,
+    Array,
+    Buffer,
+    Dtype,
+    Global,
+    Refused,
+    Stored,
+    build,
+)
 
 LONG = 1024
 """Texts and bytes from this length on are left in the file, as `Stored`."""
+_NUMBERS = {code: struct.Struct(f"<{code}") for code in "BHIQi"}
+_GRANT = 2**18
+"""Bytes that are taken from the file's budget at a time."""
 
 
 class Forgotten(Exception):
@@ -26,7 +42,13 @@ class Reached(Exception):
 
 
 class Machine:
-    """Follows the operations of one pickle."""
+    """Follows the operations of one pickle.
+
+    allowed: the global names that it may use, and what each builds; build: what calling one of them gives.
+    """
+
+    allowed: Mapping[tuple[str, str], str] = ALLOWED
+    build = staticmethod(build)
 
     def __init__(self, content: Buffer, path: Path, *, fast: bool, stop_at: str | None = None) -> None:
         self.content, self.path, self.end = content, path, len(content)
@@ -38,19 +60,23 @@ class Machine:
         self.runs = Runs(content, self._recall_of) if fast else None
         self.passed = False  # whether a run was read at once, and its values not remembered
         self.uncounted = 0  # values of such runs that protocol 4 counts among those remembered
+        self.spent = self.granted = 0  # bytes that the values take, and those that the file's budget has given
 
     def value(self) -> Any:
-        operation = 0
+        operation, content, costs, operations = 0, self.content, COSTS, _OPERATIONS
         try:
             while True:
                 operation = self.at
-                code = self.content[operation]
-                self.at += 1
+                code = content[operation]
+                self.at = operation + 1
+                self.spent += costs[code]
+                if self.spent > self.granted:
+                    self.spend(0)
                 if code == 0x2E:  # STOP
                     if self.frames or len(self.stack) != 1:
                         raise Refused("it ends in the middle of a value")
                     return self.stack[0]
-                follow = _OPERATIONS.get(code)
+                follow = operations.get(code)
                 if follow is None:
                     what = _REFUSED.get(code)
                     raise Refused(
@@ -70,12 +96,21 @@ class Machine:
     def _error(self, message: str, at: int) -> DataError:
         return DataError(message, where=f"{self.path}, byte {at}", hint=REMAKE)
 
+    def spend(self, size: int) -> None:
+        """Count what a value takes beside the flat cost of its operation. Raises DataError where the budget has no more."""
+        self.spent += size
+        missing = self.spent - self.granted
+        if missing > 0:
+            grant = max(missing, _GRANT)
+            memory.take(grant, f"{self.path}, byte {self.at}")
+            self.granted += grant
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def number(self, code: str) -> Any:
         """A number of `struct` code; "<" is implied."""
-        size = struct.calcsize(f"<{code}")
-        return struct.unpack(f"<{code}", self.take(size))[0]
+        number = _NUMBERS[code]
+        return number.unpack(self.take(number.size))[0]
 
     def span(self, size: int) -> tuple[int, int]:
         """(start, stop) of the next `size` bytes. Raises IndexError where the file has fewer."""
@@ -97,6 +132,7 @@ class Machine:
         if stop < 0:
             self.at = self.end
             raise IndexError
+        self.spend(4 * (stop - self.at))
         text = self.content[self.at : stop]
         self.at = stop + 1
         return text
@@ -104,6 +140,7 @@ class Machine:
     # -- texts and bytes -----------------------------------------------------------------------------------------
 
     def push_text(self, text: str) -> None:
+        self.spend(sys.getsizeof(text))
         self.stack.append(text)
         if text == self.stop_at:
             raise Reached
@@ -113,6 +150,7 @@ class Machine:
         if size < LONG:
             self.push_text(self.content[start:stop].decode("utf-8", "surrogatepass"))
         else:
+            self.spend(OBJECT)
             self.stack.append(Stored(self.content, start, stop, utf8=True))
 
     def string(self, size: int) -> None:
@@ -121,10 +159,12 @@ class Machine:
         if size < LONG:
             self.push_text(self.content[start:stop].decode("latin-1"))
         else:
+            self.spend(OBJECT)
             self.stack.append(Stored(self.content, start, stop))
 
     def raw(self, size: int) -> None:
         start, stop = self.span(size)
+        self.spend(OBJECT + (size if size < LONG else 0))
         self.stack.append(self.content[start:stop] if size < LONG else Stored(self.content, start, stop))
 
     def quoted(self) -> None:
@@ -157,17 +197,26 @@ class Machine:
         target = self.stack[-1]
         if type(target) is not dict or len(items) % 2:
             raise Refused("an entry is set in what is no dict")
+        self.spend(ENTRY * (len(items) // 2))
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(key, bytes):
+                self.spend(len(key) + OBJECT)
                 key = key.decode("latin-1")
             if not isinstance(key, str | int | float):
                 raise Refused("the key of a dict is neither text nor number")
+            if isinstance(key, int) and key.bit_length() > 64:  # many of one hash would take hours
+                raise Refused("the key of a dict is a whole number of more than 64 bits")
             target[key] = value
 
     def make_dict(self) -> None:
         items = self.since_mark()
         self.stack.append({})
         self.set_items(items)
+
+    def tuple_since_mark(self) -> None:
+        items = self.since_mark()
+        self.spend(SLOT * len(items))
+        self.stack.append(tuple(items))
 
     def make_tuple(self, size: int) -> None:
         if len(self.stack) < size:
@@ -192,6 +241,7 @@ class Machine:
         if self.runs is not None and isinstance(value, Global) and value.builds == "scalar":
             run = self.runs.at(self.at - length)
             if run is not None:
+                self.spend(run.size)
                 self.stack += run.numbers
                 self.at, self.passed = run.end, True
                 self.uncounted += run.memoized
@@ -208,9 +258,11 @@ class Machine:
 
     def name(self, module: Any, name: Any) -> None:
         """Push a global. Raises Refused for any but the few that are known; nothing is imported."""
-        builds = ALLOWED.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise Refused("the pickle asks for something whose name is no text")
+        builds = self.allowed.get((module, name))
         if builds is None:
-            raise Refused(f"the pickle asks for {str(module)[:60]}.{str(name)[:60]}, which is not accepted")
+            raise Refused(f"the pickle asks for {module[:60]}.{name[:60]}, which is not accepted")
         self.stack.append(Global(builds))
 
     def name_on_stack(self) -> None:
@@ -227,7 +279,9 @@ class Machine:
 
     def reduce(self) -> None:
         arguments, what = self.stack.pop(), self.stack.pop()
-        self.stack.append(build(what, arguments))
+        value = self.build(what, arguments)
+        self.spend(sys.getsizeof(value) if isinstance(value, bytes | str | int | float) else 2 * OBJECT)
+        self.stack.append(value)
 
     def set_state(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
@@ -239,9 +293,18 @@ class Machine:
         text = self.line()
         self.stack.append({b"00": False, b"01": True}[text] if text in (b"00", b"01") else int(text))
 
+    def small(self, number: int) -> None:
+        """A whole number of two bytes: one object each, however often it is named."""
+        self.stack.append(SHARED[number])
+
+    def reference(self) -> None:
+        """What is kept outside the pickle, of which the value on the stack tells the place."""
+        raise Refused("a reference out of the file is not accepted")
+
     def long(self, size: int) -> None:
         if size > LONG:
             raise Refused(f"a whole number of {size} bytes")
+        self.spend(max(size, 0))
         self.stack.append(int.from_bytes(self.take(size), "little", signed=True))
 
     def check_protocol(self) -> None:
@@ -265,7 +328,7 @@ _NAMED: dict[int | str, _Operation] = {
     "L": lambda m: m.stack.append(int(m.line().rstrip(b"L"))),
     "J": lambda m: m.stack.append(m.number("i")),
     "K": lambda m: m.stack.append(m.number("B")),
-    "M": lambda m: m.stack.append(m.number("H")),
+    "M": lambda m: m.small(m.number("H")),
     0x8A: lambda m: m.long(m.number("B")),
     0x8B: lambda m: m.long(m.number("i")),
     "F": lambda m: m.stack.append(float(m.line())),
@@ -290,7 +353,7 @@ _NAMED: dict[int | str, _Operation] = {
     "s": lambda m: m.set_items([m.stack.pop(-2), m.stack.pop()]),
     "u": lambda m: m.set_items(m.since_mark()),
     ")": lambda m: m.stack.append(()),
-    "t": lambda m: m.push(tuple(m.since_mark())),
+    "t": Machine.tuple_since_mark,
     0x85: lambda m: m.make_tuple(1),
     0x86: lambda m: m.make_tuple(2),
     0x87: lambda m: m.make_tuple(3),
@@ -304,13 +367,14 @@ _NAMED: dict[int | str, _Operation] = {
     "c": Machine.name_in_lines,
     0x93: Machine.name_on_stack,
     "i": Machine.refuse_instance,
-    "R": Machine.reduce,
-    "b": Machine.set_state,
+    "Q": lambda m: m.reference(),
+    "R": lambda m: m.reduce(),
+    "b": lambda m: m.set_state(),
 }
 _OPERATIONS = {code if isinstance(code, int) else ord(code): follow for code, follow in _NAMED.items()}
 _REFUSED = {
     **dict.fromkeys((ord("o"), 0x81, 0x92), "the instance of a class"),
-    **dict.fromkeys((ord("P"), ord("Q")), "a reference out of the file"),
+    ord("P"): "a reference out of the file",
     **dict.fromkeys((0x82, 0x83, 0x84), "a name by its number"),
     **dict.fromkeys((0x8F, 0x90, 0x91), "a set"),
     **dict.fromkeys((0x97, 0x98), "an array that is kept outside the file"),

@@ -1,5 +1,6 @@
 """Reading pickles that others wrote, without executing them: the operations are followed, and only plain values are built.
 
+What they take in memory is counted, and held against what a file of that size can hold.
 Accepted are numpy's arrays and scalars, dicts, lists, tuples, texts, bytes and numbers, as Python 2 and 3 write them in
 protocols 0 to 5. No name of the file is ever imported or called. Sizes are held against the file, and long arrays stay
 in it until they are read. numpy's integers come as Python's, bytes as keys of a dict as texts.
@@ -15,23 +16,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import check_file
+from neurocli.recordings.pickles.costs import expansion
 from neurocli.recordings.pickles.machine import Forgotten, Machine, Reached
 from neurocli.recordings.pickles.values import Buffer
 
 
 def load(path: Path) -> Any:
-    """The value of a pickle, with arrays as `Array`. Raises DataError that names the byte."""
-    with _mapped(path) as content, _no_collection():
-        try:
-            return Machine(content, path, fast=True).value()
-        except Forgotten:  # something in a run is used again elsewhere: once more, one by one
-            return Machine(content, path, fast=False).value()
+    """The value of a pickle, with arrays as `Array`. Raises DataError that names the byte, or says that it would take too much memory."""
+    with _mapped(path) as content, _no_collection(), memory.reading(path, expansion=expansion(path)) as budget:
+        machine = Machine(content, path, fast=True)
+        with contextlib.suppress(Forgotten):
+            return machine.value()
+        # Something in a run is used again elsewhere: once more, one by one, when the first values are gone.
+        budget.give_back(machine.granted)
+        del machine
+        return Machine(content, path, fast=False).value()
 
 
 def peek(path: Path, key: str, *, before: str) -> Any:
     """The value of `key` if it is complete when the text `before` is met, else None: reads no further. Raises DataError."""
-    with _mapped(path) as content, _no_collection():
+    with _mapped(path) as content, _no_collection(), memory.reading(path, expansion=expansion(path)):
         machine = Machine(content, path, fast=False, stop_at=before)
         with contextlib.suppress(Reached):
             machine.value()

@@ -29,6 +29,9 @@ ALLOWED = {
 }
 """The global names that a pickle may use, and which construction each stands for; none of them is ever imported."""
 
+SHARED = tuple(range(0x10000))
+"""Whole numbers of two bytes, of which there is one each however often a pickle names them."""
+
 _CODES = re.compile(r"b1|[iu][1248]|f[248]|[SU][1-9]\d{0,3}")
 
 

@@ -17,6 +17,7 @@ from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import MOST_SPIKES
 from neurocli_elm.diagnosis.files import file_findings
+from neurocli_elm.diagnosis.signs import sign_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
 from neurocli_elm.diagnosis.summary import Summary, SummarySet, summarised
 from neurocli_elm.model.neuron import ElmNeuron
@@ -44,6 +45,7 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
     findings = [
         readable,
         *file_findings(summary_set.by_file(), config),
+        *sign_findings([(summary.group, summary.signs) for summary in summary_set.sound]),
         *_spikes(summary_set.sound),
         *_alike(summary_set.sound, config),
         _silent_inputs(summary_set),

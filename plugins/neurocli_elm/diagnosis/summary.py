@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from neurocli.recordings import Recording, RecordingSet
 from neurocli_elm.data.inputs import Inputs, missing_in
 from neurocli_elm.data.spike_times import Moved, moved_labels
 from neurocli_elm.data.windows import SOMA_CLIP_MV
+from neurocli_elm.diagnosis.signs import signs_of
 
 REDETECTED = "output_spikes_redetected"
 
@@ -21,7 +22,7 @@ class Summary:
     """excitatory, inhibitory: input events; soma: lowest, median and highest mV; clipped: share of steps above -55 mV.
 
     moved: what float16 has done to the labels, None where the times are finer than float16 tells, or are not known.
-    fault: what is missing for a simulation of a cell with known input.
+    signs: of another unit, of rounding, by check. fault: what is missing for a simulation of a cell with known input.
     """
 
     group: str
@@ -38,6 +39,7 @@ class Summary:
     soma: tuple[float, float, float] = (0.0, 0.0, 0.0)
     clipped: float = 0.0
     moved: Moved | None = None
+    signs: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -102,6 +104,7 @@ def summary_of(recording: Recording) -> Summary:
         soma=(low, median, high),
         clipped=float((soma > SOMA_CLIP_MV).mean()),
         moved=moved_labels(recording) if times is not None and _rounded(times) else None,
+        signs=signs_of(recording),
     )
 
 

@@ -1,6 +1,6 @@
 """Published checkpoints: a torch state dict, with the options in a `model_config.json` beside it.
 
-Loaded weights-only, so that nothing in the file can run; the sizes that it declares are checked before anything is read.
+Read without torch's unpickling, so that nothing in the file can run; the sizes that it declares are checked before anything is read.
 What the tensors tell is taken from them, and a JSON that says something else is an error. What they cannot tell, and no JSON
 does, must be given: with another activation or gain the same weights predict wrongly, and nothing would show it.
 """
@@ -8,8 +8,6 @@ does, must be given: with another activation or gain the same weights predict wr
 from __future__ import annotations
 
 import json
-import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import torch
 
 from neurocli.errors import ConfigError, DataError
+from neurocli.recordings.pickles.torch_archive import read_archive
 from neurocli_elm.model.checkpoint_tensors import check_agreement, told_by_tensors
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
@@ -119,48 +118,12 @@ def _ask_for(names: list[str], path: Path) -> None:
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file, on the CPU. Raises DataError where it is anything but a state dict."""
-    _check_archive(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the loader reports damage in a dozen types
-        global_name = re.search(r"\bGLOBAL (\S+)", str(error))
-        if global_name is None:
-            raise DataError("the file is damaged: its tensors cannot be read", where=str(path), hint=_HINT) from None
-        raise DataError(
-            f"the file holds more than tensors: it asks for {global_name[1]}, which could run code, so it was not loaded",
-            where=str(path),
-            hint=_HINT,
-        ) from None
-    if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
-    ):
-        raise DataError("the file is not a state dict of named tensors", where=str(path), hint=_HINT)
-    return dict(content)
-
-
-def _check_archive(path: Path) -> None:
-    """That the file is a zip archive as torch writes it, of a bounded size and not compressed."""
     if path.is_dir():
         raise DataError("this is a folder, not a checkpoint", where=str(path), hint="name the .pt file in it")
     if not path.is_file():
         raise DataError("there is no such file", where=str(path), hint="correct the path")
-    if not zipfile.is_zipfile(path):
-        raise DataError("the file is not a checkpoint: torch.save writes a zip archive", where=str(path), hint=_HINT)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"the file is damaged: {error}", where=str(path), hint=_HINT) from None
-    if not any(Path(entry.filename).name == "data.pkl" for entry in entries):
-        raise DataError("the file is an archive, but not one of torch.save", where=str(path), hint=_HINT)
-    size = sum(entry.file_size for entry in entries)
-    if size > LARGEST_FILE_BYTES or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise DataError(
-            f"the file declares {size / 2**20:.0f} MiB or is compressed; a checkpoint is below "
-            f"{LARGEST_FILE_BYTES / 2**20:.0f} MiB and is not",
-            where=str(path),
-            hint=_HINT,
-        )
+    arrays = read_archive(path, largest=LARGEST_FILE_BYTES, hint=_HINT)
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
 def _version(state: dict[str, torch.Tensor], path: Path) -> int:

@@ -6,6 +6,7 @@ London 2021, kaggle.com/datasets/selfishgene; the same layout comes from the sim
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,17 +17,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import REMAKE
+from neurocli.recordings.files import memory
+from neurocli.recordings.files.hdf5 import REMAKE, check_file
+from neurocli.recordings.pickles.costs import expansion
 from neurocli.recordings.pickles.unpickle import load, peek
 from neurocli.recordings.pickles.values import Array
 from neurocli.recordings.recording import Recording, Spikes
+from neurocli_elm.data.readers.neuronio_checks import (
+    HINT,
+    check_counts,
+    check_inputs,
+    check_output,
+    check_voltage,
+    seconds_of,
+)
 from neurocli_elm.data.spike_times import label_steps, redetected_ms
 
 SIMULATIONS = "listOfSingleSimulationDicts"
 DT_MS = 1.0
 BASAL = "basal"
+KINDS = (BASAL, "apical")
+MOST_SEGMENTS = 20_000
 _SMALLEST = 256
 """Bytes that a simulation takes at least: a file that promises more of them is not believed."""
+
+
+_INPUTS = ("exInputSpikeTimes", "inhInputSpikeTimes")
+_ARRAYS = ("somaVoltageLowRes", "somaVoltageHighRes", "recordingTimeLowRes", "outputSpikeTimes")
+_PASSING_SAMPLE, _PASSING_SPIKE, _KEPT_RECORDING = 40, 64, 4096
+"""Bytes: a sample and an input spike while they are checked and sorted, and a recording beside its arrays. The input of a
+simulation, as one byte for each step and synapse, must fit too: windows of it are made dense."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,9 @@ class Cell:
     steps: int | None
     truth: dict[str, NDArray[Any]]
     """is_basal: bool [segment]; distance_um: [segment], from the soma; where the file has them."""
+    params: dict[Any, Any]
+    unknown: tuple[str, ...] = ()
+    """Types of segments that are neither basal nor apical; is_basal is left out then."""
 
 
 def read_cell(path: Path) -> Cell:
@@ -48,6 +71,12 @@ def read_cell(path: Path) -> Cell:
 
 def read_file(path: Path) -> list[Recording]:
     """All simulations of a file. Raises DataError that names the simulation and the key."""
+    check_file(path)
+    with memory.reading(path, expansion=expansion(path)):
+        return _read_file(path)
+
+
+def _read_file(path: Path) -> list[Recording]:
     content = load(path)
     cell = _cell(content, path)
     results = _entry(content, "Results", dict, str(path))
@@ -60,16 +89,20 @@ def read_file(path: Path) -> list[Recording]:
             where=f"{path}:Params/numSimulations",
             hint="copy the file again, or correct the number",
         )
+    if len({id(simulation) for simulation in simulations}) < len(simulations):
+        raise DataError(
+            "a simulation is in the list more than once", where=f"{path}:Results/{SIMULATIONS}", hint="keep each once"
+        )
     recordings: list[Recording] = []
     for number, simulation in enumerate(simulations):
-        recording = _Simulation(simulation, number, cell.segments, path).recording()
+        recording = _Simulation(simulation, number, cell, path).recording()
         expected = recordings[0].steps if recordings else cell.steps or recording.steps
         if recording.steps != expected:
             against = "simulation 0" if recordings else "Params/totalSimDurationInSec"
             raise DataError(
                 f"simulation {number} lasts {recording.steps} ms, but {expected} ms according to {against}",
                 where=f"{path}, simulation {number}",
-                hint="simulations of one file have one length: keep those of each length in a file of their own",
+                hint="simulations of one file have one length, at 1 sample a ms: keep those of each length in a file of their own",
             )
         recordings.append(recording)
         simulations[number] = None  # its spike times are not needed any more
@@ -88,29 +121,68 @@ def _cell(content: Any, path: Path) -> Cell:
         raise DataError("the pickle does not hold Params and Results", where=str(path), hint=REMAKE)
     params, where = _entry(content, "Params", dict, str(path)), f"{path}:Params"
     kinds = _entry(params, "allSegmentsType", list, where)
-    if not 1 <= len(kinds) <= 100_000:
-        raise DataError(f"a cell of {len(kinds)} segments", where=f"{where}/allSegmentsType", hint=REMAKE)
-    truth: dict[str, NDArray[Any]] = {"is_basal": np.array([kind == BASAL for kind in kinds], bool)}
+    if not 1 <= len(kinds) <= MOST_SEGMENTS:
+        raise DataError(
+            f"a cell of {len(kinds)} segments, and 1 to {MOST_SEGMENTS} can be read",
+            where=f"{where}/allSegmentsType",
+            hint="name a cell of fewer segments, or correct the list",
+        )
+    for name, values in params.items():
+        length = _length(values) if isinstance(name, str) and name.startswith("allSegments") else None
+        if length is not None and isinstance(values, list | Array) and length != len(kinds):
+            raise DataError(
+                f"{len(kinds)} segments according to allSegmentsType, and {length} according to {name}",
+                where=f"{where}/{name}",
+                hint=REMAKE,
+            )
+    names = [_kind_of(kind) for kind in kinds]
+    unknown = tuple(dict.fromkeys(name for name in names if name not in KINDS))
+    truth: dict[str, NDArray[Any]] = {} if unknown else {"is_basal": np.array([name == BASAL for name in names], bool)}
     distance = params.get("allSegments_DistFromSoma")
     distance_um = _row(distance, where) if isinstance(distance, list | Array) else None
-    if distance_um is not None and distance_um.shape == (len(kinds),) and np.isfinite(distance_um).all():
+    if distance_um is not None and np.isfinite(distance_um).all():
         truth["distance_um"] = distance_um.astype(np.float64)
-    count, seconds = params.get("numSimulations"), params.get("totalSimDurationInSec")
-    steps = round(seconds * 1000 / DT_MS) if isinstance(seconds, int | float) and 0 < seconds < 1e6 else None
+    count, seconds = params.get("numSimulations"), seconds_of(params, where)
+    steps = None if seconds is None else round(seconds * 1000 / DT_MS)
     most = path.stat().st_size // _SMALLEST
-    return Cell(len(kinds), count if type(count) is int and 0 < count <= most else None, steps, truth)
+    count = count if type(count) is int and 0 < count <= most else None
+    return Cell(len(kinds), count, steps, truth, params, unknown)
+
+
+def _kind_of(kind: Any) -> str:
+    """The type of a segment in small letters; what is no text in a few of its characters."""
+    if isinstance(kind, bytes):
+        kind = kind.decode("latin-1")
+    return kind.strip().lower()[:40] if isinstance(kind, str) else type(kind).__name__
 
 
 class _Simulation:
     """One entry of the list, checked."""
 
-    def __init__(self, content: Any, number: int, segments: int, path: Path) -> None:
+    def __init__(self, content: Any, number: int, cell: Cell, path: Path) -> None:
         self.where = f"{path}, simulation {number}"
         if not isinstance(content, dict):
             raise self._error("", "the simulation is not a dict of results")
-        self.content, self.number, self.segments, self.path = content, number, segments, path
+        self.content, self.number, self.cell, self.path = content, number, cell, path
+        self.segments = cell.segments
 
     def recording(self) -> Recording:
+        """The recording of the simulation, after what it takes has been taken from the file's budget, and what it keeps."""
+        passing, kept = self._sizes()
+        with memory.passing(passing, self.where):
+            memory.take(kept, self.where)
+            return self._recording()
+
+    def _sizes(self) -> tuple[int, int]:
+        """(bytes while it is read, bytes that it keeps): arrays and lists count each time that they are copied, shared or not."""
+        sizes = {name: _length(self.content.get(name)) for name in _ARRAYS}
+        trains = [train for name in _INPUTS for train in _values(self.content.get(name))]
+        spikes = sum(len(train) if type(train) is list else _length(train) for train in trains)
+        samples, steps = sum(sizes.values()), sizes["somaVoltageLowRes"]
+        passing = _PASSING_SAMPLE * samples + _PASSING_SPIKE * spikes + 2 * self.segments * steps
+        return passing, _KEPT_RECORDING + 8 * samples + 8 * spikes
+
+    def _recording(self) -> Recording:
         soma = self._array("somaVoltageLowRes")
         steps = len(soma)
         bad = ~np.isfinite(soma)
@@ -123,18 +195,24 @@ class _Simulation:
         if wrong.any():
             raise self._error("outputSpikeTimes", f"an output spike at {output[np.argmax(wrong)]:g} ms of {steps}")
         events: dict[str, NDArray[Any]] = {"output_spike_ms": output, "output_spikes": labels}
-        if "somaVoltageHighRes" in self.content:
-            redetected = redetected_ms(self._array("somaVoltageHighRes"), steps)
-            if redetected is not None:
-                events["output_spike_redetected_ms"] = redetected
-                events["output_spikes_redetected"] = np.minimum(label_steps(redetected), steps - 1)
+        fine = self._array("somaVoltageHighRes") if "somaVoltageHighRes" in self.content else None
+        check_voltage(soma, fine, self._place)
+        check_counts(
+            self.cell.params, self.number, len(output), None if fine is None else len(fine), steps, self._place
+        )
+        redetected = None if fine is None else redetected_ms(fine, steps)
+        if redetected is not None:
+            events["output_spike_redetected_ms"] = redetected
+            events["output_spikes_redetected"] = np.minimum(label_steps(redetected), steps - 1)
+        check_output(output, redetected, soma, self._place)
+        spikes = self._inputs(steps)
         return Recording(
             group=group_name(self.path, self.number),
             signal=soma.astype(np.float32)[:, None],
             dt_ms=DT_MS,
             unit="mV",
             channels=["soma"],
-            spikes=self._inputs(steps),
+            spikes=spikes,
             events=events,
             labels={
                 "num_inputs": 2 * self.segments,
@@ -148,11 +226,12 @@ class _Simulation:
         """Excitatory channels first, then inhibitory; a synapse that is named twice in a step has one event, as published."""
         channels = 2 * self.segments
         keys = [np.zeros(0, np.int64)]
-        for first, name in ((0, "exInputSpikeTimes"), (self.segments, "inhInputSpikeTimes")):
+        for first, name in zip((0, self.segments), _INPUTS, strict=True):
             trains = self._entry(name, dict)
             for segment in trains:
                 if type(segment) is not int or not 0 <= segment < self.segments:
-                    message = f"segment {str(segment)[:20]} is not one of 0 to {self.segments - 1}"
+                    question = ": are they counted from 1?" if segment == self.segments else ""
+                    message = f"segment {str(segment)[:20]} is not one of 0 to {self.segments - 1}{question}"
                     raise self._error(f"{name}[{str(segment)[:20]}]", message)
             times = _together(trains.values(), steps)
             if times is None:  # something is wrong, or unusual: one by one
@@ -166,7 +245,9 @@ class _Simulation:
             keys.append(times * channels + np.repeat(np.array([*trains], np.int64) + first, counts))
         event_keys = np.sort(np.concatenate(keys))
         step, channel = np.divmod(event_keys[np.diff(event_keys, prepend=-1) > 0], channels)
-        return Spikes(step.astype(np.int32), channel.astype(np.int32), dt_ms=DT_MS)
+        spikes = Spikes(step.astype(np.int32), channel.astype(np.int32), dt_ms=DT_MS)
+        check_inputs(spikes, steps, len(event_keys), self._place)
+        return spikes
 
     def _steps(self, times: Any, steps: int, place: str) -> NDArray[np.int64]:
         if not isinstance(times, list | Array):
@@ -176,7 +257,10 @@ class _Simulation:
             raise self._error(place, "a spike time is not a number")
         wrong = ~((values >= 0) & (values < steps)) | (values != np.floor(values))
         if wrong.any():
-            raise self._error(place, f"a spike at {values[np.argmax(wrong)]:g} ms is not at 0, 1, ... or {steps - 1}")
+            question = ": are the times in s?" if values.max() < steps / 100 else ""
+            raise self._error(
+                place, f"a spike at {values[np.argmax(wrong)]:g} ms is not at 0, 1, ... or {steps - 1}{question}"
+            )
         return values.astype(np.int64)
 
     def _check_step(self, steps: int) -> None:
@@ -184,8 +268,10 @@ class _Simulation:
         if "recordingTimeLowRes" not in self.content:
             return
         times = self._array("recordingTimeLowRes").astype(np.float64)
-        if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all():
-            raise self._error("recordingTimeLowRes", f"the times are not {steps} samples in steps of {DT_MS:g} ms")
+        if len(times) != steps or not (np.abs(np.diff(times) - DT_MS) < 0.01).all() or abs(times[0]) > DT_MS:
+            raise self._error(
+                "recordingTimeLowRes", f"the times are not {steps} samples from 0 in steps of {DT_MS:g} ms"
+            )
 
     def _array(self, name: str, *, may_be_empty: bool = False) -> NDArray[Any]:
         """Numbers [n] of an entry, at least two unless none are allowed."""
@@ -197,19 +283,34 @@ class _Simulation:
     def _entry(self, name: str, kind: Any) -> Any:
         return _entry(self.content, name, kind, self.where)
 
+    def _place(self, name: str) -> str:
+        return f"{self.where}, {name}" if name else self.where
+
     def _error(self, place: str, message: str) -> DataError:
-        return DataError(message, where=f"{self.where}, {place}" if place else self.where, hint=_HINT)
+        return DataError(message, where=self._place(place), hint=HINT)
 
 
-_HINT = "correct the simulation, or leave it out of the file"
+def _length(stored: Any) -> int:
+    """How many values a list or an array has."""
+    return math.prod(stored.shape) if isinstance(stored, Array) else len(stored) if isinstance(stored, list) else 0
+
+
+def _values(stored: Any) -> Iterable[Any]:
+    return stored.values() if isinstance(stored, dict) else ()
 
 
 def _entry(holder: dict[Any, Any], name: str, kind: Any, where: str) -> Any:
     if name not in holder:
-        raise DataError(f"the key {name} is missing", where=where, hint=REMAKE)
+        raise DataError(f"the key {name} is missing{_near_miss(name, holder)}", where=where, hint=REMAKE)
     if not isinstance(holder[name], kind):
         raise DataError(f"{name} has an unexpected type", where=f"{where}, {name}", hint=REMAKE)
     return holder[name]
+
+
+def _near_miss(name: str, holder: Iterable[Any]) -> str:
+    """`; there is PARAMS`, where a key differs in its case or blanks alone."""
+    near = [key for key in holder if isinstance(key, str) and key.strip().lower() == name.lower()]
+    return f"; there is {near[0][:60]!r}" if near else ""
 
 
 def _together(trains: Iterable[Any], steps: int) -> NDArray[np.int64] | None:

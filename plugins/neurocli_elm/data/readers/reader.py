@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from neurocli.errors import DataError
+from neurocli.recordings.notes import Note
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
@@ -19,6 +20,18 @@ META = {"kind": "neuronio"}
 """The meta of every set of such simulations: sets with another cannot be joined to it."""
 
 _HEAD = 512
+_NEAR = 4096
+_KEYS = (
+    "Params",
+    "Results",
+    SIMULATIONS,
+    "numSimulations",
+    "allSegmentsType",
+    "somaVoltageLowRes",
+    "exInputSpikeTimes",
+    "inhInputSpikeTimes",
+    "outputSpikeTimes",
+)
 _STARTS = (b"\x80", b"(d", b"}")
 
 
@@ -31,6 +44,22 @@ class NeuronIoReader(Reader):
         with path.open("rb") as file:
             head = file.read(_HEAD)
         return head.startswith(_STARTS) and any(name in head for name in (b"Params", b"Results", SIMULATIONS.encode()))
+
+    def lacks(self, path: Path) -> str | None:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            head = file.read(_NEAR)
+        if not head.startswith(_STARTS):
+            return None
+        small = head.lower()
+        near = next((name for name in _KEYS if name.lower().encode() in small), None)
+        if near is None:
+            return None
+        at = small.index(near.lower().encode())
+        there = head[at : at + len(near)].decode("latin-1")
+        spelled = f"there is {there}" if there != near else f"it begins with {near}"
+        return f"Params and Results are missing at its top; {spelled}"
 
     def read(self, paths: list[Path]) -> RecordingSet:
         """All simulations of the files, in the order of the files. Raises DataError."""
@@ -50,7 +79,22 @@ class NeuronIoReader(Reader):
                 loaders[group] = functools.partial(_simulation, path, number)
         truths = [cell.truth for cell in cells.values()]
         same = all(_equal(truths[0], truth) for truth in truths)
-        return RecordingSet(loaders, meta=META, truth=truths[0] if same else {}, sources=[str(path) for path in paths])
+        return RecordingSet(
+            loaders,
+            meta=META,
+            truth=truths[0] if same else {},
+            sources=[str(path) for path in paths],
+            notes=[_unknown_types(path, cell) for path, cell in cells.items() if cell.unknown],
+        )
+
+
+def _unknown_types(path: Path, cell: Cell) -> Note:
+    return Note(
+        "segment-types",
+        f"{path}:Params/allSegmentsType",
+        f"segments are of type {', '.join(cell.unknown[:6])}, and not all basal or apical: their types are left out",
+        "call each segment basal or apical",
+    )
 
 
 def _check_alike(cells: dict[Path, Cell]) -> None:

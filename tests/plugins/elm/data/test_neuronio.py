@@ -151,7 +151,8 @@ def broken() -> dict[str, tuple[Any, str]]:
         "one sample": (entry("somaVoltageLowRes", np.zeros(1)), "1 samples"),
         "shorter": (
             lambda simulation: simulation.update(
-                somaVoltageLowRes=np.zeros(800),
+                somaVoltageLowRes=np.full(800, -70.0),
+                somaVoltageHighRes=np.full(6400, -70.0),
                 recordingTimeLowRes=np.arange(800.0),
                 exInputSpikeTimes={},
                 inhInputSpikeTimes={},
@@ -273,6 +274,7 @@ def test_names_that_clash_and_cells_that_differ(tmp_path):
         NeuronIoReader().read([path, write(tmp_path / "b", content(1))])
     other = content(1)
     other["Params"]["allSegmentsType"].append("apical")
+    other["Params"]["allSegments_DistFromSoma"].append(7.0)
     with pytest.raises(DataError, match="different cells: 6 and 7"):
         NeuronIoReader().read([path, write(tmp_path, other, "other.p")])
     assert group_name(Path("my file?.p"), 3) == "my_file_-3"
