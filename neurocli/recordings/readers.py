@@ -12,6 +12,7 @@ from neurocli.errors import DataError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings.files.contents import contents_of, packed_how
 from neurocli.recordings.files.hdf5 import check_file, check_path, has_signature, look_into, open_hdf5
+from neurocli.recordings.matlab.foreign import foreign
 from neurocli.recordings.notes import Note
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.recordings.required import missing_packages, needs
@@ -198,6 +199,9 @@ def _taken_by(path: Path, readers: Readers) -> int:
         raise DataError(
             f"the file is packed ({packed.name})", where=str(path), hint=f"unpack it first: {packed.command(path)}"
         )
+    refused = foreign(path)
+    if refused is not None:
+        raise refused
     if has_signature(path):
         with open_hdf5(path):
             pass  # sound HDF5; what is truncated or damaged is reported as such
