@@ -17,7 +17,7 @@ from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import look_into, open_hdf5
 
 _ELSEWHERE = "the values are kept in another file, which is not followed"
-_HINT = "export the session into one file"
+_HINT = "export it again, into one file"
 
 
 @contextlib.contextmanager
@@ -45,11 +45,14 @@ def open_nwb(path: Path) -> Iterator[Any]:
                 warnings.simplefilter("ignore")  # pynwb's own remarks on style: what matters here is checked here
                 with pynwb.NWBHDF5IO(file=file, mode="r") as io:
                     yield io.read()
-    except NeuroError:
+    except NeuroError as error:
+        error.hint = error.hint or _HINT
         raise
     except Exception as error:  # whatever pynwb makes of a file that does not follow the standard
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"pynwb cannot read the file: {reason}", where=str(path)) from error
+        raise DataError(
+            f"pynwb cannot read the file: {reason}", where=str(path), hint="export it again, and check it with nwbinspector"
+        ) from error
 
 
 def read_series(values: Any, where: str) -> NDArray[np.float64]:
@@ -57,7 +60,7 @@ def read_series(values: Any, where: str) -> NDArray[np.float64]:
     if isinstance(values, h5py.Dataset):
         _check_size(values, where)
         if values.dtype.kind not in "biuf":
-            raise DataError(f"the values are of type {values.dtype}, not numbers", where=where)
+            raise DataError(f"the values are of type {values.dtype}, not numbers", where=where, hint=_HINT)
         values = values[()]
     return np.asarray(values, np.float64)
 
