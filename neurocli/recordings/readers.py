@@ -11,7 +11,7 @@ from typing import TypeVar
 from neurocli.errors import DataError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings.files.contents import contents_of, packed_how
-from neurocli.recordings.files.hdf5 import check_file, check_path, has_signature, look_into, open_hdf5
+from neurocli.recordings.files.hdf5 import DAMAGE, check_file, check_path, has_signature, look_into, open_hdf5
 from neurocli.recordings.matlab.foreign import foreign
 from neurocli.recordings.notes import Note
 from neurocli.recordings.recordingset import RecordingSet
@@ -120,7 +120,7 @@ def is_ours(path: Path) -> bool:
     with look_into(path) as file:
         try:
             return file is not None and has_format(file)
-        except (DataError, OSError, RuntimeError):
+        except (DataError, *DAMAGE):
             return False
 
 
@@ -223,7 +223,7 @@ def _near(path: Path, readers: Readers) -> list[str]:
         card, reader = readers[number]
         try:
             lack = reader.lacks(path)
-        except (DataError, OSError, ValueError):
+        except (DataError, *DAMAGE):
             continue
         if lack:
             near.append(f"it comes near {card.name}, but {lack}")
@@ -235,7 +235,7 @@ def _matching(path: Path, readers: Readers) -> int | None:
         try:
             if readers[number][1].can_read(path):
                 return number
-        except (DataError, OSError, ValueError):
+        except (DataError, *DAMAGE):
             continue
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import look_into
+from neurocli.recordings.files.hdf5 import DAMAGE, look_into
 from neurocli.recordings.files.text import encoding_of
 
 _MOST_NAMES = 8
@@ -62,7 +62,7 @@ def contents_of(path: Path) -> str:
             if file is not None:
                 kind = "NWB" if "nwb_version" in file.attrs else "HDF5"
                 return f"{kind} with the entries {_some(sorted(file))}"
-    except (DataError, OSError, RuntimeError):
+    except (DataError, *DAMAGE):
         return ""
     encoding = encoding_of(path)
     if encoding is None:

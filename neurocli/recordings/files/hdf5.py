@@ -27,6 +27,8 @@ _STORED = {
     float: (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID),
 }
 _LOCKED = (errno.EAGAIN, errno.EACCES)
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError)
+"""What h5py raises for damage: one of these for each kind, to a block, a name, a type, a size."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -47,8 +49,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
         with memory.reading(path):
             yield file
-    # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint=REMAKE) from error

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError, MissingDependency, NeuroError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import look_into, open_hdf5
+from neurocli.recordings.files.lengths import take_lengths
 
 _ELSEWHERE = "the values are kept in another file, which is not followed"
 _HINT = "export it again, into one file"
@@ -75,9 +76,12 @@ def _check_content(path: Path, file: h5py.File) -> None:
     if links:
         raise DataError(_ELSEWHERE, where=f"{path}:/{links[0]}", hint=_HINT)
     for name in names:
-        entry = file[name] if name.startswith(("units/", "intervals/", "general/")) else None
+        entry = file[name]
         if isinstance(entry, h5py.Dataset):
-            _check_size(entry, f"{path}:/{name}")
+            # pynwb reads these whole when it opens a file, and all texts and lists element by element.
+            if name.startswith(("units/", "intervals/", "general/")) or entry.shape == ():
+                _check_size(entry, f"{path}:/{name}")
+            take_lengths(entry, f"{path}:/{name}")
 
 
 def _check_size(data: h5py.Dataset, where: str) -> None:

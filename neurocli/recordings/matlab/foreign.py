@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import look_into
+from neurocli.recordings.files.hdf5 import DAMAGE, look_into
 
 _OCTAVE_HINT = "save it in Octave with -v7: save -v7 FILE VARIABLES"
 _OCTAVE_MARK = "OCTAVE_NEW_FORMAT"
@@ -46,7 +46,7 @@ def foreign(path: Path) -> DataError | None:
         return older_or_octave(path)
     except DataError as error:
         return error
-    except (OSError, RuntimeError, KeyError):  # damaged HDF5, of which others say what is wrong
+    except DAMAGE:  # damaged HDF5, of which others say what is wrong
         return None
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
+from neurocli.recordings.files.lengths import take_lengths
 from neurocli.recordings.matlab.classes import COMPLEX, NUMERIC, READ, of_object
 from neurocli.recordings.matlab.sparse import DAMAGED, full
 from neurocli.recordings.matlab.value import LONGEST_TEXT, MOST_PARTS, MatValue, code_units_of
@@ -213,7 +214,8 @@ class Value73(MatValue):
 
 def _plain_text(data: h5py.Dataset, where: str) -> str:
     """The one text in a dataset of HDF5's own texts. Raises DataError where it is no UTF-8, or too long."""
-    memory.take(max(int(data.dtype.itemsize), data.id.get_storage_size()), where)
+    memory.take(int(data.dtype.itemsize), where)
+    take_lengths(data, where)
     (text,) = np.ravel(data[()]).tolist()
     text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
     if len(text) > LONGEST_TEXT:

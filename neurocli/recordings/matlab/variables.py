@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
-from neurocli.recordings.files.hdf5 import check_file, look_into, open_hdf5
+from neurocli.recordings.files.hdf5 import DAMAGE, check_file, look_into, open_hdf5
 from neurocli.recordings.matlab import mat5
 from neurocli.recordings.matlab.classes import NUMERIC, READ, refusal
 from neurocli.recordings.matlab.elements5 import HINT, Elements
@@ -120,7 +120,7 @@ def holds(path: Path, names: set[str]) -> bool:
             try:
                 with look_into(path) as file:
                     return _kind(path) is not None if file is None else names <= set(file)
-            except (OSError, RuntimeError):
+            except DAMAGE:
                 return _kind(path) is not None
         if _kind(path) is None:
             return False
