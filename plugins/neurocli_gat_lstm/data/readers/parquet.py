@@ -20,6 +20,7 @@ from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
+from neurocli_gat_lstm.data.readers.parquet_footer import values_of
 from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, measured_unit, worm_set
 
 SOURCE, WORM, NEURON = "source_dataset", "worm", "neuron"
@@ -58,7 +59,7 @@ def read_worms(path: Path) -> Iterator[Worm]:
         with memory.reading(path), parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             columns = _columns(path, file)
             worms = _collected(path, file, columns)
-    except (error_type, OSError, OverflowError) as error:
+    except (error_type, OSError, OverflowError, ValueError) as error:  # ValueError: names that are no UTF-8
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -205,19 +206,13 @@ def _columns(path: Path, file: Any) -> list[str]:
             fits = (types.is_list(kind) or types.is_large_list(kind)) and types.is_floating(kind.value_type)
         if not fits:
             raise DataError(f"the column {name} is of type {kind}", where=f"{path}:{name}", hint=_HINT)
-    _check_size(path, file)
+    _check_size(path)
     return [name for name in (*_TEXTS, *_OPTIONAL, TRACE, TIME) if name in schema.names]
 
 
-def _check_size(path: Path, file: Any) -> None:
+def _check_size(path: Path) -> None:
     """Raise DataError where the lists claim more values than a file of this size can mean."""
-    values = 0
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
-        for column in range(group.num_columns):
-            if group.column(column).path_in_schema.partition(".")[0] in (TRACE, TIME):
-                values += group.column(column).num_values
-    memory.take(4 * values, str(path))
+    memory.take(4 * values_of(_footer(path), (TRACE, TIME), str(path)), str(path))
 
 
 def _footer(path: Path) -> bytes:
