@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.files.hdf5 import REMAKE, child, open_hdf5, read_array
 from neurocli.recordings.files.heaps import damaged_heap
+from neurocli.recordings.files.lengths import take_lengths
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
@@ -121,6 +122,7 @@ def _ragged(spikes: h5py.Group, name: str, kinds: str, what: str) -> h5py.Datase
             where=f"{spikes.file.filename}:{entry.name}",
             hint=_NO_SHD,
         )
+    take_lengths(entry, f"{spikes.file.filename}:{entry.name}")
     return entry
 
 

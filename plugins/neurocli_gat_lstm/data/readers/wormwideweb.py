@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.files.hdf5 import check_file, child, open_hdf5, read_array
+from neurocli.recordings.files.lengths import take_lengths
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli_gat_lstm.data.worm import ARBITRARY, GCAMP, GFP, STANDARD, Z_SCORE, Worm, split_name, worm_set
@@ -243,6 +244,7 @@ def _stored_names(file: h5py.File, neurons: int) -> list[str | None]:
     if data.dtype.kind == "S":
         names = [name.decode(errors="replace") for name in read_array(file, "neuron_names", kinds="S").tolist()]
     elif h5py.check_string_dtype(data.dtype) is not None and not data.is_virtual and not data.external:
+        take_lengths(data, where)
         names = [str(name) for name in data.asstr(errors="replace")[()]]
     else:
         raise DataError(f"the names are of type {data.dtype}, not texts", where=where, hint=_HINT)
