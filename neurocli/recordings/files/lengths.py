@@ -1,7 +1,8 @@
 """What texts and lists of variable length claim to hold, looked up in the file before HDF5 allocates it.
 
 HDF5 keeps each as its length (4 bytes), the address of a heap (8) and a place in it (4), and believes the length: it takes as
-much memory, fills it with zeros, and only then looks into the heap. (HDF5 File Format Specification, "Variable-Length Data".)
+much memory, fills it with zeros, and only then looks into the heap. Those of attributes lie in the headers of the file, where
+nothing tells their place: they are left to HDF5, which takes 4 GB for a moment at the most. (HDF5 File Format Specification, "Variable-Length Data".)
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def take_lengths(data: h5py.Dataset, where: str) -> None:
 
 def _claimed(data: h5py.Dataset) -> int:
     """The sum of the lengths in a dataset."""
-    if data.size is None or not data.size or data.is_virtual or data.external:
-        return 0
+    if not data.size or data.is_virtual or data.external or not data.id.get_storage_size():
+        return 0  # what was never written has no place
     offset = data.id.get_offset()
     if offset is not None:
         places = [(offset, int(data.size))]
