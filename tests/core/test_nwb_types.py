@@ -21,7 +21,9 @@ def test_lists_of_variable_length_are_refused(place, tmp_path):
         if place == "dataset":
             group.create_dataset("x", (2,), dtype=h5py.vlen_dtype("u1"))
         elif place == "attribute":
-            group.attrs.create("x", np.array([np.arange(3)], object), dtype=h5py.vlen_dtype("i4"))
+            values = np.empty(1, object)
+            values[0] = np.arange(3, dtype="i4")
+            group.attrs.create("x", values, dtype=h5py.vlen_dtype("i4"))
         else:
             group.create_dataset("x", (2,), dtype=[("a", "i4"), ("b", h5py.vlen_dtype("i4"))])
     with pytest.raises(DataError, match="type that NWB does not have") as caught, open_nwb(path):

@@ -2,7 +2,8 @@
 
 HDF5 keeps each as its length (4 bytes), the address of a heap (8) and a place in it (4), and believes the length: it takes as
 much memory, fills it with zeros, and only then looks into the heap. Those of attributes lie in the headers of the file, where
-nothing tells their place: they are left to HDF5, which takes 4 GB for a moment at the most. (HDF5 File Format Specification, "Variable-Length Data".)
+nothing tells their place: they are left to HDF5, which takes 4 GB for a moment at the most. (HDF5 File Format
+Specification, "Variable-Length Data".)
 """
 
 from __future__ import annotations
