@@ -21,7 +21,7 @@ MUTANTS = Path(__file__).with_name("mutants")
 sys.path.insert(0, str(MUTANTS))
 from formats import FORMATS, Format  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mutants")]  # one worker reads them, and diagnoses what was read
 MOST_ENDS = 5
 """Mutants that end the process: after so many there is no point in going on."""
 
