@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from neurocli.errors import DataError, Interrupted
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings.files.contents import contents_of, disguised, is_of_system
-from neurocli.recordings.files.hdf5 import begins_as_hdf5, check_file, check_path, is_held, look_into, open_hdf5
+from neurocli.recordings.files.hdf5 import DAMAGE, begins_as_hdf5, check_file, check_path, is_held, look_into, open_hdf5
 from neurocli.recordings.files.kinds import Kind
 from neurocli.recordings.files.packing import holding, packed_how
+from neurocli.recordings.matlab.foreign import foreign
 from neurocli.recordings.notes import Note, left_out
 from neurocli.recordings.required import missing_packages, needs
 from neurocli.recordings.store import FORMAT, has_format
@@ -98,7 +99,7 @@ def is_ours(path: Path) -> bool:
     with look_into(path) as file:
         try:
             return file is not None and has_format(file)
-        except (DataError, OSError, RuntimeError):
+        except (DataError, *DAMAGE):
             return False
 
 
@@ -219,6 +220,9 @@ def _not_taken(path: Path, readers: Readers) -> DataError:
     if packed is not None:
         what = f"the file is packed ({packed.name}){holding(path, packed)}"
         return DataError(what, where=where, hint=f"unpack it first: {packed.command(path)}")
+    refused = foreign(path)
+    if refused is not None:
+        return refused
     if begins_as_hdf5(path):
         try:
             with open_hdf5(path):

@@ -12,7 +12,7 @@ import scipy.io
 
 from neurocli.errors import DataError
 from neurocli.recordings.matlab import mat5
-from neurocli.recordings.matlab.value import NUMERIC
+from neurocli.recordings.matlab.classes import NUMERIC
 
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
 

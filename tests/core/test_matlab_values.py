@@ -189,7 +189,7 @@ def test_what_holds_code_is_refused(kind, tmp_path):
         assert variables.fields("WTWTWTWT") == ("f",) and variables.fields("handle") == ()
         for value in (variables.value("handle"), variables.value("WTWTWTWT").field("f")):
             for action in (value.numbers, value.text, value.cells, lambda v=value: v.field("x")):
-                with pytest.raises(DataError, match="never read"):
+                with pytest.raises(DataError, match=r"never read|only MATLAB"):
                     action()
 
 
@@ -200,13 +200,12 @@ def test_objects_and_complex_numbers_of_v73_are_refused(tmp_path):
         raw["handle"].attrs["MATLAB_object_decode"] = np.int32(3)
         raw.create_group("function").attrs["MATLAB_class"] = np.bytes_("function_handle")
         raw["complex"] = np.zeros((1, 4), [("real", "f8"), ("imag", "f8")])
-        raw.create_group("sparse").attrs["MATLAB_sparse"] = np.uint64(3)
         raw["type"] = np.dtype("f8")
     with open_mat(path) as variables:
-        for name in ("handle", "function", "complex", "sparse"):
+        for name in ("handle", "function", "complex"):
             value = variables.value(name)
             for action in (value.numbers, value.text, value.cells, lambda v=value: v.field("x")):
-                with pytest.raises(DataError, match="never read"):
+                with pytest.raises(DataError, match=r"never read|only MATLAB|complex numbers"):
                     action()
         with pytest.raises(DataError, match="type"):
             variables.value("type")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.hdf5 import look_into
+from neurocli.recordings.files.hdf5 import DAMAGE, look_into
 from neurocli.recordings.files.kinds import Kind, kind_of, kind_of_zip
 from neurocli.recordings.files.text import encoding_of
 
@@ -59,7 +59,7 @@ def contents_of(path: Path) -> Kind | None:
             if file is not None:
                 kind = "NWB" if "nwb_version" in file.attrs else "HDF5"
                 return Kind(f"{kind} with the entries {_some(sorted(file))}")
-    except (DataError, OSError, RuntimeError):
+    except (DataError, *DAMAGE):
         return None
     return kind_of(path) or _text(path)
 

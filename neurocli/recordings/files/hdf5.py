@@ -32,6 +32,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 _REFUSED_LOCK = re.compile(r"unable to lock file, errno = (\d+)")
 _DRIVE_FAILS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 _UNCLEAN = "consistency flags"
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError)
+"""What h5py raises for damage: one of these for each kind, to a block, a name, a type, a size."""
 
 
 @contextlib.contextmanager
@@ -51,8 +53,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
         with memory.reading(path):
             yield file
-    # h5py has one of these for each kind of damage: to a block, a name, a type, a size.
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno in _DRIVE_FAILS:
             raise _unreadable(path, error) from error
         if isinstance(error, OSError) and error.errno is not None:

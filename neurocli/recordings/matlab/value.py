@@ -9,22 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError, nearest_hint
+from neurocli.recordings.matlab.classes import NUMERIC, READ, refusal
 
-NUMERIC = frozenset({"double", "single", "logical"} | {f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)})
 LONGEST_TEXT = 4096
 DEEPEST = 16
 """Cells in cells in structs: nobody nests deeper, and a damaged file could go round in a circle."""
 MOST_PARTS = 1_000_000
 """Cells of one array, or fields of one struct times its elements."""
 
-_READ_KINDS = NUMERIC | {"char", "struct", "cell"}
-
 
 class MatValue(ABC):
     """A value with MATLAB's class and shape, in MATLAB's axis order.
 
-    where: file and path of the value, as `file.mat:WT.traces{2}`; kind: MATLAB's class; "complex", "sparse", "object",
-    "function" and "opaque" are named, and refused by every method that would read them.
+    where: file and path of the value, as `file.mat:WT.traces{2}`; kind: MATLAB's class, "string", "table" or any other of an
+    object; "complex", "function_handle" and objects are refused by every method that would read them. A sparse matrix is of
+    the class of its values, and is read as a full one.
     """
 
     where: str
@@ -45,9 +44,10 @@ class MatValue(ABC):
     def numbers(self) -> NDArray[Any]:
         """The values of a numeric array, in its shape. Raises DataError where it is of another class, too large or damaged."""
 
-    @abstractmethod
     def text(self) -> str:
-        """The text of a char array of one row, without white space around it. Raises DataError."""
+        """The text of a char array of one row, without what pads it. Raises DataError."""
+        self.need_text()
+        return _text_of(self.code_units()) if self.count else ""
 
     @abstractmethod
     def cells(self) -> list[MatValue]:
@@ -72,13 +72,34 @@ class MatValue(ABC):
             )
         return self.numbers().ravel()
 
+    def texts(self) -> list[str]:
+        """The texts of a cell array of texts, or the rows of a char matrix, without what pads them. Raises DataError."""
+        if self.kind == "cell":
+            return [cell.text() if cell.count else "" for cell in self.cells()]
+        self.need("texts", {"cell", "char"})
+        if not self.count:
+            return []
+        if len(self.shape) > 2 or self.count > MOST_PARTS:
+            raise DataError("the texts are no rows of a char matrix", where=self.where, hint=_CELLSTR)
+        height, width = (1,) * (2 - len(self.shape)) + self.shape
+        units = self.code_units()
+        if units.size != self.count:
+            raise DataError(
+                f"there are {units.size} characters for {height} x {width}", where=self.where, hint=_CELLSTR
+            )
+        return [_text_of(row) for row in units.reshape(width, height).T]
+
+    @abstractmethod
+    def code_units(self) -> NDArray[np.uint16]:
+        """[n] The characters of a char array in UTF-16, down its columns. Raises DataError."""
+
     def need(self, what: str, kinds: frozenset[str] | set[str]) -> None:
         """Raise DataError unless the class is one of `kinds`."""
         if self.kind in kinds:
             return
-        if self.kind in _READ_KINDS:
+        if self.kind in READ:
             raise DataError(f"there is a {self.kind} array in the place of {what}", where=self.where, hint=_PLAIN)
-        raise DataError(f"there is a MATLAB {self.kind} here, which is never read", where=self.where, hint=_PLAIN)
+        raise refusal(self.kind, self.where)
 
     def need_text(self) -> None:
         """Raise DataError unless this is a short char array of one row."""
@@ -86,7 +107,7 @@ class MatValue(ABC):
         if self.count > LONGEST_TEXT:
             raise DataError("the text is too long for a name", where=self.where, hint="export it with a shorter one")
         if sum(size != 1 for size in self.shape) > 1 and self.count:
-            raise DataError("the text has several rows", where=self.where, hint="export it as a cell array of texts")
+            raise DataError("the text has several rows", where=self.where, hint=_CELLSTR)
 
     def need_parts(self, count: int) -> None:
         """Raise DataError where a cell array or a struct has more parts, or lies deeper, than anything real does."""
@@ -104,4 +125,16 @@ class MatValue(ABC):
         return DataError(f"the field {name} is missing", where=self.where, hint=nearest_hint(name, self.fields))
 
 
+def code_units_of(text: str) -> NDArray[np.uint16]:
+    """[n] A text in UTF-16."""
+    return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), "<u2")
+
+
+def _text_of(units: NDArray[np.uint16]) -> str:
+    """A text out of its code units, without white space around it, and the zeros of fixed-length characters."""
+    text = np.ascontiguousarray(units, "<u2").tobytes().decode("utf-16-le", errors="replace")
+    return text.strip().strip("\0").strip()
+
+
+_CELLSTR = "export it as a cell array of characters (cellstr)"
 _PLAIN = "export it as a plain array, struct or cell array"

@@ -7,19 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.recordings.matlab import mat5
-from neurocli.recordings.matlab.value import NUMERIC, MatValue
+from neurocli.recordings.files import memory
+from neurocli.recordings.matlab.classes import NUMERIC
+from neurocli.recordings.matlab.decode5 import decode_fields, decode_numbers, decode_text, item_bytes
+from neurocli.recordings.matlab.elements5 import Elements, Head, head_of
+from neurocli.recordings.matlab.mat5 import MATRIX
+from neurocli.recordings.matlab.value import MatValue, code_units_of
 
 
 class Value5(MatValue):
     """An array of which the content is in memory. `elements` stand before its head."""
 
-    def __init__(self, where: str, elements: mat5.Elements, depth: int = 0) -> None:
+    def __init__(self, where: str, elements: Elements, depth: int = 0) -> None:
         self.where, self.depth, self._elements = where, depth, elements
         if elements.left:
-            self._head = mat5.head_of(elements)
+            self._head = head_of(elements)
         else:  # how MATLAB writes an empty cell or field
-            self._head = mat5.Head("", "double", (0, 0), 0)
+            self._head = Head("", "double", (0, 0), 0)
         self.kind, self.shape = self._head.kind, self._head.shape
         self._parts: list[MatValue] | None = None
         self._fields: tuple[str, ...] | None = None
@@ -28,11 +32,14 @@ class Value5(MatValue):
         self.need("numbers", NUMERIC)
         if not self.count:
             return np.zeros(self.shape)
-        return mat5.decode_numbers(self._at_values(), self._head)
+        elements = self._at_values()
+        if not self._head.sparse:
+            most = elements.left  # stored in one byte each, at least
+            memory.take(min(self.count, most) * item_bytes(self.kind), self.where)
+        return decode_numbers(elements, self._head, self.where)
 
-    def text(self) -> str:
-        self.need_text()
-        return mat5.decode_text(self._at_values()).strip() if self.count else ""
+    def code_units(self) -> NDArray[np.uint16]:
+        return code_units_of(decode_text(self._at_values()))
 
     def cells(self) -> list[MatValue]:
         self.need("a cell array", {"cell"})
@@ -47,7 +54,7 @@ class Value5(MatValue):
         if self.kind != "struct":
             return ()
         if self._fields is None:
-            self._fields = mat5.decode_fields(self._at_values())
+            self._fields = decode_fields(self._at_values())
         return self._fields
 
     def field(self, name: str, number: int = 0) -> MatValue:
@@ -57,16 +64,16 @@ class Value5(MatValue):
         if self._parts is None:
             self.need_parts(self.count * len(self.fields))
             elements = self._at_values()
-            mat5.decode_fields(elements)
+            decode_fields(elements)
             places = [f"{self.where}({n + 1})" for n in range(self.count)] if self.count > 1 else [self.where]
             self._parts = [self._part(elements, f"{place}.{field}") for place in places for field in self.fields]
         return self._parts[number * len(self.fields) + self.fields.index(name)]
 
-    def _at_values(self) -> mat5.Elements:
+    def _at_values(self) -> Elements:
         return self._elements.copy_at(self._head.values_at)
 
-    def _part(self, elements: mat5.Elements, where: str) -> Value5:
+    def _part(self, elements: Elements, where: str) -> Value5:
         kind, content = elements.next()
-        if kind != mat5.MATRIX:
+        if kind != MATRIX:
             raise elements.damaged()
-        return Value5(where, mat5.Elements(elements.path, elements.position, elements.order, content), self.depth + 1)
+        return Value5(where, Elements(elements.path, elements.position, elements.order, content), self.depth + 1)

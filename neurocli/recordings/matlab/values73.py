@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
-from neurocli.recordings.matlab.value import MOST_PARTS, NUMERIC, MatValue
+from neurocli.recordings.files.lengths import take_lengths
+from neurocli.recordings.matlab.classes import COMPLEX, NUMERIC, READ, of_object
+from neurocli.recordings.matlab.sparse import DAMAGED, full
+from neurocli.recordings.matlab.value import LONGEST_TEXT, MOST_PARTS, MatValue, code_units_of
 
-_CLASSES = {"f8": "double", "f4": "single", "b1": "logical"}
+_EMPTY = "canonical empty"
+"""What MATLAB calls the one empty array that all empty cells refer to."""
+_CLASSES = {"f8": "double", "f16": "double", "f4": "single", "f2": "single", "b1": "logical"}
 _CLASSES |= {f"{sign}{size}": f"{'u' * (sign == 'u')}int{size * 8}" for sign in "iu" for size in (1, 2, 4, 8)}
 
 
@@ -54,6 +59,7 @@ class Value73(MatValue):
         if not isinstance(self._object, h5py.Group | h5py.Dataset):
             raise DataError("an entry is a type, and has no values", where=where, hint=REMAKE)
         self._is_empty = bool("MATLAB_empty" in self._object.attrs and attribute(self._object, "MATLAB_empty", int))
+        self._is_sparse = "MATLAB_sparse" in self._object.attrs
         self.kind = self._class()
         self.shape = self._shape()
 
@@ -61,14 +67,31 @@ class Value73(MatValue):
         self.need("numbers", NUMERIC)
         if self._is_empty:
             return np.zeros(self.shape)
+        if self._is_sparse:
+            return self._full()
         return read_array(self._object.parent, self._name.rpartition("/")[2]).T
 
-    def text(self) -> str:
-        self.need_text()
+    def _full(self) -> NDArray[Any]:
+        """A sparse matrix as a full one. MATLAB leaves out the values where there is none."""
+        starts = read_array(self._object, "jc", ndim=1, kinds="iu")
+        if not {"ir", "data"} <= set(self._object):
+            return full(self.shape, starts[:0], starts, np.zeros(0), self.where, hint=REMAKE)
+        rows = read_array(self._object, "ir", ndim=1, kinds="iu")
+        return full(self.shape, rows, starts, read_array(self._object, "data", ndim=1), self.where, hint=REMAKE)
+
+    def code_units(self) -> NDArray[np.uint16]:
+        self.need("a text", {"char"})
         if self._is_empty:
-            return ""
+            return np.zeros(0, np.uint16)
+        if self._is_plain_text():
+            return code_units_of(_plain_text(self._object, self.where))
         codes = read_array(self._object.parent, self._name.rpartition("/")[2], kinds="u").ravel()
-        return codes.astype("<u2").tobytes().decode("utf-16-le", errors="replace").strip()
+        if codes.dtype.itemsize == 2:
+            return codes.astype(np.uint16)
+        # As other programs write them: UTF-8 in bytes, or one number a character.
+        if codes.dtype.itemsize == 1:
+            return code_units_of(codes.tobytes().decode(errors="replace"))
+        return code_units_of(codes.astype("<u4").tobytes().decode("utf-32-le", errors="replace"))
 
     def cells(self) -> list[MatValue]:
         self.need("a cell array", {"cell"})
@@ -95,25 +118,52 @@ class Value73(MatValue):
 
     def _class(self) -> str:
         """MATLAB's class: as the file says, else as the type of the values shows (h5py and others write no class)."""
-        if "MATLAB_object_decode" in self._object.attrs:
-            return "object"
-        if "MATLAB_sparse" in self._object.attrs:
-            return "sparse"
         stated = attribute(self._object, "MATLAB_class", str) if "MATLAB_class" in self._object.attrs else ""
+        if "MATLAB_object_decode" in self._object.attrs:
+            return of_object(stated)
+        if stated == _EMPTY:
+            return "double"
+        if stated not in READ | {""}:  # an object of which the mark is lost, or a class that did not exist yet
+            return of_object(stated)
         is_group = isinstance(self._object, h5py.Group)
+        if self._is_sparse:
+            return self._class_of_sparse(stated)
         if is_group or self._is_empty:
             return stated or "struct"
         dtype = self._object.dtype
         if h5py.check_ref_dtype(dtype) is h5py.Reference:
-            return "cell" if stated in ("", "cell") else stated
+            return "cell" if stated in ("", "cell") else "struct"
         if dtype.kind == "V" and dtype.names == ("real", "imag"):
-            return "complex"
-        matlab_class = _CLASSES.get(dtype.str[1:], dtype.kind if dtype.kind in "fiu" else str(dtype))
+            return COMPLEX
+        if self._is_plain_text():
+            return "char"
+        matlab_class = _CLASSES.get(dtype.str[1:], f"{dtype} in HDF5")
         if stated == "char" and dtype.kind == "u":
             return "char"
         return "logical" if stated == "logical" and matlab_class in NUMERIC else matlab_class
 
+    def _class_of_sparse(self, stated: str) -> str:
+        """The class of a sparse matrix is that of its values."""
+        if not isinstance(self._object, h5py.Group):
+            raise DataError("a sparse matrix is no group of indices and values", where=self.where, hint=REMAKE)
+        if "data" in self._object:
+            dtype = child(self._object, "data", h5py.Dataset).dtype
+            if dtype.kind == "V" and dtype.names == ("real", "imag"):
+                return COMPLEX
+        return stated if stated in NUMERIC else "double"
+
+    def _is_plain_text(self) -> bool:
+        """Whether this is one text as h5py and others store it, without MATLAB's attributes."""
+        is_text = isinstance(self._object, h5py.Dataset) and h5py.check_string_dtype(self._object.dtype) is not None
+        return is_text and self._object.shape is not None and self._object.size == 1
+
     def _shape(self) -> tuple[int, ...]:
+        if self._is_sparse:
+            rows = attribute(self._object, "MATLAB_sparse", int)
+            columns = (child(self._object, "jc", h5py.Dataset).size or 0) - 1
+            if rows < 0 or columns < 0:
+                raise DataError(DAMAGED, where=self.where, hint=REMAKE)
+            return (rows, columns)
         if self._is_empty and isinstance(self._object, h5py.Dataset):
             if self._object.shape is None or self._object.size > 32 or self._object.dtype.kind not in "iu":
                 raise DataError("the shape of an empty array is damaged", where=self.where, hint=REMAKE)
@@ -160,3 +210,14 @@ class Value73(MatValue):
         if name is None:
             raise DataError("a cell refers to nothing in this file", where=where, hint=REMAKE)
         return Value73(self._file, where, name, self.depth + 1)
+
+
+def _plain_text(data: h5py.Dataset, where: str) -> str:
+    """The one text in a dataset of HDF5's own texts. Raises DataError where it is no UTF-8, or too long."""
+    memory.take(int(data.dtype.itemsize), where)
+    take_lengths(data, where)
+    (text,) = np.ravel(data[()]).tolist()
+    text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    if len(text) > LONGEST_TEXT:
+        raise DataError("the text is too long for a name", where=where, hint="export it with a shorter one")
+    return text

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
-from neurocli.recordings.files.hdf5 import check_file, child, look_into, open_hdf5, read_array
+from neurocli.recordings.files.hdf5 import DAMAGE, check_file, look_into, open_hdf5
 from neurocli.recordings.matlab import mat5
-from neurocli.recordings.matlab.value import LONGEST_TEXT, NUMERIC, MatValue
+from neurocli.recordings.matlab.classes import NUMERIC, READ, refusal
+from neurocli.recordings.matlab.elements5 import HINT, Elements
+from neurocli.recordings.matlab.foreign import check_not_octave, older_or_octave
+from neurocli.recordings.matlab.value import MatValue
 from neurocli.recordings.matlab.values5 import Value5
 from neurocli.recordings.matlab.values73 import File73, Value73
 
@@ -36,16 +38,29 @@ class MatVariables(ABC):
         """What the file holds; an array without elements counts as absent."""
 
     @abstractmethod
+    def kind(self, name: str) -> str:
+        """MATLAB's class of a variable, without reading it: `double`, `char`, `cell`; of an object `string`, `table`, ...
+
+        Only NUMERIC classes have numbers. Raises DataError where it is missing or damaged.
+        """
+
+    @abstractmethod
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a numeric variable, without reading it. Raises DataError where it is of another type."""
+        """The shape of a numeric variable, without reading it. Raises DataError where it is of another class."""
 
     @abstractmethod
     def numbers(self, name: str) -> NDArray[Any]:
-        """A numeric variable. Raises DataError where it is of another type, too large or damaged."""
+        """A numeric variable; a sparse matrix is made full. Raises DataError where it is of another class, too large or damaged."""
 
-    @abstractmethod
     def text(self, name: str) -> str:
-        """A char variable. Raises DataError where it is of another type, long or damaged."""
+        """A char variable of one row. Raises DataError where it is of another class, long or damaged."""
+        self._need(name, {"char"})
+        return self.value(name).text()
+
+    def texts(self, name: str) -> list[str]:
+        """A cell array of texts, or the rows of a char matrix. Raises DataError where it is of another class, or damaged."""
+        self._need(name, {"char", "cell"})
+        return self.value(name).texts()
 
     @abstractmethod
     def fields(self, name: str) -> tuple[str, ...]:
@@ -54,6 +69,19 @@ class MatVariables(ABC):
     @abstractmethod
     def value(self, name: str) -> MatValue:
         """A variable of any class, to be looked into. Raises DataError where it is missing or damaged."""
+
+    def _need(self, name: str, kinds: frozenset[str] | set[str]) -> None:
+        """Raise DataError unless the class of a variable is one of `kinds`."""
+        kind = self.kind(name)
+        if kind in kinds:
+            return
+        if kind not in READ:
+            raise refusal(kind, self.where(name))
+        raise DataError(
+            f"the values are of type {kind}, which does not belong here",
+            where=self.where(name),
+            hint="export it as a plain array",
+        )
 
     def where(self, name: str) -> str:
         return f"{self.path}:{name}"
@@ -65,13 +93,17 @@ def open_mat(path: Path) -> Iterator[MatVariables]:
     check_file(path)
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
+            check_not_octave(file)
             yield _Version73(path, file)
     elif _kind(path) == "v7.3":
-        raise DataError("the start of the HDF5 part is damaged", where=str(path), hint=mat5.HINT)
+        raise DataError("the start of the HDF5 part is damaged", where=str(path), hint=HINT)
     elif _kind(path) == "v5":
         with memory.reading(path):
             yield _Version5(path)
     else:
+        foreign = older_or_octave(path)
+        if foreign is not None:
+            raise foreign
         raise DataError("this is not a MATLAB file of version 5 or 7.3", where=str(path), hint="save it with -v7.3")
 
 
@@ -88,7 +120,7 @@ def holds(path: Path, names: set[str]) -> bool:
             try:
                 with look_into(path) as file:
                     return _kind(path) is not None if file is None else names <= set(file)
-            except (OSError, RuntimeError):
+            except DAMAGE:
                 return _kind(path) is not None
         if _kind(path) is None:
             return False
@@ -131,27 +163,19 @@ class _Version73(MatVariables):
 
     @property
     def names(self) -> set[str]:
-        return {name for name in self._file if not self._is_empty(name)}
+        return {name for name in self._file if not name.startswith("#") and not self._is_empty(name)}
+
+    def kind(self, name: str) -> str:
+        return self.value(name).kind
 
     def shape(self, name: str) -> tuple[int, ...]:
-        data = child(self._file, name, h5py.Dataset)
-        is_text = data.attrs.get("MATLAB_class", b"") in (b"char", "char")
-        if is_text or data.dtype.kind not in "biuf":
-            raise _wrong_type(self.where(name), "char" if is_text else str(data.dtype))
-        return tuple(reversed(data.shape))
+        value = self.value(name)
+        self._need(name, NUMERIC)
+        return value.shape
 
     def numbers(self, name: str) -> NDArray[Any]:
-        self.shape(name)
-        return read_array(self._file, name).T
-
-    def text(self, name: str) -> str:
-        data = child(self._file, name, h5py.Dataset)
-        if data.dtype.kind != "u":
-            raise _wrong_type(self.where(name), str(data.dtype))
-        if np.prod(data.shape, dtype=object) > LONGEST_TEXT:
-            raise _too_long(self.where(name))
-        codes = read_array(self._file, name, kinds="u").ravel()
-        return codes.astype("<u2").tobytes().decode("utf-16-le", errors="replace").strip()
+        self._need(name, NUMERIC)
+        return self.value(name).numbers()
 
     def fields(self, name: str) -> tuple[str, ...]:
         return self.value(name).fields
@@ -175,23 +199,16 @@ class _Version5(MatVariables):
     def names(self) -> set[str]:
         return {name for name, entry in self._entries.items() if all(entry.shape)}
 
+    def kind(self, name: str) -> str:
+        return self._entry(name).kind
+
     def shape(self, name: str) -> tuple[int, ...]:
-        entry = self._entry(name)
-        if entry.kind not in NUMERIC:
-            raise _wrong_type(self.where(name), entry.kind)
-        return entry.shape
+        self._need(name, NUMERIC)
+        return self._entry(name).shape
 
     def numbers(self, name: str) -> NDArray[Any]:
-        self.shape(name)
+        self._need(name, NUMERIC)
         return mat5.read_numbers(self.path, self._entry(name))
-
-    def text(self, name: str) -> str:
-        entry = self._entry(name)
-        if entry.kind != "char":
-            raise _wrong_type(self.where(name), entry.kind)
-        if int(np.prod(entry.shape, dtype=object)) > LONGEST_TEXT:
-            raise _too_long(self.where(name))
-        return mat5.read_text(self.path, entry).strip()
 
     def fields(self, name: str) -> tuple[str, ...]:
         entry = self._entry(name)
@@ -200,19 +217,9 @@ class _Version5(MatVariables):
     def value(self, name: str) -> MatValue:
         entry = self._entry(name)
         content, order = mat5.content_of(self.path, entry)
-        return Value5(self.where(name), mat5.Elements(self.path, entry.position, order, content))
+        return Value5(self.where(name), Elements(self.path, entry.position, order, content))
 
     def _entry(self, name: str) -> mat5.Entry:
         if name not in self._entries:
             raise DataError("a required entry is missing", where=self.where(name))
         return self._entries[name]
-
-
-def _wrong_type(where: str, kind: str) -> DataError:
-    return DataError(
-        f"the values are of type {kind}, which does not belong here", where=where, hint="export it as a plain array"
-    )
-
-
-def _too_long(where: str) -> DataError:
-    return DataError("the text is too long for a name", where=where, hint="export it with a shorter one")

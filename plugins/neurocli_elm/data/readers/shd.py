@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import REMAKE, child, look_into, open_hdf5, read_array
+from neurocli.recordings.files.lengths import take_lengths
 from neurocli.recordings.notes import Note
 from neurocli.recordings.plausible import UTTERANCE_S
 from neurocli.recordings.readers import Reader
@@ -168,6 +169,7 @@ def _ragged(spikes: h5py.Group, name: str, kinds: str, what: str) -> h5py.Datase
             where=f"{spikes.file.filename}:{entry.name}",
             hint=_NO_SHD,
         )
+    take_lengths(entry, f"{spikes.file.filename}:{entry.name}")
     return entry
 
 

@@ -21,6 +21,7 @@ from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import check_file
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
+from neurocli_gat_lstm.data.readers.parquet_footer import values_of
 from neurocli_gat_lstm.data.readers.spelling import found, missing
 from neurocli_gat_lstm.data.worm import DFF, UNKNOWN, Z_SCORE, Worm, Worms, measured_unit, worm_set
 
@@ -73,7 +74,7 @@ def worms_of(path: Path) -> Worms:
         with memory.reading(path), parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             columns = _columns(path, file)
             worms, wrong = _collected(path, file, columns)
-    except (error_type, OSError, OverflowError) as error:
+    except (error_type, OSError, OverflowError, ValueError) as error:  # ValueError: names that are no UTF-8
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -265,19 +266,9 @@ def _columns(path: Path, file: Any) -> dict[str, str]:
             raise DataError(
                 f"the column {columns[name]} is of type {kind}", where=f"{path}:{columns[name]}", hint=_HINT
             )
-    _check_size(path, file, columns)
+    # The footer is read without pyarrow, which ends the process over some damaged ones.
+    memory.take(4 * values_of(_footer(path), (columns[TRACE], columns[TIME]), str(path)), str(path))
     return columns
-
-
-def _check_size(path: Path, file: Any, columns: dict[str, str]) -> None:
-    """Raise DataError where the lists claim more values than a file of this size can mean."""
-    values = 0
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
-        for column in range(group.num_columns):
-            if group.column(column).path_in_schema.partition(".")[0] in (columns[TRACE], columns[TIME]):
-                values += group.column(column).num_values
-    memory.take(4 * values, str(path))
 
 
 def _footer(path: Path) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 from neurocli.errors import DataError
 from neurocli.recordings import Note, RecordingSet
 from neurocli.recordings.files.hdf5 import child, look_into, open_hdf5, read_array
+from neurocli.recordings.files.lengths import take_lengths
 from neurocli.recordings.readers import Reader
 from neurocli_gat_lstm.data.readers.spelling import found, missing
 from neurocli_gat_lstm.data.readers.wormwideweb import HINT, scored, source_of, worm_of
@@ -108,6 +109,7 @@ def _stored_names(file: h5py.File, name: str) -> list[str | None]:
     if data.dtype.kind == "S":
         texts = np.char.decode(read_array(file, name, kinds="S"), errors="replace").astype(object)
     elif h5py.check_string_dtype(data.dtype) is not None and not data.is_virtual and not data.external:
+        take_lengths(data, where)
         texts = np.asarray(data.asstr(errors="replace")[()], object)
     else:
         raise DataError(f"the names are of type {data.dtype}, not texts", where=where, hint=HINT)

@@ -166,7 +166,7 @@ def test_an_array_of_structs(tmp_path):
         ({"tv": times(1)}, "60 times", "WT.deltaFOverF_bc"),
         ({"tv": np.ones((5, 10))}, "not that of a list", "WT.tv"),
         ({"deltaFOverF_bc": "text"}, "char array in the place of numbers", "WT.deltaFOverF_bc"),
-        ({"deltaFOverF_bc": traces(0) * 1j}, "complex here, which is never read", "WT.deltaFOverF_bc"),
+        ({"deltaFOverF_bc": traces(0) * 1j}, "complex numbers, which are never read", "WT.deltaFOverF_bc"),
         ({"deltaFOverF_bc": np.full((50, 3), np.nan)}, "not one sample", "WT.deltaFOverF_bc"),
         ({"States": np.ones((7, 1))}, "50 whole numbers", "WT.deltaFOverF_bc"),
         ({"States": {"fwd": np.ones((7, 1))}}, "50 zeros and ones", "WT.States.fwd"),
