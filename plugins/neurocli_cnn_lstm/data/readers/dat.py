@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.contents import packed_how
 from neurocli.recordings.files.hdf5 import check_file
+from neurocli.recordings.files.packing import packed_how
 from neurocli.recordings.files.tables import read_ends
 from neurocli.recordings.files.text import encoding_of, read_start, read_text
 from neurocli.recordings.notes import Note

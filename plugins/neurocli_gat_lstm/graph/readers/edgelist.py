@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurocli.errors import DataError
-from neurocli.recordings.files.contents import packed_how
 from neurocli.recordings.files.hdf5 import check_file
+from neurocli.recordings.files.packing import packed_how
 from neurocli.recordings.files.text import read_text
 from neurocli_gat_lstm.graph.edges import EdgeCollector, Edges, read_weight
 from neurocli_gat_lstm.graph.names import is_neuron
