@@ -15,10 +15,11 @@ from neurocli_eirnn.data.padding import expected_ends, masked
 from neurocli_eirnn.data.rate_unit import in_hertz
 from neurocli_eirnn.data.session import Session
 from neurocli_eirnn.data.signals import EYE, ONE_HOT, contradicted, odd_task_values
-from neurocli_eirnn.data.tasks import BEFORE_MS
-from neurocli_eirnn.data.trials import event_bins
+from neurocli_eirnn.data.tasks import AFTER_MS, BEFORE_MS
+from neurocli_eirnn.data.trials import EVENTS, event_bins
 
 _SHARE = 0.05
+_DURATION = "durations go from fixation onset to reward: correct them, or leave them out"
 _BINS = 2
 _ENOUGH = 20.0
 """Spikes that would be expected: fewer may be missing by chance."""
@@ -52,7 +53,10 @@ def doubts_of(session: Session, where: str) -> list[Note]:
     found = [
         *_time_axis(session, where),
         _durations(session, where),
+        _outlasting(session, where),
+        _no_signal(session, where),
         _ends(session, where),
+        _holes(session, where),
         _task_values(session, where),
         _labels(session, where),
         _silent_neurons(session, where),
@@ -126,27 +130,78 @@ def _durations(session: Session, where: str) -> Note | None:
         "trial-duration",
         f"{where}:trial_duration_ms",
         found,
-        "durations go from fixation onset to reward: correct them, or leave them out",
+        _DURATION,
+    )
+
+
+def _outlasting(session: Session, where: str) -> Note | None:
+    """Durations that no trial can have: beyond the axis, or below 0."""
+    end = float(session.time_ms[-1]) + session.bin_ms / 2
+    wrong = (session.duration_ms > end) | (session.duration_ms < 0)
+    if wrong.mean() <= _SHARE:
+        return None
+    found = (
+        f"{int(wrong.sum())} of {session.trials} durations are below 0, or beyond the axis, which ends at {end:g} ms"
+    )
+    return Note("trial-duration", f"{where}:trial_duration_ms", found, _DURATION)
+
+
+def _no_signal(session: Session, where: str) -> Note | None:
+    """Events that happen in no trial."""
+    absent = [event for event in ("fixation", *EVENTS) if (event_bins(session, event) < 0).all()]
+    if not absent:
+        return None
+    found = f"no trial has a signal of {', '.join(absent)}"
+    return Note(
+        "task-inputs",
+        f"{where}:input_*",
+        found,
+        "look for these signals in the export: without them no trial is ordered",
     )
 
 
 def _ends(session: Session, where: str) -> Note | None:
-    """Data end at one time after the reward, in trials that are padded."""
+    """Data of padded trials begin with the axis, and end 500 ms after the reward."""
     valid: NDArray[np.bool_] = np.asarray(np.isfinite(session.rates).any(axis=2))
     last = np.where(valid.any(axis=1), session.bins - valid[:, ::-1].argmax(axis=1), 0)
+    late = valid.any(axis=1) & ~valid[:, 0]
+    if late.mean() > _SHARE:
+        found = f"{int(late.sum())} of {session.trials} trials have no data in their first bins"
+        return Note(
+            "trial-ends", f"{where}:firing_rates", found, "trials begin together, and padding comes after their end"
+        )
     after = last - expected_ends(session)
     padded = (last < session.bins) & np.isfinite(after)
     if padded.sum() < 2:
         return None
-    off = np.abs(after - np.median(after[padded])) > _BINS
-    off &= padded | ((last == session.bins) & (after < 0))
-    share = float(off.sum()) / session.trials
-    if share <= _SHARE:
+    usual = float(np.median(after[padded]))
+    off = (np.abs(after - usual) > _BINS) & (padded | ((last == session.bins) & (after < 0)))
+    if off.mean() > _SHARE:
+        found = f"{int(off.sum())} of {session.trials} trials end otherwise than their durations or reward signals say"
+        advice = "do rates, inputs and durations have their trials in one order?"
+    elif abs(usual) > _BINS:
+        found = f"data end {usual * session.bin_ms + AFTER_MS:g} ms after the reward, by durations or reward signals, and not {AFTER_MS:g}"
+        advice = f"is the window cut otherwise, or are durations counted otherwise? {_DURATION}"
+    else:
         return None
-    found = f"{int(off.sum())} of {session.trials} trials end otherwise than their durations or reward signals say"
-    return Note(
-        "trial-ends", f"{where}:firing_rates", found, "do rates, inputs and durations have their trials in one order?"
+    return Note("trial-ends", f"{where}:firing_rates", found, advice)
+
+
+def _holes(session: Session, where: str) -> Note | None:
+    """Bins without data before or between those with data, and inputs that are no numbers there."""
+    valid = np.isfinite(session.rates)
+    some: NDArray[np.bool_] = np.asarray(valid.any(axis=2))
+    later = np.maximum.accumulate(some[:, ::-1], axis=1)[:, ::-1]
+    # Neurons that were never there in a trial are its own matter: those are said by whoever took them out.
+    partly = some & ~(valid | ~valid.any(axis=1, keepdims=True)).all(axis=2)
+    holes, blind = (later & ~some) | partly, some & ~np.isfinite(session.inputs).all(axis=2)
+    if not (holes.any() or blind.any() or np.isinf(session.rates).any()):
+        return None
+    found = (
+        f"within trials, {int(holes.sum())} bins have no rates, and {int(blind.sum())} have inputs that are not finite, in"
+        f" {int((holes | blind).any(axis=1).sum())} of {session.trials} trials"
     )
+    return Note("holes", where, found, "export these trials again, or leave them out; NaN belongs after a trial's end")
 
 
 def _task_values(session: Session, where: str) -> Note | None:

@@ -86,7 +86,7 @@ def expected_ends(session: Session) -> NDArray[np.float64]:
 
 
 def _unchanging(rates: NDArray[np.float32]) -> _Ends:
-    trials, bins, neurons = rates.shape
+    trials, _, neurons = rates.shape
     start, interior = np.zeros(trials, np.int64), np.zeros(trials, np.int64)
     still = total = 0
     for number, trial in enumerate(rates):

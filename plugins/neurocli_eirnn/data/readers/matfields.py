@@ -158,6 +158,16 @@ class Fields:
     def has(self, field: str) -> bool:
         """Whether an optional field can be read: what is absent, or a MATLAB object, is listed as missing."""
         if field not in self.names:
+            near = self.near(field)
+            if near:
+                self.notes.append(
+                    Note(
+                        "names",
+                        f"{self.where}:{near}",
+                        f"this was not read as {field}",
+                        f"rename it to {field}, if it is that",
+                    )
+                )
             self.missing.append(field)
             return False
         kind = self.kind(field)
@@ -194,12 +204,21 @@ class Fields:
     def require(self, field: str) -> None:
         """Raises DataError where a field is absent."""
         if field not in self.names:
-            near = [name for name in sorted(self.names) if name.lower() == field.lower()]
-            hint = f"rename {near[0]} to {field}" if near else HINT
+            near = self.near(field)
+            hint = f"rename {near} to {field}" if near else HINT
             raise self.error(field, f"the required field {field} is missing", hint=hint)
+
+    def near(self, field: str) -> str | None:
+        """A variable of that name in other capitals, or with other underscores."""
+        return next((name for name in sorted(self.names) if bare(name) == bare(field)), None)
 
     def error(self, field: str, message: str, *, hint: str = HINT) -> DataError:
         return DataError(message, where=self.variables.where(field), hint=hint)
+
+
+def bare(name: str) -> str:
+    """A name without capitals and underscores."""
+    return name.lower().replace("_", "")
 
 
 def times(shape: tuple[int, ...]) -> str:

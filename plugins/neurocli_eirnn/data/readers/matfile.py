@@ -18,7 +18,7 @@ from neurocli.recordings.recordingset import RecordingSet
 from neurocli_eirnn.data.doubts import checked
 from neurocli_eirnn.data.identity import unique_names
 from neurocli_eirnn.data.readers.codes import LABEL_CODES, REQUIRED_LABELS, TYPE_CODES, coded, likely_coding
-from neurocli_eirnn.data.readers.matfields import RATES, SIGNAL, SIZES, TARGET, Fields
+from neurocli_eirnn.data.readers.matfields import RATES, SIGNAL, SIZES, TARGET, Fields, bare
 from neurocli_eirnn.data.session import INPUT_NAMES, LABELS, LOCATIONS, Session
 from neurocli_eirnn.data.signals import ONE_HOT, shown
 from neurocli_eirnn.data.tasks import bin_centres
@@ -46,7 +46,7 @@ class SessionMatReader(Reader):
         if names is None:
             return None
         absent = sorted(SIGNATURE - set(names))
-        otherwise = {name: other for name in absent for other in names if _plain(other) == _plain(name)}
+        otherwise = {name: other for name in absent for other in names if bare(other) == bare(name)}
         if len(absent) == len(SIGNATURE) and not otherwise:
             return _nested(path, names)
         spelled = "".join(f"; there is {other}, to be renamed {name}" for name, other in otherwise.items())
@@ -187,22 +187,18 @@ class _Export:
         return times
 
     def _name(self) -> str:
-        if "session_name" in self.fields.names:
-            try:
-                name = (
-                    self.fields.variables.text("session_name") if self.fields.kind("session_name") == "char" else None
-                )
-            except DataError as error:
-                name, reason = None, error.message
-            else:
-                reason = "it is no text, but a MATLAB object or a number"
-            if name:
-                return name
-            if name is None:
-                self.fields.skipped("session_name", f"the name was skipped: {reason}")
-                return self.fields.variables.path.stem.removeprefix("rnn_export_")
-        self.fields.missing.append("session_name")
-        return self.fields.variables.path.stem.removeprefix("rnn_export_")
+        """The name in the file, else that of the file."""
+        field, default = "session_name", self.fields.variables.path.stem.removeprefix("rnn_export_")
+        if not self.fields.has(field):
+            return default
+        try:
+            name = self.fields.variables.text(field)
+        except DataError as error:
+            self.fields.skipped(field, f"the name was skipped: {error.message}")
+            return default
+        if not name:
+            self.fields.missing.append(field)
+        return name or default
 
 
 def _nested(path: Path, names: list[str]) -> str | None:
@@ -215,10 +211,6 @@ def _nested(path: Path, names: list[str]) -> str | None:
                     f"its variables are fields of the struct {name}: save them as variables (save FILE -struct {name})"
                 )
     return None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "")
 
 
 def _named(value: Any) -> str:
