@@ -81,12 +81,13 @@ class Table:
 
     def ragged(self, name: str, row: int) -> NDArray[np.float64]:
         """The numbers of a column with lists, of one row. Raises DataError where they are not finite."""
+        where = f"{self.where}/{name}, row {row}"
         try:
             values = np.asarray(self._table[name][row], np.float64)
         except (TypeError, ValueError):
-            raise DataError("the values are not numbers", where=f"{self.where}/{name}, row {row}") from None
+            raise DataError("the values are not numbers", where=where, hint="times are numbers, in seconds") from None
         if not np.isfinite(values).all():
-            raise DataError(f"a value of {name} is not finite", where=f"{self.where}/{name}, row {row}")
+            raise DataError(f"a value of {name} is not finite", where=where, hint="remove it, or export the unit again")
         return values
 
     def _note(self, found: str) -> None:
