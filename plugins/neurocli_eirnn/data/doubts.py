@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Note
 from neurocli.recordings.plausible import TRIAL_MS
-from neurocli_eirnn.data.padding import expected_ends, masked
+from neurocli_eirnn.data.padding import expected_ends, masked, still_ends
 from neurocli_eirnn.data.rate_unit import in_hertz
 from neurocli_eirnn.data.session import Session
 from neurocli_eirnn.data.signals import EYE, ONE_HOT, contradicted, odd_task_values
@@ -56,6 +56,7 @@ def doubts_of(session: Session, where: str) -> list[Note]:
         _outlasting(session, where),
         _no_signal(session, where),
         _ends(session, where),
+        _still(session, where),
         _holes(session, where),
         _task_values(session, where),
         _labels(session, where),
@@ -185,6 +186,17 @@ def _ends(session: Session, where: str) -> Note | None:
     else:
         return None
     return Note("trial-ends", f"{where}:firing_rates", found, advice)
+
+
+def _still(session: Session, where: str) -> Note | None:
+    """Ends of trials in which no neuron changes, though durations say that the trial goes on."""
+    still = still_ends(session)
+    if not still:
+        return None
+    found = f"in {still} of {session.trials} trials no rate changes for longer, at the end, than anywhere within trials"
+    return Note(
+        "trial-ends", f"{where}:firing_rates", found, "is this padding? export it as NaN; durations do not say so"
+    )
 
 
 def _holes(session: Session, where: str) -> Note | None:

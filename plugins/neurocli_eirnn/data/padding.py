@@ -76,7 +76,21 @@ def find_padding(session: Session) -> Padding | None:
     if session.bins < 2 * _FEWEST_BINS:
         return None
     ends = _unchanging(session.rates)
-    return _sentinel(ends, session) or _by_duration(ends, session) or _by_length(ends, session)
+    found = _sentinel(ends, session) or _by_duration(ends, session)
+    # Where ends are known and do not go with the unchanging bins, these are no padding: they are doubted, not taken out.
+    return found or (None if _known(session) else _by_length(ends, session))
+
+
+def still_ends(session: Session) -> int:
+    """How many trials end in bins in which nothing changes, for longer than anywhere within trials and not by their durations."""
+    if session.bins < 2 * _FEWEST_BINS or not _known(session):
+        return 0
+    found = _by_length(_unchanging(session.rates), session)
+    return 0 if found is None else int((found.ends < session.bins).sum())
+
+
+def _known(session: Session) -> bool:
+    return bool(np.isfinite(expected_ends(session)).mean() > _SOME)
 
 
 def expected_ends(session: Session) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ def neuron_findings(session: Session, config: EirnnConfig) -> list[Finding]:
     """Every check of neurons and their rates, in reading order."""
     return [
         _finite(session),
-        _padding(session),
+        *_padding(session),
         _negative(session),
         _multiples(session),
         _rates(session),
@@ -76,18 +76,13 @@ def _finite(session: Session) -> Finding:
     )
 
 
-def _padding(session: Session) -> Finding:
-    """Bins after the end of trials that hold numbers; readers make them NaN, other sources may not."""
+def _padding(session: Session) -> list[Finding]:
+    """Numbers after the end of trials, if there are any: readers make them NaN, other sources may not."""
     found = find_padding(session)
-    return unless_none(
-        "padding",
-        "rates",
-        "" if found is None else f"{int((found.ends < session.bins).sum())} trials are padded with {found.kind}",
-        verdict=FAIL,
-        threshold="NaN after a trial's end",
-        advice=ADVICE,
-        clean="none but NaN",
-    )
+    if found is None:
+        return []
+    value = f"{int((found.ends < session.bins).sum())} trials are padded with {found.kind}"
+    return [Finding("padding", "rates", FAIL, value, "NaN after a trial's end", ADVICE)]
 
 
 def _negative(session: Session) -> Finding:

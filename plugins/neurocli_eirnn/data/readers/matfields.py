@@ -184,6 +184,10 @@ class Fields:
             return None
         return None if value.is_numeric else value.kind
 
+    def is_logical(self, field: str) -> bool:
+        """Whether a field is an array of true and false."""
+        return self.variables.value(field).kind == "logical"
+
     def skipped(self, field: str, found: str) -> None:
         """An optional field that is there and is not used."""
         self.missing.append(field)

@@ -80,7 +80,7 @@ class _Export:
 
     def session(self) -> Session:
         fields, sizes = self.fields, self.sizes
-        types = self._whole("neuron_type", sizes.neurons, TYPE_CODES, "neuron")
+        types = self._types()
         # Before anything is made: what is counted in bins depends on it.
         bin_ms = BIN_MS.check(fields.scalar("bin_size_ms"), fields.variables.where("bin_size_ms"))
         rates = np.ascontiguousarray(fields.array("firing_rates", RATES).transpose(2, 1, 0))
@@ -107,6 +107,14 @@ class _Export:
         session.notes = (*fields.notes, *id_notes, *checked(session, fields.where))
         session.missing = tuple(fields.missing)
         return session
+
+    def _types(self) -> NDArray[np.int64]:
+        """[neuron] 1 or 2. Logical values are refused: they cannot hold 2, and 1 alone does not say which type is meant."""
+        self.fields.require("neuron_type")
+        if self.fields.is_logical("neuron_type"):
+            hint = "write 1 for excitatory, 2 for inhibitory, as numbers"
+            raise self.fields.error("neuron_type", "the values are logical, and types are 1 and 2", hint=hint)
+        return self._whole("neuron_type", self.sizes.neurons, TYPE_CODES, "neuron")
 
     def _ids(self) -> tuple[list[str], list[Note]]:
         count = self.sizes.neurons

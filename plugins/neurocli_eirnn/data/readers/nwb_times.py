@@ -101,7 +101,8 @@ def check_spikes(spikes: list[Array], begin: Array, end: Array, where: str) -> l
     total = sum(map(len, spikes))
     if not total:
         raise DataError("no unit has a spike", where=where, hint="export spike_times with the units")
-    first, last = (float(f(times)) for f, times in ((np.min, np.concatenate(spikes)), (np.max, np.concatenate(spikes))))
+    some = [times for times in spikes if len(times)]
+    first, last = min(float(times.min()) for times in some), max(float(times.max()) for times in some)
     trials = float(begin.min()), float(end.max())
     span = (
         f"the spikes lie between {first:.4g} and {last:.4g} s, the trials between {trials[0]:.4g} and {trials[1]:.4g} s"
