@@ -75,16 +75,21 @@ def write(made: Content, path: Path) -> None:
         file.trials = table
     else:
         file.add_time_intervals(table)
-    with pynwb.NWBHDF5IO(str(path), "w") as io:
-        io.write(file)
-    with h5py.File(path, "r+") as raw:  # what pynwb does not write, and other programs do
-        for name, values in characters.items():
-            column = raw[f"intervals/{made['table']}/{name}"]
-            kept = dict(column.attrs)
-            del raw[column.name]
-            again = raw.create_dataset(f"intervals/{made['table']}/{name}", data=values)
-            for key, value in kept.items():
-                again.attrs[key] = value
+    # In memory, and without the copy of the standard that pynwb adds: it takes longer than all the rest.
+    with h5py.File(path, "w", driver="core") as raw, pynwb.NWBHDF5IO(file=raw, mode="w") as io:
+        io.write(file, cache_spec=False)
+        _put_characters(raw, made["table"], characters)
+
+
+def _put_characters(raw: h5py.File, table: str, columns: dict[str, Any]) -> None:
+    """What pynwb does not write, and other programs do."""
+    for name, values in columns.items():
+        column = raw[f"intervals/{table}/{name}"]
+        kept = dict(column.attrs)
+        del raw[column.name]
+        again = raw.create_dataset(f"intervals/{table}/{name}", data=values)
+        for key, value in kept.items():
+            again.attrs[key] = value
 
 
 def unit_of_spikes(made: Content, draw: Draw) -> None:
