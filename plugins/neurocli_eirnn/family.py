@@ -22,6 +22,7 @@ from neurocli_eirnn.config import V2Config
 from neurocli_eirnn.config_v1 import V1Config
 from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data.dataset import SessionData
+from neurocli_eirnn.data.padding import ADVICE, find_padding
 from neurocli_eirnn.evaluation import baselines, metrics, targets
 from neurocli_eirnn.evaluation.ceiling import ceiling
 from neurocli_eirnn.evaluation.rates import fitted_numbers
@@ -135,6 +136,9 @@ class _Eirnn(ModelFamily):
             lines.append(
                 f"{len(data.overlapping)} trials overlap with a later one, and are cut where that begins (no spike counts twice)"
             )
+        padded = find_padding(data.session)
+        if padded is not None:
+            lines.append(f"trials are padded with {padded.kind}, which is taken as rates; {ADVICE}")
         lines += protocol_notes(data, config)
         if data.session.missing:
             lines.append(f"missing in the data, and replaced by zeros: {', '.join(data.session.missing)}")

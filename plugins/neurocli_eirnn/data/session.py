@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
-from neurocli.recordings import Recording, RecordingSet
+from neurocli.recordings import Note, Recording, RecordingSet
+from neurocli.recordings.plausible import BIN_MS
 
 EXCITATORY, INHIBITORY = 1, 2
 FIXATION, LOCATIONS, GO, REWARD = 0, slice(1, 5), 5, 6
@@ -48,7 +49,8 @@ class Session:
     inputs: float32 [trial, time, 14] in the order of INPUT_NAMES; neuron_type: int [neuron], 1 excitatory ("classic"),
     2 putative interneuron; time_ms: [time] bin centres from fixation onset; duration_ms: [trial] fixation onset to reward
     (NaN where the file does not say); labels: name → int [trial] (those of LABELS that the file has);
-    missing: optional fields that were absent (their inputs are zeros); true_rates: like `rates`, from a simulator.
+    missing: optional fields that were absent (their inputs are zeros); true_rates: like `rates`, from a simulator; notes: what
+    the reader did and doubts.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Session:
     true_rates: NDArray[np.float32] | None = None
     truth: dict[str, NDArray[Any]] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def trials(self) -> int:
@@ -97,6 +100,7 @@ class Session:
             },
             truth={"neuron_type": self.neuron_type, "time_ms": self.time_ms, **self.truth},
             sources=[self.source] if self.source else [],
+            notes=self.notes,
         )
 
     def recording(self, number: int, group: str) -> Recording:
@@ -133,6 +137,7 @@ class Session:
                 where=where,
                 hint="give a session export (.mat, .nwb) or what `neuro simulate sc-session` writes",
             )
+        BIN_MS.check(first.dt_ms, where)  # before anything is counted in bins
         for trial in trials:
             if trial.signal.shape[1] != first.signal.shape[1] or trial.dt_ms != first.dt_ms:
                 raise DataError("trials differ in neurons or bin width", where=f"recording {trial.group}")
@@ -164,6 +169,7 @@ class Session:
             true_rates=_stacked([t.truth["rates"] for t in trials], bins, np.nan) if has_truth else None,
             truth={k: v for k, v in shared.items() if k not in ("neuron_type", "time_ms")},
             source=where,
+            notes=tuple(recordings.notes),
         )
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurocli.diagnosis.finding import FAIL, WARN, Finding
 from neurocli.diagnosis.words import information, listed, unless_none
-from neurocli_eirnn.data.dataset import EYE
-from neurocli_eirnn.data.session import INPUT_NAMES, LOCATIONS, Session
+from neurocli_eirnn.data.session import INPUT_NAMES, Session
+from neurocli_eirnn.data.signals import ONE_HOT, contradicted, odd_task_values
 
-FEATURES, SALIENCE = slice(9, 12), slice(12, 14)
-ONE_HOT = {"location": LOCATIONS, "identity": FEATURES, "salience": SALIENCE}
-"""Which channels say what a label says: channel k of a group is on in trials with label k + 1."""
 _CHANNEL_GROUPS = {
     "events": (0, 5, 6),
     "locations": range(1, 5),
@@ -63,9 +59,8 @@ def _constant(session: Session) -> Finding:
 
 def _one_hot(session: Session) -> Finding:
     """Task channels are 0 or 1, and of a group of channels at most one is ever on in a trial."""
-    task = np.delete(session.inputs, EYE, axis=2)
     faulty = {}
-    odd = (np.isfinite(task) & (task != 0) & (task != 1)).any(axis=(1, 2))
+    odd = odd_task_values(session)
     if odd.any():
         faulty["with values other than 0 and 1"] = odd
     for name, channels in ONE_HOT.items():
@@ -83,22 +78,14 @@ def _one_hot(session: Session) -> Finding:
     )
 
 
-def shown(session: Session, name: str) -> NDArray[np.int64]:
-    """[trial] the value of a label that the inputs show; 0 where they show none."""
-    on = np.any(session.inputs[:, :, ONE_HOT[name]] > 0.5, axis=1)
-    return np.where(np.any(on, axis=1), on.argmax(axis=1) + 1, 0)
-
-
 def _labels(session: Session) -> Finding:
     contradictions = []
     for name in ONE_HOT:
         if name not in session.labels:
             continue
-        seen = shown(session, name)
-        # A signal that is missing is a fault of its own: here only those count that say something else.
-        contradicted = np.flatnonzero((seen > 0) & (seen != session.labels[name]))
-        if len(contradicted):
-            contradictions.append(f"{name} in {len(contradicted)} trials ({listed(map(str, contradicted), 'trial')})")
+        wrong = contradicted(session, name)
+        if len(wrong):
+            contradictions.append(f"{name} in {len(wrong)} trials ({listed(map(str, wrong), 'trial')})")
     return unless_none(
         "label-vs-input",
         "inputs",

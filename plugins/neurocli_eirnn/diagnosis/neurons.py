@@ -10,6 +10,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import information, listed, unless_none
 from neurocli_eirnn.configs import EirnnConfig
 from neurocli_eirnn.data import psth
+from neurocli_eirnn.data.padding import ADVICE, find_padding
 from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY, Session
 from neurocli_eirnn.diagnosis.wording import NEURON
 
@@ -28,6 +29,7 @@ def neuron_findings(session: Session, config: EirnnConfig) -> list[Finding]:
     """Every check of neurons and their rates, in reading order."""
     return [
         _finite(session),
+        *_padding(session),
         _negative(session),
         _multiples(session),
         _rates(session),
@@ -72,6 +74,15 @@ def _finite(session: Session) -> Finding:
         "export these trials again, or leave them out",
         fail=holes.any(),  # bins beyond a trial's end take part in nothing
     )
+
+
+def _padding(session: Session) -> list[Finding]:
+    """Numbers after the end of trials, if there are any: readers make them NaN, other sources may not."""
+    found = find_padding(session)
+    if found is None:
+        return []
+    value = f"{int((found.ends < session.bins).sum())} trials are padded with {found.kind}"
+    return [Finding("padding", "rates", FAIL, value, "NaN after a trial's end", ADVICE)]
 
 
 def _negative(session: Session) -> Finding:

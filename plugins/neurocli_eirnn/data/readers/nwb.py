@@ -6,14 +6,12 @@ The tables need these columns (times in seconds on the file's clock; other names
     trials   fixation_on_time [fix_on_time], target_on_time, go_time [fix_off_time], reward_time,
              location [target_location]: 1 to 4, reward [reward_level]: 1, high | 0, low
 
-and may have brain_area [location] of units, and of trials identity: 1 to 3, face, nonface, bullseye; salience: 1, high |
-2, low | 0, none; probability: 1, high | 0, low.
+and may have brain_area [location] and obs_intervals of units, and of trials identity: 1 to 3, face, nonface, bullseye; salience:
+1, high | 2, low | 0, none; probability: 1, high | 0, low. Other usual names are found too, and named.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,31 +20,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocli.errors import DataError
+from neurocli.recordings import Note
+from neurocli.recordings.files import memory
 from neurocli.recordings.files.nwb import look_into_nwb, open_nwb
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recordingset import RecordingSet
+from neurocli_eirnn.data.doubts import checked
+from neurocli_eirnn.data.identity import unique_names
+from neurocli_eirnn.data.readers.codes import LABEL_CODES, REQUIRED_LABELS, TYPE_CODES
 from neurocli_eirnn.data.readers.matfile import EYE, only_one
-from neurocli_eirnn.data.session import EXCITATORY, INHIBITORY, INPUT_NAMES, Session
-from neurocli_eirnn.data.tasks import BEFORE_MS, BIN_MS, TrialEvents, bin_centres, task_inputs, valid_bins
+from neurocli_eirnn.data.readers.nwb_tables import Table, seconds
+from neurocli_eirnn.data.readers.nwb_times import check_spikes, check_trials, observed, on_session_clock
+from neurocli_eirnn.data.session import INPUT_NAMES, Session
+from neurocli_eirnn.data.tasks import AFTER_MS, BEFORE_MS, BIN_MS, TrialEvents, bin_centres, task_inputs, valid_bins
 
 _EVENTS = {
-    "fixation": ("fixation_on_time", "fix_on_time"),
-    "target": ("target_on_time",),
-    "go": ("go_time", "fix_off_time"),
-    "reward": ("reward_time",),
+    "fixation": (
+        "fixation_on_time",
+        "fix_on_time",
+        "fixation_onset_time",
+        "fixation_onset",
+        "fixation_on",
+        "fix_on",
+        "fixation_time",
+    ),
+    "target": ("target_on_time", "target_onset_time", "target_onset", "target_on", "target_time"),
+    "go": (
+        "go_time",
+        "fix_off_time",
+        "go_cue_time",
+        "go_onset_time",
+        "go_signal_time",
+        "fixation_off_time",
+        "fix_off",
+        "go_cue",
+    ),
+    "reward": (
+        "reward_time",
+        "reward_on_time",
+        "reward_onset_time",
+        "reward_delivery_time",
+        "reward_onset",
+        "reward_on",
+    ),
 }
-_HIGH_LOW: dict[Any, int] = {"high": 1, "low": 0, 1: 1, 0: 0}
-_LABELS: dict[str, tuple[tuple[str, ...], dict[Any, int]]] = {
-    "reward": (("reward", "reward_level"), _HIGH_LOW),
-    "probability": (("probability",), _HIGH_LOW),
-    "location": (("location", "target_location"), {n: n for n in (1, 2, 3, 4)}),
-    "identity": (("identity",), {"face": 1, "nonface": 2, "bullseye": 3, 1: 1, 2: 2, 3: 3}),
-    "salience": (("salience",), {"high": 1, "low": 2, "none": 0, "n/a": 0, "": 0, 0: 0, 1: 1, 2: 2}),
+_LABELS = {
+    "reward": ("reward", "reward_level", "trial_reward", "reward_size"),
+    "probability": ("probability", "trial_probability"),
+    "location": ("location", "target_location", "trial_location", "target_loc"),
+    "identity": ("identity", "trial_identity", "target_identity", "stimulus_identity"),
+    "salience": ("salience", "trial_salience", "target_salience"),
 }
-_REQUIRED = ("reward", "location")
-_TYPES: dict[Any, int] = dict.fromkeys((1, "e", "classic", "excitatory"), EXCITATORY)
-_TYPES |= dict.fromkeys((2, "i", "putative_interneuron", "inhibitory"), INHIBITORY)
-_LONGEST_TRIAL_MS = 60_000.0
+_NEURON_TYPE = ("neuron_type", "cell_type", "putative_cell_type", "unit_type", "neuron_class", "cell_class")
+_AREA = ("brain_area", "location", "brain_region", "area")
 
 
 class SessionNwbReader(Reader):
@@ -63,6 +89,13 @@ class SessionNwbReader(Reader):
     def read(self, paths: list[Path]) -> RecordingSet:
         return read_session(only_one(paths)).recordings()
 
+    def lacks(self, path: Path) -> str | None:
+        """NWB with trials, and without units."""
+        with look_into_nwb(path) as file:
+            if file is None or "intervals" not in file or not len(file["intervals"]):
+                return None
+            return f"the table units is missing; there are trials in intervals/{next(iter(file['intervals']))}"
+
 
 def read_session(path: Path) -> Session:
     """The session of an NWB file, in bins of 25 ms from 200 ms before fixation to 500 ms after reward.
@@ -70,49 +103,33 @@ def read_session(path: Path) -> Session:
     Raises MissingDependency without pynwb; DataError that names the table and the column.
     """
     with open_nwb(path) as content:
-        units = _Table(f"{path}:units", content.units)
-        trials = _Table(f"{path}:trials", content.trials)
+        units = Table(f"{path}:units", content.units)
+        trials = _trials_table(path, content)
         name = str(content.session_id or content.identifier or path.stem)
         return _session(name, path, units, trials)
 
 
-class _Table:
-    """Columns of an NWB table as plain Python and numpy values."""
-
-    def __init__(self, where: str, table: Any) -> None:
-        if table is None or not len(table):
-            raise DataError("the table is missing or empty", where=where)
-        self.where, self._table = where, table
-        self.rows = len(table)
-
-    def column(self, names: tuple[str, ...]) -> list[Any] | None:
-        """The first of these columns that there is; bytes and numpy scalars as str, int, float."""
-        name = self.name_of(names)
-        return None if name is None else [_plain(value) for value in self._table[name][:]]
-
-    def name_of(self, names: tuple[str, ...]) -> str | None:
-        return next((name for name in names if name in self._table.colnames), None)
-
-    def need(self, names: tuple[str, ...]) -> list[Any]:
-        values = self.column(names)
-        if values is None:
-            columns = ", ".join(self._table.colnames)
-            raise DataError(
-                f"the required column {' or '.join(names)} is missing",
-                where=self.where,
-                hint=f"the columns are: {columns}",
-            )
-        return values
-
-    def ids(self) -> list[str]:
-        return [str(_plain(value)) for value in self._table.id[:]]
-
-    def spike_times(self, row: int) -> NDArray[np.float64]:
-        """Spike times [n] of a unit in seconds, ascending."""
-        times = np.asarray(self._table["spike_times"][row], np.float64).ravel()
-        if not np.isfinite(times).all():
-            raise DataError("a spike time is not finite", where=f"{self.where}/spike_times, row {row}")
-        return np.sort(times)
+def _trials_table(path: Path, content: Any) -> Table:
+    """The table of trials; another one of intervals where there is none, or with the columns that it lacks."""
+    tables = {name: table for name, table in (content.intervals or {}).items() if len(table)}
+    main = content.trials
+    if main is None or not len(main):
+        named = [name for name, table in tables.items() if Table(name, table).find(_EVENTS["fixation"])]
+        if len(named) != 1:
+            where = f"{path}:trials"
+            others = f"; the tables of intervals are: {', '.join(sorted(tables))}" if tables else ""
+            raise DataError("the table is missing or empty", where=where, hint=f"export a table of trials{others}")
+        found = Table(f"{path}:intervals/{named[0]}", tables[named[0]])
+        found.notes.append(Note("columns", found.where, "this table is taken as that of the trials"))
+        return found
+    beside = [
+        (f"{path}:intervals/{name}", table)
+        for name, table in sorted(tables.items())
+        if table is not main
+        and len(table) == len(main)
+        and np.array_equal(table["start_time"][:], main["start_time"][:])
+    ]
+    return Table(f"{path}:trials", main, beside)
 
 
 @dataclass
@@ -123,6 +140,7 @@ class _Trials:
     events: list[TrialEvents]
     labels: dict[str, NDArray[np.int64]]
     left_out: int
+    notes: list[Note]
 
     @property
     def valid_bins(self) -> NDArray[np.int64]:
@@ -130,111 +148,125 @@ class _Trials:
         return np.array([valid_bins(trial.reward_ms) for trial in self.events])
 
 
-def _session(name: str, path: Path, units: _Table, trials: _Table) -> Session:
-    types = _coded(units, ("neuron_type",), _TYPES)
-    assert types is not None
-    if units.name_of(("spike_times",)) is None:
-        raise DataError("the required column spike_times is missing", where=units.where)
+def _session(name: str, path: Path, units: Table, trials: Table) -> Session:
+    types = _types(units)
+    if units.find(("spike_times",)) is None:
+        raise DataError(
+            "the required column spike_times is missing", where=units.where, hint="export spikes with the units"
+        )
     usable = _trials(trials)
     bins = int(usable.valid_bins.max())
     time_ms = bin_centres(bins)
-    areas = units.column(("brain_area", "location"))
-    missing = [f"input_{name}" for name in EYE] + [f"trial_{name}" for name in _LABELS if name not in usable.labels]
+    ids, notes = unique_names(units.ids(), f"{units.where}/id")
+    areas = units.column(_AREA)
+    missing = [f"input_{name}" for name in EYE] + [f"trial_{name}" for name in LABEL_CODES if name not in usable.labels]
     if areas is None:
         missing.append("brain_area")
     if usable.left_out:
         missing.append(f"fixation or reward time of {usable.left_out} trials, left out")
-    return Session(
+    rates, rate_notes = _rates(units, usable, bins)
+    session = Session(
         name=name,
-        rates=_rates(units, usable, bins),
+        rates=rates,
         inputs=np.array([task_inputs(time_ms, BIN_MS, trial) for trial in usable.events], np.float32).reshape(
             -1, bins, len(INPUT_NAMES)
         ),
         neuron_type=types,
-        neuron_ids=units.ids(),
+        neuron_ids=ids,
         time_ms=time_ms,
         bin_ms=BIN_MS,
         duration_ms=np.array([trial.reward_ms for trial in usable.events]),
         labels=usable.labels,
-        brain_area=[] if areas is None else [str(area) for area in areas],
+        brain_area=[] if areas is None else [_area(area) for area in areas],
         missing=tuple(missing),
         source=str(path),
     )
+    notes += [*units.notes, *trials.notes, *usable.notes, *rate_notes]
+    session.notes = (*notes, *checked(session, str(path)))
+    return session
 
 
-def _trials(table: _Table) -> _Trials:
+def _types(units: Table) -> NDArray[np.int64]:
+    """[unit] of the column of types, under any of its names; else of the one column that holds nothing but names of types."""
+    if units.find(_NEURON_TYPE) is None and (name := units.holding(TYPE_CODES)) is not None:
+        units.notes.append(Note("columns", units.where, f"column {name} is taken as neuron_type"))
+        return units.coded((name,), TYPE_CODES)
+    return units.coded(_NEURON_TYPE, TYPE_CODES)
+
+
+def _trials(table: Table) -> _Trials:
     """The trials with their times from fixation onset. Raises DataError where none can be aligned, or one is too long."""
-    seconds = {event: np.array([_number(v) for v in table.need(names)]) for event, names in _EVENTS.items()}
-    labels: dict[str, NDArray[np.int64]] = {}
-    for name, (columns, codes) in _LABELS.items():
-        values = _coded(table, columns, codes, optional=name not in _REQUIRED)
-        if values is not None:
-            labels[name] = values
-    usable = np.isfinite(seconds["fixation"]) & (seconds["reward"] >= seconds["fixation"])
+    times = {event: seconds(table.need(names), table.place(names)) for event, names in _EVENTS.items()}
+    needed = {name: columns for name, columns in _LABELS.items() if name in REQUIRED_LABELS or table.find(columns)}
+    for name in needed:
+        table.need(needed[name])
+    start, stop = (
+        None if (values := table.column((name,))) is None else seconds(values, table.where)
+        for name in ("start_time", "stop_time")
+    )
+    times, notes = on_session_clock(times, start, stop, table.where)
+    usable = np.isfinite(times["fixation"]) & (times["reward"] >= times["fixation"])
     if not usable.any():
-        raise DataError("no trial has a fixation time and a reward after it", where=table.where)
-    # Rounded, so that a time on the edge of a bin does not depend on how long the file's clock has been running.
-    ms = {event: np.round((times - seconds["fixation"]) * 1e3, 6) for event, times in seconds.items()}
-    long = usable & (ms["reward"] > _LONGEST_TRIAL_MS)
-    if long.any():
         raise DataError(
-            f"the reward comes more than {_LONGEST_TRIAL_MS / 1e3:g} s after fixation",
-            where=f"{table.where}, row {int(np.argmax(long))}",
-            hint="times are in seconds; correct or remove the trial",
+            "no trial has a fixation time and a reward after it",
+            where=table.where,
+            hint="see the columns of event times",
         )
+    times, more = check_trials(times, usable, table.where)
+    rows = np.flatnonzero(usable)
+    labels = {name: table.coded(columns, LABEL_CODES[name], rows) for name, columns in needed.items()}
+    # Rounded, so that a time on the edge of a bin does not depend on how long the file's clock has been running.
+    ms = {event: np.round((at - times["fixation"]) * 1e3, 6) for event, at in times.items()}
     events = [
         TrialEvents(
             target_ms=float(ms["target"][row]),
             go_ms=float(ms["go"][row]),
             reward_ms=float(ms["reward"][row]),
-            location=int(labels["location"][row]),
-            identity=int(labels["identity"][row]) if "identity" in labels else 0,
-            salience=int(labels["salience"][row]) if "salience" in labels else 0,
+            location=int(labels["location"][number]),
+            identity=int(labels["identity"][number]) if "identity" in labels else 0,
+            salience=int(labels["salience"][number]) if "salience" in labels else 0,
         )
-        for row in np.flatnonzero(usable)
+        for number, row in enumerate(rows)
     ]
-    usable_labels = {name: values[usable] for name, values in labels.items()}
-    return _Trials(seconds["fixation"][usable], events, usable_labels, int((~usable).sum()))
+    return _Trials(times["fixation"][usable], events, labels, int((~usable).sum()), [*notes, *more])
 
 
-def _rates(units: _Table, trials: _Trials, bins: int) -> NDArray[np.float32]:
-    """Rates [trial, time, unit] in sp/s, NaN after each trial's window."""
+def _rates(units: Table, trials: _Trials, bins: int) -> tuple[NDArray[np.float32], list[Note]]:
+    """Rates [trial, time, unit] in sp/s, NaN after each trial's window and where a unit was not observed; what is doubtful."""
+    memory.take(len(trials.events) * bins * units.rows * 4, units.where)
     edges_s = (-BEFORE_MS + np.arange(bins + 1) * BIN_MS) * 1e-3 + trials.fixation_s[:, None]
+    spikes = [units.ragged("spike_times", row).ravel() for row in range(units.rows)]
+    reward_s = np.array([trial.reward_ms for trial in trials.events]) * 1e-3
+    end_s = trials.fixation_s + reward_s + AFTER_MS * 1e-3
+    notes = check_spikes(spikes, edges_s[:, 0], end_s, f"{units.where}/spike_times")
     rates = np.empty((len(trials.events), bins, units.rows), np.float32)
-    for unit in range(units.rows):
-        rates[:, :, unit] = np.diff(np.searchsorted(units.spike_times(unit), edges_s), axis=1) / (BIN_MS * 1e-3)
+    for unit, times in enumerate(spikes):
+        rates[:, :, unit] = np.diff(np.searchsorted(np.sort(times), edges_s), axis=1) / (BIN_MS * 1e-3)
     rates[np.arange(bins) >= trials.valid_bins[:, None]] = np.nan
-    return rates
+    return rates, notes + _unobserved(units, rates, edges_s)
 
 
-def _coded(
-    table: _Table, columns: tuple[str, ...], codes: Mapping[Any, int], *, optional: bool = False
-) -> NDArray[np.int64] | None:
-    """A column of names or numbers as our codes. Raises DataError that names the row of an unknown one."""
-    values = table.column(columns) if optional else table.need(columns)
-    if values is None:
-        return None
-    coded = []
-    for row, value in enumerate(values):
-        key = value.strip().lower() if isinstance(value, str) else value
-        if isinstance(key, str) and key.isdecimal():
-            key = int(key)
-        if key not in codes:  # NaN is in no dictionary, and 1.0 is the key 1
-            raise DataError(
-                f"the value {value!r} is not known",
-                where=f"{table.where}/{table.name_of(columns)}, row {row}",
-                hint="known are: " + ", ".join(str(code) for code in codes if code != ""),
-            )
-        coded.append(codes[key])
-    return np.array(coded, np.int64)
+def _unobserved(units: Table, rates: NDArray[np.float32], edges_s: NDArray[np.float64]) -> list[Note]:
+    """NaN in place of the rates of bins in which a unit was not observed, by obs_intervals; how many these are."""
+    if units.find(("obs_intervals",)) is None:
+        return []
+    before = np.isfinite(rates).sum(axis=(0, 1))
+    where = f"{units.where}/obs_intervals"
+    for unit in range(units.rows):
+        intervals = units.ragged("obs_intervals", unit)
+        if intervals.size:
+            rates[~observed(intervals, edges_s, f"{where}, row {unit}"), unit] = np.nan
+    lost = before - np.isfinite(rates).sum(axis=(0, 1))
+    if not lost.any():
+        return []
+    if not np.isfinite(rates).any():
+        hint = "times in NWB are in seconds, on one clock for the whole session"
+        raise DataError("no unit was observed in any trial", where=where, hint=hint)
+    found = f"{int((lost > 0).sum())} of {units.rows} units were not observed in up to {(lost / before).max():.0%} of the trials' bins: no data there"
+    return [Note("observed", where, found, "leave out units, or trials, that were not observed throughout")]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _number(value: Any) -> float:
-    """A time as float; what is none counts as an event that did not happen."""
-    return float(value) if isinstance(value, (int, float)) else math.nan
+def _area(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(dict.fromkeys(str(part) for part in value))
+    return "unknown" if value is None else str(value)

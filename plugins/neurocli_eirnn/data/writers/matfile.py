@@ -32,9 +32,10 @@ def write_mat(session: Session, path: Path) -> Path:
     with h5py.File(memory, "w", userblock_size=_USER_BLOCK) as file:
         for name, value in _fields(session).items():
             if isinstance(value, str):
-                codes = np.frombuffer(value.encode("utf-16-le"), "<u2").reshape(-1, 1)
-                variable = file.create_dataset(name, data=codes)
-                variable.attrs["MATLAB_class"], variable.attrs["MATLAB_int_decode"] = np.bytes_("char"), np.int32(2)
+                _put_text(file, name, value)
+                continue
+            if value.dtype == object:
+                _put_cells(file, name, value)
                 continue
             # MATLAB reads the chunks in order; gzip at its own level keeps the file of the size it would write.
             packing = {"compression": "gzip", "compression_opts": 3} if value.size >= _COMPRESSED_FROM else {}
@@ -43,6 +44,21 @@ def write_mat(session: Session, path: Path) -> Path:
     content = bytearray(memory.getvalue())
     content[: len(_user_block())] = _user_block()
     return _put(path, bytes(content))
+
+
+def _put_text(group: h5py.Group, name: str, text: str) -> h5py.Dataset:
+    codes = np.frombuffer(text.encode("utf-16-le"), "<u2").reshape(-1, 1)
+    variable = group.create_dataset(name, data=codes)
+    variable.attrs["MATLAB_class"], variable.attrs["MATLAB_int_decode"] = np.bytes_("char"), np.int32(2)
+    return variable
+
+
+def _put_cells(file: h5py.File, name: str, texts: NDArray[np.object_]) -> None:
+    """A cell array of texts: references to objects in the group that MATLAB keeps them in."""
+    kept = file.require_group("#refs#")
+    references = [_put_text(kept, f"{name}_{number}", text).ref for number, text in enumerate(texts.ravel())]
+    cells = file.create_dataset(name, data=np.array(references, h5py.ref_dtype).reshape(texts.T.shape))
+    cells.attrs["MATLAB_class"] = np.bytes_("cell")
 
 
 def write_mat5(session: Session, path: Path) -> Path:
@@ -59,12 +75,11 @@ def write_mat5(session: Session, path: Path) -> Path:
     return _put(path, memory.getvalue())
 
 
-def _fields(session: Session) -> dict[str, NDArray[np.float64] | str]:
+def _fields(session: Session) -> dict[str, NDArray[Any] | str]:
     """Variables in MATLAB's order and shapes. What the session never had (eye, some labels, durations) is left out."""
     fields: dict[str, Any] = {
         "firing_rates": session.rates.transpose(2, 1, 0),
         "neuron_type": session.neuron_type[:, None],
-        "neuron_ids": _ids(session)[:, None],
         "n_trials": [[session.trials]],
         "n_neurons": [[session.neurons]],
         "n_time_bins": [[session.bins]],
@@ -72,26 +87,29 @@ def _fields(session: Session) -> dict[str, NDArray[np.float64] | str]:
         "time_axis": session.time_ms[None, :],
         "input_target_loc": session.inputs[:, :, LOCATIONS].transpose(2, 1, 0),
     }
+    texts: dict[str, NDArray[Any] | str] = {"neuron_ids": _numbers_or_texts(session.neuron_ids)[:, None]}
     for channel, name in enumerate(INPUT_NAMES):
         present = name not in EYE or f"input_{name}" not in session.missing
         if present and not LOCATIONS.start <= channel < LOCATIONS.stop:
             fields[f"input_{name}"] = session.inputs[:, :, channel].T
     if np.isfinite(session.duration_ms).any():
         fields["trial_duration_ms"] = session.duration_ms[:, None]
-    codes = [_CODES.get(area, area) for area in session.brain_area]
-    if codes and all(str(code).isdecimal() for code in codes):
-        fields["brain_area"] = np.array([float(code) for code in codes])[:, None]
+    codes = [str(_CODES.get(area, area)) for area in session.brain_area]
+    areas = _numbers_or_texts(codes if all(code.isdecimal() for code in codes) else session.brain_area)
+    if areas.size:
+        texts["brain_area"] = areas[:, None]
     for name, values in session.labels.items():
         fields[f"trial_{name}"] = values[:, None]
-    arrays: dict[str, NDArray[np.float64] | str] = {k: np.asarray(v, np.float64) for k, v in fields.items()}
-    return {**arrays, "session_name": session.name or "session", "pipeline_version": f"neurocli {__version__}"}
+    arrays = {name: np.asarray(value, np.float64) for name, value in fields.items()}
+    texts |= {"session_name": session.name or "session", "pipeline_version": f"neurocli {__version__}"}
+    return {**arrays, **texts}
 
 
-def _ids(session: Session) -> NDArray[np.float64]:
-    """[neuron] numbers: the format knows no names, so neurons that are not all numbered are counted from 1."""
-    if all(name.isdecimal() for name in session.neuron_ids):
-        return np.array([float(name) for name in session.neuron_ids])
-    return np.arange(1, session.neurons + 1).astype(np.float64)
+def _numbers_or_texts(names: list[str]) -> NDArray[Any]:
+    """[n] numbers where all names are numbers that come back the same, else the names, for a cell array."""
+    if all(name.isdecimal() and str(int(float(name))) == name for name in names):
+        return np.array([float(name) for name in names])
+    return np.array([name or "-" for name in names], object)
 
 
 def _user_block() -> bytes:
