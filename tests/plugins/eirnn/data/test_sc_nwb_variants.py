@@ -76,7 +76,7 @@ def write(made: Content, path: Path) -> None:
     else:
         file.add_time_intervals(table)
     # In memory, and without the copy of the standard that pynwb adds: it takes longer than all the rest.
-    with h5py.File(path, "w", driver="core") as raw, pynwb.NWBHDF5IO(file=raw, mode="w") as io:
+    with h5py.File(path, "w", driver="core", block_size=2**20) as raw, pynwb.NWBHDF5IO(file=raw, mode="w") as io:
         io.write(file, cache_spec=False)
         _put_characters(raw, made["table"], characters)
 
