@@ -155,6 +155,15 @@ def voltage_fault(signal: NDArray[np.generic]) -> str | None:
     return RESTING_MV.fault(median)
 
 
+def misread_voltage(signal: NDArray[np.generic]) -> str | None:
+    """What speaks for another unit than mV, of a signal [time, neuron] that is labelled so; None where nothing does.
+
+    A model's voltage may be counted from its own rest, as 0 mV: outside of what membranes have, and in no other unit either.
+    """
+    median = median_of(signal)
+    return None if RESTING_MV.holds(median) or not RESTING_MV.likely_units(median) else RESTING_MV.fault(median)
+
+
 def fault_of(recording: Recording) -> str | None:
     """What cannot be in a recording, by its unit; None where nothing is known against it."""
     if recording.unit == "mV":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings.files.hdf5 import REMAKE, attribute
-from neurocli.recordings.plausible import fault_of, voltage_fault
+from neurocli.recordings.plausible import fault_of, misread_voltage
 from neurocli.recordings.recording import Recording
 
 MV_SCALE, MV_OFFSET = 1e-3, -70.0
@@ -62,7 +62,7 @@ def scaled(data: h5py.Dataset, stored: NDArray[Any], unit: str) -> NDArray[Any]:
         raise DataError(
             f"whole numbers of {unit} without scale and offset", where=where, hint="store floating-point numbers"
         )
-    fault = voltage_fault(stored) if unit == "mV" else None
+    fault = misread_voltage(stored) if unit == "mV" else None
     if unit == "sp/s" and stored.size and np.nanmin(stored) < 0:
         fault = "a rate is negative"
     if fault is not None:

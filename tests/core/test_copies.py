@@ -112,8 +112,8 @@ def test_copies_in_other_files_and_formats_are_refused(model: str, stored: str, 
     elif stored == "integers with a scale":
         step = np.nanmax(np.abs(signal)) / 30_000
         signal = np.rint(signal / step) * step
-    else:
-        signal = signal * 1e-3
+    else:  # mV of another gain: in V they would be refused
+        signal = signal * (1.1 if first.unit == "mV" else 1e-3)
     path = tmp_path / "other.h5"
     RecordingSet.of([dataclasses.replace(first, signal=signal.astype(np.float32), mask=None)]).save(path)
     again = RecordingSet.open(path)[first.group]
