@@ -1,10 +1,14 @@
 """The entry point `neuro`: answers --version without imports, and turns every error into one line and an exit code."""
 
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # until the command line answers them: nothing has begun yet
+        signal.signal(number, lambda received, _: os._exit(128 + received))
     if sys.argv[1:] in (["--version"], ["-V"]):
         from neurocli import __version__
 

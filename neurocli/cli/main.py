@@ -28,8 +28,8 @@ from neurocli.cli import (
 )
 from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
 from neurocli.cli.shortcuts import CONTEXT
-from neurocli.cli.termination import gone_in_time
-from neurocli.errors import Interrupted, NeuroError, StorageError, UsageError, nearest_hint
+from neurocli.cli.signals import answering_signals
+from neurocli.errors import Explained, Interrupted, NeuroError, StorageError, UsageError, nearest_hint
 from neurocli.runs.atomic import refusal
 
 # Taken from a public class: typer has brought its own click since 0.26, and used the package click before.
@@ -63,12 +63,12 @@ def run(argv: list[str]) -> int:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        with _terminated():
+        with answering_signals():
             return _dispatch(argv or ["--help"])
     except StdoutClosed:
         _silence_stdout()
         return 0
-    except NeuroError as error:
+    except (NeuroError, Interrupted) as error:
         return _report(argv, error)
     except _ClickUsageError as error:  # type: ignore[misc]
         return _report(argv, _usage_error(error, argv))
@@ -164,7 +164,7 @@ def _dispatch(argv: list[str]) -> int:
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
-def _report(argv: list[str], error: NeuroError) -> int:
+def _report(argv: list[str], error: Explained) -> int:
     """Show an error: the envelope on stdout under --json, one block on stderr otherwise."""
     if _wants_json(argv):
         try:
@@ -240,30 +240,6 @@ def _command_of(argv: list[str]) -> str:
 
 
 # -- the process -------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _terminated() -> Any:
-    """SIGTERM becomes an error like any other, so that files are closed and locks let go of; code 143."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    process = os.getpid()
-
-    def stop(number: int, frame: Any) -> None:
-        if os.getpid() != process:  # a forked worker dies as it would have without us
-            os._exit(128 + number)
-        raise Interrupted("stopped by SIGTERM", signal=number, where="neuro", hint="give the same command again")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        with gone_in_time(signal.SIGTERM):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def _open_standard_streams() -> None:

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli import interruption
 from neurocli.errors import DataError
 from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, read_array
 from neurocli.recordings.files.writing import create_hdf5
@@ -48,6 +49,7 @@ def write(
         holder = file.create_group("recordings")
         order: dict[str, None] = {}
         for recording in recordings:
+            interruption.check()  # between recordings nothing is half-written
             if recording.group in order:
                 raise DataError(
                     "two recordings have the same name", where=recording.group, hint="give each a name of its own"

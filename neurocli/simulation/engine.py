@@ -154,9 +154,10 @@ def _make_shards(
                 unfinished.record(index, result)
                 done += 1
                 progress(done, plan.count, names[index])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
             f"interrupted with {done} of {plan.count} runs done",
+            signal=error.exit_code - 128 if isinstance(error, Interrupted) else 2,
             where=str(unfinished.folder),
             hint="resume with the same command",
         ) from None
