@@ -35,7 +35,7 @@ from toy_simulator import CARD, Toy, ToyConfig  # noqa: E402
 SCRIPT = """
 import sys; sys.path.insert(0, {here!r})
 from pathlib import Path
-from neurocli.errors import NeuroError
+from neurocli.errors import Interrupted, NeuroError
 from neurocli.simulation.engine import simulate
 from toy_simulator import CARD, Toy, ToyConfig
 if __name__ == "__main__":
@@ -43,7 +43,7 @@ if __name__ == "__main__":
     try:
         simulate(Toy(CARD), ToyConfig(**{config!r}), runs={runs}, out=Path({out!r}), workers=2,
                  progress=lambda done, total, name: print(done, flush=True))
-    except NeuroError as error:
+    except (NeuroError, Interrupted) as error:
         print(type(error).__name__, error.exit_code, error, error.where, error.hint, flush=True)
         sys.exit(error.exit_code)
 """
