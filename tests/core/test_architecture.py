@@ -28,7 +28,13 @@ RANK = {
     "__main__": 8,
 }
 # Within one rank: a diagnosis may ask for scores, and what is interpreted has intervals and nulls as scores have.
-ALSO = {("diagnosis", "evaluation"), ("interpretation", "evaluation"), ("config", "runs"), ("runs", "config"), ("interruption", "errors")}
+ALSO = {
+    ("diagnosis", "evaluation"),
+    ("interpretation", "evaluation"),
+    ("config", "runs"),
+    ("runs", "config"),
+    ("interruption", "errors"),
+}
 FAMILIES = sorted(p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name.startswith("neurocli_"))
 
 
