@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     folder or a device.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _sweep(path)
     with unbroken(), _removed_at_last(temporary), storage_errors(path):
         if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
             number = errno.EISDIR if path.is_dir() else errno.ENODEV
@@ -32,6 +34,23 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed had begun to write in the place of `path`."""
+    begun = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            match = begun.fullmatch(entry.name)
+            if match and not _runs(int(match[1])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number here."""
+    import psutil
+
+    return bool(psutil.pid_exists(process))
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neurocli.errors import DataError, UnknownName, UsageError
+from neurocli.errors import DataError, StorageError, UnknownName, UsageError
 from neurocli.runs import toml
 from neurocli.runs.atomic import storage_errors
 from neurocli.runs.records import SCHEMA, damaged, read_record, read_text_record, write_record, write_text_record
@@ -105,6 +105,7 @@ class RunFolder:
         whole = {
             "schema": SCHEMA,
             "model": model,
+            "number": max((_number(run) for run in list_runs(root)), default=0) + 1,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "created",
             **info,
@@ -147,6 +148,13 @@ class RunFolder:
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
         return _checked_info(read_record(self.info), self.info)
+
+    def must_exist(self) -> None:
+        """Raise StorageError where the folder was removed while it was in use: writing on would make another, without a beginning."""
+        if not self.info.is_file():
+            raise StorageError(
+                "the run's folder was removed while it was in use", where=str(self.path), hint="train a new run"
+            )
 
     @property
     def is_control(self) -> bool:
@@ -232,13 +240,22 @@ def _new_folder(parent: Path) -> Path:
                 return path
 
 
-def _age(run: RunFolder) -> tuple[str, int]:
-    # Runs of one second are told apart by their configuration, which is written once.
+def _age(run: RunFolder) -> tuple[int, str, int]:
+    # By the number that it was given, since a clock may be set back. Runs of one second are told apart by their configuration.
     try:
         written = run.config.stat().st_mtime_ns
     except OSError:
         written = 0
-    return run.path.name.rpartition("-")[0], written
+    return _number(run), run.path.name.rpartition("-")[0], written
+
+
+def _number(run: RunFolder) -> int:
+    """The how manieth run of its root it is; 0 for runs of earlier versions, and where it cannot be read."""
+    try:
+        number = read_record(run.info).get("number")
+    except DataError:
+        return 0
+    return number if isinstance(number, int) else 0
 
 
 def _names_like(name: str, runs: list[RunFolder]) -> list[str]:

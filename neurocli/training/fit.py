@@ -135,6 +135,7 @@ def _train(
             "parameters": parameters,
             "steps": reached.step,
         }
+        run.must_exist()
         write_record(run.metrics_json, result)
     return result
 

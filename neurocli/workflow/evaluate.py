@@ -58,7 +58,7 @@ def evaluate(
 
 def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, reporter: Reporter) -> EvaluationResult:
     from neurocli.evaluation.evaluate import evaluate as score
-    from neurocli.runs.lock import locked
+    from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
     from neurocli.runs.records import write_record
     from neurocli.workflow.data.reopening import trained_of_run
@@ -66,7 +66,7 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
 
     family, trained = trained_of_run(folder, data, device, reporter, options)
     failures = WriteFailures()
-    with locked(folder):
+    with locked_if_writable(folder):
         figures = folder.figures / ("new-data" if data else "evaluation")
         with failures.figures():
             evaluation = score(family, trained, say=reporter.say, figures=figures)

@@ -8,8 +8,11 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -351,6 +354,63 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path, log: Path, monkeypa
         simulate(Toy(CARD), ToyConfig(), runs=3, out=tmp_path / "a.h5", scheduler=cluster.scheduler_address)
     make(tmp_path / "b.h5", 3)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+@pytest.fixture
+def dask_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """(address, scheduler process, worker process) of a cluster of one worker."""
+    pytest.importorskip("distributed")
+    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "TOY_SLEEP": "60"}
+    about = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(about), "--no-dashboard"]
+    start_part = partial(subprocess.Popen, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    scheduler = start_part([sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", *options])
+    worker = start_part(
+        [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", *options]
+    )
+    while not about.exists():
+        time.sleep(0.1)
+    address = json.loads(about.read_text())["address"]
+    import distributed
+
+    with distributed.Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=30)
+    monkeypatch.setattr("neurocli.simulation.executor._WITHOUT_WORKERS_S", 2.0)
+    yield address, scheduler, worker
+    for part in (worker, scheduler):
+        part.kill()
+        part.wait()
+
+
+@pytest.mark.parametrize(("killed", "says"), [(1, "had no workers"), (0, "scheduler")])
+def test_a_cluster_that_is_killed_ends_the_command(killed: int, says: str, tmp_path: Path, dask_parts: Any) -> None:
+    """Not for ever waiting: what is done is kept, and the same command makes the rest."""
+    address, *parts = dask_parts
+    threading.Timer(1.5, parts[killed].kill).start()
+    began = time.monotonic()
+    with pytest.raises(PartlyDone, match=f"{says}.*0 of 3 runs are done") as caught:
+        simulate(Toy(CARD), ToyConfig(), runs=3, out=tmp_path / "a.h5", scheduler=address)
+    assert time.monotonic() - began < 40 and "same command" in (caught.value.hint or "")
+    make(tmp_path / "a.h5", 3)
+
+
+def test_first_commands_at_once_wait_for_the_one_that_simulates(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
+        "from neurocli.simulation.engine import default_set\nfrom toy_simulator import CARD, Toy, ToyConfig\n"
+        "if __name__ == '__main__':\n    print(len(default_set(Toy(CARD), ToyConfig(), 3, print)))\n"
+    )
+    commands = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(3)
+    ]
+    ends = [(command.communicate(timeout=120)[0], command.returncode) for command in commands]
+    assert all(code == 0 and text.endswith("3\n") for text, code in ends), ends
+    assert sorted(attempts(log)) == [0, 1, 2]  # simulated once
 
 
 def test_workers_default_to_the_cores_we_may_use() -> None:
