@@ -17,6 +17,7 @@ from neurocli.cli import (
     doctor,
     evaluate,
     explain,
+    info,
     interpret,
     models,
     plugins,
@@ -51,6 +52,7 @@ _COMMANDS = {
     "runs": runs.runs,
     "doctor": doctor.doctor,
     "explain": explain.explain,
+    "info": info.info,
 }
 _TAKE_SHORTCUTS = ("simulate", "preprocess", "train", "diagnose")
 _GROUPS = {"models": models.app, "plugins": plugins.app}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from neurocli import interruption
 from neurocli.errors import DataError, StorageError
-from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, open_hdf5, read_array
+from neurocli.recordings.files.hdf5 import REMAKE, attribute, child, look_into, open_hdf5, read_array
 from neurocli.recordings.files.writing import create_hdf5
 from neurocli.recordings.notes import Note
 from neurocli.recordings.recording import Recording, Spikes
@@ -216,6 +216,14 @@ def read_header(file: h5py.File) -> tuple[list[str], dict[str, Any], dict[str, N
     _sums_of_recordings(file, order, content)
     _compare(file, content)
     return order, _json(file, "meta", dict), truth, _notes(file)
+
+
+def sum_of_file(path: Path) -> str | None:
+    """The content sum that a file of our format carries; None for another format, or a file from before there were sums."""
+    with look_into(path) as file:
+        if file is None or not has_format(file) or "sum" not in file.attrs:
+            return None
+        return str(attribute(file, "sum", str))
 
 
 def _sums_of_recordings(file: h5py.File, order: list[str], content: ContentSum) -> None:
