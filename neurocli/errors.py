@@ -10,8 +10,9 @@
     ├─ CheckFailed                4   a threshold or a check is not met
     ├─ PartlyDone                 5   some of the work is done, and kept
     ├─ MissingDependency          6   an optional package is not installed
-    ├─ StorageError               1   the disk is full or not writable
-    └─ Interrupted          130/143   stopped by a signal; a checkpoint is kept
+    └─ StorageError               1   the disk is full or not writable
+
+    Interrupted             130/143   stopped by a signal, and no error; a checkpoint is kept
 
 Anything else that escapes is a bug of ours and ends with code 70.
 """
@@ -21,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class NeuroError(Exception):
-    """An error with a place and an advice.
+class Explained(BaseException):
+    """What ends a command, with a place and an advice.
 
     `where` is a file, a key, a trial or a byte; `hint` says what to do about it.
     """
@@ -49,6 +50,10 @@ class NeuroError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Workers send errors to their parent; the default would call the class without its keyword-only arguments.
         return _rebuilt, (type(self), self.args, dict(self.__dict__))
+
+
+class NeuroError(Explained, Exception):
+    """An error: something is wrong with a command, its data or the machine."""
 
 
 class UsageError(NeuroError):
@@ -102,7 +107,9 @@ class StorageError(NeuroError):
     kind = "storage"
 
 
-class Interrupted(NeuroError):
+class Interrupted(Explained):
+    """A signal ended the work. It is no error, so that nothing that handles errors swallows it, as KeyboardInterrupt is none."""
+
     kind, exit_code = "interrupted", 130
 
     def __init__(self, message: str, *, signal: int = 2, where: str | None = None, hint: str | None = None) -> None:
@@ -110,7 +117,7 @@ class Interrupted(NeuroError):
         self.exit_code = 128 + signal
 
 
-def _rebuilt(kind: type[NeuroError], args: tuple[object, ...], state: dict[str, object]) -> NeuroError:
+def _rebuilt(kind: type[Explained], args: tuple[object, ...], state: dict[str, object]) -> Explained:
     """An error that crossed a process boundary, as it was."""
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)

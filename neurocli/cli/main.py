@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from neurocli.cli import (
     doctor,
     evaluate,
     explain,
+    info,
     interpret,
     models,
     plugins,
@@ -29,8 +29,8 @@ from neurocli.cli import (
 )
 from neurocli.cli.output import StdoutClosed, clean, envelope, print_envelope, say
 from neurocli.cli.shortcuts import CONTEXT
-from neurocli.cli.termination import gone_in_time
-from neurocli.errors import Interrupted, NeuroError, StorageError, UsageError, nearest_hint
+from neurocli.cli.signals import answering_signals
+from neurocli.errors import Explained, Interrupted, NeuroError, StorageError, UsageError, nearest_hint
 from neurocli.runs.atomic import refusal
 
 # Taken from a public class: typer has brought its own click since 0.26, and used the package click before.
@@ -52,6 +52,7 @@ _COMMANDS = {
     "runs": runs.runs,
     "doctor": doctor.doctor,
     "explain": explain.explain,
+    "info": info.info,
 }
 _TAKE_SHORTCUTS = ("simulate", "preprocess", "train", "diagnose")
 _GROUPS = {"models": models.app, "plugins": plugins.app}
@@ -64,13 +65,12 @@ def run(argv: list[str]) -> int:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        with _terminated() as told:
-            code = _dispatch(argv or ["--help"])
-        return told[-1].exit_code if told else code  # told, though code between let no error out
+        with answering_signals():
+            return _dispatch(argv or ["--help"])
     except StdoutClosed:
         _silence_stdout()
         return 0
-    except NeuroError as error:
+    except (NeuroError, Interrupted) as error:
         return _report(argv, error)
     except _ClickUsageError as error:  # type: ignore[misc]
         return _report(argv, _usage_error(error, argv))
@@ -166,7 +166,7 @@ def _dispatch(argv: list[str]) -> int:
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
-def _report(argv: list[str], error: NeuroError) -> int:
+def _report(argv: list[str], error: Explained) -> int:
     """Show an error: the envelope on stdout under --json, one block on stderr otherwise."""
     if _wants_json(argv):
         try:
@@ -242,36 +242,6 @@ def _command_of(argv: list[str]) -> str:
 
 
 # -- the process -------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _terminated() -> Iterator[list[Interrupted]]:
-    """SIGTERM becomes an error like any other, so that files are closed and locks let go of; code 143. Gives those that came."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield []
-        return
-    process, told = os.getpid(), list[Interrupted]()
-
-    def stop(number: int, frame: Any) -> None:
-        if os.getpid() != process:  # a forked worker dies as it would have without us
-            os._exit(128 + number)
-        told.append(Interrupted("stopped by SIGTERM", signal=number, where="neuro", hint="give the same command again"))
-        raise told[-1]
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        with gone_in_time(signal.SIGTERM):
-            yield told
-    except Exception as error:
-        # Code between may have taken the signal for an error of its own: "the file is damaged".
-        if told and not isinstance(error, Interrupted):
-            raise told[-1] from error
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def _open_standard_streams() -> None:

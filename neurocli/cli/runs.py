@@ -82,9 +82,9 @@ def _skill_words(evaluation: dict[str, Any]) -> str:
 
 def _optional(path: Any) -> dict[str, Any]:
     from neurocli.errors import DataError
-    from neurocli.runs.folder import read_json
+    from neurocli.runs.records import read_record
 
     try:
-        return read_json(path)
+        return read_record(path)
     except DataError:
         return {}

@@ -16,17 +16,17 @@ _WAKE = b"\0"
 
 
 @contextlib.contextmanager
-def gone_in_time(number: signal.Signals, grace_s: float = GRACE_S) -> Iterator[None]:
-    """Within the block, the process ends `grace_s` after the signal at the latest, with the code that a shell gives it.
+def gone_in_time(*numbers: signal.Signals, grace_s: float = GRACE_S) -> Iterator[None]:
+    """Within the block, the process ends `grace_s` after one of the signals at the latest, with the code that a shell gives it.
 
-    The signal's handler should end the block before. Nothing is left half-written by an end at any time: files are written
+    Their handlers should end the block before. Nothing is left half-written by an end at any time: files are written
     beside their place and renamed. To be entered by the main thread. Does nothing on Windows, where a process is ended without
     a signal; native code that keeps the interpreter's lock, which ours does for no longer than a second, is waited for.
     """
     if not hasattr(os, "register_at_fork"):
         yield
         return
-    watcher = _Watcher(number, grace_s)
+    watcher = _Watcher(numbers, grace_s)
     before = signal.set_wakeup_fd(watcher.told, warn_on_full_buffer=False)
     watcher.start()
     try:
@@ -47,12 +47,12 @@ def leave_in_time(code: int, within_s: float = _EXIT_S) -> None:
 class _Watcher:
     """A thread that reads the numbers of signals from a pipe, into which the system's handler writes whatever the main thread does."""
 
-    def __init__(self, number: signal.Signals, grace_s: float) -> None:
-        self._number, self._grace_s = number, grace_s
+    def __init__(self, numbers: tuple[signal.Signals, ...], grace_s: float) -> None:
+        self._numbers, self._grace_s = numbers, grace_s
         self._listening, self.told = os.pipe()
         os.set_blocking(self.told, False)
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True, name=f"waits for {number.name}")
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="waits for signals")
         self.process = os.getpid()
 
     def start(self) -> None:
@@ -74,9 +74,11 @@ class _Watcher:
 
     def _watch(self) -> None:
         while not self._left.is_set():
-            if self._number in os.read(self._listening, 64):
+            told = os.read(self._listening, 64)
+            received = next((number for number in told if number in self._numbers), None)
+            if received is not None:
                 if not self._left.wait(self._grace_s):
-                    os._exit(128 + self._number)
+                    os._exit(128 + received)
                 return
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from neurocli.errors import NeuroError, UnknownName
+from neurocli.errors import Interrupted, NeuroError, UnknownName
 from neurocli.plugin.cards import Card, CommandCard, ModelCard, ReaderCard, SimulatorCard
 from neurocli.plugin.hooks import PROJECT, Hooks
 from neurocli.plugin.quiet import captured_stdout
@@ -111,7 +111,7 @@ class Registry:
             if text := printed():
                 raise PluginFault(f"prints on stdout while it is loaded: {text[:80]!r}")
             plugin.cards = cards
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             raise
         except PluginFault as fault:
             plugin.fault = str(fault)

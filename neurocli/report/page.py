@@ -17,7 +17,8 @@ from neurocli.report.about import Part, options_of, parts_of, provenance_of, sou
 from neurocli.report.pictures import forest, kept_figure, training_curve
 from neurocli.report.scores import Sheet
 from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words
-from neurocli.runs.folder import RunFolder, read_json
+from neurocli.runs.folder import RunFolder
+from neurocli.runs.records import read_record
 from neurocli.training.history import read_history
 
 RESULTS = {"evaluation": "evaluate", "interpretation": "interpret", "diagnosis": "diagnose"}
@@ -129,7 +130,7 @@ def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str 
         _add_diagnosis(page, results["diagnosis"])
     with reading("interpretation"):
         _add_interpretation(page, run, results["interpretation"])
-    provenance = read_json(run.provenance) if run.provenance.exists() else {}
+    provenance = read_record(run.provenance) if run.provenance.exists() else {}
     with _sound(run.info, "the run is damaged: restore the file, or train a new run"):
         page.parts = parts_of(info)
         page.options = grid(options_of(run.read_config(), info.get("origins") or {}))
@@ -163,7 +164,7 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
         raise DataError(
             f"the file cannot be read: {error.strerror}", where=str(run.metrics_csv), hint="restore it"
         ) from None
-    summary = read_json(run.metrics_json) if run.metrics_json.exists() else {}
+    summary = read_record(run.metrics_json) if run.metrics_json.exists() else {}
     if not rows:
         page.training = "No epoch has finished."
         return
@@ -267,7 +268,7 @@ def _result(page: Page, run: RunFolder, name: str, command: str) -> dict[str, An
         page.missing[name] = Missing(name, command)
         return None
     try:
-        return read_json(path)
+        return read_record(path)
     except DataError as error:
         error.hint = f"make it again: {command}"
         raise

@@ -6,31 +6,58 @@ import contextlib
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from neurocli.errors import StorageError
+from neurocli.interruption import unbroken
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes the place of `path`.
 
-    When the block fails, the temporary file goes and `path` is as it was. Raises StorageError where the disk is full,
-    read-only or not ours, or where `path` is a folder or a device.
+    When the block fails, the temporary file goes and `path` is as it was. Signals wait for the end of the block, or for the next
+    `neurocli.interruption.check` in it. Raises StorageError where the disk is full, read-only or not ours, or where `path` is a
+    folder or a device.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _sweep(path)
+    with unbroken(), _removed_at_last(temporary), storage_errors(path):
+        if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
+            number = errno.EISDIR if path.is_dir() else errno.ENODEV
+            raise OSError(number, os.strerror(number), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed had begun to write in the place of `path`."""
+    begun = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            match = begun.fullmatch(entry.name)
+            if match and not _runs(int(match[1])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number here."""
+    import psutil
+
+    return bool(psutil.pid_exists(process))
+
+
+@contextlib.contextmanager
+def _removed_at_last(temporary: Path) -> Iterator[None]:
+    """The temporary file goes, whatever happens: after a rename it is not there any more."""
     try:
-        with storage_errors(path):
-            if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
-                number = errno.EISDIR if path.is_dir() else errno.ENODEV
-                raise OSError(number, os.strerror(number), str(path))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
+        yield
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import secrets
 import shutil
@@ -18,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neurocli.errors import DataError, UnknownName, UsageError
+from neurocli.errors import DataError, StorageError, UnknownName, UsageError
 from neurocli.runs import toml
-from neurocli.runs.atomic import storage_errors, write_json, write_text
+from neurocli.runs.atomic import storage_errors
+from neurocli.runs.records import SCHEMA, damaged, read_record, read_text_record, write_record, write_text_record
 
 
 class RunFolder:
@@ -103,8 +103,9 @@ class RunFolder:
         Raises StorageError where the folder cannot be written.
         """
         whole = {
-            "schema": 1,
+            "schema": SCHEMA,
             "model": model,
+            "number": max((_number(run) for run in list_runs(root)), default=0) + 1,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "created",
             **info,
@@ -113,10 +114,10 @@ class RunFolder:
         }
         run = cls(_new_folder(Path(root) / model))
         try:
-            write_text(run.config, toml.dumps(config))
+            write_text_record(run.config, toml.dumps(config))
             if provenance is not None:
-                write_json(run.provenance, provenance)
-            write_json(run.info, whole)  # comes last: a folder with one is whole
+                write_record(run.provenance, provenance)
+            write_record(run.info, whole)  # comes last: a folder with one is whole
         except BaseException:
             shutil.rmtree(run.path, ignore_errors=True)
             raise
@@ -146,28 +147,35 @@ class RunFolder:
 
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
-        return _checked_info(read_json(self.info), self.info)
+        return _checked_info(read_record(self.info), self.info)
+
+    def must_exist(self) -> None:
+        """Raise StorageError where the folder was removed while it was in use: writing on would make another, without a beginning."""
+        if not self.info.is_file():
+            raise StorageError(
+                "the run's folder was removed while it was in use", where=str(self.path), hint="train a new run"
+            )
 
     @property
     def is_control(self) -> bool:
         """Whether it was trained to hold another run against it. False where that cannot be read."""
         try:
-            return "control_of" in read_json(self.info)
+            return "control_of" in read_record(self.info)
         except DataError:
             return False
 
     def update_info(self, **changes: Any) -> dict[str, Any]:
         """Set keys of run.json, all at once; returns the new content."""
         info = {**self.read_info(), **changes}
-        write_json(self.info, info)
+        write_record(self.info, info)
         return info
 
     def read_config(self) -> dict[str, Any]:
         """The nested tables of config.toml, with a None for each value that was unset. Raises DataError."""
         try:
-            values = tomllib.loads(self.config.read_text(encoding="utf-8"))
+            values = tomllib.loads(read_text_record(self.config))
         except (OSError, ValueError, RecursionError) as error:  # TOML's and Unicode's errors are ValueErrors
-            raise _damaged(f"the run's configuration cannot be read: {_reason(error)}", self.config) from None
+            raise damaged(f"the run's configuration cannot be read: {_reason(error)}", self.config) from None
         # A value may be unset where the default is not: left out, it would come back as the default.
         for key in self.read_info().get("unset", []):
             *parents, leaf = str(key).split(".")
@@ -175,7 +183,7 @@ class RunFolder:
             for parent in parents:
                 table = table.setdefault(parent, {})
                 if not isinstance(table, dict):
-                    raise _damaged(f"{key} lies inside of {parent}, which is a value", self.info)
+                    raise damaged(f"{key} lies inside of {parent}, which is a value", self.info)
             table.setdefault(leaf, None)
         return values
 
@@ -187,17 +195,6 @@ def list_runs(root: Path) -> list[RunFolder]:
     except OSError:  # a name that no folder can have
         folders = []
     return sorted(folders, key=_age, reverse=True)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a run. Raises DataError where it is missing, damaged or not an object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # JSON's and Unicode's errors are ValueErrors
-        raise _damaged(f"the file cannot be read: {_reason(error)}", path) from None
-    if not isinstance(value, dict):
-        raise _damaged("the file does not hold a JSON object", path)
-    return value
 
 
 _INFO = {
@@ -217,19 +214,15 @@ _INFO = {
 def _checked_info(info: dict[str, Any], path: Path) -> dict[str, Any]:
     """run.json, where each key that others rely on is of its kind; other keys are free."""
     if info.get("model") is None:
-        raise _damaged("the file names no model", path)
+        raise damaged("the file names no model", path)
     data: dict[str, Any] = info["data"] if isinstance(info.get("data"), dict) else {}
     for table, kinds in ((info, _INFO), (data, {"paths": list, "fingerprints": dict, "doubts": list})):
         for key, kind in kinds.items():
             if table.get(key) is not None and not isinstance(table[key], kind):
-                raise _damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
+                raise damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
     if not all(isinstance(item, str) for item in data.get("paths") or []):
-        raise _damaged("paths holds something that is not a path", path)
+        raise damaged("paths holds something that is not a path", path)
     return info
-
-
-def _damaged(message: str, path: Path) -> DataError:
-    return DataError(message, where=str(path), hint="the run is damaged: restore the file, or train a new run")
 
 
 def _reason(error: Exception) -> str:
@@ -247,13 +240,22 @@ def _new_folder(parent: Path) -> Path:
                 return path
 
 
-def _age(run: RunFolder) -> tuple[str, int]:
-    # Runs of one second are told apart by their configuration, which is written once.
+def _age(run: RunFolder) -> tuple[int, str, int]:
+    # By the number that it was given, since a clock may be set back. Runs of one second are told apart by their configuration.
     try:
         written = run.config.stat().st_mtime_ns
     except OSError:
         written = 0
-    return run.path.name.rpartition("-")[0], written
+    return _number(run), run.path.name.rpartition("-")[0], written
+
+
+def _number(run: RunFolder) -> int:
+    """The how manieth run of its root it is; 0 for runs of earlier versions, and where it cannot be read."""
+    try:
+        number = read_record(run.info).get("number")
+    except DataError:
+        return 0
+    return number if isinstance(number, int) else 0
 
 
 def _names_like(name: str, runs: list[RunFolder]) -> list[str]:

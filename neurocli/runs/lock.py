@@ -19,6 +19,16 @@ _guard = threading.Lock()
 
 
 @contextlib.contextmanager
+def locked_if_writable(run: RunFolder) -> Iterator[None]:
+    """`locked`, but a run in a folder that cannot be written is used without: nobody can change it, and its numbers can be shown."""
+    if os.access(run.path, os.W_OK):
+        with locked(run):
+            yield
+    else:
+        yield
+
+
+@contextlib.contextmanager
 def locked(run: RunFolder) -> Iterator[None]:
     """Hold the run for writing during the block. Raises UsageError that names the process which holds it."""
     path = (run.path / ".lock").resolve()

@@ -17,7 +17,7 @@ from neurocli.recordings.recordingset import RecordingSet
 from neurocli.runs.atomic import storage_errors
 from neurocli.runs.cache import cache_root
 from neurocli.runs.digest import file_digest
-from neurocli.simulation.executor import DaskExecutor, Executor, ProcessExecutor, Task
+from neurocli.simulation.executor import DaskExecutor, Executor, ProcessExecutor, Task, Unreachable
 from neurocli.simulation.plan import Plan
 from neurocli.simulation.shards import Shards
 from neurocli.simulation.simulator import Simulator
@@ -40,6 +40,7 @@ def simulate(
     workers: int | None = None,
     scheduler: str | None = None,
     overwrite: bool = False,
+    wait: bool = False,
     progress: Progress = _silent,
     say: Say = _silent,
 ) -> RecordingSet:
@@ -47,6 +48,7 @@ def simulate(
 
     What is there already is used: shards of an unfinished attempt, and the runs of `out` where its parameters are the
     same. The bytes of `out` depend on the parameters and the number of runs alone.
+    wait: for another process that simulates into the file, whose runs are used then; without it that is an error.
     progress: called with (runs done, runs in all, name of the last one).
     Raises UsageError where `out` is something else and may not be overwritten; PartlyDone where some runs failed;
     the first failure where all did; StorageError; Interrupted.
@@ -64,7 +66,7 @@ def simulate(
     old = None if overwrite else _existing(out, plan)
     if old is not None and old[0].contains(plan) and not Shards(out).folder.exists():
         return _nothing_to_do(out, plan, *old, say)  # without a lock: the folder may be read-only
-    with Shards.locked(out) as unfinished:
+    with Shards.locked(out, say if wait else None) as unfinished:
         old = None if overwrite else _existing(out, plan)
         if old is not None and old[0].contains(plan):
             unfinished.clear(old[0])
@@ -93,15 +95,20 @@ def default_set(simulator: Simulator, config: Any, runs: int, say: Say, progress
     if not existed:
         say(f"no data given: simulating {runs} runs of {simulator.card.name}, kept in {out}")
     try:
-        recordings = simulate(simulator, config, runs=runs, out=out, progress=progress)
+        recordings = simulate(simulator, config, runs=runs, out=out, wait=True, progress=progress, say=_waits(say))
     except UsageError:
         if not existed or _readable(out):
             raise
         say(f"the cached data {out} is damaged: simulating it again")
-        recordings = simulate(simulator, config, runs=runs, out=out, overwrite=True, progress=progress)
+        recordings = simulate(simulator, config, runs=runs, out=out, overwrite=True, wait=True, progress=progress)
     if existed:
         say(f"no data given: using {runs} simulated runs of {simulator.card.name} from {out}")
     return recordings.subset(recordings.groups[:runs])
+
+
+def _waits(say: Say) -> Say:
+    """Tells of waiting alone: that a set is made or used is said by whoever asked for it."""
+    return lambda text: say(text) if text.startswith("waiting") else None
 
 
 def make_shard(simulator: Simulator, config: Any, index: int, work: Path, path: Path) -> str:
@@ -145,6 +152,12 @@ def _make_shards(
             for index, result in results:
                 if isinstance(result, StorageError):
                     raise result  # the other runs would meet the same disk
+                if isinstance(result, Unreachable):
+                    raise PartlyDone(
+                        f"{result.message}; {done} of {plan.count} runs are done",
+                        where=result.where,
+                        hint="the finished runs are kept; the same command makes the others",
+                    )
                 if not isinstance(result, NeuroError) and not unfinished.shard(index).exists():
                     result = _not_shared(unfinished, names[index])
                 if isinstance(result, NeuroError):
@@ -154,9 +167,10 @@ def _make_shards(
                 unfinished.record(index, result)
                 done += 1
                 progress(done, plan.count, names[index])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
             f"interrupted with {done} of {plan.count} runs done",
+            signal=error.exit_code - 128 if isinstance(error, Interrupted) else 2,
             where=str(unfinished.folder),
             hint="resume with the same command",
         ) from None

@@ -10,10 +10,12 @@ import re
 import signal
 import sys
 import threading
+import time
 import traceback
 import types
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -22,6 +24,13 @@ from neurocli.errors import MissingDependency, NeuroError, UsageError
 from neurocli.threads import VARIABLES
 
 _ANSWER_WITHIN_S = 10
+_ASKS_EVERY_S = 2.0
+_WITHOUT_WORKERS_S = 30.0
+"""How long a cluster may be without a worker: an adaptive one starts new ones within this time."""
+
+
+class Unreachable(NeuroError):
+    """A cluster that can do nothing more: what is done is kept."""
 
 
 @dataclass(frozen=True)
@@ -240,17 +249,46 @@ class DaskExecutor:
             # pure=False: the same command after a failure must run again, not be given the remembered error.
             futures = {client.submit(attempt, task, pure=False, retries=0): task for task in tasks}
             try:
-                for future in self._distributed.as_completed(list(futures), loop=client.loop):
-                    task, error = futures.pop(future), future.exception()
-                    if error is not None:
-                        error = NeuroError(
-                            f"the worker failed ({type(error).__name__}: {error})",
-                            where=task.name,
-                            hint="is the same version of everything installed there?",
-                        )
-                    yield task.index, error or future.result()
+                while futures:
+                    for future in self._some_done(client, list(futures)):
+                        task, error = futures.pop(future), future.exception()
+                        if error is not None:
+                            error = NeuroError(
+                                f"the worker failed ({type(error).__name__}: {error})",
+                                where=task.name,
+                                hint="is the same version of everything installed there?",
+                            )
+                        yield task.index, error or future.result()
+            except Unreachable as gone:
+                yield next(iter(futures.values())).index, gone
             finally:
-                client.cancel(list(futures))
+                with contextlib.suppress(Exception):  # the scheduler may be gone, and with it what is to be cancelled
+                    client.cancel(list(futures))
+
+    def _some_done(self, client: Any, futures: list[Any]) -> list[Any]:
+        """Futures that have ended, at least one. Raises Unreachable where nobody is left who could end one."""
+        since = time.monotonic()
+        while True:
+            try:
+                with client.as_current():
+                    done = self._distributed.wait(futures, timeout=_ASKS_EVERY_S, return_when="FIRST_COMPLETED").done
+                lost = [future for future in done if future.cancelled() or future.status == "lost"]
+                if lost:
+                    raise Unreachable("the Dask scheduler is gone", where=self.address)
+                return list(done)
+            except (TimeoutError, self._distributed.TimeoutError):
+                pass
+            except (OSError, RuntimeError, CancelledError) as error:  # cancelled by the loss of the connection
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise Unreachable(f"the Dask scheduler is gone: {reason}", where=self.address) from error
+            if client.status != "running":
+                raise Unreachable("the Dask scheduler is gone", where=self.address)
+            if client.scheduler_info()["workers"]:
+                since = time.monotonic()
+            elif time.monotonic() - since > _WITHOUT_WORKERS_S:
+                raise Unreachable(
+                    f"the Dask scheduler has had no workers for {_WITHOUT_WORKERS_S:g} s", where=self.address
+                )
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:

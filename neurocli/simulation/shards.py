@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -38,20 +38,33 @@ class Shards:
 
     @classmethod
     @contextlib.contextmanager
-    def locked(cls, out: Path) -> Iterator[Shards]:
-        """The shards of `out`, for one process at a time. Raises UsageError where another one has them."""
+    def locked(cls, out: Path, waiting: Callable[[str], None] | None = None) -> Iterator[Shards]:
+        """The shards of `out`, for one process at a time. Raises UsageError where another one has them.
+
+        waiting: is told that another process has them, and that its end is waited for.
+        """
         folder = cls(out)
         lock = FileLock(folder._lock)
+        told = False
         with storage_errors(folder.folder):
-            folder.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise UsageError(
-                    "another process is simulating into this file",
-                    where=str(out),
-                    hint="wait for it, or choose another --out",
-                ) from None
+            while not lock.is_locked:
+                folder.folder.mkdir(
+                    parents=True, exist_ok=True
+                )  # whoever is waited for may clear it, with the lock in it
+                try:
+                    lock.acquire(timeout=0 if waiting is None else 0.5)
+                except FileNotFoundError:
+                    continue
+                except Timeout:
+                    if waiting is None:
+                        raise UsageError(
+                            "another process is simulating into this file",
+                            where=str(out),
+                            hint="wait for it, or choose another --out",
+                        ) from None
+                    if not told:
+                        waiting(f"waiting for another process that simulates {out.name}")
+                        told = True
         try:
             folder._sweep()
             yield folder

@@ -122,6 +122,7 @@ class EpochEnd(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: FamilyModule) -> None:  # type: ignore[override]
         progress, train = self.progress, pl_module.config.train
+        self.run.must_exist()
         means = pl_module.mean_terms()
         validation = pl_module.validate(self.data, self.stop.check)
         # Without validation groups nothing chooses: the last epoch is the best.

@@ -154,5 +154,7 @@ def _read(folder: Path) -> Checkpoint:
 def _errno(error: Exception) -> tuple[int, str]:
     text = str(error)
     code = re.search(r"os error (\d+)", text)
-    number = int(code[1]) if code else errno.ENOSPC if "write" in text.lower() else errno.EIO
+    # torch writes zip files, and says of a full disk that it stands at another position than it should.
+    full = any(words in text.lower() for words in ("write", "unexpected pos"))
+    number = int(code[1]) if code else errno.ENOSPC if full else errno.EIO
     return number, text

@@ -16,9 +16,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from neurocli.errors import DataError, Interrupted, NeuroError, UsageError
 from neurocli.plugin.family import ModelFamily
 from neurocli.recordings import Dataset
-from neurocli.runs.atomic import write_json
-from neurocli.runs.folder import RunFolder, read_json
+from neurocli.runs.folder import RunFolder
 from neurocli.runs.lock import locked
+from neurocli.runs.records import read_record, write_record
 from neurocli.training.batches import EpochBatches, steps_per_epoch, total_steps
 from neurocli.training.callbacks import BatchEnd, Clock, EpochEnd, Progress, Restoring
 from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
@@ -59,7 +59,7 @@ def fit(
             if not resume:
                 raise UsageError("the run is finished", where=run.name, hint="train into a new run")
             with contextlib.suppress(DataError):  # a damaged one is written again from the last checkpoint
-                return read_json(run.metrics_json)
+                return read_record(run.metrics_json)
         if has_checkpoint(run.last) and not resume:
             raise UsageError("the run has begun already", where=run.name, hint="resume it")
         resolve_device(config.train.device)  # before anything is written
@@ -135,7 +135,8 @@ def _train(
             "parameters": parameters,
             "steps": reached.step,
         }
-        write_json(run.metrics_json, result)
+        run.must_exist()
+        write_record(run.metrics_json, result)
     return result
 
 

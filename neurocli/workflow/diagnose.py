@@ -159,14 +159,14 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
     from neurocli.diagnosis.noted import note_findings
     from neurocli.diagnosis.shared import check_trained
     from neurocli.evaluation.evaluate import evaluate
-    from neurocli.runs.atomic import write_json
-    from neurocli.runs.lock import locked
+    from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
+    from neurocli.runs.records import write_record
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     family, trained = trained_of_run(folder, data, device, reporter, warn=False)
-    with locked(folder):
+    with locked_if_writable(folder):
         unfinished = unfinished_note(folder)
         if unfinished:
             reporter.warn(unfinished)
@@ -182,5 +182,5 @@ def diagnose_run(folder: RunFolder, data: Any, device: str | None, reporter: Rep
         notes = [unfinished] if unfinished else []
         diagnosis = Diagnosis(folder.name, findings, evaluation.protocol, folder.path, file, notes)
         with diagnosis.failures.file():
-            write_json(file, plain({**diagnosis.as_dict(), "notes": notes}))
+            write_record(file, plain({**diagnosis.as_dict(), "notes": notes}))
     return diagnosis

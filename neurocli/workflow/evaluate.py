@@ -58,15 +58,15 @@ def evaluate(
 
 def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, reporter: Reporter) -> EvaluationResult:
     from neurocli.evaluation.evaluate import evaluate as score
-    from neurocli.runs.atomic import write_json
-    from neurocli.runs.lock import locked
+    from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
+    from neurocli.runs.records import write_record
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     family, trained = trained_of_run(folder, data, device, reporter, options)
     failures = WriteFailures()
-    with locked(folder):
+    with locked_if_writable(folder):
         figures = folder.figures / ("new-data" if data else "evaluation")
         with failures.figures():
             evaluation = score(family, trained, say=reporter.say, figures=figures)
@@ -76,5 +76,5 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
             evaluation.notes.append(unfinished)
         file = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
         with failures.file():
-            write_json(file, plain(evaluation.as_dict()))
+            write_record(file, plain(evaluation.as_dict()))
     return EvaluationResult(folder.name, folder.path, file, family, trained, evaluation, None, failures)

@@ -11,8 +11,8 @@ from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Split
-from neurocli.runs.atomic import write_json
 from neurocli.runs.plain import plain
+from neurocli.runs.records import write_record
 from neurocli.training.devices import resolve_device
 from neurocli.workflow.configuring import Options, scored_by
 from neurocli.workflow.data.sources import paths_of, recordings_for
@@ -58,7 +58,7 @@ def evaluate_weights(
     evaluation.notes += [f"assumed, since the weights file does not state it: {line}" for line in imported.assumed]
     with failures.file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "evaluation.json", plain(evaluation.as_dict()))
+        write_record(folder / "evaluation.json", plain(evaluation.as_dict()))
     return EvaluationResult(name, folder, folder / "evaluation.json", family, trained, evaluation, None, failures)
 
 

@@ -78,15 +78,15 @@ def interpret(
     >>> shown.exhibits[0].title
     'Attention by layer and head, on the connectome'
     """
-    from neurocli.runs.atomic import write_json
-    from neurocli.runs.lock import locked
+    from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
+    from neurocli.runs.records import write_record
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
     folder = folder_of(run, runs_dir)
     family, trained = trained_of_run(folder, data, device, Reporter(progress))
-    with locked(folder):
+    with locked_if_writable(folder):
         figures = folder.figures / "interpretation"
         with contextlib.suppress(OSError):  # whoever writes a figure says what is wrong
             figures.mkdir(parents=True, exist_ok=True)
@@ -104,5 +104,5 @@ def interpret(
             family.card.name, folder.name, folder.path, file, trained.config, exhibits, notes, protocol, failures
         )
         with failures.file():
-            write_json(file, plain(interpretation.as_dict()))
+            write_record(file, plain(interpretation.as_dict()))
     return interpretation

@@ -8,7 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocli.runs.folder import RunFolder, read_json
+from neurocli.runs.folder import RunFolder
+from neurocli.runs.records import read_record
 from neurocli.workflow.configuring import AnyPath
 from neurocli.workflow.finding import RUNS_DIR, folder_of
 from neurocli.workflow.messages import Listener, Reporter
@@ -153,7 +154,7 @@ class Run:
         >>> run.metrics["epochs"], run.metrics["steps"], sorted(run.metrics)
         (1, 2, ['best_epoch', 'best_validation_loss', 'cpu_s', 'epochs', 'parameters', 'steps', 'wall_s'])
         """
-        return read_json(self.folder.metrics_json)
+        return read_record(self.folder.metrics_json)
 
     # -- results -------------------------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Run:
         verb = {"evaluation": "evaluate", "diagnosis": "diagnose", "interpretation": "interpret"}[name]
         if not path.exists():
             raise DataError(f"the run has no {name} yet", where=self.name, hint=f"neurocli.{verb}(run) makes it")
-        return read_json(path)
+        return read_record(path)
 
     @property
     def scores(self) -> list[dict[str, Any]]:

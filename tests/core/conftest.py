@@ -62,3 +62,13 @@ def trainings():
     yield Trainings(server)
     server.stdin.close()
     server.wait(10)
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with one file per simulated run; the cache is the test's own."""
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "log"
+    folder.mkdir()
+    monkeypatch.setenv("TOY_LOG", str(folder))
+    return folder

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 RANK = {
     "errors": 0,
     "threads": 0,
+    "interruption": 0,
     "plugin": 1,
     "config": 2,
     "runs": 2,
@@ -27,7 +28,13 @@ RANK = {
     "__main__": 8,
 }
 # Within one rank: a diagnosis may ask for scores, and what is interpreted has intervals and nulls as scores have.
-ALSO = {("diagnosis", "evaluation"), ("interpretation", "evaluation"), ("config", "runs"), ("runs", "config")}
+ALSO = {
+    ("diagnosis", "evaluation"),
+    ("interpretation", "evaluation"),
+    ("config", "runs"),
+    ("runs", "config"),
+    ("interruption", "errors"),
+}
 FAMILIES = sorted(p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name.startswith("neurocli_"))
 
 

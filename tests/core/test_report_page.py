@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 import zlib
@@ -17,6 +16,7 @@ from neurocli.report.page import Page, page_of
 from neurocli.report.pictures import forest, kept_figure, training_curve
 from neurocli.report.render import render
 from neurocli.runs.folder import RunFolder
+from neurocli.runs.records import write_record
 
 EVIL = "<script>alert('x')</script>"
 
@@ -88,7 +88,7 @@ def diagnosis(*verdicts: str) -> dict[str, Any]:
 
 def keep(run: RunFolder, **results: Any) -> None:
     for name, result in results.items():
-        (run.path / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+        write_record(run.path / f"{name}.json", result)
 
 
 def make(root: Path, split: dict[str, Any] | None = None, **info: Any) -> RunFolder:
@@ -106,7 +106,7 @@ def make(root: Path, split: dict[str, Any] | None = None, **info: Any) -> RunFol
     config = {"train": {"epochs": 3, "learning_rate": 0.0123456789, "patience": None}}
     run = RunFolder.create(root, "toy-v1", about, config, {"train.epochs": "flag"}, provenance)
     run.metrics_csv.write_text("epoch,train_loss,validation_loss\n1,3.5,2.0\n2,3.25,1.5\n3,3.0,1.75\n")
-    run.metrics_json.write_text('{"epochs": 3, "best_epoch": 2, "best_validation_loss": 1.5, "parameters": 14627}')
+    write_record(run.metrics_json, {"epochs": 3, "best_epoch": 2, "best_validation_loss": 1.5, "parameters": 14627})
     (run.figures / "evaluation").mkdir(parents=True)
     (run.figures / "evaluation" / "lags.png").write_bytes(png())
     return run

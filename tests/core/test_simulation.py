@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import subprocess
@@ -17,14 +16,13 @@ from neurocli.errors import (
     ConfigError,
     DataError,
     Interrupted,
-    MissingDependency,
     NeuroError,
     PartlyDone,
     UsageError,
 )
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.simulation.engine import default_set, simulate
-from neurocli.simulation.executor import DaskExecutor, ProcessExecutor
+from neurocli.simulation.executor import ProcessExecutor
 from neurocli.simulation.plan import Plan
 from neurocli.simulation.shards import Shards
 
@@ -35,7 +33,7 @@ from toy_simulator import CARD, Toy, ToyConfig  # noqa: E402
 SCRIPT = """
 import sys; sys.path.insert(0, {here!r})
 from pathlib import Path
-from neurocli.errors import NeuroError
+from neurocli.errors import Interrupted, NeuroError
 from neurocli.simulation.engine import simulate
 from toy_simulator import CARD, Toy, ToyConfig
 if __name__ == "__main__":
@@ -43,20 +41,10 @@ if __name__ == "__main__":
     try:
         simulate(Toy(CARD), ToyConfig(**{config!r}), runs={runs}, out=Path({out!r}), workers=2,
                  progress=lambda done, total, name: print(done, flush=True))
-    except NeuroError as error:
+    except (NeuroError, Interrupted) as error:
         print(type(error).__name__, error.exit_code, error, error.where, error.hint, flush=True)
         sys.exit(error.exit_code)
 """
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder with one file per simulated run; the cache is the test's own."""
-    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "log"
-    folder.mkdir()
-    monkeypatch.setenv("TOY_LOG", str(folder))
-    return folder
 
 
 def attempts(log: Path) -> list[int]:
@@ -327,30 +315,22 @@ def test_errors_cross_processes_whole(error: NeuroError) -> None:
     assert type(copy) is type(error) and copy.as_dict() == error.as_dict() and str(copy) == str(error)
 
 
-def test_dask_addresses() -> None:
-    pytest.importorskip("distributed")
-    with pytest.raises(UsageError, match="address"):
-        DaskExecutor("localhost")
-    began = time.monotonic()
-    with pytest.raises(NeuroError, match="no Dask scheduler answers"):
-        list(DaskExecutor("tcp://127.0.0.1:9").run([]))
-    assert time.monotonic() - began < 15
-
-
-def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingDependency) as caught:
-        DaskExecutor("tcp://127.0.0.1:8786")
-    assert caught.value.exit_code == 6 and "neurocli[cluster]" in (caught.value.hint or "")
-
-
-def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed = pytest.importorskip("distributed")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-        simulate(Toy(CARD), ToyConfig(), runs=3, out=tmp_path / "a.h5", scheduler=cluster.scheduler_address)
-    make(tmp_path / "b.h5", 3)
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+def test_first_commands_at_once_wait_for_the_one_that_simulates(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
+        "from neurocli.simulation.engine import default_set\nfrom toy_simulator import CARD, Toy, ToyConfig\n"
+        "if __name__ == '__main__':\n    print(len(default_set(Toy(CARD), ToyConfig(), 3, print)))\n"
+    )
+    commands = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(3)
+    ]
+    ends = [(command.communicate(timeout=120)[0], command.returncode) for command in commands]
+    assert all(code == 0 and text.endswith("3\n") for text, code in ends), ends
+    assert sorted(attempts(log)) == [0, 1, 2]  # simulated once
 
 
 def test_workers_default_to_the_cores_we_may_use() -> None:

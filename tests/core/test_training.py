@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -16,6 +15,7 @@ import torch
 
 from neurocli.config.sections import TrainConfig
 from neurocli.errors import DataError, DeviceError, Interrupted, NeuroError, UsageError
+from neurocli.runs.records import read_record
 from neurocli.training import checkpoint as checkpoints
 from neurocli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from neurocli.training.devices import resolve_device
@@ -33,7 +33,7 @@ SCHEDULES = [
 def left(run):
     """What must not depend on how often a run was killed."""
     weights = [(run.checkpoints / which / checkpoints.WEIGHTS).read_bytes() for which in ("last", "best")]
-    metrics = json.loads(run.metrics_json.read_text())
+    metrics = read_record(run.metrics_json)
     return weights, run.metrics_csv.read_bytes(), {k: v for k, v in metrics.items() if k not in ("cpu_s", "wall_s")}
 
 
@@ -50,7 +50,7 @@ def test_a_run_ends_with_all_that_it_promises(toy, make_run, capfd):
     result = toy.train_in(run.path, seen.append, resume=False)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
-    assert json.loads(run.metrics_json.read_text()) == result
+    assert read_record(run.metrics_json) == result
     assert result["epochs"] == 6 and result["steps"] == 6 * 12 and result["parameters"] == 57
     info = run.read_info()
     assert info["status"] == "finished" and info["spec"] == {"channels": 3} and info["normalisation"] is None

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from neurocli.config.sections import FamilyConfig, Section
-from neurocli.errors import NeuroError
+from neurocli.errors import Interrupted, NeuroError
 from neurocli.evaluation import target as _target  # noqa: F401  (the contract's module must import)
 from neurocli.plugin.cards import ModelCard
 from neurocli.plugin.family import LossTerms, ModelFamily, NoCeiling
@@ -147,7 +147,7 @@ def _serve() -> None:
             try:
                 train_in(request["run"])
                 code = 0
-            except NeuroError as error:
+            except (NeuroError, Interrupted) as error:
                 code = error.exit_code
             finally:
                 os._exit(code)

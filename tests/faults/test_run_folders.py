@@ -10,14 +10,31 @@ from pathlib import Path
 
 import pytest
 
+from neurocli.runs.records import read_record, write_record, write_text_record
+
 
 def info(run: Path, **changes) -> None:
     path = run / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    write_record(path, {**json.loads(path.read_text()), **changes})
 
 
 def text(name: str, content: bytes):
     return lambda run: (run / name).write_bytes(content)
+
+
+def config(content: str):
+    return lambda run: write_text_record(run / "config.toml", content)
+
+
+def edited(path: Path, old: str, new: str) -> None:
+    """What a text editor does."""
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
+
+
+def edited_epochs(run: Path) -> None:
+    edited(run / "config.toml", "epochs = ", "epochs = 1")
 
 
 def spoil(run: Path, *names: str) -> None:
@@ -60,8 +77,15 @@ DAMAGE = {
     "data gone": (lambda run: info(run, data={"paths": ["gone.h5"]}), "restore them", "gone.h5"),
     "no configuration": (lambda run: (run / "config.toml").unlink(), "cannot be read", "config.toml"),
     "configuration not text": (text("config.toml", b"\xff"), "cannot be read", "config.toml"),
-    "configuration too deep": (text("config.toml", b"x=" + b"[" * 5000), "cannot be read", "config.toml"),
-    "configuration of others": (text("config.toml", b"[train]\nepochz = 3\n"), "train.epochz", "config.toml"),
+    "configuration too deep": (config("x=" + "[" * 5000), "cannot be read", "config.toml"),
+    "configuration of others": (config("[train]\nepochz = 3\n"), "train.epochz", "config.toml"),
+    "configuration emptied": (text("config.toml", b""), "lost its sum", "config.toml"),
+    "configuration edited": (edited_epochs, "its sum is another", "config.toml"),
+    "run.json edited": (
+        lambda run: edited(run / "run.json", '"status": "finished"', '"status":  "finished?"'),
+        "its sum",
+        "run.json",
+    ),
 }
 
 
@@ -114,7 +138,7 @@ def test_resuming_a_finished_run_changes_nothing(trained, neuro):
 
 def test_damaged_metrics_of_a_finished_run_are_made_again(trained, neuro):
     def kept() -> dict:
-        metrics = json.loads((trained / "metrics.json").read_text())
+        metrics = read_record(trained / "metrics.json")
         return {key: value for key, value in metrics.items() if key not in ("cpu_s", "wall_s")}
 
     before = kept()

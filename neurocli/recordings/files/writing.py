@@ -9,11 +9,13 @@ from typing import Any, BinaryIO
 
 import h5py
 
+from neurocli.interruption import unbroken
+
 
 @contextlib.contextmanager
 def create_hdf5(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file to write into. Raises OSError where a write was refused, after the file has been closed."""
-    with path.open("wb+", buffering=0) as raw:
+    """A new HDF5 file to write into; signals wait (see `interruption`). Raises OSError where a write was refused, after the file has been closed."""
+    with unbroken(), path.open("wb+", buffering=0) as raw:
         target = _Patient(raw)
         try:
             with h5py.File(target, "w") as file:
@@ -32,7 +34,7 @@ class _Patient:
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self.refused: OSError | None = None
+        self.refused: BaseException | None = None
         self.read, self.readinto, self.seek, self.tell = raw.read, raw.readinto, raw.seek, raw.tell  # type: ignore[attr-defined]
 
     def write(self, data: Any) -> int:
@@ -53,6 +55,6 @@ class _Patient:
         if self.refused is None:
             try:
                 return action(argument)
-            except OSError as error:
+            except BaseException as error:  # HDF5 calls this from C, where anything else that is raised gets lost
                 self.refused = error
         return None
