@@ -159,7 +159,7 @@ def test_an_array_of_structs(tmp_path):
         ({"tv": None}, "tv or timeVectorSeconds or time_vector is missing", "WT"),
         ({"NeuronNames": None}, "NeuronNames or IDs or neuron_ID is missing", "WT"),
         ({"NeuronNames": ["AVAL", "AVAR"]}, "2 names do not fit", "WT.deltaFOverF_bc"),
-        ({"NeuronNames": "AVAL"}, "char array in the place of a cell array", "WT.NeuronNames"),
+        ({"NeuronNames": "AVAL"}, "1 names do not fit", "WT.deltaFOverF_bc"),
         ({"NeuronNames": [{"a": 1.0}, "x", "y"]}, "struct array in the place of the name", "WT.NeuronNames{1}"),
         ({"NeuronNames": ["A" * 5000, "x", "y"]}, "too long", "WT.NeuronNames{1}"),
         ({"tv": times(0)[::-1]}, "row 1", "WT.deltaFOverF_bc"),
