@@ -68,7 +68,9 @@ def test_the_lengths_in_packed_datasets_are_those_of_the_texts(packing, tmp_path
 def test_a_packed_text_that_claims_a_gigabyte_is_refused_before_it_is_allocated(tmp_path):
     path: Path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
-        data = file.create_dataset("names", data=["AVAL", "AVAR"], dtype=h5py.string_dtype(), chunks=(2,), compression="gzip")
+        data = file.create_dataset(
+            "names", data=["AVAL", "AVAR"], dtype=h5py.string_dtype(), chunks=(2,), compression="gzip"
+        )
         _, packed = data.id.read_direct_chunk((0,))
         content = bytearray(zlib.decompress(packed))
         content[:4] = (2**30).to_bytes(4, "little")
@@ -89,7 +91,8 @@ def test_an_attribute_that_claims_a_gigabyte_is_refused_before_it_is_allocated(n
     at = next(
         at
         for at in range(content.find(name.encode()), len(content))
-        if content[at : at + 4] == (13).to_bytes(4, "little") and content[at + 12 : at + 16] == (1).to_bytes(4, "little")
+        if content[at : at + 4] == (13).to_bytes(4, "little")
+        and content[at + 12 : at + 16] == (1).to_bytes(4, "little")
     )
     path.write_bytes(content[:at] + (2**30).to_bytes(4, "little") + content[at + 4 :])
     with open_hdf5(path) as file, pytest.raises(DataError, match="claims 1 GiB"):

@@ -93,7 +93,9 @@ def _check_types(entry: Any, where: str) -> None:
     # By their names, since h5py reads whatever is asked for by itself.
     types |= {f"attribute {name}": entry.attrs.get_id(name).get_type() for name in entry.attrs}
     for name in entry.attrs:
-        about = h5py.check_string_dtype(entry.attrs.get_id(name).dtype) if _is_known(types[f"attribute {name}"]) else None
+        about = (
+            h5py.check_string_dtype(entry.attrs.get_id(name).dtype) if _is_known(types[f"attribute {name}"]) else None
+        )
         if about is not None and about.length is None:
             take_attribute_lengths(Path(entry.file.filename), name, f"{where}, attribute {name}")
     for what, stored in types.items():

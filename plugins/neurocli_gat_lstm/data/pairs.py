@@ -1,4 +1,4 @@
-"""Whether names sit on the right columns: a left neuron goes together with the right one of its pair, and less with others.
+"""Whether names sit on the right columns: no two neurons have one trace, and a left neuron goes together with the right one of its pair, and less with others.
 
 Of the named neurons of a worm, the part that a neuron is less correlated with than with the other of its pair: 0.89 to 0.93 in published
 worms, 0.58 or more in simulated ones, 0.5 by chance. Labels that are shifted by a column, or are another worm's, have 0.4 to 0.6.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocli.diagnosis.words import listed
 from neurocli.recordings import Note
 
 FEWEST_PAIRS = 8
@@ -43,3 +44,24 @@ def pair_notes(signal: NDArray[np.floating], channels: list[str], where: str) ->
     )
     advice = "find out whether names and traces were shifted against each other, or are of different worms"
     return [Note("left-right", where, found, advice)]
+
+
+def twin_notes(signal: NDArray[np.floating], channels: list[str], where: str) -> list[Note]:
+    """Neurons of a worm [time, neuron] with one trace between them; a doubt where one of the two is named, or both."""
+    if len(signal) < _FEWEST_FRAMES:
+        return []
+    first: dict[bytes, int] = {}
+    unnamed: list[str] = []
+    named: list[str] = []
+    for column, trace in enumerate(signal.T):
+        finite = trace[np.isfinite(trace)]
+        if not finite.size or finite.min() == finite.max():
+            continue
+        other = first.setdefault(trace.tobytes(), column)
+        if other != column:
+            are_named = any(not channels[k].startswith("unidentified-") for k in (other, column))
+            (named if are_named else unnamed).append(f"{other + 1} and {column + 1}")
+    found = "columns with the same trace (counted from 1): {}"
+    advice = "find out which of the two neurons it is, and leave the other one out"
+    notes = [Note("same-traces", where, found.format(listed(named)), advice)] if named else []
+    return notes + ([Note("same-traces", where, found.format(listed(unnamed)))] if unnamed else [])

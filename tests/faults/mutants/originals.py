@@ -72,7 +72,9 @@ def _session_nwb(folder: Path) -> None:
     import pynwb
 
     _numbered()
-    content = pynwb.NWBFile("a session", "id-1", datetime(2025, 8, 13, tzinfo=UTC), session_id="Monkey_02", file_create_date=WRITTEN)
+    content = pynwb.NWBFile(
+        "a session", "id-1", datetime(2025, 8, 13, tzinfo=UTC), session_id="Monkey_02", file_create_date=WRITTEN
+    )
     random, trials = np.random.default_rng(3), 12
     content.add_unit_column("neuron_type", "kind of neuron")
     for kind in ("classic", "putative_interneuron", "E"):
@@ -89,7 +91,7 @@ def _session_nwb(folder: Path) -> None:
     for row in range(trials):
         of_row = {name: value[row % len(value)] for name, value in labels.items()}
         of_row |= {name: 10.0 * row + at for name, at in times.items()}
-        content.add_trial(start_time=10.0 * row, stop_time=10.0 * row + 5, **of_row)
+        content.add_trial(start_time=10.0 * row, stop_time=10.0 * row + 3, **of_row)
     _save_nwb(content, folder / "session.nwb")
 
 
