@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from neurocli.errors import DataError
+from neurocli.errors import DataError, LeakError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings.notes import Note, left_out
 from neurocli.recordings.recordingset import RecordingSet
@@ -55,11 +55,19 @@ def open_paths(
     if beforehand is not None and files.without:
         beforehand(files.without)
     sets: list[RecordingSet] = []
+    errors: list[DataError] = []
     for number, of_reader in files.by_reader.items():
-        if number == OURS:
-            sets += [RecordingSet.open(path) for path in of_reader]
-        else:
-            sets.append(_read(readers[number][1], of_reader))
+        # Ours one by one; another reader is given all its files, and leaves out what it cannot read as long as it can read one.
+        for part in [[path] for path in of_reader] if number == OURS else [of_reader]:
+            try:
+                sets.append(RecordingSet.open(part[0]) if number == OURS else _read(readers[number][1], part))
+            except DataError as error:
+                if isinstance(error, LeakError) or any(path in files.named for path in part):
+                    raise
+                errors.append(error)
+                files.notes.append(left_out(", ".join(map(str, part)), error, "file"))
+    if errors and not sets:
+        raise errors[0]
     recordings = RecordingSet.joined(sets)
     if not recordings:
         raise DataError(

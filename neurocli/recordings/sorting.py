@@ -41,17 +41,19 @@ _ABOUT_DATA = (
     "",
 )
 _SHOWN = 3
+_ZARR = (".zgroup", ".zarray", ".zmetadata", "zarr.json")
 _CALLED_HDF5 = (".h5", ".hdf5", ".nwb")
 
 
 @dataclass
 class Files:
     """Files by the number of the reader that takes them. notes: what was left out of folders; without: the note of what is left out
-    because packages are not installed, None where they are."""
+    because packages are not installed, None where they are; named: files that were named themselves, not their folder."""
 
     by_reader: dict[int, list[Path]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     without: Note | None = None
+    named: list[Path] = field(default_factory=list)
 
     def add(self, path: Path, number: int) -> None:
         self.by_reader.setdefault(number, []).append(path)
@@ -67,7 +69,7 @@ def sorted_out(paths: Sequence[Path], readers: Readers) -> Files:
     Raises DataError for a named file that none takes; MissingDependency that names all packages which are not installed.
     """
     files, unreadable = Files(), Files()
-    named: list[Path] = []
+    named = files.named
     for path in _once(paths):
         check_path(path)
         if is_of_system(path):  # `*` and `._*` match it, and nobody means it
@@ -174,6 +176,10 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _nothing_in(folder: Path, near: list[Note], folders: list[str], readers: Readers) -> DataError:
     """The error of a folder of which nothing can be read: why, as far as it can be told."""
+    if any((folder / name).exists() for name in _ZARR):
+        return DataError(
+            "the folder is a Zarr store, which is not read", where=str(folder), hint="export it as HDF5, into one file"
+        )
     message, hint = "the folder holds no file that can be read", formats(readers)
     if near:
         reasons = "; ".join(f"{Path(note.where).name}: {note.found.partition(': ')[2]}" for note in near[:_SHOWN])

@@ -172,6 +172,8 @@ def read_recording(group: h5py.Group) -> Recording:
         truth=_get_all(group, "truth", content),
     )
     check_together(recording, where)
+    if "sum" in group.attrs:
+        _only(group, ENTRIES)
     _compare(group, content)
     return recording
 
@@ -191,7 +193,7 @@ class Changed(DataError):
 
 def _compare(holder: h5py.Group, content: ContentSum) -> None:
     """Raises Changed where the content is not that of the sum which was written with it. Files of version 1 have none."""
-    if attribute(holder.file, "version", int) < WITH_SUMS:
+    if attribute(holder.file, "version", int) < WITH_SUMS and "sum" not in holder.attrs:
         return
     where = f"{holder.file.filename}:{holder.name}"
     if "sum" not in holder.attrs:
@@ -202,6 +204,17 @@ def _compare(holder: h5py.Group, content: ContentSum) -> None:
             f"the content is not what was written: its sum is {content.value[:8]}…, and should be {stated[:8]}…",
             where=where,
             hint="the file was damaged or changed after it was written: copy or make it again",
+        )
+
+
+def _only(holder: h5py.Group, known: Iterable[str]) -> None:
+    """Raises Changed where there is an entry that nobody wrote, and nobody would read."""
+    more = sorted(set(map(str, holder)) - set(known))
+    if more:
+        raise Changed(
+            f"there is an entry which was not written with the others: {more[0]}",
+            where=f"{holder.file.filename}:{holder.name}",
+            hint="join recordings with neuro preprocess, or in Python with RecordingSet.joined",
         )
 
 
@@ -245,9 +258,10 @@ def sum_of_file(path: Path) -> str | None:
 
 def _sums_of_recordings(file: h5py.File, order: list[str], content: ContentSum) -> None:
     """The sums of the recordings, which are parts of that of the file."""
-    if attribute(file, "version", int) < WITH_SUMS:
+    if attribute(file, "version", int) < WITH_SUMS and "sum" not in file.attrs:
         return
     holder = child(file, "recordings", h5py.Group)
+    _only(holder, order)
     for name in order:
         content.text(f"recordings/{name}", attribute(child(holder, name, h5py.Group), "sum", str))
 

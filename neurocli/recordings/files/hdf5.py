@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError, Interrupted, nearest_hint
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.heaps import damaged_heap
+from neurocli.recordings.files.lengths import take_attribute_lengths
 
 REMAKE = "copy or make it again"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -51,16 +52,26 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         at = damaged_heap(path)
         if at is not None:
             raise DataError("the texts in the HDF5 file are damaged", where=f"{path}, byte {at}", hint=REMAKE)
-        with memory.reading(path):
+        with damage_told(path), memory.reading(path):
             yield file
+    finally:
+        file.close()
+
+
+@contextlib.contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """What h5py raises for damage within the block, as a DataError.
+
+    `open_hdf5` has it around its own block; what reads an open file from elsewhere, as a generator's caller, needs it again.
+    """
+    try:
+        yield
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno in _DRIVE_FAILS:
             raise _unreadable(path, error) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"the HDF5 file is damaged: {_first_line(error)}", where=str(path), hint=REMAKE) from error
-    finally:
-        file.close()
 
 
 @contextlib.contextmanager
@@ -218,6 +229,8 @@ def attribute(holder: h5py.Group | h5py.Dataset, name: str, kind: type) -> Any:
     # Looked at first: HDF5 crashes where damage has turned a text into a list of something.
     if stored.shape != () or not isinstance(stored.get_type(), _STORED[kind]):
         raise DataError(f"the attribute {name!r} is not a single {kind.__name__}", where=where, hint=REMAKE)
+    if kind is str:
+        take_attribute_lengths(Path(holder.file.filename), name, f"{where}, attribute {name}")
     value = holder.attrs[name]
     try:
         return kind(value.decode() if isinstance(value, bytes) else value)

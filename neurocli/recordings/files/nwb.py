@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError, MissingDependency, NeuroError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import look_into, open_hdf5
-from neurocli.recordings.files.lengths import take_lengths
+from neurocli.recordings.files.lengths import take_attribute_lengths, take_lengths
 
 _ELSEWHERE = "the values are kept in another file, which is not followed"
 _HINT = "export it again, into one file"
@@ -92,6 +92,12 @@ def _check_types(entry: Any, where: str) -> None:
     types = {"": entry.id.get_type()} if isinstance(entry, h5py.Dataset) else {}
     # By their names, since h5py reads whatever is asked for by itself.
     types |= {f"attribute {name}": entry.attrs.get_id(name).get_type() for name in entry.attrs}
+    for name in entry.attrs:
+        about = (
+            h5py.check_string_dtype(entry.attrs.get_id(name).dtype) if _is_known(types[f"attribute {name}"]) else None
+        )
+        if about is not None and about.length is None:
+            take_attribute_lengths(Path(entry.file.filename), name, f"{where}, attribute {name}")
     for what, stored in types.items():
         if not _is_known(stored):
             raise DataError(

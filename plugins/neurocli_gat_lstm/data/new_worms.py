@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from neurocli.errors import LeakError
+from neurocli.errors import DataError, LeakError
 from neurocli.recordings import RecordingSet, Split
 from neurocli_gat_lstm.config import DataConfig
 from neurocli_gat_lstm.data.duplicates import copy_of
-from neurocli_gat_lstm.data.selection import controls_in
+from neurocli_gat_lstm.data.selection import controls_in, why_unusable
 from neurocli_gat_lstm.data.summary import summary_of
 
 
@@ -23,6 +23,7 @@ def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -
     controls = controls_in(recordings) if options.controls == "leave-out" else {}
     left_out: list[str] = []
     doubts: list[str] = []
+    errors: list[DataError] = []
     usable_groups: list[str] = []
     for group in split.test:
         summary = summary_of(recordings[group], options)
@@ -30,11 +31,18 @@ def without_known(recordings: RecordingSet, split: Split, options: DataConfig) -
         if copy is not None:
             left_out.append(f"{group}: the same worm as {copy.of}, which the run was trained on")
             continue
+        without_signal = why_unusable(recordings[group], options)
+        if without_signal is not None and len(split.test) > 1:
+            left_out.append(f"{group}: {without_signal.message}")
+            errors.append(without_signal)
+            continue
         usable_groups.append(group)
         if summary.forgets and group not in controls:
             doubts.append(
                 f"{group}: its autocorrelation falls as fast as that of smoothed noise; perhaps it has no calcium indicator"
             )
+    if not usable_groups and errors:
+        raise errors[0]
     if not usable_groups:
         raise LeakError(
             "the run was trained on every one of these worms: " + "; ".join(left_out),

@@ -18,12 +18,21 @@ STEP_MS = dataclasses.replace(FRAME_MS, inverse={})
 """Of times that are given one by one: they are no frames per second."""
 FASTEST_MS, SLOWEST_MS = 40.0, 5000.0
 """Volumes of a whole brain are recorded at 1 to 20 a second; what is beyond these is looked at twice."""
+GAP, ROUNDED = 1.5, 0.05
+"""Longer steps are gaps; of the others, median and mean differ by this share at the most."""
 _OTHER_UNITS = {"minutes": 60.0, "hours": 3600.0, "ms": 1e-3, "µs": 1e-6}
 _CLOSE = 0.03
 MOST_DFF_SD, LEAST_DFF_SD, MOST_DFF = 2.0, 0.004, 50.0
 """Of dF/F0: sd of the median neuron, and the largest value; published worms have sd .06 to .3 and reach 5."""
 HIGHEST_BASELINE = 0.5
 """Of dF/F0: 10th percentile of the median neuron; that of a ratio F/F0 is near 1."""
+LOWEST_MIDDLE, LEAST_SKEWNESS = -1.0, -0.5
+"""Of the median neuron: median by sd of dF/F0, and skewness. Published worms have 2 and 0.5, z-scored ones -0.3 at least,
+simulated ones -0.2 and 0."""
+FEWEST_SKEWED, MOST_SKEWED = 6, 0.85
+"""Neurons, and which part of them, that must agree: of a few slow traces the skewness is chance."""
+FARTHEST = 50.0
+"""How many times the range from the 10th to the 90th percentile a sample may lie from the median; in published worms 10."""
 FEWEST_VALUES = 25
 FROZEN = 3
 """Frames in a row in which nothing moves."""
@@ -38,6 +47,11 @@ def time_notes(time_s: NDArray[np.float64], where: str, stated_s: float | None =
         conflict = _conflict(step, stated_s)
         if conflict:
             return [Note("frame-time", where, conflict, "correct the times or the frame rate in the file")]
+    steps = np.diff(time_s)
+    regular = float(steps[steps < GAP * step].mean())
+    if len(steps) >= _FEW_FRAMES and abs(step / regular - 1) > ROUNDED:
+        found = f"the median step between frames is {step:.4g} s, the mean one {regular:.4g} s: were the times rounded?"
+        return [Note("frame-time", where, found, "give times with all their digits")]
     whole = bool((time_s == np.rint(time_s)).all())
     if whole and np.diff(time_s).min() == np.diff(time_s).max():
         confirmed = stated_s is not None and abs(step / stated_s - 1) < _CLOSE if stated_s else False
@@ -75,6 +89,7 @@ def trace_notes(signal: NDArray[np.floating], unit_is_dff: bool, where: str) -> 
         warnings.simplefilter("ignore", RuntimeWarning)  # of a neuron without numbers there is nothing to say here
         notes = [_filled_frames(values), _fill_values(values), _coarse(values, unit_is_dff)]
         notes.append(_dff(values) if unit_is_dff else None)
+        notes += [_upside_down(values, unit_is_dff), _far_out(values)]
     return [Note(check, where, found, advice) for check, found, advice in filter(None, notes)]
 
 
@@ -102,6 +117,70 @@ def _dff(values: NDArray[np.float64]) -> Doubt | None:
     if 0 < spread < LEAST_DFF_SD:
         return "trace-unit", f"dF/F0 with an sd of only {spread:.2g}: were the traces divided by something?", advice
     return None
+
+
+def _upside_down(values: NDArray[np.float64], unit_is_dff: bool) -> Doubt | None:
+    """Traces with the sign exchanged: calcium rises from a low baseline, so dF/F0 is not mostly negative, nor has it troughs."""
+    if len(values) < _FEW_FRAMES:
+        return None
+    sd = np.nanstd(values, axis=0)
+    z = (values[:, sd > 0] - np.nanmean(values[:, sd > 0], axis=0)) / sd[sd > 0]
+    if not z.size:
+        return None
+    middle = float(np.nanmedian(np.nanmedian(values[:, sd > 0], axis=0) / sd[sd > 0]))
+    skewness = np.nanmean(z**3, axis=0)
+    troughs = len(skewness) >= FEWEST_SKEWED and (skewness < 0).mean() >= MOST_SKEWED
+    advice = "find out whether the traces have the right sign, and turn them round"
+    if unit_is_dff and middle < LOWEST_MIDDLE:
+        found = f"the middle of dF/F0 lies {-middle:.2g} sd below 0, and calcium rises above its baseline: is the sign exchanged?"
+        return "trace-sign", found, advice
+    if troughs and np.median(skewness) < LEAST_SKEWNESS:
+        found = (
+            f"the traces have troughs and no peaks (skewness of the median neuron {np.median(skewness):.2f}, negative in"
+            f" {int((skewness < 0).sum())} of {len(skewness)}): is the sign exchanged?"
+        )
+        return "trace-sign", found, advice
+    return None
+
+
+def _far_out(values: NDArray[np.float64]) -> Doubt | None:
+    """Single samples far beyond all others of their neuron: the -999 or 65535 that a program writes where it has nothing."""
+    if len(values) < _FEW_FRAMES:
+        return None
+    low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
+    far = (np.abs(values - middle) > FARTHEST * (high - low)) & (high > low)
+    if not far.any():
+        return None
+    row, column = np.argwhere(far)[0]
+    found = (
+        f"{int(far.sum())} samples lie far beyond all others of their neuron, the first is {values[row, column]:g} in frame {row} of"
+        f" column {column + 1} (frames counted from 0): filled in?"
+    )
+    return "fill-values", found, "write NaN where nothing was recorded"
+
+
+def missing_notes(traces: NDArray[np.floating], where: str) -> list[Note]:
+    """How many samples of traces [time, neuron] are no numbers, which is how a file says that nothing was recorded; a doubt
+    where they are infinite, which is how a division says that it went wrong."""
+    infinite = np.isinf(traces)
+    missing = ~np.isfinite(traces)
+    notes = []
+    if infinite.any():
+        found = f"{int(infinite.sum())} samples of {_neurons(infinite)} are infinite, and count as not recorded"
+        notes.append(
+            Note("missing-samples", where, found, "divided by a baseline of 0? write NaN, or correct the traces")
+        )
+    if missing.sum() > infinite.sum():
+        share = f"{missing.mean():.2g}" if missing.mean() < 0.01 else f"{missing.mean():.0%}"
+        found = (
+            f"{int(missing.sum())} samples ({share}) of {_neurons(missing)} are no numbers, and count as not recorded"
+        )
+        notes.append(Note("missing-samples", where, found))
+    return notes
+
+
+def _neurons(where: NDArray[np.bool_]) -> str:
+    return f"{int(where.any(axis=0).sum())} of {where.shape[1]} neurons"
 
 
 def _filled_frames(values: NDArray[np.float64]) -> Doubt | None:

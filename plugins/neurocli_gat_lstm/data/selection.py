@@ -23,8 +23,12 @@ def is_control(recording: Recording) -> bool:
 
 
 def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, WormSeries], list[str]]:
-    """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name."""
+    """(group → worm, why others are left out). Raises DataError where nothing is left or two worms have one name.
+
+    A worm without enough neurons that have a signal stops no other: it is left out, and is the error only where none is left.
+    """
     worms: dict[str, WormSeries] = {}
+    without_signal: DataError | None = None
     left_out: list[str] = []
     courses: list[Course] = []
     keys: dict[tuple[str, str], str] = {}
@@ -40,7 +44,12 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
         if options.neurons == "identified" and not _identified(as_chosen(recording, options)):
             left_out.append(f"{group}: no neuron is identified")
             continue
-        worm = series_of(recording, options)
+        try:
+            worm = series_of(recording, options)
+        except DataError as error:
+            without_signal = without_signal or error
+            left_out.append(f"{group}: {error.message}")
+            continue
         course = Course.of(recording)
         copy = copy_of(recordings, course, courses)
         if copy is not None:
@@ -59,6 +68,8 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
     same_rate, odd = _of_one_rate(worms)
     left_out += odd
     if not same_rate:
+        if without_signal is not None and len(left_out) == 1:
+            raise without_signal
         raise DataError(
             "no worm is left: " + ("; ".join(left_out) or f"none is of {', '.join(options.sources)}"),
             where=", ".join(recordings.sources) or "data",
@@ -69,14 +80,21 @@ def usable(recordings: RecordingSet, options: DataConfig) -> tuple[dict[str, Wor
 
 def scored(recordings: RecordingSet, groups: Sequence[str], options: DataConfig) -> dict[str, WormSeries]:
     """The worms of `groups` as they are, whatever their rate or indicator; without identified neurons all are taken."""
-    worms = {}
-    for group in groups:
-        recording = recordings[group]
-        chosen = (
-            options if _identified(as_chosen(recording, options)) else options.model_copy(update={"neurons": "all"})
-        )
-        worms[group] = series_of(recording, chosen)
-    return worms
+    return {group: _as_it_is(recordings[group], options) for group in groups}
+
+
+def why_unusable(recording: Recording, options: DataConfig) -> DataError | None:
+    """What keeps a worm from being scored: too few of its neurons have a signal. None where nothing does."""
+    try:
+        _as_it_is(recording, options)
+    except DataError as error:
+        return error
+    return None
+
+
+def _as_it_is(recording: Recording, options: DataConfig) -> WormSeries:
+    identified = _identified(as_chosen(recording, options))
+    return series_of(recording, options if identified else options.model_copy(update={"neurons": "all"}))
 
 
 def controls_in(recordings: RecordingSet) -> dict[str, str]:

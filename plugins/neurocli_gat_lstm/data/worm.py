@@ -16,7 +16,8 @@ from neurocli.recordings import Note, Recording, RecordingSet
 from neurocli.recordings.readers import left_out
 from neurocli_gat_lstm.data.chosen import SERIES
 from neurocli_gat_lstm.data.identity import identify
-from neurocli_gat_lstm.data.plausibility import time_notes, trace_notes
+from neurocli_gat_lstm.data.pairs import pair_notes, twin_notes
+from neurocli_gat_lstm.data.plausibility import missing_notes, time_notes, trace_notes
 
 META = {"kind": "worm"}
 """The meta of every set of worms: sets with another cannot be joined to it."""
@@ -88,8 +89,12 @@ class Worm:
         if not finite.any():
             raise self._error("not one sample of the traces is a number")
         self.notes += trace_notes(signal, self.unit == DFF, self.where)
+        self.notes += missing_notes(signal, self.where)
         identity = identify(self.names, self.doubted or [False] * len(self.names), self.where)
         self.notes += identity.notes
+        self.notes += pair_notes(signal, identity.channels, self.where) + twin_notes(
+            signal, identity.channels, self.where
+        )
         events: dict[str, NDArray[Any]] = {"time_s": time_s}
         labels = {name: getattr(self, name) for name in _LABELS}
         if identity.written:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import itertools
 import json
 import sys
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import scipy.io
 WORM = ["AVAL", "AVAR", "AVBL", "AVBR", "RIML", "VB02"]
 STEPS = 150
 """Frames of a worm."""
+WRITTEN = datetime(2025, 9, 1, tzinfo=UTC)
 
 
 def write_all(folder: Path) -> None:
@@ -57,10 +60,21 @@ def _session(kind: str) -> Any:
     return write
 
 
+def _numbered() -> None:
+    """Objects of NWB are numbered as they are made, instead of at random: a mutant that is found can be made again."""
+    import hdmf.container
+
+    numbers = (uuid.UUID(int=number) for number in itertools.count(1))
+    hdmf.container.uuid4 = lambda: next(numbers)
+
+
 def _session_nwb(folder: Path) -> None:
     import pynwb
 
-    content = pynwb.NWBFile("a session", "id-1", datetime(2025, 8, 13, tzinfo=UTC), session_id="Monkey_02")
+    _numbered()
+    content = pynwb.NWBFile(
+        "a session", "id-1", datetime(2025, 8, 13, tzinfo=UTC), session_id="Monkey_02", file_create_date=WRITTEN
+    )
     random, trials = np.random.default_rng(3), 12
     content.add_unit_column("neuron_type", "kind of neuron")
     for kind in ("classic", "putative_interneuron", "E"):
@@ -77,7 +91,7 @@ def _session_nwb(folder: Path) -> None:
     for row in range(trials):
         of_row = {name: value[row % len(value)] for name, value in labels.items()}
         of_row |= {name: 10.0 * row + at for name, at in times.items()}
-        content.add_trial(start_time=10.0 * row, stop_time=10.0 * row + 5, **of_row)
+        content.add_trial(start_time=10.0 * row, stop_time=10.0 * row + 3, **of_row)
     _save_nwb(content, folder / "session.nwb")
 
 
@@ -155,8 +169,9 @@ def _worm_nwb(folder: Path) -> None:
     import pynwb
     from pynwb.ophys import DfOverF, ImageSegmentation, OpticalChannel
 
+    _numbered()
     for worm in range(3):
-        content = pynwb.NWBFile("a worm", f"id-{worm}", datetime(2023, 1, 2, tzinfo=UTC))
+        content = pynwb.NWBFile("a worm", f"id-{worm}", datetime(2023, 1, 2, tzinfo=UTC), file_create_date=WRITTEN)
         device = content.create_device("microscope")
         plane = content.create_imaging_plane(
             name="plane",

@@ -9,7 +9,7 @@ from typing import Any
 
 def found(wanted: str, names: Iterable[str]) -> str | None:
     """The name as it is there: `wanted` itself, or the only one that differs from it in case alone."""
-    names = list(names)
+    names = [name for name in names if isinstance(name, str)]  # h5py gives a name that is no UTF-8 as bytes
     if wanted in names:
         return wanted
     alike = [name for name in names if name.casefold() == wanted.casefold()]

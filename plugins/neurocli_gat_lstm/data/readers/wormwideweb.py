@@ -271,7 +271,8 @@ def _labelled(labels: Any, neurons: int, where: str) -> tuple[list[str | None], 
         column = int(key) if key.isascii() and key.isdecimal() and len(key) < 10 else 0
         if not 1 <= column <= neurons or column in taken:
             problem = "there twice" if column in taken else f"no column from 1 to {neurons}"
-            raise DataError(f"the label {key[:20]!r} is {problem}", where=where, hint=HINT)
+            hint = "labels are counted from 1: add 1 to each" if key == "0" else HINT
+            raise DataError(f"the label {key[:20]!r} is {problem}", where=where, hint=hint)
         taken.add(column)
         about = entry if isinstance(entry, dict) else {"label": entry}
         about, _ = renamed(about, ("label", "neuron_class", "confidence"))
@@ -283,6 +284,9 @@ def _labelled(labels: Any, neurons: int, where: str) -> tuple[list[str | None], 
             and not label.strip().upper().startswith(kind.strip().upper())
         ):
             strange.append(f"{label[:20]} of the class {kind[:20]}")
+        side = about.get("LR")
+        if isinstance(label, str) and side in ("L", "R") and label.strip().upper()[-1:] in {"L", "R"} - {side}:
+            strange.append(f"{label[:20]} of the side {side}")
         if isinstance(confidence, int | float) and not isinstance(confidence, bool):
             low[column - 1] = not confidence > LOW_CONFIDENCE
     advice = "find out whether labels and neurons were shifted against each other"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Note, RecordingSet
+from neurocli.recordings.files.hdf5 import damage_told
 from neurocli.recordings.matlab import MatValue, MatVariables, open_mat
 from neurocli.recordings.readers import Reader
 from neurocli_gat_lstm.data.readers.spelling import found, missing
@@ -151,7 +152,13 @@ def _worms(path: Path, name: str, value: MatValue, *, alone: bool) -> Worms:
             source = source if alone else f"{source}_{name}"
         else:
             source, worm = _SOURCES.get(name, path.stem if alone else name), f"worm{number}"
-        yield f"{path.name}:{name} {worm}", partial(part.worm, source, worm, path)
+        yield f"{path.name}:{name} {worm}", partial(_made, part, source, worm, path)
+
+
+def _made(part: _Part, source: str, worm: str, path: Path) -> Worm:
+    """One worm. It is read after the generator above has handed it out, so what HDF5 says of damage is told here."""
+    with damage_told(path):
+        return part.worm(source, worm, path)
 
 
 @dataclass(frozen=True)
@@ -237,7 +244,10 @@ class _Part:
         return value.text() if value is not None and value.kind == "char" else ""
 
     def _names(self) -> list[str | None]:
+        """Of a cell array, or of a character matrix with one row for each neuron, filled up with blanks."""
         value = self.need(_NAMES)
+        if value.kind == "char":
+            return [name.strip() for name in value.texts()]
         value.need("a cell array of names", {"cell"})
         return [_name(cell) for cell in value.cells()]
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from neurocli.recordings import RecordingSet
+from neurocli_gat_lstm.config import DataConfig
+from neurocli_gat_lstm.data.selection import usable
 
 EDGES = "pre,post,chemical,gap\nAVAL,AVAR,3,0\nAVAR,AVBL,1,2\nAVBL,AVAR,0,2\n"
 
@@ -88,15 +90,20 @@ def test_gaps_that_leave_no_window(walks, refused):
     assert "40 frames without a gap" in message and "lab-w1" in message
 
 
-def test_all_neurons_masked(walks, refused):
-    worms = walks(4)
-    message = refused(changed(worms, "lab-w2", mask=np.zeros((200, 4), bool)))
-    assert "0 identified neurons with a signal" in message and "lab-w2" in message
-
-
-def test_nothing_but_numbers_that_are_none(walks, refused):
-    message = refused(changed(walks(4), "lab-w2", signal=np.full((200, 4), np.nan, np.float32)))
-    assert "lab-w2" in message
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mask": np.zeros((200, 4), bool)},
+        {"signal": np.full((200, 4), np.nan, np.float32)},
+        {"signal": np.full((200, 4), 0.5, np.float32)},
+    ],
+    ids=["all neurons are masked", "nothing but NaN", "nothing moves"],
+)
+def test_a_worm_without_a_signal_is_left_out_and_said(change, walks, refused):
+    used, left_out = usable(changed(walks(4), "lab-w2", **change), DataConfig())
+    assert list(used) == ["lab-w0", "lab-w1", "lab-w3"]
+    assert left_out == ["lab-w2: only 0 identified neurons with a signal, and at least 2 are needed"]
+    assert "0 identified neurons with a signal" in refused(changed(walks(1), "lab-w0", **change))
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -66,3 +66,22 @@ def test_nwb_without_regions(tmp_path):
         io.write(content)
     message = refused(tmp_path / "x.nwb")
     assert "it comes near worm-nwb" in message and "acquisition/dff" in message
+
+
+def test_a_broken_file_of_another_reader_does_not_stop_a_folder(tmp_path):
+    worm = {
+        "traces": np.random.default_rng(0).normal(size=(60, 3)),
+        "IDs": np.array([["AVAL", "AVAR", "AVBL"]], object),
+    }
+    scipy.io.savemat(str(tmp_path / "a_w1.mat"), {"wt": {**worm, "timeVectorSeconds": np.arange(60) * 0.3}})
+    (tmp_path / "b_w2.mat").write_bytes((tmp_path / "a_w1.mat").read_bytes()[:300])
+    recordings = neurocli.open_recordings(tmp_path)
+    (note,) = [note for note in recordings.notes if note.check == "left-out"]
+    assert len(recordings) == 1 and "b_w2.mat" in note.where and note.is_doubt
+    with pytest.raises(DataError, match=r"truncated|damaged"):
+        neurocli.open_recordings([tmp_path / "a_w1.mat", tmp_path / "b_w2.mat"])
+
+
+def test_a_zarr_store_is_called_one(tmp_path):
+    (tmp_path / ".zgroup").write_text('{"zarr_format": 2}')
+    assert refused(tmp_path) == "the folder is a Zarr store, which is not read"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurocli.errors import DataError
-from neurocli_gat_lstm.data.plausibility import time_notes, trace_notes
+from neurocli_gat_lstm.data.plausibility import missing_notes, time_notes, trace_notes
 from neurocli_gat_lstm.data.worm import DFF, Worm, time_first
 
 STEPS = 300
@@ -88,3 +88,45 @@ def test_axes_are_told_by_their_lengths():
         time_first(TRACES[:6], 6, "f")
     with pytest.raises(DataError, match="7 times for traces of 300 x 6"):
         time_first(TRACES, 7, "f")
+
+
+PEAKS = np.exp(TRACES * 12)
+"""As calcium: from a low baseline upwards."""
+
+
+@pytest.mark.parametrize(
+    ("values", "is_dff"),
+    [
+        (-TRACES, True),
+        (-(PEAKS - PEAKS.mean(0)) / PEAKS.std(0), False),
+        (-0.1 * (PEAKS - PEAKS.mean(0)) / PEAKS.std(0), True),
+    ],
+    ids=["mostly negative", "troughs of z-scores", "troughs of dF/F0 about its mean"],
+)
+def test_traces_with_the_sign_exchanged_are_doubted(values, is_dff):
+    assert "is the sign exchanged" in traces(values, is_dff)["trace-sign"]
+    assert "trace-sign" not in traces(-values, is_dff)
+
+
+def test_single_samples_that_are_filled_in_are_doubted():
+    lost = TRACES.copy()
+    lost[[7, 90], 3] = -999
+    found = traces(lost, is_dff=False)["fill-values"]
+    assert "2 samples lie far beyond all others" in found and "-999 in frame 7 of column 4" in found
+
+
+def test_times_that_were_rounded_are_doubted():
+    (doubt,) = time_notes(np.round(np.arange(STEPS) * 0.36, 1), "f")
+    assert "the median step between frames is 0.4 s, the mean one 0.3599 s: were the times rounded?" in doubt.found
+    gap = np.where(np.arange(STEPS) > 100, TIMES + 600, TIMES)
+    assert time_notes(gap, "f") == []
+
+
+def test_samples_that_are_no_numbers_are_said_and_infinite_ones_doubted():
+    lost = TRACES.copy()
+    assert missing_notes(lost, "f") == []
+    lost[3:9, 2] = np.nan
+    (note,) = missing_notes(lost, "f")
+    assert "6 samples (0.0033) of 1 of 6 neurons are no numbers" in note.found and not note.is_doubt
+    lost[5, 4] = np.inf
+    assert [note.is_doubt for note in missing_notes(lost, "f")] == [True, False]

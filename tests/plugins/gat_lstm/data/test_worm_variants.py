@@ -2,7 +2,9 @@
 
 Changes of the content (units, axes, padding, types, names) are made alike in all formats; those of the packing are each format's own.
 Not among them is what no file can show: traces in arbitrary units times a factor (a.u. have none, and models take z-scores), and
-neurons that change places together with their names.
+neurons that change places together with their names; two names that are exchanged, and labels from 0 of which the first is missing
+(the traces tell where eight pairs of left and right neurons are named); symmetric traces about 0 that are turned upside down.
+A sample that is NaN or null is read as what it says: not recorded.
 """
 
 from __future__ import annotations

@@ -234,3 +234,22 @@ def test_other_files_are_left_to_others(tmp_path):
             reader.can_read(tmp_path / name) for name in ("other.json", "text.json", "empty.json", "other.h5")
         )
         assert not reader.can_read(tmp_path) and not reader.can_read(tmp_path / "absent")
+
+
+def test_a_label_on_the_other_side_is_doubted(tmp_path):
+    path = write(tmp_path / "one.json", labeled={"1": {"label": "AVAL", "neuron_class": "AVA", "LR": "R"}})
+    (note,) = [note for note in WormWideWebJsonReader().read([path]).notes if note.check == "label-classes"]
+    assert note.is_doubt and "AVAL of the side R" in note.found
+
+
+def test_labels_that_are_counted_from_0_are_named(tmp_path):
+    with pytest.raises(DataError, match="the label '0' is no column from 1 to 3") as caught:
+        WormWideWebJsonReader().read([write(tmp_path / "one.json", labeled={"0": {"label": "AVAL"}})])
+    assert "counted from 1" in (caught.value.hint or "")
+
+
+def test_a_name_that_is_no_text_is_passed_over(tmp_path):
+    path = write_hdf5(tmp_path / "one.h5", {"trace_array": SCORED})
+    with h5py.File(path, "a") as file:
+        h5py.h5g.create(file.id, b"\xff\xfe")
+    assert np.array_equal(read_hdf5(path).signal, SCORED.T.astype(np.float32))

@@ -159,7 +159,7 @@ def test_an_array_of_structs(tmp_path):
         ({"tv": None}, "tv or timeVectorSeconds or time_vector is missing", "WT"),
         ({"NeuronNames": None}, "NeuronNames or IDs or neuron_ID is missing", "WT"),
         ({"NeuronNames": ["AVAL", "AVAR"]}, "2 names do not fit", "WT.deltaFOverF_bc"),
-        ({"NeuronNames": "AVAL"}, "char array in the place of a cell array", "WT.NeuronNames"),
+        ({"NeuronNames": "AVAL"}, "1 names do not fit", "WT.deltaFOverF_bc"),
         ({"NeuronNames": [{"a": 1.0}, "x", "y"]}, "struct array in the place of the name", "WT.NeuronNames{1}"),
         ({"NeuronNames": ["A" * 5000, "x", "y"]}, "too long", "WT.NeuronNames{1}"),
         ({"tv": times(0)[::-1]}, "row 1", "WT.deltaFOverF_bc"),
@@ -220,3 +220,22 @@ def test_other_files_are_left_to_others(tmp_path):
     assert not any(reader.can_read(tmp_path / name) for name in names)
     with pytest.raises(DataError, match="no struct has the fields"):
         reader.read([tmp_path / "plain.mat"])
+
+
+def test_names_as_the_rows_of_a_character_matrix(tmp_path):
+    struct = {"deltaFOverF_bc": traces(0), "NeuronNames": np.array(["AVAL ", "---  ", "VB02 "]), "tv": times(0)}
+    scipy.io.savemat(str(tmp_path / "lab_w1.mat"), {"wt": struct})
+    (recording,) = ZimmerMatReader().read([tmp_path / "lab_w1.mat"]).values()
+    assert recording.channels == ["AVAL", "unidentified-2", "VB2"]
+
+
+def test_damage_that_shows_while_a_worm_is_read_is_told_with_its_place(tmp_path):
+    path = write73(tmp_path / "one.mat", {"WT": one_worm()})
+    content = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        at = h5py.h5o.get_info(file["#refs#"][next(iter(file["#refs#"]))].id).addr + 512
+    content[at] = 77  # the version of an object's header
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        ZimmerMatReader().read([path])
+    assert str(path) in caught.value.where and caught.value.hint

@@ -97,6 +97,22 @@ def filled(value: float) -> Callable[[np.ndarray, float], np.ndarray]:
     return change
 
 
+def lost(traces: np.ndarray, u: float) -> np.ndarray:
+    traces = traces.copy()
+    traces[[int(u * 190), int(u * 190) + 3], 2] = -999.0
+    return traces
+
+
+def lost_as_infinite(traces: np.ndarray, u: float) -> np.ndarray:
+    return np.where(lost(traces, u) == -999.0, np.inf, traces)
+
+
+def doubled(traces: np.ndarray, u: float) -> np.ndarray:
+    traces, at = traces.copy(), int(u * 4.99)
+    traces[:, at + 1] = traces[:, at]
+    return traces
+
+
 def disorder(c: Content, u: float) -> Content:
     times, at = c.times.copy(), int(u * (STEPS - 2))
     times[[at, at + 1]] = times[[at + 1, at]]
@@ -142,6 +158,12 @@ CHANGES: dict[str, Callable[[Content, float], Content]] = {
     "a neuron lost as 0": traces_as(filled(0.0)),
     "a neuron lost as -999": traces_as(filled(-999.0)),
     "a neuron saturated": traces_as(filled(4.0)),
+    "a few samples lost as -999": traces_as(lost),
+    "upside down": traces_as(lambda t, u: -t),
+    "upside down about the mean": traces_as(lambda t, u: t.mean(0) - t),
+    "one trace under two names": traces_as(doubled),
+    "infinite samples": traces_as(lost_as_infinite),
+    "times rounded to 0.1 s": lambda c, u: dataclasses.replace(c, times=np.round(c.times, 1)),
     "nothing but NaN": traces_as(lambda t, u: t * np.nan),
     "AVAL?": named(lambda name: name + "?"),
     "AVAL*": named(lambda name: name + "*"),
