@@ -132,24 +132,21 @@ class Fields:
         if value.is_numeric:
             return self.vector(field, length).tolist()
         if value.kind == "char":
-            return self._rows(field, value, length)
+            return self._rows(field, length)
         cells = value.cells()
         if len(cells) != length:
             raise self.error(field, f"the shape is {times(value.shape)}, not {length} x 1")
         return [cell.text() if cell.kind == "char" else _single(cell) for cell in cells]
 
-    def _rows(self, field: str, value: MatValue, length: int) -> list[Any]:
+    def _rows(self, field: str, length: int) -> list[Any]:
         """The rows of a char array; a character each of one row of that length; one text for all."""
-        text = self.variables.text(field)  # down the columns
-        rows, columns = (value.shape[0], value.count // max(value.shape[0], 1)) if value.shape else (1, 1)
-        if rows == length:
-            filled = text.ljust(value.count)
-            return [filled[row::rows].strip() for row in range(rows)]
-        if rows == 1 and columns == length and set(text) <= set("EIei12"):
-            return list(text)
-        if rows == 1:
-            return [text] * length
-        raise self.error(field, f"there are {rows} rows of text, not {length}")
+        rows = self.variables.texts(field)
+        if len(rows) == length:
+            return list(rows)
+        if len(rows) == 1:
+            each = len(rows[0]) == length and set(rows[0]) <= set("EIei12")
+            return list(rows[0]) if each else rows * length
+        raise self.error(field, f"there are {len(rows)} rows of text, not {length}")
 
     def optional(self, field: str, length: int) -> NDArray[np.float64] | None:
         """Numbers of a field that may be absent; a MATLAB object is left out, with a note."""
