@@ -95,17 +95,19 @@ def _salience(session: Session, where: str) -> Note | None:
 
 def _front(session: Session, where: str) -> Note | None:
     """Trials that are as short as their durations say, and whose silent bins come first: filled up in front."""
-    silent = ~(np.nan_to_num(session.rates) != 0).any(axis=2) & np.isfinite(session.rates).any(axis=2)
-    begins = np.where(silent.all(axis=1), 0, (~silent).argmax(axis=1))
+    spiking = (np.nan_to_num(session.rates) != 0).any(axis=2)
+    silent = ~spiking & np.isfinite(session.rates).any(axis=2)
+    begins = spiking.argmax(axis=1)
     missing = session.bins - expected_ends(session)
-    short = np.isfinite(missing) & (missing >= _FEWEST_BINS)
+    short = np.isfinite(missing) & (missing >= _FEWEST_BINS) & spiking.any(axis=1)
     after = np.arange(session.bins) > begins[:, None]
     usual = max(float((silent & after).sum()), 1.0) / max(int(after.sum()), 1)
     # How improbable so much silence at the beginning is, by that within trials.
     evidence = -float(missing[short].sum()) * np.log(min(usual, 0.999))
     if short.sum() < _FEWEST_LOST or (begins >= missing)[short].mean() < _MOST or evidence < _EVIDENCE:
         return None
-    if np.ptp(missing[short]) <= 2:  # all alike: neurons that begin to fire with the fixation
+    # Neurons that begin to fire with an event do so at one time, whatever the length of the trial.
+    if np.ptp(missing[short]) <= 2 or np.ptp((begins - missing)[short]) > np.ptp(missing[short]) / 2:
         return None
     found = f"{int(short.sum())} of {session.trials} trials begin with {np.median(begins[short]):g} bins (median) without a spike of any neuron"
     advice = "is this padding? trials begin together, and padding comes after their end, as NaN"

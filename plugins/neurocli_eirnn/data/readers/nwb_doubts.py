@@ -100,9 +100,9 @@ def rounded_events(events: Mapping[str, Array], where: str) -> list[Note]:
     times = np.concatenate([events[name] for name in ("target", "go", "reward")])
     times = times[np.isfinite(times)]
     tenths = times / _TENTH_S
-    if len(times) < 10 or (np.abs(tenths - np.rint(tenths)) > 1e-6 * np.maximum(1, np.abs(tenths))).any():
+    if len(times) < 10 or (np.abs(tenths - np.rint(tenths)) > 1e-4).any():
         return []
-    step = "1 s" if np.allclose(times, np.rint(times)) else "0.1 s"
+    step = "1 s" if (np.abs(times - np.rint(times)) < 1e-5).all() else "0.1 s"
     return [
         Note(
             "event-times",
