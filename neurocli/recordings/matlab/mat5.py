@@ -119,7 +119,7 @@ def _unpacked_head(path: Path, position: int, head: bytes) -> bytes:
         raise damaged(path, position) from None
 
 
-def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
+def content_of(path: Path, entry: Entry) -> tuple[bytes | memoryview, str]:
     """(an array's content, byte order); a packed one is unpacked up to the length it claims, and its checksum compared.
 
     Raises DataError where it is damaged, or claims more than the file can hold.
@@ -139,7 +139,7 @@ def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
             raise damaged(path, entry.position) from None
         if len(unpacked) != 8 + entry.size or not unpacker.eof:
             raise damaged(path, entry.position)
-        content = unpacked[8:]
+        return memoryview(unpacked)[8:], order  # no copy: the array may be most of the memory there is
     return content, order
 
 
