@@ -143,7 +143,7 @@ def _twins(session: Session, where: str) -> Note | None:
 def _lost(session: Session, where: str) -> Note | None:
     """Neurons without a spike in the first or last trials, where they would have many: not recorded, and filled with zeros."""
     valid = np.isfinite(session.rates)
-    spikes = np.nansum(session.rates, axis=1, dtype=np.float64) * session.bin_ms / 1000
+    spikes = np.where(valid, session.rates, 0).sum(axis=1, dtype=np.float64) * session.bin_ms / 1000
     seconds = valid.sum(axis=1) * session.bin_ms / 1000
     lost = []
     for neuron in range(session.neurons):

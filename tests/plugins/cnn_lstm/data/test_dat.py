@@ -295,6 +295,6 @@ def test_more_inhibitory_neurons_than_excitatory_ones_are_a_doubt(tmp_path):
 
 def test_a_unit_that_the_file_states_wrongly_is_to_be_corrected(tmp_path):
     recordings = opened(put(tmp_path, "t_min a b c\n" + text()))
-    with pytest.raises(DataError, match="0.1 minutes.*is it in ms") as raised:
+    with pytest.raises(DataError, match=r"0\.1 minutes.*is it in ms") as raised:
         recordings["run-0000"]
     assert raised.value.hint == "correct its unit, or the number"
