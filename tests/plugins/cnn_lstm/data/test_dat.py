@@ -298,3 +298,18 @@ def test_a_unit_that_the_file_states_wrongly_is_to_be_corrected(tmp_path):
     with pytest.raises(DataError, match=r"0\.1 minutes.*is it in ms") as raised:
         recordings["run-0000"]
     assert raised.value.hint == "correct its unit, or the number"
+
+
+@pytest.mark.parametrize("content", [b"\n", b"0.1 -60.0 "])
+def test_a_text_without_an_end_of_its_first_row_is_refused_by_its_start(content, tmp_path):
+    (tmp_path / "run_0_voltages.dat").write_bytes(content * (2**21 // len(content)))
+    recordings = opened(tmp_path)
+    with pytest.raises(DataError, match="no line with numbers ends in the first 1 MiB"):
+        recordings["run-0000"]
+
+
+def test_a_large_table_that_is_not_plain_is_not_taken_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("neurocli.recordings.files.tables._LARGEST_ODD", 1000)
+    recordings = opened(put(tmp_path, text() + "1\n"))
+    with pytest.raises(DataError, match=r"cannot be read: .*columns"):
+        recordings["run-0000"]
