@@ -321,7 +321,7 @@ def _many(kind: str, examples: int, bases: dict[str, tuple[Path, RecordingSet]])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "examples"), [("v5", 900), ("v7.3", 80)])
+@pytest.mark.parametrize(("kind", "examples"), [("v5", 700), ("v7.3", 80)])
 def test_many_changes_of_an_export(kind, examples, bases):
     """The container of HDF5 takes twenty times as long, and what is read from it is read by the same code."""
     _many(kind, examples, bases)
