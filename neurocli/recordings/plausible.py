@@ -82,7 +82,10 @@ class Quantity:
             )
         fault = self.fault(number, unit)
         if fault is not None:
-            raise DataError(fault, where=where, hint=hint or f"convert it to {unit}, or correct the file")
+            usual = (
+                f"convert it to {unit}, or correct the file" if unit == self.unit else "correct its unit, or the number"
+            )
+            raise DataError(fault, where=where, hint=hint or usual)
         return number * self._factor(unit)
 
     def _named(self, stated: str) -> str:

@@ -6,12 +6,13 @@ import dataclasses
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
 
 from neurocli.errors import DataError
-from neurocli.recordings.matlab import mat5
+from neurocli.recordings.matlab import mat5, open_mat
 from neurocli.recordings.matlab.classes import NUMERIC
 
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
@@ -102,3 +103,15 @@ def test_a_bomb_is_not_unpacked(tmp_path):
         mat5.read_numbers(path, dataclasses.replace(entry, shape=(200_000, 2000)))
     with pytest.raises(DataError, match="damaged"):
         mat5.read_numbers(path, dataclasses.replace(entry, size=1000))
+
+
+def test_a_file_of_countless_variables_is_refused_by_both_containers(tmp_path, monkeypatch):
+    monkeypatch.setattr(mat5, "MOST_VARIABLES", 3)
+    old, new = tmp_path / "old.mat", tmp_path / "new.mat"
+    scipy.io.savemat(str(old), {f"v{k}": 1.0 for k in range(4)})
+    with h5py.File(new, "w", userblock_size=512) as file:
+        for k in range(4):
+            file[f"v{k}"] = 1.0
+    for path in (old, new):
+        with pytest.raises(DataError, match="more than 3 variables"), open_mat(path):
+            pass

@@ -22,6 +22,8 @@ _BEGINS_A_NUMBER = re.compile(r"[-+\u2212]?[.,]?\d")
 _SAMPLE = 20
 _MOST_HEADERS = 3
 _REPAIR = "correct the line"
+_LONGEST_START, _LARGEST_ODD = 2**20, 2**26
+"""Bytes within which the first row has to end; and of a file that is taken apart in Python, at a hundred times its size."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ def read_table(path: Path, *, layout: str) -> NumberTable:
     start = read_start(path)
     form = form_of(start.split("\n"))
     encoding = encoding_of(path)
+    size = path.stat().st_size
+    if form is None and encoding is not None and size > _LONGEST_START:
+        start = read_start(path, _LONGEST_START)
+        form = form_of(start.split("\n"))
+        if form is None:
+            what = f"no line with numbers ends in the first {_LONGEST_START >> 20} MiB of the file"
+            raise DataError(what, where=f"{path}:1", hint=layout)
     if form is None or form.comma or encoding is None or "\t\t" in start or "\t\n" in start or "\n\t" in start:
         return read_numbers(path, layout=layout)
     try:
@@ -72,7 +81,11 @@ def read_table(path: Path, *, layout: str) -> NumberTable:
             skiprows=form.skip,
             encoding=encoding,
         )
-    except (ValueError, UnicodeError):  # remarks, quotes, exponents with a D, or a fault that has to be named
+    except (ValueError, UnicodeError) as error:  # remarks, quotes, exponents with a D, or a fault that has to be named
+        if size > _LARGEST_ODD:
+            reason = str(error).splitlines()[0].rstrip(".;")
+            hint = f"correct it; a file of more than {_LARGEST_ODD >> 20} MiB has to be a plain table, without remarks or quotes"
+            raise DataError(f"the table cannot be read: {reason}", where=str(path), hint=hint) from None
         return read_numbers(path, layout=layout)
     return NumberTable(values, np.zeros(0, np.int64), form.header, form.header_line)
 

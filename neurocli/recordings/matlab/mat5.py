@@ -22,6 +22,8 @@ from neurocli.recordings.matlab.elements5 import HINT, Elements, Head, damaged, 
 
 HEADER_BYTES = 128
 MATRIX, _COMPRESSED = 14, 15
+MOST_VARIABLES = 20_000
+"""Nobody's workspace has more; every one is looked at."""
 _HEAD_BYTES = 65536
 """Flags, dimensions and name fit into this with room to spare, and so do the names of a struct's fields."""
 
@@ -55,6 +57,8 @@ def entries(path: Path) -> dict[str, Entry]:
             packed = kind == _COMPRESSED
             head = file.read(min(length, _HEAD_BYTES))
             entry = _entry(path, order, position, length, packed, head)
+            if len(entries) == MOST_VARIABLES:
+                raise too_many(path)
             if entry.name in entries:
                 raise DataError(
                     f"the variable {entry.name} is there twice", where=f"{path}, byte {position}", hint=HINT
@@ -65,6 +69,12 @@ def entries(path: Path) -> dict[str, Entry]:
     if position != size or size <= HEADER_BYTES:
         raise DataError("the MATLAB file is truncated", where=f"{path}, byte {size}", hint=HINT)
     return entries
+
+
+def too_many(path: Path) -> DataError:
+    """The error for a file of more variables than can be looked at."""
+    what = f"there are more than {MOST_VARIABLES} variables in the file"
+    return DataError(what, where=str(path), hint="save the variables of the recording alone")
 
 
 def read_numbers(path: Path, entry: Entry) -> NDArray[np.generic]:
@@ -119,7 +129,7 @@ def _unpacked_head(path: Path, position: int, head: bytes) -> bytes:
         raise damaged(path, position) from None
 
 
-def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
+def content_of(path: Path, entry: Entry) -> tuple[bytes | memoryview, str]:
     """(an array's content, byte order); a packed one is unpacked up to the length it claims, and its checksum compared.
 
     Raises DataError where it is damaged, or claims more than the file can hold.
@@ -139,7 +149,7 @@ def content_of(path: Path, entry: Entry) -> tuple[bytes, str]:
             raise damaged(path, entry.position) from None
         if len(unpacked) != 8 + entry.size or not unpacker.eof:
             raise damaged(path, entry.position)
-        content = unpacked[8:]
+        return memoryview(unpacked)[8:], order  # no copy: the array may be most of the memory there is
     return content, order
 
 

@@ -158,6 +158,8 @@ class _Version73(MatVariables):
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         super().__init__(path)
+        if len(file) > mat5.MOST_VARIABLES:
+            raise mat5.too_many(path)
         self._file = file
         self._objects = File73(path, file)
 

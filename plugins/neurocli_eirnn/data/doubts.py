@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Note
 from neurocli.recordings.plausible import TRIAL_MS
+from neurocli_eirnn.data.contradictions import contradictions
 from neurocli_eirnn.data.padding import expected_ends, masked, still_ends
 from neurocli_eirnn.data.rate_unit import in_hertz
 from neurocli_eirnn.data.session import Session
@@ -36,7 +37,7 @@ def checked(session: Session, where: str) -> list[Note]:
     notes = [] if padded is None else [padded]
     notes += in_hertz(session.rates, session.bin_ms, place)
     _clear_padding(session.inputs, session.rates)
-    return notes + doubts_of(session, where)
+    return notes + doubts_of(session, where) + contradictions(session, where)
 
 
 def _clear_padding(inputs: NDArray[np.float32], rates: NDArray[np.float32]) -> None:

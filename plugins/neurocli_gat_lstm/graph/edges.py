@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError, nearest_hint
 from neurocli_gat_lstm.graph.names import canonical, neurons, other_cell
 
-LARGEST_EDGES = 5_000_000
+LARGEST_EDGES = 1_000_000
 LARGEST_NODES = 100_000
 LARGEST_WEIGHT = 1e15
 LARGEST_USUAL_WEIGHT = 500
 """Median above which weights count neither synapses nor sections."""
+_FEWEST_TO_JUDGE = 5
 _DROPPED = -1
 
 
@@ -126,7 +127,18 @@ class EdgeCollector:
         )
 
     def _doubt_weights(self, values: NDArray[np.float32]) -> None:
-        """A doubt where weights [kind, edge] are no counts of synapses or of sections."""
+        """Doubts where weights [kind, edge] are no counts of synapses or of sections."""
+        for kind, weights in zip(("chemical", "gap"), values, strict=True):
+            used = weights[weights > 0]
+            if used.size < _FEWEST_TO_JUDGE:
+                continue
+            broken = int((used != np.rint(used)).sum())
+            if broken > used.size / 2:
+                self.doubts.append(
+                    f"{broken} of {used.size} {kind} weights are not whole: means of several animals, logarithms or shares?"
+                )
+            elif used[0] > 1 and (used == used[0]).all():
+                self.doubts.append(f"all {used.size} {kind} weights are {used[0]:g}: is this a number of connections?")
         largest, median = float(values.max()), float(np.median(values[values > 0]))
         if largest < 1:
             self.doubts.append(f"the largest weight is {largest:.3g}: counts of synapses are whole numbers from 1 on")
@@ -203,7 +215,7 @@ class EdgeCollector:
 def read_weight(text: str, column: str, source: str, line: int) -> float:
     """A weight as a number. Raises DataError for a text that is none, NaN and infinity."""
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)  # Python reads 1_5 as 15
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

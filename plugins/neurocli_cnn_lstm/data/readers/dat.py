@@ -211,6 +211,9 @@ def _network_of(folder: Path, columns: int, notes: list[Note] | None = None) -> 
     text = read_text(summary)[:100_000] if summary.stat().st_size else ""
     match = _SIZES.search(text)
     size = int(match[1]) + int(match[2]) if match else None
+    if notes is not None and match and int(match[2]) > int(match[1]):
+        found = f"{match[2]} of {size} neurons are inhibitory, and {match[1]} excitatory"
+        notes.append(Note("neuron-types", str(summary), found, "is this the right way round? write (80E/20I)"))
     if match and size == columns:
         return _Network(columns, int(match[1]), every, size)
     listed = _RECORDED.search(text)

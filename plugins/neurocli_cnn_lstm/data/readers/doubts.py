@@ -145,7 +145,49 @@ def _values(path: Path, seen: _Seen) -> list[Note]:
     if rows >= _FEWEST_ROWS and (len(medians) > 1 or rows * seen.clock.dt_ms > _LONGEST_RESET_MS):
         found = f"no voltage changes any more in the last rows, {rows} or more"
         notes.append(Note("held", str(path), found, "leave the rows out that were not recorded"))
-    return notes
+    elif len(medians) > 1 and (within := _longest_still(seen.signal)) >= max(_FEWEST_ROWS, 0.1 * len(seen.signal)):
+        found = f"no voltage changes in {within} rows, one after the other"
+        notes.append(Note("held", str(path), found, "was nothing recorded there? leave the run out, or cut it"))
+    else:
+        notes += _dead_columns(path, seen)
+    return notes + _same_columns(path, seen.signal)
+
+
+def _longest_still(signal: NDArray[np.floating]) -> int:
+    """How many rows in a row hold what the row before them does."""
+    changes = np.flatnonzero((signal[1:] != signal[:-1]).any(axis=1))
+    return int(np.diff(np.concatenate([[-1], changes, [len(signal) - 1]])).max()) - 1
+
+
+def _dead_columns(path: Path, seen: _Seen) -> list[Note]:
+    """Single neurons that change, and from some row on do not: for longer than any stays at its reset, in most of the last rows."""
+    after = seen.signal[seen.first :] if len(seen.signal) - seen.first >= _FEWEST_ROWS else seen.signal
+    changes = np.diff(after, axis=0) != 0
+    still = np.where(changes.any(axis=0), changes[::-1].argmax(axis=0), len(changes))
+    changing = (seen.signal != seen.signal[-1]).any(axis=0)  # one that never changes is a finding of its own
+    dead = np.flatnonzero(changing & (still * seen.clock.dt_ms > _LONGEST_RESET_MS) & (still > len(changes) / 2))
+    if not dead.size or not changing.any() or dead.size == len(changing):
+        return []
+    found = f"columns no longer change in the last {int(still[dead].min())} rows or more: {_listed(dead)}"
+    return [Note("held", str(path), found, "did the electrode fail? leave the run out, or these neurons")]
+
+
+def _same_columns(path: Path, signal: NDArray[np.floating]) -> list[Note]:
+    """Neurons with the same voltage in every row: one neuron under two numbers."""
+    if len(signal) < _FEWEST_ROWS:
+        return []
+    moving = (signal != signal[0]).any(axis=0)
+    _, first, inverse = np.unique(signal.T, axis=0, return_index=True, return_inverse=True)
+    twins = np.flatnonzero(moving & (first[inverse.ravel()] != np.arange(signal.shape[1])))
+    if not twins.size:
+        return []
+    found = f"columns hold the same voltages as one before them: {_listed(twins)}"
+    return [Note("same-neurons", str(path), found, "keep one of each: they count twice in every score")]
+
+
+def _listed(columns: NDArray[np.integer]) -> str:
+    """Columns of the file, counted from 1, that hold these neurons."""
+    return ", ".join(str(int(k) + 2) for k in columns[:5]) + (" …" if columns.size > 5 else "")
 
 
 def _cut_off(path: Path) -> list[Note]:

@@ -20,6 +20,7 @@ _STEPS_MS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _ENOUGH = 20
 """Spikes from which their spread over the run can be judged."""
 _EARLY = 0.2
+_TWICE = 0.05
 LAYOUT = "each line of a spike file holds a time in ms on the clock of the voltages, and the number of a neuron, counted from 0"
 
 
@@ -43,7 +44,9 @@ def read_spikes(path: Path | None, clock: Clock, notes: list[Note]) -> Spikes | 
     """
     if path is None:
         return None
-    if path.stat().st_size == 0:  # a run without a spike
+    if path.stat().st_size <= 8 and not path.read_bytes().strip(
+        b"\r\n\0\xff\xfe\xef\xbb\xbf "
+    ):  # a run without a spike
         return Spikes(np.zeros(0, np.int32), np.zeros(0, np.int32), _STEPS_MS[0])
     table = checked_table(path)
     if table.values.shape[1] != 2:
@@ -61,7 +64,17 @@ def read_spikes(path: Path | None, clock: Clock, notes: list[Note]) -> Spikes | 
     _check_clock(path, times, index, clock, notes)
     index = _from_zero(path, index, clock, notes)
     order = np.argsort(times, kind="stable")
+    _doubt_twice(path, times, index, notes)
     return Spikes(np.rint(times[order] / dt_ms).astype(np.int32), index[order].astype(np.int32), dt_ms)
+
+
+def _doubt_twice(path: Path, times: NDArray[np.float64], index: NDArray[np.float64], notes: list[Note]) -> None:
+    """A doubt where neurons have several spikes at the same time."""
+    order = np.lexsort((times, index))
+    again = int(((np.diff(index[order]) == 0) & (np.diff(times[order]) == 0)).sum())
+    if again > max(1, _TWICE * len(times)):
+        found = f"{again} of {len(times)} spikes are at the time of another spike of the same neuron"
+        notes.append(Note("spikes-twice", str(path), found, "is each line there twice, or were the times rounded?"))
 
 
 def _refuse_impossible(

@@ -165,7 +165,7 @@ def _refuse_ramps(path: Path, table: NumberTable) -> None:
 
 
 def _refuse_padding(path: Path, table: NumberTable, signal: NDArray[np.float32]) -> None:
-    """Raise DataError where the last rows, or the first, hold 0 for every neuron."""
+    """Raise DataError where the last rows, the first, or several within hold 0 for every neuron."""
     for row, beside, what in ((len(signal) - 1, len(signal) - 2, "last"), (0, 1, "first")):
         if not signal[row].any() and not signal[beside].any() and signal.any():
             raise DataError(
@@ -173,3 +173,11 @@ def _refuse_padding(path: Path, table: NumberTable, signal: NDArray[np.float32])
                 where=f"{path}:{line_of(path, table, row)}",
                 hint="leave the rows out that were not recorded",
             )
+    zero = np.flatnonzero(~signal.any(axis=1))
+    together = zero[2:][zero[2:] - zero[:-2] == 2]
+    if together.size and signal.any():
+        raise DataError(
+            f"{zero.size} rows within the run hold 0 for every neuron: was nothing recorded there?",
+            where=f"{path}:{line_of(path, table, int(together[0]) - 2)}",
+            hint="leave the run out, or cut it there: a time without data is no voltage of 0 mV",
+        )

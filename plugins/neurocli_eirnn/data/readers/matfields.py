@@ -38,12 +38,7 @@ class Fields:
 
     def array(self, field: str, axes: tuple[Any, ...]) -> NDArray[np.float32]:
         """A field as float32 with these axes. Raises DataError before reading where its shape is another."""
-        self.require(field)
-        expected, shape = self.sizes.of(axes), self.variables.shape(field)
-        fitting = orders(shape, expected)
-        if not fitting:
-            declared = ", ".join(f"{name} = {getattr(self.sizes, axis)}" for axis, name in SIZES.items())
-            raise self.error(field, f"the shape is {times(shape)}, not {times(expected)} as {declared} say")
+        expected, fitting = self.sizes.of(axes), self._fitting(field, axes)
         values = self.variables.numbers(field)
         usual = self._usual(fitting, expected)
         order = self._by_content(field, values, fitting, usual, axes) if len(fitting) > 1 else fitting[0]
@@ -52,6 +47,16 @@ class Fields:
             self.turned.setdefault(f"has its axes as {named[0]}, not {named[1]}", []).append(field)
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is inf, which diagnosis finds
             return arranged(values, expected, order).astype(np.float32)
+
+    def _fitting(self, field: str, axes: tuple[Any, ...]) -> list[Order]:
+        """The orders of axes that a field can have, by its shape alone. Raises DataError where there is none."""
+        self.require(field)
+        expected, shape = self.sizes.of(axes), self.variables.shape(field)
+        fitting = orders(shape, expected)
+        if not fitting:
+            declared = ", ".join(f"{name} = {getattr(self.sizes, axis)}" for axis, name in SIZES.items())
+            raise self.error(field, f"the shape is {times(shape)}, not {times(expected)} as {declared} say")
+        return fitting
 
     def turned_notes(self) -> list[Note]:
         """Which fields have their axes otherwise than the format and the other fields."""
@@ -106,9 +111,7 @@ class Fields:
         fields = [("firing_rates", RATES), ("input_target_loc", TARGET), *((name, SIGNAL) for name in signals)]
         straight = reverse = 0
         for field, axes in fields:
-            self.require(field)
-            expected = self.sizes.of(axes)
-            fitting = orders(self.variables.shape(field), expected)
+            expected, fitting = self.sizes.of(axes), self._fitting(field, axes)
             if len(fitting) == 1 and len(_long(fitting[0], expected)) > 1:
                 forward = tuple(range(len(expected)))
                 straight += _long(fitting[0], expected) == _long(forward, expected)

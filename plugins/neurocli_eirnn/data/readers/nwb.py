@@ -29,6 +29,13 @@ from neurocli_eirnn.data.doubts import checked
 from neurocli_eirnn.data.identity import unique_names
 from neurocli_eirnn.data.readers.codes import LABEL_CODES, REQUIRED_LABELS, TYPE_CODES
 from neurocli_eirnn.data.readers.matfile import EYE, only_one
+from neurocli_eirnn.data.readers.nwb_doubts import (
+    left_out,
+    marked_trials,
+    marked_units,
+    outside_of_trials,
+    rounded_events,
+)
 from neurocli_eirnn.data.readers.nwb_tables import Table, seconds
 from neurocli_eirnn.data.readers.nwb_times import check_spikes, check_trials, observed, on_session_clock
 from neurocli_eirnn.data.session import INPUT_NAMES, Session
@@ -181,7 +188,7 @@ def _session(name: str, path: Path, units: Table, trials: Table) -> Session:
         missing=tuple(missing),
         source=str(path),
     )
-    notes += [*units.notes, *trials.notes, *usable.notes, *rate_notes]
+    notes += [*units.notes, *trials.notes, *usable.notes, *rate_notes, *marked_units(units), *marked_trials(trials)]
     session.notes = (*notes, *checked(session, str(path)))
     return session
 
@@ -212,7 +219,9 @@ def _trials(table: Table) -> _Trials:
             where=table.where,
             hint="see the columns of event times",
         )
+    notes += outside_of_trials(times, start, stop, table.where)
     times, more = check_trials(times, usable, table.where)
+    more += [*rounded_events(times, table.where), *left_out(int((~usable).sum()), len(usable), table.where)]
     rows = np.flatnonzero(usable)
     labels = {name: table.coded(columns, LABEL_CODES[name], rows) for name, columns in needed.items()}
     # Rounded, so that a time on the edge of a bin does not depend on how long the file's clock has been running.

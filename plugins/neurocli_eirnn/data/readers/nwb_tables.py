@@ -41,6 +41,16 @@ class Table:
                     return f"{where}/{actual}", table[actual]
         return None
 
+    def named(self, names: Sequence[str]) -> list[tuple[str, Any]]:
+        """(place, column) of every column with one of these names, in any spelling; nothing is noted."""
+        wanted = {_plain_name(name) for name in names}
+        return [
+            (f"{where}/{name}", table[name])
+            for where, table in self._tables
+            for name in table.colnames
+            if _plain_name(name) in wanted
+        ]
+
     def place(self, names: Sequence[str]) -> str:
         """Where a column is, for an error."""
         found = self.find(names)

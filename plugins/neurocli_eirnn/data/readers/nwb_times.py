@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings import Note
 from neurocli.recordings.plausible import TRIAL_MS
+from neurocli_eirnn.data.readers.nwb_doubts import coarse_spikes
 
 Array = NDArray[np.float64]
 
@@ -130,9 +131,10 @@ def check_spikes(spikes: list[Array], begin: Array, end: Array, where: str) -> l
             where=where,
             hint=hint,
         )
+    notes = coarse_spikes(spikes, where)
     if restarts:
-        return [Note("spike-times", where, f"spike times are not in ascending order at {restarts} places: sorted")]
-    return []
+        notes.append(Note("spike-times", where, f"spike times are not in ascending order at {restarts} places: sorted"))
+    return notes
 
 
 def _starts_again(first: float, last: float, begin: Array, end: Array) -> bool:

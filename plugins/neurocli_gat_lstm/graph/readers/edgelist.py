@@ -16,7 +16,7 @@ from neurocli.recordings.files.text import read_text
 from neurocli_gat_lstm.graph.edges import EdgeCollector, Edges, read_weight
 from neurocli_gat_lstm.graph.names import is_neuron
 
-LARGEST_FILE_BYTES = 512 * 2**20
+LARGEST_FILE_BYTES = 64 * 2**20
 
 PRE = frozenset({"pre", "source", "from", "origin", "presynaptic", "pre_cell", "pre_neuron", "presynaptic_neuron"})
 POST = frozenset({"post", "target", "to", "postsynaptic", "post_cell", "post_neuron", "postsynaptic_neuron"})
@@ -28,6 +28,24 @@ TYPE = frozenset({"type", "synapse_type", "edge_type", "connection_type", "synap
 
 CHEMICAL_TYPES = frozenset({"chemical", "chem", "synapse", "cs", "c", "generic_cs", "send"})
 GAP_TYPES = frozenset({"electrical", "electric", "gap", "gap_junction", "gapjunction", "gj", "ej", "e", "generic_gj"})
+
+ANIMALS = frozenset(
+    {
+        "dataset",
+        "data_set",
+        "animal",
+        "worm",
+        "specimen",
+        "series",
+        "individual",
+        "subject",
+        "sex",
+        "stage",
+        "source_dataset",
+    }
+)
+"""Columns by which the lines of a table are of several connectomes."""
+_LONGEST_NUMBER = 12
 
 _EXAMPLE = "the first line names the columns, for example pre,post,chemical,gap or pre,post,type,synapses"
 
@@ -146,14 +164,15 @@ def plain(name: str) -> str:
 class Passed:
     """Columns, or attributes of edges, that are not read: by name, whether all their values are numbers, or types of synapses.
 
-    Whole numbers that are all different number the lines, and are nobody's weights.
+    Whole numbers that rise by one number the lines, and are nobody's weights.
     """
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}
         self._numbers: dict[str, bool] = {}
         self._types: dict[str, bool] = {}
-        self._numbering: dict[str, set[str] | None] = {}
+        self._numbering: dict[str, int | None] = {}
+        self._kinds: dict[str, set[str]] = {}
 
     @classmethod
     def over(cls, header: Sequence[str], positions: Iterable[int]) -> Passed:
@@ -171,10 +190,12 @@ class Passed:
         """One value of a column or an attribute."""
         if self._numbers.get(name, True):
             self._numbers[name] = _is_number(text)
-        seen = self._numbering.setdefault(name, set())
-        if seen is not None:
-            self._numbering[name] = None if text in seen or not text.strip().isdigit() else seen
-            seen.add(text)
+        last = self._numbering.get(name, -1)
+        if last is not None:
+            number = int(text) if text.strip().isdecimal() and len(text) < _LONGEST_NUMBER else -1
+            self._numbering[name] = number if number == last + 1 or (last == -1 and number >= 0) else None
+        if plain(name) in ANIMALS and len(kinds := self._kinds.setdefault(name, set())) < 2:
+            kinds.add(text.strip())
         if self._types.get(name, True):
             self._types[name] = plain(text) in CHEMICAL_TYPES | GAP_TYPES
 
@@ -193,6 +214,11 @@ class Passed:
                 f"no weight is there, but numbers under another name: {', '.join(name[:40] for name in numbers[:5])}",
                 where=collector.source,
                 hint="call the weights weight (or chemical and gap), or leave the numbers out: each line counts one then",
+            )
+        several = [name for name, kinds in self._kinds.items() if len(kinds) > 1]
+        if several:
+            collector.doubts.append(
+                f"the lines are of several kinds by the column {several[0][:40]}, which is not read: all are added up"
             )
         if numbers:
             collector.doubts.append(f"numbers that are not read: {', '.join(name[:40] for name in numbers[:5])}")

@@ -244,3 +244,72 @@ def test_a_summary_tells_which_neurons_were_recorded(tmp_path):
     assert recordings["run-0000"].channels == ["E000", "E004", "I009"]
     assert recordings.truth["neuron_type"].tolist() == [1] * 8 + [2] * 2
     assert not {"neuron-types", "neuron-numbers"} & doubts(tmp_path).keys()
+
+
+def found(folder: Path, check: str) -> str:
+    return "; ".join(note.found for note in opened(folder).notes if note.check == check and note.is_doubt)
+
+
+def test_two_columns_of_one_neuron_are_a_doubt(tmp_path):
+    put(tmp_path, text(volts=VOLTS[:, [0, 1, 0]]))
+    assert found(tmp_path, "same-neurons") == "columns hold the same voltages as one before them: 4"
+
+
+def test_a_neuron_that_no_longer_changes_is_a_doubt(tmp_path):
+    held = np.where((np.arange(300)[:, None] > 60) & (np.arange(3) == 1), VOLTS[60], VOLTS)
+    put(tmp_path, text(volts=held))
+    assert "no longer change in the last 239 rows or more: 3" in found(tmp_path, "held")
+
+
+def test_rows_within_a_run_in_which_nothing_changes_are_a_doubt(tmp_path):
+    rows = np.arange(300)[:, None]
+    put(tmp_path, text(volts=np.where((rows > 100) & (rows < 200), VOLTS[100], VOLTS)))
+    assert "no voltage changes in 99 rows" in found(tmp_path, "held")
+
+
+def test_rows_of_zeros_within_a_run_are_refused(tmp_path):
+    volts = VOLTS.copy()
+    volts[100:130] = 0
+    recordings = opened(put(tmp_path, text(volts=volts)))
+    with pytest.raises(DataError, match="30 rows within the run hold 0 for every neuron") as raised:
+        recordings["run-0000"]
+    assert raised.value.where.endswith(":101")
+
+
+def test_spikes_that_stand_there_twice_are_a_doubt(tmp_path):
+    put(put(tmp_path, text()), spikes("3.1 0", "7.2 1", "25.3 2", "28.3 0") * 2, "run_0_spikes.dat")
+    assert "4 of 8 spikes are at the time of another" in found(tmp_path, "spikes-twice")
+
+
+@pytest.mark.parametrize("blank", ["", "\n", "\r\n"])
+def test_a_spike_file_without_a_line_is_a_run_without_spikes(blank, tmp_path):
+    recordings = opened(put(put(tmp_path, text()), blank, "run_0_spikes.dat"))
+    assert not recordings.notes
+    assert recordings["run-0000"].spikes.step.size == 0
+
+
+def test_more_inhibitory_neurons_than_excitatory_ones_are_a_doubt(tmp_path):
+    put(put(tmp_path, text()), "Network: 3 neurons (1E/2I)\n", "simulation_summary.txt")
+    assert "2 of 3 neurons are inhibitory" in found(tmp_path, "neuron-types")
+
+
+def test_a_unit_that_the_file_states_wrongly_is_to_be_corrected(tmp_path):
+    recordings = opened(put(tmp_path, "t_min a b c\n" + text()))
+    with pytest.raises(DataError, match=r"0\.1 minutes.*is it in ms") as raised:
+        recordings["run-0000"]
+    assert raised.value.hint == "correct its unit, or the number"
+
+
+@pytest.mark.parametrize("content", [b"\n", b"0.1 -60.0 "])
+def test_a_text_without_an_end_of_its_first_row_is_refused_by_its_start(content, tmp_path):
+    (tmp_path / "run_0_voltages.dat").write_bytes(content * (2**21 // len(content)))
+    recordings = opened(tmp_path)
+    with pytest.raises(DataError, match="no line with numbers ends in the first 1 MiB"):
+        recordings["run-0000"]
+
+
+def test_a_large_table_that_is_not_plain_is_not_taken_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("neurocli.recordings.files.tables._LARGEST_ODD", 1000)
+    recordings = opened(put(tmp_path, text() + "1\n"))
+    with pytest.raises(DataError, match=r"cannot be read: .*columns"):
+        recordings["run-0000"]

@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from neurocli.errors import DataError
+from neurocli.recordings.matlab import open_mat
 from neurocli_eirnn.data.readers.matfile import SessionMatReader, read_session
 
 
@@ -90,9 +91,14 @@ def test_a_hostile_v5_size_is_refused_before_memory_is_taken(v5, tmp_path):
     assert content.count(true) == 1
     path.write_bytes(content.replace(true, false))
     assert SessionMatReader().can_read(path)
-    with pytest.raises(DataError, match="claims") as caught:
-        read_session(path)
+    with pytest.raises(DataError, match="claims") as caught, open_mat(path) as opened:
+        opened.numbers("firing_rates")
     assert caught.value.where == f"{path}:firing_rates"
+    tracemalloc.start()
+    with pytest.raises(DataError, match="the shape is") as caught:  # of another field: those of all are compared first
+        read_session(path)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("share", [0.0002, 0.01, 0.3, 0.6, 0.9, 0.99, 0.99999])

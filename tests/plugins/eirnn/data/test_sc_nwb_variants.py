@@ -283,7 +283,7 @@ def test_a_changed_nwb_session_is_never_read_to_other_numbers_in_silence(data, b
 
 
 @pytest.mark.slow
-@settings(deadline=None, derandomize=True, database=None, max_examples=200)
+@settings(deadline=None, derandomize=True, database=None, max_examples=36)
 @given(data=st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_many_changes_of_an_nwb_session(data, base):

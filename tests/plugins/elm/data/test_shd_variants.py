@@ -196,7 +196,7 @@ def test_one_change_is_never_silent(base, tmp_path_factory, name, data):
 
 
 @pytest.mark.slow
-@settings(max_examples=250, **_options)
+@settings(max_examples=160, **_options)
 @given(st.sampled_from(sorted(CHANGES)), st.data())
 def test_no_change_is_silent(base, tmp_path_factory, name, data):
     tried(name, data, base, tmp_path_factory.mktemp("changed"))

@@ -208,4 +208,4 @@ def test_no_change_of_an_edge_list_is_read_to_another_connectome_in_silence(tmp_
 
 @pytest.mark.slow
 def test_no_change_of_an_edge_list_is_read_to_another_connectome_in_silence_at_length(tmp_path) -> None:
-    draw(400, tmp_path)
+    draw(1000, tmp_path)
