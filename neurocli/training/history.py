@@ -58,9 +58,9 @@ def _changed(path: Path) -> str | None:
     content = _content(path)
     if content is None:
         return f"{path} is missing: the losses of the epochs are lost"
-    if len(content) >= stated["bytes"]:
-        if hashlib.sha256(content[: stated["bytes"]]).hexdigest() == stated["sha256"]:
-            return None
+    written = content[: stated["bytes"]]
+    if len(written) == stated["bytes"] and hashlib.sha256(written).hexdigest() == stated["sha256"]:
+        return None
     return f"{path} is not what was written: its sum is another, and the losses in it are not used"
 
 

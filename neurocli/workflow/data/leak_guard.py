@@ -69,7 +69,7 @@ def refuse_changed(info: dict[str, Any], recordings: RecordingSet) -> None:
     if changed:
         rest = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise DataError(
-            f"the run's data have changed since it was trained ({' and '.join(sorted(parts))}): {', '.join(changed[:3])}{rest}",
+            f"the run's data have changed since it was trained: {', '.join(changed[:3])}{rest} ({'; '.join(sorted(parts))})",
             where=", ".join(map(str, recordings.sources)) or changed[0],
             hint="restore its files, train a new run, or name data with --data",
         )
