@@ -46,6 +46,7 @@ def _row(run: Any, output: Output) -> tuple[dict[str, Any], str, str]:
         run.read_config()  # notices that run.json is another run's
     except DataError as error:
         status = f"damaged: {error.message}"
+        output.warn(f"{error.where or run.path}: {error.message}")
         return {
             "name": run.name, "path": str(run.path), "model": run.path.parent.name, "control_of": None, "status": status, "created": None,
             "split": None, "leaky": False, "epochs": None, "best_validation_loss": None, "skill": None,

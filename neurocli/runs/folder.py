@@ -79,6 +79,11 @@ class RunFolder:
         return self.checkpoints / "best"
 
     @property
+    def recordings(self) -> Path:
+        """Recordings that were in memory when it was trained."""
+        return self.path / "recordings.h5"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures"
 
@@ -149,7 +154,11 @@ class RunFolder:
 
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
-        return _checked_info(read_record(self.info), self.info)
+        info = _checked_info(read_record(self.info), self.info)
+        source = info.get("data") or {}
+        if [Path(path).parts[-3:] for path in source.get("paths") or []] == [self.recordings.parts[-3:]]:
+            source["paths"] = [str(self.recordings)]  # its own, wherever the run was when it was trained
+        return info
 
     def must_exist(self) -> None:
         """Raise StorageError where the folder was removed while it was in use: writing on would make another, without a beginning."""

@@ -117,6 +117,7 @@ def resume(
 
 def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
     """A new run folder with its options and its data, before the first step."""
+    from neurocli.recordings import RecordingSet
     from neurocli.recordings.adapting import adapted
     from neurocli.training.devices import resolve_device
     from neurocli.workflow.data.sources import recordings_for, sums
@@ -130,6 +131,9 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     data_info = {**source, **sums(recordings)} | ({"doubts": doubts} if doubts else {})
     run_info = {"data": data_info, "preset": options.preset}
     folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, run_info, recordings)
+    if folder.recordings.is_file():
+        # Trained on what the file holds, in its steps of 1 µV: resumed and evaluated, it is the same data to the last bit.
+        dataset = adapted(family, RecordingSet.open(folder.recordings), resolved.config)
     notes = list(family.notes(dataset, resolved.config))
     return Training(family, resolved.config, dataset, folder, False, notes)
 
@@ -155,8 +159,8 @@ def new_run(
     paths = run_info["data"]["paths"]
     folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
     if recordings is not None and not paths and not run_info["data"].get("simulator"):
-        recordings.save(folder.path / "recordings.h5")
-        folder.update_info(data={**run_info["data"], "paths": [str(folder.path / "recordings.h5")]})
+        recordings.save(folder.recordings)
+        folder.update_info(data={**run_info["data"], "paths": [str(folder.recordings)]})
     return folder
 
 

@@ -59,7 +59,9 @@ def simulate(
                 return _run(b2, config, noise_seed, wiring)
             except MemoryError:
                 raise
-            except Exception as error:  # compilers and caches fail in a dozen ways; a fault of our own fails in numpy code too
+            except (
+                Exception
+            ) as error:  # compilers and caches fail in a dozen ways; a fault of our own fails in numpy code too
                 # Brian2 would say of each object that it was made for nothing.
                 b2.BrianLogger.suppress_name("unused_brian_object")
                 warnings.warn(f"{_failed(error)}; using numpy code, {SLOWER}", Notice, stacklevel=2)
