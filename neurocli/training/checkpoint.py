@@ -96,8 +96,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             reasons.append(f"{candidate.name}: {reason}")
             continue
         if candidate != folder:
-            reason = f"damaged checkpoint ({reasons[0]})" if reasons else f"the checkpoint {folder.name} is missing"
-            warnings.warn(f"{reason}; going back to the one before{_epoch_of(checkpoint)}", Notice, stacklevel=2)
+            why = f"damaged checkpoint ({reasons[0]})" if reasons else f"the checkpoint {folder.name} is missing"
+            warnings.warn(f"{why}; going back to the one before{_epoch_of(checkpoint)}", Notice, stacklevel=2)
         return checkpoint
     if reasons:
         raise DataError(

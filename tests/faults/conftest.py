@@ -121,9 +121,8 @@ def trained(_trained: Path, place: Path) -> Path:
 @pytest.fixture(scope="session")
 def _pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `runs` and `others`: in each one run on recordings in memory, with every result in it."""
-    from neurocli_cnn_lstm.simulation.example import small_network
-
     import neurocli
+    from neurocli_cnn_lstm.simulation.example import small_network
 
     root = tmp_path_factory.mktemp("pair")
     for name, seed in (("runs", 0), ("others", 1)):

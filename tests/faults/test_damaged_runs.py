@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurocli.runs.records import read_record, write_record
+from neurocli.runs.records import write_record
 
 # -- what is done to a file --------------------------------------------------------------------------------------
 

@@ -29,7 +29,8 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
 
 def _kept_prints(info: dict[str, Any]) -> dict[str, str]:
     """Group → hash of its content when the run was trained."""
-    return _kept(info, "fingerprints")
+    prints: dict[str, str] = _kept(info, "fingerprints")
+    return prints
 
 
 def _kept(info: dict[str, Any], key: str) -> Any:

@@ -74,7 +74,6 @@ class BrunelSimulator(Simulator):
         else:
             only_numpy = (work / _NUMPY).exists()
             outcome = engine_runtime.simulate(config, noise_seed, wiring, only_numpy=only_numpy)
-            engine = "runtime, numpy code" if outcome.code == "numpy" else engine
         return Recording(
             group=self.group_name(config, index),
             # Microvolts, as the text files and the recording files keep them: memory and file hold the same numbers.
@@ -87,7 +86,7 @@ class BrunelSimulator(Simulator):
                 "index": index,
                 "noise_seed": noise_seed,
                 "network_seed": network_seed,
-                "engine": engine,
+                "engine": f"{engine}, numpy code" if outcome.code == "numpy" else engine,
                 "neurons": config.neurons,
                 "duration_ms": config.duration_ms,
             },
