@@ -43,7 +43,7 @@ def kept_figure(folder: Path, named: str, digest: str | None = None) -> tuple[st
             return None, f"the figure {path.name} is too large for a page"
         picture = path.read_bytes()
     except (OSError, ValueError, RuntimeError):  # a name that no file can have; links in a circle
-        return None, "the figure cannot be read"
+        return None, f"the figure {path.name} cannot be read"
     if not (picture.startswith(_PNG_START) and picture.endswith(_PNG_END)):
         return None, f"the figure {path.name} is damaged"
     if digest is not None and hashlib.sha256(picture).hexdigest() != digest:

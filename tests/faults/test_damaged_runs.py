@@ -71,7 +71,8 @@ READ_BY = {
     **{f"checkpoints/best/{name}": ASKING for name in ("weights.safetensors", "state.pt", "manifest.json")},
     **{f"checkpoints/last/{name}": ("resume",) for name in ("weights.safetensors", "state.pt", "manifest.json")},
 }
-CASES = [(file, kind) for file in READ_BY for kind in KINDS]
+# Both runs were trained on the same recordings, as `compare` wants it; other ones are in test_changed_data.py.
+CASES = [(file, kind) for file in READ_BY for kind in KINDS if (file, kind) != ("recordings.h5", "another")]
 # The cheapest command that reads the file.
 QUICK = {file: next(c for c in ("runs", "report", "resume", "evaluate") if c in commands or c == "evaluate") for file, commands in READ_BY.items()}  # fmt: skip
 
@@ -138,7 +139,7 @@ def numbers_of_undamaged(bench: Bench, command: str) -> str:
 
 def without_places(text: str, place: Path) -> str:
     """Numbers are compared, not folders nor what a training takes."""
-    return re.sub(r'"(cpu_s|wall_s|value|created)": "?[\d.]+ ?CPU-s"?', "", text.replace(str(place), "PLACE"))
+    return re.sub(r'"(cpu_s|wall_s)": [-+.e\d]+', "", text.replace(str(place), "PLACE"))
 
 
 def check(bench: Bench, file: str, kind: str, command: str) -> None:
@@ -150,7 +151,7 @@ def check(bench: Bench, file: str, kind: str, command: str) -> None:
     KINDS[kind](path, bench.other / path.relative_to(run))
     code, numbers, said = bench.ask(command, run)
     names = [path.parent.name if "checkpoints" in file else path.name]
-    if kind == "removed" and file in ("diagnosis.json", "interpretation.json"):
+    if kind == "removed" and file in ("evaluation.json", "diagnosis.json", "interpretation.json"):
         names.append(f'"name": "{path.stem}"')  # among what is missing, as in a run that was never asked
     named = any(name in said for name in names)
     if code == 0 or code == 5:
