@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 from neurocli.errors import DataError, Notice
 from neurocli.recordings.pickles.torch_archive import check_archive
@@ -163,7 +163,7 @@ def _read(folder: Path) -> Checkpoint:
     _verify(folder)
     try:
         check_archive(folder / STATE, largest=_LARGEST_STATE)  # before torch believes the sizes in it
-        weights = load_file(folder / WEIGHTS)
+        weights = load((folder / WEIGHTS).read_bytes())  # safetensors opens no path that is not UTF-8
         # weights_only refuses to run code that a file may hold.
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except DataError as error:

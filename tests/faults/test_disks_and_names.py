@@ -162,6 +162,12 @@ def test_what_killed_writes_left_is_swept_by_the_next(trained, neuro):
     assert not half.exists()
 
 
+def test_a_checkpoint_in_a_folder_whose_name_is_not_text(place):
+    folder = place / os.fsdecode(b"\xff\xfe") / "last"
+    save_checkpoint(folder, one(1.0))
+    assert float(load_checkpoint(folder).weights["w"]) == 1.0
+
+
 NAMES = {"not UTF-8": b"\xff\xfe", "spaces": b" a  b ", "a newline": b"a\nb", "a quote": b'it\'s "x"'}
 
 
