@@ -52,6 +52,10 @@ class Explained(BaseException):
         return _rebuilt, (type(self), self.args, dict(self.__dict__))
 
 
+class Notice(UserWarning):
+    """What a user must know of a result, such as another file that had to do; shown, and kept among the warnings of an envelope."""
+
+
 class NeuroError(Explained, Exception):
     """An error: something is wrong with a command, its data or the machine."""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from neurocli.errors import NeuroError
+from neurocli.errors import NeuroError, Notice
 from neurocli.report.words import clean as clean
 from neurocli.report.words import format_value as format_value
 from neurocli.report.words import with_interval as with_interval
@@ -56,7 +56,8 @@ class Output:
     def __enter__(self) -> Output:
         self._stdout = self._restore.enter_context(_stdout_for_results())
         self._restore.enter_context(warnings.catch_warnings())
-        warnings.showwarning = _say_warning  # type: ignore[assignment]
+        warnings.simplefilter("always", Notice)
+        warnings.showwarning = self._take  # type: ignore[assignment]
         return self
 
     def __exit__(
@@ -166,6 +167,14 @@ class Output:
         self._warnings.append(line)
         say(f"warning: {line}")
 
+    def _take(self, message: Warning | str, *_: Any) -> None:
+        """A warning of ours or of a library, without the line of code that Python shows."""
+        if isinstance(message, Notice):
+            if str(message) not in self._warnings:
+                self.warn(str(message))
+        else:
+            say(f"warning: {message}")
+
 
 _progress_console: Any = None
 
@@ -231,11 +240,6 @@ def _cpu_s() -> float:
     """CPU seconds of this process and its finished children."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
-
-
-def _say_warning(message: Warning | str, *_: Any) -> None:
-    """A warning of ours or of a library, without the line of code that Python shows."""
-    say(f"warning: {message}")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from neurocli.cli.options import RUNS, Json, RunsDir
@@ -13,7 +14,7 @@ def runs(runs_dir: RunsDir = RUNS, json: Json = False) -> None:
     with Output("runs", json=json) as output:
         from neurocli.runs.folder import list_runs
 
-        known_runs = [_row(run) for run in list_runs(runs_dir)]
+        known_runs = [_row(run, output) for run in list_runs(runs_dir)]
         rows = [row for row, _, _ in known_runs]
         output.data["runs"] = rows
         if not rows:
@@ -35,20 +36,24 @@ def runs(runs_dir: RunsDir = RUNS, json: Json = False) -> None:
         output.table(f"runs in {runs_dir}", columns, table_rows, leaky=any(r["leaky"] for r in rows))
 
 
-def _row(run: Any) -> tuple[dict[str, Any], str, str]:
+def _row(run: Any, output: Output) -> tuple[dict[str, Any], str, str]:
     """(what is known of a run, its status in words, its skill in words); a damaged one is listed as such."""
     from neurocli.errors import DataError
     from neurocli.workflow.unfinished import state_of
 
     try:
         info = run.read_info()
+        run.read_config()  # notices that run.json is another run's
     except DataError as error:
         status = f"damaged: {error.message}"
+        output.warn(f"{error.where or run.path}: {error.message}")
         return {
             "name": run.name, "path": str(run.path), "model": run.path.parent.name, "control_of": None, "status": status, "created": None,
             "split": None, "leaky": False, "epochs": None, "best_validation_loss": None, "skill": None,
         }, status, "–"  # fmt: skip
-    metrics, evaluation = _optional(run.metrics_json), _optional(run.path / "evaluation.json")
+    finished = info.get("status") == "finished"
+    metrics = _optional(run.metrics_json, output, expected=finished)
+    evaluation = _optional(run.path / "evaluation.json", output)
     skill = evaluation.get("skill")
     split = info.get("split") or {}
     state = state_of(run, info)
@@ -80,11 +85,14 @@ def _skill_words(evaluation: dict[str, Any]) -> str:
         return "–"
 
 
-def _optional(path: Any) -> dict[str, Any]:
+def _optional(path: Any, output: Output, *, expected: bool = False) -> dict[str, Any]:
+    """A result of a run; empty, with a warning, where it is damaged, or missing and expected."""
     from neurocli.errors import DataError
     from neurocli.runs.records import read_record
 
     try:
         return read_record(path)
-    except DataError:
+    except DataError as error:
+        if expected or os.path.lexists(path):
+            output.warn(f"{path}: {error.message}")
         return {}

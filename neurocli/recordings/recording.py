@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +141,14 @@ class Recording:
                 signal = np.rint(signal.astype(np.float64) * 1e3)
             return hashlib.sha256(np.ascontiguousarray(signal, dtype=np.float32).tobytes()).hexdigest()
 
+    def whole(self) -> str:
+        """sha256 of `content` and of what a simulator knows, by which a change of anything is noticed.
+
+        >>> recording.whole() == Recording("unnamed", voltage, dt_ms=0.5, unit="mV", channels=["soma", "dendrite"]).whole()
+        True
+        """
+        return sum_of_arrays(self.truth, self.content())
+
     def content(self) -> str:
         """sha256 of all that a model may be fitted on: signal, with step, unit and names, mask, inputs, spikes, events and labels.
 
@@ -151,11 +160,23 @@ class Recording:
         arrays: dict[str, NDArray[Any] | None] = {"mask": self.mask, "inputs": self.inputs, **self.events}
         if self.spikes is not None:
             arrays |= {"spikes.step": self.spikes.step, "spikes.channel": self.spikes.channel}
-        for name in sorted(arrays):
-            array = arrays[name]
-            if array is not None:
-                values = np.ascontiguousarray(array)
-                digest.update(f"{name} {values.shape} {values.dtype}".encode())
-                digest.update(repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes())
+            digest.update(f"spikes.dt_ms {self.spikes.dt_ms}".encode())
+        _add_arrays(digest, arrays)
         digest.update(json.dumps(self.labels, sort_keys=True, default=str).encode())
         return digest.hexdigest()
+
+
+def sum_of_arrays(arrays: Mapping[str, NDArray[Any] | None], before: str = "") -> str:
+    """sha256 of named arrays, whatever their order, and of a text."""
+    digest = hashlib.sha256(before.encode())
+    _add_arrays(digest, arrays)
+    return digest.hexdigest()
+
+
+def _add_arrays(digest: Any, arrays: Mapping[str, NDArray[Any] | None]) -> None:
+    for name in sorted(arrays):
+        array = arrays[name]
+        if array is not None:
+            values = np.ascontiguousarray(array)
+            digest.update(f"{name} {values.shape} {values.dtype}".encode())
+            digest.update(repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes())

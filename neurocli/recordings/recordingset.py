@@ -16,7 +16,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import store
 from neurocli.recordings.files.hdf5 import child, open_hdf5
 from neurocli.recordings.notes import Note, unique
-from neurocli.recordings.recording import Recording
+from neurocli.recordings.recording import Recording, sum_of_arrays
 
 
 class RecordingSet(Mapping[str, Recording]):
@@ -78,6 +78,14 @@ class RecordingSet(Mapping[str, Recording]):
         'simulated-net0-seed0-0000'
         """
         return list(self._loaders)
+
+    def truth_sum(self) -> str:
+        """sha256 of the arrays that all recordings share.
+
+        >>> worms.truth_sum() == worms.subset(worms.groups[:2]).truth_sum()
+        True
+        """
+        return sum_of_arrays(self.truth)
 
     def subset(self, groups: Sequence[str]) -> RecordingSet:
         """The same set with only these groups, in this order.

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
 import shlex
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurocli.errors import DataError
+from neurocli.errors import DataError, Notice
 from neurocli.report import scores
 from neurocli.report.about import Part, options_of, parts_of, provenance_of, sources_of
 from neurocli.report.pictures import forest, kept_figure, training_curve
 from neurocli.report.scores import Sheet
 from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words
 from neurocli.runs.folder import RunFolder
-from neurocli.runs.records import read_record
-from neurocli.training.history import read_history
+from neurocli.runs.records import FIGURE_SUM, read_record
+from neurocli.training.history import checked_history
 
 RESULTS = {"evaluation": "evaluate", "interpretation": "interpret", "diagnosis": "diagnose"}
 """Results that a run may hold as NAME.json, and the command that makes each."""
@@ -131,6 +133,8 @@ def page_of(run: RunFolder, *, status: str, unfinished: str | None, called: str 
     with reading("interpretation"):
         _add_interpretation(page, run, results["interpretation"])
     provenance = read_record(run.provenance) if run.provenance.exists() else {}
+    if not provenance and "id" in info:
+        _say(page, f"{run.provenance} is missing: what the run was made with is not known")
     with _sound(run.info, "the run is damaged: restore the file, or train a new run"):
         page.parts = parts_of(info)
         page.options = grid(options_of(run.read_config(), info.get("origins") or {}))
@@ -158,15 +162,14 @@ def grid(sheet: Sheet) -> Grid:
 
 
 def _add_training(page: Page, run: RunFolder, hint: str) -> None:
-    try:
-        rows = read_history(run.metrics_csv)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror}", where=str(run.metrics_csv), hint="restore it"
-        ) from None
+    rows, fault = checked_history(run.metrics_csv)
+    if fault is not None:
+        _say(page, fault)
     summary = read_record(run.metrics_json) if run.metrics_json.exists() else {}
+    if not summary and page.status == "finished":
+        _say(page, f"{run.metrics_json} is missing; {hint}")
     if not rows:
-        page.training = "No epoch has finished."
+        page.training = "No epoch has finished." if fault is None else "The losses of its epochs are lost."
         return
     with _sound(run.metrics_json, hint):
         best = summary.get("best_epoch")
@@ -230,7 +233,9 @@ def _add_interpretation(page: Page, run: RunFolder, interpretation: dict[str, An
 
 def _shown(run: RunFolder, exhibit: dict[str, Any]) -> Shown:
     title, table = clean(exhibit["title"]), exhibit["table"]
-    figure = Figure(title, *kept_figure(run.path, exhibit["figure"])) if exhibit["figure"] else None
+    figure = (
+        Figure(title, *kept_figure(run.path, exhibit["figure"], exhibit.get(FIGURE_SUM))) if exhibit["figure"] else None
+    )
     return Shown(
         title=title,
         figure=figure,
@@ -249,6 +254,12 @@ def _sentence(line: str) -> str:
     return line[:1].upper() + line[1:]
 
 
+def _say(page: Page, line: str) -> None:
+    """A warning on the page, and on the screen."""
+    page.warnings.append(clean(line))
+    warnings.warn(line, Notice, stacklevel=3)
+
+
 def _moment(created: str | None) -> str:
     """`2026-11-21 13:58 UTC`"""
     try:
@@ -264,7 +275,7 @@ def _moment(created: str | None) -> str:
 def _result(page: Page, run: RunFolder, name: str, command: str) -> dict[str, Any] | None:
     """The content of NAME.json; None where there is none, which the page then says."""
     path = run.path / f"{name}.json"
-    if not path.exists():
+    if not os.path.lexists(path):
         page.missing[name] = Missing(name, command)
         return None
     try:

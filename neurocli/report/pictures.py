@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
 import statistics
@@ -22,8 +23,8 @@ _FAR = 5.0
 """What lies further from the model than this many times the median distance of its references is drawn at the edge."""
 
 
-def kept_figure(folder: Path, named: str) -> tuple[str | None, str | None]:
-    """(data URI, None) of a figure that a result names, or (None, why there is none).
+def kept_figure(folder: Path, named: str, digest: str | None = None) -> tuple[str | None, str | None]:
+    """(data URI, None) of a figure that a result names, or (None, why there is none); digest: its sha256, where the result keeps it.
 
     Only PNG files inside of the run's own figures/ are taken, wherever the run was when the path was written down: a run
     may have been moved, and a result must not bring other files of the machine into a page.
@@ -42,9 +43,11 @@ def kept_figure(folder: Path, named: str) -> tuple[str | None, str | None]:
             return None, f"the figure {path.name} is too large for a page"
         picture = path.read_bytes()
     except (OSError, ValueError, RuntimeError):  # a name that no file can have; links in a circle
-        return None, "the figure cannot be read"
+        return None, f"the figure {path.name} cannot be read"
     if not (picture.startswith(_PNG_START) and picture.endswith(_PNG_END)):
         return None, f"the figure {path.name} is damaged"
+    if digest is not None and hashlib.sha256(picture).hexdigest() != digest:
+        return None, f"the figure {path.name} is not the one that was drawn with these numbers"
     return as_uri(picture), None
 
 

@@ -79,6 +79,11 @@ class RunFolder:
         return self.checkpoints / "best"
 
     @property
+    def recordings(self) -> Path:
+        """Recordings that were in memory when it was trained."""
+        return self.path / "recordings.h5"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures"
 
@@ -102,10 +107,12 @@ class RunFolder:
 
         Raises StorageError where the folder cannot be written.
         """
+        run_id = secrets.token_hex(8)
         whole = {
             "schema": SCHEMA,
+            "id": run_id,
             "model": model,
-            "number": max((_number(run) for run in list_runs(root)), default=0) + 1,
+            "number": max((_number(run) or 0 for run in list_runs(root)), default=0) + 1,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "created",
             **info,
@@ -114,9 +121,9 @@ class RunFolder:
         }
         run = cls(_new_folder(Path(root) / model))
         try:
-            write_text_record(run.config, toml.dumps(config))
+            write_text_record(run.config, toml.dumps(config), run_id=run_id)
             if provenance is not None:
-                write_record(run.provenance, provenance)
+                write_record(run.provenance, provenance, run_id=run_id)
             write_record(run.info, whole)  # comes last: a folder with one is whole
         except BaseException:
             shutil.rmtree(run.path, ignore_errors=True)
@@ -147,7 +154,11 @@ class RunFolder:
 
     def read_info(self) -> dict[str, Any]:
         """The content of run.json. Raises DataError where it is missing or damaged."""
-        return _checked_info(read_record(self.info), self.info)
+        info = _checked_info(read_record(self.info), self.info)
+        source = info.get("data") or {}
+        if [Path(path).parts[-3:] for path in source.get("paths") or []] == [self.recordings.parts[-3:]]:
+            source["paths"] = [str(self.recordings)]  # its own, wherever the run was when it was trained
+        return info
 
     def must_exist(self) -> None:
         """Raise StorageError where the folder was removed while it was in use: writing on would make another, without a beginning."""
@@ -189,18 +200,35 @@ class RunFolder:
 
 
 def list_runs(root: Path) -> list[RunFolder]:
-    """The runs under `root`, newest first."""
+    """The runs under `root`, newest first; those that have lost their run.json as well."""
     try:
-        folders = [RunFolder(path.parent) for path in Path(root).glob("*/*/run.json")]
+        found = {path.parent for name in _OF_A_RUN for path in Path(root).glob(f"*/*/{name}")}
     except OSError:  # a name that no folder can have
-        folders = []
-    return sorted(folders, key=_age, reverse=True)
+        found = set()
+    runs = [RunFolder(path) for path in found]
+    numbers = {run: _number(run) for run in runs}
+    known = [(_stamp(run), number) for run, number in numbers.items() if number]
+
+    def age(run: RunFolder) -> tuple[float, str, int]:
+        # By the number that it was given, since a clock may be set back. One that has lost its number comes after those that were
+        # named before it: `latest` must not pass over a damaged run in silence.
+        number: float | None = numbers[run]
+        if number is None:
+            number = max((other for stamp, other in known if stamp <= _stamp(run)), default=0) + 0.5
+        return number, _stamp(run), _written(run)
+
+    return sorted(runs, key=age, reverse=True)
+
+
+_OF_A_RUN = ("run.json", "checkpoints", "metrics.csv")
+"""What makes a folder a run: one that is killed while it is made has none of them."""
 
 
 _INFO = {
     "model": str,
     "status": str,
     "created": str,
+    "id": str,
     "preset": str,
     "data": dict,
     "split": dict,
@@ -216,7 +244,10 @@ def _checked_info(info: dict[str, Any], path: Path) -> dict[str, Any]:
     if info.get("model") is None:
         raise damaged("the file names no model", path)
     data: dict[str, Any] = info["data"] if isinstance(info.get("data"), dict) else {}
-    for table, kinds in ((info, _INFO), (data, {"paths": list, "fingerprints": dict, "doubts": list})):
+    for table, kinds in (
+        (info, _INFO),
+        (data, {"paths": list, "fingerprints": dict, "contents": dict, "doubts": list}),
+    ):
         for key, kind in kinds.items():
             if table.get(key) is not None and not isinstance(table[key], kind):
                 raise damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}", path)
@@ -240,21 +271,25 @@ def _new_folder(parent: Path) -> Path:
                 return path
 
 
-def _age(run: RunFolder) -> tuple[int, str, int]:
-    # By the number that it was given, since a clock may be set back. Runs of one second are told apart by their configuration.
+def _stamp(run: RunFolder) -> str:
+    """When it was made, as its name says."""
+    return run.path.name.rpartition("-")[0]
+
+
+def _written(run: RunFolder) -> int:
+    """Runs of one second are told apart by their configuration."""
     try:
-        written = run.config.stat().st_mtime_ns
+        return run.config.stat().st_mtime_ns
     except OSError:
-        written = 0
-    return _number(run), run.path.name.rpartition("-")[0], written
+        return 0
 
 
-def _number(run: RunFolder) -> int:
-    """The how manieth run of its root it is; 0 for runs of earlier versions, and where it cannot be read."""
+def _number(run: RunFolder) -> int | None:
+    """The how manieth run of its root it is; 0 for runs of earlier versions, None where it cannot be read."""
     try:
         number = read_record(run.info).get("number")
     except DataError:
-        return 0
+        return None
     return number if isinstance(number, int) else 0
 
 
@@ -264,7 +299,7 @@ def _names_like(name: str, runs: list[RunFolder]) -> list[str]:
 
 def _checked(path: Path) -> RunFolder:
     run = RunFolder(path)
-    if not run.info.is_file():
+    if not any((path / name).exists() for name in _OF_A_RUN):
         raise UsageError(
             "the folder is not a run: it has no run.json", where=str(path), hint="neuro runs lists the runs"
         )

@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -135,10 +136,21 @@ class Program:
             errors="replace",
         )
         if child.returncode or not (folder / _MANIFEST).exists():
-            lines = [line for line in (child.stdout + child.stderr).splitlines() if line.strip()]
             raise EngineUnavailable(
-                f"the simulation could not be compiled: {' | '.join(lines[-3:])}", where="engine", hint=self.otherwise
+                f"the simulation could not be compiled: {_reason(child.stdout + child.stderr)}",
+                where="engine",
+                hint=self.otherwise,
             )
+
+
+_TROUBLE = re.compile(r"no space left|quota|permission denied|\b(fatal )?error:|not found|\*\*\* \[", re.IGNORECASE)
+
+
+def _reason(printed: str) -> str:
+    """What a compilation says of its failure: the first complaint of the compiler or of make, or the last line."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    complaints = [line for line in lines if _TROUBLE.search(line) and not line.startswith("raise ")]
+    return (complaints or lines[-1:] or ["it says nothing"])[0][:300]
 
 
 def load_brian2() -> Any:

@@ -151,7 +151,7 @@ class EpochEnd(Callback):
         if better:
             save_checkpoint(self.run.best, checkpoint)
         append_row(self.run.metrics_csv, row)
-        save_checkpoint(self.run.last, checkpoint)
+        save_checkpoint(self.run.last, checkpoint, history=self.run.metrics_csv)
 
         log.info("epoch %d: %s", progress.epoch, ", ".join(f"{k} {v:.6g}" for k, v in row.items() if k != "epoch"))
         tell(self.hook, "run_logged", run=self.run, row=dict(row))

@@ -7,7 +7,7 @@ disk costs one epoch at most.
 from __future__ import annotations
 
 import errno
-import json
+import os
 import re
 import shutil
 import warnings
@@ -17,12 +17,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
-from neurocli.errors import DataError
+from neurocli.errors import DataError, Notice
 from neurocli.recordings.pickles.torch_archive import check_archive
 from neurocli.runs.atomic import storage_errors, sync
 from neurocli.runs.digest import file_digest
+from neurocli.runs.records import WITH_ID, read_record, write_record
+from neurocli.training.history import HISTORY, sum_of_history
 
 _LARGEST_STATE = 1 << 36
 WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
@@ -40,8 +42,11 @@ class Damaged(Exception):
     """Why a checkpoint folder cannot be used."""
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `folder`; the checkpoint that was there becomes `NAME.previous`. Raises StorageError."""
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, history: Path | None = None) -> None:
+    """Write `folder`; the checkpoint that was there becomes `NAME.previous`. Raises StorageError.
+
+    history: metrics.csv as it is at this epoch; its sum is kept, so that a change is noticed.
+    """
     temporary, previous = folder.with_name(f".{folder.name}.tmp"), previous_of(folder)
     with storage_errors(folder):
         shutil.rmtree(temporary, ignore_errors=True)
@@ -52,9 +57,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             save_file(weights, temporary / WEIGHTS)
             torch.save(checkpoint.state, temporary / STATE)
             sums = {name: file_digest(temporary / name) for name in (WEIGHTS, STATE)}
-            (temporary / MANIFEST).write_text(
-                json.dumps({"schema": 1, "sha256": sums}, indent=1) + "\n", encoding="utf-8"
-            )
+            manifest: dict[str, Any] = {"schema": 2, "name": folder.name, "sha256": sums}
+            if history is not None:
+                manifest[HISTORY] = sum_of_history(history)
+            write_record(temporary / MANIFEST, manifest, home=_run_of(folder))
             for path in (*temporary.iterdir(), temporary):
                 sync(path)
         except (SafetensorError, RuntimeError) as error:  # both libraries wrap the system's error in text
@@ -63,12 +69,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        if folder.exists():
+        if os.path.lexists(folder):
             if _is_sound(folder):
                 shutil.rmtree(previous, ignore_errors=True)
                 folder.rename(previous)
-            else:  # a damaged one must not push out the good one before it
+            elif folder.is_dir() and not folder.is_symlink():  # a damaged one must not push out the good one before it
                 shutil.rmtree(folder)
+            else:
+                folder.unlink()
         temporary.rename(folder)
         sync(folder.parent)
 
@@ -80,15 +88,16 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     reasons = []
     for candidate in (folder, previous_of(folder)):
-        if not candidate.is_dir():
+        if not os.path.lexists(candidate):
             continue
         try:
             checkpoint = _read(candidate)
         except Damaged as reason:
             reasons.append(f"{candidate.name}: {reason}")
             continue
-        if reasons:
-            warnings.warn(f"damaged checkpoint ({reasons[0]}); going back to the one before", UserWarning, stacklevel=2)
+        if candidate != folder:
+            why = f"damaged checkpoint ({reasons[0]})" if reasons else f"the checkpoint {folder.name} is missing"
+            warnings.warn(f"{why}; going back to the one before{_epoch_of(checkpoint)}", Notice, stacklevel=2)
         return checkpoint
     if reasons:
         raise DataError(
@@ -105,12 +114,24 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to load, sound or not."""
-    return folder.is_dir() or previous_of(folder).is_dir()
+    return any(os.path.lexists(path) for path in (folder, previous_of(folder)))
 
 
 def previous_of(folder: Path) -> Path:
     """Where the checkpoint before the one in `folder` is kept."""
     return folder.with_name(f"{folder.name}.previous")
+
+
+def _run_of(folder: Path) -> Path:
+    """The folder of the run that a checkpoint belongs to."""
+    return folder.parent.parent
+
+
+def _epoch_of(checkpoint: Checkpoint) -> str:
+    """` (epoch 3)`"""
+    progress = checkpoint.state.get("progress")
+    epoch = progress.get("epoch") if isinstance(progress, dict) else None
+    return f" (epoch {epoch})" if epoch is not None else ""
 
 
 def _is_sound(folder: Path) -> bool:
@@ -123,8 +144,13 @@ def _is_sound(folder: Path) -> bool:
 
 def _verify(folder: Path) -> None:
     try:
-        sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        manifest = read_record(folder / MANIFEST, home=_run_of(folder), since=WITH_ID)
+        sums, name = manifest["sha256"], folder.name.removesuffix(".previous")
+        if manifest.get("name", name) != name:
+            raise Damaged(f"it is the checkpoint {manifest['name']}")
         wrong = [name for name in (WEIGHTS, STATE) if sums[name] != file_digest(folder / name)]
+    except DataError as error:
+        raise Damaged(f"{MANIFEST}: {error.message}") from error
     except OSError as error:
         raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -137,7 +163,7 @@ def _read(folder: Path) -> Checkpoint:
     _verify(folder)
     try:
         check_archive(folder / STATE, largest=_LARGEST_STATE)  # before torch believes the sizes in it
-        weights = load_file(folder / WEIGHTS)
+        weights = load((folder / WEIGHTS).read_bytes())  # safetensors opens no path that is not UTF-8
         # weights_only refuses to run code that a file may hold.
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except DataError as error:

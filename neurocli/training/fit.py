@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import math
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from neurocli.errors import DataError, Interrupted, NeuroError, UsageError
+from neurocli.errors import DataError, Interrupted, NeuroError, Notice, UsageError
 from neurocli.plugin.family import ModelFamily
 from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
@@ -55,11 +57,14 @@ def fit(
     """
     with locked(run):
         info = run.read_info()
-        if info.get("status") == "finished" and run.metrics_json.exists():
-            if not resume:
+        if info.get("status") == "finished":
+            if run.metrics_json.exists() and not resume:
                 raise UsageError("the run is finished", where=run.name, hint="train into a new run")
-            with contextlib.suppress(DataError):  # a damaged one is written again from the last checkpoint
+            try:
                 return read_record(run.metrics_json)
+            except DataError as error:
+                again = f"{error.message}: {run.metrics_json}; it is made again from the last checkpoint"
+                warnings.warn(again, Notice, stacklevel=2)
         if has_checkpoint(run.last) and not resume:
             raise UsageError("the run has begun already", where=run.name, hint="resume it")
         resolve_device(config.train.device)  # before anything is written
@@ -94,6 +99,11 @@ def _train(
         checkpoint = load_checkpoint(run.last) if has_checkpoint(run.last) else None
         reached = Progress(**checkpoint.state["progress"]) if checkpoint else Progress()
         clock = Clock(reached.cpu_s, reached.wall_s)
+        if checkpoint is None and (os.path.lexists(run.metrics_csv) or has_checkpoint(run.best)):
+            again = (
+                f"{run.last}: the checkpoint to resume from is missing; the training begins again with the first epoch"
+            )
+            warnings.warn(again, Notice, stacklevel=2)
         truncate(run.metrics_csv, reached.epoch)
         stop.describe = lambda: _kept(reached)
 
@@ -190,10 +200,8 @@ def _about(data: Dataset) -> dict[str, Any]:
 
 
 def _check_same_data(run: RunFolder, info: dict[str, Any], data: Dataset) -> None:
-    if "test_fingerprint" not in info:
-        return
-    now = _about(data)
-    changed = [key for key, value in now.items() if info.get(key) != value]
+    now = _about(data)  # a run that was killed before its first step has its split alone
+    changed = [key for key, value in now.items() if key in info and info[key] != value]
     if changed:
         raise DataError(
             f"these are not the data that the run began with ({', '.join(changed)} differ)",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from typing import Any, Literal
 
 import torch
 from pydantic import ValidationError
 
-from neurocli.errors import DataError
+from neurocli.errors import DataError, Notice
 from neurocli.plugin.family import ModelFamily, TrainedModel
 from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
+from neurocli.runs.records import read_record
 from neurocli.training.checkpoint import has_checkpoint, load_checkpoint
 from neurocli.training.devices import resolve_device
 from neurocli.training.history import read_history
@@ -64,6 +65,13 @@ def load_trained(
             else f"training ended before the first epoch was complete; resume it with: neuro train --resume {run.name}",
         )
     checkpoint = load_checkpoint(folder)
+    if folder != (run.best if which == "best" else run.last):
+        progress = checkpoint.state.get("progress") or {}
+        warnings.warn(
+            f"the checkpoint of the best epoch is missing; the last one is taken (epoch {progress.get('epoch')})",
+            Notice,
+            stacklevel=2,
+        )
     try:
         network = family.untrained(config, spec, config.train.seed)
     except (KeyError, TypeError, ValueError) as error:  # a spec that somebody has edited, or of another version
@@ -82,8 +90,12 @@ def load_trained(
 def _cpu_s(run: RunFolder) -> float | None:
     """What a finished training took."""
     try:
-        value = json.loads(run.metrics_json.read_text(encoding="utf-8")).get("cpu_s")
-    except (OSError, ValueError, AttributeError):
+        value = read_record(run.metrics_json).get("cpu_s")
+    except DataError as error:
+        if run.read_info().get("status") == "finished":
+            warnings.warn(
+                f"{error.message}: {run.metrics_json}; what the training took is not known", Notice, stacklevel=2
+            )
         return None
     return float(value) if isinstance(value, (int, float)) else None
 

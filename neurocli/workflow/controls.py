@@ -11,6 +11,7 @@ from neurocli.errors import DataError, UsageError
 from neurocli.evaluation.compare import Comparison, Contestant, compare
 from neurocli.recordings.adapting import adapted
 from neurocli.runs.folder import RunFolder, list_runs
+from neurocli.workflow.data.leak_guard import refuse_changed, same_sums
 from neurocli.workflow.data.reopening import trained_of_run
 from neurocli.workflow.data.sources import recordings_of_run
 from neurocli.workflow.messages import Reporter
@@ -96,7 +97,9 @@ def _run_of(
             reporter.say(f"{name}: using {run.name}")
             return run
     reporter.say(f"{name}: training")
-    dataset = adapted(family, recordings_of_run(info, family.card, reporter), config)
+    recordings = recordings_of_run(info, family.card, reporter)
+    refuse_changed(info, recordings)
+    dataset = adapted(family, recordings, config)
     run_info = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}
     run = new_run(runs_dir, family, config, dict.fromkeys(overrides, f"control of {folder.name}"), dataset, run_info)
     Training(family, config, dataset, run, False, []).fit(reporter)
@@ -113,4 +116,4 @@ def _is(run: RunFolder, model: str, config: dict[str, Any], info: dict[str, Any]
         ) and run.read_config() == config
     except DataError:
         return False
-    return bool(same_model and (run_info.get("data") or {}).get("fingerprints") == info["data"].get("fingerprints"))
+    return bool(same_model and same_sums(run_info.get("data") or {}, info.get("data") or {}))

@@ -118,18 +118,19 @@ def _trained(card: ModelCard, simulation: Simulation, runs_dir: AnyPath, reporte
     from neurocli.errors import DataError
     from neurocli.plugin.registry import registry
     from neurocli.runs.folder import list_runs
-    from neurocli.workflow.data.sources import fingerprints
+    from neurocli.workflow.data.leak_guard import same_sums
+    from neurocli.workflow.data.sources import sums
     from neurocli.workflow.train import resume, train
 
     family = registry().family(card.name)
     preset = preset_of(family)
-    config, groups = configured(family, Options(preset)).config, fingerprints(simulation.recordings)
+    config, groups = configured(family, Options(preset)).config, sums(simulation.recordings)
     for folder in list_runs(Path(runs_dir)):
         run = Run(folder)
         try:
             matches = run.model == card.name and not folder.is_control and run.status != "failed"
             data = run.info["data"]
-            matches = matches and data["fingerprints"] == groups and data["paths"] == [str(simulation.path.resolve())]
+            matches = matches and same_sums(data, groups) and data["paths"] == [str(simulation.path.resolve())]
             if not matches or run.config != config:
                 continue
         except (DataError, KeyError):  # damaged, or of a version with other options

@@ -60,7 +60,7 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
     from neurocli.evaluation.evaluate import evaluate as score
     from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
-    from neurocli.runs.records import write_record
+    from neurocli.runs.records import with_figure_sums, write_record
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
@@ -76,5 +76,5 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
             evaluation.notes.append(unfinished)
         file = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
         with failures.file():
-            write_record(file, plain(evaluation.as_dict()))
+            write_record(file, with_figure_sums(plain(evaluation.as_dict())))
     return EvaluationResult(folder.name, folder.path, file, family, trained, evaluation, None, failures)

@@ -80,7 +80,7 @@ def interpret(
     """
     from neurocli.runs.lock import locked_if_writable
     from neurocli.runs.plain import plain
-    from neurocli.runs.records import write_record
+    from neurocli.runs.records import with_figure_sums, write_record
     from neurocli.workflow.data.reopening import trained_of_run
     from neurocli.workflow.unfinished import unfinished_note
 
@@ -104,5 +104,5 @@ def interpret(
             family.card.name, folder.name, folder.path, file, trained.config, exhibits, notes, protocol, failures
         )
         with failures.file():
-            write_record(file, plain(interpretation.as_dict()))
+            write_record(file, with_figure_sums(plain(interpretation.as_dict())))
     return interpretation

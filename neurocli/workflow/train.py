@@ -117,9 +117,10 @@ def resume(
 
 def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
     """A new run folder with its options and its data, before the first step."""
+    from neurocli.recordings import RecordingSet
     from neurocli.recordings.adapting import adapted
     from neurocli.training.devices import resolve_device
-    from neurocli.workflow.data.sources import fingerprints, recordings_for
+    from neurocli.workflow.data.sources import recordings_for, sums
 
     family, resolved = configured_family(model, options)
     origin = "--device" if options.flags.get("train.device") is not None else "train.device"
@@ -127,9 +128,12 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     recordings, source = recordings_for(family, resolved.config, data, reporter)
     dataset = adapted(family, recordings, resolved.config)
     doubts = [str(note) for note in recordings.notes if note.is_doubt]
-    data_info = {**source, "fingerprints": fingerprints(recordings)} | ({"doubts": doubts} if doubts else {})
+    data_info = {**source, **sums(recordings)} | ({"doubts": doubts} if doubts else {})
     run_info = {"data": data_info, "preset": options.preset}
     folder = new_run(Path(runs_dir), family, resolved.config, resolved.origins, dataset, run_info, recordings)
+    if folder.recordings.is_file():
+        # Trained on what the file holds, in its steps of 1 µV: resumed and evaluated, it is the same data to the last bit.
+        dataset = adapted(family, RecordingSet.open(folder.recordings), resolved.config)
     notes = list(family.notes(dataset, resolved.config))
     return Training(family, resolved.config, dataset, folder, False, notes)
 
@@ -155,8 +159,8 @@ def new_run(
     paths = run_info["data"]["paths"]
     folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
     if recordings is not None and not paths and not run_info["data"].get("simulator"):
-        recordings.save(folder.path / "recordings.h5")
-        folder.update_info(data={**run_info["data"], "paths": [str(folder.path / "recordings.h5")]})
+        recordings.save(folder.recordings)
+        folder.update_info(data={**run_info["data"], "paths": [str(folder.recordings)]})
     return folder
 
 
@@ -165,6 +169,7 @@ def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, rep
     from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of
+    from neurocli.workflow.data.leak_guard import refuse_changed, split_of_run
     from neurocli.workflow.data.sources import open_files, recordings_of_run
 
     folder = folder_of(run, runs_dir)
@@ -173,5 +178,7 @@ def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, rep
     config = config_of(family, folder)
     refuse_other_options(config, family, options)
     recordings = open_files(data, reporter) if data else recordings_of_run(info, family.card, reporter)
+    split_of_run(info, recordings)  # all of its groups are there
+    refuse_changed(info, recordings)
     dataset = adapted(family, recordings, config)
     return Training(family, config, dataset, folder, True, list(family.notes(dataset, config)))

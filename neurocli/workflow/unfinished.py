@@ -53,13 +53,16 @@ def unfinished_note(run: RunFolder) -> str | None:
 
 
 def _epochs(run: RunFolder) -> int | None:
-    from neurocli.training.history import read_history
+    from neurocli.errors import DataError
+    from neurocli.training.history import checked_history
 
     try:
-        rows = read_history(run.metrics_csv)
-        return int(rows[-1].get("epoch", len(rows))) if rows else 0
-    except OSError:
+        rows, fault = checked_history(run.metrics_csv)
+    except DataError:
         return None
+    if fault is not None and not rows:
+        return None
+    return int(rows[-1].get("epoch", len(rows))) if rows else 0
 
 
 def _epochs_wanted(run: RunFolder) -> int | None:

@@ -118,6 +118,22 @@ def trained(_trained: Path, place: Path) -> Path:
     return info.parent
 
 
+@pytest.fixture(scope="session")
+def _pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `runs` and `others`: in each one run on recordings in memory, with every result in it."""
+    import neurocli
+    from neurocli_cnn_lstm.simulation.example import small_network
+
+    root = tmp_path_factory.mktemp("pair")
+    for name, seed in (("runs", 0), ("others", 1)):
+        recordings = small_network(0, runs=4, duration_ms=1500.0, neurons=20)
+        sets = [word.removeprefix("--set=") for word in FAST if word.startswith("--set=")]
+        run = neurocli.train("cnn-lstm", data=recordings, sets=sets, device="cpu", seed=seed, runs_dir=root / name)
+        for command in ("evaluate", "interpret", "diagnose"):
+            assert neuro(command, run.path).code == 0
+    return root
+
+
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module of the simulator `toy` (random walks, no compiler), registered for this test."""

@@ -29,7 +29,12 @@ def split_of_run(info: dict[str, Any], recordings: RecordingSet) -> Split | None
 
 def _kept_prints(info: dict[str, Any]) -> dict[str, str]:
     """Group → hash of its content when the run was trained."""
-    return (info.get("data") or {}).get("fingerprints") or {}
+    prints: dict[str, str] = _kept(info, "fingerprints")
+    return prints
+
+
+def _kept(info: dict[str, Any], key: str) -> Any:
+    return (info.get("data") or {}).get(key) or {}
 
 
 def _trained_on(info: dict[str, Any]) -> dict[str, str]:
@@ -41,29 +46,55 @@ def _trained_on(info: dict[str, Any]) -> dict[str, str]:
 
 
 def refuse_changed(info: dict[str, Any], recordings: RecordingSet) -> None:
-    """Raise DataError where recordings of a run's split hold other values than when it was trained."""
+    """Raise DataError where recordings of a run's split are not what they were when it was trained, in anything.
+
+    Runs of before whole contents were kept are compared by their signals.
+    """
     split = Split.from_dict(info["split"]) if info.get("split") else None
     groups = recordings.groups if split is None else [*split.train, *split.validation, *split.test]
-    prints = _kept_prints(info)
-    present = [group for group in dict.fromkeys(groups) if group in prints and group in recordings]
-    changed = [group for group in present if recordings[group].fingerprint() != prints[group]]
+    prints, contents = _kept_prints(info), _kept(info, "contents")
+    changed, parts = [], set()
+    for group in dict.fromkeys(groups):
+        if group not in prints or group not in recordings:
+            continue
+        recording = recordings[group]
+        if recording.fingerprint() != prints[group]:
+            changed.append(group)
+            parts.add("signals")
+        elif group in contents and recording.whole() != contents[group]:
+            changed.append(group)
+            parts.add("inputs, spikes, events, labels or names")
+    truth = _kept(info, "truth")
+    if not changed and truth and recordings.truth_sum() != truth:
+        changed, parts = ["the truth that all recordings share"], {"truth"}
     if changed:
         rest = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise DataError(
-            f"the run's data have changed since it was trained: {', '.join(changed[:3])}{rest}",
+            f"the run's data have changed since it was trained: {', '.join(changed[:3])}{rest} ({'; '.join(sorted(parts))})",
             where=", ".join(map(str, recordings.sources)) or changed[0],
             hint="restore its files, train a new run, or name data with --data",
         )
 
 
+def same_sums(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two runs keep the same of their data, as far as both keep it."""
+    kept = [key for key in ("fingerprints", "contents", "truth") if key in first and key in second]
+    return "fingerprints" in kept and all(first[key] == second[key] for key in kept)
+
+
 def found_again(info: dict[str, Any], new: RecordingSet) -> RecordingSet | None:
-    """The recordings of a run, by the names it has for them, where files hold just these in another place."""
+    """The recordings of a run, by the names it has for them, where files hold just these in another place.
+
+    Raises DataError where they hold its signals and something else beside them.
+    """
     run_prints, new_prints = _kept_prints(info), fingerprints(new)
     if not run_prints or not info.get("split") or {*new_prints.values()} != {*run_prints.values()}:
         return None
     held_by = {value: group for group, value in new_prints.items()}
     places = {group: group if new_prints.get(group) == value else held_by[value] for group, value in run_prints.items()}
-    return new.with_loaders({group: _renamed(new, place, group) for group, place in places.items()})
+    found = new.with_loaders({group: _renamed(new, place, group) for group, place in places.items()})
+    refuse_changed(info, found)
+    return found
 
 
 def _renamed(source: RecordingSet, group: str, name: str) -> Callable[[], Any]:

@@ -151,5 +151,14 @@ def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter,
 
 
 def fingerprints(recordings: RecordingSet) -> dict[str, str]:
-    """Group → hash of its content."""
+    """Group → hash of its signal, by which the same recording is known again in another file."""
     return {group: recordings[group].fingerprint() for group in recordings}
+
+
+def sums(recordings: RecordingSet) -> dict[str, Any]:
+    """What a run keeps of its data. fingerprints: group → hash of its signal; contents: group → hash of all that is in it; truth: of what all share."""
+    prints, contents = {}, {}
+    for group in recordings:
+        recording = recordings[group]  # read once
+        prints[group], contents[group] = recording.fingerprint(), recording.whole()
+    return {"fingerprints": prints, "contents": contents, "truth": recordings.truth_sum()}

@@ -17,7 +17,7 @@ from neurocli.simulation.simulator import Simulator, seed_of
 from neurocli_cnn_lstm.simulation.parameters import BrunelConfig
 
 _NOISE, _NETWORK = 0, 1
-_FALLBACK = "fallback.txt"
+_FALLBACK, _NUMPY = "fallback.txt", "numpy.txt"
 
 
 class BrunelSimulator(Simulator):
@@ -32,7 +32,9 @@ class BrunelSimulator(Simulator):
         from neurocli_cnn_lstm.simulation import brunel_network, engine_standalone
 
         brunel_network.check_rate(config)
+        (work / _NUMPY).unlink(missing_ok=True)
         if config.engine == "runtime":
+            self._prepare_runtime(config, work, say)
             return
         note = work / _FALLBACK
         try:
@@ -44,6 +46,19 @@ class BrunelSimulator(Simulator):
         except EngineUnavailable as error:
             say(f"{error.message}; using the slower runtime engine")
             write_text(note, error.message + "\n")
+            self._prepare_runtime(config, work, say)
+
+    def _prepare_runtime(self, config: BrunelConfig, work: Path, say: Callable[[str], None]) -> None:
+        """Compile Brian2's code for all workers at once; where that cannot be, note in `work` that numpy code takes over."""
+        from neurocli_cnn_lstm.simulation import engine_runtime
+        from neurocli_cnn_lstm.simulation.brunel_network import connectivity
+
+        wiring = None if config.seeding == "published" else connectivity(config, seeds(config, 0)[1])
+        reason = engine_runtime.why_not_compiled(config, wiring)
+        if reason is not None:
+            also = ": the spike times are not the published ones" if config.seeding == "published" else ""
+            say(f"{reason}; using numpy code, {engine_runtime.SLOWER}{also}")
+            write_text(work / _NUMPY, reason + "\n")
 
     def simulate(self, config: BrunelConfig, index: int, work: Path) -> Recording:
         from neurocli_cnn_lstm.data.readers.dat import channel_names
@@ -57,7 +72,8 @@ class BrunelSimulator(Simulator):
             assert wiring is not None  # published seeding has the runtime engine
             outcome = engine_standalone.simulate(config, noise_seed, wiring, work)
         else:
-            outcome = engine_runtime.simulate(config, noise_seed, wiring)
+            only_numpy = (work / _NUMPY).exists()
+            outcome = engine_runtime.simulate(config, noise_seed, wiring, only_numpy=only_numpy)
         return Recording(
             group=self.group_name(config, index),
             # Microvolts, as the text files and the recording files keep them: memory and file hold the same numbers.
@@ -70,7 +86,7 @@ class BrunelSimulator(Simulator):
                 "index": index,
                 "noise_seed": noise_seed,
                 "network_seed": network_seed,
-                "engine": engine,
+                "engine": f"{engine}, numpy code" if outcome.code == "numpy" else engine,
                 "neurons": config.neurons,
                 "duration_ms": config.duration_ms,
             },

@@ -134,9 +134,10 @@ def test_connectivity_has_the_probability_and_is_sorted():
 
 def test_without_a_compiler_the_runtime_engine_takes_over(simulator, tmp_path, monkeypatch):
     monkeypatch.setattr("neurocli.simulation.program.shutil.which", lambda tool: None)
+    monkeypatch.setattr("neurocli_cnn_lstm.simulation.engine_runtime.why_not_compiled", lambda *_: "no compiler")
     said: list[str] = []
     simulator.prepare(CONFIG, tmp_path, said.append)
-    assert "runtime engine" in said[-1]
+    assert "runtime engine" in said[-2] and "no compiler; using numpy code" in said[-1]
     assert (tmp_path / "fallback.txt").exists()
 
 
