@@ -28,6 +28,7 @@ print("engine:", simulator.simulate(config, 0, work).labels["engine"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["runtime", "standalone"])
 @pytest.mark.parametrize("compiler", ["fails", "is gone"])
 def test_without_a_compiler_that_works_numpy_code_runs(engine, compiler, tmp_path):
