@@ -31,6 +31,15 @@ CHECKED_BY = {
         "core/test_training.py::test_sigkill_at_random_moments_leaves_the_same_bits",
         "core/test_simulation.py::test_killed_and_carried_on",
     ],
+    "A file cannot mislead you unnoticed": [
+        "core/test_recordings_variants.py::",
+        "plugins/cnn_lstm/data/test_dat_variants.py::test_no_change_of_a_voltage_file_is_read_to_other_numbers_in_silence",
+        "plugins/eirnn/data/test_sc_mat_variants.py::test_a_changed_export_is_never_read_to_other_numbers_in_silence",
+        "plugins/eirnn/data/test_sc_nwb_variants.py::",
+        "plugins/elm/data/test_neuronio_variants.py::",
+        "plugins/elm/data/test_shd_variants.py::",
+        "plugins/gat_lstm/data/test_worm_variants.py::",
+    ],
     "A file cannot hurt you": [
         "faults/test_hdf5_files.py::test_a_damaged_or_hostile_file_is_refused",
         "core/test_unpickle.py::test_nothing_is_executed",
