@@ -95,6 +95,9 @@ def content(place: Path) -> dict[str, str]:
         if name in RESULTS:
             sums[name] = json.dumps(timeless(json.loads(path.read_text())), sort_keys=True)
             continue
+        if name == "config.toml":  # the remarks name the run
+            sums[name] = "".join(line for line in path.read_text().splitlines(True) if not line.startswith("#"))
+            continue
         if any(part in name for part in CHANGING) or name.endswith((".html", ".json", "metrics.csv", "state.pt")):
             continue
         sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
