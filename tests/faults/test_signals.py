@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.xdist_group("signals")]  # one server for all
 SERVER = Path(__file__).with_name("command_server.py")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LONGEST_END_S = 5.0
@@ -202,8 +203,6 @@ def differing(folder: Path, case: str, references: dict[str, dict]) -> str:
     return f"{case}: not the same: {names[:5]}" if names else ""
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("aimed", "count"), [(True, 21), (False, 7)])
 def test_signals_at_writes_and_at_random(commands, prepared, references, tmp_path, aimed: bool, count: int) -> None:
     """`NEUROCLI_SOAK=12 pytest -m slow tests/faults/test_signals.py` sends twelve times as many."""
@@ -211,8 +210,6 @@ def test_signals_at_writes_and_at_random(commands, prepared, references, tmp_pat
     assert soak(commands, prepared, references, tmp_path, count=count, aimed=aimed, seed=1 + aimed) == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("case", CASES)
 def test_faults_at_every_point(commands, prepared, references, tmp_path, case: str) -> None:
     """At points of every kind that the command passes: killed, stopped, or refused by the disk. `NEUROCLI_SOAK`: how many of a kind."""
