@@ -63,6 +63,13 @@ def with_figure_sums(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def without_figure_sums(result: dict[str, Any]) -> dict[str, Any]:
+    """A result as it was before its figures' sums came in."""
+    for exhibit in result.get("exhibits") or []:
+        exhibit.pop(FIGURE_SUM, None)
+    return result
+
+
 def write_text_record(path: Path, text: str, *, run_id: str | None = None) -> None:
     """Write a TOML text under comments with its sum and the id of its run, atomically. Raises StorageError."""
     owner = run_id or _run(path, None).get("id")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocli.runs.folder import RunFolder
-from neurocli.runs.records import read_record
+from neurocli.runs.records import read_record, without_figure_sums
 from neurocli.workflow.configuring import AnyPath
 from neurocli.workflow.finding import RUNS_DIR, folder_of
 from neurocli.workflow.messages import Listener, Reporter
@@ -170,7 +170,7 @@ class Run:
         verb = {"evaluation": "evaluate", "diagnosis": "diagnose", "interpretation": "interpret"}[name]
         if not path.exists():
             raise DataError(f"the run has no {name} yet", where=self.name, hint=f"neurocli.{verb}(run) makes it")
-        return read_record(path)
+        return without_figure_sums(read_record(path))
 
     @property
     def scores(self) -> list[dict[str, Any]]:
