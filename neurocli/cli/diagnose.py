@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, RunsDir, Sets
+from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, RunsDir, Sets, Task
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
 from neurocli.cli.shortcuts import shortcuts_of_model
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 def diagnose(
     context: typer.Context,
     name: Annotated[
-        str,
+        Optional[str],  # noqa: UP045  typer 0.15 reads this form only
         typer.Argument(
-            help="A model (the recordings are checked) or a run (its trained model is checked too).",
+            help="A model (the recordings are checked) or a run (its trained model is checked too); with --task it may be left out.",
             metavar="MODEL|RUN",
         ),
-    ],
+    ] = None,
+    task: Task = None,
     data: Data = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -37,9 +38,11 @@ def diagnose(
     with Output("diagnose", json=json) as output:
         from neurocli.errors import CheckFailed, UsageError
         from neurocli.workflow.diagnose import diagnose as check
-        from neurocli.workflow.diagnose import is_model
+        from neurocli.workflow.diagnose import is_model, model_for
 
         options = {}
+        if name is None:
+            name = model_for(task)
         if context.args:
             if not is_model(name, runs_dir):
                 raise UsageError(
@@ -47,7 +50,7 @@ def diagnose(
                     where=" ".join(context.args),
                     hint="leave them out, or name a model",
                 )
-            options = shortcuts_of_model(context, name)
+            options = shortcuts_of_model(context, name, task)
         diagnosis = check(
             name,
             data=data,
@@ -56,6 +59,7 @@ def diagnose(
             options=options,
             sets=sets or (),
             device=device,
+            task=task,
             runs_dir=runs_dir,
             progress=Progress(output),
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurocli.cli.options import Json
+from neurocli.cli.options import Json, Task
 from neurocli.cli.output import Output
 
 app = typer.Typer(help="List models and simulators; `show NAME` lists the options of one.", invoke_without_command=True)
@@ -18,30 +18,35 @@ def models(context: typer.Context, json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
     with Output("models", json=json) as output:
-        from neurocli.plugin.cards import ModelCard, SimulatorCard
+        from neurocli.plugin.cards import ModelCard, SimulatorCard, TaskCard
         from neurocli.plugin.registry import registry
 
         plugins = registry()
         aliases = {name: alias for alias, name in plugins.aliases().items()}
         cards = list(plugins.cards(ModelCard))
-        simulators = list(plugins.cards(SimulatorCard))
+        simulators, tasks = list(plugins.cards(SimulatorCard)), list(plugins.cards(TaskCard))
         output.data["models"] = [
             {
                 "name": c.name,
                 "alias": aliases.get(c.name),
                 "family": c.family,
                 "simulator": c.simulator,
+                "task": c.task,
                 "summary": c.summary,
                 "source": c.source,
             }
             for c in cards
         ]
         output.data["simulators"] = [{"name": c.name, "summary": c.summary, "source": c.source} for c in simulators]
+        output.data["tasks"] = [
+            {"name": c.name, "summary": c.summary, "simulator": c.simulator, "source": c.source} for c in tasks
+        ]
         output.table(
             "models",
-            ("name", "alias", "simulator", "summary"),
-            [(c.name, aliases.get(c.name, ""), c.simulator, c.summary) for c in cards],
+            ("name", "alias", "simulator", "task", "summary"),
+            [(c.name, aliases.get(c.name, ""), c.simulator, c.task and f"{c.task}, or any", c.summary) for c in cards],
         )
+        output.table("tasks of sequence models (--task)", ("name", "summary"), [(c.name, c.summary) for c in tasks])
         output.table("simulators", ("name", "summary"), [(c.name, c.summary) for c in simulators])
         broken = [plugin for plugin in plugins.plugins if not plugin.ok]
         if broken:
@@ -51,13 +56,14 @@ def models(context: typer.Context, json: Json = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A model or a simulator.", metavar="NAME")],
+    task: Task = None,
     json: Json = False,
 ) -> None:
     """The options of a model or simulator with their defaults, and its presets."""
     with Output("models show", json=json) as output:
         from neurocli.config.resolve import preset_names, read_toml
 
-        card, implementation = _find(name)
+        card, implementation = _find(name, task)
         rows = list(_options(implementation.Config))
         presets = {
             preset: read_toml(implementation.presets / f"{preset}.toml")
@@ -86,7 +92,7 @@ def show(
             output.table("presets (--preset name)", ("name", "sets"), preset_rows)
 
 
-def _find(name: str) -> tuple[Any, Any]:
+def _find(name: str, task: str | None) -> tuple[Any, Any]:
     from neurocli.errors import UnknownName
     from neurocli.plugin.cards import ModelCard, SimulatorCard
     from neurocli.plugin.registry import load_implementation, registry
@@ -96,7 +102,9 @@ def _find(name: str) -> tuple[Any, Any]:
     simulators = {card.name for card in plugins.cards(SimulatorCard)}
     if name not in models | simulators:
         raise UnknownName.among("model or simulator", name, models | simulators)
-    card = plugins.model(name) if name in models else plugins.simulator(name)
+    if name in models:
+        return plugins.model(name), plugins.family(name, task)
+    card = plugins.simulator(name)
     return card, load_implementation(card)(card)
 
 

@@ -15,6 +15,10 @@ Data = Annotated[
         help="A file or folder of recordings; may be repeated. By default the data of the run; for a model, a small simulated set.",
     ),
 ]
+Task = Annotated[
+    Optional[str],  # noqa: UP045  typer 0.15 reads this form only
+    typer.Option("--task", help="Task of a sequence model, as `neuro models` lists them; by default the model's own."),
+]
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Named set of option values (`neuro models show NAME` lists them).")
 ]

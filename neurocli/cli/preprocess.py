@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from neurocli.cli.options import ConfigFile, Data, Json, Preset, Sets
+from neurocli.cli.options import ConfigFile, Data, Json, Preset, Sets, Task
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
 from neurocli.cli.shortcuts import shortcuts_of_model
@@ -19,6 +19,7 @@ LONGEST_TABLE = 60
 def preprocess(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")],
+    task: Task = None,
     data: Data = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("prepared.h5"),
     preset: Preset = None,
@@ -37,9 +38,10 @@ def preprocess(
             out=out,
             preset=preset,
             config=config,
-            options=shortcuts_of_model(context, model),
+            options=shortcuts_of_model(context, model, task),
             sets=sets or (),
             overwrite=overwrite,
+            task=task,
             progress=Progress(output),
         )
         split = prepared.dataset.split

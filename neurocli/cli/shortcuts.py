@@ -15,11 +15,11 @@ CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of the commands that take such options."""
 
 
-def shortcuts_of_model(context: typer.Context, model: str) -> dict[str, Any]:
-    """Values by dotted key of the options of a model that a command was given by their own names."""
+def shortcuts_of_model(context: typer.Context, model: str, task: str | None = None) -> dict[str, Any]:
+    """Values by dotted key of the options of a model, on a task, that a command was given by their own names."""
     from neurocli.plugin.registry import registry
 
-    return _values_given(context, registry().family(model).Config) if context.args else {}
+    return _values_given(context, registry().family(model, task).Config) if context.args else {}
 
 
 def shortcuts_of_simulator(context: typer.Context, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, RunsDir, Sets
+from neurocli.cli.options import RUNS, ConfigFile, Data, Device, Json, Preset, RunsDir, Sets, Task
 from neurocli.cli.output import Output
 from neurocli.cli.progress import Progress
 from neurocli.cli.shortcuts import shortcuts_of_model
@@ -21,6 +21,7 @@ _HEADINGS = {"cpu_s": "CPU time (s)", "wall_s": "wall time (s)"}
 def train(
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model, as `neuro models` lists them.", metavar="MODEL")] = None,
+    task: Task = None,
     data: Data = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -48,11 +49,12 @@ def train(
         reporter = Reporter(Progress(output))
         if resume is not None:
             name = _model_of(resume, runs_dir, model)
-            options = Options(preset, config, sets or (), shortcuts_of_model(context, name), flags)
+            task = task or _task_of(resume, runs_dir)
+            options = Options(preset, config, sets or (), shortcuts_of_model(context, name, task), flags, task)
             training = begin_again(resume, data, options, runs_dir, reporter)
         else:
             name = _named(model)
-            options = Options(preset, config, sets or (), shortcuts_of_model(context, name), flags)
+            options = Options(preset, config, sets or (), shortcuts_of_model(context, name, task), flags, task)
             training = begin(name, data, options, runs_dir, reporter)
         folder = training.folder
         output.data.update(run=str(folder.path), name=folder.name, model=training.family.card.name)
@@ -87,6 +89,13 @@ def _model_of(run: str, runs_dir: Any, model: str | None) -> str:
             hint="leave MODEL out: --resume knows it",
         )
     return card.name
+
+
+def _task_of(run: str, runs_dir: Any) -> str | None:
+    """The task of a run that is resumed, None where its model has no choice of tasks."""
+    from neurocli.workflow.run import load_run
+
+    return load_run(run, runs_dir=runs_dir).info.get("task")
 
 
 def _show(output: Output, training: Training, summary: dict[str, Any]) -> None:

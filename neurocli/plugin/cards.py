@@ -43,6 +43,20 @@ class ModelCard(Card):
     """Name of the simulator that makes data when none is given."""
     source: str = ""
     """Paper or repository."""
+    task: str | None = None
+    """Of a sequence model, which takes any task: the one that it takes where none is named."""
+
+
+@dataclass(frozen=True)
+class TaskCard(Card):
+    """What one kind of data asks of any sequence model; the implementation is a `plugin.task.Task`."""
+
+    simulator: str | None = None
+    """Name of the simulator that makes data when none is given."""
+    model: str = "lstm"
+    """The model that `neuro diagnose --task NAME` holds the data against where none is named."""
+    source: str = ""
+    """Paper or repository."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
     from neurocli.plugin.exhibit import Exhibit
     from neurocli.recordings import Batch, Dataset, RecordingSet, Split
+    from neurocli.recordings.readers import Readers
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ class ModelFamily(ABC):
     validation_is_loss: ClassVar[bool] = True
     """Whether `validation_loss` is the training loss of other groups; only then do the two make a ratio."""
 
+    task_name: str | None = None
+    """The task of a sequence model, which a run keeps; None where the model has no choice of tasks."""
+
     fixed_by_training: ClassVar[tuple[str, ...]] = ()
     """Options of the `evaluate` section that a trained model was built for: `neuro evaluate RUN --set` refuses them."""
 
@@ -124,6 +128,10 @@ class ModelFamily(ABC):
 
         Raises DataError where these options ask for data that are not there.
         """
+        return None
+
+    def readers(self) -> Readers | None:
+        """What opens the files that are named, where their content does not tell what they are (plain text); default None: any reader."""
         return None
 
     @abstractmethod

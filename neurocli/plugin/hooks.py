@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard
+    from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
 
 PROJECT = "neurocli"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -27,6 +27,10 @@ class Hooks:
     @hookspec
     def neurocli_register_models(self) -> list[ModelCard]:  # type: ignore[empty-body]
         """The models that this plugin brings."""
+
+    @hookspec
+    def neurocli_register_tasks(self) -> list[TaskCard]:  # type: ignore[empty-body]
+        """The tasks that this plugin brings, for sequence models of any plugin."""
 
     @hookspec
     def neurocli_register_simulators(self) -> list[SimulatorCard]:  # type: ignore[empty-body]

@@ -11,14 +11,15 @@ from typing import Any
 
 import pluggy
 
-from neurocli.errors import Interrupted, NeuroError, UnknownName
-from neurocli.plugin.cards import Card, CommandCard, ModelCard, ReaderCard, SimulatorCard
+from neurocli.errors import Interrupted, NeuroError, UnknownName, UsageError
+from neurocli.plugin.cards import Card, CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
 from neurocli.plugin.hooks import PROJECT, Hooks
 from neurocli.plugin.quiet import captured_stdout
 
 GROUP = "neurocli"
 _REGISTERING: dict[str, type[Card]] = {
     "neurocli_register_models": ModelCard,
+    "neurocli_register_tasks": TaskCard,
     "neurocli_register_simulators": SimulatorCard,
     "neurocli_register_readers": ReaderCard,
     "neurocli_register_commands": CommandCard,
@@ -71,6 +72,11 @@ class Registry:
         card: SimulatorCard = self._find(SimulatorCard, "simulator", name, {})
         return card
 
+    def task(self, name: str) -> TaskCard:
+        """The card of a task. Raises UnknownName."""
+        card: TaskCard = self._find(TaskCard, "task", name, {})
+        return card
+
     def aliases(self) -> dict[str, str]:
         """Alias → the newest model that it stands for."""
         newest: dict[str, tuple[int, str]] = {}
@@ -79,10 +85,23 @@ class Registry:
                 newest[match["base"]] = max(newest.get(match["base"], (-1, "")), (int(match["number"]), card.name))
         return {alias: name for alias, (_, name) in newest.items()}
 
-    def family(self, name: str) -> Any:
-        """A `ModelFamily` of the model called `name`, its code imported. Raises UnknownName or NeuroError."""
+    def family(self, name: str, task: str | None = None) -> Any:
+        """A `ModelFamily` of the model called `name`, its code imported; of a sequence model, its task or another.
+
+        Raises UnknownName, UsageError where a model takes no task, or NeuroError.
+        """
         card = self.model(name)
-        return load_implementation(card)(card)
+        model = load_implementation(card)(card)
+        if card.task is None:
+            if task is not None:
+                raise UsageError(
+                    f"{card.name} takes no other task than its own",
+                    where=f"task {task}",
+                    hint=f"sequence models do: {', '.join(c.name for c in self.cards(ModelCard) if c.task)}",
+                )
+            return model
+        of_data = self.task(task or card.task)
+        return load_implementation(of_data)(of_data, model)
 
     def _find(self, kind: type[Card], what: str, name: str, aliases: dict[str, str]) -> Any:
         known = {card.name: card for card in self.cards(kind)}

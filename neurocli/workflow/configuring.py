@@ -24,7 +24,7 @@ AnyPath = str | PathLike[str]
 class Options:
     """What a user asks for.
 
-    preset: name; file: TOML; sets: `dotted.key=value` as on the command line; values: values by dotted key, or by an option's own
+    task: of a sequence model, where it is not its own; preset: name; file: TOML; sets: `dotted.key=value` as on the command line; values: values by dotted key, or by an option's own
     name; flags: values by dotted key, None where they were not given.
     """
 
@@ -33,6 +33,7 @@ class Options:
     sets: Sequence[str] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
 
     @property
     def given(self) -> bool:
@@ -60,15 +61,27 @@ def configured(implementation: Any, options: Options) -> Resolved[Any]:
 
 
 def configured_family(model: str, options: Options) -> tuple[ModelFamily, Resolved[Any]]:
-    """A family and its configuration. Raises UnknownName or ConfigError."""
-    family = registry().family(model)
+    """A family and its configuration. Raises UnknownName, UsageError or ConfigError."""
+    family = registry().family(model, options.task)
     return family, configured(family, options)
+
+
+def family_of_run(info: Mapping[str, Any]) -> ModelFamily:
+    """The family of a run, by what its run.json says. Raises UnknownName or NeuroError."""
+    family: ModelFamily = registry().family(info["model"], info.get("task"))
+    return family
 
 
 def refuse_other_options(config: Any, family: ModelFamily, options: Options) -> None:
     """Raise ConfigError where options that are given again are not those of a run."""
     from neurocli.config.resolve import flatten
 
+    if options.task not in (None, family.task_name):
+        raise ConfigError(
+            f"the task is {family.task_name or 'its own'} in the run, not {options.task}",
+            where="task",
+            hint="a run keeps its task: leave this out, or train a new run",
+        )
     if not options.given:
         return
     given_again = configured(family, options)

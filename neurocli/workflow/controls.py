@@ -97,7 +97,7 @@ def _run_of(
             reporter.say(f"{name}: using {run.name}")
             return run
     reporter.say(f"{name}: training")
-    recordings = recordings_of_run(info, family.card, reporter)
+    recordings = recordings_of_run(info, family, reporter)
     refuse_changed(info, recordings)
     dataset = adapted(family, recordings, config)
     run_info = {"data": info["data"], "preset": info.get("preset"), "control_of": folder.name, "control": name}

@@ -79,7 +79,7 @@ class Diagnosis:
 
 
 def diagnose(
-    subject: AnyRun,
+    subject: AnyRun | None = None,
     *,
     data: Any = None,
     preset: str | None = None,
@@ -87,13 +87,14 @@ def diagnose(
     options: Mapping[str, Any] | None = None,
     sets: Sequence[str] = (),
     device: str | None = None,
+    task: str | None = None,
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Diagnosis:
     """Check a model's data, or a run's data and its trained model.
 
     subject: a model's name, or a run, its folder, its name, or `latest`; preset, config, options, sets: of a model, since a run has
-    its own. What is found of a run is kept in it.
+    its own; task: of a sequence model, where it is not its own; then no subject needs to be named. What is found of a run is kept in it.
 
     Raises UnknownName, UsageError, ConfigError, DeviceError, DataError or LeakError.
 
@@ -106,20 +107,36 @@ def diagnose(
     """
     from neurocli.errors import UsageError
 
-    reporter, given_options = Reporter(progress), Options(preset, config, sets, options or {})
+    reporter, given_options = Reporter(progress), Options(preset, config, sets, options or {}, task=task)
+    if subject is None:
+        subject = model_for(task)
     if not isinstance(subject, Run) and is_model(str(subject), Path(runs_dir)):
         if device is not None:  # checking data needs none, but a wrong one is a mistake all the same
             from neurocli.training.devices import resolve_device
 
             resolve_device(device, where="--device")
         return diagnose_data(str(subject), data, given_options, reporter)
-    if given_options.given:
+    if given_options.given or task is not None:
         raise UsageError(
-            "a run has its own options",
+            "a run has its own options and its own task",
             where=" ".join(given_options.values) or "--preset, --config, --set",
             hint="leave them out, or name a model",
         )
     return diagnose_run(folder_of(subject, runs_dir), data, device, reporter)
+
+
+def model_for(task: str | None) -> str:
+    """The model that data of a task are held against where none is named. Raises UsageError without a task, or UnknownName."""
+    from neurocli.errors import UsageError
+    from neurocli.plugin.registry import registry
+
+    if task is None:
+        raise UsageError(
+            "diagnose needs a MODEL, a RUN or a --task",
+            where="neuro diagnose",
+            hint="neuro models lists the models and tasks",
+        )
+    return registry().task(task).model
 
 
 def is_model(name: str, runs_dir: Path) -> bool:

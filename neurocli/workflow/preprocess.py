@@ -53,11 +53,13 @@ def preprocess(
     options: Mapping[str, Any] | None = None,
     sets: Sequence[str] = (),
     overwrite: bool = False,
+    task: str | None = None,
     progress: Listener | None = None,
 ) -> Prepared:
     """Read recordings, check that the model can use them, and write them to `out`.
 
-    data: a path, several, or recordings in memory; without it the model's own simulator makes a small set.
+    data: a path, several, or recordings in memory; without it the model's own simulator makes a small set; task: of a sequence model,
+    where it is not its own.
 
     Raises UnknownName, ConfigError, UsageError, DataError, LeakError or StorageError.
 
@@ -77,7 +79,7 @@ def preprocess(
         raise UsageError("this is a folder, not a file", where=str(path), hint="name a file in it with --out")
     if exists and not overwrite:
         raise UsageError("the file exists", where=str(path), hint="name another with --out, or say --overwrite")
-    family, resolved = configured_family(model, Options(preset, config, sets, options or {}))
+    family, resolved = configured_family(model, Options(preset, config, sets, options or {}, task=task))
     recordings, source = recordings_for(family, resolved.config, data, Reporter(progress))
     if str(path.resolve()) in source["paths"]:
         raise UsageError("this would overwrite its own input", where=str(path), hint="name another file with --out")

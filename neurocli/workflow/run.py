@@ -120,10 +120,9 @@ class Run:
         >>> run.family.card.family, run.family.card.simulator
         ('gat_lstm', 'celegans')
         """
-        from neurocli.plugin.registry import registry
+        from neurocli.workflow.configuring import family_of_run
 
-        family: ModelFamily = registry().family(self.model)
-        return family
+        return family_of_run(self.info)
 
     @property
     def config(self) -> Any:

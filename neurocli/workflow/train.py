@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocli.workflow.configuring import AnyPath, Options, configured_family, refuse_other_options
+from neurocli.workflow.configuring import AnyPath, Options, configured_family, family_of_run, refuse_other_options
 from neurocli.workflow.finding import RUNS_DIR, AnyRun, folder_of
 from neurocli.workflow.messages import Event, Listener, Reporter
 from neurocli.workflow.run import Run
@@ -63,6 +63,7 @@ def train(
     seed: int | None = None,
     device: str | None = None,
     split: str | None = None,
+    task: str | None = None,
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Run:
@@ -70,7 +71,7 @@ def train(
 
     model: as `neuro models` lists them; data: a path, several, or recordings in memory; without it the model's own simulator makes
     a small set; preset, config, options: named set of values, TOML file, and values by name, each over the one before; seed, device,
-    split: short for the options train.seed, train.device and data.split; runs_dir: the folder of runs; progress: is told of each
+    split: short for the options train.seed, train.device and data.split; task: of a sequence model, where it is not its own; runs_dir: the folder of runs; progress: is told of each
     message and step.
 
     Raises UnknownName, ConfigError, DeviceError, DataError, LeakError, StorageError, NeuroError where the loss is not finite, or
@@ -83,7 +84,7 @@ def train(
     """
     reporter = Reporter(progress)
     flags = {"train.seed": seed, "train.device": device, "data.split": split}
-    training = begin(model, data, Options(preset, config, sets, options or {}, flags), runs_dir, reporter)
+    training = begin(model, data, Options(preset, config, sets, options or {}, flags, task), runs_dir, reporter)
     for line in training.notes:
         reporter.note(line)
     training.fit(reporter)
@@ -154,7 +155,10 @@ def new_run(
     from neurocli.runs.folder import RunFolder
     from neurocli.runs.provenance import provenance
 
-    info = {**run_info, "split": dataset.split.as_dict(), "group_name": dataset.group_name(), "status": "created"}
+    task = {} if family.task_name is None else {"task": family.task_name}
+    info = {**task, **run_info, "split": dataset.split.as_dict(), "group_name": dataset.group_name()} | {
+        "status": "created"
+    }
     values = config.model_dump(mode="json")
     paths = run_info["data"]["paths"]
     folder = RunFolder.create(root, family.card.name, info, values, dict(origins), provenance(paths))
@@ -166,7 +170,6 @@ def new_run(
 
 def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, reporter: Reporter) -> Training:
     """What is needed to resume a training. Options may be given again, with the same values."""
-    from neurocli.plugin.registry import registry
     from neurocli.recordings.adapting import adapted
     from neurocli.training.load import config_of
     from neurocli.workflow.data.leak_guard import refuse_changed, split_of_run
@@ -174,10 +177,10 @@ def begin_again(run: AnyRun, data: Any, options: Options, runs_dir: AnyPath, rep
 
     folder = folder_of(run, runs_dir)
     info = folder.read_info()
-    family = registry().family(info["model"])
+    family = family_of_run(info)
     config = config_of(family, folder)
     refuse_other_options(config, family, options)
-    recordings = open_files(data, reporter) if data else recordings_of_run(info, family.card, reporter)
+    recordings = open_files(data, reporter, family=family) if data else recordings_of_run(info, family, reporter)
     split_of_run(info, recordings)  # all of its groups are there
     refuse_changed(info, recordings)
     dataset = adapted(family, recordings, config)

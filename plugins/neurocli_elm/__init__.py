@@ -1,6 +1,6 @@
 """elm: the Expressive Leaky Memory neuron, fitted to simulated cells with known input. Cards only; the code loads on demand."""
 
-from neurocli.plugin import CommandCard, ModelCard, ReaderCard, SimulatorCard, hookimpl
+from neurocli.plugin import CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard, hookimpl
 
 _SOURCE = "Spieler et al. (2023), arXiv:2306.16922; github.com/AaronSpieler/elmneuron"
 
@@ -15,6 +15,7 @@ def neurocli_register_models() -> list[ModelCard]:
             implementation="neurocli_elm.family:ElmV1",
             simulator="dendrite",
             source=_SOURCE,
+            task="neuronio",
         ),
         ModelCard(
             name="elm-v2",
@@ -23,6 +24,35 @@ def neurocli_register_models() -> list[ModelCard]:
             implementation="neurocli_elm.family:ElmV2",
             simulator="dendrite",
             source=_SOURCE,
+            task="neuronio",
+        ),
+    ]
+
+
+@hookimpl
+def neurocli_register_tasks() -> list[TaskCard]:
+    return [
+        TaskCard(
+            name="neuronio",
+            summary="Soma voltage and output spikes of a simulated cell, from its input spikes",
+            implementation="neurocli_elm.neuronio_task:NeuronioTask",
+            simulator="dendrite",
+            model="elm-v2",
+            source="Beniaguev, Segev & London (2021), Neuron 109:2727",
+        ),
+        TaskCard(
+            name="shd",
+            summary="Spiking Heidelberg Digits: which digit was spoken, from the spikes of a cochlea",
+            implementation="neurocli_elm.shd_task:ShdTask",
+            model="elm-v2",
+            source="Cramer et al. (2020), zenkelab.org/datasets",
+        ),
+        TaskCard(
+            name="shd-adding",
+            summary="Two spoken digits, one after the other: their sum",
+            implementation="neurocli_elm.shd_task:ShdAddingTask",
+            model="elm-v2",
+            source="Spieler et al. (2023), arXiv:2306.16922",
         ),
     ]
 

@@ -1,9 +1,9 @@
-"""The options of the elm models. Defaults of the neuron are those of the published NeuronIO models."""
+"""The options of the elm models and of their tasks. Defaults of the neuron are those of the published NeuronIO models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,12 +13,8 @@ Time = Annotated[float, Field(ge=0)]
 
 
 class DataConfig(SplitSection):
-    """Which windows or spoken digits are drawn, and how simulations or utterances are split."""
+    """Which windows are drawn, and how simulations are split."""
 
-    kind: Literal["any", "neuronio", "shd"] = Field(
-        "any",
-        description="kind of data that these options are for: simulations of a cell (neuronio) or spoken digits (shd)",
-    )
     window: int = Field(500, ge=2, description="steps (ms) of a training window")
     burn_in_ms: int = Field(500, ge=0, description="first steps of a simulation that are neither trained on nor scored")
     labels: Literal["published", "redetected"] = Field(
@@ -28,17 +24,26 @@ class DataConfig(SplitSection):
     )
     per_simulation: int = Field(4, ge=1, description="windows drawn from each simulation in one pass")
     pool: int | None = Field(256, ge=1, description="simulations in memory at a time; unset: all")
-    bin_ms: int = Field(10, ge=1, le=100, description="spoken digits: length of a step (ms)")
-    masked: float = Field(
-        0.5, ge=0, lt=1, description="spoken digits: share of the input spikes that training leaves out at random"
-    )
-    adding: bool = Field(False, description="spoken digits: predict the sum of two digits, one after the other")
-    adding_batches: int = Field(500, ge=1, description="spoken digits, adding: batches of pairs in one pass")
 
     @property
     def event(self) -> str:
         """The event of a recording that holds the labels."""
         return "output_spikes" if self.labels == "published" else "output_spikes_redetected"
+
+
+class DigitsConfig(SplitSection):
+    """How spoken digits become sequences, and how utterances are split."""
+
+    adding: ClassVar[bool] = False
+    bin_ms: int = Field(10, ge=1, le=100, description="length of a step (ms)")
+    masked: float = Field(0.5, ge=0, lt=1, description="share of the input spikes that training leaves out at random")
+
+
+class AddedDigitsConfig(DigitsConfig):
+    """Two spoken digits, one after the other, whose sum is predicted."""
+
+    adding: ClassVar[bool] = True
+    adding_batches: int = Field(500, ge=1, description="batches of pairs in one pass")
 
 
 class NeuronConfig(Section):
@@ -54,7 +59,9 @@ class NeuronConfig(Section):
         description="time constant of the traces, ms; of several values, each branch takes the next one in turn",
     )
     memory_tau_min: float = Field(1.0, gt=0, description="shortest timescale of a memory unit, ms")
-    memory_tau_max: float = Field(150.0, gt=0, description="longest timescale of a memory unit, ms")
+    memory_tau_max: float | None = Field(
+        150.0, gt=0, description="longest timescale of a memory unit, ms; unset: the longest sequence of the training"
+    )
     learn_memory_tau: bool = Field(False, description="learn the timescales of the memory, within their bounds")
     w_s_value: float = Field(0.5, description="initial weight of every synapse")
     learn_w_s: bool = Field(True, description="learn the weights of the synapses")
@@ -75,7 +82,7 @@ class NeuronConfig(Section):
 
     @model_validator(mode="after")
     def _has_a_range(self) -> NeuronConfig:
-        if self.memory_tau_max <= self.memory_tau_min:
+        if self.memory_tau_max is not None and self.memory_tau_max <= self.memory_tau_min:
             raise ValueError(
                 f"memory_tau_max must be above memory_tau_min = {self.memory_tau_min:g}, not {self.memory_tau_max:g}"
             )
@@ -90,6 +97,27 @@ class BranchNeuronConfig(NeuronConfig):
         (3.0, 10.0, 30.0),
         description="time constant of the traces, ms; of several values, each branch takes the next one in turn",
     )
+    learn_memory_tau: bool = Field(True, description="learn the timescales of the memory, within their bounds")
+
+
+class SequenceNeuronConfig(NeuronConfig):
+    """The ELM neuron on any task: each input has a branch of its own, and times are in steps."""
+
+    num_memory: int = Field(100, ge=1, le=10_000, description="memory units")
+    memory_tau_max: float | None = Field(
+        None, gt=0, description="longest timescale of a memory unit; unset: the longest sequence of the training"
+    )
+    num_branch: int | None = Field(None, ge=1, description="branches; unset: one for each input")
+    input_to_synapse_routing: Literal["neuronio", "random", "none"] = Field(
+        "none",
+        description="which inputs reach a branch; none: each input once, in order; random: drawn at random; neuronio: neighbours",
+    )
+
+
+class BranchSequenceNeuronConfig(SequenceNeuronConfig):
+    """The ELM neuron of version 2 on any task."""
+
+    mlp_activation: Literal["relu", "silu"] = Field("silu", description="activation function of the hidden layers")
     learn_memory_tau: bool = Field(True, description="learn the timescales of the memory, within their bounds")
 
 
@@ -120,11 +148,10 @@ class EvaluateConfig(EvaluateSection):
     )
 
 
-class ElmConfig(FamilyConfig):
-    """Options of elm-v1 and elm-v2."""
+class NeuronioConfig(FamilyConfig):
+    """Options of the task neuronio, without those of a network."""
 
     data: DataConfig = DataConfig()
-    model: NeuronConfig = NeuronConfig()
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig(
         epochs=20,
@@ -139,11 +166,41 @@ class ElmConfig(FamilyConfig):
     evaluate: EvaluateConfig = EvaluateConfig()
 
 
+class ElmConfig(NeuronioConfig):
+    """Options of elm-v1 on simulated cells."""
+
+    model: NeuronConfig = NeuronConfig()
+
+
 class ElmV2Config(ElmConfig):
-    """Options of elm-v2: few steps at a high rate with weight decay did best on simulated cells (docs/protocols.md)."""
+    """Options of elm-v2 on simulated cells: few steps at a high rate with weight decay did best on simulated cells (docs/protocols.md)."""
 
     model: BranchNeuronConfig = BranchNeuronConfig()
     loss: LossConfig = LossConfig(burn_in=100)
     train: TrainConfig = ElmConfig().train.model_copy(
         update={"epochs": 10, "optimizer": "adamw", "learning_rate": 2e-2, "weight_decay": 0.03}
     )
+
+
+_AS_PUBLISHED = TrainConfig(
+    epochs=10,
+    steps_per_epoch=814,  # one pass of the training utterances
+    batch_size=8,
+    optimizer="adamax",
+    learning_rate=5e-3,
+    gradient_clip=None,
+)
+
+
+class ShdConfig(FamilyConfig):
+    """Options of the task shd, without those of a network: trained as published, in whose notebook the test accuracy was .86."""
+
+    data: DigitsConfig = DigitsConfig(validation=0.2)
+    train: TrainConfig = _AS_PUBLISHED
+    evaluate: EvaluateSection = EvaluateSection()
+
+
+class AddingConfig(ShdConfig):
+    """Options of the task shd-adding, without those of a network."""
+
+    data: AddedDigitsConfig = AddedDigitsConfig(validation=0.2)

@@ -1,4 +1,4 @@
-"""The family's second task: which digit was spoken, or the sum of two, from the spikes of a cochlea."""
+"""The tasks shd and shd-adding: which digit was spoken, or the sum of two, from the spikes of a cochlea."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from neurocli.diagnosis import Finding
+from neurocli.errors import DataError
+from neurocli.evaluation.class_metrics import Accuracy, LogLoss
 from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
-from neurocli.plugin.family import NoCeiling, TrainedModel, Untrained
-from neurocli.recordings import Batch, RecordingSet, Split
-from neurocli_elm.config import ElmConfig
+from neurocli.plugin.family import LossTerms, NoCeiling, TrainedModel
+from neurocli.plugin.task import Task
+from neurocli.recordings import Batch, Dataset, RecordingSet, Split
+from neurocli_elm.config import AddingConfig, ShdConfig
+from neurocli_elm.data.events import OnEvents, with_events
+from neurocli_elm.data.readers.shd import META
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.data.shd_split import PUBLISHED
 from neurocli_elm.diagnosis.shd import utterance_findings
@@ -22,78 +28,105 @@ from neurocli_elm.evaluation.shd import targets as shd_scores
 from neurocli_elm.evaluation.shd.baselines import baselines
 from neurocli_elm.evaluation.shd.exhibits import confusion, evidence
 from neurocli_elm.evaluation.shd.predictions import class_loss, probabilities
-from neurocli_elm.model.neuron import ElmNeuron
-from neurocli_elm.task import Task
 
 
 class ShdTask(Task):
     """The class is read at the last step of a sample."""
 
-    kind = "shd"
+    Options = ShdConfig
+    validation_is_loss = False
 
-    def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None) -> ShdData:
+    def own_data(self, config: Any) -> Sequence[Path]:
+        """Downloaded once, and kept."""
+        from neurocli_elm.data.download import fetched
+
+        return fetched()
+
+    def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> ShdData:
+        _refuse_others(recordings)
         return ShdData(recordings, config, split)
 
-    def loss(self, network: ElmNeuron, batch: Batch, config: ElmConfig) -> dict[str, torch.Tensor]:
-        return {"class": class_loss(network, batch)}
+    def around(self, network: nn.Module, config: Any, spec: dict[str, Any]) -> nn.Module:
+        taking_events: nn.Module = with_events(network, spec["num_input"])
+        return taking_events
 
-    def validation(self, network: ElmNeuron, batch: Batch) -> torch.Tensor:
+    def inside(self, network: nn.Module) -> nn.Module:
+        return network.network if isinstance(network, OnEvents) else network
+
+    def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
+        return LossTerms({"class": class_loss(network, batch)})
+
+    def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         return class_loss(network, batch)
 
-    def targets(self, dataset: Any, config: ElmConfig, part: str) -> list[Target]:
-        return shd_scores.targets(dataset, part)
+    def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
+        return shd_scores.targets(data, part)
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
-        dataset, network = trained.dataset, trained.network
-        assert isinstance(dataset, ShdData) and isinstance(network, ElmNeuron)
-        return shd_scores.from_rows(dataset, target, lambda rows: probabilities(network, dataset, rows))
+        dataset = trained.dataset
+        assert isinstance(dataset, ShdData)
+        return shd_scores.from_rows(dataset, target, lambda rows: probabilities(trained.network, dataset, rows))
 
-    def metrics(self) -> list[Metric]:
-        return [shd_scores.Accuracy(), shd_scores.LogLoss()]
+    def metrics(self, data: Dataset, config: Any) -> list[Metric]:
+        return [Accuracy(), LogLoss()]
 
-    def baselines(self, dataset: Any, config: ElmConfig, version: int) -> list[Predictor]:
-        return baselines(dataset)
+    def baselines(self, data: Any, config: Any) -> list[Predictor]:
+        return baselines(data)
 
-    def ceiling(self) -> NoCeiling:
+    def ceiling(self, data: Dataset, config: Any) -> NoCeiling:
         return NoCeiling("it is not known how well the digits can be told apart from these spikes")
 
-    def diagnose_data(self, recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
+    def diagnose_data(self, recordings: RecordingSet, config: Any) -> list[Finding]:
+        _refuse_others(recordings)
         return utterance_findings(recordings, config)
-
-    def diagnose_model(self, trained: TrainedModel) -> list[Finding]:
-        from neurocli_elm.diagnosis.model import synapse_findings, timescale_findings
-
-        dataset, network = trained.dataset, trained.network
-        assert isinstance(dataset, ShdData) and isinstance(network, ElmNeuron)
-        duration_ms = int(dataset.num_steps * dataset.spec["delta_t"])
-        return [*timescale_findings(network, duration_ms, "trained"), *synapse_findings(network, "trained")]
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
         return [confusion(trained, predictions, figures)]
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
-        return [evidence(trained, figures)]
+        return [evidence(trained, figures), *super().interpret(trained, figures)]
 
-    def notes(self, dataset: Any, config: ElmConfig) -> Sequence[str]:
-        sizes = [len(dataset.split.groups(part)) for part in ("train", "validation", "test")]
+    def notes(self, data: Any, config: Any) -> Sequence[str]:
+        sizes = [len(data.split.groups(part)) for part in ("train", "validation", "test")]
         notes = [
             f"utterances: {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test, in bins of "
             f"{config.data.bin_ms} ms; spikes after 1 s are left out, as published"
         ]
-        if dataset.adding:
+        if data.adding:
             notes.append(
                 "pairs of digits are drawn at random with replacement; both digits of a test pair are of one speaker"
             )
-        if dataset.split.protocol == PUBLISHED:
+        if data.split.protocol == PUBLISHED:
             heard, tested = (
-                {dataset.about[group].speaker for group in dataset.split.groups(part)} for part in ("train", "test")
+                {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "test")
             )
             notes.append(
                 "the published split is by file: training and validation have the same speakers"
-                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if dataset.speakers_known else "")
+                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
             )
-        if not dataset.speakers_known:
+        if not data.speakers_known:
             notes.append(
                 "speakers are unknown: intervals treat utterances as independent, and are too narrow where they are not"
             )
         return notes
+
+    def example(self, seed: int) -> RecordingSet:
+        from neurocli_elm.data.shd_example import small_utterances
+
+        return small_utterances(seed)
+
+
+class ShdAddingTask(ShdTask):
+    """Two digits one after the other, whose sum is read at the last step."""
+
+    Options = AddingConfig
+
+
+def _refuse_others(recordings: RecordingSet) -> None:
+    """Raise DataError where the recordings are no spoken digits."""
+    if recordings.meta.get("kind") != META["kind"]:
+        raise DataError(
+            "these are not the Spiking Heidelberg Digits",
+            where=", ".join(recordings.sources) or "data",
+            hint="name both files with --data FILE --data FILE, or leave --task out",
+        )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neurocli.errors import DataError, DeviceError
-from neurocli.plugin.registry import registry
 from neurocli.recordings import Normalisation, RecordingSet
 from neurocli.recordings.adapting import adapted
 from neurocli.training.devices import resolve_device
 from neurocli.training.load import config_of, load_trained
-from neurocli.workflow.configuring import Options, scored_by
+from neurocli.workflow.configuring import Options, family_of_run, scored_by
 from neurocli.workflow.data.leak_guard import beside_training, found_again, refuse_changed, split_of_run
 from neurocli.workflow.data.sources import open_files, recordings_of_run
 from neurocli.workflow.messages import Reporter
@@ -34,13 +33,13 @@ def trained_of_run(
     options: how it is scored, over the options of the run; warn: whether doubts of readers are told. Raises DataError, LeakError, ConfigError or DeviceError.
     """
     info = folder.read_info()
-    family = registry().family(info["model"])
+    family = family_of_run(info)
     config = scored_by(config_of(family, folder), options or Options(), family.fixed_by_training)
     place = _device(device, config.train.device)
     run_recordings: RecordingSet | None
     lost = ""
     try:
-        run_recordings = recordings_of_run(info, family.card, reporter, warn=warn)
+        run_recordings = recordings_of_run(info, family, reporter, warn=warn)
         split = split_of_run(info, run_recordings)
         refuse_changed(info, run_recordings)
     except DataError as error:
@@ -49,7 +48,7 @@ def trained_of_run(
         run_recordings, split, lost = None, None, error.message
     recordings = run_recordings
     if data:
-        new = open_files(data, reporter, warn=warn)
+        new = open_files(data, reporter, warn=warn, family=family)
         if run_recordings is None and (run_recordings := found_again(info, new)) is not None:
             split = split_of_run(info, run_recordings)
         if run_recordings is None:

@@ -48,10 +48,11 @@ def load_readers(reporter: Reporter) -> list[tuple[ReaderCard, Reader]]:
     return readers
 
 
-def open_files(data: Any, reporter: Reporter, *, warn: bool = True) -> RecordingSet:
+def open_files(data: Any, reporter: Reporter, *, warn: bool = True, family: ModelFamily | None = None) -> RecordingSet:
     """The recordings of files or folders, in any format that a plugin reads, or those in memory. Raises DataError.
 
-    warn: whether the readers' doubts are told; whoever lists them among other findings does not.
+    warn: whether the readers' doubts are told; whoever lists them among other findings does not. family: for whom they are read, where
+    it has readers of its own.
     """
     from neurocli.recordings import RecordingSet
     from neurocli.recordings.readers import open_paths
@@ -64,7 +65,8 @@ def open_files(data: Any, reporter: Reporter, *, warn: bool = True) -> Recording
         told.append(note)
         reporter.warn(str(note))
 
-    recordings = open_paths(paths_of(data) or [], load_readers(reporter), beforehand=tell)
+    readers = (family.readers() if family is not None else None) or load_readers(reporter)
+    recordings = open_paths(paths_of(data) or [], readers, beforehand=tell)
     for line in noted([note for note in recordings.notes if note not in told]) if warn else ():
         reporter.warn(line)
     return recordings
@@ -115,7 +117,10 @@ def recordings_for(
         return simulated(family.card, reporter)
     if not named_files:
         reporter.say(f"no data were named; using {', '.join(map(str, files))}")
-    return open_files(files, reporter, warn=warn), {"paths": [str(Path(p).resolve()) for p in files], "simulator": None}
+    return open_files(files, reporter, warn=warn, family=family), {
+        "paths": [str(Path(p).resolve()) for p in files],
+        "simulator": None,
+    }
 
 
 def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[str, Any]]:
@@ -136,18 +141,20 @@ def simulated(card: ModelCard, reporter: Reporter) -> tuple[RecordingSet, dict[s
     return recordings, {"paths": [str(Path(p).resolve()) for p in recordings.sources], "simulator": sim_card.name}
 
 
-def recordings_of_run(info: dict[str, Any], card: ModelCard, reporter: Reporter, *, warn: bool = True) -> RecordingSet:
+def recordings_of_run(
+    info: dict[str, Any], family: ModelFamily, reporter: Reporter, *, warn: bool = True
+) -> RecordingSet:
     """The recordings that a run was trained on. Raises DataError where they are gone."""
     source = info.get("data") or {}
     paths = [Path(p) for p in source.get("paths") or []]
     missing = [p for p in paths if not p.exists()]
     if source.get("simulator") and (missing or not paths):
-        return simulated(card, reporter)[0]  # the cache was emptied: made again, with the same seeds
+        return simulated(family.card, reporter)[0]  # the cache was emptied: made again, with the same seeds
     if missing:
         raise DataError(
             "the run's data are missing", where=str(missing[0]), hint="restore them, or name data with --data"
         )
-    return open_files(paths, reporter, warn=warn)
+    return open_files(paths, reporter, warn=warn, family=family)
 
 
 def fingerprints(recordings: RecordingSet) -> dict[str, str]:

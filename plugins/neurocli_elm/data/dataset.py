@@ -11,7 +11,7 @@ import torch
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split, split_by_options
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.evenly import evenly
 from neurocli_elm.data.inputs import Inputs
 from neurocli_elm.data.windows import Sampling, Windows, check_length, check_simulation, cut, draw
@@ -24,7 +24,7 @@ class SimulationData(Dataset):
 
     normalisation = None
 
-    def __init__(self, recordings: RecordingSet, config: ElmConfig, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: NeuronioConfig, split: Split | None = None) -> None:
         options = config.data
         self.recordings, self.options = recordings, options
         self.batch_size = config.train.batch_size

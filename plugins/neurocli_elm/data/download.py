@@ -36,7 +36,7 @@ def fetch_shd(
     for file in files:
         print(file)
     named = "".join(f" --data {file}" for file in files) if out else ""
-    _say(f"next: neuro train elm-v1 --preset shd{named}")
+    _say(f"next: neuro train elm-v1 --task shd{named}")
 
 
 def fetched() -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from neurocli.training.compiled import can_compile
@@ -76,6 +77,27 @@ class InputEvents:
             row, channel, sign = row[order], channel[order], sign[order]
         sent = _Send.apply(row, channel, sign.to(matrix.dtype), matrix, self.num_samples * self.num_steps, False)
         return sent.view(self.num_samples, self.num_steps, -1).transpose(0, 1).contiguous()
+
+
+class OnEvents(nn.Module):
+    """A network of dense input [sample, time, channel] that is given events."""
+
+    def __init__(self, network: nn.Module, num_input: int) -> None:
+        super().__init__()
+        self.network, self.num_input = network, num_input
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.network(x)
+        return out
+
+    def forward_events(self, events: InputEvents) -> torch.Tensor:
+        """Outputs [sample, time, output]."""
+        return self(events.dense(self.num_input).transpose(0, 1).contiguous())
+
+
+def with_events(network: nn.Module, num_input: int) -> Any:
+    """A network that takes events: itself, where it does so already."""
+    return network if hasattr(network, "forward_events") else OnEvents(network, num_input)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Recording, RecordingSet, Split
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import AddedDigitsConfig, ShdConfig
 from neurocli_elm.data.readers.shd import CLASSES, UNITS
 from neurocli_elm.data.shd_bins import Binned, binned, num_bins
 from neurocli_elm.data.shd_split import About, scored_groups, split_utterances
@@ -35,7 +35,7 @@ class ShdData(Dataset):
 
     normalisation = None
 
-    def __init__(self, recordings: RecordingSet, config: ElmConfig, split: Split | None = None) -> None:
+    def __init__(self, recordings: RecordingSet, config: ShdConfig, split: Split | None = None) -> None:
         options = config.data
         self.recordings, self.options, self.adding = recordings, options, options.adding
         self.batch_size = config.train.batch_size
@@ -154,8 +154,8 @@ class ShdData(Dataset):
     def steps(self, part: str) -> int:
         if part != "train":
             return -(-len(self._validation_rows) // VALIDATION_BATCH)
-        if self.adding:
-            return int(self.options.adding_batches) if self.split.train else 0
+        if isinstance(self.options, AddedDigitsConfig):
+            return self.options.adding_batches if self.split.train else 0
         return max(len(self.split.train) // self.batch_size, min(len(self.split.train), 1))
 
     def batches(self, part: str, *, seed: int, epoch: int) -> Iterator[Batch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,20 +10,21 @@ from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import counted, listed, unless_none
 from neurocli.errors import DataError
-from neurocli.plugin.family import Untrained
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import copies
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import MOST_SPIKES
 from neurocli_elm.diagnosis.files import file_findings
 from neurocli_elm.diagnosis.signs import sign_findings
 from neurocli_elm.diagnosis.split import part_of_group, usable_findings
 from neurocli_elm.diagnosis.summary import Summary, SummarySet, summarised
-from neurocli_elm.model.neuron import ElmNeuron
+
+OfUntrained = Callable[[SimulationData], list[Finding]]
+"""What is found of the untrained network for these simulations."""
 
 
-def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrained) -> list[Finding]:
+def data_findings(recordings: RecordingSet, config: NeuronioConfig, of_untrained: OfUntrained) -> list[Finding]:
     """Every check of a set of simulations, in reading order, then of the untrained model of that version."""
     summary_set = summarised(recordings)
     wrong = [summary for summary in summary_set.summaries if summary.fault is not None]
@@ -57,12 +58,8 @@ def data_findings(recordings: RecordingSet, config: ElmConfig, untrained: Untrai
         *usable_findings(dataset, trouble, config),
     ]
     if dataset is not None and dataset.split.train:
-        from neurocli_elm.diagnosis.model import untrained_findings
-
         try:
-            network = untrained(config, dataset.spec, config.train.seed)
-            assert isinstance(network, ElmNeuron)
-            findings += untrained_findings(network, dataset, config)
+            findings += of_untrained(dataset)
         except DataError as error:  # labels that the files do not have
             findings.append(Finding("model", "untrained", FAIL, error.message, "can be trained", error.hint or ""))
     return findings
@@ -105,7 +102,7 @@ def _spikes(summaries: Sequence[Summary]) -> list[Finding]:
     ]
 
 
-def _alike(summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
+def _alike(summaries: Sequence[Summary], config: NeuronioConfig) -> list[Finding]:
     """Lengths, steps and inputs that differ, or do not fit the model."""
     lengths = sorted({summary.steps for summary in summaries})
     needed = config.data.window + config.data.burn_in_ms

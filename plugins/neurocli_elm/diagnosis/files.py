@@ -8,7 +8,7 @@ import numpy as np
 
 from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed, span
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.diagnosis.summary import Summary
 
 MOST_FILES = 20
@@ -20,7 +20,7 @@ _PLAUSIBLE_MV = (-150.0, 100.0)
 _FLAT_MV = 1.0
 
 
-def file_findings(files: Mapping[str, list[Summary]], config: ElmConfig) -> list[Finding]:
+def file_findings(files: Mapping[str, list[Summary]], config: NeuronioConfig) -> list[Finding]:
     """Checks of each file; those behind the first twenty go together, unless one stands out."""
     findings, others = [], []
     for number, (file, summaries) in enumerate(files.items()):
@@ -35,7 +35,7 @@ def file_findings(files: Mapping[str, list[Summary]], config: ElmConfig) -> list
     return findings
 
 
-def _of_file(file: str, summaries: Sequence[Summary], config: ElmConfig) -> list[Finding]:
+def _of_file(file: str, summaries: Sequence[Summary], config: NeuronioConfig) -> list[Finding]:
     return [
         information("simulations", file, f"{counted(len(summaries), 'simulation')} of {_lengths(summaries)}"),
         _input(file, summaries),
@@ -103,7 +103,7 @@ def _clipped(file: str, summaries: Sequence[Summary]) -> Finding:
     return Finding.graded("clipped", file, text, f"≤ {MOST_CLIPPED:.0%} of a simulation", advice, warn=much)
 
 
-def _moved(file: str, summaries: Sequence[Summary], config: ElmConfig) -> Finding:
+def _moved(file: str, summaries: Sequence[Summary], config: NeuronioConfig) -> Finding:
     """Labels .5 ms or more away from the spike, because its time was stored as float16."""
     threshold = f"≤ {MOST_MOVED:.0%} moved by ≥ .5 ms"
     if config.data.labels == "redetected":

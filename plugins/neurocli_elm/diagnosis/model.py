@@ -4,51 +4,28 @@ from __future__ import annotations
 
 import torch
 
-from neurocli.diagnosis.copied import copy_findings
 from neurocli.diagnosis.finding import FAIL, WARN, Finding, judged
 from neurocli.diagnosis.gradients import GradientCheck
 from neurocli.diagnosis.words import information, listed, unless_none
-from neurocli.plugin.family import TrainedModel
-from neurocli.recordings.copies import copies
 from neurocli.training.devices import device_of
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import lag_findings, saturation_finding
-from neurocli_elm.diagnosis.split import part_of_group, positives_finding
 from neurocli_elm.model.loss import loss_terms
 from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.probe import some_windows
 
+UNTRAINED, TRAINED = "untrained", "trained"
 MOST_DEAD = 0.3
 LARGEST_SHARE = 0.95
 _AT_BOUND = 1e-3
 """Relative distance to a bound within which a timescale is stuck there."""
 
 
-def untrained_findings(network: ElmNeuron, dataset: SimulationData, config: ElmConfig) -> list[Finding]:
-    """Checks of the network before training."""
-    return neuron_findings(network, dataset, config, "train", "untrained")
-
-
-def trained_findings(trained: TrainedModel) -> list[Finding]:
-    """Checks of a trained network, and of the split that it was trained with."""
-    dataset, network = trained.dataset, trained.network
-    assert isinstance(dataset, SimulationData) and isinstance(network, ElmNeuron)
-    part_of = part_of_group(dataset)
-    _, overlap = copy_findings(copies(dataset.recordings, list(part_of)), part_of, "simulations")
-    part = next(part for part in ("test", "validation", "train") if dataset.split.groups(part))
-    return [
-        overlap,
-        positives_finding(dataset, trained.config),
-        *neuron_findings(network, dataset, trained.config, part, "trained"),
-    ]
-
-
-def neuron_findings(
-    network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str
-) -> list[Finding]:
-    """Checks of a network on windows of the simulations of `part`."""
-    windows = some_windows(dataset, part)
+def neuron_findings(network: ElmNeuron, dataset: SimulationData, config: NeuronioConfig, subject: str) -> list[Finding]:
+    """Checks of a network, untrained or trained (subject), on windows of training simulations or of the others."""
+    parts = ("train",) if subject == UNTRAINED else ("test", "validation", "train")
+    windows = some_windows(dataset, next(part for part in parts if dataset.split.groups(part)))
     return [
         *timescale_findings(network, config.data.window, subject),
         *synapse_findings(network, subject),
@@ -138,7 +115,9 @@ def synapse_findings(network: ElmNeuron, subject: str) -> list[Finding]:
     ]
 
 
-def _learning(network: ElmNeuron, dataset: SimulationData, config: ElmConfig, part: str, subject: str) -> list[Finding]:
+def _learning(
+    network: ElmNeuron, dataset: SimulationData, config: NeuronioConfig, part: str, subject: str
+) -> list[Finding]:
     """On a training batch: the share of each term in the loss, and parameters that get no gradient."""
     if not part:
         return []

@@ -8,7 +8,7 @@ from neurocli.diagnosis.finding import FAIL, PASS, WARN, Finding, judged
 from neurocli.diagnosis.words import listed, unless_none
 from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import ShdConfig
 from neurocli_elm.data.readers.shd import CLASSES, UNITS
 from neurocli_elm.data.shd_bins import DURATION_S
 from neurocli_elm.data.shd_dataset import ShdData, about_of
@@ -18,7 +18,7 @@ MOST_LATE = 0.05
 MOST_SILENT = 0.1
 
 
-def utterance_findings(recordings: RecordingSet, config: ElmConfig) -> list[Finding]:
+def utterance_findings(recordings: RecordingSet, config: ShdConfig) -> list[Finding]:
     """Every check of a set of utterances, in reading order."""
     about: dict[str, About] = {}
     wrong, empty = [], []

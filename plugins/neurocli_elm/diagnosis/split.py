@@ -7,7 +7,7 @@ import numpy as np
 from neurocli.diagnosis.finding import FAIL, PASS, Finding, judged
 from neurocli.errors import DataError
 from neurocli.recordings.split import PARTS
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.evaluation.spike_metrics import fewest_positives
 
@@ -17,7 +17,7 @@ def part_of_group(dataset: SimulationData) -> dict[str, str]:
     return {group: part for part in PARTS for group in dataset.split.groups(part)}
 
 
-def usable_findings(dataset: SimulationData | None, trouble: DataError | None, config: ElmConfig) -> list[Finding]:
+def usable_findings(dataset: SimulationData | None, trouble: DataError | None, config: NeuronioConfig) -> list[Finding]:
     """Whether a training takes the recordings as they are, and how many output spikes the test has."""
     threshold = "can be split into training, validation and test"
     if dataset is None:
@@ -28,7 +28,7 @@ def usable_findings(dataset: SimulationData | None, trouble: DataError | None, c
     return [Finding("usable", "data", PASS, text, threshold), positives_finding(dataset, config)]
 
 
-def positives_finding(dataset: SimulationData, config: ElmConfig) -> Finding:
+def positives_finding(dataset: SimulationData, config: NeuronioConfig) -> Finding:
     """How many steps with a spike the test simulations have, against the number that an interval of the AUC needs."""
     _, scored = spike_counts(dataset, config)
     advice = (
@@ -42,7 +42,7 @@ def positives_finding(dataset: SimulationData, config: ElmConfig) -> Finding:
     )
 
 
-def spike_counts(dataset: SimulationData, config: ElmConfig) -> tuple[int, int]:
+def spike_counts(dataset: SimulationData, config: NeuronioConfig) -> tuple[int, int]:
     """Output spikes of the test simulations: how many there are, and at how many of the scored steps."""
     events = [
         np.asarray(dataset.load(group).events.get(dataset.options.event, ()), np.int64) for group in dataset.split.test

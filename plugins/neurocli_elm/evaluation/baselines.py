@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Recording
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.linear_filter import Array, LinearFilter
@@ -52,7 +52,7 @@ class _Baseline:
     predict: Callable[[Values, Recording], tuple[Array, Array]]
 
 
-def baselines(dataset: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
+def baselines(dataset: SimulationData, config: NeuronioConfig, parameters: int) -> list[Predictor]:
     """Constant, two linear filters and the rivals; no rivals without training simulations, and nothing with fewer than three."""
     event, first = config.data.event, config.data.burn_in_ms
     every, by_branch = (groups_of(dataset.excitatory, dataset.channels, groups) for groups in (1, BRANCHES))
@@ -64,7 +64,7 @@ def baselines(dataset: SimulationData, config: ElmConfig, version: int) -> list[
         _filter("linear filter per branch", sums, by_branch, BRANCH_TAUS_MS, event, first),
     ]
     if dataset.split.train:
-        return [*(_on_training(dataset, baseline) for baseline in fitted), *rivals(dataset, config, version)]
+        return [*(_on_training(dataset, baseline) for baseline in fitted), *rivals(dataset, config, parameters)]
     return [_left_out(dataset, baseline) for baseline in fitted] if len(dataset.split.test) >= FEWEST else []
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.metrics import MAE, RMSE, Mask, Metric, Sums, Values
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.recordings import Recording
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.windows import soma_target_mv, spike_target
 from neurocli_elm.evaluation.spike_metrics import AveragePrecision, ExplainedVariance, SpikeAUC, TruePositives
@@ -30,7 +30,7 @@ class TargetChannel(IntEnum):
 CHANNELS = ("soma, mV above -67.7", "spike")
 
 
-def targets(dataset: SimulationData, config: ElmConfig, part: str) -> list[Target]:
+def targets(dataset: SimulationData, config: NeuronioConfig, part: str) -> list[Target]:
     """One target: soma voltage and output spike at every step after the burn-in."""
     first = config.data.burn_in_ms
     targets, origins = {}, {}

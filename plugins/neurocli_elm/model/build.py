@@ -1,15 +1,13 @@
-"""From options and data to a neuron."""
+"""From options and sizes to a neuron."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from neurocli.errors import DataError
 from neurocli_elm.config import BranchNeuronConfig, ElmConfig, ElmV2Config, NeuronConfig
-from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.options import ElmOptions
 from neurocli_elm.model.outputs import Output
 
@@ -18,10 +16,15 @@ PUBLISHED_SYNAPSES, PUBLISHED_INPUTS = 100, 29
 
 
 def options_of(
-    config: ElmConfig, num_input: int, version: int, *, num_output: int = len(Output), delta_t: float = 1.0
+    model: NeuronConfig,
+    num_input: int,
+    version: int,
+    *,
+    num_output: int = len(Output),
+    delta_t: float = 1.0,
+    steps: int | None = None,
 ) -> ElmOptions:
-    """The options of a neuron with `num_input` inputs and steps of `delta_t` ms. Raises ConfigError for what cannot be."""
-    model = config.model
+    """The options of a neuron with `num_input` inputs and steps of `delta_t`, for sequences of `steps`. Raises ConfigError for what cannot be."""
     branches = num_input if model.num_branch is None else min(model.num_branch, num_input)
     branches = math.ceil(num_input / math.ceil(num_input / branches))  # none without an input
     synapses = model.num_synapse_per_branch
@@ -39,7 +42,12 @@ def options_of(
         "num_branch": branches,
         "num_synapse_per_branch": synapses,
     }
-    return ElmOptions(**{**dict(model), **sizes, "version": version, "tau_value": tau, "delta_t": delta_t})
+    longest = model.memory_tau_max
+    if longest is None:
+        longest = max((steps or 1000) * delta_t, 2 * model.memory_tau_min)
+    known = {name: getattr(model, name) for name in NeuronConfig.model_fields}
+    times = {"tau_value": tau, "memory_tau_max": longest, "delta_t": delta_t}
+    return ElmOptions(**{**known, **sizes, **times, "version": version})
 
 
 def config_of(options: ElmOptions) -> ElmConfig:
@@ -54,11 +62,3 @@ def config_of(options: ElmOptions) -> ElmConfig:
     if options.version == 2:
         return ElmV2Config(model=BranchNeuronConfig(**known))
     return ElmConfig(model=NeuronConfig(**known))
-
-
-def build_neuron(config: ElmConfig, spec: dict[str, Any], version: int) -> ElmNeuron:
-    """An untrained neuron for the inputs of that `spec`."""
-    compiled = {"auto": None, "on": True, "off": False}[config.model.compiled]
-    outputs, delta_t = spec.get("num_output", len(Output)), spec.get("delta_t", 1.0)
-    options = options_of(config, spec["num_input"], version, num_output=outputs, delta_t=delta_t)
-    return ElmNeuron(options, compiled=compiled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional
 
@@ -9,7 +11,6 @@ from neurocli.recordings import Batch
 from neurocli_elm.config import LossConfig
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.windows import WINDOW_BURN_IN_MS
-from neurocli_elm.model.neuron import ElmNeuron
 from neurocli_elm.model.outputs import Output
 
 
@@ -19,7 +20,7 @@ def events_of(batch: Batch) -> InputEvents:
     return InputEvents(batch["step"], batch["channel"], batch["sign"], batch["sample"], steps, samples)
 
 
-def loss_terms(network: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
+def loss_terms(network: Any, batch: Batch, loss: LossConfig) -> dict[str, torch.Tensor]:
     """spike: binary cross-entropy of that output as a logit; soma: squared error of the other one."""
     y = network.forward_events(events_of(batch))
     first = loss.first(y.shape[1])
@@ -31,7 +32,7 @@ def loss_terms(network: ElmNeuron, batch: Batch, loss: LossConfig) -> dict[str, 
     }
 
 
-def validation(network: ElmNeuron, batch: Batch) -> torch.Tensor:
+def validation(network: Any, batch: Batch) -> torch.Tensor:
     """Squared error of the soma voltage, by which published models were chosen, without the windows' first steps."""
     soma = network.forward_events(events_of(batch))[..., Output.SOMA]
     first = min(WINDOW_BURN_IN_MS, soma.shape[1] // 2)

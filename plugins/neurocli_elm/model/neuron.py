@@ -47,6 +47,10 @@ class ElmNeuron(ElmParameters):
         super().__init__(options)
         self.compiled = compiled
 
+    @property
+    def num_input(self) -> int:
+        return self.options.num_input
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs [sample, time, output]."""
         return self._output(self._memory(self._dense(x))[0])

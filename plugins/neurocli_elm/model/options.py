@@ -40,6 +40,7 @@ class ElmOptions(NeuronConfig):
     version: int = Field(2, ge=1, le=2)
     delta_t: float = Field(1.0, gt=0)
     num_synapse_per_branch: int = Field(ge=1)
+    memory_tau_max: float = Field(gt=0)
 
     def __init__(self, **values: Any) -> None:
         try:

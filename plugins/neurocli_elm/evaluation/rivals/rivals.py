@@ -11,17 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from neurocli.evaluation.fitted import Fitted
-from neurocli.evaluation.small_network import count, fit_network, from_arrays, to_arrays
+from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.recordings import Batch
 from neurocli.training.batches import total_steps
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData, as_batch
 from neurocli_elm.data.windows import Sampling, draw, whole
 from neurocli_elm.evaluation.rivals.gated_scan import window_loss
 from neurocli_elm.evaluation.rivals.networks import Layout, PerInput, PerInputGru, PerInputLstm, PerInputTcn, of_size
 from neurocli_elm.evaluation.targets import as_prediction
-from neurocli_elm.model.build import build_neuron
 from neurocli_elm.model.outputs import in_units
 
 FULL, QUICK, QUICK_STEPS = 2.0, 1.5, 3000
@@ -48,21 +47,15 @@ RIVALS = (
 )
 
 
-def rivals(dataset: SimulationData, config: ElmConfig, version: int) -> list[Predictor]:
-    """As `evaluate.rivals` asks for; none without training simulations."""
+def rivals(dataset: SimulationData, config: NeuronioConfig, parameters: int) -> list[Predictor]:
+    """As `evaluate.rivals` asks for; none without training simulations. parameters: numbers that the model has to learn."""
     if config.evaluate.rivals == "none" or not dataset.split.train:
         return []
-    parameters, steps = neuron_parameters(dataset, config, version), steps_of(dataset, config)
+    steps = steps_of(dataset, config)
     return [_predictor(rival, dataset, config, parameters, steps) for rival in RIVALS]
 
 
-def neuron_parameters(dataset: SimulationData, config: ElmConfig, version: int) -> int:
-    """How many numbers the neuron of these options has to learn."""
-    with torch.random.fork_rng(devices=[]):
-        return count(build_neuron(config, dataset.spec, version))
-
-
-def steps_of(dataset: SimulationData, config: ElmConfig) -> int:
+def steps_of(dataset: SimulationData, config: NeuronioConfig) -> int:
     """Optimiser steps of a rival in the form that is asked for."""
     neuron_steps = total_steps(dataset, config.train)
     return (
@@ -72,7 +65,7 @@ def steps_of(dataset: SimulationData, config: ElmConfig) -> int:
     )
 
 
-def _predictor(rival: Rival, dataset: SimulationData, config: ElmConfig, parameters: int, steps: int) -> Predictor:
+def _predictor(rival: Rival, dataset: SimulationData, config: NeuronioConfig, parameters: int, steps: int) -> Predictor:
     groups, units = of_size(rival.layout, dataset.excitatory, dataset.channels, parameters, rival.sums_per_unit)
     sampling = replace(dataset.sampling, batch=BATCH)
 

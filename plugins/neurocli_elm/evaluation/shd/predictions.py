@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +13,6 @@ from neurocli.recordings import Batch
 from neurocli.training.devices import device_of
 from neurocli_elm.data.events import InputEvents
 from neurocli_elm.data.shd_dataset import ShdData
-from neurocli_elm.model.neuron import ElmNeuron
 
 _CHUNK = 64
 
@@ -22,15 +23,13 @@ def events_of(batch: Batch) -> InputEvents:
     return InputEvents(*places, int(batch["num_steps"]), len(batch["label"]))
 
 
-def class_loss(network: ElmNeuron, batch: Batch) -> torch.Tensor:
+def class_loss(network: Any, batch: Batch) -> torch.Tensor:
     """Cross-entropy of the class at the last step, as published."""
     return functional.cross_entropy(network.forward_events(events_of(batch))[:, -1], batch["label"])
 
 
 @torch.no_grad()
-def probabilities(
-    network: ElmNeuron, dataset: ShdData, rows: NDArray[np.int64], *, every: int = 0
-) -> NDArray[np.float64]:
+def probabilities(network: Any, dataset: ShdData, rows: NDArray[np.int64], *, every: int = 0) -> NDArray[np.float64]:
     """[sample, class] at the last step; with `every`, [sample, moment, class] at each so manieth step."""
     device = device_of(network)
     chunks = []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocli.evaluation.metrics import Mask, OfSums, Sums, Values, ratio
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.recordings.split import PARTS
 from neurocli_elm.data.readers.shd import SHOWN_MS
@@ -17,7 +15,6 @@ from neurocli_elm.data.shd_dataset import ShdData
 
 Array = NDArray[np.float64]
 
-LEAST_PROBABILITY = 1e-12
 HEARD, NEW = "speakers of the training", "new speakers"
 
 
@@ -54,45 +51,3 @@ def _asks_for(dataset: ShdData, target: Target, rows: dict[str, NDArray[np.int64
     return rows.keys() == target.values.keys() and all(
         np.array_equal(dataset.classes(rows[group]), observed.argmax(1)) for group, observed in target.values.items()
     )
-
-
-class _OfClasses(OfSums):
-    """Sums over the samples of a group: how many, and of what each gives; targets and predictions are [sample, class]."""
-
-    unit = ""
-
-    def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:
-        """[1, 2]."""
-        values = self._of_sample(np.asarray(target), np.asarray(prediction, np.float64))
-        if mask is not None:
-            values = values[np.broadcast_to(mask, target.shape)[:, 0]]
-        return np.array([[len(values), values.sum()]], np.float64)
-
-    def of_sums(self, sums: Sums) -> Sums:
-        n, total = sums
-        return ratio(total, n)
-
-    @abstractmethod
-    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
-        """What each sample gives [sample], of targets and predictions [sample, class]."""
-
-
-class Accuracy(_OfClasses):
-    """Share of the samples whose most probable class is the right one."""
-
-    name = "accuracy"
-
-    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
-        return (target.argmax(1) == prediction.argmax(1)).astype(np.float64)
-
-
-class LogLoss(_OfClasses):
-    """Mean of -log of the probability that the right class is given."""
-
-    name = "log loss"
-    unit = "nats"
-    higher = False
-
-    def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
-        right = np.take_along_axis(prediction, target.argmax(1)[:, None], 1)[:, 0]
-        return -np.log(np.maximum(right, LEAST_PROBABILITY))

@@ -231,10 +231,7 @@ CHANGES: dict[str, Change] = {
 
 
 def checks(recordings: RecordingSet) -> Any:
-    def untrained(*_: Any) -> Any:
-        raise DataError("no network here", where="-", hint="-")
-
-    return data_findings(recordings, ElmConfig(), untrained)
+    return data_findings(recordings, ElmConfig(), lambda dataset: [])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import torch
 from neurocli.errors import LeakError
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.copies import refuse_copies
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import AddingConfig, ShdConfig
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.data.shd_bins import binned, edges, num_bins
 from neurocli_elm.data.shd_dataset import ShdData
@@ -38,11 +38,12 @@ def read(folder: Path, *names: str) -> RecordingSet:
     return ShdReader().read([folder / f"{name}.h5" for name in names])
 
 
-def config(**options: Any) -> ElmConfig:
-    elm_config = ElmConfig()
+def config(*, adding: bool = False, **options: Any) -> ShdConfig:
+    shd_config = AddingConfig() if adding else ShdConfig()
+    shd_config.data.validation = 0.15
     for name, value in options.items():
-        setattr(elm_config.train if name == "batch_size" else elm_config.data, name, value)
-    return elm_config
+        setattr(shd_config.train if name == "batch_size" else shd_config.data, name, value)
+    return shd_config
 
 
 def plain_counts(times: np.ndarray, units: np.ndarray, bin_ms: int) -> np.ndarray:

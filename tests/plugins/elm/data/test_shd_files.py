@@ -249,12 +249,12 @@ def test_the_command_prints_the_files(served, tmp_path, capsys):
 def test_fetched_files_need_no_naming_and_missing_ones_are_asked_for(served, tmp_path, capsys, monkeypatch):
     address, _ = served
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
-    assert run(["diagnose", "elm", "--preset", "shd", "--json"]) == 3
+    assert run(["diagnose", "--task", "shd", "--json"]) == 3
     error = json.loads(capsys.readouterr().out)["error"]
     assert "not in the cache" in error["message"] and "fetch-shd" in error["hint"]
     assert not list((tmp_path / "cache").rglob("*.h5"))  # and no cell was simulated in their place
     assert run(["fetch-shd", "--address", address]) == 0
-    assert "--preset shd\n" in capsys.readouterr().err
-    assert run(["diagnose", "elm", "--preset", "shd", "--json"]) in (0, 4)
+    assert "--task shd\n" in capsys.readouterr().err
+    assert run(["diagnose", "--task", "shd", "--json"]) in (0, 4)
     actual = capsys.readouterr()
     assert "shd_train.h5.gz" in actual.err and json.loads(actual.out)["data"]["findings"]

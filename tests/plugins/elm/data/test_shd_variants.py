@@ -23,7 +23,7 @@ from neurocli.errors import DataError
 from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings import RecordingSet
 from neurocli.recordings.readers import open_paths
-from neurocli_elm.config import ElmConfig
+from neurocli_elm.config import ShdConfig
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.diagnosis.shd import utterance_findings
 
@@ -152,7 +152,7 @@ CHANGES: dict[str, Change] = {
 
 
 def checks(recordings: RecordingSet) -> Any:
-    return utterance_findings(recordings, ElmConfig())
+    return utterance_findings(recordings, ShdConfig())
 
 
 @pytest.fixture(scope="module", autouse=True)

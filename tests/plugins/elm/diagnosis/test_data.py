@@ -14,7 +14,6 @@ from neurocli.recordings import Recording, RecordingSet, Spikes
 from neurocli.recordings.copies import copies
 from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
-from neurocli_elm.diagnosis.data import data_findings
 from neurocli_elm.diagnosis.files import MOST_CLIPPED, MOST_FILES
 from neurocli_elm.simulation.example import small_cells
 
@@ -44,7 +43,7 @@ def found(recordings: list[Recording] | RecordingSet, **options: Any) -> dict[tu
     for key, value in options.items():
         setattr(config.data, key, value)
     these = recordings if isinstance(recordings, RecordingSet) else RecordingSet.of(recordings)
-    every = data_findings(these, config, registry().family("elm-v2").untrained)
+    every = registry().family("elm-v2").diagnose_data(these, config)
     json.dumps(plain([finding.as_dict() for finding in every]), allow_nan=False)
     return {(f.check, subject): f for f in every for subject in (f.subject, "")}
 

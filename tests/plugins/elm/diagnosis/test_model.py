@@ -16,7 +16,7 @@ from neurocli.runs.plain import plain
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.diagnosis.flow import input_gradients, memory_updates
-from neurocli_elm.diagnosis.model import timescale_findings, trained_findings, untrained_findings
+from neurocli_elm.diagnosis.model import neuron_findings, timescale_findings
 from neurocli_elm.model.cell import ELMCell, ElmState
 from neurocli_elm.model.mlp import TANH_HEIGHT, TANH_SLOPE
 from neurocli_elm.model.neuron import ElmNeuron
@@ -40,7 +40,7 @@ def trained_on(cells: RecordingSet, version: int = 2, **options: Any) -> Trained
 
 
 def found(trained: TrainedModel) -> dict[str, Any]:
-    every = trained_findings(trained)
+    every = trained.family.diagnose_model(trained)
     json.dumps(plain([finding.as_dict() for finding in every]))
     return {finding.check: finding for finding in every}
 
@@ -60,7 +60,7 @@ def test_a_new_neuron_has_no_fault(cells, version):
 
 def test_no_branch_is_left_without_an_input(cells):
     trained = trained_on(cells, num_branch=45)
-    every = {f.check: f for f in untrained_findings(trained.untrained(), trained.dataset, trained.config)}
+    every = {f.check: f for f in neuron_findings(trained.untrained(), trained.dataset, trained.config, "untrained")}
     # 128 inputs, three on each branch: the 43rd branch has the last two, and there are no more.
     assert every["dead-branches"].verdict == "PASS" and neuron(trained).options.branches == 43
 

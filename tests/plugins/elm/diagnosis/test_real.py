@@ -13,8 +13,6 @@ from neurocli.recordings import Split
 from neurocli_elm.config import ElmConfig
 from neurocli_elm.data.dataset import SimulationData
 from neurocli_elm.data.readers.reader import NeuronIoReader
-from neurocli_elm.diagnosis.data import data_findings
-from neurocli_elm.diagnosis.model import trained_findings
 from neurocli_elm.model.build import config_of
 from neurocli_elm.model.checkpoint import read_checkpoint
 
@@ -32,7 +30,7 @@ def recordings(folder):
 
 
 def test_published_files(recordings):
-    every = data_findings(recordings, ElmConfig(), registry().family("elm-v2").untrained)
+    every = registry().family("elm-v2").diagnose_data(recordings, ElmConfig())
     by = {(f.check, f.subject[-20:]): f for f in every}
     large, small = "randomSeed_100523.p", "randomSeed_1.p"
 
@@ -51,7 +49,10 @@ def test_published_neuron(folder, recordings):
     actual = read_checkpoint(folder / "checkpoints" / "num_memory_15" / "neuronio_best_model_state.pt", version=1)
     config = config_of(actual.options)
     data = SimulationData(recordings, config, Split((), (), tuple(recordings.groups), "given"))
-    every = {f.check: f for f in trained_findings(TrainedModel(actual.neuron(), config, data, 0, []))}
+    every = {
+        f.check: f
+        for f in registry().family("elm-v1").diagnose_model(TrainedModel(actual.neuron(), config, data, 0, []))
+    }
     assert every["timescales"].value.startswith("15 fixed: 1, ")
     assert every["dead-branches"].value == "none"
     assert 0.0 < every["dead-synapses"].value < 0.3

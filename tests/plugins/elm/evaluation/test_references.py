@@ -36,7 +36,7 @@ def saved(folder, config, inputs):
     """(neuron of version 1 with random weights, its checkpoint)."""
     folder.mkdir()
     torch.manual_seed(3)
-    neuron = ElmNeuron(options_of(registry().family("elm-v1").Config(), inputs, 1)).eval()
+    neuron = ElmNeuron(options_of(registry().family("elm-v1").Config().model, inputs, 1)).eval()
     torch.save(neuron.state_dict(), folder / "weights.pt")
     known = {"mlp_activation": "relu", "lambda_value": 5.0, "delta_t": 1.0}
     (folder / "model_config.json").write_text(json.dumps(known))

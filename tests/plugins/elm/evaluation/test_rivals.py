@@ -11,12 +11,13 @@ from torch.nn import functional
 from neurocli.evaluation.intervals import mean_interval
 from neurocli.evaluation.small_network import count
 from neurocli.plugin.registry import registry
+from neurocli.plugin.task import parameters_of
 from neurocli.recordings import Split
 from neurocli_elm.config import LossConfig
 from neurocli_elm.evaluation.rivals import rivals as rivals_room
 from neurocli_elm.evaluation.rivals.gated_scan import dilated_blocks, gru, lstm, weighted_traces, window_loss
 from neurocli_elm.evaluation.rivals.networks import PerInputGru, PerInputLstm, PerInputTcn, groups_of, of_size
-from neurocli_elm.evaluation.rivals.rivals import QUICK_STEPS, RIVALS, neuron_parameters, rivals, steps_of
+from neurocli_elm.evaluation.rivals.rivals import QUICK_STEPS, RIVALS, rivals, steps_of
 from neurocli_elm.model.loss import loss_terms
 from neurocli_elm.simulation.example import small_cells
 
@@ -180,6 +181,10 @@ def asked(tmp_path, monkeypatch):
     return family, config, data, family.targets(data, config)[0]
 
 
+def neuron_parameters(data, config) -> int:
+    return parameters_of(registry().family("elm-v2").untrained(config, data.spec, 0))
+
+
 def rmse(target, prediction):
     errors = [(prediction.values[g] - target.values[g])[:, 0] for g in target.groups]
     return float(np.sqrt(np.mean(np.square(errors))))
@@ -196,7 +201,7 @@ def test_they_learn_have_the_neurons_size_and_leave_the_random_state_alone(asked
         assert predictor.cost() is None
         assert rmse(target, predictor.predict(target)) < 0.9 * constant
         cost = predictor.cost()
-        assert cost.cpu_s > 0 and cost.parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+        assert cost.cpu_s > 0 and cost.parameters == pytest.approx(neuron_parameters(data, config), rel=0.02)
     assert torch.equal(state, torch.random.get_rng_state())
 
 
@@ -206,16 +211,16 @@ def test_a_fit_is_kept_for_other_runs_and_not_for_other_training_data(asked, mon
     fits = []
     original = rivals_room.fit_network
     monkeypatch.setattr(rivals_room, "fit_network", lambda *a, **k: fits.append(1) or original(*a, **k))
-    first = [p.predict(target) for p in rivals(data, config, 2)]
+    first = [p.predict(target) for p in rivals(data, config, neuron_parameters(data, config))]
     assert len(fits) == 3
     config.train.seed, config.train.learning_rate = 5, 1e-4
-    again = [p.predict(target) for p in rivals(data, config, 2)]
+    again = [p.predict(target) for p in rivals(data, config, neuron_parameters(data, config))]
     assert len(fits) == 3, "another run on the same data"
     for one, second in zip(first, again, strict=True):
         for group in target.groups:
             np.testing.assert_array_equal(one.values[group], second.values[group])
     config.train.max_steps = 6
-    rivals(data, config, 2)[0].predict(target)
+    rivals(data, config, neuron_parameters(data, config))[0].predict(target)
     assert len(fits) == 4, "another number of steps"
 
 
@@ -257,7 +262,7 @@ def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_
     reached = {}
     for form in ("full", "quick"):
         config.evaluate.rivals = form
-        for predictor in rivals(data, config, 2):
+        for predictor in rivals(data, config, neuron_parameters(data, config)):
             prediction = predictor.predict(target)
             squares = [np.mean((prediction.values[g] - target.values[g])[:, 0] ** 2) for g in target.groups]
             low, _ = mean_interval(np.array(squares))
@@ -267,7 +272,7 @@ def test_each_is_as_strong_as_when_it_was_measured_by_hand_on_a_cell_of_another_
             reached[predictor.name, form] = rmse(target, prediction)
             assert np.sqrt(low) < 1.012, predictor.name
             assert roc_auc_score(spikes > 0, odds) > 0.982 - 0.015, predictor.name
-            assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config, 2), rel=0.02)
+            assert predictor.cost().parameters == pytest.approx(neuron_parameters(data, config), rel=0.02)
     lost = [reached[rival.name, "quick"] - reached[rival.name, "full"] for rival in RIVALS]
     assert max(lost) < 0.1 and np.mean(lost) < 0.05
     assert reached["GRU per input", "quick"] < 0.962 + 0.04

@@ -13,8 +13,9 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from neurocli.cli.main import run
-from neurocli.config.resolve import read_preset, resolve
+from neurocli.config.resolve import resolve
 from neurocli.errors import DataError
+from neurocli.evaluation.class_metrics import Accuracy, LogLoss
 from neurocli.evaluation.evaluate import evaluate
 from neurocli.plugin.family import TrainedModel
 from neurocli.plugin.registry import registry
@@ -22,7 +23,7 @@ from neurocli.recordings import RecordingSet
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.evaluation.shd.baselines import counts
 from neurocli_elm.evaluation.shd.predictions import events_of, probabilities
-from neurocli_elm.evaluation.shd.targets import HEARD, NEW, Accuracy, LogLoss
+from neurocli_elm.evaluation.shd.targets import HEARD, NEW
 from neurocli_elm.simulation.example import small_cells
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).parents[1].joinpath("shd_files.py"))
@@ -44,10 +45,12 @@ def digits(folder) -> RecordingSet:
     return ShdReader().read([folder / "shd_train.h5", folder / "shd_test.h5"])
 
 
-def adapted(digits: RecordingSet, model: str = "elm-v2", sets: tuple[str, ...] = ()) -> tuple[Any, Any, Any]:
-    """(family, config, data) with the preset shd."""
-    family = registry().family(model)
-    config = resolve(family.Config, preset=read_preset(family.presets, "shd"), sets=sets).config
+def adapted(
+    digits: RecordingSet, model: str = "elm-v2", sets: tuple[str, ...] = (), task: str = "shd"
+) -> tuple[Any, Any, Any]:
+    """(family, config, data)."""
+    family = registry().family(model, task)
+    config = resolve(family.Config, sets=sets).config
     return family, config, family.adapt(digits, config)
 
 
@@ -194,10 +197,10 @@ def test_the_published_recipe(digits):
     assert family.loss(network, next(iter(data.batches("train", seed=0, epoch=0))), config).total.item() < 4
 
 
-@pytest.mark.parametrize(("bins", "adding", "outputs"), [(10, False, 20), (16, True, 19)])
-def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, adding, outputs):
-    sets = (f"data.bin_ms={bins}", f"data.adding={str(adding).lower()}", "model.num_memory=5")
-    family, config, data = adapted(digits, sets=sets)
+@pytest.mark.parametrize(("bins", "task", "outputs"), [(10, "shd", 20), (16, "shd-adding", 19)])
+def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, task, outputs):
+    sets = (f"data.bin_ms={bins}", "model.num_memory=5")
+    family, config, data = adapted(digits, sets=sets, task=task)
     network = family.build(config, data.spec)
     assert (network.options.delta_t, network.options.num_output) == (bins, outputs)
     target = family.targets(data, config)[0]
@@ -207,15 +210,14 @@ def test_the_neuron_takes_its_step_and_its_outputs_from_the_data(digits, bins, a
         np.testing.assert_allclose(prediction.values[group].sum(1), 1)
 
 
-def test_options_for_digits_refuse_cells_and_say_where_digits_come_from(digits):
+def test_a_task_refuses_the_data_of_another_and_says_which_it_is(digits):
+    family = registry().family("elm-v1", "shd")
+    with pytest.raises(DataError, match="not the Spiking Heidelberg Digits"):
+        family.adapt(small_cells(0, simulations=3, duration_ms=1100), family.Config())
     family = registry().family("elm-v1")
-    config = resolve(family.Config, preset=read_preset(family.presets, "shd")).config
-    with pytest.raises(DataError, match="options are for the Spiking Heidelberg Digits") as caught:
-        family.adapt(small_cells(0, simulations=3, duration_ms=1100), config)
-    assert "neuro fetch-shd" in caught.value.hint
-    config.data.kind = "neuronio"
-    with pytest.raises(DataError, match="options are for simulations of a cell"):
-        family.adapt(digits, config)
+    with pytest.raises(DataError, match="spoken digits") as caught:
+        family.adapt(digits, family.Config())
+    assert "--task shd" in caught.value.hint
 
 
 def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monkeypatch, capsys):
@@ -223,7 +225,7 @@ def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monk
     root = ["--runs-dir", str(tmp_path / "runs"), "--json"]
     data = ["--data", str(folder / "shd_train.h5"), "--data", str(folder / "shd_test.h5.gz")]
     options = ["--set", "train.steps_per_epoch=4", "--set", "train.epochs=2", "--set", "model.num_memory=6"]
-    assert run(["train", "elm-v2", "--preset", "shd", *data, *options, *root]) == 0
+    assert run(["train", "elm-v2", "--task", "shd", *data, *options, *root]) == 0
     told = json.loads(capsys.readouterr().out)["data"]
     assert told["protocol"]["split"] == "published: by file" and told["protocol"]["group"] == "speaker"
     assert run(["evaluate", "latest", *root]) == 0
@@ -232,7 +234,7 @@ def test_the_command_line_takes_digits_from_file_to_score(folder, tmp_path, monk
         "name"
     ] == "confusion"
     # The test file alone, to a run that has been trained on the other.
-    assert run(["train", "elm-v2", "--preset", "shd", *data[:2], *options, *root]) == 0
+    assert run(["train", "elm-v2", "--task", "shd", *data[:2], *options, *root]) == 0
     capsys.readouterr()
     assert run(["evaluate", "latest", "--data", str(folder / "shd_test.h5"), *root]) == 0
     told = json.loads(capsys.readouterr().out)["data"]
