@@ -1,0 +1,1 @@
+"""sequences: worlds and transforms of sequence tasks. Cards only; the code loads on demand."""
