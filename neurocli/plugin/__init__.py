@@ -5,13 +5,13 @@ The names are loaded when they are asked for, so that a plugin's entry module st
 
 from typing import TYPE_CHECKING, Any
 
-from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard
+from neurocli.plugin.cards import CommandCard, DownloadCard, ModelCard, ReaderCard, SimulatorCard
 from neurocli.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     from neurocli.plugin.family import ModelFamily
 
-__all__ = ["CommandCard", "ModelCard", "ModelFamily", "ReaderCard", "SimulatorCard", "hookimpl"]
+__all__ = ["CommandCard", "DownloadCard", "ModelCard", "ModelFamily", "ReaderCard", "SimulatorCard", "hookimpl"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pluggy
 
 from neurocli.errors import Interrupted, NeuroError, UnknownName
-from neurocli.plugin.cards import Card, CommandCard, ModelCard, ReaderCard, SimulatorCard
+from neurocli.plugin.cards import Card, CommandCard, DownloadCard, ModelCard, ReaderCard, SimulatorCard
 from neurocli.plugin.hooks import PROJECT, Hooks
 from neurocli.plugin.quiet import captured_stdout
 
@@ -21,6 +21,7 @@ _REGISTERING: dict[str, type[Card]] = {
     "neurocli_register_models": ModelCard,
     "neurocli_register_simulators": SimulatorCard,
     "neurocli_register_readers": ReaderCard,
+    "neurocli_register_downloads": DownloadCard,
     "neurocli_register_commands": CommandCard,
 }
 _VERSIONED = re.compile(r"^(?P<base>.+)-v(?P<number>\d+)$")
@@ -69,6 +70,11 @@ class Registry:
     def simulator(self, name: str) -> SimulatorCard:
         """The card of a simulator. Raises UnknownName."""
         card: SimulatorCard = self._find(SimulatorCard, "simulator", name, {})
+        return card
+
+    def download(self, name: str) -> DownloadCard:
+        """The card of a published data set. Raises UnknownName."""
+        card: DownloadCard = self._find(DownloadCard, "data set", name, {})
         return card
 
     def aliases(self) -> dict[str, str]:

@@ -16,7 +16,9 @@ from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import Imported, LossTerms, ModelFamily, NoCeiling, TrainedModel
 from neurocli.recordings import Batch, Dataset, RecordingSet, Split
+from neurocli.recordings.files.download import fetched
 from neurocli_elm.config import ElmConfig, ElmV2Config
+from neurocli_elm.data.download import DIGITS
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.model.build import build_neuron, config_of
 from neurocli_elm.model.checkpoint import read_checkpoint
@@ -29,7 +31,7 @@ NEURONIO, SHD = NeuronioTask(), ShdTask()
 
 _HOW = {
     NEURONIO.kind: "name simulations of a cell with --data, or leave it out to simulate them",
-    SHD.kind: "`neuro fetch-shd` downloads them; then name both files with --data FILE --data FILE",
+    SHD.kind: "`neuro fetch shd` downloads them; then name both files with --data FILE --data FILE",
 }
 _WHAT = {NEURONIO.kind: "simulations of a cell", SHD.kind: "the Spiking Heidelberg Digits"}
 
@@ -65,9 +67,7 @@ class _Elm(ModelFamily):
         """Spoken digits are downloaded once and kept; cells are simulated."""
         if config.data.kind != "shd":
             return None
-        from neurocli_elm.data.download import fetched
-
-        return fetched()
+        return fetched(DIGITS)
 
     def adapt(self, recordings: RecordingSet, config: ElmConfig, split: Split | None = None) -> Dataset:
         return task_of_recordings(recordings, config.data.kind).adapt(recordings, config, split)

@@ -212,7 +212,7 @@ def test_options_for_digits_refuse_cells_and_say_where_digits_come_from(digits):
     config = resolve(family.Config, preset=read_preset(family.presets, "shd")).config
     with pytest.raises(DataError, match="options are for the Spiking Heidelberg Digits") as caught:
         family.adapt(small_cells(0, simulations=3, duration_ms=1100), config)
-    assert "neuro fetch-shd" in caught.value.hint
+    assert "neuro fetch shd" in caught.value.hint
     config.data.kind = "neuronio"
     with pytest.raises(DataError, match="options are for simulations of a cell"):
         family.adapt(digits, config)

@@ -1,0 +1,1 @@
+"""Files that others published, and what becomes of them."""
