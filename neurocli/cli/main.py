@@ -17,6 +17,7 @@ from neurocli.cli import (
     doctor,
     evaluate,
     explain,
+    fetch,
     info,
     interpret,
     models,
@@ -52,6 +53,7 @@ _COMMANDS = {
     "runs": runs.runs,
     "doctor": doctor.doctor,
     "explain": explain.explain,
+    "fetch": fetch.fetch,
     "info": info.info,
 }
 _TAKE_SHORTCUTS = ("simulate", "preprocess", "train", "diagnose")

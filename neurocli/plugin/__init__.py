@@ -5,7 +5,7 @@ The names are loaded when they are asked for, so that a plugin's entry module st
 
 from typing import TYPE_CHECKING, Any
 
-from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
+from neurocli.plugin.cards import CommandCard, DownloadCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
 from neurocli.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandCard",
+    "DownloadCard",
     "ModelCard",
     "ModelFamily",
     "ReaderCard",

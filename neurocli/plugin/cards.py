@@ -85,3 +85,8 @@ class ReaderCard(Card):
 @dataclass(frozen=True)
 class CommandCard(Card):
     """One more command for `neuro`; the implementation is a function that typer can take."""
+
+
+@dataclass(frozen=True)
+class DownloadCard(Card):
+    """One published data set; the implementation is a `recordings.files.download.Download`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from neurocli.plugin.cards import CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
+    from neurocli.plugin.cards import CommandCard, DownloadCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
 
 PROJECT = "neurocli"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -39,6 +39,10 @@ class Hooks:
     @hookspec
     def neurocli_register_readers(self) -> list[ReaderCard]:  # type: ignore[empty-body]
         """The file formats that this plugin reads."""
+
+    @hookspec
+    def neurocli_register_downloads(self) -> list[DownloadCard]:  # type: ignore[empty-body]
+        """The published data sets that `neuro fetch` can download for this plugin."""
 
     @hookspec
     def neurocli_register_commands(self) -> list[CommandCard]:  # type: ignore[empty-body]

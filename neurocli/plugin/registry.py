@@ -12,7 +12,7 @@ from typing import Any
 import pluggy
 
 from neurocli.errors import Interrupted, NeuroError, UnknownName, UsageError
-from neurocli.plugin.cards import Card, CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
+from neurocli.plugin.cards import Card, CommandCard, DownloadCard, ModelCard, ReaderCard, SimulatorCard, TaskCard
 from neurocli.plugin.hooks import PROJECT, Hooks
 from neurocli.plugin.quiet import captured_stdout
 
@@ -22,6 +22,7 @@ _REGISTERING: dict[str, type[Card]] = {
     "neurocli_register_tasks": TaskCard,
     "neurocli_register_simulators": SimulatorCard,
     "neurocli_register_readers": ReaderCard,
+    "neurocli_register_downloads": DownloadCard,
     "neurocli_register_commands": CommandCard,
 }
 _VERSIONED = re.compile(r"^(?P<base>.+)-v(?P<number>\d+)$")
@@ -75,6 +76,11 @@ class Registry:
     def task(self, name: str) -> TaskCard:
         """The card of a task. Raises UnknownName."""
         card: TaskCard = self._find(TaskCard, "task", name, {})
+        return card
+
+    def download(self, name: str) -> DownloadCard:
+        """The card of a published data set. Raises UnknownName."""
+        card: DownloadCard = self._find(DownloadCard, "data set", name, {})
         return card
 
     def aliases(self) -> dict[str, str]:

@@ -25,6 +25,13 @@ class Reader(ABC):
     def can_read(self, path: Path) -> bool:
         """Whether `path`, a file or a folder, holds this format. Cheap, and never raises for a foreign file."""
 
+    def can_read_archive(self, path: Path) -> bool:
+        """Whether `path`, a zip or a tar, is an archive in which this format is published, and which `read` takes as it is.
+
+        Any other archive is refused before a reader looks into it. Cheap, and never raises for a foreign file.
+        """
+        return False
+
     @abstractmethod
     def read(self, paths: list[Path]) -> RecordingSet:
         """The recordings of all `paths` together, with notes of what is doubtful in them. Raises DataError that names file and place."""

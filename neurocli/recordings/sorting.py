@@ -207,7 +207,10 @@ def _taken_by(path: Path, readers: Readers) -> int:
     packed = packed_how(path)
     if packed is not None and packed.is_archive:
         # First: the header of a tar is as long as what HDF5 passes over at a file's beginning, so its first member would be read.
-        raise _not_taken(path, readers)
+        number = _matching(path, readers, archive=True)
+        if number is None:
+            raise _not_taken(path, readers)
+        return number
     if is_ours(path):
         return OURS
     number = _matching(path, readers)
@@ -278,10 +281,11 @@ def _near(path: Path, readers: Readers) -> list[str]:
     return near
 
 
-def _matching(path: Path, readers: Readers) -> int | None:
+def _matching(path: Path, readers: Readers, *, archive: bool = False) -> int | None:
     for number in _order(path, readers):
+        reader = readers[number][1]
         try:
-            if readers[number][1].can_read(path):
+            if reader.can_read_archive(path) if archive else reader.can_read(path):
                 return number
         except Interrupted:
             raise

@@ -1,6 +1,6 @@
 """elm: the Expressive Leaky Memory neuron, fitted to simulated cells with known input. Cards only; the code loads on demand."""
 
-from neurocli.plugin import CommandCard, ModelCard, ReaderCard, SimulatorCard, TaskCard, hookimpl
+from neurocli.plugin import DownloadCard, ModelCard, ReaderCard, SimulatorCard, TaskCard, hookimpl
 
 _SOURCE = "Spieler et al. (2023), arXiv:2306.16922; github.com/AaronSpieler/elmneuron"
 
@@ -89,11 +89,11 @@ def neurocli_register_readers() -> list[ReaderCard]:
 
 
 @hookimpl
-def neurocli_register_commands() -> list[CommandCard]:
+def neurocli_register_downloads() -> list[DownloadCard]:
     return [
-        CommandCard(
-            name="fetch-shd",
-            summary="Download the Spiking Heidelberg Digits, two files, into the cache or a folder.",
-            implementation="neurocli_elm.data.download:fetch_shd",
+        DownloadCard(
+            name="shd",
+            summary="Spiking Heidelberg Digits: 8,156 spoken digits to train on and 2,264 to test on, as spikes of a model cochlea",
+            implementation="neurocli_elm.data.download:DIGITS",
         )
     ]

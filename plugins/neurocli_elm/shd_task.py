@@ -18,7 +18,9 @@ from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, NoCeiling, TrainedModel
 from neurocli.plugin.task import Task
 from neurocli.recordings import Batch, Dataset, RecordingSet, Split
+from neurocli.recordings.files.download import fetched
 from neurocli_elm.config import AddingConfig, ShdConfig
+from neurocli_elm.data.download import DIGITS
 from neurocli_elm.data.events import OnEvents, with_events
 from neurocli_elm.data.readers.shd import META
 from neurocli_elm.data.shd_dataset import ShdData
@@ -38,9 +40,7 @@ class ShdTask(Task):
 
     def own_data(self, config: Any) -> Sequence[Path]:
         """Downloaded once, and kept."""
-        from neurocli_elm.data.download import fetched
-
-        return fetched()
+        return fetched(DIGITS)
 
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> ShdData:
         _refuse_others(recordings)

@@ -1,1 +1,73 @@
-"""sequences: worlds and transforms of sequence tasks. Cards only; the code loads on demand."""
+"""sequences: published sets of images, time series, texts and long sequences, for any sequence model. Cards only; the code loads on demand."""
+
+from neurocli.plugin import DownloadCard, ReaderCard, hookimpl
+
+_READERS = "neurocli_sequences.data.readers"
+_DOWNLOADS = "neurocli_sequences.data.downloads"
+
+
+@hookimpl
+def neurocli_register_readers() -> list[ReaderCard]:
+    # Texts are read where a task asks for them (`data.readers.text:TextReader`): nearly any file is a text.
+    return [
+        ReaderCard(
+            name="idx",
+            summary="MNIST and Fashion-MNIST: IDX files of images and labels, plain or .gz",
+            implementation=f"{_READERS}.idx:IdxReader",
+            suffixes=("-ubyte", "-ubyte.gz"),
+        ),
+        ReaderCard(
+            name="cifar",
+            summary="CIFAR-10 and CIFAR-100 as published: the python and the binary version, packed or as a folder",
+            implementation=f"{_READERS}.cifar:CifarReader",
+            suffixes=("-python.tar.gz", "-binary.tar.gz"),
+        ),
+        ReaderCard(
+            name="series",
+            summary="Time series of the UEA, UCR and Monash archives, classification and regression, .ts or .zip as published",
+            implementation=f"{_READERS}.series:SeriesReader",
+            suffixes=(".ts",),
+        ),
+        ReaderCard(
+            name="listops",
+            summary="ListOps of the Long Range Arena, basic_*.tsv",
+            implementation=f"{_READERS}.listops:ListOpsReader",
+            suffixes=(".tsv",),
+        ),
+        ReaderCard(
+            name="pairs",
+            summary="Pairs of papers (AAN) of the Long Range Arena, new_aan_pairs.*.tsv",
+            implementation=f"{_READERS}.pairs:PairsReader",
+            suffixes=(".tsv",),
+        ),
+        ReaderCard(
+            name="pathfinder",
+            summary="Pathfinder of the Long Range Arena: a folder with imgs and metadata",
+            implementation=f"{_READERS}.pathfinder:PathfinderReader",
+        ),
+    ]
+
+
+@hookimpl
+def neurocli_register_downloads() -> list[DownloadCard]:
+    about = {
+        "mnist": "MNIST: 60,000 handwritten digits to train on and 10,000 to test on, 28 x 28",
+        "fashion-mnist": "Fashion-MNIST: as MNIST, of ten kinds of clothing",
+        "cifar10": "CIFAR-10: 50,000 colour images to train on and 10,000 to test on, 32 x 32, ten classes",
+        "cifar100": "CIFAR-100: as CIFAR-10, a hundred classes",
+        "wikitext-2": "WikiText-2: two million words of Wikipedia, in three parts",
+        "wikitext-103": "WikiText-103: a hundred million words of Wikipedia, in three parts",
+        "imdb": "IMDB: 25,000 film reviews to train on and 25,000 to test on, positive and negative",
+        "lra": "Long Range Arena: ListOps, pairs of papers, Pathfinder; one archive of 7.7 GB",
+        "japanese-vowels": "JapaneseVowels: nine speakers, 12 channels, 270 utterances to train on and 370 to test on",
+        "basic-motions": "BasicMotions: four activities, 6 channels, 40 to train on and 40 to test on",
+        "covid3month": "Covid3Month: regression, 84 days of cases, 140 countries to train on and 61 to test on",
+    }
+    return [
+        DownloadCard(
+            name=name,
+            summary=summary,
+            implementation=f"{_DOWNLOADS}:{name.replace('-', '_').upper()}",
+        )
+        for name, summary in about.items()
+    ]

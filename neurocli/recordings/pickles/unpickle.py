@@ -25,7 +25,13 @@ from neurocli.recordings.pickles.values import Buffer
 
 def load(path: Path) -> Any:
     """The value of a pickle, with arrays as `Array`. Raises DataError that names the byte, or says that it would take too much memory."""
-    with _mapped(path) as content, _no_collection(), memory.reading(path, expansion=expansion(path)) as budget:
+    with _mapped(path) as content:
+        return load_content(content, path)
+
+
+def load_content(content: Buffer, path: Path) -> Any:
+    """The same for a pickle that is in memory; path: the file that it comes from, whose size bounds what it may become."""
+    with _no_collection(), memory.reading(path, expansion=expansion(path)) as budget:
         machine = Machine(content, path, fast=True)
         with contextlib.suppress(Forgotten):
             return machine.value()

@@ -1,1 +1,1 @@
-"""From what a file holds to what a sequence model reads: orders of pixels, patches, chunks, windows, tokens."""
+"""Files that others published, and what becomes of them."""

@@ -18,9 +18,10 @@ import pytest
 
 from neurocli import open_recordings
 from neurocli.cli.main import run
-from neurocli.errors import DataError, NeuroError
+from neurocli.errors import DataError
 from neurocli.recordings import RecordingSet
-from neurocli_elm.data.download import FILES, fetch, published_sums
+from neurocli.recordings.files.download import fetch
+from neurocli_elm.data.download import DIGITS
 from neurocli_elm.data.readers import shd_gzip
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.data.readers.shd_gzip import unpacked
@@ -29,6 +30,7 @@ _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).paren
 assert _spec is not None and _spec.loader is not None
 files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)
+FILES = [name for name, _, _ in DIGITS.files]
 
 
 @pytest.fixture(autouse=True)
@@ -204,46 +206,10 @@ def served(tmp_path) -> Iterator[tuple[str, Path]]:
 
 def test_files_are_fetched_checked_and_readable(served, tmp_path, capsys):
     address, folder = served
-    assert set(published_sums(address)) == set(FILES)
-    actual = fetch(tmp_path / "here", address)
+    actual = fetch(DIGITS, tmp_path / "here", address)
     assert [path.read_bytes() for path in actual] == [(folder / name).read_bytes() for name in FILES]
     assert capsys.readouterr().err.count("md5 as published") == 2
     assert len(open_recordings(actual)) == 40
-    before = [path.stat().st_mtime_ns for path in actual]
-    assert [path.stat().st_mtime_ns for path in fetch(tmp_path / "here", address)] == before
-
-
-def test_a_changed_file_is_not_taken(served, tmp_path):
-    address, folder = served
-    (folder / FILES[0]).write_bytes(b"something else")
-    with pytest.raises(DataError, match="md5 differs"):
-        fetch(tmp_path / "here", address)
-    assert not (tmp_path / "here" / FILES[0]).exists()
-
-
-def test_without_sums_it_is_said_that_nothing_was_verified(served, tmp_path, capsys):
-    address, folder = served
-    (folder / "md5sums.txt").unlink()
-    fetch(tmp_path / "here", address)
-    assert capsys.readouterr().err.count("not verified") == 2
-
-
-def test_offline_one_clear_error_and_what_is_there_is_used(served, tmp_path, capsys):
-    address, _ = served
-    with pytest.raises(NeuroError, match="no connection") as caught:
-        fetch(tmp_path / "nowhere", "http://127.0.0.1:9")
-    assert caught.value.exit_code == 1 and "--data" in caught.value.hint
-    fetch(tmp_path / "here", address)
-    assert len(fetch(tmp_path / "here", "http://127.0.0.1:9")) == 2
-
-
-def test_the_command_prints_the_files(served, tmp_path, capsys):
-    address, _ = served
-    assert run(["fetch-shd", "--out", str(tmp_path / "here"), "--address", address, "--json"]) == 0
-    envelope = json.loads(capsys.readouterr().out)
-    assert envelope["ok"] and [Path(f).name for f in envelope["data"]["files"]] == list(FILES)
-    assert run(["fetch-shd", "--out", str(tmp_path / "no"), "--address", "http://127.0.0.1:9", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["error"]["message"] == "the file cannot be downloaded: no connection"
 
 
 def test_fetched_files_need_no_naming_and_missing_ones_are_asked_for(served, tmp_path, capsys, monkeypatch):
@@ -251,9 +217,9 @@ def test_fetched_files_need_no_naming_and_missing_ones_are_asked_for(served, tmp
     monkeypatch.setenv("NEUROCLI_CACHE", str(tmp_path / "cache"))
     assert run(["diagnose", "--task", "shd", "--json"]) == 3
     error = json.loads(capsys.readouterr().out)["error"]
-    assert "not in the cache" in error["message"] and "fetch-shd" in error["hint"]
+    assert "not in the cache" in error["message"] and "neuro fetch shd" in error["hint"]
     assert not list((tmp_path / "cache").rglob("*.h5"))  # and no cell was simulated in their place
-    assert run(["fetch-shd", "--address", address]) == 0
+    assert run(["fetch", "shd", "--address", address]) == 0
     assert "--task shd\n" in capsys.readouterr().err
     assert run(["diagnose", "--task", "shd", "--json"]) in (0, 4)
     actual = capsys.readouterr()
