@@ -25,6 +25,9 @@ class Dataset(ABC):
     trained model can be built without its data.
     """
 
+    audited: bool = False
+    """Whether the dataset has looked for copies across its split itself, as one does that knows what a copy is in its data."""
+
     recordings: RecordingSet
     split: Split
     normalisation: Normalisation | None

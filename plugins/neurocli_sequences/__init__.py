@@ -1,9 +1,75 @@
 """sequences: published sets of images, time series, texts and long sequences, for any sequence model. Cards only; the code loads on demand."""
 
-from neurocli.plugin import DownloadCard, ReaderCard, hookimpl
+from neurocli.plugin import DownloadCard, ModelCard, ReaderCard, TaskCard, hookimpl
 
 _READERS = "neurocli_sequences.data.readers"
 _DOWNLOADS = "neurocli_sequences.data.downloads"
+
+
+@hookimpl
+def neurocli_register_models() -> list[ModelCard]:
+    return [
+        ModelCard(
+            name="lstm",
+            family="sequences",
+            summary="Long short-term memory with a linear readout: a reference for any sequence model",
+            implementation="neurocli_sequences.family:Lstm",
+            source="Hochreiter & Schmidhuber (1997), Neural Computation 9:1735",
+            task="digits",
+        ),
+        ModelCard(
+            name="gru",
+            family="sequences",
+            summary="Gated recurrent units with a linear readout: a reference for any sequence model",
+            implementation="neurocli_sequences.family:Gru",
+            source="Cho et al. (2014), arXiv:1406.1078",
+            task="digits",
+        ),
+        ModelCard(
+            name="linear",
+            family="sequences",
+            summary="Leaky sums of the inputs with many time constants, and a linear readout: what needs no bend",
+            implementation="neurocli_sequences.family:LinearModel",
+            task="digits",
+        ),
+    ]
+
+
+@hookimpl
+def neurocli_register_tasks() -> list[TaskCard]:
+    images = "neurocli_sequences.image_tasks"
+    return [
+        TaskCard(
+            name="digits",
+            summary="scikit-learn's handwritten digits, 8 x 8 pixels; nothing to download",
+            implementation=f"{images}:Digits",
+            source="Alpaydin & Kaynak (1998), UCI Machine Learning Repository",
+        ),
+        TaskCard(
+            name="mnist",
+            summary="MNIST: handwritten digits, 28 x 28 pixels",
+            implementation=f"{images}:Mnist",
+            source="LeCun et al. (1998), Proc. IEEE 86:2278",
+        ),
+        TaskCard(
+            name="fashion-mnist",
+            summary="Fashion-MNIST: ten kinds of clothing, 28 x 28 pixels",
+            implementation=f"{images}:FashionMnist",
+            source="Xiao, Rasul & Vollgraf (2017), arXiv:1708.07747",
+        ),
+        TaskCard(
+            name="cifar10",
+            summary="CIFAR-10: ten classes of colour images, 32 x 32 pixels",
+            implementation=f"{images}:Cifar10",
+            source="Krizhevsky (2009)",
+        ),
+        TaskCard(
+            name="cifar100",
+            summary="CIFAR-100: a hundred classes of colour images, 32 x 32 pixels",
+            implementation=f"{images}:Cifar100",
+            source="Krizhevsky (2009)",
+        ),
+    ]
 
 
 @hookimpl

@@ -1,0 +1,5 @@
+"""x"""
+
+
+def case_findings(task, recordings, config):
+    return []

@@ -1,0 +1,5 @@
+"""x"""
+
+
+def case_exhibits(task, trained, figures):
+    return []

@@ -1,0 +1,37 @@
+"""A linear model of sequences: leaky sums of every input with many time constants, and a linear readout at every step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from neurocli_sequences.config import LinearOptions
+
+
+class Linear(nn.Module):
+    """Inputs [sample, time, input] to outputs [sample, time, output]; no bend anywhere. tau: time constants [trace] in steps, fixed."""
+
+    tau: torch.Tensor
+
+    def __init__(self, options: LinearOptions, num_inputs: int, num_outputs: int, steps: int | None) -> None:
+        super().__init__()
+        longest = max(options.longest or float(steps or 1000), options.shortest)
+        ends = math.log(options.shortest), math.log(longest)
+        self.register_buffer("tau", torch.linspace(*ends, options.traces).exp())
+        self.readout = nn.Linear(num_inputs * options.traces, num_outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs [sample, time, output]: each leaky sum is a mean of the past, weighted by exp(-lag / tau)."""
+        keep = torch.exp(-1 / self.tau)
+        samples, steps, inputs = x.shape
+        weight = self.readout.weight.view(-1, inputs, len(keep))
+        # What the readout takes of each sum comes before the sums: they are linear, and fewer.
+        driven = torch.einsum("bti,oik->tbok", x, weight) * (1 - keep)
+        state = driven.new_zeros(samples, weight.shape[0], len(keep))
+        outputs = []
+        for step in driven:
+            state = keep * state + step
+            outputs.append(state.sum(-1))
+        return torch.stack(outputs, 1) + self.readout.bias
