@@ -3,6 +3,7 @@
 from neurocli.plugin import DownloadCard, ModelCard, ReaderCard, TaskCard, hookimpl
 
 _READERS = "neurocli_sequences.data.readers"
+_ARENA = "Tay et al. (2021), arXiv:2011.04006"
 _DOWNLOADS = "neurocli_sequences.data.downloads"
 
 
@@ -37,7 +38,7 @@ def neurocli_register_models() -> list[ModelCard]:
 
 @hookimpl
 def neurocli_register_tasks() -> list[TaskCard]:
-    images = "neurocli_sequences.image_tasks"
+    images, tokens = "neurocli_sequences.image_tasks", "neurocli_sequences.token_tasks"
     return [
         TaskCard(
             name="digits",
@@ -68,6 +69,44 @@ def neurocli_register_tasks() -> list[TaskCard]:
             summary="CIFAR-100: a hundred classes of colour images, 32 x 32 pixels",
             implementation=f"{images}:Cifar100",
             source="Krizhevsky (2009)",
+        ),
+        TaskCard(
+            name="lra-image",
+            summary="CIFAR-10 in grey, a pixel a step: 1,024 steps (Long Range Arena)",
+            implementation=f"{images}:GreyCifar10",
+            source=_ARENA,
+        ),
+        TaskCard(
+            name="pathfinder",
+            summary="Whether a dashed path connects two circles, a pixel a step: 1,024 steps (Long Range Arena); generated without data",
+            implementation=f"{images}:Pathfinder",
+            simulator="pathfinder",
+            source="Linsley et al. (2018), arXiv:1805.08315",
+        ),
+        TaskCard(
+            name="timeseries",
+            summary="Class of a time series, or a number, as in the UEA and Monash archives (.ts)",
+            implementation="neurocli_sequences.series_task:SeriesTask",
+            source="Bagnall et al. (2018), arXiv:1811.00075; Tan et al. (2021)",
+        ),
+        TaskCard(
+            name="listops",
+            summary="The digit that nested operations on digits come to; generated without data",
+            implementation=f"{tokens}:ListOpsTask",
+            simulator="listops",
+            source="Nangia & Bowman (2018), arXiv:1804.06028",
+        ),
+        TaskCard(
+            name="lra-text",
+            summary="Film reviews, positive or negative, in bytes: up to 4,096 steps (Long Range Arena)",
+            implementation=f"{tokens}:DocumentTask",
+            source=_ARENA,
+        ),
+        TaskCard(
+            name="lra-retrieval",
+            summary="Whether one of two papers cites the other, in bytes: up to 2 x 4,000 steps (Long Range Arena)",
+            implementation=f"{tokens}:PairsTask",
+            source=_ARENA,
         ),
     ]
 

@@ -113,6 +113,10 @@ class ImageConfig(CaseConfig):
     task: ImageSection = ImageSection()
 
 
+class PixelConfig(ImageConfig):
+    task: ImageSection = ImageSection(order="pixels")
+
+
 class SeriesConfig(CaseConfig):
     task: SeriesSection = SeriesSection()
     train: TrainConfig = _TRAIN.model_copy(update={"epochs": 60, "batch_size": 16})

@@ -11,7 +11,7 @@ import numpy as np
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.files.download import Download, fetched
 from neurocli_sequences.case_task import CaseTask
-from neurocli_sequences.config import ImageConfig
+from neurocli_sequences.config import ImageConfig, PixelConfig
 from neurocli_sequences.data import downloads
 from neurocli_sequences.data.case_dataset import CaseData
 from neurocli_sequences.data.forms import ImageForm
@@ -68,12 +68,19 @@ class Cifar100(ImageTask):
 class GreyCifar10(Cifar10):
     """CIFAR-10 in grey, a pixel a step: the Long Range Arena's image task."""
 
+    Options = PixelConfig
+
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> CaseData:
         return super().adapt(grey(recordings), config, split)
 
 
 class Pathfinder(ImageTask):
     """Whether two circles are connected by a dashed path; generated where no data are named."""
+
+    Options = PixelConfig
+
+    def own_data(self, config: Any) -> None:
+        return None
 
 
 GREY = np.array([0.299, 0.587, 0.114])
