@@ -77,7 +77,7 @@ def simulate(
             say(f"reusing the {len(reused)} runs of {out.name}")
         _make_shards(simulator, config, plan, unfinished, executor, set(reused), progress, say)
         recordings = (reused[i]() if i in reused else unfinished.read(i) for i in plan.indices)
-        store.write(out, recordings, meta=plan.meta, truth=simulator.truth(config))
+        store.write(out, recordings, meta={**simulator.meta(config), **plan.meta}, truth=simulator.truth(config))
         spare = unfinished.clear(plan)
         if spare:
             say(f"{spare} more finished runs are kept in {unfinished.folder.name} for a larger --runs")

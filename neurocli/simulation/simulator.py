@@ -53,6 +53,10 @@ class Simulator(ABC):
         """Known arrays that all groups share (a fixed network's weights)."""
         return {}
 
+    def meta(self, config: Any) -> Mapping[str, Any]:
+        """What the file says of its recordings beside how they were made: their kind, names of classes, a layout. JSON values."""
+        return {}
+
     def group_name(self, config: Any, index: int) -> str:
         return f"run-{index:04d}"
 

@@ -15,7 +15,11 @@ from neurocli_sequences.config import DocumentConfig, ListOpsConfig
 from neurocli_sequences.data.forms import TokenForm, texts_of
 from neurocli_sequences.data.tokens import Vocabulary, listops_vocabulary
 
-_WORDS = ("good", "fine", "great", "lovely"), ("bad", "poor", "awful", "dull"), ("the", "a", "film", "was", "and", "very")
+_WORDS = (
+    ("good", "fine", "great", "lovely"),
+    ("bad", "poor", "awful", "dull"),
+    ("the", "a", "film", "was", "and", "very"),
+)
 _CASES, _LENGTH = 80, 12
 
 
