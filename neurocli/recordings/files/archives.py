@@ -116,7 +116,7 @@ def _opened_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded]]:
         raw.seek(0)
         opener = next((opener for magic, opener in _OPENERS if start.startswith(magic)), None)
         source = _Bounded(opener(raw) if opener is not None else raw, path)
-        with tarfile.open(fileobj=source, mode="r|", tarinfo=_Entry) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=source, mode="r|", tarinfo=_Entry) as tar:
             yield tar, source
 
 
@@ -145,7 +145,7 @@ class _Entry(tarfile.TarInfo):
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Entry:
         try:
-            return super().fromtarfile(tarfile)  # type: ignore[return-value]
+            return super().fromtarfile(tarfile)
         except Exception as error:
             if type(error).__name__ in ("EOFHeaderError", "SubsequentHeaderError"):
                 raise

@@ -45,9 +45,7 @@ CIFAR100 = _single("cifar100", "CIFAR-100", _CIFAR, "cifar-100-python.tar.gz", "
 
 # The first address, at S3, no longer answers; this one is by the first author, and its files are those of before.
 _WIKITEXT = "https://wikitext.smerity.com"
-WIKITEXT_2 = _single(
-    "wikitext-2", "WikiText-2", _WIKITEXT, "wikitext-2-v1.zip", "542ccefacc6c27f945fb54453812b3cd"
-)
+WIKITEXT_2 = _single("wikitext-2", "WikiText-2", _WIKITEXT, "wikitext-2-v1.zip", "542ccefacc6c27f945fb54453812b3cd")
 WIKITEXT_103 = _single(
     "wikitext-103", "WikiText-103", _WIKITEXT, "wikitext-103-v1.zip", "9ddaacaf6af0710eda8c456decff7832"
 )

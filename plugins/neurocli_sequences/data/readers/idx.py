@@ -211,7 +211,9 @@ def _shape(path: Path, file: IO[bytes]) -> tuple[int, ...]:
         )
     if start[2] != _UINT8:
         raise DataError(
-            f"the values are {_TYPES[start[2]]}, not uint8", where=f"{path}, byte 2", hint="save them as bytes, 0 to 255"
+            f"the values are {_TYPES[start[2]]}, not uint8",
+            where=f"{path}, byte 2",
+            hint="save them as bytes, 0 to 255",
         )
     dimensions = start[3]
     named = _NAME.search(path.name.lower())
@@ -237,7 +239,9 @@ def _shape(path: Path, file: IO[bytes]) -> tuple[int, ...]:
         )
     if min(shape) == 0:
         raise DataError(
-            f"the header says {' x '.join(map(str, shape))} values: there are none", where=f"{path}, byte 4", hint=REMAKE
+            f"the header says {' x '.join(map(str, shape))} values: there are none",
+            where=f"{path}, byte 4",
+            hint=REMAKE,
         )
     return shape
 
