@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import io
 import lzma
@@ -71,7 +72,7 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
         except _DAMAGE as error:
             raise _damaged(path, error) from error
         except OSError as error:
-            if error.errno is not None:
+            if error.errno not in (None, errno.EINVAL):  # a place before the beginning of the file
                 raise
             raise _damaged(path, error) from error
 

@@ -14,7 +14,7 @@ from neurocli.errors import DataError
 from neurocli.recordings.files import memory
 from neurocli.recordings.files.hdf5 import REMAKE
 from neurocli.recordings.pickles.unpickle import load_content
-from neurocli.recordings.pickles.values import Array, Refused
+from neurocli.recordings.pickles.values import Array
 
 SIDE, COLOURS = 32, 3
 PIXELS = COLOURS * SIDE**2
@@ -49,8 +49,8 @@ def pickled_batch(content: bytes, path: Path, where: str, classes: int) -> Batch
     memory.take(2 * data.shape[0] * PIXELS, f"{where}:data")
     try:
         pixels = data.read()
-    except Refused as error:
-        raise DataError(str(error), where=f"{where}:data", hint=REMAKE) from None
+    except ValueError as error:  # what is refused, and bytes that are kept as text and are none
+        raise DataError(f"data is damaged: {error}", where=f"{where}:data", hint=REMAKE) from None
     key = "labels" if classes == 10 else "fine_labels"
     labels = _labels(value, key, classes, len(pixels), where)
     coarse = None if classes == 10 else _labels(value, "coarse_labels", COARSE, len(pixels), where)

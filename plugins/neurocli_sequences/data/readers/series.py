@@ -14,7 +14,6 @@ import numpy as np
 from neurocli.errors import DataError
 from neurocli.recordings.files.archives import first_members, read_members
 from neurocli.recordings.files.hdf5 import check_file
-from neurocli.recordings.files.text import read_start
 from neurocli.recordings.notes import Note
 from neurocli.recordings.readers import Reader
 from neurocli.recordings.recording import Recording
@@ -24,6 +23,7 @@ from neurocli_sequences.data.readers.ts_file import KNOWN, TsFile, parse
 
 UNIT = "a.u."
 """The format has no place for a unit."""
+_LOOKED_AT = 2**16
 
 
 class SeriesReader(Reader):
@@ -32,9 +32,10 @@ class SeriesReader(Reader):
     def can_read(self, path: Path) -> bool:
         if not path.is_file():
             return False
-        start = read_start(path).lower()
-        lines = [line.strip() for line in start.splitlines()]
-        header = {line.split()[0] for line in lines if line.startswith("@")}
+        with path.open("rb") as file:
+            # Without zeros, so that a damaged text and one in UTF-16 are told that they are.
+            start = file.read(_LOOKED_AT).replace(b"\0", b"").decode("latin-1").lower()
+        header = {line.split()[0] for line in map(str.strip, start.splitlines()) if line.startswith("@")}
         known = header & {f"@{name}" for name in KNOWN}
         return len(known) > 1 or (bool(known) and path.name.lower().endswith(".ts"))
 
