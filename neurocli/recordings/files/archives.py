@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import io
 import lzma
@@ -71,7 +72,7 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
         except _DAMAGE as error:
             raise _damaged(path, error) from error
         except OSError as error:
-            if error.errno is not None:
+            if error.errno not in (None, errno.EINVAL):  # a place before the beginning of the file
                 raise
             raise _damaged(path, error) from error
 
@@ -116,7 +117,7 @@ def _opened_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded]]:
         raw.seek(0)
         opener = next((opener for magic, opener in _OPENERS if start.startswith(magic)), None)
         source = _Bounded(opener(raw) if opener is not None else raw, path)
-        with tarfile.open(fileobj=source, mode="r|", tarinfo=_Entry) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=source, mode="r|", tarinfo=_Entry) as tar:
             yield tar, source
 
 
@@ -145,7 +146,7 @@ class _Entry(tarfile.TarInfo):
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Entry:
         try:
-            return super().fromtarfile(tarfile)  # type: ignore[return-value]
+            return super().fromtarfile(tarfile)
         except Exception as error:
             if type(error).__name__ in ("EOFHeaderError", "SubsequentHeaderError"):
                 raise

@@ -25,7 +25,7 @@ class Linear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs [sample, time, output]: each leaky sum is a mean of the past, weighted by exp(-lag / tau)."""
         keep = torch.exp(-1 / self.tau)
-        samples, steps, inputs = x.shape
+        samples, _, inputs = x.shape
         weight = self.readout.weight.view(-1, inputs, len(keep))
         # What the readout takes of each sum comes before the sums: they are linear, and fewer.
         driven = torch.einsum("bti,oik->tbok", x, weight) * (1 - keep)

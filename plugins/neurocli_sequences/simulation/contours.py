@@ -26,8 +26,8 @@ _HEAD = LENGTH + MARGIN
 def _moved(row: int, column: int, angle: float, distance: float) -> tuple[int, int]:
     """A point further on, rounded up [translate_coord]."""
     return (
-        int(math.ceil(row + distance * math.sin(angle))),
-        int(math.ceil(column + distance * math.cos(angle))),
+        math.ceil(row + distance * math.sin(angle)),
+        math.ceil(column + distance * math.cos(angle)),
     )
 
 
@@ -161,7 +161,7 @@ def _next(
     row, column = _moved(row, column, angle, _NEXT)
     there = np.zeros((2 * SPAN + 1, 2 * SPAN + 1), np.bool_)
     apart = 360 / (2 * _HEAD * math.pi)  # degrees of an arc as long as one pixel
-    for k in range(int(math.ceil(360 / apart))):
+    for k in range(math.ceil(360 / apart)):
         around = k * apart * math.pi / 180
         y, x = row + _HEAD * math.sin(around), column + _HEAD * math.cos(around)
         if 0 <= y < SIDE and 0 <= x < SIDE:

@@ -17,7 +17,7 @@ PARTS = ("train", "validation", "test")
 STEP = {"step": "step"}
 """A step of these sequences has no duration: it counts as 1 ms, and is called a step."""
 
-_WORDS = {
+WORDS = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -34,7 +34,7 @@ Maker = Callable[[int, str], Recording]
 
 def part_of(name: str) -> str | None:
     """The part that a file's or a folder's name tells as a word of its own; None where it tells none, or two."""
-    parts = {_WORDS[word] for word in re.split(r"[^a-z0-9]+", name.lower()) if word in _WORDS}
+    parts = {WORDS[word] for word in re.split(r"[^a-z0-9]+", name.lower()) if word in WORDS}
     return parts.pop() if len(parts) == 1 else None
 
 
