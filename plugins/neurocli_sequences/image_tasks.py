@@ -99,6 +99,6 @@ def grey(recordings: RecordingSet) -> RecordingSet:
         return Recording(group, np.rint(pixels).astype(np.uint8), image.dt_ms, image.unit, labels=image.labels)
 
     loaders = {group: (lambda group=group: load(group)) for group in recordings}
-    made = recordings.with_loaders(loaders)  # type: ignore[arg-type]
+    made = recordings.with_loaders(loaders)
     made.meta["layout"] = {**layout, "colours": 1}
     return made

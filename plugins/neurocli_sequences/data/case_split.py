@@ -100,8 +100,8 @@ def _dealt(cases: Sequence[Case], owners: Mapping[str, str], options: CaseSectio
         [case for case in cases if owners[case.group] in chosen]
         for chosen in (set(dealt.train), set(dealt.validation), set(dealt.test))
     )
-    parts = (tuple(case.group for case in part) for part in (_fewer(train, options), held, tested))
-    return Split(*parts, protocol=BY_CASE)
+    named = [tuple(case.group for case in part) for part in (_fewer(train, options), held, tested)]
+    return Split(named[0], named[1], named[2], protocol=BY_CASE)
 
 
 def _cut(cases: Sequence[Case], owners: Mapping[str, str], options: CaseSection) -> tuple[list[Case], list[Case]]:
