@@ -100,9 +100,14 @@ def take_attribute_lengths(path: Path, name: str, where: str) -> None:
     """
     about = path.stat()
     if about.st_size * memory.COMPRESSED < 2**32:
-        largest = _largest_attribute(_content(str(path), about.st_mtime_ns, about.st_size), name.encode() + b"\0")
+        largest = _largest_in(str(path), about.st_mtime_ns, about.st_size, name)
         with memory.passing(largest, where):
             pass
+
+
+@functools.lru_cache(maxsize=256)  # each of the recordings of a file has attributes of the same few names
+def _largest_in(path: str, changed_ns: int, size: int, name: str) -> int:
+    return _largest_attribute(_content(path, changed_ns, size), name.encode() + b"\0")
 
 
 @functools.lru_cache(maxsize=1)
