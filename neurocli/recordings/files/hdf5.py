@@ -222,7 +222,10 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
 
 def attribute(holder: h5py.Group | h5py.Dataset, name: str, kind: type) -> Any:
     """An attribute as a Python `kind` (str, int, float). Raises DataError."""
-    attributes, path = holder.attrs, holder.file.filename  # h5py looks up each of them anew, which takes longer than reading a number
+    attributes, path = (
+        holder.attrs,
+        holder.file.filename,
+    )  # h5py looks up each of them anew, which takes longer than reading a number
     where = f"{path}:{holder.name}"
     if name not in attributes:
         raise DataError(f"the attribute {name!r} is missing", where=where, hint=REMAKE)

@@ -67,7 +67,10 @@ def _free_starts(taken: NDArray[np.float64], border: int, kernel: NDArray[np.boo
     if not kernel.any():
         return 0
     half = kernel.shape[0] // 2
-    first, end = max(border - half, 0), min(SIDE - border + half, SIDE)  # further out, all of the kernel is in the border
+    first, end = (
+        max(border - half, 0),
+        min(SIDE - border + half, SIDE),
+    )  # further out, all of the kernel is in the border
     for y in range(first, end):
         for x in range(first, end):
             free = True
@@ -241,7 +244,9 @@ def two_paths(
             orientation = DEGREES + (down + SPAN) * (2 * SPAN + 1) + across + SPAN
             row, column = row + down, column + across
             dashes[path, number, 0], dashes[path, number, 1], dashes[path, number, 2] = row, column, orientation
-            _put(taken, rooms[dashes[path, number - 1, 2]], dashes[path, number - 1, 0], dashes[path, number - 1, 1], 1.0)
+            _put(
+                taken, rooms[dashes[path, number - 1, 2]], dashes[path, number - 1, 0], dashes[path, number - 1, 1], 1.0
+            )
             last[path] = 0
             _put(last[path], rooms[orientation], row, column, 1.0)
     for path in range(2):

@@ -32,7 +32,9 @@ def draw_tree(rng: np.random.Generator, max_depth: int, max_args: int, tokens: N
     The order of tokens is that of the text. The operator is drawn independently of its arguments, so that drawing it first, as
     here, gives the same distribution as the published recursion.
     """
-    left = np.zeros(max_depth + 1, np.int64)  # arguments that are still to come, of the operator that is open at each depth
+    left = np.zeros(
+        max_depth + 1, np.int64
+    )  # arguments that are still to come, of the operator that is open at each depth
     depth, length = 1, 0
     while True:
         if length == len(tokens):

@@ -64,7 +64,11 @@ def _may_begin(kernel: NDArray[np.bool_]) -> NDArray[np.bool_]:
     -1.8e308 there, which the published code takes for an image without any room, and draws another orientation.
     """
     half = kernel.shape[1] // 2
-    corners = [(rows, columns) for rows in (slice(half + 1), slice(half, None)) for columns in (slice(half + 1), slice(half, None))]
+    corners = [
+        (rows, columns)
+        for rows in (slice(half + 1), slice(half, None))
+        for columns in (slice(half + 1), slice(half, None))
+    ]
     may: NDArray[np.bool_] = np.all([kernel[:, rows, columns].any((1, 2)) for rows, columns in corners], axis=0)
     return may
 

@@ -32,7 +32,9 @@ class PathfinderConfig(SimulatorConfig):
     """Images of 32 x 32 pixels with two paths of dashes, two circles, and distractors, as in Long Range Arena."""
 
     seed: int = Field(0, ge=0, description="seed of the images; each image has a random stream of its own")
-    contour_length: Literal[6, 9, 14] = Field(14, description="dashes of each of the two paths: 6 easy, 9 intermediate, 14 hard")
+    contour_length: Literal[6, 9, 14] = Field(
+        14, description="dashes of each of the two paths: 6 easy, 9 intermediate, 14 hard"
+    )
     continuity: float = Field(
         1.0, gt=0, le=10, description="how straight paths are: the turn from dash to dash counts this many times"
     )

@@ -78,7 +78,9 @@ def test_dashes_are_where_the_image_is_bright_and_paths_do_not_cross() -> None:
         for _, row, column, to_row, to_column in image.dashes:
             assert np.isclose(np.hypot(to_row - row, to_column - column), 2, atol=1e-4)
             for part in np.linspace(0, 1, 9):
-                near |= np.hypot(rows - row - part * (to_row - row), columns - column - part * (to_column - column)) < 2.3
+                near |= (
+                    np.hypot(rows - row - part * (to_row - row), columns - column - part * (to_column - column)) < 2.3
+                )
             middle = np.rint([(row + to_row) / 2, (column + to_column) / 2]).astype(int)
             around = image.image[max(middle[0] - 1, 0) : middle[0] + 2, max(middle[1] - 1, 0) : middle[1] + 2]
             assert around.max() > 60
