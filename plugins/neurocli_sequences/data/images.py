@@ -46,7 +46,8 @@ class ImageLayout:
 class ImageSequence(Protocol):
     """A way to read images [case, height, width, colour] as sequences [case, steps, channels], without loss."""
 
-    layout: ImageLayout
+    @property
+    def layout(self) -> ImageLayout: ...
 
     @property
     def steps(self) -> int: ...

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.report.figure import saved_figure
 
@@ -59,7 +60,8 @@ def summarise_listops(recordings: RecordingSet, figures: Path | None) -> list[Ex
 
 def summarise_pathfinder(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     """The exhibit `simulation`; its figure goes into `figures`."""
-    rows, examples = [], []
+    rows: list[tuple[int, int, float]] = []
+    examples: list[Recording] = []
     for recording in itertools.islice(recordings.values(), _MOST):
         rows.append((recording.labels["class"], recording.labels["dashes"], float(recording.signal.mean())))
         if len(examples) < _SHOWN:
