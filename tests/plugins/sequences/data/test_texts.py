@@ -42,7 +42,7 @@ def read(*paths: Path) -> RecordingSet:
 def test_a_folder_is_a_recording_a_file_called_by_its_path(tmp_path):
     files = {"b.txt": "zwei Wörter\r\n", "a/c.md": "eins", ".hidden": "no", "train/d": "drei"}
     actual = read(published.folder_of(tmp_path / "texts", {k: v.encode() for k, v in files.items()}))
-    assert actual.groups == ["a/c.md", "b.txt", "train/d"] and actual.meta["kind"] == "text"
+    assert actual.groups == ["a:c.md", "b.txt", "train:d"] and actual.meta["kind"] == "text"
     assert [text_of(actual[group]) for group in actual] == ["eins", "zwei Wörter\r\n", "drei"]
     assert [actual[group].labels for group in actual] == [{}, {}, {"part": "train"}]
 
