@@ -195,7 +195,7 @@ BATCH_CHANGES: dict[str, Callable[[np.ndarray, list[int]], dict[str, Any]]] = {
     "floats": lambda pixels, labels: {"data": pixels / 255},
     "signed": lambda pixels, labels: {"data": pixels.astype(np.int8)},
     "wide": lambda pixels, labels: {"data": pixels.astype(np.int64)},
-    "images": lambda pixels, labels: {"data": pixels.reshape(-1, 32, 32, 3)},
+    "images": lambda pixels, labels: {"data": pixels.reshape(-1, 32, 96)},
     "grey": lambda pixels, labels: {"data": pixels[:, :1024]},
     "turned": lambda pixels, labels: {"data": np.ascontiguousarray(pixels.T)},
     "an image less": lambda pixels, labels: {"data": pixels[1:]},

@@ -87,6 +87,24 @@ def test_what_is_no_text_is_refused_where_it_was_named_and_left_out_of_a_folder(
     assert said in refused(lambda: read(folder)).message
 
 
+def test_the_place_of_a_fault_is_right_wherever_a_long_text_is_divided(tmp_path, monkeypatch):
+    from neurocli_sequences.data.readers import utf8
+
+    content = ("aü€😀\n" * 40).encode()
+    for size in (1, 2, 3, 7, 64):
+        monkeypatch.setattr(utf8, "_PART", size)
+        utf8.check_utf8(content, "here")
+        for place in range(0, len(content), 11):
+            damaged = content[:place] + b"\xff" + content[place:]
+            with pytest.raises(UnicodeDecodeError) as wanted:
+                damaged.decode()
+            with pytest.raises(DataError) as caught:
+                utf8.check_utf8(damaged, "here")
+            assert caught.value.where.endswith(f"byte {wanted.value.start}")
+        with pytest.raises(DataError):
+            utf8.check_utf8(content[:-2], "here")
+
+
 def test_texts_are_not_looked_for_among_unknown_files(tmp_path):
     (tmp_path / "notes.txt").write_text("a text")
     assert TextReader().can_read(tmp_path / "notes.txt")
