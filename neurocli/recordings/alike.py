@@ -23,7 +23,6 @@ _EXACT = 0.002
 """1 - r² below which nothing more is learned: copies carry noise of their own, by rounding at least."""
 _COMMON = 4.0
 """Freedom that events of one shape have in common (a spike, a decay, an artefact): no evidence."""
-_UNUSED_BITS = np.uint64(64 - CODE_BITS)
 _AT_ONCE = 2**18
 """Stretches that are compared together."""
 
@@ -45,6 +44,7 @@ class Stored:
         return sum(self.sizes)
 
     def column(self, name: str, recording: int) -> NDArray[Any]:
+        """A column of the stretches of a recording [stretch, ...]."""
         return self._columns[f"{name} {recording}"]
 
     def between(self, recording: int, first: int, last: int, channel: int | None = None) -> int:
@@ -68,24 +68,27 @@ class Stored:
 class Chosen(NamedTuple):
     """Some stretches: their number among all, int64, ascending; their recording, int32; and other columns by name [stretch, ...]."""
 
-    index: NDArray[np.int64]
+    number: NDArray[np.int64]
     recording: NDArray[np.int32]
     columns: dict[str, NDArray[Any]]
 
     def ends(self, some: NDArray[np.int64]) -> Ends:
-        return Ends(*(c[some] for c in (self.index, self.recording, self.columns["channel"], self.columns["start"])))
+        """Some of them, as ends of pairs."""
+        channel, start = self.columns["channel"][some], self.columns["start"][some]
+        return Ends(self.number[some], self.recording[some], channel, start)
 
 
 class Ends(NamedTuple):
     """One stretch of each pair [pair]: its number among all, int64; its recording, channel and start, int32."""
 
-    index: NDArray[np.int64]
+    number: NDArray[np.int64]
     recording: NDArray[np.int32]
     channel: NDArray[np.int32]
     start: NDArray[np.int32]
 
     def only(self, some: NDArray[np.int64]) -> Ends:
-        return Ends(*(column[some] for column in self))
+        """Those of some of the pairs."""
+        return Ends(self.number[some], self.recording[some], self.channel[some], self.start[some])
 
 
 @dataclass(frozen=True)
@@ -151,12 +154,11 @@ def alike_stretches(stored: Stored, scale: Scale) -> Alike:
     columns = ("code", "shape", "channel", "start", "freedom", "most_bits")
     alike_pairs = []
     for rotation in _ROTATIONS:
-        turned = functools.partial(_turned, rotation=rotation)
-        for some in _in_portions(stored, columns, lambda code, turned=turned: turned(code) << _UNUSED_BITS):
-            code, shape = turned(some.columns["code"]), some.columns["shape"]
+        for some in _in_portions(stored, columns, functools.partial(_turned, rotation=rotation)):
+            code, shape = _turned(some.columns["code"], rotation), some.columns["shape"]
             norm = np.sqrt(np.square(shape.astype(np.float32)).sum(axis=1))
             order = np.argsort(code, kind="stable")
-            prefix = code[order] >> np.uint64(CODE_BITS - bits)
+            prefix = code[order] >> np.uint64(64 - bits)
             for first, second in _neighbours(order, prefix, some.recording):
                 r = _correlation(shape, norm, first, second)
                 same = r > ALIKE
@@ -182,16 +184,21 @@ def _in_portions(
 ) -> Iterator[Chosen]:
     """All stretches, in portions that fit into memory, so that those of equal first bits of `sorted_by` are together."""
     bits = max(0, int(np.ceil(np.log2(max(len(stored), 1) / _AT_ONCE))))
-    if not bits:
-        yield stored.chosen(columns, lambda code: np.ones(len(code), bool))
-        return
+
     for portion in range(2**bits):
-        yield stored.chosen(columns, lambda code, portion=portion: sorted_by(code) >> np.uint64(64 - bits) == portion)
+
+        def inside(code: NDArray[np.uint64], portion: int = portion) -> NDArray[np.bool_]:
+            first_bits = sorted_by(code) >> np.uint64(64 - bits) if bits else np.zeros(len(code), np.uint64)
+            chosen: NDArray[np.bool_] = first_bits == portion
+            return chosen
+
+        yield stored.chosen(columns, inside)
 
 
 def _turned(code: NDArray[np.uint64], rotation: int) -> NDArray[np.uint64]:
-    turned = (code << np.uint64(rotation)) | (code >> np.uint64(CODE_BITS - rotation))
-    return turned & np.uint64(2**CODE_BITS - 1)
+    """A code that begins with another of its bits; the first CODE_BITS of 64 hold it."""
+    turned: NDArray[np.uint64] = (code << np.uint64(rotation)) | (code >> np.uint64(CODE_BITS - rotation))
+    return turned << np.uint64(64 - CODE_BITS)
 
 
 def _evidence(
@@ -200,7 +207,8 @@ def _evidence(
     """Bits that a pair of stretches of correlation r tells [pair]."""
     freedom, most = (np.minimum(column[first], column[second]) for column in (columns["freedom"], columns["most_bits"]))
     evidence = -0.5 * np.maximum(freedom - _COMMON, 0) * np.log2(np.maximum(1 - r**2, _EXACT))
-    return np.minimum(evidence, most)
+    told: NDArray[np.float64] = np.minimum(evidence, most)
+    return told
 
 
 def _correlation(
@@ -227,10 +235,13 @@ def _neighbours(
 
 
 def _each_once(stored: Stored, pairs: Sequence[tuple[Ends, Ends, NDArray[np.float64]]]) -> Alike:
-    first, second = (Ends(*map(np.concatenate, zip(*(pair[side] for pair in pairs), strict=True))) for side in (0, 1))
+    first, second = (
+        Ends(*(np.concatenate(column) for column in zip(*ends, strict=True)))
+        for ends in ([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    )
     bits = np.concatenate([evidence for _, _, evidence in pairs])
-    size = int(second.index.max(initial=0)) + 1
-    _, once = np.unique(first.index * size + second.index, return_index=True)
+    size = int(second.number.max(initial=0)) + 1
+    _, once = np.unique(first.number * size + second.number, return_index=True)
     return Alike(stored, first, second, bits).only(once)
 
 
@@ -239,8 +250,8 @@ def _one_to_one(pairs: Alike) -> Alike:
     lag = pairs.lag.astype(np.int64)
     order = np.argsort(-pairs.bits, kind="stable")
     for stretch, foreign in (
-        (pairs.first.index, pairs.second.recording),
-        (pairs.second.index, pairs.first.recording),
+        (pairs.first.number, pairs.second.recording),
+        (pairs.second.number, pairs.first.recording),
     ):
         key = np.stack([stretch[order], foreign[order], lag[order]], axis=1)
         _, kept = np.unique(key, axis=0, return_index=True)
