@@ -156,7 +156,7 @@ def alike_stretches(stored: Stored, scale: Scale) -> Alike:
     for rotation in _ROTATIONS:
         for some in _in_portions(stored, columns, functools.partial(_turned, rotation=rotation)):
             code, shape = _turned(some.columns["code"], rotation), some.columns["shape"]
-            norm = np.sqrt(np.square(shape.astype(np.float32)).sum(axis=1))
+            norm = np.sqrt(np.einsum("ij,ij->i", shape, shape, dtype=np.float32))
             order = np.argsort(code, kind="stable")
             prefix = code[order] >> np.uint64(64 - bits)
             for first, second in _neighbours(order, prefix, some.recording):

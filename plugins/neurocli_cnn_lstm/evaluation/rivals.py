@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted, Values
 from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target, total_cost
+from neurocli.recordings.files.scratch import Scratch
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
@@ -213,12 +214,12 @@ def _predict(dataset: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Targ
     def predict(target: Target) -> Prediction | None:
         if not dataset.usable("train"):
             return None
-        values = {}
+        values = Scratch()
         for group, origins in local_origins(dataset, target).items():
             volts = dataset.volts(group)[origins]
             x = features(dataset, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
             change = [fits.forecast(x[k : k + _CHUNK], target.horizon_steps) for k in range(0, len(x), _CHUNK)]
-            values[group] = volts + np.concatenate(change).reshape(volts.shape)
+            values.keep(group, volts + np.concatenate(change).reshape(volts.shape))
         return Prediction(values)
 
     return predict
