@@ -32,6 +32,7 @@ _SPIKE_ROWS = {
 _PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
 MOST_SPIKES = 500_000
 """Spikes whose probabilities are scored together: those of more runs are left out, and this is said."""
+_CONTEXTS_AT_ONCE = 50
 CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
@@ -161,15 +162,16 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
         total: Any = 0
         for group in tested:
             origins = np.arange(trained.config.evaluate.context, dataset.place[group][2] - 1, stride)
-            batch = dataset.contexts(group, origins, window if fixed else context, device_of(trained.network))
-            if fixed:
-                batch["v"][:, : window - context] = 0
-                z = trained.network(batch["v"])
-            else:
-                z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(
-                dataset.volts(group)[origins + 1], dataset.normalisation.restore(z.cpu().numpy())
-            )
+            forecasts = []
+            for some in np.array_split(origins, -(-len(origins) // _CONTEXTS_AT_ONCE)):
+                batch = dataset.contexts(group, some, window if fixed else context, device_of(trained.network))
+                if fixed:
+                    batch["v"][:, : window - context] = 0
+                    z = trained.network(batch["v"])
+                else:
+                    z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
+                forecasts.append(dataset.normalisation.restore(z.cpu().numpy()))
+            total = total + r2.statistics(dataset.volts(group)[origins + 1], np.concatenate(forecasts))
         rows.append([context, context * dataset.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
