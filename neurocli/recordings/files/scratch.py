@@ -57,6 +57,7 @@ class Scratch(Mapping[str, NDArray[Any]]):
             with storage_errors(Path(tempfile.gettempdir())):
                 self._file.seek(self._end)
                 self._file.write(array.data.cast("B"))
+                self._file.flush()  # so that a full disk is told here
         self._places[name] = _Place(self._end, array.shape, array.dtype)
         self._end += array.nbytes
 
