@@ -14,7 +14,7 @@ from neurocli.recordings import Recording, RecordingSet
 
 FEW, MANY = 10, 60
 MOST_MB = 800
-MOST_GROWTH_MB = 40  # of fifty recordings, each of which is 1 MB
+MOST_GROWTH_MB = 60  # of fifty recordings of 1 MB: buffers that fill up, and do not grow any more
 NEURONS, SAMPLES = 100, 2500
 # What the process that asks takes itself counts in its children, so a small one asks.
 PEAK = """
