@@ -93,12 +93,7 @@ def _be_a_command(request: dict) -> None:
 
 
 def _workers_are_forked() -> None:
-    """Workers of a simulation that need no two seconds for imports. What a fork calls drops what a signal raises in it: signals wait."""
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOPS),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS),
-        after_in_child=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS),
-    )
+    """Workers of a simulation that need no two seconds for imports."""
     context = multiprocessing.get_context
     multiprocessing.get_context = lambda method=None: context("fork")  # type: ignore[assignment]
 
