@@ -74,12 +74,19 @@ class Chain:
         names = sorted(name for name in content.keys() | reference.keys() if content.get(name) != reference.get(name))
         if names:
             self._add(what, f"not the same: {names[:5]}", ended)
-        if left := list(self.folder.rglob(".*.tmp")):
-            self._add(what, f"left behind at last: {[path.name for path in left]}", ended)
+        if left := _left_behind(self.folder):
+            self._add(what, f"left behind at last: {left}", ended)
         self._begin()
 
     def _add(self, what: str, fault: str, ended: Ended) -> None:
         self.faults.append(f"{self.world.family} {self.case}, {what}: {fault}\n{ended.err[-1500:]}")
+
+
+def _left_behind(folder: Path) -> list[str]:
+    """Temporary files. In the folder of a run that was killed before it had a run.json nobody writes again, which would remove them."""
+    begun = [path for path in folder.rglob(".*.tmp") if path.parent.parent.parent != folder / "runs"]
+    begun += [path for path in folder.glob("runs/*/*/.*.tmp") if (path.parent / "run.json").exists()]
+    return [path.name for path in begun]
 
 
 def soak(world: World, case: str, aimed: int, at_random: int, folder: Path, draw: random.Random) -> list[str]:
