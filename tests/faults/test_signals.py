@@ -18,7 +18,7 @@ from soak.worlds import FAMILIES, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 FACTOR = float(os.environ.get("NEUROCLI_SOAK", "1"))
-"""How many times as many signals are sent: 2 for 800."""
+"""How many times as many signals are sent: 4 for 800, 500 of them aimed at writes."""
 SHARES = {
     "simulate": 16, "preprocess": 20, "train": 32, "train --resume": 32, "evaluate": 16, "diagnose": 16, "interpret": 8,
     "compare": 8, "report": 20, "runs": 6, "info": 6, "models": 4, "explain": 4, "demo": 16,
@@ -49,8 +49,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 @pytest.mark.parametrize(("family", "case"), EACH)
 def test_signals_at_writes_and_at_random(worlds, tmp_path, family: str, case: str) -> None:
-    """`NEUROCLI_SOAK=2 pytest -m slow tests/faults/test_signals.py` sends twice as many."""
-    share = SHARES[case] * FACTOR / 2
+    """`NEUROCLI_SOAK=4 pytest -m slow tests/faults/test_signals.py` sends four times as many."""
+    share = SHARES[case] * FACTOR / 4
     aimed, draw = math.ceil(share * 0.6), random.Random(f"signals {family} {case}")
     assert soak(worlds(family), case, aimed, max(round(share) - aimed, 1), tmp_path / "w", draw) == []
 
@@ -61,5 +61,5 @@ def test_faults_at_the_points_of_a_command(worlds, tmp_path, family: str, case: 
     draw, points = random.Random(f"faults {family} {case}"), worlds(family).reference(case).points
     files = [point for point in points if point.startswith(("flush", "rename"))]
     stages = [point for point in points if point not in files]
-    chosen = stages + draw.sample(files, min(len(files), round(2 * FACTOR)))
+    chosen = stages + draw.sample(files, min(len(files), round(FACTOR)))
     assert meet_faults(worlds(family), case, chosen, tmp_path / "w", draw) == []
