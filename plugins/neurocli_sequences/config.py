@@ -113,6 +113,12 @@ class ImageConfig(CaseConfig):
     task: ImageSection = ImageSection()
 
 
+class SmallImageConfig(ImageConfig):
+    """Options of the task digits, of which there are few."""
+
+    train: TrainConfig = _TRAIN.model_copy(update={"epochs": 60, "batch_size": 64})
+
+
 class PixelConfig(ImageConfig):
     task: ImageSection = ImageSection(order="pixels")
 

@@ -11,7 +11,7 @@ import numpy as np
 from neurocli.recordings import Recording, RecordingSet, Split
 from neurocli.recordings.files.download import Download, fetched
 from neurocli_sequences.case_task import CaseTask
-from neurocli_sequences.config import ImageConfig, PixelConfig
+from neurocli_sequences.config import ImageConfig, PixelConfig, SmallImageConfig
 from neurocli_sequences.data import downloads
 from neurocli_sequences.data.case_dataset import CaseData
 from neurocli_sequences.data.forms import ImageForm
@@ -42,6 +42,8 @@ class ImageTask(CaseTask):
 
 class Digits(ImageTask):
     """scikit-learn's digits, which are on every machine."""
+
+    Options = SmallImageConfig
 
     def own_data(self, config: Any) -> Sequence[Path]:
         from neurocli_sequences.data.digits import kept
