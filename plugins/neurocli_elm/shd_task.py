@@ -59,6 +59,13 @@ class ShdTask(Task):
     def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         return class_loss(network, batch)
 
+    def watch(self, network: nn.Module, data: Any, config: Any, folder: Path) -> None:
+        from neurocli.report.watched import keep
+        from neurocli_elm.evaluation.shd.watching import watched_utterances
+
+        inner = self.inside(network)
+        keep(watched_utterances(inner, data, self.model), config.train.watch, folder)
+
     def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
         return shd_scores.targets(data, part)
 
