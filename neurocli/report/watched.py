@@ -97,7 +97,11 @@ def _draw_memory(watched: Watched, path: Path) -> None:
             panel.set_ylabel(name, fontsize=8)
             panel.tick_params(labelsize=7)
         panels[-1].set_xlabel(_axis(watched), fontsize=8)
-        figure.colorbar(scale, ax=panels.tolist(), label="unit" if tau is None else "timescale (steps)")
+        spaced = np.geomspace if isinstance(norm, LogNorm) else np.linspace
+        bar = figure.colorbar(scale, ax=panels.tolist(), ticks=spaced(low, high, 5), format="%.3g")
+        bar.ax.minorticks_off()
+        bar.ax.tick_params(labelsize=7)
+        bar.set_label("unit" if tau is None else "timescale (steps)", fontsize=8)
 
 
 def _draw_sequences(watched: Watched, path: Path) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 
 from neurocli.errors import ConfigError, Notice
@@ -17,21 +14,9 @@ from neurocli.plugin.task import SequenceModel, Task
 from neurocli.recordings import Dataset
 from neurocli.runs.folder import RunFolder
 from neurocli.training.lightning_module import FamilyModule
+from neurocli.training.rest import at_rest
 
 log = logging.getLogger("neurocli.training")
-
-
-@contextlib.contextmanager
-def at_rest(network: torch.nn.Module) -> Iterator[None]:
-    """The network in eval mode, without gradients; its mode and the state of torch's generators are put back."""
-    training = network.training
-    devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=list(devices)), torch.no_grad():
-        network.eval()
-        try:
-            yield
-        finally:
-            network.train(training)
 
 
 def check_watched(family: ModelFamily, config: Any) -> None:
