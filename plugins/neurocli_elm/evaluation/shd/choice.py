@@ -68,7 +68,7 @@ def chosen_on_test(trained: TrainedModel, figures: Path) -> Exhibit | None:
         axes.legend(fontsize=8)
     note = (
         f"the largest of {len(rows)} accuracies on the test set is no estimate of the accuracy on new data: part of it is chance. "
-        "Published accuracies of these data are mostly of this kind; compare them with the second line, and believe the first"
+        "Many published accuracies of these data are of this kind: compare those with the second line, and believe the first"
     )
     table = Table(["epoch chosen on", "epoch", "test accuracy", "difference"], lines, note)
     claims = {
