@@ -57,7 +57,7 @@ def train(
         from neurocli.workflow.messages import Reporter
         from neurocli.workflow.train import begin, begin_again
 
-        flags = {"train.seed": seed, "train.device": device, "data.split": split}
+        flags: dict[str, Any] = {"train.seed": seed, "train.device": device, "data.split": split}
         watched = None if watch is None else [name.strip() for name in watch.split(",") if name.strip()]
         flags |= {"train.watch": watched, "train.watch_every": watch_every}
         reporter = Reporter(Progress(output))

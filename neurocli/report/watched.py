@@ -64,7 +64,7 @@ def keep(watched: Watched, what: Collection[str], folder: Path) -> None:
 
 def _write_states(watched: Watched, path: Path) -> None:
     """Arrays by name, `cases`, `lengths` of the cases in steps and, where it is known, `timescales` of the memory in steps."""
-    arrays = {name: np.asarray(values, np.float32) for name, values in watched.states.items()}
+    arrays: dict[str, Any] = {name: np.asarray(values, np.float32) for name, values in watched.states.items()}
     arrays |= {"cases": np.array(list(watched.names)), "lengths": np.array(list(watched.lengths), np.int64)}
     if watched.timescales is not None:
         arrays["timescales"] = watched.timescales
@@ -128,7 +128,7 @@ def _draw_sequences(watched: Watched, path: Path) -> None:
         grid[-1, -1].set_xlabel(_axis(watched), fontsize=8)
 
 
-def _time(watched: Watched, steps: int) -> NDArray[np.float64]:
+def _time(watched: Watched, steps: int) -> NDArray[Any]:
     return np.arange(steps) * watched.step
 
 

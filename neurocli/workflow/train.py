@@ -85,7 +85,7 @@ def train(
     ('finished', 7, 2)
     """
     reporter = Reporter(progress)
-    flags = {"train.seed": seed, "train.device": device, "data.split": split}
+    flags: dict[str, Any] = {"train.seed": seed, "train.device": device, "data.split": split}
     flags |= {"train.watch": None if watch is None else list(watch), "train.watch_every": watch_every}
     training = begin(model, data, Options(preset, config, sets, options or {}, flags, task), runs_dir, reporter)
     for line in training.notes:

@@ -21,7 +21,7 @@ def choice_notes(data: ShdData) -> list[str]:
         return []
     heard, chose, tested = (_speakers(data, part) for part in ("train", "validation", "test"))
     if data.split.protocol == NEW_SPEAKERS:
-        names = " and ".join(map(str, sorted(chose)))
+        names = " and ".join(sorted(map(str, chose), key=lambda name: (len(name), name)))
         several = "s" if len(chose) != 1 else ""
         both = len(chose & tested)
         where = f"{both} of them in the test file as well, by other utterances" if both else "not in the test file"
