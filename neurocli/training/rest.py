@@ -10,12 +10,13 @@ import torch
 
 @contextlib.contextmanager
 def at_rest(network: torch.nn.Module) -> Iterator[None]:
-    """The network in eval mode, without gradients; its mode and the state of torch's generators are put back."""
-    training = network.training
+    """The network in eval mode, without gradients; the mode of each of its parts and the state of torch's generators are put back."""
+    modes = [(part, part.training) for part in network.modules()]
     devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=list(devices)), torch.no_grad():
         network.eval()
         try:
             yield
         finally:
-            network.train(training)
+            for part, training in modes:
+                part.training = training

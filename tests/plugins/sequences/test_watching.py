@@ -20,6 +20,7 @@ from neurocli.runs.folder import RunFolder
 from neurocli.training.fit import fit
 from neurocli.training.load import load_trained
 from neurocli.training.readout import pooled, pooled_over_steps
+from neurocli.training.rest import at_rest
 from neurocli.training.watching import check_watched
 from neurocli.workflow.report import report
 
@@ -142,6 +143,18 @@ def test_what_is_read_at_a_step_is_what_a_sequence_that_ends_there_gives(pooling
     over = pooled_over_steps(outputs, pooling)
     for step in range(6):
         torch.testing.assert_close(over[:, step], pooled(outputs[:, : step + 1], None, pooling))
+
+
+def test_a_network_at_rest_is_put_back_part_by_part():
+    network = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(2)).train()
+    network[1].eval()
+    state = torch.get_rng_state()
+    with pytest.raises(Stopped), at_rest(network):
+        assert not any(part.training for part in network.modules()) and not torch.is_grad_enabled()
+        torch.rand(3)
+        raise Stopped
+    assert [part.training for part in network.modules()] == [True, True, False] and torch.is_grad_enabled()
+    assert torch.equal(state, torch.get_rng_state())
 
 
 def test_what_cannot_be_watched_is_an_error_before_the_training():
