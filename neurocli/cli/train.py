@@ -29,6 +29,18 @@ def train(
     device: Device = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of weights and batch order (train.seed).")] = None,  # noqa: UP045
     split: Annotated[Optional[str], typer.Option("--split", help="Split protocol (data.split).")] = None,  # noqa: UP045
+    watch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--watch",
+            help="Keep of a sequence model while it trains, in RUN/watch: states, memory, sequences; several by commas (train.watch).",
+            metavar="WHAT",
+        ),
+    ] = None,
+    watch_every: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--watch-every", help="Epochs between those that are watched (train.watch_every).", metavar="N"),
+    ] = None,
     runs_dir: RunsDir = RUNS,
     resume: Annotated[
         str | None,
@@ -45,7 +57,9 @@ def train(
         from neurocli.workflow.messages import Reporter
         from neurocli.workflow.train import begin, begin_again
 
-        flags = {"train.seed": seed, "train.device": device, "data.split": split}
+        flags: dict[str, Any] = {"train.seed": seed, "train.device": device, "data.split": split}
+        watched = None if watch is None else [name.strip() for name in watch.split(",") if name.strip()]
+        flags |= {"train.watch": watched, "train.watch_every": watch_every}
         reporter = Reporter(Progress(output))
         if resume is not None:
             name = _model_of(resume, runs_dir, model)

@@ -76,6 +76,12 @@ class TrainConfig(Section):
     patience: int | None = Field(
         None, ge=1, description="stop after this many epochs without a lower validation loss; unset: train all epochs"
     )
+    watch: tuple[Literal["states", "memory", "sequences"], ...] = Field(
+        (),
+        description="what to keep in the run's watch/ of a sequence model while it trains: its states, a figure of its memory,"
+        " a figure of its predictions; the training is the same with and without",
+    )
+    watch_every: int = Field(1, ge=1, description="epochs between those that are watched; the last one always is")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     threads: int = Field(1, ge=1, le=256, description="number of CPU threads; one is fastest for small models")
 

@@ -179,6 +179,13 @@ class ModelFamily(ABC):
         """What the best epoch is chosen by; lower is better. Default: the training loss."""
         return self.loss(module, batch, config).total
 
+    def epoch_record(self, network: torch.nn.Module, dataset: Dataset, config: Any) -> dict[str, float]:
+        """More numbers of an epoch for its record in the history, which choose nothing; network: in eval mode, without gradients.
+
+        They must not take the name of another column. Default: none.
+        """
+        return {}
+
     # -- evaluation ----------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import create_model
 
-from neurocli.errors import UsageError
+from neurocli.errors import ConfigError, UsageError
 from neurocli.plugin.cards import ModelCard, TaskCard
 from neurocli.plugin.family import Imported, ModelFamily, TrainedModel
 from neurocli.plugin.presets import package_folder, presets_folder
@@ -69,8 +69,18 @@ class SequenceModel(ABC):
         )
 
     def timescales(self, network: torch.nn.Module) -> NDArray[np.float64] | None:
-        """Time constants [unit] of the network's memory in steps; None where it has none that can be read off."""
+        """Time constants [unit] of the network's memory in steps; None where it has none that can be read off.
+
+        Where the memory of `states` has more units, unit n has time constant n modulo their number.
+        """
         return None
+
+    def states(self, network: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """States [sample, time, unit] of the network at every step of input [sample, time, input], by name, the memory first.
+
+        Without gradients. Default: none are known.
+        """
+        return {}
 
     def unused_parameters(self, options: Any, spec: dict[str, Any]) -> dict[str, str]:
         """As `ModelFamily.unused_parameters`, of the network alone."""
@@ -137,6 +147,15 @@ class Task(ModelFamily):
     def inside(self, network: torch.nn.Module) -> torch.nn.Module:
         """The network that `around` was given."""
         return network
+
+    def watch(self, network: torch.nn.Module, data: Any, config: Any, folder: Path) -> None:
+        """Keep in `folder` what `train.watch` names of a network in eval mode, on a few fixed validation cases.
+
+        The random state that it leaves behind is forgotten. Default: ConfigError, since such a task has nothing to show.
+        """
+        raise ConfigError(
+            f"the task {self.task_name} has nothing to watch", where="train.watch", hint="leave train.watch out"
+        )
 
     def _matched(self, config: Any, spec: dict[str, Any]) -> Any:
         """The network's options at the size whose parameters come nearest to those of the model `model.match` on this task."""

@@ -16,7 +16,7 @@ from typing import Any
 from neurocli.errors import DataError, Notice
 from neurocli.report import scores
 from neurocli.report.about import Part, options_of, parts_of, provenance_of, sources_of
-from neurocli.report.pictures import forest, kept_figure, training_curve
+from neurocli.report.pictures import forest, kept_figure, training_curve, watched_figures
 from neurocli.report.scores import Sheet
 from neurocli.report.words import SEVERITY, clean, count_verdicts, format_value, verdicts_in_words
 from neurocli.runs.folder import RunFolder
@@ -86,6 +86,7 @@ class Page:
     forest: Figure | None = None
     training: str = ""
     curve: Figure | None = None
+    watched: list[Figure] = field(default_factory=list)
     verdicts: str = ""
     findings: Grid | None = None
     passed: Grid | None = None
@@ -189,6 +190,8 @@ def _add_training(page: Page, run: RunFolder, hint: str) -> None:
                 parts_of_text.append(template.format(format_value(summary[key])))
         page.training = clean(", ".join(parts_of_text)) + "."
         uri = training_curve(rows, best)
+    epoch, figures = watched_figures(run.path)
+    page.watched = [Figure(f"{title}, epoch {epoch}", uri, lost) for title, uri, lost in figures]
     page.curve = Figure(f"Training and validation loss of {page.name} by epoch", uri, None) if uri else None
 
 

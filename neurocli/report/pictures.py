@@ -23,19 +23,21 @@ _FAR = 5.0
 """What lies further from the model than this many times the median distance of its references is drawn at the edge."""
 
 
-def kept_figure(folder: Path, named: str, digest: str | None = None) -> tuple[str | None, str | None]:
+def kept_figure(
+    folder: Path, named: str, digest: str | None = None, room: str = "figures"
+) -> tuple[str | None, str | None]:
     """(data URI, None) of a figure that a result names, or (None, why there is none); digest: its sha256, where the result keeps it.
 
-    Only PNG files inside of the run's own figures/ are taken, wherever the run was when the path was written down: a run
+    Only PNG files inside of the run's own figures/, or another `room`, are taken, wherever the run was when the path was written down: a run
     may have been moved, and a result must not bring other files of the machine into a page.
     """
     path_parts = PurePath(named).parts
-    if "figures" not in path_parts:
+    if room not in path_parts:
         return None, "the figure is not among the run's own"
-    last = len(path_parts) - 1 - path_parts[::-1].index("figures")
-    path = folder.joinpath("figures", *path_parts[last + 1 :])
+    last = len(path_parts) - 1 - path_parts[::-1].index(room)
+    path = folder.joinpath(room, *path_parts[last + 1 :])
     try:
-        if not path.resolve().is_relative_to((folder / "figures").resolve()):
+        if not path.resolve().is_relative_to((folder / room).resolve()):
             return None, "the figure is not among the run's own"
         if not path.is_file():
             return None, f"the figure {path.name} no longer exists"
@@ -49,6 +51,23 @@ def kept_figure(folder: Path, named: str, digest: str | None = None) -> tuple[st
     if digest is not None and hashlib.sha256(picture).hexdigest() != digest:
         return None, f"the figure {path.name} is not the one that was drawn with these numbers"
     return as_uri(picture), None
+
+
+WATCHED = {"memory.png": "Memory over the steps", "sequences.png": "Predictions over the steps"}
+"""Figures of a watched epoch, and what they are called."""
+
+
+def watched_figures(folder: Path) -> tuple[int, list[tuple[str, str | None, str | None]]]:
+    """(the last epoch of a run that was watched, [title, address, why there is none]); 0 where there is none."""
+    epochs = [path for path in folder.glob("watch/epoch-*") if path.name.removeprefix("epoch-").isdigit()]
+    for epoch in sorted(epochs, key=lambda path: int(path.name.removeprefix("epoch-")), reverse=True):
+        shown = [name for name in WATCHED if (epoch / name).exists()]
+        if shown:
+            figures = [
+                (WATCHED[name], *kept_figure(folder, f"watch/{epoch.name}/{name}", room="watch")) for name in shown
+            ]
+            return int(epoch.name.removeprefix("epoch-")), figures
+    return 0, []
 
 
 def as_uri(picture: bytes) -> str:

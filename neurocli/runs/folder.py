@@ -88,6 +88,11 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def watch(self) -> Path:
+        """A folder for each epoch that was watched."""
+        return self.path / "watch"
+
+    @property
     def log(self) -> Path:
         return self.path / "run.log"
 

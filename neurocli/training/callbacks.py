@@ -18,6 +18,7 @@ from neurocli.training.checkpoint import Checkpoint, save_checkpoint
 from neurocli.training.history import append_row
 from neurocli.training.lightning_module import FamilyModule
 from neurocli.training.listeners import tell
+from neurocli.training.rest import at_rest
 from neurocli.training.stopping import Stop
 
 log = logging.getLogger("neurocli.training")
@@ -132,6 +133,9 @@ class EpochEnd(Callback):
         if validation is not None:
             row["validation_loss"] = validation
         row["learning_rate"] = pl_module.optimizer.param_groups[0]["lr"]
+        with at_rest(pl_module.network):
+            record = pl_module.family.epoch_record(pl_module.network, self.data, pl_module.config)
+        row.update({name: float(value) for name, value in record.items() if name not in row})
         pl_module.schedule.epoch_ended(score, progress.step)
 
         better = validation is None or score < progress.best_validation_loss

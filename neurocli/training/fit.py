@@ -32,6 +32,7 @@ from neurocli.training.load import load_weights
 from neurocli.training.quiet import quiet_lightning, torch_settings
 from neurocli.training.schedule import Schedule
 from neurocli.training.stopping import Stop
+from neurocli.training.watching import watching
 
 log = logging.getLogger("neurocli.training")
 
@@ -123,6 +124,7 @@ def _train(
             callbacks: list[Callback] = [
                 Restoring(reached, optimizer_state, stop),
                 BatchEnd(steps, total, report, stop),
+                *watching(family, data, config, run),
                 EpochEnd(run, data, reached, clock, report, hook, stop),
             ]
             trainer = _trainer(config, run, total, steps, callbacks)

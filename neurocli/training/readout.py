@@ -38,10 +38,12 @@ class SequenceNetwork(nn.Module):
 
     def every_step(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs of the network [sample, time, output], before the readout."""
-        if self.embedding is not None and not x.is_floating_point():
-            x = self.embedding(x)
-        out: torch.Tensor = self.network(x)
+        out: torch.Tensor = self.network(self.inner_input(x))
         return out
+
+    def inner_input(self, x: torch.Tensor) -> torch.Tensor:
+        """What the network inside is given [sample, time, input]: tokens are embedded."""
+        return self.embedding(x) if self.embedding is not None and not x.is_floating_point() else x
 
 
 def pooled(outputs: torch.Tensor, length: torch.Tensor | None, pooling: Pooling) -> torch.Tensor:
@@ -60,3 +62,28 @@ def pooled(outputs: torch.Tensor, length: torch.Tensor | None, pooling: Pooling)
         return outputs.masked_fill(~within, -torch.inf).max(1).values
     weight = torch.softmax(outputs[:, :, -1:].masked_fill(~within, -torch.inf), 1)
     return (weight * outputs[:, :, :-1]).sum(1)
+
+
+def pooled_over_steps(outputs: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """What `pooled` would read if the sequences ended at each step: [sample, time, output] of outputs [sample, time, output]."""
+    if pooling in ("last", "every"):
+        return outputs
+    if pooling == "mean":
+        count = torch.arange(1, outputs.shape[1] + 1, device=outputs.device, dtype=outputs.dtype)
+        return outputs.cumsum(1) / count[:, None]
+    if pooling == "max":
+        return outputs.cummax(1).values
+    # By running maxima: a weight of a later step may dwarf all before it.
+    values, logits = outputs[:, :, :-1], outputs[:, :, -1:]
+    sums, weights, top = (
+        torch.zeros_like(values[:, 0]),
+        torch.zeros_like(logits[:, 0]),
+        torch.full_like(logits[:, 0], -torch.inf),
+    )
+    read = []
+    for value, logit in zip(values.unbind(1), logits.unbind(1), strict=True):
+        higher = torch.maximum(top, logit)
+        kept, new = torch.exp(top - higher), torch.exp(logit - higher)
+        sums, weights, top = kept * sums + new * value, kept * weights + new, higher
+        read.append(sums / weights)
+    return torch.stack(read, 1)

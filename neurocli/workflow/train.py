@@ -64,6 +64,8 @@ def train(
     device: str | None = None,
     split: str | None = None,
     task: str | None = None,
+    watch: Sequence[str] | None = None,
+    watch_every: int | None = None,
     runs_dir: AnyPath = RUNS_DIR,
     progress: Listener | None = None,
 ) -> Run:
@@ -71,8 +73,8 @@ def train(
 
     model: as `neuro models` lists them; data: a path, several, or recordings in memory; without it the model's own simulator makes
     a small set; preset, config, options: named set of values, TOML file, and values by name, each over the one before; seed, device,
-    split: short for the options train.seed, train.device and data.split; task: of a sequence model, where it is not its own; runs_dir: the folder of runs; progress: is told of each
-    message and step.
+    split, watch, watch_every: short for the options train.seed, train.device, data.split, train.watch and train.watch_every; task: of a
+    sequence model, where it is not its own; runs_dir: the folder of runs; progress: is told of each message and step.
 
     Raises UnknownName, ConfigError, DeviceError, DataError, LeakError, StorageError, NeuroError where the loss is not finite, or
     Interrupted; what was trained until then is kept, and can be resumed.
@@ -83,7 +85,8 @@ def train(
     ('finished', 7, 2)
     """
     reporter = Reporter(progress)
-    flags = {"train.seed": seed, "train.device": device, "data.split": split}
+    flags: dict[str, Any] = {"train.seed": seed, "train.device": device, "data.split": split}
+    flags |= {"train.watch": None if watch is None else list(watch), "train.watch_every": watch_every}
     training = begin(model, data, Options(preset, config, sets, options or {}, flags, task), runs_dir, reporter)
     for line in training.notes:
         reporter.note(line)
@@ -121,11 +124,13 @@ def begin(model: str, data: Any, options: Options, runs_dir: AnyPath, reporter: 
     from neurocli.recordings import RecordingSet
     from neurocli.recordings.adapting import adapted
     from neurocli.training.devices import resolve_device
+    from neurocli.training.watching import check_watched
     from neurocli.workflow.data.sources import recordings_for, sums
 
     family, resolved = configured_family(model, options)
     origin = "--device" if options.flags.get("train.device") is not None else "train.device"
     resolve_device(resolved.config.train.device, where=origin)  # before minutes go into data
+    check_watched(family, resolved.config)
     recordings, source = recordings_for(family, resolved.config, data, reporter)
     dataset = adapted(family, recordings, resolved.config)
     doubts = [str(note) for note in recordings.notes if note.is_doubt]

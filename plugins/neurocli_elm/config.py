@@ -37,6 +37,16 @@ class DigitsConfig(SplitSection):
     adding: ClassVar[bool] = False
     bin_ms: int = Field(10, ge=1, le=100, description="length of a step (ms)")
     masked: float = Field(0.5, ge=0, lt=1, description="share of the input spikes that training leaves out at random")
+    hold_out: Literal["speakers", "utterances"] = Field(
+        "speakers",
+        description="what chooses the epoch, where there is a published test file; speakers: all utterances of one or two speakers,"
+        " which training does not hear; utterances: some of each speaker, as published",
+    )
+    test_each_epoch: bool = Field(
+        True,
+        description="also record the accuracy on the published test file after every epoch, which chooses nothing, so that the"
+        " evaluation can say what choosing by it would claim; a seventh of the CPU time of the training",
+    )
 
 
 class AddedDigitsConfig(DigitsConfig):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -51,6 +52,11 @@ class _Elm(SequenceModel):
     def timescales(self, network: nn.Module) -> NDArray[np.float64]:
         assert isinstance(network, ElmNeuron)
         return np.asarray(network.tau_m.detach().cpu().double().numpy() / network.options.delta_t)
+
+    def states(self, network: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert isinstance(network, ElmNeuron)
+        states = network.forward_states(x)
+        return {"memory": states.memory, "branch": states.branch}
 
     def import_weights(self, path: Path, options: Mapping[str, Any] | None = None) -> Imported:
         """A published checkpoint, with the model_config.json beside it; `options` stand over what that says."""

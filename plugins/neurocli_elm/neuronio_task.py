@@ -62,6 +62,13 @@ class NeuronioTask(Task):
     def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         return validation(network, batch)
 
+    def watch(self, network: nn.Module, data: Any, config: Any, folder: Path) -> None:
+        from neurocli.report.watched import keep
+        from neurocli_elm.evaluation.watching import watched_simulations
+
+        inner = self.inside(network)
+        keep(watched_simulations(inner, data, self.model), config.train.watch, folder)
+
     def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
         return targets.targets(data, config, part)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,10 +25,11 @@ from neurocli_elm.data.download import DIGITS
 from neurocli_elm.data.events import OnEvents, with_events
 from neurocli_elm.data.readers.shd import META
 from neurocli_elm.data.shd_dataset import ShdData
-from neurocli_elm.data.shd_split import PUBLISHED
+from neurocli_elm.data.shd_split import BY_FILE
 from neurocli_elm.diagnosis.shd import utterance_findings
 from neurocli_elm.evaluation.shd import targets as shd_scores
 from neurocli_elm.evaluation.shd.baselines import baselines
+from neurocli_elm.evaluation.shd.choice import TEST_ACCURACY, choice_notes, chosen_on_test
 from neurocli_elm.evaluation.shd.exhibits import confusion, evidence
 from neurocli_elm.evaluation.shd.predictions import class_loss, probabilities
 
@@ -59,6 +61,22 @@ class ShdTask(Task):
     def validation_loss(self, network: nn.Module, batch: Batch, config: Any) -> torch.Tensor:
         return class_loss(network, batch)
 
+    def watch(self, network: nn.Module, data: Any, config: Any, folder: Path) -> None:
+        from neurocli.report.watched import keep
+        from neurocli_elm.evaluation.shd.watching import watched_utterances
+
+        inner = self.inside(network)
+        keep(watched_utterances(inner, data, self.model), config.train.watch, folder)
+
+    def epoch_record(self, network: nn.Module, dataset: Dataset, config: Any) -> dict[str, float]:
+        """Accuracy on the published test file."""
+        assert isinstance(dataset, ShdData)
+        if not config.data.test_each_epoch or dataset.split.protocol not in BY_FILE:
+            return {}
+        rows = np.concatenate(list(dataset.scored_rows("test").values()))
+        right = probabilities(network, dataset, rows).argmax(1) == dataset.classes(rows)
+        return {TEST_ACCURACY: float(right.mean())}
+
     def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:
         return shd_scores.targets(data, part)
 
@@ -81,7 +99,8 @@ class ShdTask(Task):
         return utterance_findings(recordings, config)
 
     def evaluate_more(self, trained: TrainedModel, predictions: dict[str, Prediction], figures: Path) -> list[Exhibit]:
-        return [confusion(trained, predictions, figures)]
+        claimed = chosen_on_test(trained, figures)
+        return [*([] if claimed is None else [claimed]), confusion(trained, predictions, figures)]
 
     def interpret(self, trained: TrainedModel, figures: Path) -> list[Exhibit]:
         return [evidence(trained, figures), *super().interpret(trained, figures)]
@@ -96,14 +115,7 @@ class ShdTask(Task):
             notes.append(
                 "pairs of digits are drawn at random with replacement; both digits of a test pair are of one speaker"
             )
-        if data.split.protocol == PUBLISHED:
-            heard, tested = (
-                {data.about[group].speaker for group in data.split.groups(part)} for part in ("train", "test")
-            )
-            notes.append(
-                "the published split is by file: training and validation have the same speakers"
-                + (f", and {len(heard & tested)} of {len(tested)} test speakers" if data.speakers_known else "")
-            )
+        notes += choice_notes(data)
         if not data.speakers_known:
             notes.append(
                 "speakers are unknown: intervals treat utterances as independent, and are too narrow where they are not"

@@ -77,6 +77,14 @@ class CaseTask(Task):
             return LossTerms({"class": functional.cross_entropy(y, batch["label"], label_smoothing=smoothing)})
         return LossTerms({"target": functional.mse_loss(y[:, 0], batch["target"])})
 
+    def watch(self, network: nn.Module, data: Any, config: Any, folder: Path) -> None:
+        from neurocli.report.watched import keep
+        from neurocli_sequences.evaluation.watching import watched
+
+        assert isinstance(network, SequenceNetwork)
+        cases = watched(network, data, self.model.states, self.model.timescales(network.network))
+        keep(cases, config.train.watch, folder)
+
     # -- evaluation ----------------------------------------------------------------------------------------------
 
     def targets(self, data: Any, config: Any, part: str = "test") -> list[Target]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -30,6 +31,10 @@ class _Recurrent(SequenceModel):
         delta_t: float = 1.0,
     ) -> Recurrent:
         return Recurrent(self.kind, options, num_inputs, num_outputs)
+
+    def states(self, network: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert isinstance(network, Recurrent)
+        return network.states(x)
 
     def sized(self, options: RecurrentOptions, size: int) -> RecurrentOptions:
         return options.model_copy(update={"hidden": size})
@@ -66,3 +71,7 @@ class LinearModel(SequenceModel):
     def timescales(self, network: nn.Module) -> NDArray[np.float64]:
         tau: Any = network.tau
         return np.asarray(tau.detach().cpu().double().numpy())
+
+    def states(self, network: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert isinstance(network, Linear)
+        return {"traces": network.traces(x).flatten(2)}

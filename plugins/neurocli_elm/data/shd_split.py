@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,12 @@ from neurocli.errors import DataError
 from neurocli.recordings import Split, split_by_group, split_by_options
 
 PUBLISHED = "published: by file"
+"""Validation utterances are of the speakers of the training."""
+NEW_SPEAKERS = "by file; the epoch is chosen on speakers that training has not heard"
+BY_FILE = (PUBLISHED, NEW_SPEAKERS)
+"""Protocols whose test set is the published test file."""
+MOST_HELD_OUT = 2
+"""Speakers: more of ten would cost more training than they would tell."""
 FEWEST_TEST_SPEAKERS = 3
 """With fewer there would be no interval."""
 
@@ -38,6 +44,9 @@ def split_utterances(about: Mapping[str, About], options: Any) -> Split:
     groups = list(about)
     tested = tuple(group for group in groups if is_test_file(about[group].file))
     if tested and len(tested) < len(groups):
+        held_out = held_out_speakers(about, set(tested), options) if options.hold_out == "speakers" else set()
+        if held_out:
+            return _by_new_speakers(about, set(tested), held_out)
         return _published(groups, tested, options)
     speakers = sorted({utterance.speaker for utterance in about.values() if utterance.speaker is not None})
     known = all(utterance.speaker is not None for utterance in about.values())
@@ -45,6 +54,31 @@ def split_utterances(about: Mapping[str, About], options: Any) -> Split:
         return _by_speaker(about, [str(s) for s in speakers], options)
     split = split_by_options(groups, options)
     return Split(split.train, split.validation, split.test, protocol="by utterance")
+
+
+def held_out_speakers(about: Mapping[str, About], tested: Collection[str], options: Any) -> set[int]:
+    """Speakers of the training file that choose the epoch, drawn by data.split_seed; those that the test file does not have first.
+
+    None where speakers are unknown, or one alone was recorded.
+    """
+    speakers = {utterance.speaker for group, utterance in about.items() if group not in tested}
+    known = sorted(speaker for speaker in speakers if speaker is not None)
+    if None in speakers or len(known) < 2:
+        return set()
+    in_test = {about[group].speaker for group in tested}
+    drawn = [known[n] for n in np.random.default_rng(options.split_seed).permutation(len(known))]
+    drawn.sort(key=lambda speaker: speaker in in_test)  # stable: of each kind in the order drawn
+    count = min(max(round(options.validation * len(known)), 1), MOST_HELD_OUT, len(known) - 1)
+    return set(drawn[:count])
+
+
+def _by_new_speakers(about: Mapping[str, About], tested: Collection[str], held_out: Collection[int]) -> Split:
+    """The test file is the test; the rest is training, without the speakers that choose the epoch."""
+    rest = [group for group in about if group not in tested]
+    train, validation = (
+        tuple(group for group in rest if (about[group].speaker in held_out) == wanted) for wanted in (False, True)
+    )
+    return Split(train, validation, tuple(group for group in about if group in tested), protocol=NEW_SPEAKERS)
 
 
 def _published(groups: Sequence[str], tested: tuple[str, ...], options: Any) -> Split:

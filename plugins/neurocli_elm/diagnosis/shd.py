@@ -12,7 +12,7 @@ from neurocli_elm.config import ShdConfig
 from neurocli_elm.data.readers.shd import CLASSES, UNITS
 from neurocli_elm.data.shd_bins import DURATION_S
 from neurocli_elm.data.shd_dataset import ShdData, about_of
-from neurocli_elm.data.shd_split import PUBLISHED, About
+from neurocli_elm.data.shd_split import BY_FILE, About
 
 MOST_LATE = 0.05
 MOST_SILENT = 0.1
@@ -104,7 +104,7 @@ def speaker_finding(dataset: ShdData) -> Finding:
     )
     shared = len(heard & tested)
     advice = "the evaluation scores speakers of the training and new speakers separately: judge by the new ones"
-    if dataset.split.protocol != PUBLISHED and shared:
+    if dataset.split.protocol not in BY_FILE and shared:
         advice = "the same speakers are in training and test: split by speaker"
     return Finding.graded(
         "shared-speakers", "split", f"{shared} of {len(tested)} test speakers", "0", advice, warn=shared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -24,14 +25,20 @@ class Linear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs [sample, time, output]: each leaky sum is a mean of the past, weighted by exp(-lag / tau)."""
+        return torch.stack([state.sum(-1) for state in self._leaky_sums(x)], 1) + self.readout.bias
+
+    def traces(self, x: torch.Tensor) -> torch.Tensor:
+        """What each leaky sum adds to each output [sample, time, output, trace]."""
+        return torch.stack(list(self._leaky_sums(x)), 1)
+
+    def _leaky_sums(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
+        """[sample, output, trace] of each step."""
         keep = torch.exp(-1 / self.tau)
         samples, _, inputs = x.shape
         weight = self.readout.weight.view(-1, inputs, len(keep))
         # What the readout takes of each sum comes before the sums: they are linear, and fewer.
         driven = torch.einsum("bti,oik->tbok", x, weight) * (1 - keep)
         state = driven.new_zeros(samples, weight.shape[0], len(keep))
-        outputs = []
         for step in driven:
             state = keep * state + step
-            outputs.append(state.sum(-1))
-        return torch.stack(outputs, 1) + self.readout.bias
+            yield state

@@ -35,3 +35,15 @@ class Recurrent(nn.Module):
         """Outputs [sample, time, output]."""
         out: torch.Tensor = self.readout(self.recurrent(x)[0])
         return out
+
+    def states(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """cell (of an LSTM) and hidden [sample, time, layer * unit] after each step."""
+        state, steps = None, []
+        for step in range(x.shape[1]):
+            _, state = self.recurrent(x[:, step : step + 1], state)
+            steps.append(state if isinstance(state, tuple) else (state,))
+        names = ("hidden", "cell") if isinstance(self.recurrent, nn.LSTM) else ("hidden",)
+        columns = zip(names, zip(*steps, strict=True), strict=True)
+        # Of each step [layer, sample, unit].
+        kept = {name: torch.stack(values).permute(2, 0, 1, 3).flatten(2) for name, values in columns}
+        return {name: kept[name] for name in ("cell", "hidden") if name in kept}

@@ -17,7 +17,7 @@ from neurocli_elm.config import AddingConfig, ShdConfig
 from neurocli_elm.data.readers.shd import ShdReader
 from neurocli_elm.data.shd_bins import binned, edges, num_bins
 from neurocli_elm.data.shd_dataset import ShdData
-from neurocli_elm.data.shd_split import PUBLISHED, is_test_file
+from neurocli_elm.data.shd_split import NEW_SPEAKERS, PUBLISHED, is_test_file
 
 _spec = importlib.util.spec_from_file_location("shd_files", Path(__file__).parents[1].joinpath("shd_files.py"))
 assert _spec is not None and _spec.loader is not None
@@ -138,12 +138,49 @@ def test_the_precision_of_stored_times_decides_the_bin():
 
 
 def test_the_published_split_is_by_file(folder):
-    data = ShdData(read(folder, "shd_train", "shd_test"), config(validation=0.2))
+    data = ShdData(read(folder, "shd_train", "shd_test"), config(validation=0.2, hold_out="utterances"))
     assert data.split.protocol == PUBLISHED and not data.split.leaky
     assert all(group.startswith("shd_test") for group in data.split.test) and len(data.split.test) == 80
     held = np.random.default_rng(0).binomial(1, 0.2, 120).astype(bool)
     assert data.split.validation == tuple(f"shd_train-{k:05d}" for k in np.flatnonzero(held))
     assert len(data.split.train) + len(data.split.validation) == 120
+
+
+def speakers_of(data: ShdData, part: str) -> set[int | None]:
+    return {data.about[group].speaker for group in data.split.groups(part)}
+
+
+@pytest.mark.parametrize(("seed", "share", "count"), [(0, 0.15, 1), (1, 0.4, 2), (2, 0.9, 2)])
+def test_the_epoch_is_chosen_on_speakers_that_no_training_batch_has(folder, seed, share, count):
+    recordings = read(folder, "shd_train", "shd_test")
+    data = ShdData(recordings, config(split_seed=seed, validation=share, batch_size=9))
+    heard, chose = speakers_of(data, "train"), speakers_of(data, "validation")
+    assert data.split.protocol == NEW_SPEAKERS and not data.split.leaky
+    assert len(chose) == count and not heard & chose and heard | chose == set(range(6))
+    assert not chose & {0, 1}  # the test file has these two: others come first
+    assert data.split.test == ShdData(recordings, config(hold_out="utterances")).split.test
+    names = list(data.about)
+    for adding in (False, True):
+        dealt = ShdData(recordings, config(split_seed=seed, validation=share, batch_size=9, adding=adding))
+        rows = np.concatenate([r for epoch in (0, 1) for r, _ in dealt.rows("train", seed=0, epoch=epoch)])
+        assert not {dealt.about[names[n]].speaker for n in rows.ravel()} & chose
+
+
+def test_speakers_of_the_test_file_choose_only_where_there_are_no_others(tmp_path):
+    files.write(tmp_path / "shd_train.h5", files.utterances(0, 4, [0, 1, 2, 3]))
+    files.write(tmp_path / "shd_test.h5", files.utterances(1, 4, [0, 1, 2, 3]))
+    data = ShdData(read(tmp_path, "shd_train", "shd_test"), config(validation=0.5))
+    assert len(speakers_of(data, "validation")) == 2 and data.split.protocol == NEW_SPEAKERS
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_without_speakers_to_hold_out_utterances_choose(tmp_path, known):
+    files.write(tmp_path / "shd_train.h5", files.utterances(0, 3, [7]), speakers=known)
+    files.write(tmp_path / "shd_test.h5", files.utterances(1, 2, [0, 1]))
+    recordings = read(tmp_path, "shd_train", "shd_test")
+    data = ShdData(recordings, config())
+    assert data.split == ShdData(recordings, config(hold_out="utterances")).split
+    assert data.split.protocol == PUBLISHED and data.split.validation
 
 
 def test_one_file_is_split_by_speaker(folder):
