@@ -50,7 +50,12 @@ def case_findings(task: Task, recordings: RecordingSet, config: Any) -> list[Fin
         findings += partition_findings(dataset)
     if dataset.split.train:
         findings += [*label_findings(dataset), *scale_findings(dataset)]
-    findings += [*copy_findings(dataset), *near_copy_findings(dataset), *length_findings(dataset), *token_findings(dataset)]
+    findings += [
+        *copy_findings(dataset),
+        *near_copy_findings(dataset),
+        *length_findings(dataset),
+        *token_findings(dataset),
+    ]
     return [*findings, *untrained_findings(task, dataset, config)]
 
 
@@ -81,7 +86,9 @@ def untrained_findings(task: Task, dataset: CaseData, config: Any) -> list[Findi
     try:
         network = task.inside(task.untrained(config, dataset.spec, config.train.seed))
     except DataError as error:
-        return [Finding("model", "untrained", FAIL, error.message, "can be built", error.hint or "choose other options")]
+        return [
+            Finding("model", "untrained", FAIL, error.message, "can be built", error.hint or "choose other options")
+        ]
     tau = task.model.timescales(network)
     timescales = [] if tau is None else [timescale_finding(np.asarray(tau, np.float64), dataset, "untrained")]
     return [*timescales, *task.model.diagnose_network(network, dataset, config, "untrained")]

@@ -42,7 +42,9 @@ def contradictions(cases: Sequence[Case], split: Split | None) -> Finding:
     held = [same for same in by_content.values() if len({case.label for case in same}) > 1]
     part_of = {} if split is None else {g: part for part in ("train", "validation", "test") for g in split.groups(part)}
     words = [
-        " and ".join(f"{case.group} ({case.label:g}{', ' + part_of[case.group] if part_of else ''})" for case in same[:3])
+        " and ".join(
+            f"{case.group} ({case.label:g}{', ' + part_of[case.group] if part_of else ''})" for case in same[:3]
+        )
         for same in held
     ]
     count = sum(map(len, held))

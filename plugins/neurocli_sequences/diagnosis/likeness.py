@@ -83,7 +83,9 @@ def coarse_images(dataset: CaseData) -> Of:
         blurred = gaussian_filter(images_of(dataset, numbers), (0, 1, 1), mode="nearest")
         height, width = blurred.shape[1:]
         if max(height, width) > SIDE:
-            small = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(blurred), (min(height, SIDE), min(width, SIDE)))
+            small = torch.nn.functional.adaptive_avg_pool2d(
+                torch.from_numpy(blurred), (min(height, SIDE), min(width, SIDE))
+            )
             blurred = small.numpy()
         return unit(blurred)
 

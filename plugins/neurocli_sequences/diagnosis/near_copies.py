@@ -20,7 +20,8 @@ from neurocli_sequences.diagnosis.likeness import nearest
 from neurocli_sequences.diagnosis.shingles import nearest_texts
 
 MOST_TESTED, MOST_FITTED, MOST_NULLS = 10_000, 60_000, 2_000
-FEWEST_OF_CLASS = 30
+FEWEST, FEWEST_OF_CLASS = 30, 100
+"""Training cases that a null needs, of all classes together and of one."""
 BELOW = 5.0
 LEAST = {True: 0.5, False: 0.9}
 """Similarity that a copy has at least, of tokens or of numbers: where all cases are far apart, a null has no say."""
@@ -34,13 +35,15 @@ class Null:
 
     def of(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """[case]."""
-        return self.threshold[labels.astype(np.int64)] if len(self.threshold) > 1 else np.tile(self.threshold, len(labels))
+        return (
+            self.threshold[labels.astype(np.int64)] if len(self.threshold) > 1 else np.tile(self.threshold, len(labels))
+        )
 
 
 def near_copy_findings(dataset: CaseData) -> list[Finding]:
     """Test cases that are nearly training or validation cases; none without either."""
     tested, fitted, nulls = _chosen(dataset)
-    if len(nulls) < FEWEST_OF_CLASS or not len(tested):
+    if len(nulls) < FEWEST or not len(tested):
         return []
     find = nearest_texts if dataset.form.tokens else nearest
     _, among = find(dataset, nulls, fitted)
@@ -51,11 +54,13 @@ def near_copy_findings(dataset: CaseData) -> list[Finding]:
     close = np.flatnonzero((similarity >= limit) & (near >= 0))
     close = close[np.argsort(-similarity[close], kind="stable")]
     pairs = [
-        f"{dataset.cases[tested[k]].group} is nearly {dataset.cases[near[k]].group} ({_closeness(similarity[k])}{_labels(dataset, tested[k], near[k])})"
+        f"{dataset.cases[tested[k]].group} is nearly {dataset.cases[near[k]].group} ({similarity[k]:.6g}{_labels(dataset, tested[k], near[k])})"
         for k in close
         if dataset.cases[tested[k]].group not in exact
     ]
-    span = f"{null.threshold.min():.4f}" + (f" to {null.threshold.max():.4f}, by class" if np.ptp(null.threshold) else "")
+    span = f"{null.threshold.min():.4f}" + (
+        f" to {null.threshold.max():.4f}, by class" if np.ptp(null.threshold) else ""
+    )
     repeated = float((among >= null.of(dataset.label[nulls])).mean())
     return [
         unless_none(
@@ -111,13 +116,13 @@ def _measure(dataset: CaseData) -> str:
     return "share of common runs of tokens" if dataset.form.tokens else "correlation"
 
 
-def _closeness(similarity: float) -> str:
-    return f"{similarity:.4f}"
-
-
 def _labels(dataset: CaseData, first: int, second: int) -> str:
     """What the labels of two cases are, where they differ."""
     one, other = dataset.label[first], dataset.label[second]
     if one == other:
         return ""
-    return f", {dataset.classes[int(one)]} and {dataset.classes[int(other)]}" if dataset.classes else f", {one:g} and {other:g}"
+    return (
+        f", {dataset.classes[int(one)]} and {dataset.classes[int(other)]}"
+        if dataset.classes
+        else f", {one:g} and {other:g}"
+    )

@@ -18,7 +18,9 @@ SKETCH = 64
 CANDIDATES = 5
 MOST_COMMON = 1000
 """Texts that share a run, above which it does not make them candidates."""
-_MULTIPLIERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F], np.uint64)
+_MULTIPLIERS = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F], np.uint64
+)
 
 
 def sketch(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -27,7 +27,9 @@ def token_findings(dataset: CaseData) -> list[Finding]:
     trained = token_counts(dataset, "train")
     unused = [vocabulary.tokens[k] for k in range(vocabulary.specials, len(vocabulary)) if not trained[k]]
     findings = [
-        _unseen(dataset, part, trained) for part in ("validation", "test") if len(dataset.numbers(part)) and trained.any()
+        _unseen(dataset, part, trained)
+        for part in ("validation", "test")
+        if len(dataset.numbers(part)) and trained.any()
     ]
     known = len(vocabulary) - vocabulary.specials
     text = f"{len(unused):,} of {known:,}" + (f": {listed(map(repr, unused))}" if unused else "")
@@ -48,7 +50,9 @@ def _unseen(dataset: CaseData, part: str, trained: NDArray[np.int64]) -> Finding
     """Share of the tokens of a part that are unknown, or known and never seen in training."""
     counts = token_counts(dataset, part)
     share = float(counts[trained == 0].sum() + (counts[1] if trained[1] else 0)) / max(int(counts.sum()), 1)
-    names = [f"{name!r} ({count:,})" for name, count in unseen_names(dataset, part, trained).most_common()] if share else []
+    names = (
+        [f"{name!r} ({count:,})" for name, count in unseen_names(dataset, part, trained).most_common()] if share else []
+    )
     return Finding.graded(
         "unseen-tokens",
         f"{part} cases",

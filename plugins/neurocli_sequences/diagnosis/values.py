@@ -83,7 +83,9 @@ def farthest_of(dataset: CaseData) -> NDArray[np.float64]:
     farthest = []
     for cases in np.array_split(np.arange(len(dataset.cases)), -(-len(dataset.cases) // CHUNK)):
         first, last = dataset.first[cases[0]], dataset.first[cases[-1] + 1]
-        z = np.abs((dataset.values[first:last] - mean) / sd).max(1, initial=0.0, where=np.isfinite(dataset.values[first:last]))
+        z = np.abs((dataset.values[first:last] - mean) / sd).max(
+            1, initial=0.0, where=np.isfinite(dataset.values[first:last])
+        )
         farthest.append(np.maximum.reduceat(z, dataset.first[cases] - first))
     return np.concatenate(farthest).astype(np.float64)
 

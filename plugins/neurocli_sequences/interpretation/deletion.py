@@ -37,7 +37,8 @@ def changes(network: nn.Module, cases: Probed, ranks: list[Array]) -> Array:
             keep[row, : length[row]] *= torch.from_numpy(kept_but(ranks[number])).to(x.dtype)
         label = torch.from_numpy(cases.labels[rows])
         whole, without = (
-            scores(network(values, length), label, classes=cases.classes, probability=True).double() for values in (x, x * keep)
+            scores(network(values, length), label, classes=cases.classes, probability=True).double()
+            for values in (x, x * keep)
         )
         lost[rows] = (whole - without if cases.classes else (whole - without).abs()).numpy()
     return lost

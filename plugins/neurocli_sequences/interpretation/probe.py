@@ -13,8 +13,12 @@ from neurocli.training.readout import SequenceNetwork
 from neurocli_sequences.data.case_dataset import CaseData
 
 Array = NDArray[np.float64]
-POINTS = 16
-"""Points of the way from the mean input along which gradients are taken."""
+FEWEST_POINTS, MOST_POINTS = 16, 256
+"""Points of the way from the mean input along which gradients are taken: more where they miss much."""
+MOST_MISSED = 0.05
+"""Share of the difference that attributions may miss before more points are taken."""
+MOST_POINT_STEPS = 2_000_000
+"""Points times steps of all cases, above which no more points are taken."""
 MOST_CASES, MOST_STEPS = 64, 60_000
 """Cases that gradients are taken of, and their steps all together."""
 _MOST_AT_ONCE = 16_384
@@ -107,20 +111,30 @@ def integrated_gradients(network: nn.Module, cases: Probed, labels: NDArray[np.i
     What each input adds to the log-odds of the classes `labels` [case], or to the predicted number, on the way from the mean of
     the training cases, or from vectors of tokens that are zero (Sundararajan, Taly & Yan 2017, ICML).
     """
+    points = FEWEST_POINTS
+    while True:
+        attributions, missed = _along(network, cases, labels, points)
+        more = 4 * points
+        if missed <= MOST_MISSED or more > MOST_POINTS or more * int(cases.lengths.sum()) > MOST_POINT_STEPS:
+            return attributions, missed
+        points = more
+
+
+def _along(network: nn.Module, cases: Probed, labels: NDArray[np.int64], points: int) -> tuple[list[Array], float]:
     attributions: list[Array] = []
     missed = total = 0.0
     for rows in cases.batches():
         x, length = inputs_of(network, cases, rows)
         label = torch.from_numpy(labels[rows])
         summed = torch.zeros_like(x)
-        for k in range(POINTS):
-            at = (x * ((k + 0.5) / POINTS)).requires_grad_()
+        for k in range(points):
+            at = (x * ((k + 0.5) / points)).requires_grad_()
             with torch.enable_grad():
                 score = log_odds(network(at, length), label, classes=cases.classes)
                 summed += torch.autograd.grad(score.sum(), at)[0]
         with torch.no_grad():
             ends = [log_odds(network(end, length), label, classes=cases.classes) for end in (x, torch.zeros_like(x))]
-        attribution = (summed * x / POINTS).double()
+        attribution = (summed * x / points).double()
         difference = (ends[0] - ends[1]).double()
         missed += float((attribution.sum((1, 2)) - difference).abs().sum())
         total += float(difference.abs().sum())

@@ -18,6 +18,8 @@ from neurocli_sequences.interpretation.probe import Probed, gradient_by_step
 
 Array = NDArray[np.float64]
 SHARE = 0.9
+FLAT = 0.05
+"""Smallest gradient, relative to the largest, above which the axis is linear."""
 _ROWS = 12
 
 
@@ -54,15 +56,32 @@ def reach_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figur
             (curve, estimate.value, MODEL, "trained"),
         ):
             lag = np.arange(len(values))
-            axes.plot(lag, values / max(values.max(), 1e-300), color=colour, lw=1.5, label=label, marker="o" if len(lag) < 40 else None, ms=3)
+            axes.plot(
+                lag,
+                values / max(values.max(), 1e-300),
+                color=colour,
+                lw=1.5,
+                label=label,
+                marker="o" if len(lag) < 40 else None,
+                ms=3,
+            )
             axes.axvline(at, color=colour, ls="--", lw=1)
         axes.plot([], [], color="0.3", ls="--", lw=1, label=f"{SHARE:.0%} of it lies to the left")
-        axes.set(xlabel="lag from the end of the sequence (steps)", ylabel="gradient (relative to its largest)", yscale="log")
+        axes.set(xlabel="lag from the end of the sequence (steps)", ylabel="gradient (relative to its largest)")
         low = min(_smallest(curve), _smallest(curve_before))
-        axes.set_ylim(max(low / 2, 1e-8), 2)
+        if low < FLAT:
+            axes.set(yscale="log", ylim=(max(low / 2, 1e-8), 2))
+        else:
+            axes.set_ylim(0, 1.08)
         axes.legend(fontsize=8)
     columns = ["lag (steps)", "trained (relative)", "untrained (relative)"]
-    return Exhibit("gradient-against-lag", "How far back the prediction depends on the input", Table(columns, rows, note), path, claims)
+    return Exhibit(
+        "gradient-against-lag",
+        "How far back the prediction depends on the input",
+        Table(columns, rows, note),
+        path,
+        claims,
+    )
 
 
 def by_lag(norms: Sequence[Array]) -> Array:

@@ -39,7 +39,7 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
     gain = value[-1] - trivial
     better = gain > 0 if cases.classes else gain < 0
     reached = np.abs(value - trivial) >= OF_GAIN * abs(gain)
-    enough = float(shares[np.argmax(reached & (np.sign(value - trivial) == np.sign(gain)))]) if better else float("nan")
+    enough = round(float(shares[np.argmax(reached & (np.sign(value - trivial) == np.sign(gain)))], 4) if better else float("nan")
     claims = {
         f"{name.lower()}": float(value[-1]),
         f"{name.lower()}_untrained": float(value_before[-1]),
@@ -49,7 +49,11 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
     }
     note = (
         f"{len(cases.numbers)} {cases.part} cases, read where the first part of each ends; {baseline}: {name} {trivial:.3g}. "
-        + (f"{OF_GAIN:.0%} of the gain over it is reached once {enough:.0%} of the sequence was seen" if better else "There is no gain over it")
+        + (
+            f"{OF_GAIN:.0%} of the gain over it is reached once {enough:.0%} of the sequence was seen"
+            if better
+            else "There is no gain over it"
+        )
         + ". The network was trained to be read at the end only"
     )
     path = figures / "seen-so-far.png"
@@ -60,8 +64,18 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
         axes.plot(x, value, color=MODEL, marker="o", ms=3, label="trained")
         if cases.classes:
             ends = np.array([mean_interval(row) for row in hits])
-            axes.fill_between(x, np.clip(ends[:, 0], 0, 1), np.clip(ends[:, 1], 0, 1), color=MODEL, alpha=0.15, lw=0, label="95 % interval")
-        axes.set(xlabel="part of the sequence that was seen (steps)" if whole else "part of the sequence that was seen (%)")
+            axes.fill_between(
+                x,
+                np.clip(ends[:, 0], 0, 1),
+                np.clip(ends[:, 1], 0, 1),
+                color=MODEL,
+                alpha=0.15,
+                lw=0,
+                label="95 % interval",
+            )
+        axes.set(
+            xlabel="part of the sequence that was seen (steps)" if whole else "part of the sequence that was seen (%)"
+        )
         axes.set(ylabel=name if cases.classes else "RMSE (unit of the target)")
         axes.set_ylim(bottom=0)
         axes.legend(fontsize=8)
@@ -72,7 +86,9 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
         columns = ["seen (%)", f"trained {name}", f"untrained {name}"]
         first = [round(100 * float(share)) for share in shares]
     rows = [[at, float(a), float(b)] for at, a, b in zip(first, value, value_before, strict=True)]
-    return Exhibit("seen-so-far", f"{name} against how much of the sequence was seen", Table(columns, rows, note), path, claims)
+    return Exhibit(
+        "seen-so-far", f"{name} against how much of the sequence was seen", Table(columns, rows, note), path, claims
+    )
 
 
 @torch.no_grad()
