@@ -39,7 +39,11 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
     gain = value[-1] - trivial
     better = gain > 0 if cases.classes else gain < 0
     reached = np.abs(value - trivial) >= OF_GAIN * abs(gain)
-    enough = round(float(shares[np.argmax(reached & (np.sign(value - trivial) == np.sign(gain)))], 4) if better else float("nan")
+    enough = (
+        round(float(shares[np.argmax(reached & (np.sign(value - trivial) == np.sign(gain)))]), 4)
+        if better
+        else float("nan")
+    )
     claims = {
         f"{name.lower()}": float(value[-1]),
         f"{name.lower()}_untrained": float(value_before[-1]),
@@ -54,7 +58,7 @@ def seen_exhibit(network: nn.Module, untrained: nn.Module, cases: Probed, figure
             if better
             else "There is no gain over it"
         )
-        + ". The network was trained to be read at the end only"
+        + ". The network was trained on whole sequences only"
     )
     path = figures / "seen-so-far.png"
     x = shares * (steps if whole else 100)
