@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from neurocli_sequences.data.case_dataset import CaseData
 from neurocli_sequences.data.forms import ImageForm
 
 CANDIDATES = 5
+MOST_PAIRS = 20_000_000
+"""Pairs of images up to which candidates are looked for among shifted images as well."""
 SIDE = 10
 """Pixels along a side of the small images among which candidates are looked for."""
 STEPS, MOST_VALUES = 32, 128
@@ -27,8 +29,12 @@ def nearest(
     dataset: CaseData, cases: NDArray[np.int64], others: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(the most similar of the others [case], its similarity [case]) to each case but itself; 1: the same but for scale."""
-    coarse = coarse_images(dataset) if isinstance(dataset.form, ImageForm) else resampled(dataset)
-    candidates = candidates_of(coarse, cases, others)
+    image = isinstance(dataset.form, ImageForm)
+    coarse = coarse_images(dataset) if image else resampled(dataset)
+    ways = [coarse]
+    if image and len(cases) * len(others) <= MOST_PAIRS:
+        ways = [coarse_images(dataset, by) for by in SHIFTS]
+    candidates = candidates_of(ways, coarse, cases, others)
     similarity = np.empty(candidates.shape)
     for first in range(0, len(cases), _CHUNK):
         rows = slice(first, first + _CHUNK)
@@ -39,13 +45,21 @@ def nearest(
     return candidates[every, best], similarity[every, best]
 
 
-def candidates_of(coarse: Of, cases: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The nearest few of the others [case, candidate] by their coarse vectors, the case itself possibly among them."""
+def candidates_of(
+    ways: Sequence[Of], coarse: Of, cases: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The nearest few of the others [case, candidate], the case itself possibly among them.
+
+    ways: coarse vectors of the cases, of which the nearest to an other counts; coarse: those of the others.
+    """
     count = min(CANDIDATES + 1, len(others))
     vectors = torch.from_numpy(_by_chunk(coarse, others)).T
     chosen = []
     for first in range(0, len(cases), _CHUNK):
-        like = torch.from_numpy(coarse(cases[first : first + _CHUNK])) @ vectors
+        rows = cases[first : first + _CHUNK]
+        like = torch.from_numpy(ways[0](rows)) @ vectors
+        for way in ways[1:]:
+            like = torch.maximum(like, torch.from_numpy(way(rows)) @ vectors)
         chosen.append(like.topk(count, dim=1).indices.numpy())
     return others[np.concatenate(chosen)]
 
@@ -54,7 +68,7 @@ def images_of(dataset: CaseData, numbers: NDArray[np.int64]) -> Vectors:
     """Grey images [case, height, width] in their original layout."""
     assert isinstance(dataset.form, ImageForm)
     sequences = np.stack([dataset.sequence(int(n)) for n in numbers])
-    return dataset.form.image.to_image(sequences).mean(-1, dtype=np.float32)
+    return np.nan_to_num(dataset.form.image.to_image(sequences).mean(-1, dtype=np.float32), posinf=0, neginf=0)
 
 
 def shifted(images: Vectors, down: int, right: int) -> Vectors:
@@ -75,12 +89,12 @@ def unit(values: NDArray[np.floating]) -> Vectors:
     return np.asarray(np.where(norm > 1e-6, flat / np.maximum(norm, 1e-6), 0), np.float32)
 
 
-def coarse_images(dataset: CaseData) -> Of:
-    """Blurred and small images: a shift by a pixel hardly changes them."""
+def coarse_images(dataset: CaseData, by: tuple[int, int] = (0, 0)) -> Of:
+    """Blurred and small images, moved by some pixels: a shift by a pixel hardly changes a large one."""
     from scipy.ndimage import gaussian_filter
 
     def of(numbers: NDArray[np.int64]) -> Vectors:
-        blurred = gaussian_filter(images_of(dataset, numbers), (0, 1, 1), mode="nearest")
+        blurred = gaussian_filter(shifted(images_of(dataset, numbers), *by), (0, 1, 1), mode="nearest")
         height, width = blurred.shape[1:]
         if max(height, width) > SIDE:
             small = torch.nn.functional.adaptive_avg_pool2d(

@@ -56,8 +56,8 @@ def value_findings(summaries: Sequence[Summary]) -> list[Finding]:
 
 def scale_findings(dataset: CaseData) -> list[Finding]:
     """Values against those of the training cases; none for tokens."""
-    if dataset.form.tokens or dataset.normalisation is None:
-        return []
+    if dataset.form.tokens or dataset.normalisation is None or not np.isfinite(dataset.normalisation.mean).all():
+        return []  # infinite values leave no scale, and are a finding of their own
     farthest = farthest_of(dataset)
     far = [f"{dataset.cases[n].group} ({farthest[n]:.0f} sd)" for n in np.argsort(-farthest) if farthest[n] > FARTHEST]
     findings = [

@@ -13,8 +13,8 @@ from neurocli.training.readout import SequenceNetwork
 from neurocli_sequences.data.case_dataset import CaseData
 
 Array = NDArray[np.float64]
-FEWEST_POINTS, MOST_POINTS = 16, 256
-"""Points of the way from the mean input along which gradients are taken: more where they miss much."""
+FEWEST_POINTS, MOST_POINTS = 16, 64
+"""Points of the way from the mean input along which gradients are taken: more where they miss much. Where gradients explode no number helps."""
 MOST_MISSED = 0.05
 """Share of the difference that attributions may miss before more points are taken."""
 MOST_POINT_STEPS = 2_000_000
@@ -112,12 +112,13 @@ def integrated_gradients(network: nn.Module, cases: Probed, labels: NDArray[np.i
     the training cases, or from vectors of tokens that are zero (Sundararajan, Taly & Yan 2017, ICML).
     """
     points = FEWEST_POINTS
-    while True:
-        attributions, missed = _along(network, cases, labels, points)
-        more = 4 * points
-        if missed <= MOST_MISSED or more > MOST_POINTS or more * int(cases.lengths.sum()) > MOST_POINT_STEPS:
-            return attributions, missed
-        points = more
+    best = _along(network, cases, labels, points)
+    while best[1] > MOST_MISSED:
+        points *= 4
+        if points > MOST_POINTS or points * int(cases.lengths.sum()) > MOST_POINT_STEPS:
+            break
+        best = min(best, _along(network, cases, labels, points), key=lambda tried: tried[1])
+    return best
 
 
 def _along(network: nn.Module, cases: Probed, labels: NDArray[np.int64], points: int) -> tuple[list[Array], float]:
