@@ -43,7 +43,7 @@ def draw_images(cases: Probed, examples: Examples, path: Path) -> None:
             axis.set_yticks([])
         for line, name in enumerate(ROWS):
             axes[line, 0].set_ylabel(name, fontsize=8)
-        _bar(figure, picture, axes[1:].ravel().tolist())
+        _bar(figure, picture, axes[1:].ravel().tolist(), cases)
 
 
 def draw_series(cases: Probed, examples: Examples, path: Path) -> None:
@@ -77,7 +77,7 @@ def draw_series(cases: Probed, examples: Examples, path: Path) -> None:
         axes[0, 0].set_ylabel("input (z-score)", fontsize=8)
         axes[1, 0].set_ylabel("trained\nchannel", fontsize=8)
         axes[2, 0].set_ylabel("untrained\nchannel", fontsize=8)
-        _bar(figure, picture, axes[1:].ravel().tolist())
+        _bar(figure, picture, axes[1:].ravel().tolist(), cases)
 
 
 def _by_time(values: Array, form: SeriesForm) -> Array:
@@ -96,7 +96,7 @@ def _limit(values: Array) -> float:
     return max(float(np.quantile(np.abs(values), 0.995)), 1e-300)
 
 
-def _bar(figure: Any, picture: Any, axes: list[Any]) -> None:
+def _bar(figure: Any, picture: Any, axes: list[Any], cases: Probed) -> None:
     bar = figure.colorbar(picture, ax=axes, fraction=0.03, pad=0.01, ticks=[-1, 0, 1])
-    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=7)
+    bar.ax.set_yticklabels(["against", "0", "for"] if cases.classes else ["lowers it", "0", "raises it"], fontsize=7)
     bar.set_label("attribution to the prediction", fontsize=8)

@@ -14,7 +14,9 @@ from neurocli_sequences.data.case_dataset import CaseData
 
 Array = NDArray[np.float64]
 FEWEST_POINTS, MOST_POINTS = 16, 64
-"""Points of the way from the mean input along which gradients are taken: more where they miss much. Where gradients explode no number helps."""
+"""Points of the way from the mean input along which gradients are taken: more where they miss much; where gradients explode,
+no number of points is enough.
+"""
 MOST_MISSED = 0.05
 """Share of the difference that attributions may miss before more points are taken."""
 MOST_POINT_STEPS = 2_000_000

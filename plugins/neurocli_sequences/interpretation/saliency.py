@@ -24,6 +24,8 @@ from neurocli_sequences.interpretation.probe import Probed, inputs_of, integrate
 from neurocli_sequences.interpretation.token_pictures import draw_tokens, token_table
 
 Array = NDArray[np.float64]
+MOST_MISSED = 0.2
+"""Share that attributions may miss of what they should add up to."""
 MOST_STEPS_SHOWN = 32
 """Steps up to which each has a row of its own."""
 _RANKED = {
@@ -59,9 +61,10 @@ def example_exhibit(cases: Probed, examples: Examples, maps: list[Array], missed
         table = _step_table(cases, maps)
     what = "log-odds of the predicted class" if cases.classes else "predicted number"
     base = "vectors of tokens that are zero" if cases.dataset.form.tokens else "the mean of the training cases"
+    much = ", so that their sizes cannot be trusted: gradients along the way explode" if missed > MOST_MISSED else ""
     table.note = (
         f"{table.note}. Attributions: integrated gradients of the {what} from {base}; they miss {missed:.1%} of what they should add up "
-        "to. What the untrained network shows alike was not learned: see the exhibit saliency-controls"
+        f"to{much}. What the untrained network shows alike was not learned: see the exhibit saliency-controls"
     )
     return Exhibit("saliency", "What single predictions rest on", table, path, {"missed_share": missed})
 

@@ -59,6 +59,8 @@ def draw_tokens(cases: Probed, examples: Examples, path: Path) -> None:
         for name, of in (("trained", examples.maps[k]), ("untrained", examples.before[k])):
             blocks.append((f"{title}: {name}", laid_out(tokens, of[:, 0] / _limit(of), between)))
     lines = sum(max((line for line, *_ in words), default=0) + 2.6 for _, words in blocks)
+    red, blue = ("speaks for the prediction", "against it") if cases.classes else ("raises the prediction", "lowers it")
+    legend = f"red: {red}, blue: {blue}; white: no effect"
     used = max((column + len(word) for _, words in blocks for _, column, word, _ in words), default=0)
     columns = max(used, _FEWEST_COLUMNS)
     with saved_figure(path, width=columns * _COLUMN_INCHES + 0.2, height=lines * _LINE_INCHES + 0.3) as (_, axis):
@@ -72,7 +74,7 @@ def draw_tokens(cases: Probed, examples: Examples, path: Path) -> None:
                 axis.add_patch(_shade(column, y, len(word), strength))
                 axis.text(column, y, word, fontsize=6.5, family="monospace", va="center", parse_math=False)
             top += max((line for line, *_ in words), default=0) + 2.6
-        axis.set_title("red: speaks for the prediction, blue: against it; white: no effect", fontsize=7, loc="left")
+        axis.set_title(legend, fontsize=7, loc="left")
 
 
 def laid_out(tokens: list[str], values: Array, between: str) -> list[tuple[int, int, str, float]]:
