@@ -9,14 +9,14 @@ from neurocli.diagnosis import FAIL, WARN, Finding
 from neurocli.diagnosis.words import counted, information, listed, unless_none
 from neurocli.recordings import Split
 from neurocli_sequences.data.case_dataset import CaseData
-from neurocli_sequences.data.case_split import MOST_COPIES, Case, copied_cases
+from neurocli_sequences.data.case_split import FEW_COPIES, MOST_COPIES, Case, copied_cases
 
 
 def copy_findings(dataset: CaseData) -> list[Finding]:
     """Copies across the split, and within the training cases."""
     split = dataset.split
     copied = copied_cases(dataset.cases, split)
-    many = len(copied) > max(1, MOST_COPIES * len(split.test))
+    many = len(copied) > max(FEW_COPIES, MOST_COPIES * len(split.test))
     pairs = [f"{test} is {other}" for test, other in copied.items()]
     training = set(split.train)
     contents = [case.content for case in dataset.cases if case.group in training]

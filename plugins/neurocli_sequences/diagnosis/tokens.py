@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurocli.diagnosis import Finding
 from neurocli.diagnosis.words import information, listed
 from neurocli_sequences.data.case_dataset import CaseData
-from neurocli_sequences.data.forms import TokenForm, text_of
+from neurocli_sequences.data.forms import PairForm, TokenForm, text_of
 from neurocli_sequences.data.tokens import CUTS, UNKNOWN
 
 MOST_UNSEEN = 0.01
@@ -68,8 +68,9 @@ def unseen_names(dataset: CaseData, part: str, trained: NDArray[np.int64]) -> Co
     assert isinstance(dataset.form, TokenForm)
     vocabulary = dataset.form.vocabulary
     seen = {token for token, count in zip(vocabulary.tokens, trained, strict=True) if count and token != UNKNOWN}
+    longest = None if isinstance(dataset.form, PairForm) else dataset.form.longest  # each of a pair is cut by itself
     names: Counter[str] = Counter()
     for group in dataset.split.groups(part)[:_NAMED]:
-        text = CUTS[vocabulary.unit](text_of(dataset.recordings[group]))[: dataset.form.longest]
+        text = CUTS[vocabulary.unit](text_of(dataset.recordings[group]))[:longest]
         names.update(token for token in text if token not in seen)
     return names
