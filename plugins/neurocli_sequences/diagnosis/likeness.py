@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from neurocli_sequences.data.case_dataset import CaseData
 from neurocli_sequences.data.forms import ImageForm
 
-CANDIDATES = 5
+CANDIDATES = 15
 MOST_PAIRS = 20_000_000
 """Pairs of images up to which candidates are looked for among shifted images as well."""
 SIDE = 10
 """Pixels along a side of the small images among which candidates are looked for."""
+BLUR = 14
+"""Standard deviations of the blur along a side, of one pixel at least."""
 STEPS, MOST_VALUES = 32, 128
 """Steps to which a series is brought, and values that it is then projected to where they are more."""
 _CHUNK = 512
@@ -94,7 +96,9 @@ def coarse_images(dataset: CaseData, by: tuple[int, int] = (0, 0)) -> Of:
     from scipy.ndimage import gaussian_filter
 
     def of(numbers: NDArray[np.int64]) -> Vectors:
-        blurred = gaussian_filter(shifted(images_of(dataset, numbers), *by), (0, 1, 1), mode="nearest")
+        images = shifted(images_of(dataset, numbers), *by)
+        blur = max(1.0, max(images.shape[1:]) / BLUR)
+        blurred = gaussian_filter(images, (0, blur, blur), mode="nearest")
         height, width = blurred.shape[1:]
         if max(height, width) > SIDE:
             small = torch.nn.functional.adaptive_avg_pool2d(
