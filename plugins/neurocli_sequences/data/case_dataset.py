@@ -46,7 +46,7 @@ class CaseData(Dataset):
         groups = list(recordings)
         if split is not None:
             groups = list(dict.fromkeys([*split.train, *split.validation, *split.test]))
-        self.cases = [_case(recordings[group], recordings.where(group), self.classes) for group in groups]
+        self.cases = [case_of(recordings[group], recordings.where(group), self.classes) for group in groups]
         self.split = split or split_cases(self.cases, config.data, classes=bool(self.classes))
         self.form = form_of(recordings, self.split)
         self.number = {group: n for n, group in enumerate(groups)}
@@ -190,7 +190,7 @@ class CaseData(Dataset):
         return float(values.mean()), float(values.std()) or 1.0
 
 
-def _case(recording: Recording, where: str, classes: list[str]) -> Case:
+def case_of(recording: Recording, where: str, classes: list[str]) -> Case:
     """What is known of a recording. Raises DataError without a class or target, or for a class that there is not."""
     name = "class" if classes else "target"
     label = recording.labels.get(name)
