@@ -144,8 +144,10 @@ class TextTask(Task):
         ]
         unknown = data.unknown("test") if data.split.test else 0.0
         if unknown:
+            count = round(unknown * sizes[2])
             notes.append(
-                f"{unknown:.2%} of the test tokens are not in the vocabulary: each costs what <unk> does, whatever it stands for"
+                f"{count:,} test tokens ({unknown:.2g} of them) are not in the vocabulary:"
+                " each costs what <unk> does, whatever it stands for"
             )
         if data.unit == "word":
             notes.append(

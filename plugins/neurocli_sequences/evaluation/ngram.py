@@ -70,6 +70,7 @@ def fitted(texts: Sequence[NDArray[np.integer]], order: int, size: int, choices:
 
     choices: how many tokens a next one can be, seen or not: the probabilities of all of them add up to 1.
     """
+    order = min(order, max(map(len, texts)))  # where all texts are shorter, no longer one was seen
     t = np.concatenate([np.asarray(text, np.int64) for text in texts])
     place = np.concatenate([np.arange(len(text)) for text in texts])
     numbers = [np.zeros(len(t), np.int64)]

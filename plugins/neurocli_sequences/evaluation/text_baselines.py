@@ -49,12 +49,12 @@ def of_order(dataset: TextData, order: int) -> Fitted:
     return Fitted(f"{order}-gram", dataset, {"order": order, "most": MOST_TOKENS}, fit)
 
 
-def ngram_of(dataset: TextData, fit: Fitted, order: int) -> NGram:
+def ngram_of(dataset: TextData, fit: Fitted) -> NGram:
     """The n-grams that a fit holds."""
     values = fit.values
     orders = [
         Order(**{f.name: values[f"{'' if f.name == _COUNTED else '_'}{f.name}{k}"] for f in fields(Order)})
-        for k in range(order + 1)
+        for k in range(sum(name.startswith(_COUNTED) for name in values))
     ]
     return NGram(orders, len(dataset.vocabulary))
 
@@ -63,7 +63,7 @@ def _of_ngram(dataset: TextData, order: int, name: str) -> Predictor:
     fit = of_order(dataset, order)
 
     def predict(target: Target) -> Prediction:
-        ngram = ngram_of(dataset, fit, order)
+        ngram = ngram_of(dataset, fit)
         values = {}
         for group in target.groups:
             log2, right = ngram.scores(dataset.tokens(group))

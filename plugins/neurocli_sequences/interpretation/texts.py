@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -35,7 +36,7 @@ def text_exhibits(trained: TrainedModel, network: nn.Module, figures: Path) -> l
     grams = {order - 1: _ngram_bits(dataset, places, order) for order in orders}
     best = min(model)
     used = next(length for length, value in zip(lengths, model, strict=True) if value <= best + GAIN)
-    rows = [[0, None, grams.get(0)]]
+    rows: list[list[Any]] = [[0, None, grams.get(0)]]
     rows += [[n, value, grams.get(n)] for n, value in zip(lengths, model, strict=True)]
     rows += [[n, None, value] for n, value in grams.items() if n and n not in lengths]
     rows.sort(key=lambda row: row[0])
@@ -73,6 +74,6 @@ def _network_bits(network: nn.Module, dataset: TextData, places: list[tuple[str,
 
 
 def _ngram_bits(dataset: TextData, places: list[tuple[str, int]], order: int) -> float:
-    ngram = ngram_of(dataset, of_order(dataset, order), order)
+    ngram = ngram_of(dataset, of_order(dataset, order))
     log2 = {group: ngram.scores(dataset.tokens(group))[0] for group in dict.fromkeys(g for g, _ in places)}
     return float(-np.mean([log2[group][token] for group, token in places]))
