@@ -18,7 +18,12 @@ from neurocli.recordings.adapting import adapted
 
 MODELS = [card.name for card in registry().cards(ModelCard) if card.task]
 TASKS = [card.name for card in registry().cards(TaskCard)]
-MODEL_CODE = ("neurocli_elm.family", "neurocli_elm.model.neuron", "neurocli_elm.model.cell", "neurocli_sequences.family")
+MODEL_CODE = (
+    "neurocli_elm.family",
+    "neurocli_elm.model.neuron",
+    "neurocli_elm.model.cell",
+    "neurocli_sequences.family",
+)
 MODEL_CODE += ("neurocli_sequences.model",)
 
 

@@ -66,7 +66,7 @@ def test_each_token_is_scored_once_with_its_context(window: int, context: int) -
 def test_training_windows_are_of_the_training_texts_alone_and_lie_anywhere() -> None:
     data = TextData(six(), config(window=64, context=8, burn_in=5))
     texts = {group: data.text(group) for group in data.split.train}
-    first = [batch for batch in data.batches("train", seed=1, epoch=0)]
+    first = list(data.batches("train", seed=1, epoch=0))
     assert len(first) == data.steps("train")
     for batch in first:
         assert batch["x"].shape[1] == 64
@@ -177,7 +177,13 @@ def test_a_copied_file_is_a_leak() -> None:
 def test_shared_passages_against_the_search_of_python() -> None:
     rng = np.random.default_rng(3)
     others = [bytes(rng.integers(97, 100, 900).astype(np.uint8)) for _ in range(3)]
-    text = others[0][:70] + b"x" + others[2][500:570] + bytes(rng.integers(97, 100, 300).astype(np.uint8)) + others[1][-60:]
+    text = (
+        others[0][:70]
+        + b"x"
+        + others[2][500:570]
+        + bytes(rng.integers(97, 100, 300).astype(np.uint8))
+        + others[1][-60:]
+    )
     wanted = [any(text[n : n + LENGTH] in other for other in others) for n in range(len(text) - LENGTH + 1)]
     found = seen(np.frombuffer(text, np.uint8), [np.frombuffer(other, np.uint8) for other in others])
     assert found.tolist() == wanted and sum(wanted) == 21 + 21 + 11
