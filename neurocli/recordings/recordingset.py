@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
@@ -15,6 +16,7 @@ from neurocli.config.differing import differing, in_words
 from neurocli.errors import DataError
 from neurocli.recordings import store
 from neurocli.recordings.files.hdf5 import child, open_hdf5
+from neurocli.recordings.files.kept import Kept
 from neurocli.recordings.notes import Note, unique
 from neurocli.recordings.recording import Recording, sum_of_arrays
 
@@ -147,7 +149,8 @@ class RecordingSet(Mapping[str, Recording]):
             holder = child(file, "recordings", h5py.Group)
             for name in order:
                 child(holder, name, h5py.Group)
-        loaders = {name: lambda name=name: _load(path, name) for name in order}
+        read = Kept(functools.partial(_load, path))
+        loaders = {name: functools.partial(read, name) for name in order}
         return cls(loaders, meta=meta, truth=truth, sources=[str(path)], notes=notes)
 
     @classmethod

@@ -193,16 +193,15 @@ class Changed(DataError):
 
 def _compare(holder: h5py.Group, content: ContentSum) -> None:
     """Raises Changed where the content is not that of the sum which was written with it. Files of version 1 have none."""
-    if attribute(holder.file, "version", int) < WITH_SUMS and "sum" not in holder.attrs:
-        return
-    where = f"{holder.file.filename}:{holder.name}"
     if "sum" not in holder.attrs:
-        raise Changed("the content sum is missing", where=where, hint=REMAKE)
+        if attribute(holder.file, "version", int) < WITH_SUMS:
+            return
+        raise Changed("the content sum is missing", where=f"{holder.file.filename}:{holder.name}", hint=REMAKE)
     stated = attribute(holder, "sum", str)
     if stated != content.value:
         raise Changed(
             f"the content is not what was written: its sum is {content.value[:8]}…, and should be {stated[:8]}…",
-            where=where,
+            where=f"{holder.file.filename}:{holder.name}",
             hint="the file was damaged or changed after it was written: copy or make it again",
         )
 

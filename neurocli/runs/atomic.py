@@ -39,9 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
 def _sweep(path: Path) -> None:
     """Remove what processes that were killed had begun to write in the place of `path`."""
     begun = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    beginning = f".{path.name}."
     with contextlib.suppress(OSError):
         for entry in os.scandir(path.parent):
-            match = begun.fullmatch(entry.name)
+            match = begun.fullmatch(entry.name) if entry.name.startswith(beginning) else None  # of many files, few are
             if match and not _runs(int(match[1])):
                 Path(entry.path).unlink(missing_ok=True)
 

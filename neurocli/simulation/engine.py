@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -75,8 +76,12 @@ def simulate(
         reused = _by_index(*old) if old else {}
         if reused:
             say(f"reusing the {len(reused)} runs of {out.name}")
-        _make_shards(simulator, config, plan, unfinished, executor, set(reused), progress, say)
-        recordings = (reused[i]() if i in reused else unfinished.read(i) for i in plan.indices)
+        if simulator.quick and scheduler is None:
+            run_of = _at_once(simulator, config, plan, set(reused), progress, say)
+        else:
+            _make_shards(simulator, config, plan, unfinished, executor, set(reused), progress, say)
+            run_of = unfinished.read
+        recordings = (reused[i]() if i in reused else run_of(i) for i in plan.indices)
         store.write(out, recordings, meta={**simulator.meta(config), **plan.meta}, truth=simulator.truth(config))
         spare = unfinished.clear(plan)
         if spare:
@@ -117,6 +122,23 @@ def make_shard(simulator: Simulator, config: Any, index: int, work: Path, path: 
     recording.group = simulator.group_name(config, index)
     store.write(path, [recording], meta={}, truth={})
     return file_digest(path)
+
+
+def _at_once(
+    simulator: Simulator, config: Any, plan: Plan, reused: set[int], progress: Progress, say: Say
+) -> Callable[[int], Recording]:
+    """What gives a run of the plan by simulating it there and then."""
+    work = _prepared(simulator, config, plan, say)
+    done = itertools.count(len(reused) + 1)
+
+    def simulated(index: int) -> Recording:
+        recording = simulator.simulate(config, index, work)
+        recording.group = simulator.group_name(config, index)
+        progress(next(done), plan.count, recording.group)
+        return recording
+
+    progress(len(reused), plan.count, "")
+    return simulated
 
 
 def _make_shards(

@@ -33,6 +33,8 @@ class Simulator(ABC):
     Config: ClassVar[type[SimulatorConfig]] = SimulatorConfig
     Formats: ClassVar[Mapping[str, str]] = {}
     """Further output formats: name → what it is; see `export`."""
+    quick: ClassVar[bool] = False
+    """Whether a run takes less time than writing it: such runs are made in this process as the file is written, without shards."""
 
     def __init__(self, card: SimulatorCard) -> None:
         self.card = card

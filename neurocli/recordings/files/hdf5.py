@@ -222,16 +222,20 @@ def read_array(group: h5py.Group, name: str, *, ndim: int | None = None, kinds: 
 
 def attribute(holder: h5py.Group | h5py.Dataset, name: str, kind: type) -> Any:
     """An attribute as a Python `kind` (str, int, float). Raises DataError."""
-    where = f"{holder.file.filename}:{holder.name}"
-    if name not in holder.attrs:
+    attributes, path = (
+        holder.attrs,
+        holder.file.filename,
+    )  # h5py looks up each of them anew, which takes longer than reading a number
+    where = f"{path}:{holder.name}"
+    if name not in attributes:
         raise DataError(f"the attribute {name!r} is missing", where=where, hint=REMAKE)
-    stored = holder.attrs.get_id(name)
+    stored = attributes.get_id(name)
     # Looked at first: HDF5 crashes where damage has turned a text into a list of something.
     if stored.shape != () or not isinstance(stored.get_type(), _STORED[kind]):
         raise DataError(f"the attribute {name!r} is not a single {kind.__name__}", where=where, hint=REMAKE)
     if kind is str:
-        take_attribute_lengths(Path(holder.file.filename), name, f"{where}, attribute {name}")
-    value = holder.attrs[name]
+        take_attribute_lengths(Path(path), name, f"{where}, attribute {name}")
+    value = attributes[name]
     try:
         return kind(value.decode() if isinstance(value, bytes) else value)
     except (TypeError, ValueError):

@@ -100,7 +100,7 @@ def take_attribute_lengths(path: Path, name: str, where: str) -> None:
     """
     about = path.stat()
     if about.st_size * memory.COMPRESSED < 2**32:
-        largest = _largest_attribute(_content(str(path), about.st_mtime_ns, about.st_size), name.encode() + b"\0")
+        largest = _largest_attribute(str(path), about.st_mtime_ns, about.st_size, name.encode() + b"\0")
         with memory.passing(largest, where):
             pass
 
@@ -110,8 +110,10 @@ def _content(path: str, changed_ns: int, size: int) -> bytes:
     return Path(path).read_bytes()
 
 
-def _largest_attribute(content: bytes, name: bytes) -> int:
+@functools.lru_cache(maxsize=64)  # a file has as many attributes of a name as recordings, and each asks
+def _largest_attribute(path: str, changed_ns: int, size: int, name: bytes) -> int:
     """Bytes that the texts of one attribute of this name, with the zero that ends it, claim; the most of all such attributes."""
+    content = _content(path, changed_ns, size)
     most, at = 0, content.find(name)
     while at >= 0:
         for version, head in ((1, 8), (2, 8), (3, 9)):

@@ -22,7 +22,7 @@ _NEXT = LENGTH + 2 * MARGIN
 _HEAD = LENGTH + MARGIN
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _moved(row: int, column: int, angle: float, distance: float) -> tuple[int, int]:
     """A point further on, rounded up [translate_coord]."""
     return (
@@ -31,12 +31,12 @@ def _moved(row: int, column: int, angle: float, distance: float) -> tuple[int, i
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _inside(row: int, column: int) -> bool:
     return 0 <= row < SIDE and 0 <= column < SIDE
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _put(image: NDArray[np.float64], stamp: NDArray[np.float64], row: int, column: int, contrast: float) -> None:
     """Lay a stamp around a pixel into an image, the brighter one staying."""
     for i in range(2 * REACH + 1):
@@ -48,7 +48,7 @@ def _put(image: NDArray[np.float64], stamp: NDArray[np.float64], row: int, colum
                     image[y, x] = max(image[y, x], contrast * stamp[i, j])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _crosses(taken: NDArray[np.float64], room: NDArray[np.float64], row: int, column: int) -> bool:
     for i in range(2 * REACH + 1):
         y = row - REACH + i
@@ -60,7 +60,7 @@ def _crosses(taken: NDArray[np.float64], room: NDArray[np.float64], row: int, co
     return False
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _free_starts(taken: NDArray[np.float64], border: int, kernel: NDArray[np.bool_], starts: NDArray[np.int64]) -> int:
     """Pixels where a dash of this kernel may start, into `starts` [n, 2]; gives how many. Nothing is free in the outer `border`."""
     count = 0
@@ -93,7 +93,7 @@ def _free_starts(taken: NDArray[np.float64], border: int, kernel: NDArray[np.boo
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _pivot(row: int, column: int, degree: int) -> tuple[int, int, bool]:
     """(the point that the first dash turns around, whether it and the dash's head are in the image)."""
     angle = (degree - 180) * math.pi / 180
@@ -103,7 +103,7 @@ def _pivot(row: int, column: int, degree: int) -> tuple[int, int, bool]:
     return v, u, _inside(y, x) and _inside(v, u)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _first(
     rng: np.random.Generator, taken: NDArray[np.float64], border: int, kernels: NDArray[np.bool_], again: bool
 ) -> tuple[bool, int, int, int, int, int]:
@@ -128,7 +128,7 @@ def _first(
     return False, 0, 0, 0, 0, 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _second(rng: np.random.Generator, row: int, column: int) -> tuple[bool, int, int, int, int, int]:
     """Draw the first dash of the second path, at the seed distance from that of the first [initialize_two_seeds]."""
     for _ in range(_DASH_TRIALS):
@@ -142,7 +142,7 @@ def _second(rng: np.random.Generator, row: int, column: int) -> tuple[bool, int,
     return False, 0, 0, 0, 0, 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _next(
     rng: np.random.Generator,
     taken: NDArray[np.float64],
@@ -201,7 +201,7 @@ def _next(
     return False, 0, 0, 0, 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def two_paths(
     rng: np.random.Generator,
     lines: NDArray[np.float64],
@@ -257,7 +257,7 @@ def two_paths(
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def distractors(
     rng: np.random.Generator,
     lines: NDArray[np.float64],
@@ -291,7 +291,7 @@ def distractors(
     return done
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _contour(
     rng: np.random.Generator,
     rooms: NDArray[np.float64],

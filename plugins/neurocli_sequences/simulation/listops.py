@@ -25,7 +25,7 @@ for _token, _text in enumerate(TOKENS):
     _BYTES[_token, : len(_text) + 1] = np.frombuffer(f"{_text} ".encode(), np.uint8)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def draw_tree(rng: np.random.Generator, max_depth: int, max_args: int, tokens: NDArray[np.uint8]) -> int:
     """Draw one expression into `tokens`; gives its length, or -1 where it is longer than `tokens`.
 
@@ -60,7 +60,7 @@ def draw_tree(rng: np.random.Generator, max_depth: int, max_args: int, tokens: N
             return length
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def draw_expression(
     rng: np.random.Generator, max_depth: int, max_args: int, min_length: int, max_length: int, tries: int
 ) -> NDArray[np.uint8]:
@@ -73,7 +73,7 @@ def draw_expression(
     return tokens[:0]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def evaluate(tokens: NDArray[np.uint8]) -> tuple[int, int]:
     """(value of an expression, 0 to 9; how many lists lie within one another, 0 for a digit).
 

@@ -17,6 +17,7 @@ class ListOpsSimulator(Simulator):
     """Expressions of nested lists, none of them twice; the label is the value."""
 
     Config = ListOpsConfig
+    quick = True
 
     def meta(self, config: ListOpsConfig) -> Mapping[str, Any]:
         return {"kind": "listops", "classes": [str(digit) for digit in range(10)]}

@@ -79,7 +79,7 @@ def circle(row: int, column: int) -> NDArray[np.float64]:
     rows = (np.arange(SIDE * _FINER) - row * _FINER)[:, None]
     columns = np.arange(SIDE * _FINER) - column * _FINER
     inside = rows**2 + columns**2 <= (RADIUS * _FINER) ** 2
-    image: NDArray[np.float64] = smaller(255.0 * inside, SIDE) / 255
+    image: NDArray[np.float64] = smaller(255 * inside.astype(np.float64), SIDE) / 255
     return image
 
 

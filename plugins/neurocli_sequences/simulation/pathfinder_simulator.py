@@ -21,6 +21,7 @@ class PathfinderSimulator(Simulator):
     """Images of two paths of dashes; the label is whether one of them joins the two circles."""
 
     Config = PathfinderConfig
+    quick = True
 
     def meta(self, config: PathfinderConfig) -> Mapping[str, Any]:
         layout = {"height": _SIDE, "width": _SIDE, "colours": 1}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from neurocli.plugin.exhibit import Exhibit, Table
+from neurocli.recordings.recording import Recording
 from neurocli.recordings.recordingset import RecordingSet
 from neurocli.report.figure import saved_figure
 
 _SHOWN = 8
+_MOST = 2000
+"""Most cases that are looked at: reading one takes longer than simulating it."""
 
 
 def summarise_listops(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     """The exhibit `simulation`; its figure goes into `figures`."""
-    labels = [recording.labels for recording in recordings.values()]
+    labels = [recording.labels for recording in itertools.islice(recordings.values(), _MOST)]
     if not labels:
         return []
     lengths, depths = (np.array([label[name] for label in labels]) for name in ("length", "depth"))
@@ -31,7 +35,7 @@ def summarise_listops(recordings: RecordingSet, figures: Path | None) -> list[Ex
             ]
             for value in range(10)
         ],
-        f"{len(labels)} expressions of {lengths.min()} to {lengths.max()} tokens, median {np.median(lengths):g}, "
+        f"{_of(len(labels), recordings)} expressions, of {lengths.min()} to {lengths.max()} tokens, median {np.median(lengths):g}, "
         f"nested up to {depths.max()} deep; always the most common value would be right for "
         f"{max(counts.values()) / len(labels):.1%}. First: {_text(recordings, 60)}",
     )
@@ -56,8 +60,9 @@ def summarise_listops(recordings: RecordingSet, figures: Path | None) -> list[Ex
 
 def summarise_pathfinder(recordings: RecordingSet, figures: Path | None) -> list[Exhibit]:
     """The exhibit `simulation`; its figure goes into `figures`."""
-    rows, examples = [], []
-    for recording in recordings.values():
+    rows: list[tuple[int, int, float]] = []
+    examples: list[Recording] = []
+    for recording in itertools.islice(recordings.values(), _MOST):
         rows.append((recording.labels["class"], recording.labels["dashes"], float(recording.signal.mean())))
         if len(examples) < _SHOWN:
             examples.append(recording)
@@ -70,7 +75,7 @@ def summarise_pathfinder(recordings: RecordingSet, figures: Path | None) -> list
             [name, int((values[:, 0] == kind).sum()), *(_mean(values[:, x], values[:, 0] == kind) for x in (1, 2))]
             for kind, name in enumerate(("apart", "connected"))
         ],
-        f"{len(rows)} images; what differs between the rows would tell the class without following a path",
+        f"{_of(len(rows), recordings)} images; what differs between the rows would tell the class without following a path",
     )
     claims = {"images": len(rows), "connected": float(values[:, 0].mean()), "dashes_mean": float(values[:, 1].mean())}
     figure = None
@@ -83,6 +88,10 @@ def summarise_pathfinder(recordings: RecordingSet, figures: Path | None) -> list
             for axis in np.ravel(axes):
                 axis.set_axis_off()
     return [Exhibit("simulation", "The simulated images", table, figure, claims)]
+
+
+def _of(seen: int, recordings: RecordingSet) -> str:
+    return f"{seen}" if seen == len(recordings) else f"the first {seen} of {len(recordings)}"
 
 
 def _mean(values: np.ndarray, chosen: object) -> float | None:
