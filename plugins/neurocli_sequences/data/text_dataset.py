@@ -16,7 +16,7 @@ from neurocli.errors import ConfigError, DataError
 from neurocli.recordings import Batch, Dataset, Normalisation, Recording, RecordingSet, Split
 from neurocli_sequences.config import TextConfig
 from neurocli_sequences.data.case_split import PUBLISHED
-from neurocli_sequences.data.text_split import BY_FILE, IN_BLOCKS, Text, refuse_shared, split_texts
+from neurocli_sequences.data.text_split import BY_FILE, Text, refuse_shared, split_texts
 from neurocli_sequences.data.tokens import CUTS, SPECIALS, Vocabulary
 from neurocli_sequences.data.words import pieces
 
@@ -121,15 +121,18 @@ class TextData(Dataset):
         """The groups of a part with a token that can be predicted from one before it."""
         return [group for group in self.split.groups(part) if len(self.tokens(group)) > 1]
 
+    @property
+    def sectioned(self) -> bool:
+        """Whether the texts that are scored are sections of one."""
+        return any(self.recordings[group].labels.get("section") is not None for group in self.split.test)
+
     def group_name(self) -> str:
-        return "section" if self.split.protocol == IN_BLOCKS else "text"
+        return "section" if self.sectioned else "text"
 
     def scope(self) -> str:
         """What intervals hold for."""
-        if self.split.protocol == IN_BLOCKS:
-            return (
-                "sections that follow one another in one text: intervals treat them as independent, and are too narrow"
-            )
+        if self.sectioned:
+            return "sections that follow one another in a text: intervals treat them as independent, and are too narrow"
         return "texts like those of the test set" if self.split.protocol == PUBLISHED else ""
 
     # -- windows -------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def drawn_after(network: nn.Module, dataset: TextData, prompt: list[int], seed: 
     device, generator = device_of(network), torch.Generator().manual_seed(seed)
     tokens = list(prompt)
     for _ in range(WRITTEN):
-        x = torch.tensor([tokens[-dataset.options.window :]], device=device)
+        x = torch.tensor([tokens[-dataset.options.window :]]).to(device)
         output = network(x)[0, -1].double().cpu()
         output[: len(SPECIALS)] = -torch.inf
         tokens.append(int(torch.multinomial(torch.softmax(output, 0), 1, generator=generator)))

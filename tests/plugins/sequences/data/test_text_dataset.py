@@ -145,6 +145,8 @@ def test_a_single_text_is_cut_into_sections_and_split_in_blocks(tmp_path: Path) 
         if seed == 0:
             assert inside[-1] == 19
     assert "blocks" in split.protocol and read.notes
+    new = TextData(read, options, type(split)((), (), tuple(read.groups), "new data"))
+    assert new.group_name() == "section" and "narrow" in new.scope()
 
 
 def test_text_without_line_breaks_is_cut_between_characters() -> None:
