@@ -133,7 +133,7 @@ class DocumentConfig(CaseConfig):
 class TextConfig(FamilyConfig):
     """Options of the prediction of the next token, without those of a network."""
 
-    data: SplitSection = SplitSection()
+    data: SplitSection = SplitSection(validation=0.1, test=0.25)  # three of twelve files: fewer give no interval
     task: TextSection = TextSection()
     train: TrainConfig = _TRAIN.model_copy(update={"epochs": 10, "batch_size": 64})
     evaluate: EvaluateSection = EvaluateSection()

@@ -140,7 +140,7 @@ def test_a_single_text_is_cut_into_sections_and_split_in_blocks(tmp_path: Path) 
         split = TextData(read, options).split
         order = [split.groups(part) for part in ("validation", "test")]
         inside = [read.groups.index(g) for groups in order for g in groups]
-        assert inside == list(range(inside[0], inside[0] + 6))
+        assert inside == list(range(inside[0], inside[0] + 7))
         assert sorted([*split.train, *order[0], *order[1]]) == sorted(read.groups)
         if seed == 0:
             assert inside[-1] == 19
@@ -161,7 +161,7 @@ def test_published_parts_are_kept() -> None:
     assert split.groups("train") == ("wiki.train.tokens",) and split.groups("test") == ("wiki.test.tokens",)
     del texts["wiki.valid.tokens"], labels["wiki.valid.tokens"]
     split = TextData(in_sections(recordings(texts, **labels)), config()).split
-    assert split.groups("test") == ("wiki.test.tokens",) and len(split.train) == 17
+    assert split.groups("test") == ("wiki.test.tokens",) and len(split.train) == 18
     assert split.validation[-1].endswith(":20")
 
 
