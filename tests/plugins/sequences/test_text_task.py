@@ -65,7 +65,7 @@ def test_scores_of_stretches_are_those_of_reading_with_the_context(model: str) -
                 output = trained.network(tokens[None, stretch.first : place])[0, -1].double()
             wanted = float(torch.log_softmax(output, 0)[tokens[place]]) / math.log(2)
             given, right = prediction.values[group][place - 1]
-            assert given == pytest.approx(wanted, abs=1e-4)
+            assert given == pytest.approx(wanted, abs=1e-4, rel=1e-4)
             assert bool(right) == (int(output.argmax()) == int(tokens[place]))
 
 

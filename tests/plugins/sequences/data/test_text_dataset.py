@@ -97,7 +97,7 @@ def test_the_vocabulary_is_that_of_the_training_texts() -> None:
     texts[split.validation[0]] += "Y"
     data = TextData(recordings(texts), config())
     assert not {"Z", "Y"} & set(data.vocabulary.tokens)
-    assert data.unknown("test") == 3 / len(texts[split.test[0]])
+    assert data.unknown("test") == 3 / sum(len(texts[group]) for group in split.test)
     assert data.vocabulary.decode(data.tokens(split.test[0])[-3:]) == "\ufffd" * 3
     other = TextData(recordings({"new": "abcZ" * 20}), config(), split=type(split)((), (), ("new",)))
     other.adopt(data.spec, None)
