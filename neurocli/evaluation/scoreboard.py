@@ -68,17 +68,11 @@ class Scoreboard:
 
     def add(self, target: Target, name: str, kind: str, prediction: Prediction) -> None:
         """Score a prediction on a target and on each of its subsets. Raises NeuroError where a prediction is not a number."""
-        for group in target.groups:
-            missing = np.isfinite(target.values[group]) & ~np.isfinite(prediction.values[group])
-            if missing.any():  # leaving targets out would be a way to score better
-                raise NeuroError(
-                    f"{name} gives no number for {int(missing.sum())} targets",
-                    where=f"{target.name}, {group}",
-                    hint="neuro diagnose RUN checks the run's weights and losses",
-                )
-        for metric in self.metrics:
+        # One group after the other, and each asked for once: they may come from disk.
+        of_groups = [self._of_group(target, name, prediction, group) for group in target.groups]
+        for number, metric in enumerate(self.metrics):
             by_subset = {
-                subset: np.stack([self._of_group(metric, target, prediction, subset, g) for g in target.groups])
+                subset: np.stack([statistics[number][subset] for statistics in of_groups])
                 for subset in (ALL, *target.subsets)
             }
             self._statistics[target.name, name, _key(metric)] = by_subset[ALL]
@@ -131,17 +125,29 @@ class Scoreboard:
         target_key = target.name, target.horizon_ms
         self.scores.append(Score(name, kind, metric.name, metric.unit, *target_key, subset, value, low, high, n, why))
 
-    @staticmethod
     def _of_group(
-        metric: Metric, target: Target, prediction: Prediction, subset: str, group: str
-    ) -> NDArray[np.float64]:
-        mask = None if subset == ALL else target.subsets[subset][group]
-        observed, predicted = (target.as_scored(group, v[group]) for v in (target.values, prediction.values))
-        if metric.of_change:
-            assert target.now is not None, f"{target.name} does not say what the last value was"
-            now = target.as_scored(group, target.now[group])
-            observed, predicted = observed - now, predicted - now
-        return metric.statistics(observed, predicted, mask)
+        self, target: Target, name: str, prediction: Prediction, group: str
+    ) -> list[dict[str, NDArray[np.float64]]]:
+        """Statistics [channel, k] of one group by subset, for each metric."""
+        observed, predicted = target.values[group], prediction.values[group]
+        missing = np.isfinite(observed) & ~np.isfinite(predicted)
+        if missing.any():  # leaving targets out would be a way to score better
+            raise NeuroError(
+                f"{name} gives no number for {int(missing.sum())} targets",
+                where=f"{target.name}, {group}",
+                hint="neuro diagnose RUN checks the run's weights and losses",
+            )
+        observed, predicted = (target.as_scored(group, values) for values in (observed, predicted))
+        masks = {ALL: None} | {subset: by_group[group] for subset, by_group in target.subsets.items()}
+        of_metrics = []
+        for metric in self.metrics:
+            pair = observed, predicted
+            if metric.of_change:
+                assert target.now is not None, f"{target.name} does not say what the last value was"
+                now = target.as_scored(group, target.now[group])
+                pair = observed - now, predicted - now
+            of_metrics.append({subset: metric.statistics(*pair, mask) for subset, mask in masks.items()})
+        return of_metrics
 
     def statistics(self, target: Target, name: str, metric: Metric) -> NDArray[np.float64]:
         """Statistics [group, channel, k] of a predictor on a whole target."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocli.errors import LeakError
-from neurocli.recordings.alike import Alike, alike_intervals, alike_stretches
+from neurocli.recordings.alike import Alike, Stored, alike_intervals, alike_stretches
 from neurocli.recordings.identical import Identical
 from neurocli.recordings.recording import Recording
 from neurocli.recordings.split import PARTS, Split
@@ -97,22 +97,24 @@ def copies(
 ) -> list[Copy]:
     """Each pair of `groups` that shares numbers and is kept `apart`, once.
 
-    Recordings are read one at a time, twice at most. Time and memory grow with the number of samples, not of pairs.
+    Recordings are read one at a time, twice at most, and what is compared of them is kept on disk: memory does not grow with their
+    number. Time grows with the number of samples, not of pairs.
     """
     names = list(dict.fromkeys(recordings if groups is None else groups))
     if len(names) < 2:
         return []
     sampled = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, _SAMPLED).astype(int))]
     scale = scale_for([signal_of(recordings[group]) for group in sampled])
-    stretches, intervals, clocks, channels = [], [], [], []
+    stretches, intervals = Stored(), Stored()
+    clocks, channels = [], []
     best: dict[tuple[int, int], Copy] = {}
     identical, equal_by_chance = Identical(), SURE_BITS + 2 * float(np.log2(len(names)))
     for number, group in enumerate(names):
         recording = recordings[group]
         before, bits = identical.of(number, recording, equal_by_chance)
         best |= {(of, number): _whole(recording, group, names[of], bits) for of in before if apart(names[of], group)}
-        stretches.append(stretches_of(signal_of(recording), scale))
-        intervals.append(intervals_of(recording.spikes))
+        stretches.add(stretches_of(signal_of(recording), scale))
+        intervals.add(intervals_of(recording.spikes))
         clocks.append({"signal": recording.dt_ms, "spikes": recording.spikes.dt_ms if recording.spikes else 1.0})
         channels.append(list(recording.channels or map(str, range(recording.num_channels))))
     for alike, what in ((alike_stretches(stretches, scale), "signal"), (alike_intervals(intervals), "spikes")):
@@ -146,16 +148,15 @@ def _beyond_chance(pairs: Alike, needed: float, margin: int) -> Alike | None:
 
 
 def _recordings_of(pairs: Alike) -> tuple[int, int]:
-    return int(pairs.places.recording[pairs.first[0]]), int(pairs.places.recording[pairs.second[0]])
+    return int(pairs.first.recording[0]), int(pairs.second.recording[0])
 
 
 def _copy(pairs: Alike, both: Sequence[tuple[str, float, list[str]]], what: str, span: int) -> Copy:
     """both: (name, step in ms, names of channels) of the earlier and of the later recording."""
     (of, _, of_channels), (group, dt_ms, channels) = both
-    places, main = pairs.places, pairs.of_best_channels()
-    start = places.start[pairs.second]
-    shift = int(places.start[pairs.first[0]]) - int(places.start[pairs.second[0]])
-    channel, of_channel = int(places.channel[main.second[0]]), int(places.channel[main.first[0]])
+    main, start = pairs.of_best_channels(), pairs.second.start
+    shift = -int(pairs.lag[0])
+    channel, of_channel = int(main.second.channel[0]), int(main.first.channel[0])
     named = what == "signal"
     return Copy(
         group,

@@ -69,11 +69,6 @@ class Stretches:
     def __len__(self) -> int:
         return len(self.code)
 
-    @classmethod
-    def joined(cls, series: Sequence[Stretches]) -> Stretches:
-        """Those of several signals, one after the other."""
-        return cls(*(np.concatenate([getattr(part, name) for part in series]) for name in vars(series[0])))
-
 
 def signal_of(recording: Recording) -> NDArray[np.float32]:
     """[channel, time], NaN wherever the recording has no number."""

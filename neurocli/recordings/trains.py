@@ -5,7 +5,6 @@ A stretch is four successive intervals between the events of one channel. Interv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +26,6 @@ class Intervals:
     channel: NDArray[np.int32]
     start: NDArray[np.int32]
     bits: NDArray[np.float32]
-
-    @classmethod
-    def joined(cls, series: Sequence[Intervals]) -> Intervals:
-        """Those of several recordings, one after the other."""
-        return cls(*(np.concatenate([getattr(part, name) for part in series]) for name in vars(series[0])))
-
-    def only(self, kept: NDArray[np.bool_]) -> Intervals:
-        """Some of them."""
-        return Intervals(self.code[kept], self.channel[kept], self.start[kept], self.bits[kept])
 
 
 def intervals_of(spikes: Spikes | None) -> Intervals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ def windows_in(group: str, steps: int, length: int, stride: int, horizon: int = 
 
 def audit(
     split: Split,
-    windows: Mapping[str, Sequence[Window]],
+    windows: Mapping[str, Iterable[Window]],
     lengths: Mapping[str, int],
     normalisation: Normalisation | None,
 ) -> None:

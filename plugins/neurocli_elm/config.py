@@ -104,6 +104,10 @@ class SequenceNeuronConfig(NeuronConfig):
     """The ELM neuron on any task: each input has a branch of its own, and times are in steps."""
 
     num_memory: int = Field(100, ge=1, le=10_000, description="memory units")
+    tau_value: Time | tuple[Time, ...] = Field(
+        0.0,
+        description="time constant of the traces, steps; 0: none; of several values, each branch takes the next one in turn",
+    )
     memory_tau_max: float | None = Field(
         None, gt=0, description="longest timescale of a memory unit; unset: the longest sequence of the training"
     )

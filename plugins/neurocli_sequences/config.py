@@ -127,6 +127,10 @@ class ListOpsConfig(CaseConfig):
 
 
 class DocumentConfig(CaseConfig):
+    task: BytesSection = BytesSection(longest=4096, least_count=15, pooling="mean")
+
+
+class PairsConfig(DocumentConfig):
     task: BytesSection = BytesSection(longest=4000, pooling="mean")
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from neurocli.errors import DataError
+from neurocli.plugin.cards import ReaderCard
 from neurocli.recordings import Recording, RecordingSet, Split
+from neurocli.recordings.files.download import fetched
+from neurocli.recordings.readers import Readers
 from neurocli_sequences.case_task import CaseTask
-from neurocli_sequences.config import DocumentConfig, ListOpsConfig
-from neurocli_sequences.data.forms import TokenForm, texts_of
+from neurocli_sequences.config import DocumentConfig, ListOpsConfig, PairsConfig
+from neurocli_sequences.data.downloads import IMDB
+from neurocli_sequences.data.forms import PairForm, TokenForm, texts_of
+from neurocli_sequences.data.readers.text import TextReader
 from neurocli_sequences.data.tokens import Vocabulary, listops_vocabulary
 
 _WORDS = (
@@ -49,11 +54,14 @@ class DocumentTask(CaseTask):
 
     Options = DocumentConfig
 
-    def own_data(self, config: Any) -> Sequence[Path] | None:
-        from neurocli.recordings.files.download import fetched
-        from neurocli_sequences.data.downloads import IMDB
+    kind: ClassVar[type[TokenForm]] = TokenForm
 
+    def own_data(self, config: Any) -> Sequence[Path] | None:
         return fetched(IMDB)
+
+    def readers(self) -> Readers | None:
+        card = ReaderCard("text", "Texts, in files and folders", "neurocli_sequences.data.readers.text:TextReader")
+        return [(card, TextReader())]
 
     def form(self, recordings: RecordingSet, split: Split, config: Any) -> TokenForm:
         if not split.train:
@@ -65,7 +73,7 @@ class DocumentTask(CaseTask):
         options = config.task
         texts = texts_of(recordings, split.train)
         known = Vocabulary.of(texts, options.tokens, least_count=options.least_count, largest=options.largest)
-        return TokenForm(known, options.longest)
+        return self.kind(known, options.longest)
 
     def example(self, seed: int) -> RecordingSet:
         """Made-up reviews whose words tell what their authors think."""
@@ -81,8 +89,25 @@ class DocumentTask(CaseTask):
 class PairsTask(DocumentTask):
     """Whether one of two papers cites the other: both texts one after the other, read as one sequence."""
 
+    Options = PairsConfig
+    kind = PairForm
+
     def own_data(self, config: Any) -> Sequence[Path] | None:
         return None
+
+    def readers(self) -> Readers | None:
+        return None
+
+    def example(self, seed: int) -> RecordingSet:
+        """Pairs of made-up reviews that agree, or do not."""
+        rng, reviews = np.random.default_rng(seed), list(super().example(seed).values())
+        made = []
+        for n in range(_CASES):
+            first, second = (reviews[k] for k in rng.choice(_CASES, 2, replace=False))
+            labels = {"class": int(first.labels["class"] == second.labels["class"]), "first": first.steps}
+            signal = np.concatenate([first.signal, second.signal])
+            made.append(Recording(f"pair-{n:03d}", signal, 1.0, "byte", labels=labels))
+        return RecordingSet.of(made, meta={"kind": "pairs", "classes": ["apart", "together"], "step": "step"})
 
 
 def text_case(group: str, text: str, labels: dict[str, Any]) -> Recording:

@@ -8,11 +8,15 @@ zeros, size (8 bytes), content padded to 8 bytes. Object 0 is the free space at 
 from __future__ import annotations
 
 import functools
-import mmap
+import itertools
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 _HEAD, _OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<HH4xQ")
+_BEGINNING = b"GCOL\x01\0\0\0"
+_BLOCK = 2**22
 
 
 def damaged_heap(path: Path) -> int | None:
@@ -23,26 +27,34 @@ def damaged_heap(path: Path) -> int | None:
 
 @functools.lru_cache(maxsize=256)  # a file is opened once for each of its recordings
 def _damaged_heap(path: str, changed_ns: int, size: int) -> int | None:
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(b"GCOL\x01\0\0\0")
+    with Path(path).open("rb") as file:
+        faults = (_fault(file, start, size) for start in _heaps(file))
+        return next((fault for fault in faults if fault is not None), None)
+
+
+def _heaps(file: BinaryIO) -> Iterator[int]:
+    """Where heaps begin. The file is read and not mapped: mapped pages are memory of the process, as many as the file has."""
+    for first in itertools.count(0, _BLOCK):
+        file.seek(first)
+        block = file.read(_BLOCK + len(_BEGINNING) - 1)
+        if not block:
+            return
+        at = block.find(_BEGINNING)
         while at >= 0:
-            fault = _fault(content, at)
-            if fault is not None:
-                return fault
-            at = content.find(b"GCOL\x01\0\0\0", at + 8)
-    return None
+            yield first + at
+            at = block.find(_BEGINNING, at + len(_BEGINNING))
 
 
-def _fault(content: mmap.mmap, start: int) -> int | None:
+def _fault(file: BinaryIO, start: int, file_size: int) -> int | None:
     """The first byte of the object with which the heap at `start` goes wrong."""
-    if start + _HEAD.size > len(content):
+    if start + _HEAD.size > file_size:
         return start
-    _, _, size = _HEAD.unpack_from(content, start)
+    _, _, size = _unpacked(file, start, _HEAD)
     end, at, seen = start + size, start + _HEAD.size, set()
-    if size < 4096 or end > len(content):
+    if size < 4096 or end > file_size:
         return start
     while end - at >= _OBJECT.size:
-        number, _, length = _OBJECT.unpack_from(content, at)
+        number, _, length = _unpacked(file, at, _OBJECT)
         if number == 0:
             return None if length == end - at else at
         following = at + _OBJECT.size + -(-length // 8) * 8
@@ -51,3 +63,8 @@ def _fault(content: mmap.mmap, start: int) -> int | None:
         seen.add(number)
         at = following
     return None
+
+
+def _unpacked(file: BinaryIO, at: int, form: struct.Struct) -> tuple[Any, ...]:
+    file.seek(at)
+    return form.unpack(file.read(form.size))

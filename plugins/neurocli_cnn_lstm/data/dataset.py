@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from neurocli.errors import DataError
 from neurocli.recordings import Batch, Dataset, Normalisation, RecordingSet, Split, split_by_options
+from neurocli.recordings.files.scratch import Scratch
 from neurocli.recordings.windows import Window, audit, gather
 from neurocli_cnn_lstm.config import CnnLstmConfig, EvaluateConfig
 from neurocli_cnn_lstm.simulation.parameters import parameters_of
 
 RESET_TOLERANCE_MV = 0.05
+JOINED = "joined"
+"""The series of the published protocol."""
 
 
 class VoltageData(Dataset):
-    """Voltages of a set of runs.
+    """Voltages of a set of runs, which are on disk: memory does not grow with their number.
 
-    series: name → z [time, neuron]; a series is a run, or, in the published protocol, all runs joined.
-    flags: the same shape, 1 where a neuron is clamped at its reset voltage; None when the flag is off.
-    place: run → (series, offset of the run's first sample in it, samples).
+    A series is a run, or, in the published protocol, all runs joined.
+    place: run → (series, offset of the run's first sample in it, samples); samples: series → samples.
     """
 
     def __init__(
@@ -33,34 +35,61 @@ class VoltageData(Dataset):
         self.recordings = recordings
         self.length, self.stride = length, stride
         self.batch_size, self.steps_per_epoch = config.train.batch_size, config.train.steps_per_epoch
-        self.dt_ms, self.unit = _common(recordings)
         self._parameters = parameters_of(recordings)
-        self.burn_in = round(config.data.burn_in_ms / self.dt_ms)
         self._noise_mv, self._noise_seed = config.data.noise_mv, config.data.noise_seed
         self.flag_on = _use_flag(recordings, config.data.reset_flag)
         self.published = config.data.split == "published"
-        volts = {group: self._voltages(group) for group in recordings}
-        for group, signal in volts.items():
-            if len(signal) <= length:
-                raise DataError(
-                    f"{len(signal)} samples are left after a burn-in of {config.data.burn_in_ms:g} ms, and a window takes {length + 1}",
-                    where=recordings.where(group),
-                    hint="use longer runs, or lower data.burn_in_ms",
-                )
+        self.place: dict[str, tuple[str, int, int]] = {}
+        self.samples: dict[str, int] = {}
+        self._read(recordings, config.data.burn_in_ms)
         if self.published:
-            groups = tuple(volts)
+            groups = tuple(self.place)
             self.split = Split(groups, groups, groups, protocol="published", leaky=True)
         else:
             self.split = split or split_by_options(recordings.groups, config.data)
         if not self.published:
-            self._check_horizons(config.evaluate, {g: len(volts[g]) for g in self.split.test})
+            self._check_horizons(config.evaluate, {g: self.place[g][2] for g in self.split.test})
         # New data scored by an old run have no training runs: those come with the run, see `adopt`.
         fit_on = self.split.train or self.split.test
-        self._volts = volts
-        self.renormalise(Normalisation.fit((g, volts[g]) for g in fit_on))
+        self.renormalise(Normalisation.fit((g, self.volts(g)) for g in fit_on))
         if self.split.train and not self.published:
             windows = {part: self._planned(part) for part in ("train", "validation", "test")}
-            audit(self.split, windows, {g: len(v) for g, v in volts.items()}, self.normalisation)
+            audit(self.split, windows, self.samples, self.normalisation)
+
+    def _read(self, recordings: RecordingSet, burn_in_ms: float) -> None:
+        """Keep the voltages of one recording after the other. Raises DataError where they are not alike, or too short."""
+        self._volts = Scratch()
+        first: tuple[str, dict[str, Any]] | None = None
+        for group in recordings:
+            recording = recordings[group]
+            neurons, dt_ms, unit = recording.num_channels, recording.dt_ms, recording.unit
+            shared = {"neurons": neurons, "sampling step (ms)": dt_ms, "unit": unit}
+            if first is None:
+                first = group, shared
+                self._neurons, self.dt_ms, self.unit, self.burn_in = neurons, dt_ms, unit, round(burn_in_ms / dt_ms)
+            for quantity, value in shared.items():
+                if value != first[1][quantity]:
+                    raise DataError(
+                        f"runs differ in {quantity}: {first[1][quantity]} in {first[0]}, {value} in {group}",
+                        where=recordings.where(group),
+                        hint="leave the odd one out",
+                    )
+            volts = self._voltages(group, recording.signal)
+            if len(volts) <= self.length:
+                raise DataError(
+                    f"{len(volts)} samples are left after a burn-in of {burn_in_ms:g} ms, and a window takes {self.length + 1}",
+                    where=recordings.where(group),
+                    hint="use longer runs, or lower data.burn_in_ms",
+                )
+            series = JOINED if self.published else group
+            offset = self.samples.get(series, 0)
+            self.place[group] = series, offset, len(volts)
+            self.samples[series] = offset + len(volts)
+            self._volts.keep(group, volts)
+        if first is None:
+            raise DataError(
+                "the file holds no recordings", where=", ".join(recordings.sources) or "data", hint="name another file"
+            )
 
     def _check_horizons(self, config: EvaluateConfig, samples: dict[str, int]) -> None:
         """Refuse what cannot be scored, before hours go into a training. samples: of each test run."""
@@ -79,29 +108,15 @@ class VoltageData(Dataset):
 
     def renormalise(self, normalisation: Normalisation) -> None:
         """Z-score with the given statistics (those of a run, when it meets new data)."""
-        first = next(iter(self._volts.values()))
-        if len(normalisation.mean) != first.shape[1]:
+        if len(normalisation.mean) != self._neurons:
             raise DataError(
-                f"the data have {first.shape[1]} neurons, the model was trained on {len(normalisation.mean)}",
+                f"the data have {self._neurons} neurons, the model was trained on {len(normalisation.mean)}",
                 where=", ".join(self.recordings.sources) or "data",
                 hint="use recordings of as many neurons, or train a model on these",
             )
         self.normalisation: Normalisation = normalisation
-        self.series: dict[str, NDArray[np.float32]] = {}
-        self.flags: dict[str, NDArray[np.float32]] | None = {} if self.flag_on else None
-        self.place: dict[str, tuple[str, int, int]] = {}
-        names = {"joined": list(self._volts)} if self.published else {g: [g] for g in self._volts}
-        for series, groups in names.items():
-            offset = 0
-            for group in groups:
-                self.place[group] = (series, offset, len(self._volts[group]))
-                offset += len(self._volts[group])
-            joined = np.concatenate([self._volts[g] for g in groups]) if len(groups) > 1 else self._volts[groups[0]]
-            self.series[series] = normalisation.z(joined)
-            if self.flags is not None:
-                self.flags[series] = self.is_reset(joined).astype(np.float32)
         self.spec = {
-            "num_channels": int(first.shape[1]),
+            "num_channels": self._neurons,
             "dt_ms": self.dt_ms,
             "unit": self.unit,
             "reset_flag": self.flag_on,
@@ -130,9 +145,9 @@ class VoltageData(Dataset):
         """The runs of a part of the split that are among these data."""
         return [group for group in self.split.groups(part) if group in self.place]
 
-    def _voltages(self, group: str) -> NDArray[np.float32]:
+    def _voltages(self, group: str, signal: NDArray[Any]) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
-            signal = self.recordings[group].signal.astype(np.float32)
+            signal = signal.astype(np.float32, copy=False)
         if not np.isfinite(signal).all():
             step, channel = np.argwhere(~np.isfinite(signal))[0]
             raise DataError(
@@ -152,19 +167,17 @@ class VoltageData(Dataset):
         """(series, starts) of the windows of a part; a window is `length` samples and its next one."""
         stride = self.stride or self.length
         if self.published:
-            return [("joined", published_starts(len(self.series["joined"]), self.length, stride)[part])]
+            return [(JOINED, published_starts(self.samples[JOINED], self.length, stride)[part])]
         planned = []
         for group in self.split.groups(part):
             series, _, steps = self.place[group]
             planned.append((series, np.arange(0, steps - self.length, stride)))
         return planned
 
-    def _planned(self, part: str) -> list[Window]:
-        return [
-            Window(series, int(s), int(s) + self.length, int(s) + self.length)
-            for series, starts in self._starts(part)
-            for s in starts
-        ]
+    def _planned(self, part: str) -> Iterator[Window]:
+        for series, starts in self._starts(part):
+            for s in starts:
+                yield Window(series, int(s), int(s) + self.length, int(s) + self.length)
 
     def steps(self, part: str) -> int:
         if part == "train" and self.steps_per_epoch:
@@ -177,25 +190,42 @@ class VoltageData(Dataset):
         Without a fixed stride training windows start anywhere inside a run; validation windows never move.
         """
         planned = self._starts(part)
-        index = [(k, int(s)) for k, (_, starts) in enumerate(planned) for s in starts]
+        series = np.repeat(np.arange(len(planned)), [len(starts) for _, starts in planned])
+        start = np.concatenate([starts for _, starts in planned]) if planned else np.zeros(0, np.int64)
         rng = np.random.default_rng([seed, epoch])
         if part == "train":
             if self.stride is None:
-                index = [(k, int(rng.integers(0, len(self.series[planned[k][0]]) - self.length))) for k, _ in index]
+                room = [self.samples[name] - self.length for name, _ in planned]
+                start = np.array([rng.integers(0, room[k]) for k in series], np.int64)
             needed = self.steps(part) * self.batch_size
-            order = np.concatenate([rng.permutation(len(index)) for _ in range(-(-needed // len(index)))])[:needed]
+            order = np.concatenate([rng.permutation(len(start)) for _ in range(-(-needed // len(start)))])[:needed]
             if self.stride is not None and not self.steps_per_epoch:
-                order = order[: len(index)]
-            index = [index[i] for i in order]
-        for first in range(0, len(index), self.batch_size):
-            yield self._batch([(planned[k][0], start) for k, start in index[first : first + self.batch_size]])
+                order = order[: len(start)]
+            series, start = series[order], start[order]
+        for first in range(0, len(start), self.batch_size):
+            of_batch = slice(first, first + self.batch_size)
+            yield self._batch([(planned[k][0], int(s)) for k, s in zip(series[of_batch], start[of_batch], strict=True)])
 
     def _batch(self, windows: Sequence[tuple[str, int]]) -> Batch:
-        span = self.length + 1
-        batch = {"v": torch.from_numpy(np.stack([self.series[s][a : a + span] for s, a in windows]))}
-        if self.flags is not None:
-            batch["flag"] = torch.from_numpy(np.stack([self.flags[s][a : a + span] for s, a in windows]))
+        return self._as_batch(np.stack([self._samples(series, a, a + self.length + 1) for series, a in windows]))
+
+    def _as_batch(self, volts: NDArray[np.float32]) -> Batch:
+        """`v`, voltages [..., neuron] as z-scores, and `flag` where it is on: 1 where a neuron is clamped at its reset voltage."""
+        batch = {"v": torch.from_numpy(self.normalisation.z(volts))}
+        if self.flag_on:
+            batch["flag"] = torch.from_numpy(self.is_reset(volts).astype(np.float32))
         return batch
+
+    def _samples(self, series: str, start: int, stop: int) -> NDArray[np.float32]:
+        """Voltages [time, neuron] of a series from `start` to `stop`, from every run that these samples lie in."""
+        if not self.published:
+            return self._volts.rows(series, start, stop)
+        inside = [
+            self._volts.rows(group, max(start - offset, 0), min(stop - offset, steps))
+            for group, (_, offset, steps) in self.place.items()
+            if offset < stop and start < offset + steps
+        ]
+        return np.concatenate(inside)
 
     def contexts(
         self, group: str, origins: NDArray[np.int64], length: int, device: torch.device | str = "cpu"
@@ -203,10 +233,11 @@ class VoltageData(Dataset):
         """The `length` samples up to and including each origin: `v` [k, length, neuron] and `flag` where it is on."""
         series, offset, _ = self.place[group]
         starts = origins + offset - length + 1
-        series_of = {"v": self.series} if self.flags is None else {"v": self.series, "flag": self.flags}
+        first = int(starts.min())
+        span = self._as_batch(self._samples(series, first, int(starts.max()) + length))
         return {
-            name: torch.from_numpy(gather(values[series], starts, length)).to(device)
-            for name, values in series_of.items()
+            name: torch.from_numpy(gather(values.numpy(), starts - first, length)).to(device)
+            for name, values in span.items()
         }
 
     def group_name(self) -> str:
@@ -230,28 +261,6 @@ def published_starts(steps: int, window: int = 150, stride: int = 15) -> dict[st
     n_train, n_validation = int(0.7 * len(starts)), int(0.15 * len(starts))
     starts_by_part = np.split(starts[order], [n_train, n_train + n_validation])
     return dict(zip(("train", "validation", "test"), starts_by_part, strict=True))
-
-
-def _common(recordings: RecordingSet) -> tuple[float, str]:
-    first = recordings[recordings.groups[0]] if len(recordings) else None
-    if first is None:
-        raise DataError(
-            "the file holds no recordings", where=", ".join(recordings.sources) or "data", hint="name another file"
-        )
-    for group in recordings:
-        recording = recordings[group]
-        for quantity, first_value, other_value in (
-            ("neurons", first.num_channels, recording.num_channels),
-            ("sampling step (ms)", first.dt_ms, recording.dt_ms),
-            ("unit", first.unit, recording.unit),
-        ):
-            if first_value != other_value:
-                raise DataError(
-                    f"runs differ in {quantity}: {first_value} in {first.group}, {other_value} in {group}",
-                    where=recordings.where(group),
-                    hint="leave the odd one out",
-                )
-    return first.dt_ms, first.unit
 
 
 def _use_flag(recordings: RecordingSet, choice: str) -> bool:

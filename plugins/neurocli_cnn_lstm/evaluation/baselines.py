@@ -11,6 +11,7 @@ from neurocli.errors import DataError
 from neurocli.evaluation.linear import ARRidge, VARRidge
 from neurocli.evaluation.target import FREE, Meter, Prediction, Predictor, Target
 from neurocli.plugin.family import NoCeiling
+from neurocli.recordings.files.scratch import Scratch
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.rivals import rivals
@@ -29,7 +30,7 @@ def baselines(dataset: VoltageData, config: CnnLstmConfig, flags: bool) -> list[
     """Persistence, AR(20), VAR(10), the table of the own last voltage, trees and MLP on drives: fitted on training runs for each horizon."""
 
     def persistence(target: Target) -> Prediction:
-        return Prediction({g: dataset.volts(g)[o] for g, o in local_origins(dataset, target).items()})
+        return Prediction(Scratch.of((g, dataset.volts(g)[o]) for g, o in local_origins(dataset, target).items()))
 
     linear = (
         (f"AR({LONGEST_LAG}) ridge", ARRidge(LONGEST_LAG, 1.0), "one filter of own lags for all neurons"),
@@ -63,10 +64,10 @@ def _linear(dataset: VoltageData, config: CnnLstmConfig, model: ARRidge | VARRid
             meter.parameters = sum(np.asarray(m.coefficients).size + np.asarray(m.intercept).size for m in models)
         forecast = fitted[target.horizon_steps].predict
         return Prediction(
-            {
-                g: normal.restore(forecast(normal.z(dataset.volts(g)))[o])
+            Scratch.of(
+                (g, normal.restore(forecast(normal.z(dataset.volts(g)))[o]))
                 for g, o in local_origins(dataset, target).items()
-            }
+            )
         )
 
     return predict
@@ -78,9 +79,10 @@ def _table(dataset: VoltageData, meter: Meter, *, flags: bool) -> Any:
             return None
         table = TableForecast(flags=flags, rest_mv=dataset.reset_mv, clamp_mv=dataset.reset_tolerance_mv)
         with meter.fitting():
-            table.fit([dataset.volts(g) for g in dataset.usable("train")], target.horizon_steps)
+            table.fit((dataset.volts(g) for g in dataset.usable("train")), target.horizon_steps)
         meter.parameters += table.parameters
-        return Prediction({g: table.predict(dataset.volts(g))[o] for g, o in local_origins(dataset, target).items()})
+        origins = local_origins(dataset, target)
+        return Prediction(Scratch.of((g, table.predict(dataset.volts(g))[o]) for g, o in origins.items()))
 
     return predict
 
@@ -120,17 +122,17 @@ def ceiling(dataset: VoltageData, config: CnnLstmConfig) -> Predictor | NoCeilin
     longer_horizons: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}  # longer horizons read the same branches
 
     def predict(target: Target) -> Prediction:
-        values = {}
+        values = Scratch()
         for number, (group, origins) in enumerate(target.origins.items()):
             if target.horizon_steps == horizons[0]:
-                values[group] = means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0]
+                values.keep(group, means(number, group, origins, horizons[:1], config.evaluate.oracle_branches)[0])
                 continue
             if group not in longer_horizons or not np.array_equal(longer_horizons[group][0], origins):
                 longer_horizons[group] = (
                     origins,
                     means(number, group, origins, horizons[1:], config.evaluate.probe_branches),
                 )
-            values[group] = longer_horizons[group][1][horizons[1:].index(target.horizon_steps)]
+            values.keep(group, longer_horizons[group][1][horizons[1:].index(target.horizon_steps)])
         return Prediction(values)
 
     return Predictor("full-state oracle", "ceiling", predict, UPPER_BOUND)

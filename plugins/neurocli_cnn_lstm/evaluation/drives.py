@@ -6,6 +6,7 @@ forecast of any kind, the same for all neurons, has the network's state before i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,9 +37,15 @@ def features(dataset: VoltageData, group: str, weights: NDArray[np.floating]) ->
     since = np.minimum(time - last, _LONGEST).astype(np.float32) / _UNIT_SAMPLES
     excite = resets @ np.maximum(weights, 0).T.astype(np.float32)
     inhibit = resets @ np.minimum(weights, 0).T.astype(np.float32)
-    columns = [*(lagged(from_reset, lag) for lag in range(4)), flag, lagged(flag, 1), since]
-    columns += [excite, inhibit, lagged(excite, 1), lagged(inhibit, 1), lagged(excite + inhibit, 2)]
-    return np.stack(columns, axis=-1)
+    columns = itertools.chain(
+        (lagged(from_reset, lag) for lag in range(4)),
+        (flag, lagged(flag, 1), since),
+        (excite, inhibit, lagged(excite, 1), lagged(inhibit, 1), lagged(excite + inhibit, 2)),
+    )
+    joined = np.empty((*volts.shape, len(FEATURES)), np.float32)
+    for k, column in enumerate(columns):
+        joined[..., k] = column
+    return joined
 
 
 def chosen_weights(ridge: OnsetRidge, dataset: VoltageData, groups: Sequence[str]) -> NDArray[np.float64]:

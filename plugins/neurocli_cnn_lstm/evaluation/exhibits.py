@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import stats
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from neurocli.evaluation.quantiles import quantiles
 from neurocli.evaluation.target import Prediction
 from neurocli.plugin.exhibit import Exhibit, Table
 from neurocli.plugin.family import TrainedModel
 from neurocli.report.figure import saved_figure
 from neurocli.training.devices import device_of
+from neurocli_cnn_lstm.evaluation.spike_scores import spike_scores
 from neurocli_cnn_lstm.evaluation.targets import neuron_types
 
 CONTEXTS = (1, 2, 3, 5, 10, 20, 50, 100, 150)
@@ -26,6 +29,10 @@ _SPIKE_ROWS = {
     "brier": "Brier score",
     "brier_of_base_rate": "Brier score of the base rate",
 }
+_PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
+MOST_SPIKES = 500_000
+"""Spikes whose probabilities are scored together: those of more runs are left out, and this is said."""
+_CONTEXTS_AT_ONCE = 50
 CONTEXT_PROBES = 200
 """Origins at which context lengths are tried, over all test runs: each is a target of every neuron."""
 
@@ -97,16 +104,22 @@ def _per_neuron(family: Any, trained: TrainedModel, target: Any, prediction: Pre
 
 
 def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
-    error = np.concatenate([(prediction.values[g] - target.values[g]).ravel() for g in target.groups]).astype(
-        np.float64
-    )
-    percentiles = np.percentile(error, [0.1, 1, 5, 25, 50, 75, 95, 99, 99.9])
-    skew, kurtosis = float(stats.skew(error)), float(stats.kurtosis(error))
-    outliers = float(np.mean(np.abs(error - error.mean()) > 3 * error.std()))
+    def errors() -> Iterator[NDArray[np.float32]]:
+        return ((prediction.values[g] - target.values[g]).ravel() for g in target.groups)
+
+    least, *percentiles, most = quantiles(errors, [0.0, *(p / 100 for p in _PERCENTILES), 1.0])
+    count = sum(len(error) for error in errors())
+    mean = np.sum([error.astype(np.float64).sum() for error in errors()]) / count
+    second, third, fourth = _powers(errors, mean) / count
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd, skew, kurtosis = np.sqrt([second]).item(), float(third / second**1.5), float(fourth / second**2 - 3)
+    outliers = sum(int((np.abs(error - mean) > 3 * sd).sum()) for error in errors()) / count
+    edges = np.histogram_bin_edges(np.array([least, most]), 200)
+    density = sum(np.histogram(error, edges)[0] for error in errors())
     with saved_figure(figures / "residuals.png", width=6, height=3.4) as (_, axis):
-        axis.hist(error, bins=200, density=True, color="tab:blue", alpha=0.7, label="residuals")
-        x = np.linspace(error.min(), error.max(), 500)
-        axis.plot(x, stats.norm.pdf(x, error.mean(), error.std()), "k--", lw=1, label="normal of the same sd")
+        axis.hist(edges[:-1], edges, weights=density, density=True, color="tab:blue", alpha=0.7, label="residuals")
+        x = np.linspace(least, most, 500)
+        axis.plot(x, stats.norm.pdf(x, mean, sd), "k--", lw=1, label="normal of the same sd")
         axis.set(yscale="log", ylim=(1e-6, None), xlabel=f"prediction - target ({target.unit})", ylabel="density")
         axis.legend()
     rows = [
@@ -116,13 +129,13 @@ def _residuals(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
         )
     ]
     rows += [
-        ["mean (bias)", float(error.mean())],
-        ["sd", float(error.std())],
+        ["mean (bias)", float(mean)],
+        ["sd", sd],
         ["skewness", skew],
         ["excess kurtosis", kurtosis],
         ["share beyond 3 sd", outliers],
     ]
-    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(error.mean()), "outliers": outliers}
+    claims = {"skew": skew, "excess_kurtosis": kurtosis, "bias": float(mean), "outliers": outliers}
     return Exhibit(
         "residuals",
         "Distribution of the residuals, prediction minus target",
@@ -149,15 +162,16 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
         total: Any = 0
         for group in tested:
             origins = np.arange(trained.config.evaluate.context, dataset.place[group][2] - 1, stride)
-            batch = dataset.contexts(group, origins, window if fixed else context, device_of(trained.network))
-            if fixed:
-                batch["v"][:, : window - context] = 0
-                z = trained.network(batch["v"])
-            else:
-                z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
-            total = total + r2.statistics(
-                dataset.volts(group)[origins + 1], dataset.normalisation.restore(z.cpu().numpy())
-            )
+            forecasts = []
+            for some in np.array_split(origins, -(-len(origins) // _CONTEXTS_AT_ONCE)):
+                batch = dataset.contexts(group, some, window if fixed else context, device_of(trained.network))
+                if fixed:
+                    batch["v"][:, : window - context] = 0
+                    z = trained.network(batch["v"])
+                else:
+                    z = trained.network(batch["v"], batch.get("flag")).mean[:, -1]
+                forecasts.append(dataset.normalisation.restore(z.cpu().numpy()))
+            total = total + r2.statistics(dataset.volts(group)[origins + 1], np.concatenate(forecasts))
         rows.append([context, context * dataset.dt_ms, float(r2.value(total))])
     with saved_figure(figures / "context.png", width=5, height=3.2) as (_, axis):
         axis.plot([r[1] for r in rows], [r[2] for r in rows], "o-")
@@ -173,27 +187,23 @@ def _context(family: Any, trained: TrainedModel, figures: Path) -> Exhibit:
 
 def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     """How well a spike within the next sample is predicted. Clamped neurons cannot spike and are counted, as the table counts them."""
-    probability = np.concatenate([prediction.extra["spike_probability"][g].ravel() for g in target.groups])
-    spiked = np.concatenate([target.subsets["spike"][g].ravel() for g in target.groups])
-    rows: list[list[Any]] = [
-        ["targets", len(spiked)],
-        ["spikes", int(spiked.sum())],
-        ["base rate", float(spiked.mean())],
-    ]
-    claims: dict[str, Any] = {"base_rate": float(spiked.mean())}
-    if spiked.any() and not spiked.all():
-        claims |= {
-            "auroc": float(roc_auc_score(spiked, probability)),
-            "average_precision": float(average_precision_score(spiked, probability)),
-            "brier": float(brier_score_loss(spiked, probability)),
-            "brier_of_base_rate": float(spiked.mean() * (1 - spiked.mean())),
-        }
+    groups = _within(target)
+
+    def runs() -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
+        for group in groups:
+            yield target.subsets["spike"][group].ravel(), prediction.extra["spike_probability"][group].ravel()
+
+    targets, spikes = np.sum([(len(spiked), spiked.sum()) for spiked, _ in runs()], axis=0).tolist()
+    base_rate = spikes / targets
+    rows: list[list[Any]] = [["targets", targets], ["spikes", spikes], ["base rate", base_rate]]
+    claims: dict[str, Any] = {"base_rate": base_rate}
+    scores = spike_scores(runs)
+    if scores:
+        claims |= {**scores, "brier_of_base_rate": base_rate * (1 - base_rate)}
         rows += [[_SPIKE_ROWS[key], value] for key, value in claims.items() if key != "base_rate"]
-    edges = np.unique(np.quantile(probability, np.linspace(0, 1, 21)))
-    place = np.digitize(probability, edges[1:-1])
-    points = [
-        (probability[place == k].mean(), spiked[place == k].mean()) for k in range(len(edges) - 1) if (place == k).any()
-    ]
+    edges = np.unique(quantiles(lambda: (probability for _, probability in runs()), np.linspace(0, 1, 21).tolist()))
+    sums = sum(_in_bins(edges, spiked, probability) for spiked, probability in runs())
+    points = [(probability / n, spiked / n) for n, probability, spiked in np.asarray(sums).T if n]
     with saved_figure(figures / "spike_calibration.png", width=4, height=3.6) as (_, axis):
         axis.plot([0, 1], [0, 1], "k--", lw=1)
         axis.plot(*zip(*points, strict=True), "o-")
@@ -203,7 +213,29 @@ def _spikes(target: Any, prediction: Prediction, figures: Path) -> Exhibit:
     return Exhibit(
         "spike-probability",
         "Prediction of spikes within the next sample",
-        Table(["", "value"], rows),
+        Table(["", "value"], rows, "" if len(groups) == len(target.groups) else f"the first {len(groups)} test runs"),
         figures / "spike_calibration.png",
         claims,
     )
+
+
+def _within(target: Any) -> list[str]:
+    """The first test runs that have no more than MOST_SPIKES, at least one."""
+    spikes = np.cumsum([int(target.subsets["spike"][group].sum()) for group in target.groups])
+    return target.groups[: max(1, int((spikes <= MOST_SPIKES).sum()))]
+
+
+def _in_bins(edges: NDArray[np.floating], spiked: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArray[Any]:
+    """[3, bin]: targets, sum of their probabilities, spikes."""
+    place, bins = np.digitize(probability, edges[1:-1]), max(len(edges) - 1, 1)
+    return np.stack([np.bincount(place, weights, bins) for weights in (None, probability, spiked)])
+
+
+def _powers(errors: Callable[[], Iterable[NDArray[np.float32]]], mean: float) -> NDArray[np.float64]:
+    """Sums of the second, third and fourth power of deviations from the mean."""
+    total = np.zeros(3)
+    for error in errors():
+        deviation = error - np.float64(mean)
+        square = deviation**2
+        total += square.sum(), (square * deviation).sum(), (square**2).sum()
+    return total

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurocli.evaluation.fitted import Fitted, Values
 from neurocli.evaluation.small_network import fit_network, from_arrays, to_arrays
 from neurocli.evaluation.target import Cost, Prediction, Predictor, Target, total_cost
+from neurocli.recordings.files.scratch import Scratch
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
 from neurocli_cnn_lstm.evaluation.drives import FEATURES, chosen_weights, features
@@ -166,9 +167,16 @@ def _mlp(outputs: int) -> torch.nn.Module:
 
 
 def _fit_mlp(x: NDArray[np.float32], y: NDArray[np.float32], steps: int) -> Values:
+    """Fit x [row, feature] → y [row, horizon], which are scaled in place."""
     batch = min(_BATCH, len(x))
     mean, sd, scale = x.mean(0), x.std(0) + 1e-6, y.std(0) + 1e-6
-    inputs, targets = torch.from_numpy((x - mean) / sd), torch.from_numpy(y / scale)
+    for values, offset, unit in (
+        (x, mean, sd),
+        (y, np.float32(0), scale),
+    ):  # in place: they are most of the memory of a fit
+        values -= offset
+        values /= unit
+    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
 
     def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = np.random.default_rng(epoch).permutation(len(x))
@@ -196,29 +204,30 @@ def _rows(
     """(features [row, feature], change of voltage [row, horizon] in mV): rows drawn from training runs alike."""
     groups = dataset.usable("train")[:runs]
     rng = np.random.default_rng(0)
-    x, y = [], []
-    for group in groups:
+    usable = [(dataset.place[group][2] - max(horizons)) * dataset.spec["num_channels"] for group in groups]
+    counts = [min(rows, -(-most // len(groups))) for rows in usable]
+    x = np.empty((sum(counts), len(FEATURES)), np.float32)
+    y = np.empty((sum(counts), len(horizons)), np.float32)
+    for group, start, count, last in zip(groups, np.cumsum([0, *counts]), counts, usable, strict=False):
         volts = dataset.volts(group)
-        inputs = features(dataset, group, weights).reshape(-1, len(FEATURES))
-        usable = (len(volts) - max(horizons)) * volts.shape[1]
-        count = min(usable, -(-most // len(groups)))
-        rows = rng.choice(usable, count, replace=False, shuffle=False) if count < usable else np.arange(usable)
+        rows = rng.choice(last, count, replace=False, shuffle=False) if count < last else np.arange(last)
         time, neuron = np.divmod(rows, volts.shape[1])
-        x.append(inputs[rows])
-        y.append(np.stack([volts[time + h, neuron] - volts[time, neuron] for h in horizons], axis=1))
-    return np.concatenate(x), np.concatenate(y)
+        x[start : start + count] = features(dataset, group, weights).reshape(-1, len(FEATURES))[rows]
+        for k, h in enumerate(horizons):
+            y[start : start + count, k] = volts[time + h, neuron] - volts[time, neuron]
+    return x, y
 
 
 def _predict(dataset: VoltageData, ridge: Fitted, fits: _Fits) -> Callable[[Target], Prediction | None]:
     def predict(target: Target) -> Prediction | None:
         if not dataset.usable("train"):
             return None
-        values = {}
+        values = Scratch()
         for group, origins in local_origins(dataset, target).items():
             volts = dataset.volts(group)[origins]
             x = features(dataset, group, ridge.values["_weights"])[origins].reshape(-1, len(FEATURES))
             change = [fits.forecast(x[k : k + _CHUNK], target.horizon_steps) for k in range(0, len(x), _CHUNK)]
-            values[group] = volts + np.concatenate(change).reshape(volts.shape)
+            values.keep(group, volts + np.concatenate(change).reshape(volts.shape))
         return Prediction(values)
 
     return predict

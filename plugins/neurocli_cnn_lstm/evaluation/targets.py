@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurocli.evaluation.by_group import ByGroup
 from neurocli.evaluation.target import Prediction, Target
 from neurocli.plugin.family import TrainedModel
+from neurocli.recordings.files.scratch import Scratch
 from neurocli.training.devices import device_of
 from neurocli_cnn_lstm.config import CnnLstmConfig
 from neurocli_cnn_lstm.data.dataset import VoltageData
@@ -34,7 +37,6 @@ def targets(dataset: VoltageData, config: CnnLstmConfig, part: str) -> list[Targ
         # Longer horizons share their origins, so that one free run predicts them all.
         reach = steps if not all_targets else longest
         origins = _origins(dataset, config, part, reach, stride)
-        targets = {g: dataset.volts(g)[o + steps] for g, o in origins.items()}
         subsets, hindsight = _subsets(dataset, origins) if not all_targets else ({}, frozenset())
         all_targets.append(
             Target(
@@ -42,13 +44,19 @@ def targets(dataset: VoltageData, config: CnnLstmConfig, part: str) -> list[Targ
                 steps,
                 steps * dataset.dt_ms,
                 dataset.unit,
-                targets,
+                _voltages_after(dataset, origins, steps),
                 {g: o + dataset.burn_in for g, o in origins.items()},
                 subsets,
                 hindsight,
             )
         )
     return all_targets
+
+
+def _voltages_after(
+    dataset: VoltageData, origins: dict[str, NDArray[np.int64]], steps: int
+) -> Mapping[str, NDArray[np.float32]]:
+    return ByGroup(origins, lambda group: dataset.volts(group)[origins[group] + steps])
 
 
 def local_origins(dataset: VoltageData, target: Target) -> dict[str, NDArray[np.int64]]:
@@ -79,19 +87,20 @@ def _origins(
 
 
 def _subsets(dataset: VoltageData, origins: dict[str, NDArray[np.int64]]) -> tuple[dict[str, Any], frozenset[str]]:
-    subsets: dict[str, dict[str, NDArray[np.bool_]]] = {}
+    subsets: dict[str, Mapping[str, NDArray[np.bool_]]] = {}
     types = neuron_types(dataset)
     if types is not None:
         subsets["E"] = dict.fromkeys(origins, types[None, :] == 1)
         subsets["I"] = dict.fromkeys(origins, types[None, :] == 2)
     if not dataset.flag_on:
         return subsets, frozenset()
-    spiked = {}
-    for group, o in origins.items():
+
+    def spiked(group: str) -> NDArray[np.bool_]:
         reset = dataset.is_reset(dataset.volts(group))
-        spiked[group] = reset[o + 1] & ~reset[o]
-    subsets["spike"] = spiked
-    subsets["no spike"] = {g: ~s for g, s in spiked.items()}
+        return reset[origins[group] + 1] & ~reset[origins[group]]
+
+    subsets["spike"] = ByGroup(origins, spiked)
+    subsets["no spike"] = ByGroup(origins, lambda group: ~spiked(group))
     return subsets, frozenset({"spike", "no spike"})
 
 
@@ -109,7 +118,7 @@ def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
     """One window per target; beyond the first step the model is fed its own predictions."""
     dataset, network = trained.dataset, trained.network
     assert isinstance(dataset, VoltageData)
-    values = {}
+    values = Scratch()
     for group, origins in local_origins(dataset, target).items():
         forecasts = []
         for chunk in np.array_split(origins, max(1, len(origins) // 512)):
@@ -119,7 +128,7 @@ def predict_v1(trained: TrainedModel, target: Target) -> Prediction:
                 if step + 1 < target.horizon_steps:
                     window = torch.cat((window[:, 1:], following[:, None]), dim=1)
             forecasts.append(following.cpu().numpy())
-        values[group] = dataset.normalisation.restore(np.concatenate(forecasts))
+        values.keep(group, dataset.normalisation.restore(np.concatenate(forecasts)))
     return Prediction(values)
 
 
@@ -130,7 +139,7 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
         return _free_run(trained, target)
     dataset, network, burn_in = trained.dataset, trained.network, trained.config.model.burn_in
     assert isinstance(dataset, VoltageData)
-    values, spike = {}, {}
+    values, spike = Scratch(), Scratch()
     for group, origins in local_origins(dataset, target).items():
         _, offset, steps = dataset.place[group]
         ends = np.arange(int(origins[0]) + _CHUNK - 1, steps + _CHUNK - 1, _CHUNK).clip(max=steps - 1)
@@ -147,8 +156,8 @@ def predict_v2(trained: TrainedModel, target: Target) -> Prediction:
                 mean[end - _CHUNK + 1 : end + 1] = mean_z[row, burn_in:].numpy()
                 if logit is not None:
                     probability[end - _CHUNK + 1 : end + 1] = torch.sigmoid(logit[row, burn_in:]).numpy()
-        values[group] = dataset.normalisation.restore(mean[origins])
-        spike[group] = probability[origins]
+        values.keep(group, dataset.normalisation.restore(mean[origins]))
+        spike.keep(group, probability[origins])
     return Prediction(values, extra={"spike_probability": spike} if dataset.flag_on else {})
 
 
@@ -156,21 +165,25 @@ def _free_run(trained: TrainedModel, target: Target) -> Prediction:
     """The mean of sampled paths; every horizon reads the same paths."""
     dataset = trained.dataset
     assert isinstance(dataset, VoltageData)
+    last = target.horizon_steps - 1
     return Prediction(
-        {
-            group: dataset.normalisation.restore(_means(trained, group, origins)[:, target.horizon_steps - 1])
+        Scratch.of(
+            (group, dataset.normalisation.restore(_means(trained, group, origins)[:, last]))
             for group, origins in local_origins(dataset, target).items()
-        }
+        )
     )
 
 
 def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept per group."""
+    """Mean of the paths [k, step, neuron], in z, out to the longest horizon; kept for the next horizon."""
     dataset, config = trained.dataset, trained.config
     assert isinstance(dataset, VoltageData) and isinstance(trained.network, StructuredCnnLstm)
-    free_runs = trained.__dict__.setdefault("_free_runs", {})
-    if group in free_runs and free_runs[group][0] is dataset and np.array_equal(free_runs[group][1], origins):
-        return free_runs[group][2]
+    kept_of, free_runs = trained.__dict__.setdefault("_free_runs", (dataset, Scratch()))
+    if kept_of is not dataset:
+        _, free_runs = trained.__dict__["_free_runs"] = dataset, Scratch()
+    name = f"{group} {origins.tobytes().hex()}"
+    if name in free_runs:
+        return free_runs[name]
     steps = horizon_steps(dataset, config)[-1]
     samples = config.evaluate.rollout_samples
     generator = torch.Generator().manual_seed(2**32 * trained.seed + zlib.crc32(group.encode()))
@@ -179,5 +192,5 @@ def _means(trained: TrainedModel, group: str, origins: NDArray[np.int64]) -> NDA
         batch = dataset.contexts(group, chunk, config.model.burn_in + 20, device_of(trained.network))
         path = rollout(trained.network, batch["v"], batch.get("flag"), steps, samples, generator)
         means.append(path.mean.cpu().numpy())
-    free_runs[group] = dataset, origins, np.concatenate(means)
-    return free_runs[group][2]
+    free_runs.keep(name, np.concatenate(means))
+    return free_runs[name]

@@ -25,7 +25,7 @@ from neurocli_cnn_lstm.simulation.reference_loop import in_steps, kick_probabili
 _PER_SD = 5  # grid points per standard deviation of a step's noise
 _SURE = 6  # standard deviations that noise does not exceed
 _MOST_POINTS = 4000
-_PAIRS = 1_000_000  # forecasts at a time
+_PAIRS = 100_000  # forecasts at a time: with all steps before them they are most of the memory
 _ALIKE_MV = 1e-5  # arriving weights that differ by less are the same
 _SUM_MV, _ONE_MV = 3.0, 2.0  # spikes that the usual grid has room for: within the horizon, and in one step
 

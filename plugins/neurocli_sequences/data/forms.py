@@ -13,7 +13,7 @@ from neurocli.errors import DataError
 from neurocli.recordings import Recording, RecordingSet
 from neurocli_sequences.config import ImageSection, SeriesSection
 from neurocli_sequences.data.images import ImageLayout, ImageSequence, Patches, Pixels, Rows
-from neurocli_sequences.data.tokens import Vocabulary
+from neurocli_sequences.data.tokens import END, Vocabulary
 from neurocli_sequences.data.windows import chunks
 
 PIXEL_ORDERS = {"pixels": "row-major", "columns": "column-major"}
@@ -118,6 +118,23 @@ class TokenForm(Form):
 
     def about(self) -> dict[str, Any]:
         return {"vocabulary": self.vocabulary.as_dict()}
+
+
+class PairForm(TokenForm):
+    """Two texts one after the other, each cut by itself, with the token for an end between them."""
+
+    def sequence(self, recording: Recording) -> NDArray[np.int64]:
+        first = recording.labels.get("first")
+        content = bytes(recording.signal[:, 0])
+        if not isinstance(first, int) or not 0 < first < len(content):
+            raise DataError(
+                "it is not told where the second text begins",
+                where=f"recording {recording.group}",
+                hint="name pairs of texts",
+            )
+        texts = [part.decode("utf-8", "replace") for part in (content[:first], content[first:])]
+        numbers = [self.vocabulary.encode(text)[: self.longest] for text in texts]
+        return np.concatenate([numbers[0], [self.vocabulary.special(END)], numbers[1]])
 
 
 def text_of(recording: Recording) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
 import pickle
 import struct
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_spec = importlib.util.spec_from_file_location("python2", Path(__file__).parents[1] / "elm" / "python2.py")
+assert _spec is not None and _spec.loader is not None
+_python2 = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_python2)
 
 VERSIONS = ("cifar-10-batches-py", "cifar-100-python", "cifar-10-batches-bin", "cifar-100-binary")
 
@@ -46,7 +52,25 @@ def cifar_planes(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 3, 32, 32)).astype(np.uint8)
 
 
-def cifar(version: str, count: int = 4, **changes: Any) -> dict[str, bytes]:
+def _pickled(value: dict[str, Any], protocol: int | None) -> bytes:
+    """As Python 2 wrote the published files, whose texts are bytes; with a protocol as Python 3 writes bytes."""
+    if protocol is not None:
+        return pickle.dumps({key.encode(): content for key, content in value.items()}, protocol=protocol)
+    file = io.BytesIO()
+    _python2.Python2Pickler(file).dump(
+        {
+            key: [_text(item) for item in content] if isinstance(content, list) else content
+            for key, content in value.items()
+        }
+    )
+    return file.getvalue()
+
+
+def _text(item: Any) -> Any:
+    return item.decode() if isinstance(item, bytes) else item
+
+
+def cifar(version: str, count: int = 4, *, protocol: int | None = None, **changes: Any) -> dict[str, bytes]:
     """File name → content. changes: a key of a batch → what it is in the first one instead; None leaves it out."""
     ten, binary = "-10-" in version, "bin" in version
     if ten:
@@ -61,23 +85,21 @@ def cifar(version: str, count: int = 4, **changes: Any) -> dict[str, bytes]:
             columns = [fine[:, None]] if ten else [coarse[:, None], fine[:, None]]
             files[f"{name}.bin"] = np.concatenate([*columns, planes.reshape(count, -1)], axis=1).tobytes()
             continue
-        # As Python 2 wrote them and Python 3 reads them with encoding="bytes".
-        batch: dict[bytes, Any] = {b"batch_label": name.encode(), b"data": planes.reshape(count, -1)}
+        batch: dict[str, Any] = {"batch_label": name, "data": planes.reshape(count, -1)}
         if ten:
-            batch[b"labels"] = fine.tolist()
+            batch["labels"] = fine.tolist()
         else:
-            batch |= {b"fine_labels": fine.tolist(), b"coarse_labels": coarse.tolist()}
-        batch[b"filenames"] = [f"{name}_{k}.png".encode() for k in range(count)]
+            batch |= {"fine_labels": fine.tolist(), "coarse_labels": coarse.tolist()}
+        batch["filenames"] = [f"{name}_{k}.png".encode() for k in range(count)]
         if number == 0:
-            batch |= {key.encode(): value for key, value in changes.items()}
-            batch = {key: value for key, value in batch.items() if value is not None}
-        files[name] = pickle.dumps(batch, protocol=2)
+            batch = {key: value for key, value in (batch | changes).items() if value is not None}
+        files[name] = _pickled(batch, protocol)
     kinds = [f"class{number}" for number in range(10 if ten else 100)]
     if binary:
         files["batches.meta.txt" if ten else "fine_label_names.txt"] = ("\n".join(kinds) + "\n\n").encode()
     else:
-        key = b"label_names" if ten else b"fine_label_names"
-        files["batches.meta" if ten else "meta"] = pickle.dumps({key: [kind.encode() for kind in kinds]}, protocol=2)
+        key = "label_names" if ten else "fine_label_names"
+        files["batches.meta" if ten else "meta"] = _pickled({key: [kind.encode() for kind in kinds]}, protocol)
     return files
 
 

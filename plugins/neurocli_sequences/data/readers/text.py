@@ -30,7 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class TextReader(Reader):
-    """Reads every text of the files, folders and archives that are named; each is one recording, called by its path in the folder."""
+    """Reads every text of the files, folders and archives that are named; each is one recording, called by its path in the folder, with : for /."""
 
     def can_read(self, path: Path) -> bool:
         if path.is_dir():
@@ -65,7 +65,12 @@ class TextReader(Reader):
             raise DataError(
                 f"there is no text in it{reason}", where=", ".join(map(str, paths)), hint="name texts in UTF-8"
             )
-        loaders = {name: functools.partial(_case, content, name) for name, (content, _) in texts.items()}
+        # A name with a slash would be a group within a group in our own format.
+        loaders = {
+            name.replace("/", ":"): functools.partial(_case, content, name) for name, (content, _) in texts.items()
+        }
+        if len(loaders) < len(texts):
+            raise DataError("names of files differ by / and : alone", where=str(paths[0]), hint="rename one of them")
         meta = {"kind": "text", "name": "text", **STEP}
         return RecordingSet(loaders, meta=meta, sources=[str(path) for path in paths], notes=notes)
 
@@ -100,7 +105,7 @@ def _plain(content: bytes, where: str) -> bytes:
 
 
 def _case(content: bytes, name: str) -> Recording:
-    return case(name, np.frombuffer(content, np.uint8)[:, None], "byte", _part(name), {})
+    return case(name.replace("/", ":"), np.frombuffer(content, np.uint8)[:, None], "byte", _part(name), {})
 
 
 def _part(name: str) -> str | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from neurocli.errors import DataError
 from neurocli.recordings.files import memory
 from neurocli.recordings.notes import Note
+from neurocli_sequences.data.readers.decimal_commas import DecimalCommas
 from neurocli_sequences.data.readers.utf8 import check_utf8
 
 KNOWN = (
@@ -67,6 +68,7 @@ def parse(content: bytes, path: Path, where: str) -> TsFile:
     if not file.series:
         raise DataError("there are no cases behind @data", where=f"{where}, line {start}", hint=_FIX)
     _check_lengths(file, limits)
+    file.notes += limits.commas.notes(equal=len({len(series) for series in file.series}) == 1)
     if not text.endswith("\n"):
         file.notes.append(
             Note("end", where, "the last line does not end with a line end", "compare the last case: is the file cut?")
@@ -80,6 +82,7 @@ class _Limits:
     length: int | None
     """Steps of every case; None where they may differ, 0 where they are equal and the header does not say how many."""
     missing: bool | None
+    commas: DecimalCommas
 
 
 def _header(lines: list[str], where: str) -> tuple[int, dict[str, list[str]]]:
@@ -128,7 +131,8 @@ def _described(header: dict[str, list[str]], where: str) -> tuple[TsFile, _Limit
         raise DataError(
             f"the header says unequal lengths and {length} steps", where=f"{where}:@seriesLength", hint=_FIX
         )
-    limits = _Limits(1 if univariate else channels, length or (0 if equal else None), _is(header, "missing", where))
+    steps = length or (0 if equal else None)
+    limits = _Limits(1 if univariate else channels, steps, _is(header, "missing", where), DecimalCommas())
     problem = " ".join(header.get("problemname", [])) or Path(where).stem
     return TsFile(where, problem, classes), limits
 
@@ -159,6 +163,7 @@ def _add(file: TsFile, limits: _Limits, line: str, where: str) -> None:
     if not texts:
         raise DataError("the case has no class or target behind its values", where=where, hint=_FIX)
     memory.take(2 * len(line), where)
+    limits.commas.look(texts, where)
     channels = [_values(text, f"{where}, channel {number}") for number, text in enumerate(texts)]
     if limits.channels is None:
         limits.channels = len(channels)

@@ -44,7 +44,13 @@ def test_statistics_come_from_training_runs(recordings: RecordingSet) -> None:
 def test_a_published_split_is_marked(recordings: RecordingSet) -> None:
     data = adapted(recordings, "data.split=published", model="cnn-lstm-v1")
     assert data.split.leaky and data.split.protocol == "published"
-    assert data.series["joined"].shape == (6 * 700, 100)
+    assert data.samples == {"joined": 6 * 700}
+    span = 151
+    batch = next(data.batches("validation", seed=0, epoch=0))["v"].numpy()
+    joined = data.normalisation.z(np.concatenate([data.volts(g) for g in recordings]))
+    starts = published_starts(len(joined))["validation"][: len(batch)]
+    np.testing.assert_array_equal(batch, np.stack([joined[s : s + span] for s in starts]))
+    assert any(s // 700 != (s + span) // 700 for s in starts)  # a window that straddles two runs
 
 
 def test_a_published_split_can_be_scored(recordings: RecordingSet) -> None:
@@ -73,7 +79,7 @@ def test_batches_are_a_function_of_seed_and_epoch(recordings: RecordingSet) -> N
 
 def test_training_batches_hold_training_samples_only(recordings: RecordingSet) -> None:
     data = adapted(recordings)
-    rows = {tuple(row) for g in data.split.train for row in data.series[g][:, :3].tolist()}
+    rows = {tuple(row) for g in data.split.train for row in data.normalisation.z(data.volts(g))[:, :3].tolist()}
     for batch in data.batches("train", seed=0, epoch=0):
         for window in batch["v"].numpy():
             assert {tuple(row) for row in window[:, :3].tolist()} <= rows
@@ -81,10 +87,10 @@ def test_training_batches_hold_training_samples_only(recordings: RecordingSet) -
 
 def test_the_flag_marks_the_clamp_and_is_off_for_other_data(recordings: RecordingSet) -> None:
     data = adapted(recordings)
-    share = np.mean([data.flags[g].mean() for g in data.flags])
+    share = np.mean([batch["flag"].numpy().mean() for batch in data.batches("train", seed=0, epoch=0)])
     assert 0.045 < share < 0.07
     plain = RecordingSet({g: (lambda g=g: recordings[g]) for g in recordings}, meta={})
-    assert adapted(plain).flags is None
+    assert "flag" not in next(adapted(plain).batches("train", seed=0, epoch=0))
     with pytest.raises(DataError, match="not simulated"):
         adapted(plain, "data.reset_flag=on")
 

@@ -190,3 +190,13 @@ def test_programs_that_are_called_the_same_are_left_alone(tmp_path):
     path = write(tmp_path, "@Component({selector: 'app'})\nexport class App {}\n", "app.ts")
     with pytest.raises(DataError, match="no reader knows this file's format"):
         open_recordings(path)
+
+
+def test_whole_numbers_are_no_decimal_commas(tmp_path):
+    header = published.HEADER.replace("@dimensions 2", "@dimensions 1")
+    rng = np.random.default_rng(0)
+    whole = [(rng.integers(-50, 200, (6, 1)).astype(float), "ab"[k % 2]) for k in range(8)]
+    assert not open_recordings(write(tmp_path, published.ts(whole, header))).notes
+    commas = published.ts(published.series(6, channels=1), header).replace(",", "~").replace(".", ",").replace("~", ",")
+    actual = open_recordings(write(tmp_path, commas))
+    assert "as in -0,316?" in actual.notes[0].found and "line 10" in actual.notes[0].where

@@ -42,7 +42,7 @@ def read(*paths: Path) -> RecordingSet:
 def test_a_folder_is_a_recording_a_file_called_by_its_path(tmp_path):
     files = {"b.txt": "zwei Wörter\r\n", "a/c.md": "eins", ".hidden": "no", "train/d": "drei"}
     actual = read(published.folder_of(tmp_path / "texts", {k: v.encode() for k, v in files.items()}))
-    assert actual.groups == ["a/c.md", "b.txt", "train/d"] and actual.meta["kind"] == "text"
+    assert actual.groups == ["a:c.md", "b.txt", "train:d"] and actual.meta["kind"] == "text"
     assert [text_of(actual[group]) for group in actual] == ["eins", "zwei Wörter\r\n", "drei"]
     assert [actual[group].labels for group in actual] == [{}, {}, {"part": "train"}]
 
@@ -85,6 +85,24 @@ def test_what_is_no_text_is_refused_where_it_was_named_and_left_out_of_a_folder(
     assert actual.groups == ["b.txt"] and said in actual.notes[0].found and actual.notes[0].is_doubt
     (folder / "b.txt").unlink()
     assert said in refused(lambda: read(folder)).message
+
+
+def test_the_place_of_a_fault_is_right_wherever_a_long_text_is_divided(tmp_path, monkeypatch):
+    from neurocli_sequences.data.readers import utf8
+
+    content = ("aü€😀\n" * 40).encode()
+    for size in (1, 2, 3, 7, 64):
+        monkeypatch.setattr(utf8, "_PART", size)
+        utf8.check_utf8(content, "here")
+        for place in range(0, len(content), 11):
+            damaged = content[:place] + b"\xff" + content[place:]
+            with pytest.raises(UnicodeDecodeError) as wanted:
+                damaged.decode()
+            with pytest.raises(DataError) as caught:
+                utf8.check_utf8(damaged, "here")
+            assert caught.value.where.endswith(f"byte {wanted.value.start}")
+        with pytest.raises(DataError):
+            utf8.check_utf8(content[:-2], "here")
 
 
 def test_texts_are_not_looked_for_among_unknown_files(tmp_path):
