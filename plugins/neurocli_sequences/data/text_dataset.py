@@ -17,8 +17,8 @@ from neurocli.recordings import Batch, Dataset, Normalisation, Recording, Record
 from neurocli_sequences.config import TextConfig
 from neurocli_sequences.data.case_split import PUBLISHED
 from neurocli_sequences.data.text_split import BY_FILE, Text, refuse_shared, split_texts
-from neurocli_sequences.data.tokens import CUTS, SPECIALS, Vocabulary
-from neurocli_sequences.data.words import pieces
+from neurocli_sequences.data.tokens import SPECIALS, Vocabulary
+from neurocli_sequences.data.words import has_two, pieces
 
 NOT_SCORED = -100
 """The target of a token that has no loss, as torch's cross-entropy leaves it out."""
@@ -72,7 +72,7 @@ class TextData(Dataset):
         for group in self.recordings:
             recording = self.recordings[group]
             content = bytes_of(recording, self.recordings.where(group))
-            if not _has_two(text_of(recording, self.recordings.where(group)), self.unit):
+            if not has_two(text_of(recording, self.recordings.where(group)), self.unit):
                 self.left_out.append(group)
                 continue
             labels, section = recording.labels, recording.labels.get("section")
@@ -204,10 +204,6 @@ class TextData(Dataset):
 
 def _tensors(read: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Batch:
     return {"x": torch.from_numpy(read[0]), "y": torch.from_numpy(read[1])}
-
-
-def _has_two(text: str, unit: str) -> bool:
-    return len(text.split(None, 2)) > 1 if unit == "word" else len(CUTS[unit](text[:2])) > 1
 
 
 def bytes_of(recording: Recording, where: str) -> NDArray[np.uint8]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+
+from neurocli_sequences.data.tokens import CUTS
 
 _PIECE = 2**20
 """Characters of a piece: a list of all words of a large text would take more memory than the text."""
@@ -22,6 +25,13 @@ def pieces(text: str, unit: str) -> Iterator[str]:
             stop += 1
         yield text[start:stop]
         start = stop
+
+
+def has_two(text: str, unit: str) -> bool:
+    """Whether a text has two tokens, the fewest of which one can be predicted."""
+    if unit == "word":
+        return len(list(itertools.islice(_WORD.finditer(text), 2))) == 2
+    return len(CUTS[unit](text[:2])) > 1
 
 
 def places(text: str, unit: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -14,8 +14,8 @@ from neurocli_sequences.evaluation.ngram import NGram, Order, fitted
 
 CHARACTERS, WORDS = 5, 3
 """Orders of the n-grams that stand beside a model."""
-MOST_TOKENS = 20_000_000
-"""Training tokens that n-grams are fitted on: of more, the first."""
+MOST_TOKENS = 5_000_000
+"""Training tokens that n-grams are fitted on: of more, the first, so that a fit takes less than 1 GB and 100 MB on disk."""
 _COUNTED = "probability"
 
 
@@ -71,4 +71,6 @@ def _of_ngram(dataset: TextData, order: int, name: str) -> Predictor:
         return Prediction(values)
 
     about = "of each token" if order == 1 else f"interpolated Kneser-Ney, from the {order - 1} tokens before"
+    if sum(len(dataset.tokens(group)) for group in dataset.split.train) > MOST_TOKENS:
+        about += f"; fitted on the first {MOST_TOKENS:,} training tokens"
     return Predictor(name, "baseline", predict, about, lambda: fit.cost)
