@@ -16,6 +16,8 @@ CHARACTERS, WORDS = 5, 3
 """Orders of the n-grams that stand beside a model."""
 MOST_TOKENS = 5_000_000
 """Training tokens that n-grams are fitted on: of more, the first, so that a fit takes less than 1 GB and 100 MB on disk."""
+HIGHEST, MOST_NGRAMS = 8, 2_000_000
+"""Highest order that is tried on the validation texts, and n-grams beyond which no higher one is."""
 _COUNTED = "probability"
 
 
@@ -28,7 +30,9 @@ def baselines(dataset: TextData) -> list[Predictor]:
     """Fitted on the training texts; none without them."""
     if not dataset.split.train:
         return []
-    return [_of_ngram(dataset, 1, "frequencies"), _of_ngram(dataset, order_of(dataset), f"{order_of(dataset)}-gram")]
+    order = order_of(dataset)
+    made = [_of_ngram(dataset, 1, "frequencies"), _of_ngram(dataset, order, f"{order}-gram")]
+    return [*made, _longest(dataset)] if dataset.scored("validation") else made
 
 
 def of_order(dataset: TextData, order: int) -> Fitted:
@@ -62,15 +66,39 @@ def ngram_of(dataset: TextData, fit: Fitted) -> NGram:
 def _of_ngram(dataset: TextData, order: int, name: str) -> Predictor:
     fit = of_order(dataset, order)
 
-    def predict(target: Target) -> Prediction:
-        ngram = ngram_of(dataset, fit)
-        values = {}
-        for group in target.groups:
-            log2, right = ngram.scores(dataset.tokens(group))
-            values[group] = np.stack([log2, right], 1)[1:]
-        return Prediction(values)
-
     about = "of each token" if order == 1 else f"interpolated Kneser-Ney, from the {order - 1} tokens before"
     if sum(len(dataset.tokens(group)) for group in dataset.split.train) > MOST_TOKENS:
         about += f"; fitted on the first {MOST_TOKENS:,} training tokens"
-    return Predictor(name, "baseline", predict, about, lambda: fit.cost)
+    return Predictor(name, "baseline", lambda target: _predicted(dataset, fit, target), about, lambda: fit.cost)
+
+
+def _longest(dataset: TextData) -> Predictor:
+    """n-grams of the order, from that of the others on, that the validation texts like best."""
+    tried: dict[int, tuple[float, Fitted]] = {}
+
+    def choose() -> Fitted:
+        if not tried:
+            for order in range(order_of(dataset), HIGHEST + 1):
+                fit = of_order(dataset, order)
+                ngram = ngram_of(dataset, fit)
+                log2 = [ngram.scores(dataset.tokens(group))[0][1:] for group in dataset.scored("validation")]
+                tried[order] = float(-np.concatenate(log2).mean()), fit
+                worse = order - 1 in tried and tried[order][0] > tried[order - 1][0]
+                if worse or sum(len(of.key) for of in ngram.orders) > MOST_NGRAMS:
+                    break
+        return min(tried.values(), key=lambda pair: pair[0])[1]
+
+    def predict(target: Target) -> Prediction:
+        return _predicted(dataset, choose(), target)
+
+    note = f"as the {order_of(dataset)}-gram, of the order up to {HIGHEST} that the validation texts like best"
+    return Predictor("longer n-gram", "baseline", predict, note, lambda: choose().cost if tried else None)
+
+
+def _predicted(dataset: TextData, fit: Fitted, target: Target) -> Prediction:
+    ngram = ngram_of(dataset, fit)
+    values = {}
+    for group in target.groups:
+        log2, right = ngram.scores(dataset.tokens(group))
+        values[group] = np.stack([log2, right], 1)[1:]
+    return Prediction(values)
