@@ -135,6 +135,11 @@ class TextData(Dataset):
             return "sections that follow one another in a text: intervals treat them as independent, and are too narrow"
         return "texts like those of the test set" if self.split.protocol == PUBLISHED else ""
 
+    def untrained_context(self) -> str:
+        """What is to be said of the first tokens that are read from a state of zero; empty where training has a loss on them."""
+        burn_in = min(self.options.burn_in, self.options.window // 2)
+        return f"; training has no loss on the first {burn_in} of a window (task.burn_in)" if burn_in else ""
+
     # -- windows -------------------------------------------------------------------------------------------------
 
     def stretches(self, part: str) -> list[Stretch]:

@@ -48,7 +48,7 @@ def by_place(network: nn.Module, dataset: TextData, figures: Path) -> Exhibit:
     with saved_figure(path, width=FIGURE_WIDTH, height=FIGURE_HEIGHT) as (_, axes):
         axes.plot(places, means, "o-", color="#009E73")
         axes.set(xscale="log", xlabel="tokens read before", ylabel="bits per token")
-    note = f"{len(chosen)} stretches of the test texts, each read from a state of zero"
+    note = f"{len(chosen)} stretches of the test texts, each read from a state of zero{dataset.untrained_context()}"
     table = Table(["tokens read", "bits per token", "tokens"], rows_, note)
     title = "How well a token is predicted, by how many were read before it"
     return Exhibit("context", title, table, path, {"first": means[0], "last": means[-1]})

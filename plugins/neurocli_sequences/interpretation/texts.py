@@ -48,7 +48,7 @@ def text_exhibits(trained: TrainedModel, network: nn.Module, figures: Path) -> l
         axes.axhline(control, color="0.7", lw=0.8, ls="--", label="untrained")
         axes.set(xscale="log", xlabel="tokens of context", ylabel="bits per token")
         axes.legend(frameon=False, fontsize=8)
-    note = f"the same {len(places):,} test tokens in every row; untrained, with all of the context: {control:.2f}"
+    note = f"the same {len(places):,} test tokens in every row; untrained, with all of the context: {control:.2f}{dataset.untrained_context()}"
     table = Table(["context", "model (bits per token)", "n-gram (bits per token)"], rows, note)
     claims = {
         "context_used": used,
