@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from neurocli.cli.termination import gone_in_time
 from neurocli.errors import Interrupted
@@ -30,7 +32,7 @@ def answering_signals() -> Iterator[None]:
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
-        with gone_in_time(*SIGNALS):
+        with gone_in_time(*SIGNALS) as send_again, _not_dropped(received, send_again):
             yield
         if received:
             raise received[-1]
@@ -41,3 +43,22 @@ def answering_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _not_dropped(received: list[Interrupted], send_again: Callable[[], None]) -> Iterator[None]:
+    """Within the block, what is raised where Python can only drop it (a destructor, a callback of a weak reference, of a C library)
+    is not shown with its traceback, but raised once more, elsewhere."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if any(unraisable.exc_value is error for error in received):
+            send_again()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

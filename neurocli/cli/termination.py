@@ -6,31 +6,35 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 GRACE_S = 4.0
 """Seconds that a command has for closing its files after a signal, before it is ended."""
 _EXIT_S = 0.5
+_AGAIN_S = 0.02
 _WAKE = b"\0"
 """No signal has the number 0."""
 
 
 @contextlib.contextmanager
-def gone_in_time(*numbers: signal.Signals, grace_s: float = GRACE_S) -> Iterator[None]:
+def gone_in_time(*numbers: signal.Signals, grace_s: float = GRACE_S) -> Iterator[Callable[[], None]]:
     """Within the block, the process ends `grace_s` after one of the signals at the latest, with the code that a shell gives it.
+
+    Gives a function that has the signal sent again, a moment later, for where what its handler raised was dropped.
 
     Their handlers should end the block before. Nothing is left half-written by an end at any time: files are written
     beside their place and renamed. To be entered by the main thread. Does nothing on Windows, where a process is ended without
     a signal; native code that keeps the interpreter's lock, which ours does for no longer than a second, is waited for.
     """
     if not hasattr(os, "register_at_fork"):
-        yield
+        yield lambda: None
         return
     watcher = _Watcher(numbers, grace_s)
     before = signal.set_wakeup_fd(watcher.told, warn_on_full_buffer=False)
     watcher.start()
     try:
-        yield
+        yield watcher.again.set
     finally:
         if os.getpid() == watcher.process:
             _hand_back(before)
@@ -51,7 +55,7 @@ class _Watcher:
         self._numbers, self._grace_s = numbers, grace_s
         self._listening, self.told = os.pipe()
         os.set_blocking(self.told, False)
-        self._left = threading.Event()
+        self._left, self.again = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="waits for signals")
         self.process = os.getpid()
 
@@ -77,8 +81,13 @@ class _Watcher:
             told = os.read(self._listening, 64)
             received = next((number for number in told if number in self._numbers), None)
             if received is not None:
-                if not self._left.wait(self._grace_s):
-                    os._exit(128 + received)
+                deadline = time.monotonic() + self._grace_s
+                while not self._left.wait(_AGAIN_S):
+                    if time.monotonic() > deadline:
+                        os._exit(128 + received)
+                    if self.again.is_set():
+                        self.again.clear()
+                        os.kill(self.process, received)
                 return
 
 

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from neurocli.errors import MissingDependency, NeuroError, UsageError
+from neurocli.interruption import SIGNALS
 from neurocli.threads import VARIABLES
 
 _ANSWER_WITHIN_S = 10
@@ -112,7 +113,7 @@ class _Worker:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=False)
         try:
-            with _environment(dict.fromkeys(VARIABLES, "1")), _script_left_alone(task):
+            with _signals_waiting(), _environment(dict.fromkeys(VARIABLES, "1")), _script_left_alone(task):
                 self._process.start()
             theirs.close()
         except BaseException:  # ^C while it starts: nobody else knows of it yet, and our own end would wait for its end
@@ -165,6 +166,8 @@ def _work(connection: Connection) -> None:
     """Life of a worker process."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # a group of its own: ^C is for the parent alone, and our children can be stopped with us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that came before, too
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
@@ -200,6 +203,23 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+@contextlib.contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Signals wait in processes that start inside, until they have a group of their own: ^C goes to all of a terminal's group, and
+    would end an interpreter that is starting with a traceback. They wait here meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # later it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -147,8 +147,10 @@ IN_NATIVE_CODE = """
         ("", "[sum(range(100)) for _ in iter(int, 1)]"),
         # An error of the signal that is caught, again and again.
         ("", "t = time.time()\n        while time.time() < t + 30:\n            try: time.sleep(1)\n            except Exception: pass"),
+        # An error of the signal that Python drops: it comes within a callback of a weak reference.
+        ("import weakref", "for t in (set() for _ in range(2)):\n            r = weakref.ref(t, lambda _: time.sleep(15))"),
     ],
-    ids=["torch", "native", "python", "swallowed"],
+    ids=["torch", "native", "python", "swallowed", "dropped"],
 )  # fmt: skip
 def test_whatever_code_is_running(before, work, place):
     code, seconds, err = ended(program(IN_NATIVE_CODE.format(before=before, work=work), place))
