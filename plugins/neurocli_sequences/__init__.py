@@ -108,6 +108,23 @@ def neurocli_register_tasks() -> list[TaskCard]:
             implementation=f"{tokens}:PairsTask",
             source=_ARENA,
         ),
+        TaskCard(
+            name="text",
+            summary="The next character of a text, or of a folder of texts",
+            implementation="neurocli_sequences.text_task:TextTask",
+        ),
+        TaskCard(
+            name="wikitext-2",
+            summary="The next word of WikiText-2: two million words of Wikipedia",
+            implementation="neurocli_sequences.text_task:WikiText2",
+            source="Merity et al. (2017), arXiv:1609.07843",
+        ),
+        TaskCard(
+            name="wikitext-103",
+            summary="The next word of WikiText-103: a hundred million words of Wikipedia",
+            implementation="neurocli_sequences.text_task:WikiText103",
+            source="Merity et al. (2017), arXiv:1609.07843",
+        ),
     ]
 
 

@@ -143,7 +143,13 @@ class PairsConfig(DocumentConfig):
 class TextConfig(FamilyConfig):
     """Options of the prediction of the next token, without those of a network."""
 
-    data: CaseSection = CaseSection(validation=0.1, test=0.1)
+    data: SplitSection = SplitSection(validation=0.1, test=0.25)  # three of twelve files: fewer give no interval
     task: TextSection = TextSection()
     train: TrainConfig = _TRAIN.model_copy(update={"epochs": 10, "batch_size": 64})
     evaluate: EvaluateSection = EvaluateSection()
+
+
+class WikiTextConfig(TextConfig):
+    """The same of texts in words."""
+
+    task: TextSection = TextSection(tokens="word", largest=10_000, embedding=128, window=64, context=32)
