@@ -13,7 +13,9 @@ CARDS = {card.name: card for kind in (ModelCard, SimulatorCard) for card in regi
 
 @pytest.mark.parametrize("name", CARDS)
 def test_every_option_is_explained(name: str) -> None:
-    options = list(_options(load_implementation(CARDS[name]).Config))
+    kind = CARDS[name]
+    implementation = registry().family(name) if isinstance(kind, ModelCard) else load_implementation(kind)
+    options = list(_options(implementation.Config))
     assert options
     silent = [key for key, _, _, text in options if not text]
     assert not silent, f"without a description: {silent}"
