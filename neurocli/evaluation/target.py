@@ -31,7 +31,8 @@ class Target:
     averages: name → subsets over which the score is averaged, each with the same weight where the metric is a mean over
     channels;
     hindsight: names of subsets that depend on the targets themselves; they must never be reported alone;
-    channels: names of the targets' channels, where they are not those of the recording.
+    channels: names of the targets' channels, where they are not those of the recording;
+    of_whole: said of whole recordings, of which all is seen but the labels (the class of an image).
     """
 
     name: str
@@ -46,6 +47,7 @@ class Target:
     now: Mapping[str, NDArray[Any]] | None = None
     scoring: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] | None = None
     channels: tuple[str, ...] = ()
+    of_whole: bool = False
 
     def as_scored(self, group: str, values: NDArray[Any]) -> NDArray[Any]:
         """Values [time, channel] of a group in the unit that they are scored in."""

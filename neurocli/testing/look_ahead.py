@@ -3,7 +3,8 @@
 What a test recording holds after an origin is changed, the recordings are adapted again by the same split, and the model and
 every baseline answer again. All that they say of targets whose origin is at or before the change must be the same bits,
 whatever is done on the way: normalisation, smoothing, interpolation, summaries. A model that answers from its inputs alone
-must not look at the recorded signal of a test group at all, nor at inputs that come later. What a family computes from
+must not look at the recorded signal of a test group at all, nor at inputs that come later. What is said of whole recordings,
+such as their class, must not change with the labels of test groups. What a family computes from
 training groups when a training begins is computed again too. Where a forecast's targets lie is not believed but tried.
 A baseline that is kept (`evaluation.fitted`) is found again by its training groups, and not fitted a second time.
 """
@@ -91,13 +92,14 @@ class Report:
 @dataclass(frozen=True)
 class _Experiment:
     """what: is changed; alter: group → (change, last sample that stays); blind: for models without forecasts;
-    at_gap: a value is missing there that the next sample has; gaps: later samples are missing that were not, so that targets may
+    labels: for what is said of whole recordings; at_gap: a value is missing there that the next sample has; gaps: later samples are missing that were not, so that targets may
     have other origins, and a family may refuse them.
     """
 
     what: str
     alter: Mapping[str, tuple[Alter, int]]
     blind: bool = False
+    labels: bool = False
     at_gap: bool = False
     gaps: bool = False
 
@@ -137,11 +139,11 @@ def look_ahead(
         retrained = dataclasses.replace(retrained, network=awake(family, retrained))
         again, later = _predictions_of(family, retrained, recordings, data, baselines=fit)
         for name, target in targets.items():
-            if experiment.blind == (target.horizon_ms is not None):
+            if experiment.labels != target.of_whole or experiment.blind == (target.horizon_ms is not None):
                 continue
             # Of folds only the group that was changed: its own fold is asked about it, and has never seen it.
             for group in [group for group in target.groups if group in cuts]:
-                same = not (experiment.blind or experiment.gaps)
+                same = not (experiment.blind or experiment.gaps or experiment.labels)
                 _compare(report, what, target, again.get(name), predictions, later, group, cuts[group], same)
                 if same and name in again and group in again[name].values:
                     late = places.look(recordings[group], target, again[name], group, cuts[group])
@@ -200,7 +202,9 @@ def _experiments(recordings: RecordingSet, targets: Mapping[str, Target], split:
     if not origins:
         return
     together = [[next(iter(origins))], [next(reversed(origins))]] if split.folds else [list(origins)]
-    forecasts = [target.horizon_ms is not None for target in targets.values()]
+    forecasts = [target.horizon_ms is not None for target in targets.values() if not target.of_whole]
+    if any(target.of_whole for target in targets.values()):
+        yield from _for_labels(recordings, list(origins))
     for groups in together:
         cuts = {group: _cuts(recordings[group], origins[group]) for group in groups}
         if any(forecasts):
@@ -227,6 +231,17 @@ def _for_inputs(recordings: RecordingSet, cuts: Mapping[str, list[int]]) -> Iter
     for number, here in enumerate(_one_by_one(cuts)):
         alter = {g: (partial(other_inputs, cut=c), c) for g, c in here.items()}
         yield _Experiment("later inputs", alter, blind=True, at_gap=number >= len(_CUTS))
+
+
+def _for_labels(recordings: RecordingSet, groups: list[str]) -> Iterator[_Experiment]:
+    """Each test group has the labels of the next one."""
+
+    def change(recording: Recording, of: str) -> Recording:
+        return dataclasses.replace(recording, labels=recordings[of].labels)
+
+    following = dict(zip(groups, [*groups[1:], groups[0]], strict=True))
+    alter = {group: (partial(change, of=following[group]), recordings[group].steps) for group in groups}
+    yield _Experiment("the labels of test recordings", alter, blind=True, labels=True)
 
 
 def _one_by_one(cuts: Mapping[str, list[int]]) -> Iterator[dict[str, int]]:

@@ -96,7 +96,7 @@ class CaseTask(Task):
             label = data.label[number]
             values[group] = np.array([[label]]) if eye is None else eye[label : label + 1]
             origins[group] = np.array([data.recordings[group].steps - 1])
-        return [Target("class" if data.classes else "target", 0, None, "", values, origins)]
+        return [Target("class" if data.classes else "target", 0, None, "", values, origins, of_whole=True)]
 
     def predict(self, trained: TrainedModel, target: Target) -> Prediction:
         dataset = trained.dataset

@@ -13,6 +13,7 @@ from neurocli.config.resolve import preset_names, read_preset, resolve
 from neurocli.config.sections import FamilyConfig
 from neurocli.plugin.family import ModelFamily
 from neurocli.plugin.registry import load_implementation, registry
+from neurocli.plugin.task import SequenceModel
 from neurocli.recordings import Batch
 from neurocli.recordings.adapting import adapted
 from neurocli.testing.contract import Doubtful, Shared, require
@@ -27,11 +28,13 @@ def card(shared: Shared) -> str:
         shared.family = shared.given
     else:
         kind = load_implementation(registry().model(shared.model))
+        named = registry().model(shared.model)
+        wanted = ModelFamily if named.task is None else SequenceModel
         require(
-            isinstance(kind, type) and issubclass(kind, ModelFamily),
-            f"{registry().model(shared.model).implementation} is not a subclass of ModelFamily",
+            isinstance(kind, type) and issubclass(kind, wanted),
+            f"{named.implementation} is not a subclass of {wanted.__name__}",
         )
-        shared.family = kind(registry().model(shared.model))
+        shared.family = registry().family(shared.model)
     if shared.family.card.simulator is not None:
         registry().simulator(shared.family.card.simulator)
     return shared.family.card.implementation

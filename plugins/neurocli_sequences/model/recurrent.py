@@ -22,7 +22,7 @@ class Recurrent(nn.Module):
         self, kind: Literal["lstm", "gru"], options: RecurrentOptions, num_inputs: int, num_outputs: int
     ) -> None:
         super().__init__()
-        self.recurrent = _KINDS[kind](num_inputs, options.hidden, options.layers, batch_first=True)
+        self.recurrent = _KINDS[kind](num_inputs, options.hidden, options.layers)
         self.readout = nn.Linear(options.hidden, num_outputs)
         if kind == "lstm":
             forget = slice(options.hidden, 2 * options.hidden)
@@ -33,14 +33,14 @@ class Recurrent(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs [sample, time, output]."""
-        out: torch.Tensor = self.readout(self.recurrent(x)[0])
-        return out
+        out: torch.Tensor = self.readout(self.recurrent(x.transpose(0, 1))[0])
+        return out.transpose(0, 1)
 
     def states(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """cell (of an LSTM) and hidden [sample, time, layer * unit] after each step."""
         state, steps = None, []
         for step in range(x.shape[1]):
-            _, state = self.recurrent(x[:, step : step + 1], state)
+            _, state = self.recurrent(x[:, step : step + 1].transpose(0, 1), state)
             steps.append(state if isinstance(state, tuple) else (state,))
         names = ("hidden", "cell") if isinstance(self.recurrent, nn.LSTM) else ("hidden",)
         columns = zip(names, zip(*steps, strict=True), strict=True)
