@@ -135,6 +135,11 @@ class ElmNeuron(ElmParameters):
         branch = leaky_filter(self._branch_currents(given), k, start, compiled=use)
         return _Drive(functional.linear(branch, weight, first.bias), branch, branch[-1])
 
+    @property
+    def _one_to_one(self) -> bool:
+        """Whether each input has a branch of its own."""
+        return self.options.input_to_synapse_routing == "none" and self.options.num_synapse_per_branch == 1
+
     def branch_weights(self) -> torch.Tensor:
         """Matrix [input, branch] of what one event of an input, but for its sign, adds to each branch trace."""
         options = self.options
@@ -147,13 +152,15 @@ class ElmNeuron(ElmParameters):
     def _into_hidden(self, weight: torch.Tensor) -> torch.Tensor:
         """Matrix [channel, hidden] of what one input event adds to the first layer; weight [hidden, branch]."""
         options = self.options
-        if options.input_to_synapse_routing == "none" and options.num_synapse_per_branch == 1:
+        if self._one_to_one:
             return self.w_s[:, None] * weight.t()
         return self.branch_weights() @ weight.t()
 
     def _branch_currents(self, given: Input) -> torch.Tensor:
         """[time, sample, branch]: folded into one matrix, or gathered where that matrix would be nearly empty and large."""
         options = self.options
+        if isinstance(given, DenseInput) and self._one_to_one:
+            return given.x.transpose(0, 1) * self.synapse_weights
         if options.num_input * options.branches <= 16 * options.synapses:
             return given.project(self.branch_weights(), compiled=self.compiled)
         x = given.dense(options.num_input, self._proto_w_s.dtype)
