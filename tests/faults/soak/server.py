@@ -34,9 +34,10 @@ def _with_tiny_presets() -> None:
     from neurocli.plugin.cards import SimulatorCard
     from neurocli.plugin.family import ModelFamily
     from neurocli.plugin.registry import registry
+    from neurocli.plugin.task import Task
     from neurocli.simulation.simulator import Simulator
 
-    for kind in (ModelFamily, Simulator):
+    for kind in (ModelFamily, Task, Simulator):
         kind.presets = property(lambda owner: PRESETS / owner.card.name)  # type: ignore[method-assign]
     for plugin in registry().plugins:
         for number, card in enumerate(plugin.cards):
