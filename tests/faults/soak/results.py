@@ -9,7 +9,7 @@ from typing import Any
 
 TIMES = ("cpu", "wall", "seconds", "created", "sum", "run", "state.pt", "figure", "file", "subject", "notes", "sources")
 # A checkpoint before the last one may be of the same epoch, where that was repeated; the page of a report names times.
-CHANGING = (".previous", "run.log", ".lock", "provenance.json", "run.json", "report.html")
+CHANGING = (".previous", "run.log", ".lock", "provenance.json", "run.json", "report.html", "tensorboard")
 
 
 def of_file(path: Path) -> dict[str, str]:
