@@ -154,8 +154,9 @@ def _evaluated(run: Run, failures: WriteFailures, reporter: Reporter) -> tuple[d
     if file.is_file() and file.stat().st_mtime_ns >= run.folder.metrics_json.stat().st_mtime_ns:
         try:
             evaluation = run.result("evaluation")
-            reporter.say(f"{run.name} is already evaluated")
-            return evaluation, True
+            if not evaluation.get("not_written"):
+                reporter.say(f"{run.name} is already evaluated")
+                return evaluation, True
         except DataError:
             pass
     with reporter.stage("evaluating"):

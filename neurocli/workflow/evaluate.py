@@ -75,6 +75,7 @@ def _of_run(folder: RunFolder, data: Any, options: Options, device: str | None, 
         if unfinished:
             evaluation.notes.append(unfinished)
         file = folder.path / ("evaluation-new-data.json" if data else "evaluation.json")
+        missing = {"not_written": [error.where for error in failures.errors]} if failures.errors else {}
         with failures.file():
-            write_record(file, with_figure_sums(plain(evaluation.as_dict())))
+            write_record(file, with_figure_sums(plain(evaluation.as_dict() | missing)))
     return EvaluationResult(folder.name, folder.path, file, family, trained, evaluation, None, failures)

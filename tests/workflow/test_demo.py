@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import errno
 import json
 import os
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_a_family_stands_for_its_newest_model() -> None:
 @pytest.mark.parametrize("family", families_shown())
 def test_every_family_has_a_small_preset(family: str) -> None:
     card = model_of(family)
-    assert preset_of(load_implementation(card)(card)) in ("demo", "quick")
+    assert preset_of(registry().family(card.name)) in ("demo", "quick")
 
 
 def test_from_nothing_to_a_page_and_again(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +91,25 @@ def test_from_nothing_to_a_page_and_again(tiny: Path, capfd: pytest.CaptureFixtu
     assert envelope["ok"] and envelope["data"]["verdict"] == shown.verdict and envelope["data"]["scores"]
     assert str(shown.report.path) in envelope["data"]["files"] and envelope["data"]["name"] == shown.run.name
     assert len(list_runs(Path("runs"))) == 1
+
+
+def test_a_figure_that_a_full_disk_lost_is_drawn_by_the_next_demo(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, refused = os.fsync, []
+
+    def full(handle: int) -> None:
+        if "figures/evaluation" in str(Path(f"/proc/self/fd/{handle}").readlink()) and not refused:
+            refused.append(handle)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    lost = demo(FAMILY)
+    assert len(lost.failures.errors) == 1
+    again = demo(FAMILY)
+    assert again.reused == ["simulation", "run"] and not again.failures.errors
+    drawn, before = ([e["name"] for e in shown.evaluation["exhibits"] if e["figure"]] for shown in (again, lost))
+    assert len(drawn) == len(before) + 1
+    assert demo(FAMILY).reused == ["simulation", "run", "evaluation"]
 
 
 @pytest.mark.slow
