@@ -151,7 +151,6 @@ class ElmNeuron(ElmParameters):
 
     def _into_hidden(self, weight: torch.Tensor) -> torch.Tensor:
         """Matrix [channel, hidden] of what one input event adds to the first layer; weight [hidden, branch]."""
-        options = self.options
         if self._one_to_one:
             return self.w_s[:, None] * weight.t()
         return self.branch_weights() @ weight.t()
