@@ -41,6 +41,7 @@ class Accuracy(_OfClasses):
     """Share of the samples whose most probable class is the right one."""
 
     name = "accuracy"
+    limits = (0.0, 1.0)
 
     def _of_sample(self, target: NDArray[Any], prediction: Array) -> Array:
         return (target.argmax(1) == prediction.argmax(1)).astype(np.float64)

@@ -71,9 +71,11 @@ def interval(metric: Metric, groups: NDArray[np.float64]) -> tuple[float, float]
     groups = groups[holding(groups)]
     if len(groups) < FEWEST_GROUPS or metric.fewest(groups) is not None:
         return _NONE
-    return interval_from_left_out(
+    low, high = interval_from_left_out(
         float(metric.value(groups.sum(0))), left_out(metric, groups), link=metric.link, weights=metric.weights(groups)
     )
+    lowest, highest = metric.limits
+    return float(np.clip(low, lowest, highest)), float(np.clip(high, lowest, highest))
 
 
 def why_no_interval(metric: Metric, groups: NDArray[np.float64]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -44,6 +45,7 @@ class Metric(ABC):
     targets and predictions are given as changes from the last value seen. `link`: the scale on which the score's errors are
     nearly symmetric, on which intervals are made: `identity`, `log` for what is positive (RMSE), `log1m` for what is at most 1
     (R2: the log of 1 - score; `percent` the same of a score in percent), `logit` for what lies between 0 and 1 (AUC), `fisher` for correlations.
+    `limits`: what the score can be, beyond which no interval reaches.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Metric(ABC):
     pooled: bool = True
     of_change: bool = False
     link: Link = "identity"
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @abstractmethod
     def statistics(self, target: Values, prediction: Values, mask: Mask = None) -> Sums:

@@ -16,7 +16,8 @@ def neurocli_register_models() -> list[ModelCard]:
             summary="Long short-term memory with a linear readout: a reference for any sequence model",
             implementation="neurocli_sequences.family:Lstm",
             source="Hochreiter & Schmidhuber (1997), Neural Computation 9:1735",
-            task="digits",
+            task="listops",
+            simulator="listops",
         ),
         ModelCard(
             name="gru",
@@ -24,14 +25,16 @@ def neurocli_register_models() -> list[ModelCard]:
             summary="Gated recurrent units with a linear readout: a reference for any sequence model",
             implementation="neurocli_sequences.family:Gru",
             source="Cho et al. (2014), arXiv:1406.1078",
-            task="digits",
+            task="listops",
+            simulator="listops",
         ),
         ModelCard(
             name="linear",
             family="sequences",
             summary="Leaky sums of the inputs with many time constants, and a linear readout: what needs no bend",
             implementation="neurocli_sequences.family:LinearModel",
-            task="digits",
+            task="listops",
+            simulator="listops",
         ),
     ]
 

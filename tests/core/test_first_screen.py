@@ -67,13 +67,16 @@ def test_every_family_brings_a_simulator(name: str) -> None:
     for card in cards:
         assert card.simulator is not None
         assert load_implementation(registry().simulator(card.simulator))(registry().simulator(card.simulator))
-    recordings = load_implementation(cards[-1])(cards[-1]).example(0)
-    assert [*recordings.truth, *(key for group in recordings for key in recordings[group].truth)]
+    recordings = registry().family(cards[-1].name).example(0)
+    # What an expression comes to is known, and is its label.
+    labels = [recordings[group].labels.get("class") for group in recordings]
+    truth = [*recordings.truth, *(key for group in recordings for key in recordings[group].truth)]
+    assert truth or (name == "sequences" and None not in labels)
 
 
 def test_the_presets_that_the_readme_names_are_there() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for model, preset in re.findall(r"neuro train ([\w-]+)[^\n`]*--preset ([\w-]+)", text):
         card = registry().model(model)
-        family = load_implementation(card)(card)
+        family = registry().family(card.name)
         resolve(family.Config, preset=read_preset(family.presets, preset))

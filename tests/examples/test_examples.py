@@ -14,7 +14,7 @@ import pytest
 
 from neurocli.config.resolve import resolve
 from neurocli.plugin.cards import ModelCard
-from neurocli.plugin.registry import load_implementation, registry
+from neurocli.plugin.registry import registry
 from neurocli.workflow.demo_models import families_shown, model_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -43,7 +43,7 @@ def test_every_family_has_a_notebook_and_a_configuration() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_configuration_resolves(path: Path) -> None:
-    resolved = resolve(load_implementation(model_of(path.stem)).Config, file=path)
+    resolved = resolve(registry().family(model_of(path.stem).name).Config, file=path)
     assert str(path) in resolved.origins.values()
     assert f"--config examples/configs/{path.name}" in path.read_text(encoding="utf-8")
 
