@@ -59,9 +59,7 @@ def inline_figure(
 
 
 def _subplots(nrows: int, ncols: int, width: float, height: float, layout: Any = None) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
+    # A canvas of its own: the backend of whoever calls us from a notebook stays as it is.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -71,6 +71,7 @@ def states_of(run: RunFolder, epoch: int) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "task"), [("elm-v2", "timeseries"), ("lstm", "digits")])
 def test_a_watched_training_ends_in_the_same_bits_also_after_it_was_killed(tmp_path, model, task):
     plain = trained(tmp_path, *prepared(model, task))

@@ -77,6 +77,7 @@ def test_by_hand() -> None:
         assert text_of(tokens).tobytes().decode() == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("max_depth", "max_args"), [(10, 10), (20, 5)])
 def test_trees_are_distributed_as_published(max_depth: int, max_args: int) -> None:
     count, longest = 20_000, 2000
@@ -94,6 +95,7 @@ def test_trees_are_distributed_as_published(max_depth: int, max_args: int) -> No
     same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_filter_is_the_published_one() -> None:
     stream = ListOpsStream(ListOpsConfig(seed=3, min_length=50, max_length=200))
     ours = [text_of(stream.tokens(index)).tobytes().decode() for index in range(3000)]
