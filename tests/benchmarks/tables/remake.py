@@ -32,6 +32,11 @@ def texts(name: str) -> dict[str, str]:
     }
 
 
+def kept_recipes() -> list[str]:
+    """Recipes whose values are kept; one that has never been run has none."""
+    return [name for name in RECIPES if (KEPT / f"{name}.json").exists()]
+
+
 def source(name: str, made: dict[str, Any]) -> str:
     """The line under each block: how it was made."""
     seeds = made["seeds"]
