@@ -97,7 +97,7 @@ class TextSection(Section):
     burn_in: int = Field(8, ge=0, description="first tokens of a training window without loss")
 
 
-_TRAIN = TrainConfig(epochs=10, batch_size=128, learning_rate=6e-3, schedule="cosine", warmup=0.1, gradient_clip=1.0)
+_TRAIN = TrainConfig(epochs=8, batch_size=128, learning_rate=6e-3, schedule="cosine", warmup=0.1, gradient_clip=1.0)
 
 
 class CaseConfig(FamilyConfig):
