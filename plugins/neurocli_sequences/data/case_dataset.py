@@ -53,6 +53,11 @@ class CaseData(Dataset):
         sequences = [self.form.sequence(recordings[group]) for group in groups]
         self.first = np.concatenate([[0], np.cumsum([len(sequence) for sequence in sequences])])
         self.values = np.concatenate(sequences)
+        if self.values.dtype.kind == "f" and np.isinf(self.values).any():
+            group = next(g for g, sequence in zip(groups, sequences, strict=True) if np.isinf(sequence).any())
+            raise DataError(
+                "a value is infinite", where=recordings.where(group), hint="correct it, or mark it as missing"
+            )
         self.lengths = np.diff(self.first)
         self.label: NDArray[Any] = np.array(
             [case.label for case in self.cases], np.int64 if self.classes else np.float64

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurocli.errors import DataError
 from neurocli.plugin.registry import registry
 from neurocli.recordings import Recording, RecordingSet
 from neurocli.recordings.adapting import adapted
@@ -68,6 +69,14 @@ def test_what_is_missing_is_the_mean_and_changes_no_scale() -> None:
     group = data.split.test[0]
     x = data.batch(np.array([data.number[group]]))["x"][0].numpy()
     assert (x[~recordings[group].mask] == 0).all()
+
+
+def test_an_infinite_value_is_refused_with_its_case() -> None:
+    recordings = list(series().values())
+    recordings[7].signal[2, 1] = np.inf
+    with pytest.raises(DataError, match="infinite") as caught:
+        dataset(RecordingSet.of(recordings, meta=series().meta))
+    assert "case-007" in caught.value.where
 
 
 def test_chunks_are_steps_of_several() -> None:
