@@ -29,7 +29,20 @@ def catches(process: int, number: signal.Signals) -> bool:
 def started(*words: object, cwd: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "neurocli", *map(str, words)]
     env = {**os.environ, "NEUROCLI_CACHE": str(cwd / ".cache")}
-    return subprocess.Popen(command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=as_in_a_terminal,
+    )
+
+
+def as_in_a_terminal() -> None:
+    """What a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
