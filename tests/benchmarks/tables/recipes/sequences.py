@@ -19,7 +19,6 @@ TASKS: dict[str, tuple[str, Sequence[str], scores.Column, list[str]]] = {
     "digits": ("digits", (), ACCURACY, []),
     "MNIST by rows": ("mnist", ("vision/mnist",), ACCURACY, []),
     "JapaneseVowels": ("timeseries", ("timeseries/JapaneseVowels_{}.ts",), ACCURACY, []),
-    "BasicMotions": ("timeseries", ("timeseries/BasicMotions_{}.ts",), ACCURACY, []),
     "Covid3Month": ("timeseries", ("timeseries/Covid3Month_{}.ts",), RMSE, []),
 }
 
