@@ -22,7 +22,8 @@ from neurocli.recordings.recording import Recording, sum_of_arrays
 
 
 class RecordingSet(Mapping[str, Recording]):
-    """Recordings by group name. Each access reads its recording anew, so memory stays that of one recording.
+    """Recordings by group name. Each access reads its recording, so memory stays that of one; those of a file that are small are read
+    once and kept, with arrays that cannot be changed in place.
 
     meta: what made the set (simulator, parameters, seeds, reader); truth: known arrays that all recordings share; notes: what
     the readers did and doubt.

@@ -19,21 +19,21 @@ from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.target import Bound, Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, TrainedModel
-from neurocli.plugin.task import Task, parameters_of
+from neurocli.plugin.task import parameters_of
 from neurocli.recordings import Batch, Dataset, RecordingSet, Split
 from neurocli.recordings.copies import copies
 from neurocli_elm.config import NeuronioConfig
 from neurocli_elm.data.dataset import SimulationData
-from neurocli_elm.data.events import OnEvents, with_events
 from neurocli_elm.data.readers.shd import META as OF_DIGITS
 from neurocli_elm.diagnosis.split import part_of_group, positives_finding, spike_counts
 from neurocli_elm.evaluation import baselines, targets
 from neurocli_elm.evaluation.references import missing_references, predict, references
+from neurocli_elm.event_task import EventTask
 from neurocli_elm.model.loss import loss_terms, validation
 from neurocli_elm.model.outputs import Output
 
 
-class NeuronioTask(Task):
+class NeuronioTask(EventTask):
     """Whole simulations, each from a state of zero."""
 
     Options = NeuronioConfig
@@ -48,13 +48,6 @@ class NeuronioTask(Task):
 
     def num_outputs(self, config: Any, spec: dict[str, Any]) -> int:
         return len(Output)
-
-    def around(self, network: nn.Module, config: Any, spec: dict[str, Any]) -> nn.Module:
-        taking_events: nn.Module = with_events(network, spec["num_input"])
-        return taking_events
-
-    def inside(self, network: nn.Module) -> nn.Module:
-        return network.network if isinstance(network, OnEvents) else network
 
     def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
         return LossTerms(loss_terms(network, batch, config.loss))

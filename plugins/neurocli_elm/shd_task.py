@@ -17,12 +17,10 @@ from neurocli.evaluation.metrics import Metric
 from neurocli.evaluation.target import Prediction, Predictor, Target
 from neurocli.plugin.exhibit import Exhibit
 from neurocli.plugin.family import LossTerms, NoCeiling, TrainedModel
-from neurocli.plugin.task import Task
 from neurocli.recordings import Batch, Dataset, RecordingSet, Split
 from neurocli.recordings.files.download import fetched
 from neurocli_elm.config import AddingConfig, ShdConfig
 from neurocli_elm.data.download import DIGITS
-from neurocli_elm.data.events import OnEvents, with_events
 from neurocli_elm.data.readers.shd import META
 from neurocli_elm.data.shd_dataset import ShdData
 from neurocli_elm.data.shd_split import BY_FILE
@@ -32,9 +30,10 @@ from neurocli_elm.evaluation.shd.baselines import baselines
 from neurocli_elm.evaluation.shd.choice import TEST_ACCURACY, choice_notes, chosen_on_test
 from neurocli_elm.evaluation.shd.exhibits import confusion, evidence
 from neurocli_elm.evaluation.shd.predictions import class_loss, probabilities
+from neurocli_elm.event_task import EventTask
 
 
-class ShdTask(Task):
+class ShdTask(EventTask):
     """The class is read at the last step of a sample."""
 
     Options = ShdConfig
@@ -47,13 +46,6 @@ class ShdTask(Task):
     def adapt(self, recordings: RecordingSet, config: Any, split: Split | None = None) -> ShdData:
         _refuse_others(recordings)
         return ShdData(recordings, config, split)
-
-    def around(self, network: nn.Module, config: Any, spec: dict[str, Any]) -> nn.Module:
-        taking_events: nn.Module = with_events(network, spec["num_input"])
-        return taking_events
-
-    def inside(self, network: nn.Module) -> nn.Module:
-        return network.network if isinstance(network, OnEvents) else network
 
     def loss(self, network: nn.Module, batch: Batch, config: Any) -> LossTerms:
         return LossTerms({"class": class_loss(network, batch)})
